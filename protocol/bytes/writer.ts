@@ -1,0 +1,126 @@
+// A growing buffer to write messages into. One writer serves many messages: `reset` keeps its
+// memory. What `written` returns is a view that the next write may overwrite; `take` hands over.
+
+import { asBuffer, writeInt64 } from './reader.ts'
+
+const smallestBytes = 256
+
+export class ByteWriter {
+  #bytes: Buffer
+  /** How many bytes have been written. */
+  length = 0
+
+  constructor(capacityBytes = smallestBytes) {
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(capacityBytes, smallestBytes))
+  }
+
+  /** Makes room for `more` bytes and returns the memory, to be written at `length`. */
+  reserve(more: number): Buffer {
+    const wanted = this.length + more
+    if (wanted > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(wanted, this.#bytes.length * 2))
+      this.#bytes.copy(grown, 0, 0, this.length)
+      this.#bytes = grown
+    }
+    return this.#bytes
+  }
+
+  int8(value: number): void {
+    this.reserve(1).writeInt8(value, this.length)
+    this.length += 1
+  }
+
+  uint8(value: number): void {
+    this.reserve(1)[this.length++] = value
+  }
+
+  int16(value: number): void {
+    this.reserve(2).writeInt16BE(value, this.length)
+    this.length += 2
+  }
+
+  uint16(value: number): void {
+    this.reserve(2).writeUInt16BE(value, this.length)
+    this.length += 2
+  }
+
+  int32(value: number): void {
+    this.reserve(4).writeInt32BE(value, this.length)
+    this.length += 4
+  }
+
+  uint32(value: number): void {
+    this.reserve(4).writeUInt32BE(value, this.length)
+    this.length += 4
+  }
+
+  int64(value: number): void {
+    writeInt64(this.reserve(8), this.length, value)
+    this.length += 8
+  }
+
+  float64(value: number): void {
+    this.reserve(8).writeDoubleBE(value, this.length)
+    this.length += 8
+  }
+
+  uvarint(value: number): void {
+    const bytes = this.reserve(5)
+    while (value >= 0x80) {
+      bytes[this.length++] = (value % 0x80) | 0x80
+      value = Math.floor(value / 0x80)
+    }
+    bytes[this.length++] = value
+  }
+
+  /** Zigzag, for 32-bit values. */
+  varint(value: number): void {
+    this.uvarint(value >= 0 ? value * 2 : -value * 2 - 1)
+  }
+
+  /** Zigzag, for safe integers. */
+  varlong(value: number): void {
+    const bytes = this.reserve(10)
+    let rest = value >= 0 ? value * 2 : -value * 2 - 1
+    while (rest >= 0x80) {
+      bytes[this.length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    bytes[this.length++] = rest
+  }
+
+  raw(bytes: Uint8Array): void {
+    asBuffer(bytes).copy(this.reserve(bytes.length), this.length)
+    this.length += bytes.length
+  }
+
+  /** The text's UTF-8 bytes without a length. Returns how many there were. */
+  utf8(text: string): number {
+    const byteLength = Buffer.byteLength(text)
+    this.reserve(byteLength).write(text, this.length, 'utf8')
+    this.length += byteLength
+    return byteLength
+  }
+
+  /** Overwrites four bytes already written: for a length that is known only afterwards. */
+  patchInt32(at: number, value: number): void {
+    this.#bytes.writeInt32BE(value, at)
+  }
+
+  /** A view of what has been written, valid until the next write or reset. */
+  written(): Buffer {
+    return this.#bytes.subarray(0, this.length)
+  }
+
+  /** Hands over what has been written, for keeps, and starts afresh with new memory. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.length)
+    this.#bytes = Buffer.allocUnsafeSlow(smallestBytes)
+    this.length = 0
+    return taken
+  }
+
+  reset(): void {
+    this.length = 0
+  }
+}

@@ -1,0 +1,40 @@
+// Time as a thing that is handed in. Nothing outside protocol/runtime and the edges reads the
+// machine's clock or sets its timers, so a simulator can own time (docs/ARCHITECTURE.md).
+
+/** A pending timer. Cancelling one that has fired, or cancelling twice, does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Wall-clock time in milliseconds since the Unix epoch. May jump; stored in records. */
+  nowMs(): number
+  /** Milliseconds from an arbitrary start; never goes back. For durations and deadlines. */
+  monotonicMs(): number
+  /** Calls `callback` once, no sooner than `delayMs` milliseconds from now. */
+  setTimer(delayMs: number, callback: () => void): Timer
+}
+
+/** Resolves after `delayMs`, or at once when `signal` aborts; never rejects. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = clock.setTimer(delayMs, done)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(handle) }
+  },
+}

@@ -1,0 +1,179 @@
+// The real disk: node:fs behind the Disk interface.
+
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import {
+  DirectoryInUseError,
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  type DiskStat,
+} from './disk.ts'
+
+/** The most buffers one writev call takes (IOV_MAX on Linux). */
+const maxVectors = 1024
+
+class NodeFile implements DiskFile {
+  readonly path: string
+  readonly #handle: fs.FileHandle
+
+  constructor(path: string, handle: fs.FileHandle) {
+    this.path = path
+    this.#handle = handle
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let filled = 0
+    while (filled < into.length) {
+      const { bytesRead } = await this.#handle.read(
+        into,
+        filled,
+        into.length - filled,
+        position + filled,
+      )
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return filled
+  }
+
+  async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    for (let first = 0; first < chunks.length; first += maxVectors) {
+      const group = chunks.slice(first, first + maxVectors)
+      const { bytesWritten } = await this.#handle.writev(group, position)
+      position += bytesWritten
+      const wanted = group.reduce((sum, chunk) => sum + chunk.length, 0)
+      if (bytesWritten < wanted) position = await this.#writeRest(group, bytesWritten, position)
+    }
+  }
+
+  /** A short writev (a disk nearly full, a signal): writes what is left, or fails with the reason. */
+  async #writeRest(group: Uint8Array[], done: number, position: number): Promise<number> {
+    for (const chunk of group) {
+      let from = Math.min(done, chunk.length)
+      done -= from
+      while (from < chunk.length) {
+        const { bytesWritten } = await this.#handle.write(
+          chunk,
+          from,
+          chunk.length - from,
+          position,
+        )
+        from += bytesWritten
+        position += bytesWritten
+      }
+    }
+    return position
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync()
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#handle.truncate(sizeBytes)
+  }
+
+  async stat(): Promise<DiskStat> {
+    return toStat(await this.#handle.stat())
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+export const nodeDisk: Disk = {
+  async open(path, mode) {
+    const flags = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT
+    return new NodeFile(path, await fs.open(path, flags, 0o644))
+  },
+
+  async list(directory) {
+    return (await fs.readdir(directory)).sort()
+  },
+
+  async stat(path) {
+    return await unlessMissing(async () => toStat(await fs.stat(path)))
+  },
+
+  async readFile(path) {
+    return await unlessMissing(() => fs.readFile(path))
+  },
+
+  async writeFileAtomic(path, content) {
+    const temporary = `${path}.tmp`
+    const handle = await fs.open(temporary, 'w', 0o644)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await fs.rename(temporary, path)
+    await nodeDisk.syncDirectory(dirname(path))
+  },
+
+  async makeDirectory(directory) {
+    await fs.mkdir(directory, { recursive: true })
+  },
+
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.rm(path, { recursive: true, force: true }),
+
+  async syncDirectory(directory) {
+    const handle = await fs.open(directory, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+
+  async freeBytes(directory) {
+    const { bavail, bsize } = await fs.statfs(directory)
+    return bavail * bsize
+  },
+
+  // LevelDB's lock is the one portable lock held by the kernel (fcntl) that Node can reach without
+  // a native addon of our own: unlike a pid file it cannot outlive its process.
+  async lock(directory): Promise<DiskLock> {
+    await fs.mkdir(directory, { recursive: true })
+    const holder = new ClassicLevel(join(directory, '.lock'), { createIfMissing: true })
+    try {
+      await holder.open()
+    } catch (error) {
+      const cause = (error as { cause?: { code?: string } }).cause
+      if (cause?.code === 'LEVEL_LOCKED') throw new DirectoryInUseError(directory, error)
+      throw error
+    }
+    return { release: () => holder.close() }
+  },
+}
+
+function toStat(stat: {
+  size: number
+  mtimeMs: number
+  dev: number
+  ino: number
+  isDirectory(): boolean
+}): DiskStat {
+  return {
+    sizeBytes: stat.size,
+    modifiedMs: stat.mtimeMs,
+    device: stat.dev,
+    inode: stat.ino,
+    isDirectory: stat.isDirectory(),
+  }
+}
+
+async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,61 @@
+// Randomness as a thing that is handed in, so that one seed is one history.
+
+import { randomFillSync } from 'node:crypto'
+
+export interface Random {
+  /** An integer in [0, 2^32). */
+  uint32(): number
+  /** A number in [0, 1). */
+  float(): number
+  /** An integer in [0, bound); `bound` from 1 to 2^32. */
+  below(bound: number): number
+  /** `length` random bytes, newly allocated. */
+  bytes(length: number): Buffer
+}
+
+/** Cryptographic randomness from the machine, drawn in blocks. */
+export function systemRandom(): Random {
+  const pool = Buffer.alloc(4096)
+  let at = pool.length
+  return fromUint32(() => {
+    if (at === pool.length) {
+      randomFillSync(pool)
+      at = 0
+    }
+    at += 4
+    return pool.readUInt32LE(at - 4)
+  })
+}
+
+/** A reproducible generator (splitmix32): the same seed gives the same sequence everywhere. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0
+  return fromUint32(() => {
+    state = (state + 0x9e3779b9) >>> 0
+    let z = state
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+    return (z ^ (z >>> 15)) >>> 0
+  })
+}
+
+/** A random (version 4) UUID as 16 bytes. */
+export function randomUuid(random: Random): Buffer {
+  const uuid = random.bytes(16)
+  uuid[6] = (uuid[6]! & 0x0f) | 0x40
+  uuid[8] = (uuid[8]! & 0x3f) | 0x80
+  return uuid
+}
+
+function fromUint32(uint32: () => number): Random {
+  return {
+    uint32,
+    float: () => uint32() / 2 ** 32,
+    below: (bound) => Math.floor((uint32() / 2 ** 32) * bound),
+    bytes(length) {
+      const bytes = Buffer.alloc(length)
+      for (let at = 0; at < length; at++) bytes[at] = uint32() & 0xff
+      return bytes
+    },
+  }
+}
