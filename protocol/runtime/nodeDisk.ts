@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 import {
   DirectoryInUseError,
   type Disk,
@@ -141,7 +141,7 @@ export const nodeDisk: Disk = {
   // a native addon of our own: unlike a pid file it cannot outlive its process.
   async lock(directory): Promise<DiskLock> {
     await fs.mkdir(directory, { recursive: true })
-    const holder = new ClassicLevel(join(directory, '.lock'), { createIfMissing: true })
+    const holder = new Level(join(directory, '.lock'), { createIfMissing: true })
     try {
       await holder.open()
     } catch (error) {

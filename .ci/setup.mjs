@@ -1,0 +1,96 @@
+// Runs a command with everything it needs: installs the npm packages when the lockfile is newer than
+// they are, and the Debian tools that `--tools` names. Plain JavaScript without dependencies, because
+// it starts on whatever Node is there (20 or newer), before anything is installed.
+//
+//   node .ci/setup.mjs [--tools nats-server,kcat,chromium] FILE [ARGUMENTS]
+//
+// FILE is run by the Node of the npm package `node`. All that setup prints goes to standard error.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
+const modules = join(root, 'node_modules')
+const node = join(modules, 'node', 'bin', 'node')
+
+const [tools, command] = parse(process.argv.slice(2))
+installPackages()
+installTools(tools)
+run(command)
+
+function parse(words) {
+  const wanted = words[0] === '--tools' ? words.splice(0, 2)[1].split(',') : []
+  if (words.length === 0) fail('usage: node .ci/setup.mjs [--tools NAME,...] FILE [ARGUMENTS]')
+  return [wanted, words]
+}
+
+function installPackages() {
+  const lock = modified(join(root, 'package-lock.json'))
+  if (lock > modified(join(modules, '.package-lock.json'))) {
+    say('installing npm packages (npm ci)')
+    const npm = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+    must(spawnSync('npm', npm, { cwd: root, stdio: ['ignore', 2, 2] }), 'npm ci failed')
+  }
+  // npm may be set to run no install scripts; that of `node` puts the binary where it is looked for.
+  if (!existsSync(node)) {
+    const script = join(modules, 'node', 'installArchSpecificPackage.js')
+    must(
+      spawnSync(process.execPath, [script], {
+        cwd: join(modules, 'node'),
+        stdio: ['ignore', 2, 2],
+      }),
+      'the npm package `node` could not put a current Node into node_modules',
+    )
+  }
+}
+
+function installTools(names) {
+  const missing = names.filter((name) => spawnSync('which', [name]).status !== 0)
+  if (missing.length === 0) return
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+    say(`installing ${missing.join(', ')} (apt-get)`)
+    const options = {
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }
+    spawnSync('apt-get', ['update', '-qq'], options)
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing]
+    if (spawnSync('apt-get', install, options).status === 0) return
+  }
+  const list = missing.join(', ')
+  if (process.env.CI === 'true') fail(`missing: ${list}. CI runs every test, so it needs them.`)
+  say(`missing: ${list}. The tests that need them are left out.`)
+  say(`On Debian or Ubuntu: sudo apt-get install ${missing.join(' ')}`)
+}
+
+function run([file, ...words]) {
+  const child = spawn(node, [resolve(root, file), ...words], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH}` },
+  })
+  // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  child.on('error', (error) => fail(`${node} does not start: ${error.message}`))
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1)
+  })
+}
+
+function modified(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0
+}
+
+function must(result, message) {
+  if (result.status !== 0) fail(result.error ? `${message}: ${result.error.message}` : message)
+}
+
+function say(text) {
+  process.stderr.write(`millrace setup: ${text}\n`)
+}
+
+function fail(text) {
+  say(text)
+  process.exit(1)
+}

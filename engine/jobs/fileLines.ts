@@ -1,0 +1,61 @@
+// A file as a source of lines for LineFeed. A last line that lacks its newline gets one, because a
+// tail would otherwise wait for the rest of it.
+
+import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { LineSource, Lines } from './lineFeed.ts'
+
+const newline = 0x0a
+const chunkBytes = 1024 * 1024
+
+export class FileLines implements LineSource {
+  readonly #file: DiskFile
+  #position = 0
+  /** Read from the file and not yet handed on. */
+  #pending = Buffer.alloc(0)
+  #ended = false
+
+  private constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  /** Fails when there is no such file. */
+  static async open(disk: Disk, path: string): Promise<FileLines> {
+    return new FileLines(await disk.open(path, 'read'))
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  async next(most: number): Promise<Lines | undefined> {
+    while (!this.#ended && this.#pending.indexOf(newline) === -1) await this.#readMore()
+    if (this.#pending.length === 0) return undefined
+    return this.#takeLines(most)
+  }
+
+  async #readMore(): Promise<void> {
+    const chunk = Buffer.allocUnsafeSlow(chunkBytes)
+    const length = await this.#file.read(chunk, this.#position)
+    this.#position += length
+    this.#pending = Buffer.concat([this.#pending, chunk.subarray(0, length)])
+    if (length === chunkBytes) return
+    this.#ended = true
+    if (this.#pending.length > 0 && this.#pending.at(-1) !== newline) {
+      this.#pending = Buffer.concat([this.#pending, Buffer.from([newline])])
+    }
+  }
+
+  #takeLines(most: number): Lines {
+    let end = 0
+    let count = 0
+    while (count < most) {
+      const at = this.#pending.indexOf(newline, end)
+      if (at === -1) break
+      end = at + 1
+      count++
+    }
+    const bytes = this.#pending.subarray(0, end)
+    this.#pending = this.#pending.subarray(end)
+    return { bytes, count }
+  }
+}

@@ -1,0 +1,170 @@
+// The house rules that a reader would otherwise have to trust: which room may import which, no
+// cycles, nothing ambient, no file that is called after nothing.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const rooms = ['protocol', 'broker', 'agent', 'engine'] as const
+const files = trackedFiles().filter((file) => file.endsWith('.ts'))
+const sources = files.filter((file) => isProduct(file))
+const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
+
+describe('the rule of direction', () => {
+  test('protocol imports no other room, and the others only protocol', () => {
+    expect(importsOf(sources).filter(breaksDirection).map(describeImport)).toEqual([])
+  })
+
+  test('there are no cycles between files', () => {
+    expect(cycles()).toEqual([])
+  })
+
+  test('the rule bites', () => {
+    expect(breaksDirection({ from: 'protocol/client/x.ts', to: 'broker/broker.ts' })).toBe(true)
+    expect(breaksDirection({ from: 'agent/agent.ts', to: 'engine/engine.ts' })).toBe(true)
+    expect(breaksDirection({ from: 'engine/engine.ts', to: 'test/manualClock.ts' })).toBe(true)
+    expect(breaksDirection({ from: 'engine/engine.ts', to: 'protocol/runtime/clock.ts' })).toBe(
+      false,
+    )
+    expect(breaksDirection({ from: 'millrace.ts', to: 'engine/engine.ts' })).toBe(false)
+  })
+})
+
+describe('nothing ambient', () => {
+  // The edges: the interfaces' real implementations, the command lines, HTTP, worker threads and
+  // child processes. Each line says what it is allowed and why.
+  const edges: readonly { file: RegExp; why: string }[] = [
+    { file: /^protocol\/runtime\//, why: 'the real clock, randomness, disk and network' },
+    { file: /^millrace\.ts$/, why: 'the front door' },
+    { file: /^[a-z]+\/(.+\/)?[a-z]*[cC]ommand\.ts$/, why: 'a command line' },
+    { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
+  ]
+  const ambient =
+    /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\(|\bcrypto\.random|from '(?:node:)?(?:fs|fs\/promises|net|dgram|tls|http|https|dns|timers|timers\/promises)'/
+
+  test('clock, randomness, disk and network come in through constructors', () => {
+    const found = sources
+      .filter((file) => !edges.some((edge) => edge.file.test(file)))
+      .flatMap((file) => ambientLines(file))
+    expect(found).toEqual([])
+  })
+
+  test('the rule bites', () => {
+    for (const line of ['Date.now()', 'setTimeout(f, 1)', "from 'node:fs'", 'Math.random()']) {
+      expect(ambient.test(line)).toBe(true)
+    }
+    expect(ambient.test('clock.setTimer(1, f)')).toBe(false)
+  })
+
+  function ambientLines(file: string): string[] {
+    return linesWithoutComments(file)
+      .map((line, index) => ({ line, number: index + 1 }))
+      .filter(({ line }) => ambient.test(line))
+      .map(({ line, number }) => `${file}:${number}: ${line.trim()}`)
+  }
+})
+
+describe('files', () => {
+  test('every source file opens by saying what it is', () => {
+    expect(
+      sources.filter(
+        (file) =>
+          !texts
+            .get(file)!
+            .replace(/^#!.*\n/, '')
+            .startsWith('//'),
+      ),
+    ).toEqual([])
+  })
+
+  test('no source file is longer than 600 lines', () => {
+    expect(sources.filter((file) => texts.get(file)!.split('\n').length > 601)).toEqual([])
+  })
+
+  test('none is called after nothing', () => {
+    const vague = /(^|\/)(utils?|helpers?|types|index|common|misc)(\.ts|\/)/
+    expect(files.filter((file) => vague.test(file))).toEqual([])
+  })
+
+  test('no test is skipped or focused unconditionally', () => {
+    const skipped = /\b(?:test|it|describe)\.(?:skip|only|todo)\(/
+    const tests = files.filter((file) => file.endsWith('.test.ts') && file !== 'test/tidy.test.ts')
+    expect(tests.filter((file) => skipped.test(texts.get(file)!))).toEqual([])
+  })
+})
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+function trackedFiles(): string[] {
+  const list = ['ls-files', '--cached', '--others', '--exclude-standard']
+  const names = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).trim().split('\n')
+  const removed = execFileSync('git', ['ls-files', '--deleted'], { cwd: root, encoding: 'utf8' })
+  return names.filter((name) => !removed.split('\n').includes(name))
+}
+
+function isProduct(file: string): boolean {
+  return file === 'millrace.ts' || rooms.some((room) => file.startsWith(`${room}/`))
+}
+
+function roomOf(file: string): string {
+  return file.includes('/') ? file.slice(0, file.indexOf('/')) : file
+}
+
+function breaksDirection({ from, to }: Import): boolean {
+  if (from === 'millrace.ts') return roomOf(to) === 'test'
+  return roomOf(to) !== roomOf(from) && roomOf(to) !== 'protocol'
+}
+
+function importsOf(from: readonly string[]): Import[] {
+  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.ts)'/g
+  return from.flatMap((file) =>
+    [...texts.get(file)!.matchAll(pattern)].map((match) => ({
+      from: file,
+      to: normalize(join(dirname(file), (match[1] ?? match[2])!)),
+    })),
+  )
+}
+
+function describeImport({ from, to }: Import): string {
+  return `${from} imports ${to}`
+}
+
+/** Cycles by imports that exist at run time; `import type` is gone by then. */
+function cycles(): string[] {
+  const graph = new Map<string, string[]>()
+  for (const file of sources) {
+    const text = texts.get(file)!.replace(/^import type [^;]*?from '[^']+'$/gms, '')
+    const targets = [...text.matchAll(/^(?:import|export)\b[^']*?'(\.[^']+)'/gms)]
+    graph.set(
+      file,
+      targets.map((match) => normalize(join(dirname(file), match[1]!))),
+    )
+  }
+  const found: string[] = []
+  const state = new Map<string, 'open' | 'done'>()
+  const visit = (file: string, path: readonly string[]) => {
+    if (state.get(file) === 'done') return
+    if (state.get(file) === 'open') {
+      found.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+      return
+    }
+    state.set(file, 'open')
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file])
+    state.set(file, 'done')
+  }
+  for (const file of sources) visit(file, [])
+  return found
+}
+
+function linesWithoutComments(file: string): string[] {
+  return texts
+    .get(file)!
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' '))
+    .split('\n')
+    .map((line) => line.replace(/^\s*\/\/.*$/, '').replace(/\s\/\/ .*$/, ''))
+}
