@@ -1,0 +1,32 @@
+// Moves the log start offset of partitions forward, so that what is before may go.
+
+import { array, int16, int32, int64, string } from '../fields.ts'
+import { api } from '../schema.ts'
+
+export const deleteRecords = api({
+  key: 21,
+  name: 'DeleteRecords',
+  versions: '0-2',
+  flexibleFrom: 2,
+  request: {
+    topics: array('0+', {
+      name: string('0+'),
+      partitions: array('0+', {
+        partitionIndex: int32('0+'),
+        offset: int64('0+'),
+      }),
+    }),
+    timeoutMs: int32('0+'),
+  },
+  response: {
+    throttleTimeMs: int32('0+', { default: 0 }),
+    topics: array('0+', {
+      name: string('0+'),
+      partitions: array('0+', {
+        partitionIndex: int32('0+'),
+        lowWatermark: int64('0+'),
+        errorCode: int16('0+'),
+      }),
+    }),
+  },
+})

@@ -1,0 +1,20 @@
+// One step of a SASL exchange: a token there, a token back.
+
+import { bytes, int16, int64, string } from '../fields.ts'
+import { api } from '../schema.ts'
+
+export const saslAuthenticate = api({
+  key: 36,
+  name: 'SaslAuthenticate',
+  versions: '0-2',
+  flexibleFrom: 2,
+  request: {
+    authBytes: bytes('0+'),
+  },
+  response: {
+    errorCode: int16('0+'),
+    errorMessage: string('0+', { nullable: '0+' }),
+    authBytes: bytes('0+'),
+    sessionLifetimeMs: int64('1+', { default: 0, ignorable: true }),
+  },
+})

@@ -1,0 +1,18 @@
+// Chooses a SASL mechanism. Version 1 goes on with SaslAuthenticate, version 0 with bare tokens.
+
+import { array, int16, string } from '../fields.ts'
+import { api } from '../schema.ts'
+
+export const saslHandshake = api({
+  key: 17,
+  name: 'SaslHandshake',
+  versions: '0-1',
+  flexibleFrom: Infinity,
+  request: {
+    mechanism: string('0+'),
+  },
+  response: {
+    errorCode: int16('0+'),
+    mechanisms: array('0+', string),
+  },
+})

@@ -1,0 +1,204 @@
+// How each wire type is written and read: fixed-width numbers, uuids, and everything that carries
+// a length, in the plain form (int16 or int32 lengths) and the compact one of flexible versions
+// (varint of the length plus one, zero for null: KIP-482). Never allocates by a length that it has
+// not checked against what remains.
+
+import { MalformedError } from '../bytes/malformed.ts'
+import type { ByteReader } from '../bytes/reader.ts'
+import type { ByteWriter } from '../bytes/writer.ts'
+import type { PrimitiveName } from './fields.ts'
+
+/** Writes and reads one value of one type in one version. */
+export interface Codec {
+  readonly encode: (writer: ByteWriter, value: unknown) => void
+  readonly decode: (reader: ByteReader) => unknown
+  /** The fewest bytes that a value takes: what bounds the count of an array. */
+  readonly minBytes: number
+}
+
+export interface Context {
+  readonly flexible: boolean
+  readonly nullable: boolean
+  /** Where the value stands, for messages: 'Produce request v9 topicData.name'. */
+  readonly where: string
+}
+
+/** Kafka's own limit, also for compact strings. */
+const maxStringBytes = 0x7fff
+
+export function primitiveCodec(kind: PrimitiveName, context: Context): Codec {
+  switch (kind) {
+    case 'string':
+      return stringCodec(context)
+    case 'bytes':
+    case 'records':
+      return bytesCodec(context)
+    default:
+      return fixedWidth[kind] as Codec
+  }
+}
+
+interface TypedCodec<T> {
+  readonly encode: (writer: ByteWriter, value: T) => void
+  readonly decode: (reader: ByteReader) => unknown
+  readonly minBytes: number
+}
+
+type FixedWidthName = Exclude<PrimitiveName, 'string' | 'bytes' | 'records'>
+
+const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
+  bool: {
+    encode: (writer, value: boolean) => writer.int8(value ? 1 : 0),
+    decode: (reader) => reader.int8() !== 0,
+    minBytes: 1,
+  },
+  int8: numeric(
+    1,
+    (writer, value) => writer.int8(value),
+    (reader) => reader.int8(),
+  ),
+  int16: numeric(
+    2,
+    (writer, value) => writer.int16(value),
+    (reader) => reader.int16(),
+  ),
+  uint16: numeric(
+    2,
+    (writer, value) => writer.uint16(value),
+    (reader) => reader.uint16(),
+  ),
+  int32: numeric(
+    4,
+    (writer, value) => writer.int32(value),
+    (reader) => reader.int32(),
+  ),
+  uint32: numeric(
+    4,
+    (writer, value) => writer.uint32(value),
+    (reader) => reader.uint32(),
+  ),
+  int64: numeric(
+    8,
+    (writer, value) => writer.int64(value),
+    (reader) => reader.int64(),
+  ),
+  float64: numeric(
+    8,
+    (writer, value) => writer.float64(value),
+    (reader) => reader.float64(),
+  ),
+  uuid: { encode: writeUuid, decode: readUuid, minBytes: 16 },
+}
+
+function numeric(
+  minBytes: number,
+  encode: (writer: ByteWriter, value: number) => void,
+  decode: (reader: ByteReader) => number,
+): TypedCodec<number> {
+  return { encode, decode, minBytes }
+}
+
+function stringCodec({ flexible, nullable, where }: Context): Codec {
+  const tooLong = (byteLength: number) =>
+    new RangeError(`${where}: a string of ${byteLength} bytes, ${maxStringBytes} are allowed`)
+  return {
+    encode(writer, value) {
+      if (value === null) return writeNull(writer, flexible ? 'compact' : 'int16', nullable, where)
+      const text = value as string
+      const byteLength = Buffer.byteLength(text)
+      if (byteLength > maxStringBytes) throw tooLong(byteLength)
+      if (flexible) writer.uvarint(byteLength + 1)
+      else writer.int16(byteLength)
+      writer.utf8(text)
+    },
+    decode(reader) {
+      const byteLength = flexible ? reader.uvarint() - 1 : reader.int16()
+      if (byteLength < 0) return nullOrMalformed(byteLength, nullable, where)
+      if (byteLength > maxStringBytes) {
+        throw new MalformedError(`${where}: a string of ${byteLength} bytes`)
+      }
+      return reader.utf8(byteLength)
+    },
+    minBytes: flexible ? 1 : 2,
+  }
+}
+
+function bytesCodec({ flexible, nullable, where }: Context): Codec {
+  return {
+    encode(writer, value) {
+      if (value === null) return writeNull(writer, flexible ? 'compact' : 'int32', nullable, where)
+      const bytes = value as Uint8Array
+      writeLength(writer, bytes.length, flexible)
+      writer.raw(bytes)
+    },
+    decode(reader) {
+      const length = readLength(reader, flexible)
+      return length < 0 ? nullOrMalformed(length, nullable, where) : reader.view(length)
+    },
+    minBytes: flexible ? 1 : 4,
+  }
+}
+
+/** An array of any element; `element` knows its own type and version. */
+export function arrayCodec(element: Codec, { flexible, nullable, where }: Context): Codec {
+  const elementBytes = Math.max(1, element.minBytes)
+  return {
+    encode(writer, value) {
+      if (value === null) return writeNull(writer, flexible ? 'compact' : 'int32', nullable, where)
+      const items = value as readonly unknown[]
+      writeLength(writer, items.length, flexible)
+      for (let at = 0; at < items.length; at++) element.encode(writer, items[at])
+    },
+    decode(reader) {
+      const count = readLength(reader, flexible)
+      if (count < 0) return nullOrMalformed(count, nullable, where)
+      if (count * elementBytes > reader.remaining) {
+        throw new MalformedError(`${where}: ${count} elements in ${reader.remaining} bytes`)
+      }
+      const items: unknown[] = []
+      for (let at = 0; at < count; at++) items.push(element.decode(reader))
+      return items
+    },
+    minBytes: flexible ? 1 : 4,
+  }
+}
+
+/** Length of bytes, records or an array; -1 for null. */
+function readLength(reader: ByteReader, flexible: boolean): number {
+  return flexible ? reader.uvarint() - 1 : reader.int32()
+}
+
+function writeLength(writer: ByteWriter, length: number, flexible: boolean): void {
+  if (flexible) writer.uvarint(length + 1)
+  else writer.int32(length)
+}
+
+function writeNull(
+  writer: ByteWriter,
+  form: 'compact' | 'int16' | 'int32',
+  nullable: boolean,
+  where: string,
+): void {
+  if (!nullable) throw new TypeError(`${where} must not be null in this version`)
+  if (form === 'compact') writer.uvarint(0)
+  else if (form === 'int16') writer.int16(-1)
+  else writer.int32(-1)
+}
+
+function nullOrMalformed(length: number, nullable: boolean, where: string): null {
+  if (length === -1 && nullable) return null
+  throw new MalformedError(length === -1 ? `${where} is null` : `${where}: length ${length}`)
+}
+
+function writeUuid(writer: ByteWriter, value: string): void {
+  const written = writer.reserve(16).write(value.replaceAll('-', ''), writer.length, 16, 'hex')
+  if (written !== 16 || value.length !== 36) throw new TypeError(`not a uuid: '${value}'`)
+  writer.length += 16
+}
+
+function readUuid(reader: ByteReader): string {
+  reader.need(16)
+  const hex = reader.bytes.toString('hex', reader.position, reader.position + 16)
+  reader.position += 16
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}

@@ -1,0 +1,220 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { ByteReader } from '../../../protocol/bytes/reader.ts'
+import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { produce } from '../../../protocol/kafka/apis/produce.ts'
+import {
+  decodeRequest,
+  decodeRequestHeader,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  FrameSplitter,
+} from '../../../protocol/kafka/frame.ts'
+
+const hex = (chunks: Buffer[]) => Buffer.concat(chunks).toString('hex')
+
+describe('frames, byte for byte', () => {
+  const header = { correlationId: 7, clientId: 'me' }
+
+  test('ApiVersions request v0: header 1, no body', () => {
+    expect(hex(encodeRequest(apiVersions, 0, header, {}))).toBe(
+      '0000000c' + '0012' + '0000' + '00000007' + '00026d65',
+    )
+  })
+
+  test('ApiVersions request v3: header 2 with a plain client id, compact strings, tags', () => {
+    const body = { clientSoftwareName: 'millrace', clientSoftwareVersion: '1' }
+    expect(hex(encodeRequest(apiVersions, 3, header, body))).toBe(
+      '00000019' +
+        '0012' +
+        '0003' +
+        '00000007' +
+        '00026d65' +
+        '00' +
+        '09' +
+        '6d696c6c72616365' +
+        '02' +
+        '31' +
+        '00',
+    )
+  })
+
+  test('Metadata request v1: all topics are null, none an empty array', () => {
+    const anonymous = { correlationId: 1, clientId: null }
+    const head = '0003' + '0001' + '00000001' + 'ffff'
+    expect(hex(encodeRequest(metadata, 1, anonymous, { topics: null }))).toBe(
+      `0000000e${head}ffffffff`,
+    )
+    expect(hex(encodeRequest(metadata, 1, anonymous, { topics: [{ name: 'ab' }] }))).toBe(
+      `00000012${head}0000000100026162`,
+    )
+  })
+
+  test('Metadata response v9 has header 1', () => {
+    const body = { brokers: [], clusterId: null, controllerId: 1, topics: [] }
+    expect(hex(encodeResponse(metadata, 9, 5, body))).toBe(
+      '00000015' +
+        '00000005' +
+        '00' +
+        '00000000' +
+        '01' +
+        '00' +
+        '00000001' +
+        '01' +
+        '80000000' +
+        '00',
+    )
+  })
+
+  test('ApiVersions response v3 has header 0', () => {
+    const body = { errorCode: 0, apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }] }
+    expect(hex(encodeResponse(apiVersions, 3, 5, body))).toBe(
+      '00000013' + '00000005' + '0000' + '02' + '0012' + '0000' + '0004' + '00' + '00000000' + '00',
+    )
+  })
+})
+
+describe('headers', () => {
+  test('a request comes back with its header and body', () => {
+    const records = Buffer.from('batch')
+    const body = {
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: [{ index: 3, records }] }],
+    }
+    for (const version of [3, 8, 9, 12]) {
+      const header = { correlationId: version, clientId: null }
+      const frame = Buffer.concat(encodeRequest(produce, version, header, body))
+      const reader = new ByteReader(frame, 4)
+      expect(decodeRequestHeader(reader)).toEqual({ apiKey: 0, apiVersion: version, ...header })
+      expect(decodeRequest(produce, version, reader)).toMatchObject(body)
+    }
+  })
+
+  test('a response comes back with its correlation id', () => {
+    const body = { errorCode: 35, apiKeys: [] }
+    for (const version of [0, 3, 4]) {
+      const frame = Buffer.concat(encodeResponse(apiVersions, version, 9, body))
+      const decoded = decodeResponse(apiVersions, version, new ByteReader(frame, 4))
+      expect(decoded).toMatchObject({ correlationId: 9, body })
+    }
+  })
+
+  test('of an API that nobody knows it is read as far as all headers go', () => {
+    const reader = new ByteReader(Buffer.from('7fff' + '0001' + '00000002' + '0001' + '78', 'hex'))
+    expect(decodeRequestHeader(reader)).toEqual({
+      apiKey: 0x7fff,
+      apiVersion: 1,
+      correlationId: 2,
+      clientId: 'x',
+    })
+  })
+
+  test('cut short they are malformed', () => {
+    const frame = Buffer.concat(
+      encodeRequest(apiVersions, 3, { correlationId: 1, clientId: 'me' }, {}),
+    )
+    for (let end = 4; end < 17; end++) {
+      expect(() => decodeRequestHeader(new ByteReader(frame, 4, end))).toThrow(MalformedError)
+    }
+  })
+})
+
+describe('records in a response', () => {
+  const response = (records: Buffer | null) => ({
+    responses: [
+      {
+        topic: 't',
+        partitions: [
+          { partitionIndex: 0, errorCode: 0, highWatermark: 9, abortedTransactions: null, records },
+        ],
+      },
+    ],
+  })
+
+  test('are the very buffer when large, whatever stands around them', () => {
+    const records = Buffer.alloc(100_000, 1)
+    const chunks = encodeResponse(fetch, 12, 1, response(records))
+    expect(chunks).toHaveLength(3)
+    expect(chunks[1]).toBe(records)
+    const frame = Buffer.concat(chunks)
+    expect(frame.readInt32BE(0)).toBe(frame.length - 4)
+    const { body } = decodeResponse(fetch, 12, new ByteReader(frame, 4))
+    expect(body.responses[0]!.partitions[0]!.records!.equals(records)).toBe(true)
+  })
+
+  test('are copied when small, and one chunk does', () => {
+    expect(encodeResponse(fetch, 12, 1, response(Buffer.alloc(100)))).toHaveLength(1)
+  })
+
+  test('one frame does not overwrite the one before', () => {
+    const first = encodeResponse(fetch, 12, 1, response(null))
+    const before = hex(first)
+    encodeResponse(fetch, 12, 2, response(Buffer.alloc(500, 9)))
+    expect(hex(first)).toBe(before)
+  })
+
+  test('a message that failed half way leaves nothing in the next', () => {
+    const header = { correlationId: 1, clientId: null }
+    const good = hex(encodeRequest(metadata, 1, header, { topics: [] }))
+    const bad = { topics: [{ name: 'x'.repeat(40_000) }] }
+    expect(() => encodeRequest(metadata, 1, header, bad)).toThrow(RangeError)
+    expect(hex(encodeRequest(metadata, 1, header, { topics: [] }))).toBe(good)
+  })
+})
+
+describe('FrameSplitter', () => {
+  function framed(payloads: readonly Uint8Array[]): Buffer {
+    return Buffer.concat(
+      payloads.flatMap((payload) => {
+        const prefix = Buffer.alloc(4)
+        prefix.writeInt32BE(payload.length)
+        return [prefix, payload]
+      }),
+    )
+  }
+
+  test('gives back the frames however the stream is cut', () => {
+    const payloads = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 8 })
+    const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(payloads, cuts, (frames, sizes) => {
+        const stream = framed(frames)
+        const splitter = new FrameSplitter(100)
+        const found: Buffer[] = []
+        for (let at = 0, turn = 0; at < stream.length; turn++) {
+          const size = sizes[turn % sizes.length]!
+          found.push(...splitter.push(stream.subarray(at, at + size)))
+          at += size
+        }
+        expect(found.map((frame) => [...frame])).toEqual(frames.map((frame) => [...frame]))
+        expect(splitter.pendingBytes).toBe(0)
+      }),
+    )
+  })
+
+  test('a frame within one chunk is a view of it', () => {
+    const chunk = framed([Buffer.from('abc'), Buffer.from('de')])
+    const [first, second] = new FrameSplitter(100).push(chunk)
+    expect(first!.buffer).toBe(chunk.buffer)
+    expect([first!.toString(), second!.toString()]).toEqual(['abc', 'de'])
+  })
+
+  test.each(['ffffffff', '80000000', '00000065'])('refuses the length %s', (length) => {
+    const bytes = Buffer.from(length, 'hex')
+    expect(() => new FrameSplitter(100).push(bytes)).toThrow(MalformedError)
+    const slowly = new FrameSplitter(100)
+    slowly.push(bytes.subarray(0, 3))
+    expect(() => slowly.push(bytes.subarray(3))).toThrow(MalformedError)
+  })
+
+  test('holds no more than what came, however long the frame says it is', () => {
+    const splitter = new FrameSplitter(1_000_000_000)
+    splitter.push(Buffer.from('3b9aca00' + '00', 'hex'))
+    expect(splitter.pendingBytes).toBe(5)
+  })
+})
