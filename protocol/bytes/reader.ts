@@ -2,6 +2,7 @@
 // is allocated; what does not fit is a MalformedError, never a RangeError and never a huge array.
 // Integers are big-endian, as Kafka has them.
 
+import { assert } from '../runtime/assert.ts'
 import { MalformedError } from './malformed.ts'
 
 const twoTo32 = 2 ** 32
@@ -13,6 +14,7 @@ export class ByteReader {
   position: number
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    assert(start >= 0 && start <= end && end <= bytes.length, 'a reader stays within its bytes')
     this.bytes = asBuffer(bytes)
     this.position = start
     this.end = end
@@ -105,14 +107,20 @@ export class ByteReader {
   /** A zigzag varint of at most 64 bits; malformed when it is outside the safe integers. */
   varlong(): number {
     const { bytes, end } = this
-    let value = 0
+    // The zigzag form is twice the number, which can pass 2^53: the lowest seven bits, with the
+    // sign, are kept apart from the rest.
+    let low = 0
+    let rest = 0
     for (let shift = 0; shift < 70; shift += 7) {
       if (this.position >= end) throw new MalformedError('varlong cut short')
       const byte = bytes[this.position++]!
-      value += (byte & 0x7f) * 2 ** shift
+      if (shift === 0) low = byte & 0x7f
+      else rest += (byte & 0x7f) * 2 ** (shift - 7)
       if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) throw new MalformedError('varlong out of range')
-        return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+        const size = rest * 0x40 + (low >>> 1)
+        const value = low & 1 ? -size - 1 : size
+        if (!Number.isSafeInteger(value)) throw new MalformedError('varlong out of range')
+        return value
       }
     }
     throw new MalformedError('varlong over 10 bytes')

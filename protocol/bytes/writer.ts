@@ -1,6 +1,7 @@
 // A growing buffer to write messages into. One writer serves many messages: `reset` keeps its
 // memory. What `written` returns is a view that the next write may overwrite; `take` hands over.
 
+import { assert } from '../runtime/assert.ts'
 import { asBuffer, writeInt64 } from './reader.ts'
 
 const smallestBytes = 256
@@ -64,11 +65,13 @@ export class ByteWriter {
     this.length += 8
   }
 
+  /** For values from 0 to 2^32 - 1. */
   uvarint(value: number): void {
+    assert(value >= 0 && value < 2 ** 32, 'an unsigned varint has at most 32 bits')
     const bytes = this.reserve(5)
     while (value >= 0x80) {
-      bytes[this.length++] = (value % 0x80) | 0x80
-      value = Math.floor(value / 0x80)
+      bytes[this.length++] = (value & 0x7f) | 0x80
+      value >>>= 7
     }
     bytes[this.length++] = value
   }
@@ -81,12 +84,16 @@ export class ByteWriter {
   /** Zigzag, for safe integers. */
   varlong(value: number): void {
     const bytes = this.reserve(10)
-    let rest = value >= 0 ? value * 2 : -value * 2 - 1
-    while (rest >= 0x80) {
-      bytes[this.length++] = (rest % 0x80) | 0x80
+    // Zigzag doubles the number, which could pass 2^53: the sign joins the lowest six bits alone.
+    const size = value < 0 ? -value - 1 : value
+    let rest = Math.floor(size / 0x40)
+    let byte = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)
+    while (rest > 0) {
+      bytes[this.length++] = byte | 0x80
+      byte = rest % 0x80
       rest = Math.floor(rest / 0x80)
     }
-    bytes[this.length++] = rest
+    bytes[this.length++] = byte
   }
 
   raw(bytes: Uint8Array): void {
@@ -104,6 +111,7 @@ export class ByteWriter {
 
   /** Overwrites four bytes already written: for a length that is known only afterwards. */
   patchInt32(at: number, value: number): void {
+    assert(at >= 0 && at + 4 <= this.length, 'only what has been written can be patched')
     this.#bytes.writeInt32BE(value, at)
   }
 

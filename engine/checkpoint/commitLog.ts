@@ -1,0 +1,45 @@
+// Which batches are done, written after a batch's results and state are. What the offset log has
+// beyond the newest commit is run again after a start.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { EntryLog } from './entryLog.ts'
+
+interface Commit {
+  readonly batchId: number
+}
+
+export class CommitLog {
+  readonly #log: EntryLog<Commit>
+
+  private constructor(log: EntryLog<Commit>) {
+    this.#log = log
+  }
+
+  /** Opens the log in file `path`, empty when there is none. */
+  static async open(disk: Disk, path: string): Promise<CommitLog> {
+    return new CommitLog(await EntryLog.open(disk, path, decode))
+  }
+
+  /** The newest batch that is done; -1 when none is. */
+  latest(): number {
+    return this.#log.at(-1)?.batchId ?? -1
+  }
+
+  /** Resolves when it is durable that batch `batchId`, and all before it, are done. */
+  async commit(batchId: number): Promise<void> {
+    assert(batchId > this.latest(), `batch ${batchId} is committed after ${this.latest()}`)
+    await this.#log.append({ batchId })
+    await this.#log.keepFrom(this.#log.count - 1)
+  }
+
+  close(): Promise<void> {
+    return this.#log.close()
+  }
+}
+
+function decode(parsed: unknown): Commit {
+  const commit = parsed as Partial<Commit> | null
+  if (!Number.isSafeInteger(commit?.batchId)) throw new TypeError('not a committed batch')
+  return commit as Commit
+}

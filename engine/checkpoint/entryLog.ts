@@ -1,0 +1,159 @@
+// An append-only file of JSON values, the ground under the offset log and the commit log. An append
+// is durable when its promise resolves; a crash leaves at most one entry torn, which is cut off when
+// the file is opened again. All entries are in memory, and `keepFrom` lets the old ones go.
+
+import { dirname } from 'node:path'
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import { CheckpointError } from './checkpointError.ts'
+import { encodeEntry, entryHeaderBytes, readEntries } from './entryFormat.ts'
+
+/** The file is rewritten when this much of it, and more than half, belongs to dropped entries. */
+const rewriteBytes = 64 * 1024
+
+interface Stored<Value> {
+  readonly value: Value
+  readonly sizeBytes: number
+}
+
+export class EntryLog<Value> {
+  readonly #disk: Disk
+  readonly #path: string
+  #file: DiskFile
+  #stored: Stored<Value>[]
+  /** Where the next entry goes. */
+  #sizeBytes: number
+  #droppedBytes = 0
+  #isBusy = false
+  #failure: CheckpointError | undefined
+
+  private constructor(disk: Disk, file: DiskFile, stored: Stored<Value>[]) {
+    this.#disk = disk
+    this.#path = file.path
+    this.#file = file
+    this.#stored = stored
+    this.#sizeBytes = stored.reduce((sum, entry) => sum + entry.sizeBytes, 0)
+  }
+
+  /**
+   * Opens or creates the file. `decode` gets what JSON.parse gave and throws for anything else than
+   * a value; then, and when an entry in the middle is broken, this throws a CheckpointError.
+   */
+  static async open<Value>(
+    disk: Disk,
+    path: string,
+    decode: (parsed: unknown) => Value,
+  ): Promise<EntryLog<Value>> {
+    await makeDurableDirectory(disk, dirname(path))
+    const content = (await disk.readFile(path)) ?? Buffer.alloc(0)
+    const { entries, soundBytes, isDamaged } = readEntries(content)
+    if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is broken`)
+    const stored = entries.map((entry) => decodeEntry(path, entry, decode))
+    const file = await disk.open(path, 'write')
+    if (soundBytes < content.length) {
+      await file.truncate(soundBytes)
+      await file.sync()
+    }
+    await disk.syncDirectory(dirname(path))
+    return new EntryLog(disk, file, stored)
+  }
+
+  /** How many entries there are. */
+  get count(): number {
+    return this.#stored.length
+  }
+
+  /** The entry at `index`, counted from the oldest; negative from the newest. */
+  at(index: number): Value | undefined {
+    return this.#stored.at(index)?.value
+  }
+
+  *values(): Generator<Value, void> {
+    for (const { value } of this.#stored) yield value
+  }
+
+  /** Resolves when the entry survives a power failure. One append at a time. */
+  append(value: Value): Promise<void> {
+    return this.#exclusively(async () => {
+      const entry = encodeEntry(Buffer.from(JSON.stringify(value)))
+      await this.#file.write([entry], this.#sizeBytes)
+      await this.#file.sync()
+      this.#stored.push({ value, sizeBytes: entry.length })
+      this.#sizeBytes += entry.length
+    })
+  }
+
+  /** Drops the entries before `index`. The file follows when that is worth its while. */
+  async keepFrom(index: number): Promise<void> {
+    const dropped = this.#stored.splice(0, index)
+    this.#droppedBytes += dropped.reduce((sum, entry) => sum + entry.sizeBytes, 0)
+    const isWorthwhile = this.#droppedBytes >= rewriteBytes
+    if (isWorthwhile && this.#droppedBytes * 2 > this.#sizeBytes) {
+      await this.#exclusively(() => this.#rewrite())
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  async #rewrite(): Promise<void> {
+    const entries = this.#stored.map(({ value }) => encodeEntry(Buffer.from(JSON.stringify(value))))
+    const content = Buffer.concat(entries)
+    await this.#disk.writeFileAtomic(this.#path, content)
+    const replaced = this.#file
+    this.#file = await this.#disk.open(this.#path, 'write')
+    this.#sizeBytes = content.length
+    this.#droppedBytes = 0
+    await replaced.close()
+  }
+
+  /**
+   * After a failed write, and above all a failed sync, nobody knows what the file holds: nothing is
+   * appended any more until it has been opened, and so read, again.
+   */
+  async #exclusively(change: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    assert(!this.#isBusy, 'a checkpoint has one writer, which waits for each write')
+    this.#isBusy = true
+    try {
+      await change()
+    } catch (cause) {
+      const message = `cannot write ${this.#path}: ${(cause as Error).message}`
+      this.#failure = new CheckpointError('CHECKPOINT_FAILED', message, cause)
+      throw this.#failure
+    } finally {
+      this.#isBusy = false
+    }
+  }
+}
+
+function decodeEntry<Value>(
+  path: string,
+  entry: Buffer,
+  decode: (parsed: unknown) => Value,
+): Stored<Value> {
+  try {
+    const value = decode(JSON.parse(entry.toString()))
+    return { value, sizeBytes: entryHeaderBytes + entry.length }
+  } catch (cause) {
+    throw damaged(path, `an entry is none: ${(cause as Error).message}`, cause)
+  }
+}
+
+/** A directory is there after a power failure only when its parent was synced; and so on up. */
+async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
+  if ((await disk.stat(directory)) !== undefined) return
+  const parent = dirname(directory)
+  if (parent !== directory) await makeDurableDirectory(disk, parent)
+  await disk.makeDirectory(directory)
+  await disk.syncDirectory(parent)
+}
+
+function damaged(path: string, what: string, cause?: unknown): CheckpointError {
+  return new CheckpointError(
+    'CHECKPOINT_DAMAGED',
+    `${path} is damaged: ${what}; put back a copy, or remove the job's checkpoint to start over`,
+    cause,
+  )
+}

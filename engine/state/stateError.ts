@@ -1,0 +1,19 @@
+// What can go wrong with kept state, each with what to do about it.
+
+export type StateErrorCode =
+  /** The versions needed to start a batch again are no longer kept. */
+  | 'STATE_UNREACHABLE'
+  /** Another process, or another task, has the directory open. */
+  | 'STATE_IN_USE'
+  /** What is stored contradicts itself. */
+  | 'STATE_DAMAGED'
+  /** The disk refused; what the last commit left behind is known only after opening again. */
+  | 'STATE_FAILED'
+
+export class StateError extends Error {
+  readonly code: StateErrorCode
+  constructor(code: StateErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+  }
+}

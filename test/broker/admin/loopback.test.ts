@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { isLoopback, isLoopbackHostHeader } from '../../../broker/admin/loopback.ts'
+
+test('loopback is this machine and nothing else', () => {
+  for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', 'LOCALHOST', '::1', '[::1]']) {
+    expect(isLoopback(host), host).toBe(true)
+  }
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '',
+    '10.0.0.1',
+    '127.0.0.1.example.org',
+    '127.0.0.999',
+    '128.0.0.1',
+    'localhost.example.org',
+  ]) {
+    expect(isLoopback(host), host).toBe(false)
+  }
+})
+
+test('a Host header of another name is refused, whatever address it leads to', () => {
+  expect(isLoopbackHostHeader('127.0.0.1:8080')).toBe(true)
+  expect(isLoopbackHostHeader('localhost')).toBe(true)
+  expect(isLoopbackHostHeader('[::1]:8080')).toBe(true)
+  expect(isLoopbackHostHeader('evil.example:8080')).toBe(false)
+  expect(isLoopbackHostHeader(undefined)).toBe(false)
+})

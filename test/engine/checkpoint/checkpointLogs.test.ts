@@ -1,0 +1,218 @@
+// The offset log and the commit log on a disk that loses power at any moment and tears what it was
+// writing: what was acknowledged is there afterwards, and nothing is that was never appended.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
+import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
+import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offsetLog.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+
+const path = '/jobs/orders/offsets'
+
+function entry(batchId: number, paddingBytes = 0): OffsetLogEntry {
+  return {
+    batchId,
+    timeMs: 1000 * batchId,
+    ranges: [
+      {
+        topic: `orders${'x'.repeat(paddingBytes)}`,
+        partition: 0,
+        from: batchId,
+        until: batchId + 1,
+      },
+      { topic: 'orders', partition: 1, from: 0, until: 2 ** 40 },
+    ],
+  }
+}
+
+function batchIds(entries: readonly OffsetLogEntry[]): number[] {
+  return entries.map(({ batchId }) => batchId)
+}
+
+async function filled(disk: MemoryDisk, count: number, paddingBytes = 0): Promise<OffsetLog> {
+  const log = await OffsetLog.open(disk, path)
+  for (let batchId = 0; batchId < count; batchId++) await log.append(entry(batchId, paddingBytes))
+  return log
+}
+
+describe('the offset log', () => {
+  test('is empty at first', async () => {
+    const log = await OffsetLog.open(new MemoryDisk(), path)
+    expect(log.latest()).toBeUndefined()
+    expect(log.get(0)).toBeUndefined()
+    expect(log.range(0, 10)).toEqual([])
+    await log.prune(5)
+  })
+
+  test('gives back what was appended, before and after opening again', async () => {
+    const disk = new MemoryDisk()
+    const first = await filled(disk, 5)
+    await first.close()
+    for (const log of [first, await OffsetLog.open(disk, path)]) {
+      expect(log.latest()).toEqual(entry(4))
+      expect(log.get(2)).toEqual(entry(2))
+      expect(log.get(5)).toBeUndefined()
+      expect(log.get(-1)).toBeUndefined()
+      expect(batchIds(log.range(1, 4))).toEqual([1, 2, 3])
+    }
+  })
+
+  test('may begin with any batch, but then leaves none out and repeats none', async () => {
+    const log = await OffsetLog.open(new MemoryDisk(), path)
+    await log.append(entry(7))
+    await expect(log.append(entry(7))).rejects.toThrow('does not follow')
+    await expect(log.append(entry(9))).rejects.toThrow('does not follow')
+    await log.append(entry(8))
+    expect(batchIds(log.range(0, 100))).toEqual([7, 8])
+  })
+
+  test('pruning forgets the old, never the newest, and shrinks the file in time', async () => {
+    const disk = new MemoryDisk()
+    const log = await filled(disk, 300, 1000)
+    const before = (await disk.stat(path))!.sizeBytes
+    await log.prune(2)
+    expect((await disk.stat(path))!.sizeBytes).toBe(before)
+    await log.prune(1000)
+    expect(batchIds(log.range(0, 1000))).toEqual([299])
+    expect((await disk.stat(path))!.sizeBytes).toBeLessThan(before / 100)
+    await log.append(entry(300))
+    disk.crash()
+    expect(batchIds((await OffsetLog.open(disk, path)).range(0, 1000))).toEqual([299, 300])
+  })
+
+  test('keeps what was acknowledged, whenever power fails', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.boolean(), fc.nat(40), async (seed, reorder, crashAfter) => {
+        const random = seededRandom(seed)
+        let left = crashAfter
+        const disk: MemoryDisk = new MemoryDisk({
+          beforeChange: () => {
+            if (left-- === 0) disk.crash({ keepUnsynced: random, reorder })
+          },
+        })
+        let acknowledged = -1
+        let pruned = 0
+        let attempted = -1
+        try {
+          const log = await OffsetLog.open(disk, path)
+          for (attempted = 0; attempted < 12; attempted++) {
+            await log.append(entry(attempted, 9000))
+            acknowledged = attempted
+            if (attempted % 5 === 4) {
+              pruned = attempted - 1
+              await log.prune(pruned)
+            }
+          }
+        } catch (error) {
+          expect(left).toBeLessThan(0)
+          expect(String((error as { cause?: unknown }).cause ?? error)).toContain('ECRASHED')
+        }
+        left = -1 // no further crash from here on
+        disk.crash({ keepUnsynced: random, reorder })
+        const log = await OffsetLog.open(disk, path)
+        const found = log.range(0, 1000)
+        expect(found).toEqual(found.map(({ batchId }) => entry(batchId, 9000)))
+        const last = found.at(-1)?.batchId ?? -1
+        expect(last === acknowledged || last === attempted).toBe(true)
+        if (acknowledged >= 0) expect(found[0]!.batchId).toBeLessThanOrEqual(pruned)
+        await log.append(entry(last + 1))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('is durable where the directories were new, too', async () => {
+    const disk = new MemoryDisk()
+    await filled(disk, 1)
+    disk.crash()
+    expect((await OffsetLog.open(disk, path)).latest()).toEqual(entry(0))
+  })
+
+  test('after a write that failed it takes no more until it is opened again', async () => {
+    let isFull = false
+    const disk = new MemoryDisk({
+      beforeChange: (operation) => {
+        if (isFull && operation === 'sync') throw new Error('no space left on device')
+      },
+    })
+    const log = await filled(disk, 2)
+    isFull = true
+    const failure = { code: 'CHECKPOINT_FAILED', message: expect.stringContaining('no space') }
+    await expect(log.append(entry(2))).rejects.toMatchObject(failure)
+    isFull = false
+    await expect(log.append(entry(2))).rejects.toMatchObject(failure)
+    expect(log.latest()).toEqual(entry(1))
+    disk.crash()
+    expect((await OffsetLog.open(disk, path)).latest()).toEqual(entry(1))
+  })
+
+  test('two appends at once are a broken invariant', async () => {
+    const log = await OffsetLog.open(new MemoryDisk(), path)
+    const first = log.append(entry(0))
+    await expect(log.append(entry(0))).rejects.toThrow('one writer')
+    await first
+  })
+})
+
+describe('a damaged offset log', () => {
+  async function withContent(content: Buffer): Promise<Promise<OffsetLog>> {
+    const disk = new MemoryDisk()
+    await disk.makeDirectory('/jobs/orders')
+    await disk.writeFileAtomic(path, content)
+    return OffsetLog.open(disk, path)
+  }
+  const encode = (value: unknown) => encodeEntry(Buffer.from(JSON.stringify(value)))
+  const damage = { code: 'CHECKPOINT_DAMAGED' }
+
+  test('in the middle is refused and left as it is, for acknowledged entries would be cut', async () => {
+    const disk = new MemoryDisk()
+    await filled(disk, 3)
+    const file = await disk.open(path, 'write')
+    await file.write([Buffer.from('!')], 20)
+    const content = await disk.readFile(path)
+    await expect(OffsetLog.open(disk, path)).rejects.toMatchObject(damage)
+    expect(await disk.readFile(path)).toEqual(content)
+  })
+
+  test.each<[string, Buffer]>([
+    ['no JSON', encodeEntry(Buffer.from('{'))],
+    ['null', encode(null)],
+    ['no ranges', encode({ batchId: 1, timeMs: 1 })],
+    ['a range without offsets', encode({ batchId: 1, timeMs: 1, ranges: [{ topic: 't' }] })],
+    ['a batch left out', Buffer.concat([encode(entry(1)), encode(entry(3))])],
+  ])('%s is refused', async (_what, content) => {
+    await expect(withContent(content)).rejects.toMatchObject(damage)
+  })
+})
+
+describe('the commit log', () => {
+  const commits = '/jobs/orders/commits'
+
+  test('knows the newest batch that is done, before and after opening again', async () => {
+    const disk = new MemoryDisk()
+    const log = await CommitLog.open(disk, commits)
+    expect(log.latest()).toBe(-1)
+    await log.commit(0)
+    await log.commit(3)
+    expect(log.latest()).toBe(3)
+    disk.crash()
+    expect((await CommitLog.open(disk, commits)).latest()).toBe(3)
+  })
+
+  test('goes forward only', async () => {
+    const log = await CommitLog.open(new MemoryDisk(), commits)
+    await log.commit(4)
+    await expect(log.commit(4)).rejects.toThrow('committed after')
+  })
+
+  test('stays small', async () => {
+    const disk = new MemoryDisk()
+    const log = await CommitLog.open(disk, commits)
+    for (let batchId = 0; batchId < 10_000; batchId++) await log.commit(batchId)
+    expect((await disk.stat(commits))!.sizeBytes).toBeLessThan(150_000)
+    disk.crash()
+    expect((await CommitLog.open(disk, commits)).latest()).toBe(9999)
+  })
+})

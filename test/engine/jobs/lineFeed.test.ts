@@ -1,0 +1,69 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FileLines } from '../../../engine/jobs/fileLines.ts'
+import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { ManualClock } from '../../manualClock.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-feed-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const inputs = {
+  'a last line with its newline': ['a\nbb\nccc\n', 'a\nbb\nccc\n', 3],
+  'a last line without': ['a\nbb\nccc', 'a\nbb\nccc\n', 3],
+  'empty lines': ['\n\nx\n', '\n\nx\n', 3],
+  nothing: ['', '', 0],
+  'a line longer than a chunk': [`${'x'.repeat(3_000_000)}\ny`, `${'x'.repeat(3_000_000)}\ny\n`, 2],
+} as const
+
+describe('a file fed as fast as it goes', () => {
+  for (const [name, [input, output, lines]] of Object.entries(inputs)) {
+    test(name, async () => {
+      const [from, path] = [join(directory, 'in'), join(directory, 'out')]
+      await writeFile(from, input)
+      const source = await FileLines.open(nodeDisk, from)
+      const clock = new ManualClock()
+      const feed = new LineFeed({
+        disk: nodeDisk,
+        clock,
+        source,
+        path,
+        ratePerSecond: Number.POSITIVE_INFINITY,
+      })
+      expect(await feed.run()).toBe(lines)
+      await source.close()
+      expect(await readFile(path, 'utf8')).toBe(output)
+    })
+  }
+})
+
+test('never more lines at once than asked for', async () => {
+  const path = join(directory, 'in')
+  await writeFile(path, 'a\nb\nc\nd\n')
+  const source = await FileLines.open(nodeDisk, path)
+  expect(await source.next(3)).toMatchObject({ count: 3, bytes: Buffer.from('a\nb\nc\n') })
+  expect(await source.next(3)).toMatchObject({ count: 1, bytes: Buffer.from('d\n') })
+  expect(await source.next(3)).toBeUndefined()
+  await source.close()
+})
+
+test('the rate is kept over time, and stop ends it between two writes', async () => {
+  const endless: LineSource = {
+    next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
+  }
+  const clock = new ManualClock()
+  const path = join(directory, 'out')
+  const feed = new LineFeed({ disk: nodeDisk, clock, source: endless, path, ratePerSecond: 1000 })
+  const running = feed.run()
+  for (let tick = 0; tick < 50; tick++) await clock.advanceAndSettle(20)
+  await expect.poll(() => feed.lines).toBeGreaterThan(900)
+  expect(feed.lines).toBeLessThanOrEqual(1000)
+  feed.stop()
+  const written = await running
+  expect(await readFile(path)).toHaveLength(2 * written)
+})

@@ -1,0 +1,261 @@
+// A disk in memory that can lose power. What was written but not synced, and what was created,
+// renamed or removed without syncing the directory, may be gone after `crash`, or be there in part:
+// as strict as POSIX allows, stricter than most file systems are. Open files and locks die with it.
+
+import { dirname, normalize } from 'node:path'
+import {
+  DirectoryInUseError,
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  type DiskMode,
+  type DiskStat,
+} from '../protocol/runtime/disk.ts'
+import type { Random } from '../protocol/runtime/random.ts'
+import { MemoryInode } from './memoryInode.ts'
+
+export interface CrashOptions {
+  /**
+   * Keeps a random part of what was not synced: of each file a prefix of its writes, the last one
+   * perhaps torn, and a prefix of the changes to directories. Without it all of that is lost.
+   */
+  readonly keepUnsynced?: Random
+  /** With `keepUnsynced`: writes may also survive without those before them, which leaves zeros. */
+  readonly reorder?: boolean
+}
+
+export interface MemoryDiskOptions {
+  /** For modification times; by default they count the disk's operations. */
+  readonly nowMs?: () => number
+  readonly freeBytes?: number
+  /**
+   * Called before each operation that changes something, with the name of the method. It may throw
+   * (a failing disk) or call `crash` (the operation then does not happen).
+   */
+  readonly beforeChange?: (operation: string, path: string) => void
+}
+
+type Names = Map<string, MemoryInode>
+
+/** One change to a directory that no syncDirectory has covered yet. */
+interface NameChange {
+  readonly directories: readonly string[]
+  apply(names: Names): void
+}
+
+export class MemoryDisk implements Disk {
+  readonly #options: MemoryDiskOptions
+  readonly #locks = new Set<string>()
+  #names: Names
+  #durableNames: Names
+  #nameChanges: NameChange[] = []
+  #inodeCount = 0
+  #operationCount = 0
+  /** How often the disk has crashed: what was opened before the last time is dead. */
+  #crashes = 0
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#options = options
+    this.#names = new Map([['/', this.#newInode(true)]])
+    this.#durableNames = new Map(this.#names)
+  }
+
+  /** Loses power. Operations still under way fail; the disk can be used again at once. */
+  crash({ keepUnsynced, reorder = false }: CrashOptions = {}): void {
+    this.#crashes++
+    this.#locks.clear()
+    const keptChanges = keepUnsynced?.below(this.#nameChanges.length + 1) ?? 0
+    for (const change of this.#nameChanges.slice(0, keptChanges)) change.apply(this.#durableNames)
+    this.#nameChanges = []
+    for (const path of [...this.#durableNames.keys()].sort()) {
+      if (path !== '/' && !this.#durableNames.has(dirname(path))) this.#durableNames.delete(path)
+    }
+    for (const inode of new Set(this.#durableNames.values())) inode.crash(keepUnsynced, reorder)
+    this.#names = new Map(this.#durableNames)
+  }
+
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
+    path = normalize(path)
+    let inode = this.#names.get(path)
+    if (inode?.isDirectory) throw failure('EISDIR', path)
+    if (inode === undefined) {
+      if (mode === 'read') throw failure('ENOENT', path)
+      await this.#beforeChange('open', path)
+      this.#requireDirectory(dirname(path))
+      inode = this.#names.get(path) ?? this.#create(path)
+    }
+    return this.#newFile(path, inode)
+  }
+
+  async list(directory: string): Promise<string[]> {
+    directory = normalize(directory)
+    this.#requireDirectory(directory)
+    const names: string[] = []
+    for (const path of this.#names.keys()) {
+      if (path !== '/' && dirname(path) === directory)
+        names.push(path.slice(path.lastIndexOf('/') + 1))
+    }
+    return names.sort()
+  }
+
+  async stat(path: string): Promise<DiskStat | undefined> {
+    return this.#names.get(normalize(path))?.stat()
+  }
+
+  async readFile(path: string): Promise<Buffer | undefined> {
+    const inode = this.#names.get(normalize(path))
+    if (inode?.isDirectory) throw failure('EISDIR', path)
+    return inode === undefined ? undefined : Buffer.from(inode.content)
+  }
+
+  async writeFileAtomic(path: string, content: Uint8Array): Promise<void> {
+    const temporary = `${path}.tmp`
+    await this.remove(temporary)
+    const file = await this.open(temporary, 'write')
+    await file.write([content], 0)
+    await file.sync()
+    await file.close()
+    await this.rename(temporary, path)
+    await this.syncDirectory(dirname(path))
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    directory = normalize(directory)
+    const inode = this.#names.get(directory)
+    if (inode !== undefined) {
+      if (!inode.isDirectory) throw failure('EEXIST', directory)
+      return
+    }
+    await this.makeDirectory(dirname(directory))
+    await this.#beforeChange('makeDirectory', directory)
+    this.#setName(directory, this.#newInode(true))
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    from = normalize(from)
+    to = normalize(to)
+    if (!this.#names.has(from)) throw failure('ENOENT', from)
+    this.#requireDirectory(dirname(to))
+    await this.#beforeChange('rename', from)
+    this.#change([dirname(from), dirname(to)], (names) => {
+      for (const [path, inode] of [...names]) {
+        if (path !== from && !path.startsWith(`${from}/`)) continue
+        names.delete(path)
+        names.set(to + path.slice(from.length), inode)
+      }
+    })
+  }
+
+  async remove(path: string): Promise<void> {
+    path = normalize(path)
+    if (!this.#names.has(path)) return
+    await this.#beforeChange('remove', path)
+    this.#change([dirname(path)], (names) => {
+      for (const name of [...names.keys()]) {
+        if (name === path || name.startsWith(`${path}/`)) names.delete(name)
+      }
+    })
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    directory = normalize(directory)
+    this.#requireDirectory(directory)
+    await this.#beforeChange('syncDirectory', directory)
+    const waiting: NameChange[] = []
+    for (const change of this.#nameChanges) {
+      if (change.directories.includes(directory)) change.apply(this.#durableNames)
+      else waiting.push(change)
+    }
+    this.#nameChanges = waiting
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.#options.freeBytes ?? 2 ** 40
+  }
+
+  async lock(directory: string): Promise<DiskLock> {
+    directory = normalize(directory)
+    await this.makeDirectory(directory)
+    if (this.#locks.has(directory)) throw new DirectoryInUseError(directory)
+    this.#locks.add(directory)
+    const crashes = this.#crashes
+    return {
+      release: async () => {
+        if (crashes === this.#crashes) this.#locks.delete(directory)
+      },
+    }
+  }
+
+  #newInode(isDirectory: boolean): MemoryInode {
+    return new MemoryInode(++this.#inodeCount, isDirectory, () => this.#now())
+  }
+
+  #now(): number {
+    return this.#options.nowMs?.() ?? ++this.#operationCount
+  }
+
+  #create(path: string): MemoryInode {
+    const inode = this.#newInode(false)
+    this.#setName(path, inode)
+    return inode
+  }
+
+  #setName(path: string, inode: MemoryInode): void {
+    this.#change([dirname(path)], (names) => names.set(path, inode))
+  }
+
+  #change(directories: readonly string[], apply: (names: Names) => void): void {
+    apply(this.#names)
+    this.#nameChanges.push({ directories, apply })
+  }
+
+  #requireDirectory(directory: string): void {
+    if (!this.#names.get(directory)?.isDirectory) throw failure('ENOENT', directory)
+  }
+
+  /** Lets other code run first, as a real disk does; fails when the disk crashed meanwhile. */
+  async #beforeChange(operation: string, path: string): Promise<void> {
+    const crashes = this.#crashes
+    this.#options.beforeChange?.(operation, path)
+    await Promise.resolve()
+    if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+  }
+
+  #newFile(path: string, inode: MemoryInode): DiskFile {
+    const crashes = this.#crashes
+    let isOpen = true
+    const check = () => {
+      if (!isOpen) throw failure('EBADF', path)
+      if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    }
+    const change = async (operation: string, apply: () => void) => {
+      check()
+      await this.#beforeChange(operation, path)
+      apply()
+    }
+    return {
+      path,
+      async read(into, position) {
+        check()
+        return inode.content.copy(into, 0, position, position + into.length)
+      },
+      write(chunks, position) {
+        const bytes = Buffer.concat(chunks)
+        return change('write', () => inode.write(bytes, position))
+      },
+      sync: () => change('sync', () => inode.sync()),
+      truncate: (sizeBytes) => change('truncate', () => inode.truncate(sizeBytes)),
+      async stat() {
+        check()
+        return inode.stat()
+      },
+      async close() {
+        isOpen = false
+      },
+    }
+  }
+}
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}
