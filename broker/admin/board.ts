@@ -3,17 +3,7 @@
 // news, and answers with a picture for the page and the terminal. It never asks anyone anything.
 
 import type { AgentStatus, JobStatus, Status } from '../../protocol/telemetry/status.ts'
-
-/** What the broker counts for one topic; everything since the broker started, offsets as they are. */
-export interface TopicCounts {
-  readonly name: string
-  readonly partitions: number
-  /** Sum of the partitions' log end offsets. */
-  readonly records: number
-  readonly messagesIn: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-}
+import type { TopicOverview } from '../server/overview.ts'
 
 export interface AgentPicture {
   readonly id: string
@@ -31,6 +21,7 @@ export interface AgentPicture {
 export interface TopicPicture {
   readonly name: string
   readonly partitions: number
+  /** Offsets that consumers can read, over all partitions. */
   readonly records: number
   readonly recordsPerSecond: number
   readonly bytesInPerSecond: number
@@ -111,7 +102,7 @@ class Rate {
 }
 
 interface TopicRates {
-  counts: TopicCounts
+  overview: TopicOverview
   records: Rate
   bytesIn: Rate
   bytesOut: Rate
@@ -133,16 +124,16 @@ export class Board {
   }
 
   /** Takes in the broker's counters of every topic that exists now. */
-  count(topics: readonly TopicCounts[], nowMs: number): void {
+  count(topics: readonly TopicOverview[], nowMs: number): void {
     const present = new Set<string>()
-    for (const counts of topics) {
-      present.add(counts.name)
-      const known = this.#topics.get(counts.name) ?? newTopicRates(counts)
-      known.counts = counts
-      known.records.read(counts.messagesIn, nowMs)
-      known.bytesIn.read(counts.bytesIn, nowMs)
-      known.bytesOut.read(counts.bytesOut, nowMs)
-      this.#topics.set(counts.name, known)
+    for (const overview of topics) {
+      present.add(overview.name)
+      const known = this.#topics.get(overview.name) ?? newTopicRates(overview)
+      known.overview = overview
+      known.records.read(overview.messagesInTotal, nowMs)
+      known.bytesIn.read(overview.bytesInTotal, nowMs)
+      known.bytesOut.read(overview.bytesOutTotal, nowMs)
+      this.#topics.set(overview.name, known)
     }
     for (const name of this.#topics.keys()) if (!present.has(name)) this.#topics.delete(name)
   }
@@ -166,7 +157,7 @@ export class Board {
       timeMs: nowMs,
       agents: [...this.#agents.values()].map((heard) => agentPicture(heard, nowMs)).sort(byId),
       topics: [...this.#topics.values()]
-        .filter(({ counts }) => !internalTopic.test(counts.name))
+        .filter(({ overview }) => !internalTopic.test(overview.name))
         .map(topicPicture)
         .sort((a, b) => a.name.localeCompare(b.name)),
       jobs: [...this.#jobs.values()].map((heard) => jobPicture(heard, nowMs)).sort(byId),
@@ -197,8 +188,8 @@ function forget(programs: Map<string, Heard<Status>>, nowMs: number): void {
   }
 }
 
-function newTopicRates(counts: TopicCounts): TopicRates {
-  return { counts, records: new Rate(), bytesIn: new Rate(), bytesOut: new Rate() }
+function newTopicRates(overview: TopicOverview): TopicRates {
+  return { overview, records: new Rate(), bytesIn: new Rate(), bytesOut: new Rate() }
 }
 
 function agentPicture({ status, heardMs, rate }: Heard<AgentStatus>, nowMs: number): AgentPicture {
@@ -215,11 +206,11 @@ function agentPicture({ status, heardMs, rate }: Heard<AgentStatus>, nowMs: numb
   }
 }
 
-function topicPicture({ counts, records, bytesIn, bytesOut }: TopicRates): TopicPicture {
+function topicPicture({ overview, records, bytesIn, bytesOut }: TopicRates): TopicPicture {
   return {
-    name: counts.name,
-    partitions: counts.partitions,
-    records: counts.records,
+    name: overview.name,
+    partitions: overview.partitions.length,
+    records: sum(overview.partitions, ({ highWatermark }) => highWatermark),
     recordsPerSecond: records.perSecond,
     bytesInPerSecond: bytesIn.perSecond,
     bytesOutPerSecond: bytesOut.perSecond,

@@ -11,7 +11,8 @@ import type { Cluster } from '../../protocol/client/cluster.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { Board, type TopicCounts } from './board.ts'
+import type { TopicOverview } from '../server/overview.ts'
+import { Board } from './board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { isLoopback, isLoopbackHostHeader } from './loopback.ts'
@@ -26,7 +27,7 @@ export interface ConsoleOptions {
   /** Reads the status topic. The caller closes it, after the console. */
   readonly cluster: Cluster
   /** The broker's counters of its topics, read once a second. */
-  readonly topics: () => readonly TopicCounts[]
+  readonly topics: () => readonly TopicOverview[]
   /** The text of `GET /metrics`, in Prometheus' format. */
   readonly metrics?: () => Promise<string>
 }

@@ -33,10 +33,8 @@ const smallestCapacityBytes = 512
 /** No record's parts other than key, value and headers take more: two lengths, attributes, deltas. */
 const mostRecordOverheadBytes = 40
 /** Values up to here are copied in a loop: a call into native code costs as much. */
-const loopBytes = 64
+const loopBytes = 32
 const largestBatchBytes = 2 ** 31 - 1
-/** What `varintBytes` says of deltas and lengths up to here is 1. */
-const oneByteVarint = 63
 
 export class RecordBatchBuilder {
   readonly #compression: Compression
@@ -111,14 +109,12 @@ export class RecordBatchBuilder {
       valueBytes
     const bytes = this.#reserve(mostRecordOverheadBytes + valueBytes)
     let at = this.#length
-    if (bodyBytes <= oneByteVarint) bytes[at++] = bodyBytes << 1
-    else at = writeVarint(bytes, at, bodyBytes)
+    at = writeVarint(bytes, at, bodyBytes)
     bytes[at++] = 0
     at = writeVarlong(bytes, at, timestampDelta)
     at = writeVarint(bytes, at, offsetDelta)
     bytes[at++] = 1
-    if (valueBytes <= oneByteVarint) bytes[at++] = valueBytes << 1
-    else at = writeVarint(bytes, at, valueBytes)
+    at = writeVarint(bytes, at, valueBytes)
     if (valueBytes <= loopBytes) {
       for (let from = start; from < end; from++) bytes[at++] = source[from]!
     } else {

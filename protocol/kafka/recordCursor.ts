@@ -56,7 +56,7 @@ export class RecordCursor {
   headerCount = 0
   headersStart = 0
 
-  /** Throws MalformedError when the batch is not complete. */
+  /** Throws MalformedError when the batch is not complete or its record count is negative. */
   constructor(batch: RecordBatch, maxDecompressedBytes: number) {
     if (!batch.isComplete()) throw new MalformedError('record batch cut short')
     this.#batch = batch
@@ -66,6 +66,7 @@ export class RecordCursor {
     this.#lastOffsetDelta = batch.lastOffsetDelta
     this.#appendTimestamp = batch.timestampType === 'logAppend' ? batch.maxTimestamp : undefined
     this.#recordCount = batch.recordCount
+    if (this.#recordCount < 0) throw new MalformedError(`${this.#recordCount} records`)
   }
 
   /** What the indexes refer to: the batch's own memory, or the decompressed records. */
@@ -118,7 +119,6 @@ export class RecordCursor {
       this.#bytes = decompress(compression, compressed, this.#maxDecompressedBytes)
       this.#end = this.#bytes.length
     }
-    if (this.#recordCount < 0) throw new MalformedError(`${this.#recordCount} records`)
     this.#isOpen = true
   }
 

@@ -4,6 +4,7 @@ import uPlot from 'uplot'
 import { Component, html } from './markup.js'
 
 const height = 200
+const timeOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString('en-GB')
 
 /** Lines of `series` ({label, color, values}) over `times` (seconds since the epoch). */
 export class LineChart extends Component {
@@ -48,7 +49,7 @@ export class LineChart extends Component {
         padding: [8, 12, 0, 0],
         scales: { y: { range: range ?? ((_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1]) } },
         axes: [
-          { ...axis, space: 80 },
+          { ...axis, size: 28, space: 90, values: (_plot, ticks) => ticks.map(timeOf) },
           { ...axis, size: 56, space: 36, values: (_plot, ticks) => ticks.map(format) },
         ],
         series: [

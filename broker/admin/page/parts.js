@@ -19,6 +19,12 @@ const palette = [
 ]
 const colorAt = (index) => palette[index % palette.length]
 
+/** A key's color is its place among the keys that its job names, so that all charts agree on it. */
+function colorOf(view, key) {
+  const named = Object.keys(view.labels ?? {}).indexOf(key)
+  return colorAt(named === -1 ? view.rows.findIndex(([other]) => other === key) : named)
+}
+
 export function Board({ picture, history, connected }) {
   if (!picture) return html`<p class="empty">Waiting for the first figures …</p>`
   return html`
@@ -132,10 +138,10 @@ function Bars({ view }) {
     <span class="muted">${count(total)} in all, batch ${view.batchId}</span>
     <div class="bars">
       ${view.rows.map(
-        ([key, value], index) => html`
+        ([key, value]) => html`
           <span class="key" key=${`k${key}`}>${labelOf(view, key)}</span>
           <span class="track" key=${`t${key}`}>
-            <span class="bar" style=${`width:${(100 * value) / largest}%;background:${colorAt(index)}`}></span>
+            <span class="bar" style=${`width:${(100 * value) / largest}%;background:${colorOf(view, key)}`}></span>
           </span>
           <span class="number" key=${`n${key}`}>${count(value)}</span>
           <span class="number muted" key=${`p${key}`}>${percent(value / Math.max(1, total))}</span>`,
@@ -147,10 +153,10 @@ function Bars({ view }) {
 function Shares({ view, job, history }) {
   const id = `${job.name}/${view.name}`
   const latest = history.at(-1)?.shares[id] ?? {}
-  const series = view.rows.map(([key], index) => ({
+  const series = view.rows.map(([key]) => ({
     key,
     label: labelOf(view, key),
-    color: colorAt(index),
+    color: colorOf(view, key),
     values: history.map((point) => point.shares[id]?.[key] ?? null),
   }))
   return html`<article>

@@ -6,6 +6,7 @@ import {
   mostPrograms,
   silentAfterMs,
 } from '../../../broker/admin/board.ts'
+import type { TopicOverview } from '../../../broker/server/overview.ts'
 import type { AgentStatus, JobStatus } from '../../../protocol/telemetry/status.ts'
 
 const agent = (timeMs: number, events: number, more: Partial<AgentStatus> = {}): AgentStatus => ({
@@ -61,13 +62,19 @@ const job = (timeMs: number, recordsTotal: number, more: Partial<JobStatus> = {}
   ...more,
 })
 
-const topic = (messagesIn: number) => ({
-  name: 'orders',
-  partitions: 2,
-  records: messagesIn,
-  messagesIn,
-  bytesIn: messagesIn * 40,
-  bytesOut: messagesIn * 80,
+const topic = (messagesIn: number, name = 'orders'): TopicOverview => ({
+  name,
+  id: '00000000-0000-4000-8000-000000000001',
+  isInternal: false,
+  partitions: [0, 1].map((partition) => ({
+    partition,
+    logStartOffset: 0,
+    highWatermark: messagesIn / 2,
+    sizeBytes: messagesIn * 20,
+  })),
+  messagesInTotal: messagesIn,
+  bytesInTotal: messagesIn * 40,
+  bytesOutTotal: messagesIn * 80,
 })
 
 describe('rates', () => {
@@ -114,7 +121,7 @@ describe('rates', () => {
 
   test('internal topics are not shown', () => {
     const board = new Board()
-    board.count([{ ...topic(1), name: '__consumer_offsets' }], 0)
+    board.count([topic(2, '__consumer_offsets')], 0)
     expect(board.picture(0).topics).toEqual([])
   })
 })

@@ -1,0 +1,66 @@
+// What sources and sinks know of a channel. Events pass in batches; a batch may come out in other
+// portions than it went in. Nothing but a transaction changes a channel.
+
+import type { EventBatch } from '../event.ts'
+import type { ChannelCounter } from '../monitoring/counters.ts'
+import type { FileIdentity, SourcePosition } from './sourcePosition.ts'
+
+export interface Channel {
+  readonly name: string
+  readonly type: string
+  readonly capacity: number
+  readonly transactionCapacity: number
+  /** Events in it, the taken and uncommitted ones included. */
+  readonly size: number
+  readonly counter: ChannelCounter
+  /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  transaction(): ChannelTransaction
+  /** Where the last committed put of this source from this file ended. */
+  lastPosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SourcePosition | undefined
+  /** The newest stamp that this sink prepared, whatever became of it. */
+  lastStamp(sink: string): Buffer | undefined
+  /** The sink's prepared takes that nobody holds: left by a crash or by `detach`, oldest first. */
+  resumePrepared(sink: string): Promise<ResumedTake[]>
+  /** Gives the prepared takes of all sinks but these back: those sinks are no longer configured. */
+  releasePrepared(sinksToKeep: ReadonlySet<string>): Promise<number>
+  /** Resolves when events wait to be taken (true), or after `timeoutMs`, or on `signal` (false). */
+  waitForEvents(timeoutMs: number, signal?: AbortSignal): Promise<boolean>
+}
+
+/** A prepared take from before: its transaction is OPEN, to be committed or rolled back. */
+export interface ResumedTake {
+  readonly transaction: ChannelTransaction
+  readonly batches: readonly EventBatch[]
+  readonly stamp: Buffer
+}
+
+export interface ChannelTransaction {
+  begin(): void
+  /**
+   * Adds a batch to what `commit` will put. With a position, `commit` drops what the channel has of
+   * that file already, and fails with POSITION_GAP when something before it is missing.
+   */
+  put(batch: EventBatch, position?: SourcePosition): void
+  /** The events at the head that are there now: at most `maxEvents`, and `maxBytes` unless one event is larger. */
+  take(maxEvents: number, maxBytes?: number): Promise<EventBatch[]>
+  /**
+   * Notes durably which events this transaction took and what the sink is about to do with them.
+   * From here on a crash hands out the same events with the same stamp first.
+   */
+  prepare(sink: string, stamp: Buffer): Promise<void>
+  /**
+   * Puts: resolves when the events are durable (as far as the channel is). Commits of puts take
+   * effect in the order of the calls. Takes: the events leave the channel.
+   */
+  commit(): Promise<void>
+  /** Taken events go back to the head, in their order. Puts are forgotten. */
+  rollback(): Promise<void>
+  /** Lets go of a prepared take without settling it: `resumePrepared` hands it out again. */
+  detach(): void
+  close(): void
+}

@@ -1,0 +1,147 @@
+// What every channel decides, without doing anything: which events wait, which are taken, how many
+// slots are free, what each source has put and each sink has prepared. Events are numbers here; the
+// channels keep their bytes. Recovery of a file channel calls the same methods as live traffic.
+//
+//   put        reserve slots -> append (events have numbers) -> makeAvailable (durable)
+//   take       take -> [prepare] -> commitTake | giveBack
+//
+// Slots (Flume): a committed put holds one for each event until the take of it commits.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import { type Range, RangeSet } from './rangeSet.ts'
+import { type SourcePosition, SourcePositions } from './sourcePosition.ts'
+
+/** A take whose sink may have sent its events already: after a crash it is made again, the same. */
+export interface PreparedTake {
+  readonly id: number
+  readonly sink: string
+  readonly ranges: readonly Range[]
+  /** What the sink needs to send the very same bytes again; opaque here. */
+  readonly stamp: Buffer
+}
+
+export class ChannelState {
+  readonly capacity: number
+  readonly byteSlots: number
+  readonly positions = new SourcePositions()
+  /** In the order in which they were prepared. */
+  readonly prepared = new Map<number, PreparedTake>()
+  /** The newest stamp of each sink, also when that take is long committed. */
+  readonly lastStamps = new Map<string, Buffer>()
+  nextEvent = 0
+  nextPreparedId = 1
+  #reserved = 0
+  #usedByteSlots = 0
+  /** Events that a take may have. */
+  readonly #waiting = new RangeSet()
+  /** Events in the channel: waiting, taken, or not durable yet. */
+  readonly #held = new RangeSet()
+
+  constructor(capacity: number, byteSlots = Number.MAX_SAFE_INTEGER) {
+    this.capacity = capacity
+    this.byteSlots = byteSlots
+  }
+
+  /** Events in the channel, the taken and uncommitted ones included. */
+  get size(): number {
+    return this.#held.size
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  get usedByteSlots(): number {
+    return this.#usedByteSlots
+  }
+
+  /** Every event below this number has left the channel. */
+  get lowestHeld(): number {
+    return this.#held.first() ?? this.nextEvent
+  }
+
+  /** Which of the range's events are still in the channel. */
+  heldOf(range: Range): Range[] {
+    return this.#held.intersect(range)
+  }
+
+  /** Takes slots for a put; false when there are too few. */
+  reserve(events: number, byteSlots = 0): boolean {
+    if (this.#held.size + this.#reserved + events > this.capacity) return false
+    if (this.#usedByteSlots + byteSlots > this.byteSlots) return false
+    this.#reserved += events
+    this.#usedByteSlots += byteSlots
+    return true
+  }
+
+  /** Gives back slots that no event came to use. */
+  unreserve(events: number, byteSlots = 0): void {
+    assert(events <= this.#reserved, 'only reserved slots are given back')
+    this.#reserved -= events
+    this.#usedByteSlots -= byteSlots
+  }
+
+  /** Turns reserved slots into events. They wait only once `makeAvailable` is called for them. */
+  append(count: number, position: SourcePosition | undefined): Range | undefined {
+    assert(count <= this.#reserved, 'slots are reserved before events are appended')
+    this.#reserved -= count
+    if (position !== undefined) this.positions.set(position)
+    if (count === 0) return undefined
+    const range = { from: this.nextEvent, until: this.nextEvent + count }
+    this.nextEvent = range.until
+    this.#held.add(range)
+    return range
+  }
+
+  /** Events that a recovered log says were put: they have slots whatever the capacity is now. */
+  restore(range: Range, position: SourcePosition | undefined): void {
+    assert(range.from >= this.nextEvent, 'event numbers rise')
+    if (position !== undefined) this.positions.set(position)
+    this.nextEvent = range.until
+    this.#held.add(range)
+    this.#waiting.add(range)
+  }
+
+  makeAvailable(range: Range): void {
+    this.#waiting.add(range)
+  }
+
+  /** The lowest waiting events: at most `max`, and none at or above `below`. */
+  take(max: number, below = Number.MAX_SAFE_INTEGER): Range | undefined {
+    return this.#waiting.takeFirst(max, below)
+  }
+
+  /** The lowest waiting event's number. */
+  get head(): number | undefined {
+    return this.#waiting.first()
+  }
+
+  /** Takes these very events: recovery of a prepared take. */
+  takeExactly(ranges: readonly Range[]): void {
+    for (const range of ranges) this.#waiting.remove(range)
+  }
+
+  /** Taken events wait again, each at its old place: at the head, in the original order. */
+  giveBack(ranges: readonly Range[]): void {
+    for (const range of ranges) this.#waiting.add(range)
+  }
+
+  /** Taken events leave the channel. */
+  commitTake(ranges: readonly Range[], byteSlots = 0): void {
+    for (const range of ranges) this.#held.remove(range)
+    this.#usedByteSlots -= byteSlots
+    assert(this.#usedByteSlots >= 0, 'byte slots are released once')
+  }
+
+  prepare(take: PreparedTake): void {
+    assert(!this.prepared.has(take.id), 'a take is prepared once')
+    this.prepared.set(take.id, take)
+    this.lastStamps.set(take.sink, take.stamp)
+    this.nextPreparedId = Math.max(this.nextPreparedId, take.id + 1)
+  }
+
+  /** The prepared take is committed or rolled back: it will not be handed out again. */
+  settle(id: number): void {
+    assert(this.prepared.delete(id), 'only a prepared take is settled')
+  }
+}

@@ -1,0 +1,76 @@
+// The stored batches of a channel in the order of their event numbers. Finding the one that holds
+// an event is a binary search; leaving happens at the front.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { EventBatch } from '../event.ts'
+
+/** One batch as it was put: the events `[from, until)`. */
+export interface Entry {
+  readonly from: number
+  readonly until: number
+  /** Undefined when its bytes are on disk only, or all its events have left. */
+  batch: EventBatch | undefined
+}
+
+/** Below this many dropped entries the array is not moved together. */
+const compactAt = 1024
+
+export class EntryList<E extends Entry> {
+  #entries: E[] = []
+  /** Entries before this index have been dropped. */
+  #head = 0
+
+  get length(): number {
+    return this.#entries.length - this.#head
+  }
+
+  push(entry: E): void {
+    const last = this.#entries.at(-1)
+    assert(last === undefined || last.until <= entry.from, 'entries come in order')
+    this.#entries.push(entry)
+  }
+
+  /** The entry that holds this event, which must be in the channel. */
+  holding(event: number): E {
+    const entry = this.#entries[this.#indexOf(event)]
+    assert(entry !== undefined && entry.from <= event, 'an event in the channel has an entry')
+    return entry
+  }
+
+  /** Entries that hold any of `[from, until)`, in order. */
+  *within(from: number, until: number): Iterable<E> {
+    for (let at = this.#indexOf(from); at < this.#entries.length; at++) {
+      const entry = this.#entries[at]!
+      if (entry.from >= until) return
+      yield entry
+    }
+  }
+
+  /** Drops the entries whose events are all below `event`. */
+  dropBelow(event: number): void {
+    while (this.#head < this.#entries.length && this.#entries[this.#head]!.until <= event) {
+      this.#head++
+    }
+    if (this.#head >= compactAt && this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  clear(): void {
+    this.#entries = []
+    this.#head = 0
+  }
+
+  /** Index of the first entry that ends after `event`. */
+  #indexOf(event: number): number {
+    let low = this.#head
+    let high = this.#entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#entries[middle]!.until <= event) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,34 @@
+// Where a channel keeps its events' bytes and, if it is durable, the log of what happened to them.
+// A store decides nothing: ChannelState does, and a store only keeps what it is told, in the order
+// of the calls.
+
+import type { EventBatch } from '../event.ts'
+import type { ChannelState, PreparedTake } from './channelState.ts'
+import type { Entry } from './entryList.ts'
+import type { Range } from './rangeSet.ts'
+import type { SourcePosition } from './sourcePosition.ts'
+
+/** One batch of a put transaction, with the numbers that its events got. */
+export interface StoredPut {
+  readonly range: Range
+  readonly batch: EventBatch
+  readonly position: SourcePosition | undefined
+}
+
+export interface EventStore {
+  /** Brings `state` to where the last run left it. */
+  open(state: ChannelState): Promise<void>
+  close(): Promise<void>
+  /** Throws when no more may be put although there are slots (no space on the disk). */
+  checkSpace(): void
+  /** Keeps the batches of one transaction, all or none. Resolves when they are durable. */
+  put(puts: readonly StoredPut[]): Promise<void>
+  /** Resolves when it is durable. */
+  prepare(take: PreparedTake): Promise<void>
+  /** The events have left the channel; `preparedId` 0 when the take was not prepared. */
+  take(ranges: readonly Range[], preparedId: number): void
+  /** A prepared take was rolled back. */
+  release(preparedId: number): Promise<void>
+  entryHolding(event: number): Entry
+  load(entry: Entry): Promise<EventBatch>
+}

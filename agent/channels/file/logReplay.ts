@@ -1,0 +1,74 @@
+// Recovery's decisions, without any I/O: takes the records of a file channel's log in order and
+// brings a ChannelState to where the log ends. Says for each put that counts where its events lie.
+
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { ChannelState } from '../channelState.ts'
+import type { Range } from '../rangeSet.ts'
+import type { LogRecord } from './logRecord.ts'
+
+/** A put of which the events are in the channel again; `place` is the caller's. */
+export interface RecoveredPut<Place> {
+  readonly range: Range
+  readonly place: Place
+}
+
+type Put = Extract<LogRecord, { type: 'put' }>
+
+export class LogReplay<Place> {
+  readonly #state: ChannelState
+  /** Records of a put transaction whose last one has not been seen. */
+  #openPut: { record: Put; place: Place }[] = []
+
+  constructor(state: ChannelState) {
+    this.#state = state
+  }
+
+  /** Applies one record; returns the puts that now count. */
+  apply(record: LogRecord, place: Place): RecoveredPut<Place>[] {
+    if (record.type === 'put') return this.#put(record, place)
+    this.#openPut = []
+    const state = this.#state
+    if (record.type === 'snapshot') {
+      state.nextEvent = Math.max(state.nextEvent, record.nextEvent)
+      state.nextPreparedId = Math.max(state.nextPreparedId, record.nextPreparedId)
+      for (const position of record.positions) state.positions.set(position)
+      for (const [sink, stamp] of record.lastStamps) state.lastStamps.set(sink, stamp)
+    } else if (record.type === 'prepare') {
+      // Ranges of which a part is gone were taken and committed by a log file deleted since.
+      const ranges = this.#held(record.take.ranges)
+      state.takeExactly(ranges)
+      state.prepare({ ...record.take, ranges })
+    } else if (record.type === 'take') {
+      const ranges = this.#held(record.ranges)
+      if (state.prepared.has(record.preparedId)) state.settle(record.preparedId)
+      else state.takeExactly(ranges)
+      state.commitTake(ranges)
+    } else {
+      const take = state.prepared.get(record.preparedId)
+      if (take !== undefined) {
+        state.settle(take.id)
+        state.giveBack(take.ranges)
+      }
+    }
+    return []
+  }
+
+  #put(record: Put, place: Place): RecoveredPut<Place>[] {
+    this.#openPut.push({ record, place })
+    if (!record.isLast) return []
+    const puts = this.#openPut
+    this.#openPut = []
+    return puts.map((put) => {
+      const { range, position } = put.record
+      this.#state.restore(range, position)
+      return { range, place: put.place }
+    })
+  }
+
+  #held(ranges: readonly Range[]): Range[] {
+    return ranges.flatMap((range) => {
+      assert(range.until <= this.#state.nextEvent, 'events are put before they are taken')
+      return this.#state.heldOf(range)
+    })
+  }
+}

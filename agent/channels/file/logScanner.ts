@@ -1,0 +1,64 @@
+// Reads a file channel's log file from its start, frame by frame, in large steps. Stops at the first
+// frame that does not check out and says where; whether that is a torn tail or damage is for the
+// caller to judge. Memory: one window, or one frame where that is larger.
+
+import { crc32c } from '../../../protocol/bytes/crc32c.ts'
+import type { DiskFile } from '../../../protocol/runtime/disk.ts'
+import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
+import { type LogRecord, readRecord } from './logRecord.ts'
+
+const windowBytes = 4 * 1024 * 1024
+
+export interface ScannedRecord {
+  readonly record: LogRecord
+  /** Where the frame starts in the file, and its size. */
+  readonly position: number
+  readonly sizeBytes: number
+}
+
+export class LogScanner {
+  readonly #file: DiskFile
+  readonly #sizeBytes: number
+  #window = Buffer.alloc(0)
+  #windowAt = 0
+  /** Everything before this position is whole. */
+  validBytes = 0
+
+  constructor(file: DiskFile, sizeBytes: number) {
+    this.#file = file
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** The next record; undefined at the end of what is whole. */
+  async next(): Promise<ScannedRecord | undefined> {
+    const position = this.validBytes
+    if (!(await this.#load(position, framePrefixBytes))) return undefined
+    const prefix = readFramePrefix(this.#window, position - this.#windowAt)
+    if (prefix === undefined) return undefined
+    const sizeBytes = framePrefixBytes + prefix.headBytes + prefix.bodyBytes
+    if (!(await this.#load(position, sizeBytes))) return undefined
+    const at = position - this.#windowAt
+    if (!isHeadValid(this.#window, at, prefix)) return undefined
+    const headAt = at + framePrefixBytes
+    const bodyAt = headAt + prefix.headBytes
+    const record = readRecord(this.#window.subarray(headAt, bodyAt))
+    if (record.type === 'put') {
+      const crc = crc32c(this.#window, bodyAt, bodyAt + prefix.bodyBytes)
+      if (crc !== record.bodyCrc) return undefined
+    }
+    this.validBytes = position + sizeBytes
+    return { record, position, sizeBytes }
+  }
+
+  /** Brings `[position, position + length)` into the window; false beyond the end of the file. */
+  async #load(position: number, length: number): Promise<boolean> {
+    if (position + length > this.#sizeBytes) return false
+    if (position + length <= this.#windowAt + this.#window.length) return true
+    const wanted = Math.min(Math.max(windowBytes, length), this.#sizeBytes - position)
+    const window = Buffer.allocUnsafeSlow(wanted)
+    const filled = await this.#file.read(window, position)
+    this.#window = window.subarray(0, filled)
+    this.#windowAt = position
+    return length <= filled
+  }
+}

@@ -1,0 +1,67 @@
+// Flume's transaction: NEW -> OPEN -> COMPLETED -> CLOSED. Using it out of order is a bug of the
+// caller and throws ILLEGAL_STATE, as Flume throws IllegalStateException. One transaction either
+// puts or takes, never both.
+
+import { AgentError } from '../errors.ts'
+
+export type TransactionState = 'NEW' | 'OPEN' | 'COMPLETED' | 'CLOSED'
+export type TransactionUse = 'put' | 'take'
+
+export class TransactionLifecycle {
+  #state: TransactionState = 'NEW'
+  #use: TransactionUse | undefined
+  /** Set while a commit or a rollback is under way, when nothing else may happen. */
+  #busy = false
+
+  get state(): TransactionState {
+    return this.#state
+  }
+
+  begin(): void {
+    this.#expect('NEW', 'begin')
+    this.#state = 'OPEN'
+  }
+
+  /** Before each put, take or prepare. */
+  use(use: TransactionUse): void {
+    this.#expect('OPEN', use)
+    if (this.#use !== undefined && this.#use !== use) {
+      throw new AgentError(
+        'ILLEGAL_STATE',
+        `${use} in a transaction that has done a ${this.#use}: use one transaction for each`,
+      )
+    }
+    this.#use = use
+  }
+
+  /** Before the work of a commit or rollback; `complete` or `reopen` ends it. */
+  beginCompletion(action: 'commit' | 'rollback'): TransactionUse | undefined {
+    this.#expect('OPEN', action)
+    this.#busy = true
+    return this.#use
+  }
+
+  complete(): void {
+    this.#busy = false
+    this.#state = 'COMPLETED'
+  }
+
+  /** A commit failed: the transaction must now be rolled back. */
+  reopen(): void {
+    this.#busy = false
+  }
+
+  close(): void {
+    if (this.#state === 'OPEN' || this.#state === 'CLOSED') this.#refuse('close')
+    this.#state = 'CLOSED'
+  }
+
+  #expect(state: TransactionState, action: string): void {
+    if (this.#state !== state || this.#busy) this.#refuse(action)
+  }
+
+  #refuse(action: string): never {
+    const state = this.#busy ? 'OPEN and completing' : this.#state
+    throw new AgentError('ILLEGAL_STATE', `${action} called on a transaction that is ${state}`)
+  }
+}

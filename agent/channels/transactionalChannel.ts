@@ -1,0 +1,358 @@
+// The channel that memory and file channel are: Flume's transactions over a ChannelState, which
+// decides, and an EventStore, which keeps the bytes. Here is what needs waiting: for slots, for the
+// disk, for events. Puts are committed strictly in the order of the calls, so that a source may
+// have several under way.
+
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import { AgentError } from '../errors.ts'
+import type { EventBatch } from '../event.ts'
+import type { ChannelCounter } from '../monitoring/counters.ts'
+import type { Channel, ChannelTransaction, ResumedTake } from './channel.ts'
+import type { ChannelState, PreparedTake } from './channelState.ts'
+import { BatchTransaction, type PutBatch, type TransactionHost } from './channelTransaction.ts'
+import type { EventStore, StoredPut } from './eventStore.ts'
+import type { Range } from './rangeSet.ts'
+import { type FileIdentity, fitPosition, type SourcePosition } from './sourcePosition.ts'
+
+export interface ChannelOptions {
+  readonly name: string
+  readonly type: string
+  readonly transactionCapacity: number
+  /** How long a put waits for slots. */
+  readonly keepAliveMs: number
+  /** Slots of bytes that a batch's bodies need; always 0 when bytes are not limited. */
+  readonly byteSlotsOf: (batch: EventBatch) => number
+}
+
+/** A put that has been committed and waits for its turn or for slots. */
+interface PendingPut {
+  readonly puts: readonly PutBatch[]
+  readonly timer: Timer
+  readonly resolve: (durable: Promise<void>) => void
+  readonly reject: (error: Error) => void
+}
+
+export class TransactionalChannel implements Channel, TransactionHost {
+  readonly name: string
+  readonly type: string
+  readonly capacity: number
+  readonly transactionCapacity: number
+  readonly counter: ChannelCounter
+  readonly state: ChannelState
+  readonly store: EventStore
+  readonly byteSlotsOf: (batch: EventBatch) => number
+  readonly #clock: Clock
+  readonly #keepAliveMs: number
+  readonly #pendingPuts: PendingPut[] = []
+  readonly #eventWaiters = new Set<() => void>()
+  /** Prepared takes that a transaction holds. */
+  readonly #attached = new Set<number>()
+  #isOpen = false
+
+  constructor(
+    options: ChannelOptions,
+    state: ChannelState,
+    store: EventStore,
+    counter: ChannelCounter,
+    clock: Clock,
+  ) {
+    this.name = options.name
+    this.type = options.type
+    this.capacity = state.capacity
+    this.transactionCapacity = options.transactionCapacity
+    this.byteSlotsOf = options.byteSlotsOf
+    this.counter = counter
+    this.state = state
+    this.store = store
+    this.#keepAliveMs = options.keepAliveMs
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.state.size
+  }
+
+  async start(): Promise<void> {
+    await this.store.open(this.state)
+    this.#isOpen = true
+    this.counter.ChannelCapacity = this.capacity
+    this.counter.StartTime = this.#clock.nowMs()
+    this.count()
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.counter.StopTime = this.#clock.nowMs()
+    for (const pending of this.#pendingPuts.splice(0)) {
+      pending.timer.cancel()
+      pending.reject(this.#closedError())
+    }
+    for (const wake of [...this.#eventWaiters]) wake()
+    await this.store.close()
+  }
+
+  transaction(): ChannelTransaction {
+    return new BatchTransaction(this)
+  }
+
+  lastPosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SourcePosition | undefined {
+    return this.state.positions.get(source, file)
+  }
+
+  lastStamp(sink: string): Buffer | undefined {
+    return this.state.lastStamps.get(sink)
+  }
+
+  async resumePrepared(sink: string): Promise<ResumedTake[]> {
+    this.checkOpen()
+    const resumed: ResumedTake[] = []
+    for (const take of [...this.state.prepared.values()]) {
+      if (take.sink !== sink || this.#attached.has(take.id)) continue
+      this.#attached.add(take.id)
+      const batches = await this.#loadAll(take.ranges)
+      resumed.push({
+        transaction: BatchTransaction.resumed(this, take, batches),
+        batches,
+        stamp: take.stamp,
+      })
+    }
+    return resumed
+  }
+
+  async releasePrepared(sinksToKeep: ReadonlySet<string>): Promise<number> {
+    const orphans = [...this.state.prepared.values()].filter((take) => !sinksToKeep.has(take.sink))
+    for (const take of orphans) await this.rollbackTake(take.ranges, take)
+    return orphans.length
+  }
+
+  waitForEvents(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.state.waiting > 0 || signal?.aborted || !this.#isOpen) {
+      return Promise.resolve(this.state.waiting > 0)
+    }
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel()
+        signal?.removeEventListener('abort', wake)
+        this.#eventWaiters.delete(wake)
+        resolve(this.state.waiting > 0)
+      }
+      const timer = this.#clock.setTimer(timeoutMs, wake)
+      signal?.addEventListener('abort', wake, { once: true })
+      this.#eventWaiters.add(wake)
+    })
+  }
+
+  // What transactions call.
+
+  checkOpen(): void {
+    if (!this.#isOpen) throw this.#closedError()
+  }
+
+  /** Resolves when the batches are in the channel, to stay. */
+  commitPuts(puts: readonly PutBatch[]): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const pending: PendingPut = {
+        puts,
+        resolve,
+        reject,
+        timer: this.#clock.setTimer(this.#keepAliveMs, () => this.#expirePut(pending)),
+      }
+      this.#pendingPuts.push(pending)
+      this.#admitPuts()
+    })
+  }
+
+  /** Puts every waiting put for which there are slots, strictly in order. */
+  #admitPuts(): void {
+    for (;;) {
+      const pending = this.#pendingPuts[0]
+      if (pending === undefined) return
+      try {
+        const stored = this.#admit(pending.puts)
+        if (stored === undefined) return
+        pending.resolve(stored)
+      } catch (error) {
+        pending.reject(error as Error)
+      }
+      pending.timer.cancel()
+      this.#pendingPuts.shift()
+    }
+  }
+
+  /** Undefined while there are too few slots; otherwise resolves when durable. */
+  #admit(puts: readonly PutBatch[]): Promise<void> | undefined {
+    this.store.checkSpace()
+    const fresh = puts.flatMap((put) => this.#withoutKnown(put))
+    let events = 0
+    let byteSlots = 0
+    for (const { batch } of fresh) {
+      events += batch.count
+      byteSlots += this.byteSlotsOf(batch)
+    }
+    if (!this.state.reserve(events, byteSlots)) return undefined
+    const stored: StoredPut[] = []
+    for (const { batch, position } of fresh) {
+      const range = this.state.append(batch.count, position)
+      if (range !== undefined) stored.push({ range, batch, position })
+    }
+    return this.#makeDurable(stored)
+  }
+
+  async #makeDurable(stored: readonly StoredPut[]): Promise<void> {
+    await this.store.put(stored)
+    for (const { range } of stored) this.state.makeAvailable(range)
+    for (const { range } of stored) this.counter.EventPutSuccessCount += range.until - range.from
+    this.count()
+    if (this.state.waiting > 0) for (const wake of [...this.#eventWaiters]) wake()
+  }
+
+  /** The part of a put that the channel does not have yet; throws when a part before it is missing. */
+  #withoutKnown(put: PutBatch): PutBatch[] {
+    const { position, batch } = put
+    if (position === undefined) return [put]
+    const fit = fitPosition(this.state.positions.get(position.source, position), position)
+    if (fit.kind === 'next') return [put]
+    if (fit.kind === 'gap') {
+      throw new AgentError(
+        'POSITION_GAP',
+        `channel ${this.name}: bytes before ${position.start} of ${position.path} were never put: read again from lastPosition`,
+      )
+    }
+    if (fit.until >= position.end) return []
+    // The batch lies in its buffer as in the file, so offsets in one are offsets in the other.
+    const skippedUntil = batch.start(0) + (fit.until - position.start)
+    let known = 0
+    while (known < batch.count && batch.start(known) < skippedUntil) known++
+    return [{ batch: batch.slice(known, batch.count), position: { ...position, start: fit.until } }]
+  }
+
+  #expirePut(pending: PendingPut): void {
+    this.#pendingPuts.splice(this.#pendingPuts.indexOf(pending), 1)
+    pending.reject(
+      new AgentError(
+        'CHANNEL_FULL',
+        `channel ${this.name} has no room (${this.size} of ${this.capacity} events): its sinks are slower than its sources; raise capacity, or look at the sinks`,
+      ),
+    )
+    this.#admitPuts()
+  }
+
+  /** Takes what waits at the head, entry by entry, until a limit is reached. */
+  async takeBatches(maxEvents: number, maxBytes: number, into: Range[]): Promise<EventBatch[]> {
+    const batches: EventBatch[] = []
+    let bytesLeft = maxBytes
+    let eventsLeft = maxEvents
+    while (eventsLeft > 0 && bytesLeft > 0 && this.state.head !== undefined) {
+      const entry = this.store.entryHolding(this.state.head)
+      const taken = this.state.take(eventsLeft, entry.until)!
+      // Noted before any waiting, so that a failure to load can give it back.
+      into.push(taken)
+      const whole = entry.batch ?? (await this.store.load(entry))
+      const batch = whole.slice(taken.from - entry.from, taken.until - entry.from)
+      const fitting = countWithin(batch, bytesLeft, batches.length === 0)
+      if (fitting < batch.count) {
+        into.pop()
+        const cut = taken.from + fitting
+        this.state.giveBack([{ from: cut, until: taken.until }])
+        if (fitting > 0) into.push({ from: taken.from, until: cut })
+      }
+      if (fitting > 0) batches.push(batch.slice(0, fitting))
+      if (fitting < batch.count) break
+      eventsLeft -= batch.count
+      bytesLeft -= batch.bodyBytes() + batch.count * eventOverheadBytes
+    }
+    return batches
+  }
+
+  async prepareTake(sink: string, ranges: readonly Range[], stamp: Buffer): Promise<PreparedTake> {
+    const take = { id: this.state.nextPreparedId, sink, ranges: joined(ranges), stamp }
+    this.state.prepare(take)
+    this.#attached.add(take.id)
+    await this.store.prepare(take)
+    return take
+  }
+
+  commitTake(
+    ranges: readonly Range[],
+    byteSlots: number,
+    prepared: PreparedTake | undefined,
+  ): void {
+    const all = joined(ranges)
+    if (prepared !== undefined) this.#settle(prepared)
+    this.state.commitTake(all, byteSlots)
+    this.store.take(all, prepared?.id ?? 0)
+    for (const { from, until } of all) this.counter.EventTakeSuccessCount += until - from
+    this.count()
+    this.#admitPuts()
+  }
+
+  async rollbackTake(ranges: readonly Range[], prepared: PreparedTake | undefined): Promise<void> {
+    if (prepared !== undefined) {
+      this.#settle(prepared)
+      await this.store.release(prepared.id)
+    }
+    this.state.giveBack(ranges)
+    if (this.state.waiting > 0) for (const wake of [...this.#eventWaiters]) wake()
+  }
+
+  detachTake(prepared: PreparedTake): void {
+    this.#attached.delete(prepared.id)
+  }
+
+  count(): void {
+    this.counter.ChannelSize = this.size
+    this.counter.ChannelFillPercentage = (this.size * 100) / this.capacity
+  }
+
+  #settle(prepared: PreparedTake): void {
+    this.state.settle(prepared.id)
+    this.#attached.delete(prepared.id)
+  }
+
+  async #loadAll(ranges: readonly Range[]): Promise<EventBatch[]> {
+    const batches: EventBatch[] = []
+    for (const { from, until } of ranges) {
+      for (let at = from; at < until; ) {
+        const entry = this.store.entryHolding(at)
+        const end = Math.min(entry.until, until)
+        const batch = entry.batch ?? (await this.store.load(entry))
+        batches.push(batch.slice(at - entry.from, end - entry.from))
+        at = end
+      }
+    }
+    return batches
+  }
+
+  #closedError(): AgentError {
+    return new AgentError('CHANNEL_CLOSED', `channel ${this.name} is not open`)
+  }
+}
+
+/** What a sink is expected to write beside each body, counted against `maxBytes` of a take. */
+const eventOverheadBytes = 24
+
+/** How many of the batch's first events fit; at least one when nothing was taken before. */
+function countWithin(batch: EventBatch, maxBytes: number, atLeastOne: boolean): number {
+  if (maxBytes === Number.POSITIVE_INFINITY) return batch.count
+  let left = maxBytes
+  for (let index = 0; index < batch.count; index++) {
+    left -= batch.end(index) - batch.start(index) + eventOverheadBytes
+    if (left < 0) return Math.max(index, atLeastOne ? 1 : 0)
+  }
+  return batch.count
+}
+
+/** The same numbers in fewer ranges. */
+function joined(ranges: readonly Range[]): Range[] {
+  const all: Range[] = []
+  for (const range of ranges) {
+    const last = all.at(-1)
+    if (last?.until === range.from) all[all.length - 1] = { from: last.from, until: range.until }
+    else all.push(range)
+  }
+  return all
+}

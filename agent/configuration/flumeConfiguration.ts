@@ -1,0 +1,134 @@
+// flume.conf's structure: `<agent>.<sources|channels|sinks|...>.<name>.<key> = value`. Says which
+// agents a file has and which components each of them lists. What is wrong with one property or one
+// component costs that one alone, with a warning, as in Flume; nothing is thrown here.
+
+import type { Property } from './properties.ts'
+
+export const componentKinds = [
+  'sources',
+  'channels',
+  'sinks',
+  'sinkgroups',
+  'configfilters',
+] as const
+export type ComponentKind = (typeof componentKinds)[number]
+
+/** One complaint about a file; `line` is 0 when something is missing rather than wrong. */
+export interface ConfigurationProblem {
+  readonly file: string
+  readonly line: number
+  readonly property: string
+  readonly message: string
+}
+
+/** What a file says about one component: keys are those after the component's name. */
+export interface ComponentConfiguration {
+  readonly kind: ComponentKind
+  readonly name: string
+  /** `<agent>.<kind>.<name>`, for messages. */
+  readonly path: string
+  readonly file: string
+  readonly properties: ReadonlyMap<string, Property>
+}
+
+export interface AgentConfiguration {
+  readonly name: string
+  /** The components that the agent's lists name, in the order of the lists. */
+  readonly components: Readonly<Record<ComponentKind, readonly ComponentConfiguration[]>>
+}
+
+export interface FlumeConfiguration {
+  readonly agents: ReadonlyMap<string, AgentConfiguration>
+  readonly problems: readonly ConfigurationProblem[]
+}
+
+interface RawAgent {
+  readonly lists: Map<ComponentKind, Property>
+  /** `<kind>.<name>` to the component's properties. */
+  readonly properties: Map<string, Map<string, Property>>
+}
+
+export function readFlumeConfiguration(
+  properties: ReadonlyMap<string, Property>,
+): FlumeConfiguration {
+  const problems: ConfigurationProblem[] = []
+  const raw = new Map<string, RawAgent>()
+  for (const property of properties.values()) sort(property, raw, problems)
+  const agents = new Map<string, AgentConfiguration>()
+  for (const [name, agent] of raw) agents.set(name, assemble(name, agent, problems))
+  return { agents, problems }
+}
+
+/** `file:line: property: message`, the form in which every complaint is shown. */
+export function formatProblem(problem: ConfigurationProblem): string {
+  const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}`
+  return `${place}: ${problem.property}: ${problem.message}`
+}
+
+function sort(
+  property: Property,
+  agents: Map<string, RawAgent>,
+  problems: ConfigurationProblem[],
+): void {
+  const complain = (message: string) => problems.push(problemOf(property, message))
+  const key = property.key.trim()
+  const value = property.value.trim()
+  if (value === '') return void complain('the value is empty, so the property is ignored')
+  const [agentName, kind, ...rest] = key.split('.')
+  if (!agentName || !kind) return void complain('a key starts with the name of an agent and a dot')
+  if (!isKind(kind)) {
+    return void complain(`after the agent's name comes one of ${componentKinds.join(', ')}`)
+  }
+  const agent = agentOf(agents, agentName)
+  if (rest.length === 0) return void agent.lists.set(kind, { ...property, value })
+  const [name, ...inner] = rest
+  if (!name || inner.length === 0 || inner[0] === '') {
+    return void complain(`expected ${agentName}.${kind}.<name>.<key>`)
+  }
+  const id = `${kind}.${name}`
+  const component = agent.properties.get(id) ?? new Map<string, Property>()
+  agent.properties.set(id, component.set(inner.join('.'), { ...property, key, value }))
+}
+
+function agentOf(agents: Map<string, RawAgent>, name: string): RawAgent {
+  const agent = agents.get(name) ?? { lists: new Map(), properties: new Map() }
+  agents.set(name, agent)
+  return agent
+}
+
+function assemble(
+  agentName: string,
+  raw: RawAgent,
+  problems: ConfigurationProblem[],
+): AgentConfiguration {
+  const listed = new Set<string>()
+  const components = Object.fromEntries(
+    componentKinds.map((kind) => {
+      const list = raw.lists.get(kind)
+      const names = list === undefined ? [] : [...new Set(list.value.split(/\s+/))]
+      const configurations = names.map((name): ComponentConfiguration => {
+        const id = `${kind}.${name}`
+        listed.add(id)
+        const path = `${agentName}.${id}`
+        const properties = raw.properties.get(id) ?? new Map<string, Property>()
+        return { kind, name, path, file: list!.file, properties }
+      })
+      return [kind, configurations]
+    }),
+  ) as unknown as AgentConfiguration['components']
+  for (const [id, properties] of raw.properties) {
+    if (listed.has(id)) continue
+    const [first] = properties.values()
+    const kind = id.slice(0, id.indexOf('.'))
+    problems.push(problemOf(first!, `${agentName}.${kind} does not list this component: ignored`))
+  }
+  return { name: agentName, components }
+}
+
+export function problemOf(property: Property, message: string): ConfigurationProblem {
+  return { file: property.file, line: property.line, property: property.key.trim(), message }
+}
+
+function isKind(text: string): text is ComponentKind {
+  return (componentKinds as readonly string[]).includes(text)
+}

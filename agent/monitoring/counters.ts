@@ -1,0 +1,82 @@
+// Flume's counters, by Flume's names, of one component each. Counting is adding a number to a field
+// per batch; turning them into the metrics page's strings happens when somebody asks.
+
+export class SourceCounter {
+  readonly Type = 'SOURCE'
+  EventReceivedCount = 0
+  EventAcceptedCount = 0
+  AppendReceivedCount = 0
+  AppendAcceptedCount = 0
+  AppendBatchReceivedCount = 0
+  AppendBatchAcceptedCount = 0
+  OpenConnectionCount = 0
+  EventReadFail = 0
+  ChannelWriteFail = 0
+  GenericProcessingFail = 0
+  StartTime = 0
+  StopTime = 0
+}
+
+/** What a source has read, for the agent's status; not one of Flume's counters. */
+export interface SourceProgress {
+  /** Bytes of events that were put. */
+  bytesRead: number
+}
+
+export class ChannelCounter {
+  readonly Type = 'CHANNEL'
+  ChannelSize = 0
+  ChannelCapacity = 0
+  ChannelFillPercentage = 0
+  EventPutAttemptCount = 0
+  EventPutSuccessCount = 0
+  EventTakeAttemptCount = 0
+  EventTakeSuccessCount = 0
+  StartTime = 0
+  StopTime = 0
+}
+
+export class SinkCounter {
+  readonly Type = 'SINK'
+  ConnectionCreatedCount = 0
+  ConnectionClosedCount = 0
+  ConnectionFailedCount = 0
+  BatchEmptyCount = 0
+  BatchUnderflowCount = 0
+  BatchCompleteCount = 0
+  EventDrainAttemptCount = 0
+  EventDrainSuccessCount = 0
+  StartTime = 0
+  StopTime = 0
+}
+
+/** A Kafka sink's: without the `...Fail` counters, as Flume publishes them. */
+export class KafkaSinkCounter extends SinkCounter {
+  KafkaEventSendTimer = 0
+  RollbackCount = 0
+}
+
+/** A file channel's. */
+export class FileChannelCounter extends ChannelCounter {
+  Open = false
+  Closed = true
+  Unhealthy = 0
+  EventPutErrorCount = 0
+  EventTakeErrorCount = 0
+  CheckpointWriteErrorCount = 0
+  CheckpointBackupWriteErrorCount = 0
+}
+
+export type Counter = SourceCounter | ChannelCounter | SinkCounter
+
+/** A counter as the metrics page shows it: every value a string, fractions with a point. */
+export function counterStrings(counter: Counter): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(counter).map(([name, value]) => [name, valueString(name, value)]),
+  )
+}
+
+function valueString(name: string, value: unknown): string {
+  const isWholeFraction = name === 'ChannelFillPercentage' && Number.isInteger(value)
+  return isWholeFraction ? `${value}.0` : String(value)
+}

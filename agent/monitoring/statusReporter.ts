@@ -1,0 +1,42 @@
+// Tells the cluster once a second how the agent is: the newest record of its key in the status topic
+// counts. A report that cannot be sent is skipped, and never holds up anything else.
+
+import type { Behavior } from '../../protocol/actor/actor.ts'
+import { BatchSender } from '../../protocol/client/batchSender.ts'
+import type { Cluster } from '../../protocol/client/cluster.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { type AgentStatus, encodeStatus, statusTopic } from '../../protocol/telemetry/status.ts'
+
+const intervalMs = 1000
+const deliveryTimeoutMs = 5000
+
+export function statusReporter(
+  cluster: Cluster,
+  clock: Clock,
+  logger: Logger,
+  status: () => AgentStatus,
+): () => Behavior<'report'> {
+  return () => {
+    const sender = new BatchSender(cluster, clock, { acks: 1, deliveryTimeoutMs, maxInFlight: 1 })
+    let isSending = false
+    return {
+      started: (context) => context.setPeriodicTimer('report', intervalMs, 'report'),
+      receive() {
+        if (isSending) return
+        isSending = true
+        const { key, value } = encodeStatus(status())
+        const builder = new RecordBatchBuilder()
+        builder.append(clock.nowMs(), key, value)
+        sender
+          .send(statusTopic, 0, builder.build())
+          .catch((error: unknown) => logger.debug({ error }, 'the status was not reported'))
+          .finally(() => {
+            isSending = false
+          })
+      },
+      stopping: () => sender.close(),
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// What every source and sink is to the actor that runs it: something to start, to call again and
+// again, and to stop. An instance lives for one incarnation; after a failure a new one is made.
+
+import type { ActorContext, BehaviorFactory } from '../protocol/actor/actor.ts'
+
+export interface Polled {
+  start(): Promise<void>
+  /**
+   * Does one round of work and says in how many milliseconds to call again; 0: at once. May wait for
+   * work, but must return soon after `signal` aborts. A failure ends this instance.
+   */
+  process(signal: AbortSignal): Promise<number>
+  stop(): Promise<void>
+}
+
+export type RunnerMessage = 'process'
+
+/** The longest that a component waits for work before it lets its actor look at the mailbox. */
+export const longestWaitMs = 1000
+
+export function runnerOf(make: () => Polled): BehaviorFactory<RunnerMessage> {
+  return () => {
+    const component = make()
+    return {
+      async started(context) {
+        await component.start()
+        again(context, 0)
+      },
+      async receive(_, context) {
+        again(context, await component.process(context.signal))
+      },
+      stopping: () => component.stop(),
+    }
+  }
+}
+
+function again(context: ActorContext<RunnerMessage>, delayMs: number): void {
+  if (delayMs > 0) context.setTimer('process', delayMs, 'process')
+  else context.self.tryTell('process')
+}

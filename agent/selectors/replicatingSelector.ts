@@ -1,0 +1,26 @@
+// Flume's replicating selector: every event goes to every channel of the source. What an optional
+// channel cannot take is dropped for that channel; a required one makes the source try again.
+
+import type { Channel } from '../channels/channel.ts'
+import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
+import { optionError } from '../configuration/options.ts'
+
+export interface SelectedChannels {
+  readonly required: readonly Channel[]
+  readonly optional: readonly Channel[]
+}
+
+export function replicatingSelector(
+  source: ComponentConfiguration,
+  channels: readonly Channel[],
+): SelectedChannels {
+  const names = source.properties.get('selector.optional')?.value.split(/\s+/) ?? []
+  for (const name of names) {
+    if (channels.some((channel) => channel.name === name)) continue
+    throw optionError(source, 'selector.optional', `${name} is not a channel of this source`)
+  }
+  return {
+    required: channels.filter((channel) => !names.includes(channel.name)),
+    optional: channels.filter((channel) => names.includes(channel.name)),
+  }
+}

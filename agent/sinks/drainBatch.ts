@@ -1,0 +1,50 @@
+// One round of a simple sink: a transaction in which what is there is taken, handled and committed.
+// It waits for events, not for a full batch: an event is never late because others are missing.
+
+import type { Channel } from '../channels/channel.ts'
+import type { EventBatch } from '../event.ts'
+import type { SinkCounter } from '../monitoring/counters.ts'
+import { longestWaitMs } from '../polled.ts'
+
+/** Returns the delay until the next round, as Polled.process does. */
+export async function drainBatch(
+  channel: Channel,
+  maxEvents: number,
+  counter: SinkCounter,
+  signal: AbortSignal,
+  handle: (batches: readonly EventBatch[]) => void,
+): Promise<number> {
+  if (!(await channel.waitForEvents(longestWaitMs, signal))) {
+    counter.BatchEmptyCount++
+    return 0
+  }
+  const transaction = channel.transaction()
+  transaction.begin()
+  try {
+    const batches = await transaction.take(Math.min(maxEvents, channel.transactionCapacity))
+    const events = countTake(counter, batches, maxEvents)
+    handle(batches)
+    await transaction.commit()
+    counter.EventDrainSuccessCount += events
+  } catch (error) {
+    await transaction.rollback()
+    throw error
+  } finally {
+    transaction.close()
+  }
+  return 0
+}
+
+/** Counts a take by Flume's names; returns how many events it has. */
+export function countTake(
+  counter: SinkCounter,
+  batches: readonly EventBatch[],
+  maxEvents: number,
+): number {
+  const events = batches.reduce((sum, batch) => sum + batch.count, 0)
+  if (events === 0) counter.BatchEmptyCount++
+  else if (events < maxEvents) counter.BatchUnderflowCount++
+  else counter.BatchCompleteCount++
+  counter.EventDrainAttemptCount += events
+  return events
+}

@@ -1,0 +1,113 @@
+// Builds the record batch of one send. The same take and the same stamp give the same bytes: after
+// a crash the broker must recognise the batch, and it compares producer, sequence and count.
+
+import type { Compression } from '../../../protocol/bytes/compression.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import type { RecordHeader } from '../../../protocol/kafka/recordCursor.ts'
+import type { EventBatch } from '../../event.ts'
+import { keyHeader } from './eventRouting.ts'
+import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
+import type { KafkaStamp, StampedSend } from './kafkaStamp.ts'
+
+/** What a record takes beside its value, about: to begin with a buffer that is large enough. */
+const recordOverheadBytes = 16
+
+export function encodeSend(
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  stamp: KafkaStamp,
+  send: StampedSend,
+): Buffer {
+  const builder = builderFor(settings.compression, batches, stamp, send)
+  if (send.events === undefined) {
+    for (const batch of batches) appendAll(builder, settings, batch, stamp.timestampMs)
+  } else {
+    appendSome(builder, settings, batches, stamp.timestampMs, send.events)
+  }
+  return builder.build()
+}
+
+function builderFor(
+  compression: Compression,
+  batches: readonly EventBatch[],
+  { producerId, producerEpoch }: KafkaStamp,
+  { baseSequence }: StampedSend,
+): RecordBatchBuilder {
+  let capacityBytes = 128
+  for (const batch of batches) {
+    const stretch = batch.end(batch.count - 1) - batch.start(0)
+    capacityBytes += stretch + batch.count * recordOverheadBytes
+  }
+  return new RecordBatchBuilder({
+    compression,
+    producerId,
+    producerEpoch,
+    baseSequence,
+    capacityBytes,
+  })
+}
+
+/** The hot path: when no event has a key, headers or a time of its own, a record is two numbers. */
+function appendAll(
+  builder: RecordBatchBuilder,
+  settings: KafkaSinkSettings,
+  batch: EventBatch,
+  timestampMs: number,
+): void {
+  if (!isPlain(settings, batch)) {
+    for (let index = 0; index < batch.count; index++) {
+      appendEvent(builder, settings, batch, index, timestampMs)
+    }
+    return
+  }
+  const { bytes, ranges, first, count } = batch
+  for (let at = first * 2, end = at + count * 2; at < end; at += 2) {
+    builder.appendRange(timestampMs, bytes, ranges[at]!, ranges[at + 1]!)
+  }
+}
+
+function isPlain(settings: KafkaSinkSettings, { headers, eventHeaders }: EventBatch): boolean {
+  const { timestampHeader, recordHeaders } = settings
+  if (eventHeaders !== undefined || keyHeader in headers || recordHeaders.size > 0) return false
+  return timestampHeader === undefined || !(timestampHeader in headers)
+}
+
+function appendSome(
+  builder: RecordBatchBuilder,
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  timestampMs: number,
+  events: readonly number[],
+): void {
+  let at = 0
+  let firstOfBatch = 0
+  for (const batch of batches) {
+    for (; at < events.length && events[at]! < firstOfBatch + batch.count; at++) {
+      appendEvent(builder, settings, batch, events[at]! - firstOfBatch, timestampMs)
+    }
+    firstOfBatch += batch.count
+  }
+}
+
+function appendEvent(
+  builder: RecordBatchBuilder,
+  settings: KafkaSinkSettings,
+  batch: EventBatch,
+  index: number,
+  timestampMs: number,
+): void {
+  const headers = batch.headersOf(index)
+  const key = headers[keyHeader]
+  const recordHeaders: RecordHeader[] = []
+  for (const [name, source] of settings.recordHeaders) {
+    const value = headers[source]
+    if (value !== undefined) recordHeaders.push({ key: name, value: Buffer.from(value) })
+  }
+  const ownTime = Number(settings.timestampHeader && headers[settings.timestampHeader])
+  builder.append(
+    Number.isSafeInteger(ownTime) && ownTime > 0 ? ownTime : timestampMs,
+    key === undefined ? null : Buffer.from(key),
+    batch.body(index),
+    recordHeaders,
+  )
+}

@@ -1,0 +1,97 @@
+// Which topic and partition each event of a take goes to. As a rule that is one partition for all
+// of them, a different one each time; events with a key, a topic or a partition of their own go
+// where that says. Decides only; partition counts are handed in.
+
+import type { EventBatch, Headers } from '../../event.ts'
+import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
+import { partitionOfKey } from './partitionOfKey.ts'
+
+export const keyHeader = 'key'
+
+export interface Route {
+  readonly topic: string
+  readonly partition: number
+  /** Undefined: all events. */
+  readonly events: number[] | undefined
+}
+
+/** Whether events can differ in where they go. */
+export function isUniform(settings: KafkaSinkSettings, batches: readonly EventBatch[]): boolean {
+  const [first] = batches
+  return batches.every(
+    ({ headers, eventHeaders }) =>
+      eventHeaders === undefined &&
+      !(keyHeader in headers) &&
+      topicOf(settings, headers) === topicOf(settings, first!.headers) &&
+      partitionText(settings, headers) === partitionText(settings, first!.headers),
+  )
+}
+
+/** The topics of a take's events, to ask for their partitions. */
+export function topicsOf(settings: KafkaSinkSettings, batches: readonly EventBatch[]): Set<string> {
+  const topics = new Set<string>()
+  for (const batch of batches) {
+    if (batch.eventHeaders === undefined) topics.add(topicOf(settings, batch.headers))
+    else for (let n = 0; n < batch.count; n++) topics.add(topicOf(settings, batch.headersOf(n)))
+  }
+  return topics
+}
+
+/** `turn` chooses the partition of events that do not care. */
+export function route(
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  partitionCounts: ReadonlyMap<string, number>,
+  turn: number,
+): Route[] {
+  if (isUniform(settings, batches)) {
+    const { headers } = batches[0]!
+    const topic = topicOf(settings, headers)
+    const partition = partitionFor(settings, headers, partitionCounts.get(topic)!, turn)
+    return [{ topic, partition, events: undefined }]
+  }
+  const routes = new Map<string, Route & { events: number[] }>()
+  let event = 0
+  for (const batch of batches) {
+    for (let index = 0; index < batch.count; index++, event++) {
+      const headers = batch.headersOf(index)
+      const topic = topicOf(settings, headers)
+      const partition = partitionFor(settings, headers, partitionCounts.get(topic)!, turn)
+      const key = `${topic}/${partition}`
+      const known = routes.get(key)
+      if (known === undefined) routes.set(key, { topic, partition, events: [event] })
+      else known.events.push(event)
+    }
+  }
+  return [...routes.values()]
+}
+
+function topicOf(settings: KafkaSinkSettings, headers: Headers): string {
+  const { topic, topicHeader } = settings
+  const own = topicHeader === undefined ? undefined : headers[topicHeader]
+  if (own !== undefined && own !== '') return own
+  return topic.includes('%{')
+    ? topic.replace(/%\{([^}]*)\}/g, (_, name) => headers[name] ?? '')
+    : topic
+}
+
+function partitionText(settings: KafkaSinkSettings, headers: Headers): string | undefined {
+  return settings.partitionHeader === undefined ? undefined : headers[settings.partitionHeader]
+}
+
+/** A header or default that is no partition of the topic is as if it were not there. */
+function partitionFor(
+  settings: KafkaSinkSettings,
+  headers: Headers,
+  partitionCount: number,
+  turn: number,
+): number {
+  const text = partitionText(settings, headers)
+  const wanted = text === undefined ? settings.defaultPartition : Number(text)
+  if (wanted !== undefined && Number.isInteger(wanted) && wanted >= 0 && wanted < partitionCount) {
+    return wanted
+  }
+  const key = headers[keyHeader]
+  if (key !== undefined) return partitionOfKey(Buffer.from(key), partitionCount)
+  return turn % partitionCount
+}

@@ -1,0 +1,44 @@
+// What a Kafka sink notes in the channel before it sends: enough to build the very same batches
+// again after a crash, under the same producer id and sequence, so that the broker recognises those
+// it has; and where each partition's sequence goes on.
+
+import { AgentError } from '../../errors.ts'
+
+/** One batch for one partition. */
+export interface StampedSend {
+  readonly topic: string
+  readonly partition: number
+  readonly baseSequence: number
+  /** Which of the take's events, rising, counted over all its batches; undefined: all of them. */
+  readonly events?: readonly number[]
+}
+
+/** Topic to partition to the sequence of the next record. */
+export type NextSequences = Readonly<Record<string, Readonly<Record<number, number>>>>
+
+export interface KafkaStamp {
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** Of records whose events say nothing about their time. */
+  readonly timestampMs: number
+  readonly sends: readonly StampedSend[]
+  /** After this take. */
+  readonly nextSequences: NextSequences
+}
+
+const formatVersion = 1
+
+export function encodeStamp(stamp: KafkaStamp): Buffer {
+  return Buffer.from(JSON.stringify({ version: formatVersion, ...stamp }))
+}
+
+export function decodeStamp(bytes: Buffer): KafkaStamp {
+  const { version, ...stamp } = JSON.parse(bytes.toString())
+  if (version !== formatVersion) {
+    throw new AgentError(
+      'CHANNEL_CORRUPT',
+      `a Kafka sink noted what it sent in format ${version}; this program knows ${formatVersion}: finish with the program that wrote it`,
+    )
+  }
+  return stamp
+}

@@ -1,0 +1,52 @@
+// Flume's null sink: takes events and forgets them. For measuring what is before it.
+
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Channel } from '../channels/channel.ts'
+import type { OptionTable, OptionValues } from '../configuration/options.ts'
+import type { SinkCounter } from '../monitoring/counters.ts'
+import type { Polled } from '../polled.ts'
+import { drainBatch } from './drainBatch.ts'
+
+export const nullSinkOptions = {
+  batchSize: { type: 'integer', default: 100, min: 1, doc: 'events taken at a time, at most' },
+  logEveryNEvents: {
+    type: 'integer',
+    default: 10_000,
+    doc: 'how often to log the count; 0: never',
+  },
+} as const satisfies OptionTable
+
+export class NullSink implements Polled {
+  readonly #channel: Channel
+  readonly #options: OptionValues<typeof nullSinkOptions>
+  readonly #counter: SinkCounter
+  readonly #logger: Logger
+  #events = 0
+
+  constructor(
+    channel: Channel,
+    options: OptionValues<typeof nullSinkOptions>,
+    counter: SinkCounter,
+    logger: Logger,
+  ) {
+    this.#channel = channel
+    this.#options = options
+    this.#counter = counter
+    this.#logger = logger
+  }
+
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+
+  process(signal: AbortSignal): Promise<number> {
+    const { batchSize, logEveryNEvents } = this.#options
+    return drainBatch(this.#channel, batchSize, this.#counter, signal, (batches) => {
+      const before = this.#events
+      for (const batch of batches) this.#events += batch.count
+      if (logEveryNEvents === 0) return
+      if (Math.floor(before / logEveryNEvents) === Math.floor(this.#events / logEveryNEvents))
+        return
+      this.#logger.info({ events: this.#events }, 'null sink')
+    })
+  }
+}

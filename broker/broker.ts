@@ -1,0 +1,197 @@
+// A broker: puts log, controller, groups and server together, in an order that can be undone in
+// reverse. Everything it touches of the world comes in through the options.
+
+import { join } from 'node:path'
+import type { Address } from '../protocol/runtime/network.ts'
+import { type Random, randomUuid } from '../protocol/runtime/random.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import type { BrokerConfig } from './configuration.ts'
+import { Controller } from './controller/controller.ts'
+import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
+import type { MetadataLog } from './controller/metadataLog.ts'
+import { ProducerIds } from './controller/producerIds.ts'
+import { GroupService } from './groups/groupService.ts'
+import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
+import { LogManager } from './log/logManager.ts'
+import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
+import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
+import { logConfigOf, Partitions } from './server/partitions.ts'
+import type { BrokerParts } from './server/requestContext.ts'
+import { TrafficByTopic } from './server/topicTraffic.ts'
+
+export type { BrokerListener } from './server/brokerServer.ts'
+export type { TopicOverview } from './server/overview.ts'
+
+export interface BrokerOptions {
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly metrics?: Metrics
+  /** From brokerConfig(); `log.dir` is the data folder. Its `listeners` are for the command line. */
+  readonly config: BrokerConfig
+  readonly listeners: readonly BrokerListener[]
+  /** Where metadata is kept; by default in `level`, in the data folder. */
+  readonly openMetadataLog?: (directory: string) => Promise<MetadataLog>
+}
+
+export interface Broker {
+  readonly clusterId: string
+  /** The addresses really bound, in the order of the options. */
+  readonly listeners: readonly { readonly name: string; readonly address: Address }[]
+  /** All topics as they are now, for the console. */
+  topics(): TopicOverview[]
+  /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a broker and resolves when clients are served. Fails with a DirectoryInUseError, a
+ * LogError, a BrokerError or a NetworkError, after undoing what was done.
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const undo: (() => Promise<void>)[] = []
+  const closeAll = async () => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step()
+  }
+  try {
+    return await start(options, undo, closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function start(
+  options: BrokerOptions,
+  undo: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<Broker> {
+  const { runtime, config, logger } = options
+  const directory = config['log.dir']
+  await runtime.disk.makeDirectory(directory)
+  const controller = await openController(options)
+  undo.push(() => controller.close())
+  const manager = await LogManager.open({
+    disk: runtime.disk,
+    clock: runtime.clock,
+    logger,
+    directory,
+    identity: { nodeId: config['node.id'], clusterId: controller.clusterId },
+    configOf: (topic) => logConfigOf(controller.state.topic(topic)?.configs ?? {}, config),
+  })
+  undo.push(() => manager.close())
+  const partitions = new Partitions(manager, controller.state, config, logger)
+  const groups = await openGroups(options, controller, partitions)
+  undo.push(() => groups.close())
+  const traffic = new TrafficByTopic()
+  controller.onTopicDeleted(async ({ name }) => {
+    traffic.forget(name)
+    await groups.forgetTopic(name)
+  })
+  await controller.start(partitions)
+  const parts: BrokerParts = {
+    nodeId: config['node.id'],
+    config,
+    clock: runtime.clock,
+    logger,
+    controller,
+    partitions,
+    groups,
+    producerIds: new ProducerIds((count) => controller.reserveProducerIds(count)),
+    traffic,
+  }
+  const server = new BrokerServer(parts)
+  undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
+  // Members that wait for their group hold their connections open: they are sent away first.
+  undo.push(() => groups.close())
+  undo.push(() => server.drain())
+  for (const listener of options.listeners) await server.listen(listener)
+  if (options.metrics) {
+    const hide = exposeTraffic(options.metrics, traffic, () => server.connectionCount)
+    undo.push(async () => hide())
+  }
+  let closing: Promise<void> | undefined
+  return {
+    clusterId: controller.clusterId,
+    listeners: server.listeners,
+    topics: () => describeTopics(controller.state, partitions, traffic),
+    close() {
+      closing ??= closeAll()
+      return closing
+    },
+  }
+}
+
+async function openController({
+  runtime,
+  config,
+  logger,
+  openMetadataLog = openLevelMetadataLog,
+}: BrokerOptions): Promise<Controller> {
+  const log = await openMetadataLog(join(config['log.dir'], '__metadata'))
+  try {
+    return await Controller.open({
+      log,
+      logger,
+      defaults: { nodeId: config['node.id'], numPartitions: config['num.partitions'] },
+      newTopicId: () => uuidText(randomUuid(runtime.random)),
+      newClusterId: () => randomUuid(runtime.random).toString('base64url'),
+    })
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+async function openGroups(
+  { runtime, config, logger }: BrokerOptions,
+  controller: Controller,
+  partitions: Partitions,
+): Promise<GroupService> {
+  const topic = () => controller.state.topic(offsetsTopicName)
+  return await GroupService.open({
+    clock: runtime.clock,
+    logger,
+    log: new OffsetsTopic({
+      clock: runtime.clock,
+      partitionCount: topic()?.partitions ?? 0,
+      find: (partition) => partitions.log(offsetsTopicName, partition),
+      open: (partition) => partitions.open(topic()!, partition),
+      ensureTopic: async () => {
+        if (!topic()) await controller.createTopic(offsetsTopicOf(config))
+        return topic()!.partitions
+      },
+    }),
+    limits: {
+      initialRebalanceDelayMs: config['group.initial.rebalance.delay.ms'],
+      maxSize: config['group.max.size'],
+      minSessionTimeoutMs: config['group.min.session.timeout.ms'],
+      maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
+      maxOffsetMetadataBytes: config['offset.metadata.max.bytes'],
+    },
+    newMemberId: (prefix) => `${prefix}-${randomText(runtime.random)}`,
+  })
+}
+
+function offsetsTopicOf(config: BrokerConfig) {
+  return {
+    name: offsetsTopicName,
+    numPartitions: config['offsets.topic.num.partitions'],
+    replicationFactor: -1,
+    assignments: [],
+    configs: [
+      { name: 'cleanup.policy', value: 'compact' },
+      { name: 'segment.bytes', value: String(config['offsets.topic.segment.bytes']) },
+    ],
+  }
+}
+
+function randomText(random: Random): string {
+  return uuidText(randomUuid(random))
+}
+
+function uuidText(uuid: Buffer): string {
+  const hex = uuid.toString('hex')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}

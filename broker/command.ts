@@ -1,0 +1,120 @@
+// `millrace broker`: the edge between the command line and startBroker. Reads the configuration,
+// starts, says so in one line, stops at a signal. Every mistake of the user ends in one clear line
+// and exit code 1.
+
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { systemClock } from '../protocol/runtime/clock.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import { systemRandom } from '../protocol/runtime/random.ts'
+import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
+import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type Broker, type BrokerListener, startBroker } from './broker.ts'
+import { type BrokerConfig, brokerConfig, parseBrokerConfig } from './configuration.ts'
+import { BrokerError } from './errors.ts'
+import { parseListeners } from './server/listenerAddress.ts'
+
+export interface BrokerArguments {
+  readonly port?: number | undefined
+  readonly host?: string | undefined
+  /** The data folder; wins over `log.dir`, as the other arguments win over the file. */
+  readonly data?: string | undefined
+  /** A file in the format of Kafka's server.properties. */
+  readonly config?: string | undefined
+  readonly logLevel?: LogLevel | undefined
+}
+
+/** Runs a broker until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+export async function brokerCommand(args: BrokerArguments): Promise<void> {
+  let broker: Broker
+  let config: BrokerConfig
+  const logger = pinoLogger(args.logLevel ?? 'warn')
+  try {
+    config = await readConfig(args, logger)
+    broker = await startBroker({
+      runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+      logger,
+      config,
+      listeners: listenersOf(config),
+    })
+  } catch (error) {
+    if (!isOperational(error)) throw error
+    process.stderr.write(`millrace broker: ${error.message}\n`)
+    process.exitCode = 1
+    return
+  }
+  const addresses = broker.listeners.map(({ address }) => textOf(address)).join(', ')
+  process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dir']}\n`)
+  await stopSignal()
+  await broker.close()
+}
+
+async function readConfig(args: BrokerArguments, logger: Logger): Promise<BrokerConfig> {
+  const file = args.config
+  const values = file === undefined ? {} : await readConfigFile(file, logger)
+  const config = brokerConfig(values)
+  const listeners =
+    args.port === undefined && args.host === undefined
+      ? config.listeners
+      : `PLAINTEXT://${bracketed(args.host ?? '127.0.0.1')}:${args.port ?? 9092}`
+  return { ...config, listeners, 'log.dir': resolve(args.data ?? config['log.dir']) }
+}
+
+async function readConfigFile(file: string, logger: Logger): Promise<Partial<BrokerConfig>> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : 'cannot be read'
+    throw new BrokerError('CONFIGURATION_MISSING', `the config file ${file} ${reason}`, error)
+  }
+  const { values, unknown } = parseBrokerConfig(text, file)
+  for (const { key, line } of unknown) {
+    logger.warn({ file, line, key }, 'an option that is not known here is left alone')
+  }
+  return values
+}
+
+function listenersOf(config: BrokerConfig): BrokerListener[] {
+  const advertised = new Map(
+    parseListeners(config['advertised.listeners'], 'advertised.listeners').map(
+      ({ name, address }) => [name, address],
+    ),
+  )
+  const listeners = parseListeners(config.listeners, 'listeners')
+  if (listeners.length === 0) {
+    throw new BrokerError('CONFIGURATION_INVALID', 'listeners: at least one is needed')
+  }
+  return listeners.map(({ name, address }) => {
+    const told = advertised.get(name)
+    const listener = { name, network: tcpNetwork, address }
+    return told ? { ...listener, advertised: told } : listener
+  })
+}
+
+/** A failure with a code is one that a user can do something about; anything else is a bug. */
+function isOperational(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code !== 'ASSERTION_FAILED'
+}
+
+/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
+function stopSignal(): Promise<void> {
+  return new Promise((stop) => {
+    const signals = ['SIGINT', 'SIGTERM'] as const
+    const onSignal = () => {
+      for (const signal of signals) process.removeListener(signal, onSignal)
+      stop()
+    }
+    for (const signal of signals) process.on(signal, onSignal)
+  })
+}
+
+function textOf({ host, port }: Address): string {
+  return `${bracketed(host)}:${port}`
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

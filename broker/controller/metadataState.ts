@@ -1,0 +1,151 @@
+// What the cluster agrees on: its id, its topics, the producer ids given out. A fold of commands,
+// with nothing else in it: the same commands give the same state on every node and after every
+// restart. It decides nothing (topicRequests.ts does) and does no I/O (controller.ts does).
+
+import { assert, unreachable } from '../../protocol/runtime/assert.ts'
+import { collisionKey } from './topicName.ts'
+
+export interface Topic {
+  readonly name: string
+  /** A UUID that outlives no deletion: a topic created again under the same name has another. */
+  readonly id: string
+  readonly partitions: number
+  /** Only what was set for this topic; the rest comes from the broker's configuration. */
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export type MetadataCommand =
+  | { readonly type: 'initialize'; readonly clusterId: string }
+  | {
+      readonly type: 'createTopic'
+      readonly name: string
+      readonly id: string
+      readonly partitions: number
+      readonly configs: Readonly<Record<string, string>>
+    }
+  | { readonly type: 'createPartitions'; readonly id: string; readonly partitions: number }
+  /** Clients no longer see the topic; its logs are still to be removed. */
+  | { readonly type: 'deleteTopic'; readonly id: string }
+  /** The logs of a deleted topic are gone, and its name is free. */
+  | { readonly type: 'forgetTopic'; readonly id: string }
+  /** Producer ids below `next` must never be given out again. */
+  | { readonly type: 'reserveProducerIds'; readonly next: number }
+
+/** The state as plain data, for a snapshot. */
+export interface MetadataSnapshot {
+  readonly clusterId: string | undefined
+  readonly topics: readonly Topic[]
+  readonly deleting: readonly Topic[]
+  readonly nextProducerId: number
+}
+
+export class MetadataState {
+  #clusterId: string | undefined
+  #nextProducerId = 0
+  readonly #byName = new Map<string, Topic>()
+  readonly #byId = new Map<string, Topic>()
+  readonly #nameByCollisionKey = new Map<string, string>()
+  readonly #deleting = new Map<string, Topic>()
+
+  static restore(snapshot: MetadataSnapshot): MetadataState {
+    const state = new MetadataState()
+    state.#clusterId = snapshot.clusterId
+    state.#nextProducerId = snapshot.nextProducerId
+    for (const topic of snapshot.topics) state.#put(topic)
+    for (const topic of snapshot.deleting) state.#deleting.set(topic.id, topic)
+    return state
+  }
+
+  get clusterId(): string | undefined {
+    return this.#clusterId
+  }
+
+  get nextProducerId(): number {
+    return this.#nextProducerId
+  }
+
+  topic(name: string): Topic | undefined {
+    return this.#byName.get(name)
+  }
+
+  topicById(id: string): Topic | undefined {
+    return this.#byId.get(id)
+  }
+
+  topics(): Iterable<Topic> {
+    return this.#byName.values()
+  }
+
+  /** The topic with which `name` cannot live together, because only "." and "_" differ. */
+  colliding(name: string): string | undefined {
+    const holder = this.#nameByCollisionKey.get(collisionKey(name))
+    return holder === name ? undefined : holder
+  }
+
+  /** Deleted topics whose logs may still be there. */
+  deleting(): Topic[] {
+    return [...this.#deleting.values()]
+  }
+
+  apply(command: MetadataCommand): void {
+    switch (command.type) {
+      case 'initialize':
+        assert(this.#clusterId === undefined, 'a cluster is initialized once')
+        this.#clusterId = command.clusterId
+        return
+      case 'createTopic':
+        assert(!this.#byName.has(command.name), `topic ${command.name} is there already`)
+        this.#put({
+          name: command.name,
+          id: command.id,
+          partitions: command.partitions,
+          configs: command.configs,
+        })
+        return
+      case 'createPartitions': {
+        const topic = this.#existing(command.id)
+        assert(command.partitions > topic.partitions, `${topic.name} can only grow`)
+        this.#put({ ...topic, partitions: command.partitions })
+        return
+      }
+      case 'deleteTopic': {
+        const topic = this.#existing(command.id)
+        this.#byName.delete(topic.name)
+        this.#byId.delete(topic.id)
+        this.#nameByCollisionKey.delete(collisionKey(topic.name))
+        this.#deleting.set(topic.id, topic)
+        return
+      }
+      case 'forgetTopic':
+        assert(this.#deleting.delete(command.id), `topic ${command.id} was not being deleted`)
+        return
+      case 'reserveProducerIds':
+        assert(command.next > this.#nextProducerId, 'producer ids only go up')
+        this.#nextProducerId = command.next
+        return
+      default:
+        unreachable(command)
+    }
+  }
+
+  snapshot(): MetadataSnapshot {
+    return {
+      clusterId: this.#clusterId,
+      topics: [...this.#byName.values()],
+      deleting: this.deleting(),
+      nextProducerId: this.#nextProducerId,
+    }
+  }
+
+  #put(topic: Topic): void {
+    this.#byName.set(topic.name, topic)
+    this.#byId.set(topic.id, topic)
+    this.#nameByCollisionKey.set(collisionKey(topic.name), topic.name)
+  }
+
+  #existing(id: string): Topic {
+    const topic = this.#byId.get(id)
+    assert(topic, `there is no topic with the id ${id}`)
+    return topic
+  }
+}

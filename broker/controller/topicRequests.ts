@@ -1,0 +1,143 @@
+// Decides what a client's wish to create, grow or delete a topic becomes: a command for the
+// metadata log, or an error code with words for the client. Pure: state and wish in, outcome out.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { MetadataCommand, MetadataState, Topic } from './metadataState.ts'
+import { topicConfigProblem } from './topicConfiguration.ts'
+import { topicNameProblem } from './topicName.ts'
+
+/** The most partitions one topic may have: each is a folder with open files. */
+export const maxPartitionsPerTopic = 10_000
+
+/** A command to append, or the reason why there is none. */
+export type Decision<Command extends MetadataCommand> =
+  | { readonly command: Command }
+  | { readonly errorCode: number; readonly message: string }
+
+export interface TopicWish {
+  readonly name: string
+  /** -1: as many as the broker's configuration says. */
+  readonly numPartitions: number
+  /** -1: as the broker's configuration says. */
+  readonly replicationFactor: number
+  readonly assignments: readonly {
+    readonly partitionIndex: number
+    readonly brokerIds: readonly number[]
+  }[]
+  readonly configs: readonly { readonly name: string; readonly value: string | null }[]
+}
+
+/** What the decision depends on besides the state. */
+export interface TopicDefaults {
+  readonly nodeId: number
+  readonly numPartitions: number
+}
+
+type Refusal = { readonly errorCode: number; readonly message: string }
+type CreateTopic = Extract<MetadataCommand, { type: 'createTopic' }>
+type CreatePartitions = Extract<MetadataCommand, { type: 'createPartitions' }>
+
+export function decideCreateTopic(
+  state: MetadataState,
+  wish: TopicWish,
+  id: string,
+  defaults: TopicDefaults,
+): Decision<CreateTopic> {
+  const refusal =
+    refuseName(state, wish.name) ??
+    (wish.assignments.length > 0 ? refuseAssignments(wish, defaults.nodeId) : refuseCounts(wish)) ??
+    refuseConfigs(wish)
+  if (refusal) return refusal
+  const configs = Object.fromEntries(wish.configs.map(({ name, value }) => [name, value!]))
+  const partitions =
+    wish.assignments.length ||
+    (wish.numPartitions === -1 ? defaults.numPartitions : wish.numPartitions)
+  return { command: { type: 'createTopic', name: wish.name, id, partitions, configs } }
+}
+
+export function decideCreatePartitions(
+  topic: Topic | undefined,
+  name: string,
+  count: number,
+): Decision<CreatePartitions> {
+  if (!topic) {
+    return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+  }
+  if (count <= topic.partitions) {
+    return refuse(
+      ErrorCode.invalidPartitions,
+      `${name} has ${topic.partitions} partitions, and can only get more, not ${count}`,
+    )
+  }
+  if (count > maxPartitionsPerTopic) return refuseTooMany(count)
+  return { command: { type: 'createPartitions', id: topic.id, partitions: count } }
+}
+
+function refuseName(state: MetadataState, name: string): Refusal | undefined {
+  const problem = topicNameProblem(name)
+  if (problem) return refuse(ErrorCode.invalidTopicException, problem)
+  if (state.topic(name)) {
+    return refuse(ErrorCode.topicAlreadyExists, `there is a topic ${name} already`)
+  }
+  const colliding = state.colliding(name)
+  if (colliding !== undefined) {
+    return refuse(ErrorCode.invalidTopicException, `${name} collides with the topic ${colliding}`)
+  }
+  return undefined
+}
+
+function refuseCounts({ numPartitions, replicationFactor }: TopicWish): Refusal | undefined {
+  if (numPartitions !== -1 && numPartitions < 1) {
+    return refuse(ErrorCode.invalidPartitions, 'a topic has at least one partition')
+  }
+  if (numPartitions > maxPartitionsPerTopic) return refuseTooMany(numPartitions)
+  if (replicationFactor !== -1 && replicationFactor !== 1) {
+    return refuse(
+      ErrorCode.invalidReplicationFactor,
+      `replication factor ${replicationFactor}: there is one broker, so it must be 1`,
+    )
+  }
+  return undefined
+}
+
+function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined {
+  if (wish.numPartitions !== -1 || wish.replicationFactor !== -1) {
+    return refuse(
+      ErrorCode.invalidRequest,
+      'with assignments, partitions and replication factor must be -1',
+    )
+  }
+  if (wish.assignments.length > maxPartitionsPerTopic) return refuseTooMany(wish.assignments.length)
+  const partitions = wish.assignments.map((assignment) => assignment.partitionIndex)
+  partitions.sort((a, b) => a - b)
+  const contiguous = partitions.every((partition, index) => partition === index)
+  const placed = wish.assignments.every(
+    ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
+  )
+  if (contiguous && placed) return undefined
+  return refuse(
+    ErrorCode.invalidReplicaAssignment,
+    `assignments must name partitions 0, 1, 2, ... once each, on broker ${nodeId}`,
+  )
+}
+
+function refuseConfigs({ configs }: TopicWish): Refusal | undefined {
+  const seen = new Set<string>()
+  for (const { name, value } of configs) {
+    const problem = seen.has(name) ? `${name} is set twice` : topicConfigProblem(name, value)
+    if (problem) return refuse(ErrorCode.invalidConfig, problem)
+    seen.add(name)
+  }
+  return undefined
+}
+
+function refuseTooMany(partitions: number): Refusal {
+  return refuse(
+    ErrorCode.invalidPartitions,
+    `${partitions} partitions: a topic has at most ${maxPartitionsPerTopic}`,
+  )
+}
+
+function refuse(errorCode: number, message: string): Refusal {
+  return { errorCode, message }
+}

@@ -1,0 +1,13 @@
+// Which partition of __consumer_offsets a group belongs to. Kafka's rule, so that its tools and a
+// broker that takes over the folder look in the same place.
+
+/** Java's String.hashCode, as an int32. */
+export function javaHashCode(text: string): number {
+  let hash = 0
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0
+  return hash
+}
+
+export function coordinatorPartition(groupId: string, partitionCount: number): number {
+  return (javaHashCode(groupId) & 0x7fffffff) % partitionCount
+}

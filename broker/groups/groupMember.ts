@@ -1,0 +1,95 @@
+// One member of a classic group. A record that the state machine changes in place; it decides
+// nothing itself.
+
+import { noAssignment } from './groupOutcome.ts'
+import type { GroupMetadataValue } from './groupRecords.ts'
+import type { JoinRequest, MemberProtocol } from './groupRequests.ts'
+
+export interface GroupMember {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  clientId: string
+  clientHost: string
+  sessionTimeoutMs: number
+  rebalanceTimeoutMs: number
+  /** In the member's order of preference. */
+  protocols: readonly MemberProtocol[]
+  assignment: Buffer
+  /** The JoinGroup that waits for the others. */
+  joinRequest: number | undefined
+  /** The SyncGroup that waits for the leader. */
+  syncRequest: number | undefined
+  /** When it is given up, in monotonic milliseconds; Infinity while it waits for us. */
+  sessionDeadlineMs: number
+  /** It has not been part of a generation yet. */
+  isNew: boolean
+}
+
+/** Whether a member that joins again asks for what it has asked for before. */
+export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
+  if (a.length !== b.length) return false
+  return a.every(({ name, metadata }, index) => {
+    const other = b[index]!
+    return name === other.name && metadata.equals(other.metadata)
+  })
+}
+
+/** What the member said for one protocol. */
+export function metadataFor(member: GroupMember, protocolName: string | null): Buffer {
+  const protocol = member.protocols.find(({ name }) => name === protocolName)
+  return protocol?.metadata ?? Buffer.alloc(0)
+}
+
+export function newMember(memberId: string, request: JoinRequest): GroupMember {
+  const { groupInstanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs } = request
+  return {
+    memberId,
+    groupInstanceId,
+    clientId,
+    clientHost,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs,
+    protocols: owned(request.protocols),
+    assignment: noAssignment,
+    joinRequest: undefined,
+    syncRequest: undefined,
+    sessionDeadlineMs: Number.POSITIVE_INFINITY,
+    isNew: true,
+  }
+}
+
+/** Takes over what a member says of itself when it joins again. */
+export function updateMember(member: GroupMember, request: JoinRequest): void {
+  member.clientId = request.clientId
+  member.clientHost = request.clientHost
+  member.sessionTimeoutMs = request.sessionTimeoutMs
+  member.rebalanceTimeoutMs = request.rebalanceTimeoutMs
+  member.protocols = owned(request.protocols)
+}
+
+/** The request's buffer is a network chunk: what a group keeps for long is copied out of it. */
+function owned(protocols: readonly MemberProtocol[]): MemberProtocol[] {
+  return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
+}
+
+/** A member as it was stored: it has a whole session to be heard of again. */
+export function restoredMember(
+  stored: GroupMetadataValue['members'][number],
+  protocolName: string | null,
+  nowMs: number,
+): GroupMember {
+  return {
+    memberId: stored.memberId,
+    groupInstanceId: stored.groupInstanceId,
+    clientId: stored.clientId,
+    clientHost: stored.clientHost,
+    sessionTimeoutMs: stored.sessionTimeout,
+    rebalanceTimeoutMs: stored.rebalanceTimeout,
+    protocols: [{ name: protocolName ?? '', metadata: stored.subscription }],
+    assignment: stored.assignment,
+    joinRequest: undefined,
+    syncRequest: undefined,
+    sessionDeadlineMs: nowMs + stored.sessionTimeout,
+    isNew: false,
+  }
+}

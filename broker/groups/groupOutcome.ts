@@ -1,0 +1,59 @@
+// What the group state machine asks its shell to do. Requests that may have to wait (JoinGroup,
+// SyncGroup, OffsetCommit) are known by a number; an outcome answers one of them, once.
+
+import type { GroupMetadataValue } from './groupRecords.ts'
+
+export interface JoinOutcome {
+  readonly errorCode: number
+  readonly memberId: string
+  readonly generationId: number
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly leader: string
+  /** The leader must not compute a new assignment (a static leader that came back: KIP-814). */
+  readonly skipAssignment: boolean
+  /** Everyone's subscriptions, for the leader; empty for the others. */
+  readonly members: readonly JoinedMember[]
+}
+
+export interface JoinedMember {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly metadata: Buffer
+}
+
+export interface SyncOutcome {
+  readonly errorCode: number
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly assignment: Buffer
+}
+
+export type GroupEffect =
+  | { readonly type: 'joined'; readonly requestId: number; readonly outcome: JoinOutcome }
+  | { readonly type: 'synced'; readonly requestId: number; readonly outcome: SyncOutcome }
+  /** Write the group durably, then call `persisted` with this generation. */
+  | {
+      readonly type: 'persist'
+      readonly generationId: number
+      readonly value: GroupMetadataValue
+    }
+
+export const noAssignment = Buffer.alloc(0)
+
+export function joinError(errorCode: number, memberId: string): JoinOutcome {
+  return {
+    errorCode,
+    memberId,
+    generationId: -1,
+    protocolType: null,
+    protocolName: null,
+    leader: '',
+    skipAssignment: false,
+    members: [],
+  }
+}
+
+export function syncError(errorCode: number): SyncOutcome {
+  return { errorCode, protocolType: null, protocolName: null, assignment: noAssignment }
+}

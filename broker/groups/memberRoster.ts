@@ -1,0 +1,134 @@
+// The members of one group: who is in, who was promised a member id, which static instance is
+// which member, who leads, and what they agree on. Holds no state of the rebalance itself.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { GroupMember } from './groupMember.ts'
+
+export class MemberRoster {
+  readonly #members = new Map<string, GroupMember>()
+  readonly #instances = new Map<string, string>()
+  /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which the promise ends. */
+  readonly #promised = new Map<string, number>()
+  leader: string | null = null
+
+  get size(): number {
+    return this.#members.size
+  }
+
+  get promised(): ReadonlyMap<string, number> {
+    return this.#promised
+  }
+
+  /** In the order of joining. */
+  all(): Iterable<GroupMember> {
+    return this.#members.values()
+  }
+
+  get(memberId: string): GroupMember | undefined {
+    return this.#members.get(memberId)
+  }
+
+  /** The member behind a static instance. */
+  byInstance(groupInstanceId: string): GroupMember | undefined {
+    const memberId = this.#instances.get(groupInstanceId)
+    return memberId === undefined ? undefined : this.#members.get(memberId)
+  }
+
+  promise(memberId: string, deadlineMs: number): void {
+    this.#promised.set(memberId, deadlineMs)
+  }
+
+  /** True when there was such a promise. */
+  withdraw(memberId: string): boolean {
+    return this.#promised.delete(memberId)
+  }
+
+  add(member: GroupMember): void {
+    assert(!this.#members.has(member.memberId), `${member.memberId} is a member already`)
+    this.#promised.delete(member.memberId)
+    this.#members.set(member.memberId, member)
+    if (member.groupInstanceId !== null) {
+      this.#instances.set(member.groupInstanceId, member.memberId)
+    }
+    this.leader ??= member.memberId
+  }
+
+  remove(member: GroupMember): void {
+    assert(this.#members.delete(member.memberId), `${member.memberId} is no member`)
+    if (member.groupInstanceId !== null) this.#instances.delete(member.groupInstanceId)
+    if (this.leader !== member.memberId) return
+    this.leader = this.#members.keys().next().value ?? null
+  }
+
+  /** A static instance that came back under a new member id takes the old one's place. */
+  replace(old: GroupMember, next: GroupMember): void {
+    const wasLeader = this.leader === old.memberId
+    this.remove(old)
+    this.add(next)
+    if (wasLeader) this.leader = next.memberId
+  }
+
+  /**
+   * Makes sure that someone who has joined leads. False when nobody has: then there is no one to
+   * compute an assignment.
+   */
+  electJoinedLeader(): boolean {
+    const leader = this.leader === null ? undefined : this.#members.get(this.leader)
+    if (leader?.joinRequest !== undefined) return true
+    for (const member of this.#members.values()) {
+      if (member.joinRequest === undefined) continue
+      this.leader = member.memberId
+      return true
+    }
+    return false
+  }
+
+  get waitingToJoin(): number {
+    let waiting = 0
+    for (const member of this.#members.values()) if (member.joinRequest !== undefined) waiting++
+    return waiting
+  }
+
+  /** Everyone has joined, and nobody who was promised a member id is still to come. */
+  get allJoined(): boolean {
+    return this.#promised.size === 0 && this.waitingToJoin === this.size
+  }
+
+  get longestRebalanceTimeoutMs(): number {
+    let longest = 0
+    for (const member of this.#members.values()) {
+      longest = Math.max(longest, member.rebalanceTimeoutMs)
+    }
+    return longest
+  }
+
+  /** Whether one of the protocols is spoken by every member (apart from `except`). */
+  supportsAny(names: readonly string[], except?: GroupMember): boolean {
+    return names.some((name) => this.#spokenByAll(name, except))
+  }
+
+  /**
+   * The protocol for the next generation: each member votes for the first of its own that all
+   * speak. Null without members or without a common protocol.
+   */
+  selectProtocol(): string | null {
+    const votes = new Map<string, number>()
+    for (const member of this.#members.values()) {
+      const vote = member.protocols.find(({ name }) => this.#spokenByAll(name))
+      if (vote) votes.set(vote.name, (votes.get(vote.name) ?? 0) + 1)
+    }
+    let selected: string | null = null
+    for (const [name, count] of votes) {
+      if (selected === null || count > votes.get(selected)!) selected = name
+    }
+    return selected
+  }
+
+  #spokenByAll(name: string, except?: GroupMember): boolean {
+    for (const member of this.#members.values()) {
+      if (member === except) continue
+      if (!member.protocols.some((protocol) => protocol.name === name)) return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,65 @@
+// What an append is asked for and answered with: the words between the log and its callers.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+
+/**
+ * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
+ * broker's own records, control batches included. `replication`: batches of a leader, which keep
+ * the offsets and epochs that they have.
+ */
+export type AppendOrigin = 'client' | 'coordinator' | 'replication'
+
+export interface AppendOptions {
+  /** The epoch of the leadership under which this is appended; not used for `replication`. */
+  readonly leaderEpoch: number
+  readonly origin: AppendOrigin
+}
+
+export interface AppendResult {
+  /** Kafka's error code; 0 when the batches are in the log. */
+  readonly errorCode: number
+  /** For people; undefined when there is no error. */
+  readonly errorMessage: string | undefined
+  /** Of the first record; -1 when there is an error. */
+  readonly baseOffset: number
+  /** Of the last record; -1 when there is an error. */
+  readonly lastOffset: number
+  /** Milliseconds; -1 unless the log stamps records itself (LogAppendTime). */
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: number
+  /** True when the batches had been appended before: the offsets are those of then. */
+  readonly duplicate: boolean
+}
+
+export function appended(
+  offsets: { readonly baseOffset: number; readonly lastOffset: number },
+  logAppendTimeMs: number,
+  logStartOffset: number,
+  duplicate: boolean,
+): AppendResult {
+  return {
+    errorCode: ErrorCode.none,
+    errorMessage: undefined,
+    baseOffset: offsets.baseOffset,
+    lastOffset: offsets.lastOffset,
+    logAppendTimeMs,
+    logStartOffset,
+    duplicate,
+  }
+}
+
+export function notAppended(
+  errorCode: number,
+  errorMessage: string,
+  logStartOffset: number,
+): AppendResult {
+  return {
+    errorCode,
+    errorMessage,
+    baseOffset: -1,
+    lastOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset,
+    duplicate: false,
+  }
+}

@@ -1,0 +1,135 @@
+// The data directory as Kafka lays it out: names of partition directories, and the small files
+// beside them. What they say and how it is written, not when (logManager.ts).
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
+import { LogError } from './logError.ts'
+
+const recoveryPointsFile = 'recovery-point-offset-checkpoint'
+const cleanShutdownFile = '.kafka_cleanshutdown'
+const metaPropertiesFile = 'meta.properties'
+const maxFileNameBytes = 255
+
+/** Who may use a data directory: written at first use, and compared ever after. */
+export interface DirectoryIdentity {
+  readonly nodeId: number
+  readonly clusterId: string
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export function partitionDirectoryName(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
+
+/** Undefined for names that are no partition's. Topic names may hold hyphens themselves. */
+export function parsePartitionDirectory(name: string): TopicPartition | undefined {
+  const match = /^([a-zA-Z0-9._-]{1,249})-(\d{1,9})$/.exec(name)
+  return match ? { topic: match[1]!, partition: Number(match[2]) } : undefined
+}
+
+/** What a partition's directory is renamed to when it is deleted; its files go afterwards. */
+export function removedDirectoryName(name: string, nowMs: number): string {
+  const suffix = `.${nowMs.toString(16)}-delete`
+  // The end of the name tells partitions apart, so a name too long loses its beginning.
+  return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
+}
+
+/** A partition that was being removed when the broker ended. */
+export function isRemovedDirectory(name: string): boolean {
+  return name.endsWith('-delete')
+}
+
+/** Recovery points by partition directory name; empty when there is no sound checkpoint. */
+export async function readRecoveryPoints(disk: Disk, data: string): Promise<Map<string, number>> {
+  const bytes = await disk.readFile(join(data, recoveryPointsFile))
+  const entries = bytes ? decodeCheckpoint(bytes, 3) : undefined
+  const points = new Map<string, number>()
+  for (const [topic, partition, offset] of entries ?? []) {
+    const point = Number(offset)
+    if (!Number.isSafeInteger(point) || point < 0) continue
+    points.set(partitionDirectoryName(topic!, Number(partition)), point)
+  }
+  return points
+}
+
+export async function writeRecoveryPoints(
+  disk: Disk,
+  data: string,
+  points: readonly (TopicPartition & { readonly offset: number })[],
+): Promise<void> {
+  const entries = points.map(({ topic, partition, offset }) => [topic, partition, offset])
+  await disk.writeFileAtomic(join(data, recoveryPointsFile), encodeCheckpoint(entries))
+}
+
+export async function writeCleanShutdown(disk: Disk, data: string): Promise<void> {
+  const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
+  await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
+}
+
+/** Whether the last holder of the directory ended in order; says so only once. */
+export async function takeCleanShutdown(disk: Disk, data: string): Promise<boolean> {
+  const path = join(data, cleanShutdownFile)
+  if ((await disk.stat(path)) === undefined) return false
+  await disk.remove(path)
+  await disk.syncDirectory(data)
+  return true
+}
+
+/** Writes the identity into a new directory; throws LogError when it belongs to another broker. */
+export async function claimDirectory(
+  disk: Disk,
+  data: string,
+  identity: DirectoryIdentity,
+): Promise<void> {
+  const path = join(data, metaPropertiesFile)
+  const bytes = await disk.readFile(path)
+  if (bytes === undefined) {
+    const lines = [
+      '#',
+      `cluster.id=${identity.clusterId}`,
+      'version=1',
+      `node.id=${identity.nodeId}`,
+    ]
+    await disk.writeFileAtomic(path, Buffer.from(`${lines.join('\n')}\n`))
+    return
+  }
+  const found = parseProperties(bytes.toString('utf8'))
+  const nodeId = found.get('node.id') ?? found.get('broker.id')
+  const clusterId = found.get('cluster.id')
+  if (clusterId === identity.clusterId && nodeId === String(identity.nodeId)) return
+  throw new LogError(
+    'LOG_DIRECTORY_FOREIGN',
+    `${path} says node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
+      `cluster ${identity.clusterId}: start with the data directory of this broker`,
+  )
+}
+
+/** partition.metadata: the topic's id, so that a directory is never taken for another topic's. */
+export function encodePartitionMetadata(topicId: string): Buffer {
+  const id = Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
+  return Buffer.from(`version: 0\ntopic_id: ${id}\n`)
+}
+
+/** The topic id as 36 characters of lower-case hex; undefined when there is none. */
+export function decodePartitionMetadata(bytes: Buffer): string | undefined {
+  const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
+  const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')
+  if (hex.length !== 32) return undefined
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+function parseProperties(text: string): Map<string, string> {
+  const properties = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=')
+    if (at > 0 && !line.startsWith('#')) {
+      properties.set(line.slice(0, at).trim(), line.slice(at + 1).trim())
+    }
+  }
+  return properties
+}

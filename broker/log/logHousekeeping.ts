@@ -1,0 +1,108 @@
+// What a log does beside its appends so that a restart has little to do: saves indexes and producer
+// state, and moves the recovery point. One task after another, never two at once. The recovery point
+// must never be ahead of what is synced.
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { FlushPolicy } from './logConfig.ts'
+import type { LogSegments } from './logSegments.ts'
+import type { Segment } from './segment.ts'
+import { offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
+
+export interface HousekeepingOptions {
+  readonly disk: Disk
+  readonly directory: string
+  readonly flush: FlushPolicy
+  readonly recoveryPoint: number
+  /** Told of the first failure, after which no further task is begun. */
+  readonly failed: (cause: unknown) => void
+}
+
+export class LogHousekeeping {
+  readonly #options: HousekeepingOptions
+  #last: Promise<void> = Promise.resolve()
+  #isOver = false
+  /** Everything below is on the disk for certain, with indexes and producer state. */
+  recoveryPoint: number
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options
+    this.recoveryPoint = options.recoveryPoint
+  }
+
+  /** Resolves when every task begun so far has ended. */
+  get idle(): Promise<void> {
+    return this.#last
+  }
+
+  /** A segment has got its last batch, which is synced already under `group`. */
+  seal(segment: Segment, endOffset: number, snapshot: Buffer): Promise<void> {
+    return this.#run(async () => {
+      if (this.#options.flush === 'os') await segment.sync()
+      await segment.saveIndexes()
+      segment.seal()
+      await this.#saveSnapshot(endOffset, snapshot)
+      this.recoveryPoint = Math.max(this.recoveryPoint, endOffset)
+    })
+  }
+
+  /**
+   * Everything below `offset` has been written (under `group` also synced), the last of it into
+   * `segment` or the ones after it; `snapshot` is the producer state there.
+   */
+  checkpoint(
+    segments: LogSegments,
+    segment: Segment,
+    offset: number,
+    snapshot: Buffer,
+  ): Promise<void> {
+    return this.#run(async () => {
+      for (const written of segments.from(segment)) {
+        if (this.#options.flush === 'os') await written.sync()
+        await written.saveIndexes()
+      }
+      await this.#saveSnapshot(offset, snapshot)
+      await this.#dropStraySnapshots(segments.baseOffsets(), offset)
+      this.recoveryPoint = Math.max(this.recoveryPoint, offset)
+    })
+  }
+
+  /** Syncs the segment and the ones after it. */
+  sync(segments: LogSegments, segment: Segment): Promise<void> {
+    return this.#run(async () => {
+      for (const written of segments.from(segment)) await written.sync()
+    })
+  }
+
+  /** Begins nothing more; resolves when what was begun has ended. */
+  async stop(): Promise<void> {
+    this.#isOver = true
+    await this.#last
+  }
+
+  #run(task: () => Promise<void>): Promise<void> {
+    this.#last = this.#last
+      .then(() => (this.#isOver ? undefined : task()))
+      .catch((error: unknown) => {
+        this.#isOver = true
+        this.#options.failed(error)
+      })
+    return this.#last
+  }
+
+  // Its directory is synced with it, and so are the names of the index files made before.
+  #saveSnapshot(offset: number, snapshot: Buffer): Promise<void> {
+    const { disk, directory } = this.#options
+    return disk.writeFileAtomic(join(directory, segmentFileName(offset, '.snapshot')), snapshot)
+  }
+
+  /** Snapshots are kept where segments begin, for truncation, and at the recovery point. */
+  async #dropStraySnapshots(baseOffsets: readonly number[], latest: number): Promise<void> {
+    const { disk, directory } = this.#options
+    const bases = new Set(baseOffsets)
+    for (const offset of offsetsOfFiles(await disk.list(directory), '.snapshot')) {
+      if (offset >= latest || bases.has(offset)) continue
+      await disk.remove(join(directory, segmentFileName(offset, '.snapshot')))
+    }
+  }
+}

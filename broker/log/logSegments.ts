@@ -1,0 +1,144 @@
+// The segments of one log in the order of their offsets, of which the last one is appended to: finds
+// the one that holds an offset or a time, and reads from it. It never decides what may be read; the
+// limits come from the log.
+
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { ReadLimits, TimestampedOffset } from './readResult.ts'
+import type { Segment } from './segment.ts'
+import { firstAtOrAfter, firstWithMaxTimestamp } from './timestampSearch.ts'
+
+const noBytes = Buffer.alloc(0)
+
+export class LogSegments {
+  readonly #disk: Disk
+  readonly #directory: string
+  #list: Segment[]
+
+  /** `list` is ascending and not empty. */
+  constructor(disk: Disk, directory: string, list: Segment[]) {
+    this.#disk = disk
+    this.#directory = directory
+    this.#list = list
+  }
+
+  get active(): Segment {
+    return this.#list.at(-1)!
+  }
+
+  get startOffset(): number {
+    return this.#list[0]!.baseOffset
+  }
+
+  get endOffset(): number {
+    return this.active.nextOffset
+  }
+
+  get count(): number {
+    return this.#list.length
+  }
+
+  get sizeBytes(): number {
+    return this.#list.reduce((sum, segment) => sum + segment.sizeBytes, 0)
+  }
+
+  add(segment: Segment): void {
+    this.#list.push(segment)
+  }
+
+  baseOffsets(): number[] {
+    return this.#list.map((segment) => segment.baseOffset)
+  }
+
+  /** The segment and all after it. */
+  from(segment: Segment): Segment[] {
+    return this.#list.slice(this.#list.indexOf(segment))
+  }
+
+  /** Whole batches from the one with `offset` on, of one segment. Empty where there is none. */
+  async read(offset: number, limits: ReadLimits): Promise<Buffer> {
+    const { active } = this
+    for (let at = this.#find(offset); at < this.#list.length; at++) {
+      const segment = this.#list[at]!
+      if (segment.baseOffset >= limits.offset) break
+      const limitPosition = segment === active ? limits.activeBytes : segment.sizeBytes
+      const bytes = await segment.read(offset, limits, limitPosition)
+      if (bytes.length > 0 || segment.nextOffset > offset) return bytes
+    }
+    return noBytes
+  }
+
+  /** The first record at or after the timestamp, below `limitOffset`. */
+  async offsetForTimestamp(
+    timestampMs: number,
+    limitOffset: number,
+  ): Promise<TimestampedOffset | undefined> {
+    for (const segment of [...this.#list]) {
+      if (segment.baseOffset >= limitOffset) return undefined
+      if ((await segment.indexes()).maxTimestampMs < timestampMs) continue
+      const found = await firstAtOrAfter(segment, timestampMs, limitOffset)
+      if (found) return found
+    }
+    return undefined
+  }
+
+  /** The first record with the largest timestamp of all. */
+  async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | undefined> {
+    let newest: { segment: Segment; maxTimestampMs: number } | undefined
+    for (const segment of [...this.#list]) {
+      const { maxTimestampMs } = await segment.indexes()
+      if (maxTimestampMs > (newest?.maxTimestampMs ?? -1)) newest = { segment, maxTimestampMs }
+    }
+    return newest && (await firstWithMaxTimestamp(newest.segment, limitOffset))
+  }
+
+  /** The base offset of the batch that holds `offset`: half a batch cannot be cut off. */
+  async batchStart(offset: number): Promise<number> {
+    const first = await this.#list[this.#find(offset)]!.baseOffsetOfBatch(offset)
+    return first === undefined ? offset : Math.min(first, offset)
+  }
+
+  /**
+   * Closes all files and cuts off everything from `end` on, which is the start of a batch. Whole
+   * segments go first, from the last one on and each durably: after a crash on the way the log is
+   * only longer, and never has a gap, which would be taken for damage.
+   */
+  async cut(end: number): Promise<void> {
+    const { startOffset } = this
+    const last = this.#list[this.#find(end)]!
+    const position = await last.locate(end, last.sizeBytes)
+    await this.close()
+    for (const segment of this.#list.toReversed()) {
+      if (segment.baseOffset < end || segment.baseOffset === startOffset) break
+      await segment.remove()
+      await this.#disk.syncDirectory(this.#directory)
+    }
+    const isCut = last.baseOffset < end || last.baseOffset === startOffset
+    if (isCut && position !== undefined) await this.#cutFile(last.path, position)
+  }
+
+  async close(): Promise<void> {
+    for (const segment of this.#list) await segment.close()
+  }
+
+  /** The number of the last segment that begins at or below `offset`; the first when none does. */
+  #find(offset: number): number {
+    let low = 1
+    let high = this.#list.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#list[middle]!.baseOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+
+  async #cutFile(path: string, sizeBytes: number): Promise<void> {
+    const file = await this.#disk.open(path, 'write')
+    try {
+      await file.truncate(sizeBytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+}

@@ -1,0 +1,451 @@
+// One partition's log: appends, reads, and where they stand to the disk. It only joins the parts
+// together: LogTail decides what is appended and where, LogWriter writes, Segment reads, recoverLog
+// brings back. It must never show to anyone, as an offset or as bytes, what a crash could take away
+// again (flush `group`), nor go on writing after the disk has failed.
+
+import { basename, dirname, join } from 'node:path'
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
+import { removedDirectoryName } from './dataDirectory.ts'
+import { IndexCache } from './indexCache.ts'
+import { defaultLogConfig, type LogConfig } from './logConfig.ts'
+import { LogError, writeFailed } from './logError.ts'
+import { LogHousekeeping } from './logHousekeeping.ts'
+import { type RecoveredLog, recoverLog } from './logRecovery.ts'
+import { LogSegments } from './logSegments.ts'
+import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
+import { LogWriter } from './logWriter.ts'
+import { encodeProducerSnapshot } from './producerSnapshot.ts'
+import type { ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
+import { Segment } from './segment.ts'
+import { leaderEpochFileName } from './segmentFiles.ts'
+import { SegmentIndexes } from './segmentIndexes.ts'
+
+export interface PartitionLogOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+  /** The partition's own directory; created when it is missing. */
+  readonly directory: string
+  readonly config?: LogConfig
+  /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
+  readonly recoveryPoint?: number
+  /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
+  readonly indexCache?: IndexCache
+  /** Makes a lower recovery point durable before records are cut off. */
+  readonly lowerRecoveryPoint?: (offset: number) => Promise<void>
+}
+
+interface HeldBack {
+  readonly bytes: Buffer
+  readonly options: AppendOptions
+  readonly resolve: (result: Promise<AppendResult>) => void
+}
+
+const noBytes = Buffer.alloc(0)
+
+export class PartitionLog {
+  readonly directory: string
+  readonly #disk: Disk
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #config: LogConfig
+  readonly #cache: IndexCache
+  readonly #lowerRecoveryPoint: (offset: number) => Promise<void>
+  readonly #listeners = new Set<() => void>()
+  readonly #heldBack: HeldBack[] = []
+  readonly #housekeeping: LogHousekeeping
+  #segments!: LogSegments
+  #tail!: LogTail
+  #writer!: LogWriter
+  #stableEnd = 0
+  #stablePosition = 0
+  #highWatermark = 0
+  #followsStableEnd = true
+  #offline: LogError | undefined
+  #isHeld = false
+  #isClosed = false
+
+  private constructor(options: PartitionLogOptions) {
+    this.directory = options.directory
+    this.#disk = options.disk
+    this.#clock = options.clock
+    this.#logger = options.logger.child({ log: options.directory })
+    this.#config = options.config ?? defaultLogConfig
+    this.#cache = options.indexCache ?? new IndexCache()
+    this.#housekeeping = new LogHousekeeping({
+      disk: options.disk,
+      directory: options.directory,
+      flush: this.#config.flush,
+      recoveryPoint: options.recoveryPoint ?? 0,
+      failed: (cause) => this.#fail(cause),
+    })
+    this.#lowerRecoveryPoint = options.lowerRecoveryPoint ?? (() => Promise.resolve())
+  }
+
+  /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
+  static async open(options: PartitionLogOptions): Promise<PartitionLog> {
+    const log = new PartitionLog(options)
+    await log.#makeDirectory()
+    await log.#recover()
+    if (log.recoveryPoint < log.#stableEnd) await log.checkpoint()
+    return log
+  }
+
+  get logStartOffset(): number {
+    return this.#segments.startOffset
+  }
+
+  /** The offset after the last written record: what a follower may read up to. */
+  get logEndOffset(): number {
+    return this.#segments.endOffset
+  }
+
+  /** Consumers read below this. It follows the durable end until `setHighWatermark` is called. */
+  get highWatermark(): number {
+    return this.#highWatermark
+  }
+
+  /** Bytes of all segments. */
+  get size(): number {
+    return this.#segments.sizeBytes
+  }
+
+  get segmentCount(): number {
+    return this.#segments.count
+  }
+
+  /** Bytes accepted and not yet stable. */
+  get pendingBytes(): number {
+    return this.#writer.pendingBytes
+  }
+
+  /** Everything below is on the disk for certain, with indexes and producer state. */
+  get recoveryPoint(): number {
+    return this.#housekeeping.recoveryPoint
+  }
+
+  /** Why the log takes no writes; undefined when it does. */
+  get offline(): LogError | undefined {
+    return this.#offline
+  }
+
+  /** Epochs and where they end, for replicas (KIP-101). Not to be changed. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } | undefined {
+    return this.#tail.epochs.endOffsetFor(epoch, this.logEndOffset)
+  }
+
+  /**
+   * Appends whole batches, in the order of the calls. `batches` is changed in place (offsets, leader
+   * epoch) and must be left alone until this resolves: when it is synced with its group (`group`) or
+   * written (`os`). What is wrong with the batches or with the disk is an error code in the result.
+   */
+  append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
+    if (!this.#mustWait) return this.#admit(batches, options)
+    return new Promise((resolve) => this.#heldBack.push({ bytes: batches, options, resolve }))
+  }
+
+  /** Whole batches from the one with `offset` on. At the end of what may be read: no bytes. */
+  async read(offset: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
+    const limit = options.upTo === 'logEnd' ? this.logEndOffset : this.#highWatermark
+    if (offset < this.logStartOffset || offset > this.logEndOffset) {
+      return this.#readResult(ErrorCode.offsetOutOfRange, noBytes)
+    }
+    if (offset >= limit) return this.#readResult(ErrorCode.none, noBytes)
+    const bytes = await this.#segments.read(offset, {
+      maxBytes,
+      minOneBatch: options.minOneBatch ?? true,
+      offset: limit,
+      activeBytes:
+        limit <= this.#stableEnd ? this.#stablePosition : this.#segments.active.sizeBytes,
+    })
+    return this.#readResult(ErrorCode.none, bytes)
+  }
+
+  /** The first record at or after the timestamp that may be read; undefined when there is none. */
+  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | undefined> {
+    return this.#segments.offsetForTimestamp(timestampMs, this.#highWatermark)
+  }
+
+  /** The first record with the largest timestamp of all; undefined when no record has one. */
+  offsetOfMaxTimestamp(): Promise<TimestampedOffset | undefined> {
+    return this.#segments.offsetOfMaxTimestamp(this.#highWatermark)
+  }
+
+  /** Calls `listener` whenever the high watermark has moved. Returns what takes it away again. */
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Replication decides from now on what consumers may read; the mark never goes back. */
+  setHighWatermark(offset: number): void {
+    this.#followsStableEnd = false
+    this.#advanceHighWatermark(Math.min(offset, this.logEndOffset))
+  }
+
+  /** Goes on in a new segment, unless the active one is empty. */
+  async roll(): Promise<void> {
+    const roll = this.#tail.roll(this.#clock.nowMs())
+    if (roll && !(await this.#writer.barrier(roll))) throw this.#unusable()
+  }
+
+  /** Resolves when everything appended so far is on the disk, whatever the flush policy. */
+  async flush(): Promise<void> {
+    const { active } = this.#segments
+    if (!(await this.#writer.barrier())) throw this.#unusable()
+    if (this.#config.flush === 'os') await this.#housekeeping.sync(this.#segments, active)
+    if (this.#offline) throw this.#offline
+  }
+
+  /**
+   * Moves the recovery point up to what is appended now: syncs, saves indexes and producer state.
+   * The caller makes the recovery point itself durable. Does nothing when the log is offline.
+   */
+  async checkpoint(): Promise<void> {
+    const offset = this.#tail.nextOffset
+    if (this.#offline || offset === this.recoveryPoint) return
+    const { active } = this.#segments
+    this.#tail.producers.expire(this.#clock.nowMs())
+    const snapshot = encodeProducerSnapshot(this.#tail.producers)
+    if (!(await this.#writer.barrier())) return
+    await this.#housekeeping.checkpoint(this.#segments, active, offset, snapshot)
+  }
+
+  /**
+   * Cuts the log so that it ends at `offset`, or at the start of the batch that `offset` is inside
+   * of. Appends that come meanwhile wait.
+   */
+  async truncateTo(offset: number): Promise<void> {
+    await this.#exclusively(async () => {
+      if (offset >= this.logEndOffset) return
+      const end = await this.#segments.batchStart(Math.max(offset, this.logStartOffset))
+      if (end < this.recoveryPoint) {
+        await this.#lowerRecoveryPoint(end)
+        this.#housekeeping.recoveryPoint = end
+      }
+      await this.#segments.cut(end)
+      await this.#cutEpochs(end)
+      await this.#recover()
+      this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
+    })
+  }
+
+  /** Lets everything appended become durable, then lets go of all files. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    await this.checkpoint()
+    await this.#shut()
+  }
+
+  /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
+  async delete(): Promise<void> {
+    await this.#shut()
+    const parent = dirname(this.directory)
+    const name = removedDirectoryName(basename(this.directory), this.#clock.nowMs())
+    const removed = join(parent, name)
+    await this.#disk.rename(this.directory, removed)
+    await this.#disk.syncDirectory(parent)
+    await this.#disk.remove(removed)
+  }
+
+  get #mustWait(): boolean {
+    return this.#isHeld || this.#heldBack.length > 0 || this.#writer.isFull
+  }
+
+  #admit(bytes: Buffer, options: AppendOptions): Promise<AppendResult> {
+    if (this.#offline || this.#isClosed) return Promise.resolve(this.#unusableResult())
+    const decision = this.#tail.append(bytes, options, this.#clock.nowMs())
+    if (decision.kind === 'refused') {
+      return Promise.resolve(notAppended(decision.errorCode, decision.message, this.logStartOffset))
+    }
+    const isDuplicate = decision.kind === 'duplicate'
+    if (isDuplicate && decision.lastOffset < this.#stableEnd) {
+      return Promise.resolve(this.#appendSuccess(decision))
+    }
+    return new Promise((resolve) => {
+      this.#writer.submit({
+        bytes: isDuplicate ? noBytes : bytes,
+        sizeBytes: bytes.length,
+        startsSegment: !isDuplicate && decision.roll !== undefined,
+        roll: isDuplicate ? undefined : decision.roll,
+        leaderEpochs: isDuplicate ? undefined : decision.leaderEpochs,
+        done: (stable) => resolve(stable ? this.#appendSuccess(decision) : this.#unusableResult()),
+      })
+    })
+  }
+
+  /** Lets in what was held back, in the order in which it came. */
+  #letIn(): void {
+    while (this.#heldBack.length > 0 && !this.#isHeld && !this.#writer.isFull) {
+      const { bytes, options, resolve } = this.#heldBack.shift()!
+      resolve(this.#admit(bytes, options))
+    }
+  }
+
+  #appendSuccess(decision: Exclude<AppendDecision, { kind: 'refused' }>): AppendResult {
+    const { logStartOffset } = this
+    if (decision.kind === 'duplicate') return appended(decision, -1, logStartOffset, true)
+    return appended(decision, decision.logAppendTimeMs, logStartOffset, false)
+  }
+
+  #unusableResult(): AppendResult {
+    const { message } = this.#unusable()
+    // A log that is closed is being deleted, or its broker ends: the client should look elsewhere.
+    const code = this.#offline ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
+    return notAppended(code, message, this.logStartOffset)
+  }
+
+  #unusable(): LogError {
+    return this.#offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
+  }
+
+  #readResult(errorCode: number, bytes: Buffer): ReadResult {
+    return {
+      errorCode,
+      bytes,
+      highWatermark: this.#highWatermark,
+      logStartOffset: this.logStartOffset,
+      lastStableOffset: this.#highWatermark,
+    }
+  }
+
+  #advanceHighWatermark(offset: number): void {
+    if (offset <= this.#highWatermark) return
+    this.#highWatermark = offset
+    for (const listener of this.#listeners) listener()
+  }
+
+  async #makeDirectory(): Promise<void> {
+    if ((await this.#disk.stat(this.directory)) !== undefined) return
+    await this.#disk.makeDirectory(this.directory)
+    await this.#disk.syncDirectory(dirname(this.directory))
+  }
+
+  async #recover(): Promise<void> {
+    const recovered = await recoverLog({
+      disk: this.#disk,
+      logger: this.#logger,
+      directory: this.directory,
+      config: this.#config,
+      cache: this.#cache,
+      recoveryPoint: this.recoveryPoint,
+      nowMs: this.#clock.nowMs(),
+    })
+    this.#adopt(recovered)
+    const { damage } = recovered
+    if (!damage) return
+    this.#offline = damage
+    void this.#writer.stop()
+    this.#logger.error({ error: damage }, 'the log is damaged and takes no writes')
+  }
+
+  #adopt({ segments, active, nextOffset, producers, epochs }: RecoveredLog): void {
+    this.#segments = new LogSegments(this.#disk, this.directory, segments)
+    this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs)
+    this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
+    // Only a truncation can have left it above the end.
+    this.#highWatermark = Math.min(this.#highWatermark, nextOffset)
+    this.#noteStable()
+  }
+
+  #writerTarget() {
+    return {
+      startSegment: (roll: Roll) => this.#startSegment(roll),
+      saveLeaderEpochs: (content: Buffer) =>
+        this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
+      write: (chunks: readonly Buffer[]) => this.#write(chunks),
+      makeStable: async () => {
+        if (this.#config.flush === 'group') await this.#segments.active.sync()
+        this.#noteStable()
+      },
+      failed: (cause: unknown) => this.#fail(cause),
+      drained: () => this.#letIn(),
+    }
+  }
+
+  async #write(chunks: readonly Buffer[]): Promise<void> {
+    const { active } = this.#segments
+    await active.append(chunks)
+    if (active.indexesFull(this.#config.segmentIndexBytes)) {
+      this.#tail.indexesFull(active.baseOffset)
+    }
+  }
+
+  #noteStable(): void {
+    const { active } = this.#segments
+    this.#stableEnd = active.nextOffset
+    this.#stablePosition = active.sizeBytes
+    if (this.#followsStableEnd) this.#advanceHighWatermark(this.#stableEnd)
+  }
+
+  async #startSegment({ baseOffset, snapshot }: Roll): Promise<void> {
+    // At most one segment is being sealed: a disk that cannot keep up slows the appends down.
+    await this.#housekeeping.idle
+    const sealed = this.#segments.active
+    const segment = this.#newSegment(baseOffset)
+    await segment.openForAppend()
+    await this.#disk.syncDirectory(this.directory)
+    this.#segments.add(segment)
+    this.#noteStable()
+    void this.#housekeeping.seal(sealed, baseOffset, snapshot)
+  }
+
+  #newSegment(baseOffset: number): Segment {
+    const { indexIntervalBytes } = this.#config
+    return new Segment({
+      disk: this.#disk,
+      directory: this.directory,
+      baseOffset,
+      sizeBytes: 0,
+      nextOffset: baseOffset,
+      indexes: SegmentIndexes.empty(baseOffset, indexIntervalBytes),
+      savedEntries: { offsets: 0, times: 0 },
+      cache: this.#cache,
+      indexIntervalBytes,
+    })
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#offline) return
+    this.#offline = writeFailed(this.#segments.active.path, cause)
+    void this.#writer.stop()
+    void this.#housekeeping.stop()
+    this.#logger.error({ error: this.#offline }, 'the log failed and takes no writes')
+  }
+
+  /** Runs with everything written and nothing new let in. */
+  async #exclusively(task: () => Promise<void>): Promise<void> {
+    this.#isHeld = true
+    try {
+      if (!(await this.#writer.barrier())) throw this.#unusable()
+      await this.#housekeeping.idle
+      if (this.#offline) throw this.#offline
+      await task()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    } finally {
+      this.#isHeld = false
+      this.#letIn()
+    }
+  }
+
+  async #cutEpochs(end: number): Promise<void> {
+    const { epochs } = this.#tail
+    if (!epochs.truncateFromEnd(end)) return
+    await this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), epochs.encode())
+  }
+
+  async #shut(): Promise<void> {
+    this.#isClosed = true
+    this.#isHeld = false
+    await this.#writer.stop()
+    this.#letIn()
+    await this.#housekeeping.stop()
+    await this.#segments.close()
+  }
+}

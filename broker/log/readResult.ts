@@ -1,0 +1,37 @@
+// What reading a log answers: the words between the log and its callers.
+
+export interface ReadResult {
+  /** Kafka's error code: 0, or OFFSET_OUT_OF_RANGE. */
+  readonly errorCode: number
+  /** Whole batches; the first one may begin below the offset asked for. Not to be changed. */
+  readonly bytes: Buffer
+  readonly highWatermark: number
+  readonly logStartOffset: number
+  /** As the high watermark, until there are transactions. */
+  readonly lastStableOffset: number
+}
+
+export interface ReadOptions {
+  /** Return the first batch even when it is larger than `maxBytes`. True unless said otherwise. */
+  readonly minOneBatch?: boolean
+  /** Consumers read up to the high watermark (the default), followers up to the end of the log. */
+  readonly upTo?: 'highWatermark' | 'logEnd'
+}
+
+/** How far a read may go. */
+export interface ReadLimits {
+  readonly maxBytes: number
+  readonly minOneBatch: boolean
+  /** Only batches that end below this offset. */
+  readonly offset: number
+  /** How many bytes of the active segment's file are to be looked at. */
+  readonly activeBytes: number
+}
+
+/** A record found by its timestamp. */
+export interface TimestampedOffset {
+  readonly offset: number
+  readonly timestampMs: number
+  /** The epoch of the leader that appended it. */
+  readonly leaderEpoch: number
+}

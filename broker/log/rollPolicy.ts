@@ -1,0 +1,46 @@
+// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side effects.
+
+import type { LogConfig } from './logConfig.ts'
+
+/** What the active segment is, counting the appends that are accepted and not yet written. */
+export interface ActiveSegment {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  readonly createdMs: number
+  /** The largest timestamp of its first batch; undefined while it is empty. */
+  readonly firstTimestampMs: number | undefined
+  readonly indexesFull: boolean
+}
+
+/** What is to be appended. */
+export interface Incoming {
+  readonly sizeBytes: number
+  readonly lastOffset: number
+  readonly maxTimestampMs: number
+}
+
+const maxRelativeOffset = 2 ** 31 - 1
+
+export function shouldRoll(
+  segment: ActiveSegment,
+  incoming: Incoming,
+  config: LogConfig,
+  nowMs: number,
+): boolean {
+  if (segment.sizeBytes === 0) return incoming.lastOffset - segment.baseOffset > maxRelativeOffset
+  return (
+    segment.sizeBytes + incoming.sizeBytes > config.segmentBytes ||
+    ageMs(segment, incoming, nowMs) > config.segmentMs ||
+    segment.indexesFull ||
+    incoming.lastOffset - segment.baseOffset > maxRelativeOffset
+  )
+}
+
+// Age is measured by the records' own timestamps, so that a log that is copied or replayed rolls at
+// the same places; only records without one make it fall back to the clock.
+function ageMs(segment: ActiveSegment, incoming: Incoming, nowMs: number): number {
+  if (segment.firstTimestampMs !== undefined && segment.firstTimestampMs >= 0) {
+    return incoming.maxTimestampMs - segment.firstTimestampMs
+  }
+  return nowMs - segment.createdMs
+}

@@ -1,0 +1,258 @@
+// One segment: a file of record batches as they came over the wire, and its two indexes. Bytes are
+// only ever added at its end. What it says of itself (size, next offset, indexes) is what has been
+// written, never what is still on its way.
+
+import { join } from 'node:path'
+import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import {
+  baseOffsetAt,
+  batchSizeAt,
+  lastOffsetAt,
+  walkHeaderBytes,
+  wholeBatches,
+} from './batchWalk.ts'
+import type { IndexCache } from './indexCache.ts'
+import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
+import { LogError } from './logError.ts'
+import type { ReadLimits } from './readResult.ts'
+import { segmentFileName } from './segmentFiles.ts'
+import type { SegmentIndexes } from './segmentIndexes.ts'
+
+export interface SegmentState {
+  readonly disk: Disk
+  readonly directory: string
+  readonly baseOffset: number
+  /** What is used of the file. */
+  readonly sizeBytes: number
+  /** The offset after the segment's last record. */
+  readonly nextOffset: number
+  /** Given for a segment that is appended to; others find theirs through `cache`. */
+  readonly indexes: SegmentIndexes | undefined
+  /** How many of their first entries are in the index files. */
+  readonly savedEntries: IndexCounts
+  readonly cache: IndexCache
+  readonly indexIntervalBytes: number
+}
+
+/** Bytes read at once to walk from an index entry to a batch: more than an index interval. */
+const locateBytes = 8 * 1024
+/** How many places where a reader is likely to go on are remembered. */
+const maxReadPositions = 64
+const noBytes = Buffer.alloc(0)
+
+export class Segment {
+  readonly baseOffset: number
+  readonly path: string
+  sizeBytes: number
+  nextOffset: number
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #cache: IndexCache
+  readonly #indexIntervalBytes: number
+  /** Where sequential readers go on: an exact position, which the sparse index does not know. */
+  readonly #readPositions = new Map<number, number>()
+  #indexes: SegmentIndexes | undefined
+  #savedEntries: IndexCounts
+  #file: Promise<DiskFile> | undefined
+  #reads = 0
+  #isClosed = false
+  #onIdle: (() => void) | undefined
+
+  constructor(state: SegmentState) {
+    this.baseOffset = state.baseOffset
+    this.sizeBytes = state.sizeBytes
+    this.nextOffset = state.nextOffset
+    this.path = join(state.directory, segmentFileName(state.baseOffset, '.log'))
+    this.#disk = state.disk
+    this.#directory = state.directory
+    this.#cache = state.cache
+    this.#indexes = state.indexes
+    this.#savedEntries = state.savedEntries
+    this.#indexIntervalBytes = state.indexIntervalBytes
+  }
+
+  /** Opens the file for appending, creating it when it is new. */
+  async openForAppend(): Promise<void> {
+    this.#file = this.#disk.open(this.path, 'write')
+    await this.#file
+  }
+
+  /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
+  async append(chunks: readonly Buffer[]): Promise<void> {
+    const file = await this.#openFile()
+    await file.write(chunks, this.sizeBytes)
+    for (const chunk of chunks) this.#observe(chunk)
+  }
+
+  async sync(): Promise<void> {
+    const file = await this.#openFile()
+    await file.sync()
+  }
+
+  /** Whether an index of the segment being appended to has reached `maxIndexBytes`. */
+  indexesFull(maxIndexBytes: number): boolean {
+    return this.#indexes?.isFull(maxIndexBytes) ?? false
+  }
+
+  /** The indexes: at hand for the active segment, else from their files or built again. */
+  indexes(): SegmentIndexes | Promise<SegmentIndexes> {
+    return this.#indexes ?? this.#cache.get(this, () => this.#loadIndexes())
+  }
+
+  /**
+   * Writes the index entries that are not in the files yet, and syncs them: after this, a recovery
+   * from `nextOffset` does not have to look at the segment's batches.
+   */
+  async saveIndexes(): Promise<void> {
+    const indexes = this.#indexes
+    if (!indexes) return
+    indexes.noteMaxTimestamp()
+    const { offsets, times } = indexes
+    const saved = this.#savedEntries
+    const counts = { offsets: offsets.count, times: times.count }
+    // The time index goes first: after a crash between the two it knows of every batch that the
+    // offset index knows of, and what is over is dropped with the walk from there.
+    await saveIndex(this.#disk, this.#pathOf('.timeindex'), times, saved.times)
+    await saveIndex(this.#disk, this.#pathOf('.index'), offsets, saved.offsets)
+    this.#savedEntries = counts
+  }
+
+  /** Nothing more is appended: the indexes, already saved, may leave memory. */
+  seal(): void {
+    if (this.#indexes) this.#cache.put(this, this.#indexes)
+    this.#indexes = undefined
+  }
+
+  /** The bytes at `position`; fewer than `length` only at the end of the file. */
+  async readAt(position: number, length: number): Promise<Buffer> {
+    this.#reads++
+    try {
+      const file = await this.#openFile()
+      const bytes = Buffer.allocUnsafeSlow(length)
+      const filled = await file.read(bytes, position)
+      return filled === length ? bytes : bytes.subarray(0, filled)
+    } finally {
+      this.#reads--
+      if (this.#reads === 0) this.#onIdle?.()
+    }
+  }
+
+  /** The largest timestamp of the first batch; undefined when there is none. */
+  async firstTimestamp(): Promise<number | undefined> {
+    if (this.sizeBytes === 0) return undefined
+    return new RecordBatch(await this.readAt(0, recordBatchOverheadBytes)).maxTimestamp
+  }
+
+  /**
+   * Whole batches from the one that holds `offset` (or follows it) on, as far as the limits and
+   * `limitPosition` in the file allow.
+   */
+  async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
+    const { maxBytes, minOneBatch } = limits
+    const position = await this.locate(offset, limitPosition)
+    if (position === undefined) return noBytes
+    const available = limitPosition - position
+    const wanted = Math.min(Math.max(maxBytes, walkHeaderBytes), available)
+    let bytes = await this.readAt(position, wanted)
+    let whole = wholeBatches(bytes, limits.offset)
+    if (whole.end === 0 && minOneBatch && isWithin(whole.wantedBytes, available)) {
+      bytes = await this.readAt(position, whole.wantedBytes)
+      whole = wholeBatches(bytes, limits.offset)
+    }
+    if (whole.end === 0) return noBytes
+    this.#rememberPosition(whole.nextOffset, position + whole.end)
+    return bytes.subarray(0, whole.end)
+  }
+
+  /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
+  async locate(offset: number, limitPosition: number): Promise<number | undefined> {
+    const remembered = this.#readPositions.get(offset)
+    if (remembered !== undefined) return remembered < limitPosition ? remembered : undefined
+    let position = (await this.indexes()).offsets.positionFor(offset)
+    while (position < limitPosition) {
+      const bytes = await this.readAt(position, Math.min(locateBytes, limitPosition - position))
+      let at = 0
+      for (;;) {
+        const size = batchSizeAt(bytes, at)
+        if (size === undefined) break
+        if (lastOffsetAt(bytes, at) >= offset) return position + at
+        at += size
+      }
+      if (at === 0) return undefined
+      position += at
+    }
+    return undefined
+  }
+
+  /** The base offset of the first batch whose last offset is at least `offset`. */
+  async baseOffsetOfBatch(offset: number): Promise<number | undefined> {
+    const position = await this.locate(offset, this.sizeBytes)
+    if (position === undefined) return undefined
+    return baseOffsetAt(await this.readAt(position, walkHeaderBytes), 0)
+  }
+
+  /** Waits for reads under way, then lets go of the file. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    if (this.#reads > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+    }
+    this.#cache.drop(this)
+    const file = this.#file
+    this.#file = undefined
+    if (file) await (await file).close()
+  }
+
+  /** Removes the segment's files, once closed. */
+  async remove(): Promise<void> {
+    await this.#disk.remove(this.path)
+    await this.#disk.remove(this.#pathOf('.index'))
+    await this.#disk.remove(this.#pathOf('.timeindex'))
+  }
+
+  #openFile(): Promise<DiskFile> {
+    if (this.#isClosed) throw new LogError('LOG_CLOSED', `${this.path} is closed`)
+    this.#file ??= this.#disk.open(this.path, 'read').catch((error: unknown) => {
+      this.#file = undefined
+      throw error
+    })
+    return this.#file
+  }
+
+  #observe(chunk: Buffer): void {
+    const indexes = this.#indexes
+    for (let at = 0; at < chunk.length; ) {
+      const batch = new RecordBatch(chunk, at)
+      const size = batch.sizeInBytes
+      indexes?.observe(batch.lastOffset, batch.maxTimestamp, this.sizeBytes, size)
+      this.sizeBytes += size
+      this.nextOffset = batch.nextOffset
+      at += size
+    }
+  }
+
+  #rememberPosition(offset: number, position: number): void {
+    const positions = this.#readPositions
+    positions.delete(offset)
+    positions.set(offset, position)
+    if (positions.size > maxReadPositions) positions.delete(positions.keys().next().value!)
+  }
+
+  #loadIndexes(): Promise<SegmentIndexes> {
+    const { baseOffset, sizeBytes } = this
+    const intervalBytes = this.#indexIntervalBytes
+    return loadOrRebuildIndexes(this.#disk, this.#directory, baseOffset, sizeBytes, intervalBytes)
+  }
+
+  #pathOf(suffix: '.index' | '.timeindex'): string {
+    return join(this.#directory, segmentFileName(this.baseOffset, suffix))
+  }
+}
+
+/** Whether a batch that is larger than what was read lies whole in the file. */
+function isWithin(wantedBytes: number, available: number): boolean {
+  return wantedBytes > 0 && wantedBytes <= available
+}

@@ -1,0 +1,89 @@
+// The listeners of a broker and the clients that came through them. Every listener has an address
+// of its own that its clients are told: a client that came in by one door is never sent to another.
+
+import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
+import { ClientConnection } from './clientConnection.ts'
+import type { BrokerParts } from './requestContext.ts'
+
+export interface BrokerListener {
+  readonly name: string
+  readonly network: Network
+  /** Port 0 asks for a free one. */
+  readonly address: Address
+  /** What clients are told to connect to; without it, the address that was bound. */
+  readonly advertised?: Address
+}
+
+interface OpenListener {
+  readonly name: string
+  readonly listener: Listener
+}
+
+export class BrokerServer {
+  readonly #broker: BrokerParts
+  readonly #listeners: OpenListener[] = []
+  readonly #connections = new Set<ClientConnection>()
+  #onEmpty: (() => void) | undefined
+
+  constructor(broker: BrokerParts) {
+    this.#broker = broker
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  get listeners(): { name: string; address: Address }[] {
+    return this.#listeners.map(({ name, listener }) => ({ name, address: listener.address }))
+  }
+
+  /** Fails with a NetworkError when the address cannot be had. */
+  async listen({ name, network, address, advertised }: BrokerListener): Promise<void> {
+    let told = advertised
+    const listener = await network.listen(address, (connection) =>
+      this.#accept(connection, told ?? address),
+    )
+    told ??= listener.address
+    this.#listeners.push({ name, listener })
+  }
+
+  /** Accepts nobody and nothing new; what is under way is still answered. */
+  async drain(): Promise<void> {
+    for (const connection of this.#connections) connection.drain()
+    await Promise.all(this.#listeners.map(({ listener }) => listener.close()))
+    // Those that came in while the listeners were closing.
+    for (const connection of this.#connections) connection.drain()
+  }
+
+  /** Waits until all clients have their answers, but no longer than `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#connections.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#broker.clock.setTimer(timeoutMs, resolve)
+      this.#onEmpty = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    for (const connection of [...this.#connections]) connection.destroy()
+  }
+
+  #accept(connection: Connection, advertised: Address): void {
+    if (this.#connections.size >= this.#broker.config['max.connections']) {
+      const client = connection.remoteAddress
+      this.#broker.logger.warn({ client }, 'a client is refused: max.connections are open')
+      connection.destroy()
+      return
+    }
+    const client = new ClientConnection(connection, {
+      broker: this.#broker,
+      advertised,
+      onClosed: () => {
+        this.#connections.delete(client)
+        if (this.#connections.size === 0) this.#onEmpty?.()
+      },
+    })
+    this.#connections.add(client)
+    client.start()
+  }
+}

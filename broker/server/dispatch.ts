@@ -1,0 +1,108 @@
+// From a frame to the chunks of its answer: reads the header, checks the version, finds the handler,
+// decodes, encodes. The one table of what this broker serves; ApiVersions is made from it.
+
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { ByteReader } from '../../protocol/bytes/reader.ts'
+import { apiVersions } from '../../protocol/kafka/apis/apiVersions.ts'
+import { produce } from '../../protocol/kafka/apis/produce.ts'
+import {
+  decodeRequest,
+  decodeRequestHeader,
+  encodeResponse,
+  type RequestHeader,
+} from '../../protocol/kafka/frame.ts'
+import { type Handler, noResponse } from './handler.ts'
+import { apiVersionsHandler, unsupportedApiVersions } from './handlers/apiVersions.ts'
+import { createPartitionsHandler } from './handlers/createPartitions.ts'
+import { createTopicsHandler } from './handlers/createTopics.ts'
+import { deleteGroupsHandler } from './handlers/deleteGroups.ts'
+import { deleteTopicsHandler } from './handlers/deleteTopics.ts'
+import { describeClusterHandler } from './handlers/describeCluster.ts'
+import { describeConfigsHandler } from './handlers/describeConfigs.ts'
+import { describeGroupsHandler } from './handlers/describeGroups.ts'
+import { fetchHandler } from './handlers/fetch.ts'
+import { findCoordinatorHandler } from './handlers/findCoordinator.ts'
+import { heartbeatHandler } from './handlers/heartbeat.ts'
+import { initProducerIdHandler } from './handlers/initProducerId.ts'
+import { joinGroupHandler } from './handlers/joinGroup.ts'
+import { leaveGroupHandler } from './handlers/leaveGroup.ts'
+import { listGroupsHandler } from './handlers/listGroups.ts'
+import { listOffsetsHandler } from './handlers/listOffsets.ts'
+import { metadataHandler } from './handlers/metadata.ts'
+import { offsetCommitHandler } from './handlers/offsetCommit.ts'
+import { offsetFetchHandler } from './handlers/offsetFetch.ts'
+import { produceHandler } from './handlers/produce.ts'
+import { syncGroupHandler } from './handlers/syncGroup.ts'
+import type { ConnectionContext } from './requestContext.ts'
+
+const served: readonly Handler[] = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  metadataHandler,
+  offsetCommitHandler,
+  offsetFetchHandler,
+  findCoordinatorHandler,
+  joinGroupHandler,
+  heartbeatHandler,
+  leaveGroupHandler,
+  syncGroupHandler,
+  describeGroupsHandler,
+  listGroupsHandler,
+  createTopicsHandler,
+  deleteTopicsHandler,
+  initProducerIdHandler,
+  describeConfigsHandler,
+  createPartitionsHandler,
+  deleteGroupsHandler,
+  describeClusterHandler,
+]
+
+const ranges = [...served.map(({ api }) => api), apiVersions]
+const handlers = new Map(
+  [...served, apiVersionsHandler(ranges)].map((entry) => [entry.api.key, entry]),
+)
+
+/** What is written to the client: the chunks of one frame, or nothing. */
+export type Answer = readonly Uint8Array[] | undefined
+
+/** Whether a frame is a Produce request: those of one connection may overlap (clientConnection.ts). */
+export function isProduce(frame: Buffer): boolean {
+  return frame.length >= 2 && frame.readInt16BE(0) === produce.key
+}
+
+/**
+ * Starts handling a request: when this returns, everything the handler does before its first await
+ * has happened, so that frames dispatched in order reach the log in order. Throws or rejects with a
+ * MalformedError when the client must be disconnected.
+ */
+export function dispatch(frame: Buffer, connection: ConnectionContext): Answer | Promise<Answer> {
+  const reader = new ByteReader(frame)
+  const header = decodeRequestHeader(reader)
+  const { apiKey, apiVersion, correlationId } = header
+  const entry = handlers.get(apiKey)
+  if (!entry) throw new MalformedError(`API ${apiKey} is not served here`)
+  const { api } = entry
+  if (apiVersion < api.minVersion || apiVersion > api.maxVersion) {
+    return refuseVersion(entry, header)
+  }
+  const request = decodeRequest(api, apiVersion, reader)
+  const outcome = entry.handle(request, {
+    ...connection,
+    apiVersion,
+    clientId: header.clientId ?? '',
+  })
+  const encode = (response: unknown): Answer =>
+    response === noResponse ? undefined : encodeResponse(api, apiVersion, correlationId, response)
+  return outcome instanceof Promise ? outcome.then(encode) : encode(outcome)
+}
+
+/** A client that cannot know what we speak asks with a version of its own: KIP-511 has the answer. */
+function refuseVersion({ api }: Handler, header: RequestHeader): Answer {
+  if (api.key === apiVersions.key) {
+    return encodeResponse(apiVersions, 0, header.correlationId, unsupportedApiVersions)
+  }
+  throw new MalformedError(
+    `${api.name} version ${header.apiVersion} is not served here, only ${api.minVersion} to ${api.maxVersion}`,
+  )
+}

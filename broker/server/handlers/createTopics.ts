@@ -1,0 +1,66 @@
+// Creates topics, one by one; each has an outcome of its own.
+
+import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { BrokerConfig } from '../../configuration.ts'
+import type { TopicOutcome } from '../../controller/controller.ts'
+import type { Topic } from '../../controller/metadataState.ts'
+import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
+import { handler } from '../handler.ts'
+
+type TopicRequest = RequestOf<typeof createTopics>['topics'][number]
+
+export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
+  const repeated = namesGivenTwice(request.topics)
+  const topics = await Promise.all(
+    request.topics.map(async (topic) => {
+      const outcome = repeated.has(topic.name)
+        ? givenTwice(topic.name)
+        : await broker.controller.createTopic(topic, request.validateOnly)
+      return answer(topic.name, outcome, request.validateOnly, broker.config)
+    }),
+  )
+  return { throttleTimeMs: 0, topics }
+})
+
+function namesGivenTwice(topics: readonly TopicRequest[]): ReadonlySet<string> {
+  const seen = new Set<string>()
+  return new Set(topics.map(({ name }) => name).filter((name) => seen.size === seen.add(name).size))
+}
+
+function givenTwice(name: string): TopicOutcome {
+  return {
+    errorCode: ErrorCode.invalidRequest,
+    message: `${name} is in the request twice`,
+    topic: undefined,
+  }
+}
+
+function answer(
+  name: string,
+  { errorCode, message, topic }: TopicOutcome,
+  validateOnly: boolean,
+  config: BrokerConfig,
+) {
+  return {
+    name,
+    topicId: topic && !validateOnly ? topic.id : zeroUuid,
+    errorCode,
+    errorMessage: message,
+    numPartitions: topic?.partitions ?? -1,
+    replicationFactor: topic ? 1 : -1,
+    configs: topic ? configsOf(topic, config) : null,
+  }
+}
+
+function configsOf(topic: Topic, config: BrokerConfig) {
+  return describeTopicConfigs(topic.configs, config).map(({ name, value, source }) => ({
+    name,
+    value,
+    readOnly: false,
+    configSource: source,
+    isSensitive: false,
+  }))
+}

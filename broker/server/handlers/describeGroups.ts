@@ -1,0 +1,58 @@
+// Says what state groups are in and who is in them.
+
+import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { ClassicGroup } from '../../groups/classicGroup.ts'
+import { metadataFor } from '../../groups/groupMember.ts'
+import { allOperations, noOperations } from '../authorizedOperations.ts'
+import { handler } from '../handler.ts'
+
+/** From here on a group that is not there is an error; before, it is described as dead. */
+const notFoundVersion = 6
+
+export const describeGroupsHandler = handler(describeGroups, (request, context) => {
+  const authorizedOperations = request.includeAuthorizedOperations
+    ? allOperations.group
+    : noOperations
+  const groups = request.groups.map((groupId) => {
+    const group = context.broker.groups.group(groupId)
+    return group
+      ? { ...describe(group), authorizedOperations }
+      : absent(groupId, context.apiVersion)
+  })
+  return { throttleTimeMs: 0, groups }
+})
+
+function describe(group: ClassicGroup) {
+  const { state } = group
+  const isSettled = state === 'Stable'
+  return {
+    errorCode: ErrorCode.none,
+    groupId: group.groupId,
+    groupState: state,
+    protocolType: group.protocolType ?? '',
+    protocolData: isSettled ? (group.protocolName ?? '') : '',
+    members: [...group.members()].map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      memberMetadata: isSettled ? metadataFor(member, group.protocolName) : Buffer.alloc(0),
+      memberAssignment: isSettled ? member.assignment : Buffer.alloc(0),
+    })),
+  }
+}
+
+function absent(groupId: string, version: number) {
+  const isError = version >= notFoundVersion
+  return {
+    errorCode: isError ? ErrorCode.groupIdNotFound : ErrorCode.none,
+    errorMessage: isError ? `there is no group ${groupId}` : null,
+    groupId,
+    groupState: 'Dead',
+    protocolType: '',
+    protocolData: '',
+    members: [],
+    authorizedOperations: noOperations,
+  }
+}

@@ -1,0 +1,31 @@
+// A consumer asks to be part of its group's next generation. Answered when that begins.
+
+import { joinGroup } from '../../../protocol/kafka/apis/joinGroup.ts'
+import { handler } from '../handler.ts'
+
+/** From here on members are told their id before they join (KIP-394). */
+const knownMemberIdVersion = 4
+/** From here on an answer may have no protocol name. */
+const nullableProtocolVersion = 7
+/** From here on a static leader can be told not to assign again (KIP-814). */
+const skipAssignmentVersion = 9
+
+export const joinGroupHandler = handler(joinGroup, async (request, context) => {
+  const { apiVersion, clientId, clientHost, broker } = context
+  const outcome = await broker.groups.join(request.groupId, {
+    memberId: request.memberId,
+    groupInstanceId: request.groupInstanceId,
+    clientId,
+    clientHost,
+    sessionTimeoutMs: request.sessionTimeoutMs,
+    // Version 0 has one timeout for both.
+    rebalanceTimeoutMs:
+      request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
+    protocolType: request.protocolType,
+    protocols: request.protocols,
+    requireKnownMemberId: apiVersion >= knownMemberIdVersion,
+    supportsSkippingAssignment: apiVersion >= skipAssignmentVersion,
+  })
+  if (apiVersion >= nullableProtocolVersion) return outcome
+  return { ...outcome, protocolType: null, protocolName: outcome.protocolName ?? '' }
+})

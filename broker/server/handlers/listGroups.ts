@@ -1,0 +1,27 @@
+// Lists the groups, by state and type if that is asked for.
+
+import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { handler } from '../handler.ts'
+
+const groupType = 'classic'
+
+export const listGroupsHandler = handler(listGroups, (request, { broker }) => {
+  const states = lowerCaseSet(request.statesFilter)
+  const types = lowerCaseSet(request.typesFilter)
+  const groups = broker.groups
+    .groups()
+    .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
+    .filter(() => types.size === 0 || types.has(groupType))
+    .map(({ groupId, protocolType, state }) => ({
+      groupId,
+      protocolType: protocolType ?? '',
+      groupState: state,
+      groupType,
+    }))
+  return { throttleTimeMs: 0, errorCode: ErrorCode.none, groups }
+})
+
+function lowerCaseSet(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.map((name) => name.toLowerCase()))
+}

@@ -1,0 +1,101 @@
+// Says which topics there are and who leads their partitions, and makes topics that are asked for
+// the first time, where that is allowed. Every client is told the address of its own listener.
+
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { Topic } from '../../controller/metadataState.ts'
+import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { allOperations, noOperations } from '../authorizedOperations.ts'
+import { handler } from '../handler.ts'
+import { leaderEpoch } from '../leaderEpoch.ts'
+import type { RequestContext } from '../requestContext.ts'
+
+type MetadataRequest = RequestOf<typeof metadata>
+type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
+
+/** From here on an empty list asks for nothing; before, for everything. */
+const emptyMeansNoneVersion = 1
+/** From here on a topic that is unknown by its id has no name to be given. */
+const nullableNameVersion = 12
+
+export const metadataHandler = handler(metadata, async (request, context) => {
+  const { broker, apiVersion, advertised } = context
+  const { nodeId, controller } = broker
+  const topics = wantsAll(request, apiVersion)
+    ? [...controller.state.topics()].map((topic) => describe(topic, request, nodeId))
+    : await Promise.all(request.topics!.map((topic) => findOrCreate(topic, request, context)))
+  return {
+    brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
+    clusterId: controller.clusterId,
+    controllerId: nodeId,
+    topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? allOperations.cluster
+      : noOperations,
+  }
+})
+
+function wantsAll({ topics }: MetadataRequest, version: number): boolean {
+  return topics === null || (version < emptyMeansNoneVersion && topics.length === 0)
+}
+
+async function findOrCreate(
+  { topicId, name }: RequestedTopic,
+  request: MetadataRequest,
+  { broker, apiVersion }: RequestContext,
+) {
+  const { controller, nodeId, config } = broker
+  if (name === null || topicId !== zeroUuid) {
+    const topic = controller.state.topicById(topicId)
+    if (topic) return describe(topic, request, nodeId)
+    const unknownName = apiVersion >= nullableNameVersion ? null : ''
+    return missing(unknownName, topicId, ErrorCode.unknownTopicId)
+  }
+  const known = controller.state.topic(name)
+  if (known) return describe(known, request, nodeId)
+  if (!request.allowAutoTopicCreation || !config['auto.create.topics.enable']) {
+    return missing(name, zeroUuid, ErrorCode.unknownTopicOrPartition)
+  }
+  const { errorCode } = await controller.createTopic(defaultTopic(name))
+  // Somebody else may have been first: then it is there as well.
+  const topic = controller.state.topic(name)
+  return topic ? describe(topic, request, nodeId) : missing(name, zeroUuid, errorCode)
+}
+
+function defaultTopic(name: string) {
+  return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
+}
+
+function describe(topic: Topic, request: MetadataRequest, nodeId: number) {
+  return {
+    errorCode: ErrorCode.none,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: topic.name === offsetsTopicName,
+    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => ({
+      errorCode: ErrorCode.none,
+      partitionIndex,
+      leaderId: nodeId,
+      leaderEpoch,
+      replicaNodes: [nodeId],
+      isrNodes: [nodeId],
+      offlineReplicas: [],
+    })),
+    topicAuthorizedOperations: request.includeTopicAuthorizedOperations
+      ? allOperations.topic
+      : noOperations,
+  }
+}
+
+function missing(name: string | null, topicId: string, errorCode: number) {
+  return {
+    errorCode,
+    name,
+    topicId,
+    isInternal: false,
+    partitions: [],
+    topicAuthorizedOperations: noOperations,
+  }
+}

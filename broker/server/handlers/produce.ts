@@ -1,0 +1,116 @@
+// Appends record batches. Every append is started before this returns, so that requests handled in
+// order are appended in order; the answer comes when all of them are durable.
+
+import { produce } from '../../../protocol/kafka/apis/produce.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { handler, noResponse } from '../handler.ts'
+import type { BrokerParts, RequestContext } from '../requestContext.ts'
+
+type TopicData = RequestOf<typeof produce>['topicData'][number]
+type PartitionData = TopicData['partitionData'][number]
+
+interface PartitionResponse {
+  readonly index: number
+  readonly errorCode: number
+  readonly errorMessage: string | null
+  readonly baseOffset: number
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: number
+}
+
+const idVersion = 13
+/** All replicas, none, the leader. */
+const knownAcks = new Set([-1, 0, 1])
+
+export const produceHandler = handler(produce, async (request, context) => {
+  const refusal = refuse(request)
+  const appends = request.topicData.map((topic) => appendTopic(topic, refusal, context))
+  const responses = await Promise.all(appends)
+  if (request.acks !== 0) return { responses }
+  reportUnanswered(responses, context)
+  return noResponse
+})
+
+function refuse({ acks, transactionalId }: RequestOf<typeof produce>): number {
+  if (!knownAcks.has(acks)) return ErrorCode.invalidRequiredAcks
+  // Transactions are not served yet; their producers are told so when they look for a coordinator.
+  if (transactionalId !== null) return ErrorCode.transactionalIdAuthorizationFailed
+  return ErrorCode.none
+}
+
+async function appendTopic(
+  { name, topicId, partitionData }: TopicData,
+  refusal: number,
+  { broker, apiVersion }: RequestContext,
+) {
+  const { state } = broker.controller
+  const byId = apiVersion >= idVersion
+  const topic = byId ? state.topicById(topicId) : state.topic(name)
+  const error = refusal || topicError(topic?.name, byId)
+  const appends = partitionData.map((data) =>
+    error ? failure(data.index, error) : append(topic!.name, data, broker),
+  )
+  return { name, topicId, partitionResponses: await Promise.all(appends) }
+}
+
+function topicError(name: string | undefined, byId: boolean): number {
+  if (name === undefined) {
+    return byId ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
+  }
+  return name === offsetsTopicName ? ErrorCode.invalidTopicException : ErrorCode.none
+}
+
+async function append(
+  topic: string,
+  { index, records }: PartitionData,
+  { partitions, traffic }: BrokerParts,
+): Promise<PartitionResponse> {
+  const log = partitions.log(topic, index)
+  if (!log) return failure(index, ErrorCode.unknownTopicOrPartition)
+  if (!records || records.length === 0) return failure(index, ErrorCode.invalidRecord)
+  try {
+    const result = await log.append(records, { leaderEpoch: 0, origin: 'client' })
+    if (result.errorCode === ErrorCode.none && !result.duplicate) {
+      const counters = traffic.of(topic)
+      counters.bytesIn += records.length
+      counters.messagesIn += result.lastOffset - result.baseOffset + 1
+    }
+    return {
+      index,
+      errorCode: result.errorCode,
+      errorMessage: result.errorMessage ?? null,
+      baseOffset: result.baseOffset,
+      logAppendTimeMs: result.logAppendTimeMs,
+      logStartOffset: result.logStartOffset,
+    }
+  } catch (error) {
+    return failure(index, partitions.errorCodeOf(error, topic, index))
+  }
+}
+
+function failure(index: number, errorCode: number): PartitionResponse {
+  return {
+    index,
+    errorCode,
+    errorMessage: null,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+  }
+}
+
+/** A producer that wants no answer learns of an error by losing its connection, as in Kafka. */
+function reportUnanswered(
+  responses: readonly { readonly partitionResponses: readonly PartitionResponse[] }[],
+  context: RequestContext,
+): void {
+  for (const { partitionResponses } of responses) {
+    const failed = partitionResponses.find(({ errorCode }) => errorCode !== ErrorCode.none)
+    if (failed) {
+      context.disconnect(`Produce with acks=0 failed: error ${failed.errorCode}`)
+      return
+    }
+  }
+}

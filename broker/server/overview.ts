@@ -1,0 +1,97 @@
+// What a broker says about itself: its topics for the console, its traffic for Prometheus. Reads
+// only; everything is computed when it is asked for.
+
+import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import type { MetadataState } from '../controller/metadataState.ts'
+import { offsetsTopicName } from '../groups/offsetsTopic.ts'
+import type { Partitions } from './partitions.ts'
+import type { TrafficByTopic } from './topicTraffic.ts'
+
+export interface PartitionOverview {
+  readonly partition: number
+  readonly logStartOffset: number
+  /** One above the last record that consumers can read. */
+  readonly highWatermark: number
+  readonly sizeBytes: number
+}
+
+/** Totals are counted from when the broker started; rates are differences of two overviews. */
+export interface TopicOverview {
+  readonly name: string
+  readonly id: string
+  readonly isInternal: boolean
+  readonly partitions: readonly PartitionOverview[]
+  readonly bytesInTotal: number
+  readonly bytesOutTotal: number
+  readonly messagesInTotal: number
+}
+
+export function describeTopics(
+  state: MetadataState,
+  partitions: Partitions,
+  traffic: TrafficByTopic,
+): TopicOverview[] {
+  return [...state.topics()].map((topic) => {
+    const { bytesIn, bytesOut, messagesIn } = traffic.of(topic.name)
+    return {
+      name: topic.name,
+      id: topic.id,
+      isInternal: topic.name === offsetsTopicName,
+      partitions: Array.from({ length: topic.partitions }, (_, partition) =>
+        describePartition(topic.name, partition, partitions),
+      ),
+      bytesInTotal: bytesIn,
+      bytesOutTotal: bytesOut,
+      messagesInTotal: messagesIn,
+    }
+  })
+}
+
+function describePartition(
+  topic: string,
+  partition: number,
+  partitions: Partitions,
+): PartitionOverview {
+  const log = partitions.log(topic, partition)
+  return {
+    partition,
+    logStartOffset: log?.logStartOffset ?? 0,
+    highWatermark: log?.highWatermark ?? 0,
+    sizeBytes: log?.size ?? 0,
+  }
+}
+
+/** Keeps gauges up to date with the traffic of each topic; returns what takes them away again. */
+export function exposeTraffic(
+  metrics: Metrics,
+  traffic: TrafficByTopic,
+  connectionCount: () => number,
+): () => void {
+  const bytesIn = metrics.gauge({
+    name: 'millrace_broker_topic_in_bytes',
+    help: 'Bytes of record batches appended to a topic since the start.',
+    labels: ['topic'],
+  })
+  const bytesOut = metrics.gauge({
+    name: 'millrace_broker_topic_out_bytes',
+    help: 'Bytes of record batches read from a topic since the start.',
+    labels: ['topic'],
+  })
+  const messagesIn = metrics.gauge({
+    name: 'millrace_broker_topic_in_messages',
+    help: 'Records appended to a topic since the start.',
+    labels: ['topic'],
+  })
+  const connections = metrics.gauge({
+    name: 'millrace_broker_connections',
+    help: 'Open client connections.',
+  })
+  return metrics.onExpose(() => {
+    connections.set(connectionCount())
+    for (const [topic, totals] of traffic.all()) {
+      bytesIn.labels(topic).set(totals.bytesIn)
+      bytesOut.labels(topic).set(totals.bytesOut)
+      messagesIn.labels(topic).set(totals.messagesIn)
+    }
+  })
+}

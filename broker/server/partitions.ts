@@ -1,0 +1,108 @@
+// The logs behind the topics: makes and removes them for the controller, finds them for requests,
+// and turns what the log throws into error codes for clients. Knows no request.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { BrokerConfig } from '../configuration.ts'
+import type { PartitionLogs } from '../controller/controller.ts'
+import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import { topicConfigValue } from '../controller/topicConfiguration.ts'
+import { offsetsTopicName } from '../groups/offsetsTopic.ts'
+import { defaultLogConfig, type LogConfig } from '../log/logConfig.ts'
+import { LogError } from '../log/logError.ts'
+import type { LogManager } from '../log/logManager.ts'
+import type { PartitionLog } from '../log/partitionLog.ts'
+
+/** Logs made at the same time: each takes a few syncs, which the disk can share. */
+const createdAtOnce = 16
+
+export class Partitions implements PartitionLogs {
+  readonly #manager: LogManager
+  readonly #config: BrokerConfig
+  readonly #logger: Logger
+  /** Topics whose folders are there though the metadata does not know them. */
+  readonly #strays = new Set<string>()
+
+  constructor(manager: LogManager, state: MetadataState, config: BrokerConfig, logger: Logger) {
+    this.#manager = manager
+    this.#config = config
+    this.#logger = logger
+    this.#noteStrays(state)
+  }
+
+  log(topic: string, partition: number): PartitionLog | undefined {
+    return this.#manager.get(topic, partition)
+  }
+
+  /** Makes one log unless it is there. */
+  async open(topic: Topic, partition: number): Promise<PartitionLog> {
+    const known = this.#manager.get(topic.name, partition)
+    return known ?? (await this.#create(topic, partition))
+  }
+
+  async create(topic: Topic, from: number, until: number): Promise<void> {
+    // These are made when a group first writes to them (offsetsTopic.ts).
+    if (topic.name === offsetsTopicName) return
+    for (let first = from; first < until; first += createdAtOnce) {
+      const count = Math.min(createdAtOnce, until - first)
+      const partitions = Array.from({ length: count }, (_, index) => first + index)
+      await Promise.all(partitions.map((partition) => this.open(topic, partition)))
+    }
+  }
+
+  async remove(topic: Topic): Promise<void> {
+    await this.#manager.delete(topic.name)
+  }
+
+  obstacle(name: string): string | undefined {
+    if (!this.#strays.has(name)) return undefined
+    return `folders of an older topic ${name} are in ${this.#manager.directory}: move them away`
+  }
+
+  /** What a client is told when a log has failed; rethrows what is not the log's. */
+  errorCodeOf(error: unknown, topic: string, partition: number): number {
+    if (!(error instanceof LogError)) throw error
+    // Deleted, or the broker is closing: there will be another answer elsewhere or later.
+    if (error.code === 'LOG_CLOSED') return ErrorCode.notLeaderOrFollower
+    this.#logger.error({ error, topic, partition }, 'a partition has failed')
+    return ErrorCode.kafkaStorageError
+  }
+
+  #create(topic: Topic, partition: number): Promise<PartitionLog> {
+    const config = logConfigOf(topic.configs, this.#config)
+    return this.#manager.create(topic.name, partition, config, topic.id)
+  }
+
+  /**
+   * A log without its topic is what remains when metadata was lost. It is left alone, because it may
+   * be the last copy, and its name is not given away, because a new topic would begin with old data.
+   */
+  #noteStrays(state: MetadataState): void {
+    const deleting = new Set(state.deleting().map(({ name }) => name))
+    for (const { topic, partition, topicId } of this.#manager.partitions()) {
+      const known = state.topic(topic)
+      const isKnown = known && (topicId === undefined || topicId === known.id)
+      if (isKnown || deleting.has(topic)) continue
+      this.#strays.add(topic)
+      this.#logger.warn(
+        { topic, partition, topicId },
+        'a partition of no known topic is left alone',
+      )
+    }
+  }
+}
+
+/** How the logs of a topic with these configs are to be kept. */
+export function logConfigOf(configs: Topic['configs'], broker: BrokerConfig): LogConfig {
+  return {
+    ...defaultLogConfig,
+    flush: broker.flush,
+    producerIdExpirationMs: broker['producer.id.expiration.ms'],
+    segmentBytes: topicConfigValue('segment.bytes', configs, broker),
+    segmentMs: topicConfigValue('segment.ms', configs, broker),
+    segmentIndexBytes: topicConfigValue('segment.index.bytes', configs, broker),
+    indexIntervalBytes: topicConfigValue('index.interval.bytes', configs, broker),
+    maxMessageBytes: topicConfigValue('max.message.bytes', configs, broker),
+    messageTimestampType: topicConfigValue('message.timestamp.type', configs, broker),
+  }
+}

@@ -1,0 +1,41 @@
+// What a handler may use: the broker's parts, and who asked, how, and over which listener.
+
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Address } from '../../protocol/runtime/network.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { BrokerConfig } from '../configuration.ts'
+import type { Controller } from '../controller/controller.ts'
+import type { ProducerIds } from '../controller/producerIds.ts'
+import type { GroupService } from '../groups/groupService.ts'
+import type { Partitions } from './partitions.ts'
+import type { TrafficByTopic } from './topicTraffic.ts'
+
+export interface BrokerParts {
+  readonly nodeId: number
+  readonly config: BrokerConfig
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly controller: Controller
+  readonly partitions: Partitions
+  readonly groups: GroupService
+  readonly producerIds: ProducerIds
+  readonly traffic: TrafficByTopic
+}
+
+/** The same for every request of a connection. */
+export interface ConnectionContext {
+  readonly broker: BrokerParts
+  /** `/host`, as Kafka shows it. */
+  readonly clientHost: string
+  /** What this client is told to connect to: the address that its own listener advertises. */
+  readonly advertised: Address
+  /** Aborted when nobody reads the answer any more, or the broker stops: long polls end. */
+  readonly stopWaiting: AbortSignal
+  /** Closes the connection because of a request that gets no answer. */
+  readonly disconnect: (reason: string) => void
+}
+
+export interface RequestContext extends ConnectionContext {
+  readonly apiVersion: number
+  readonly clientId: string
+}

@@ -1,0 +1,100 @@
+// The contract of an RDD: its partitions, what it depends on, and how a partition is computed from
+// its parents' partitions. The scheduler and the executors know RDDs by this alone.
+//
+// Evaluation is push-style: `compute` hands each element to a sink. A chain of narrow operators is
+// so one nest of plain function calls, without an iterator, a promise or an array per element; a
+// promise appears only where bytes are waited for.
+
+import type { Scan } from '../sources/scan.ts'
+import type { Key } from './key.ts'
+import type { Partitioner } from './partitioner.ts'
+
+export type Sink<T> = (element: T) => void
+export type Pair<K extends Key, V> = readonly [key: K, value: V]
+
+export interface Lineage<T> {
+  /** The same in the driver and in every executor that builds the same graph. */
+  readonly id: string
+  readonly name: string
+  readonly partitionCount: number
+  readonly dependencies: readonly Dependency[]
+  readonly partitioner: Partitioner | undefined
+  /** Pushes every element of one partition into `sink`, in an order that never changes. */
+  compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
+  /** Where the work belongs, when it belongs somewhere. */
+  affinity?(partition: number): Affinity | undefined
+}
+
+/**
+ * Where a task should run. `state` is binding: the partition's stores are open in one executor.
+ * `source` is a wish: reading one topic partition in one place lets several tasks share the scan.
+ */
+export interface Affinity {
+  readonly kind: 'state' | 'source'
+  readonly slot: number
+}
+
+export type Dependency = NarrowDependency | ShuffleDependency
+
+/** Each partition needs a few known partitions of the parent, and is computed in the same task. */
+export interface NarrowDependency {
+  readonly kind: 'narrow'
+  readonly parent: Lineage<unknown>
+  /** The parent's partition that `partition` reads; undefined when it reads none of this parent. */
+  parentOf(partition: number): number | undefined
+}
+
+/** Each partition needs a bucket from every partition of the parent: a stage ends here. */
+export interface ShuffleDependency {
+  readonly kind: 'shuffle'
+  readonly id: string
+  readonly parent: Lineage<Pair<Key, unknown>>
+  readonly partitioner: Partitioner
+  /** When given, values of one key are combined before they leave the map task. */
+  readonly combiner: Combiner | undefined
+}
+
+/** How values of one key come together. `undefined` is never handed in as a combined value. */
+export interface Combiner {
+  create(value: unknown): unknown
+  mergeValue(combined: unknown, value: unknown): unknown
+  mergeCombined(left: unknown, right: unknown): unknown
+}
+
+/** What one map task made for one reduce partition, as two columns of equal length. */
+export interface Bucket {
+  readonly keys: readonly Key[]
+  readonly values: readonly unknown[]
+}
+
+/** The keyed state of one operator and partition, inside the transaction of one batch. */
+export interface KeyedState {
+  get(key: string): unknown
+  set(key: string, value: unknown): void
+  delete(key: string): void
+  entries(): Iterable<[string, unknown]>
+}
+
+/** What a running task may reach. Everything in it is the executor's. */
+export interface TaskContext {
+  /** The batch the task runs in; -1 outside streams. */
+  readonly batchId: number
+  /** The buckets of all map partitions, in the order of those partitions. */
+  readShuffle(shuffleId: string, reducePartition: number): Promise<readonly Bucket[]>
+  /** Pushes the rows of an offset range into the sink. */
+  scan(scan: Scan, sink: Sink<unknown>): Promise<void>
+  /**
+   * Runs `change` once for this operator, partition and batch, however many tasks ask, commits,
+   * and returns all entries as they are after the batch.
+   */
+  updateState(
+    operator: string,
+    partition: number,
+    change: (state: KeyedState) => void,
+  ): Promise<readonly (readonly [string, unknown])[]>
+}
+
+/** Partition i reads the parent's partition i. */
+export function oneToOne(parent: Lineage<unknown>): NarrowDependency {
+  return { kind: 'narrow', parent, parentOf: (partition) => partition }
+}

@@ -1,0 +1,75 @@
+// A context without a scheduler, threads or messages: plain batch RDDs, computed here and now in the
+// calling thread. It serves small programs, and it is the oracle that the scheduler is tested
+// against, so it must never share the scheduler's code.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import { type Action, runAction } from './action.ts'
+import type { Bucket, Lineage, ShuffleDependency, TaskContext } from './lineage.ts'
+import { Rdd, type RddContext } from './rdd.ts'
+import { writeBuckets } from '../shuffle/buckets.ts'
+
+export interface LocalContext extends RddContext {
+  /** An RDD of the elements in their order, cut into partitions of about equal length. */
+  parallelize<T>(elements: readonly T[], partitions?: number): Rdd<T>
+  /** An RDD whose partitions are given. */
+  fromPartitions<T>(partitions: readonly (readonly T[])[]): Rdd<T>
+}
+
+export function localContext(defaultPartitions = 2): LocalContext {
+  let made = 0
+  const shuffles = new Map<string, ShuffleDependency>()
+  const outputs = new Map<string, Promise<Bucket[][]>>()
+
+  const task: TaskContext = {
+    batchId: -1,
+    async readShuffle(shuffleId, reducePartition) {
+      let output = outputs.get(shuffleId)
+      if (!output) outputs.set(shuffleId, (output = mapSide(shuffles.get(shuffleId)!)))
+      return (await output).map((buckets) => buckets[reducePartition]!)
+    },
+    scan: () => Promise.reject(new Error('a local context reads no topics')),
+    updateState: () => Promise.reject(new Error('a local context keeps no state')),
+  }
+
+  async function mapSide(dependency: ShuffleDependency): Promise<Bucket[][]> {
+    const all: Bucket[][] = []
+    for (let partition = 0; partition < dependency.parent.partitionCount; partition++) {
+      all.push(await writeBuckets(dependency, partition, task))
+    }
+    return all
+  }
+
+  const context: LocalContext = {
+    defaultPartitions,
+    nextId: () => String(made++),
+    register(rdd) {
+      for (const dependency of rdd.dependencies) {
+        if (dependency.kind === 'shuffle') shuffles.set(dependency.id, dependency)
+      }
+    },
+    async run(rdd: Lineage<unknown>, action: Action, partitions) {
+      const results: unknown[] = []
+      const wanted = partitions ?? Array.from({ length: rdd.partitionCount }, (_, at) => at)
+      for (const partition of wanted) results.push(await runAction(action, rdd, partition, task))
+      return results
+    },
+    parallelize(elements, partitions = defaultPartitions) {
+      assert(partitions > 0, 'at least one partition')
+      const cut = (at: number) => Math.floor((at * elements.length) / partitions)
+      return context.fromPartitions(
+        Array.from({ length: partitions }, (_, at) => elements.slice(cut(at), cut(at + 1))),
+      )
+    },
+    fromPartitions<T>(partitions: readonly (readonly T[])[]) {
+      return new Rdd<T>(context, {
+        name: 'parallelize',
+        partitionCount: partitions.length,
+        dependencies: [],
+        compute(partition, _task, sink) {
+          for (const element of partitions[partition]!) sink(element)
+        },
+      })
+    },
+  }
+  return context
+}

@@ -1,0 +1,186 @@
+// Rdd: a partitioned collection that knows how to compute itself, with Spark's operators. Making one
+// computes nothing; an action (collect, count, ...) does, wherever its context runs tasks.
+
+import type { Action } from './action.ts'
+import type { Key } from './key.ts'
+import type { Dependency, Lineage, Pair, Sink, TaskContext } from './lineage.ts'
+import * as narrow from './narrow.ts'
+import { HashPartitioner, type Partitioner } from './partitioner.ts'
+import * as shuffled from './shuffled.ts'
+
+/** Where RDDs are made and run: a batch of a stream, or a program of its own (localContext). */
+export interface RddContext {
+  /** How many partitions a shuffle makes unless it is told. */
+  readonly defaultPartitions: number
+  /** The next id, by construction order. Throws where no RDD may be made. */
+  nextId(): string
+  /** Called once for each new RDD. */
+  register(rdd: Lineage<unknown>): void
+  /** Runs an action on the partitions given (all of them unless told), one result for each. */
+  run(rdd: Lineage<unknown>, action: Action, partitions?: readonly number[]): Promise<unknown[]>
+}
+
+export class Rdd<T> implements Lineage<T> {
+  readonly id: string
+  readonly name: string
+  readonly partitionCount: number
+  readonly dependencies: readonly Dependency[]
+  readonly partitioner: Partitioner | undefined
+  readonly context: RddContext
+  readonly #plan: narrow.RddPlan<T>
+
+  constructor(context: RddContext, plan: narrow.RddPlan<T>) {
+    this.id = context.nextId()
+    this.context = context
+    this.name = plan.name
+    this.partitionCount = plan.partitionCount
+    this.dependencies = plan.dependencies
+    this.partitioner = plan.partitioner
+    this.#plan = plan
+    context.register(this)
+  }
+
+  compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void> {
+    return this.#plan.compute(partition, task, sink)
+  }
+
+  affinity(partition: number) {
+    return this.#plan.affinity?.(partition)
+  }
+
+  map<U>(transform: (element: T) => U): Rdd<U> {
+    return this.#derive(narrow.map(this, transform))
+  }
+
+  flatMap<U>(transform: (element: T) => Iterable<U>): Rdd<U> {
+    return this.#derive(narrow.flatMap(this, transform))
+  }
+
+  filter<S extends T>(keep: (element: T) => element is S): Rdd<S>
+  filter(keep: (element: T) => boolean): Rdd<T>
+  filter(keep: (element: T) => boolean): Rdd<T> {
+    return this.#derive(narrow.filter(this, keep))
+  }
+
+  /** Hands over each partition as a whole: its elements must fit in memory. */
+  mapPartitions<U>(
+    transform: (elements: readonly T[], partition: number) => Iterable<U>,
+  ): Rdd<U> {
+    return this.#derive(narrow.mapPartitions(this, transform))
+  }
+
+  union(...others: Rdd<T>[]): Rdd<T> {
+    return this.#derive(narrow.union<T>([this, ...others]))
+  }
+
+  keyBy<K extends Key>(keyOf: (element: T) => K): Rdd<Pair<K, T>> {
+    return this.map((element) => [keyOf(element), element] as const)
+  }
+
+  mapValues<K extends Key, V, W>(
+    this: Rdd<Pair<K, V>>,
+    transform: (value: V) => W,
+  ): Rdd<Pair<K, W>> {
+    return this.#derive(narrow.mapValues(this, transform))
+  }
+
+  keys<K extends Key>(this: Rdd<Pair<K, unknown>>): Rdd<K> {
+    return this.map((pair) => pair[0])
+  }
+
+  values<V>(this: Rdd<Pair<Key, V>>): Rdd<V> {
+    return this.map((pair) => pair[1])
+  }
+
+  /** `reduce` must be associative and commutative: it runs on both sides of the shuffle. */
+  reduceByKey<K extends Key, V>(
+    this: Rdd<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+    partitions?: number,
+  ): Rdd<Pair<K, V>> {
+    const partitioner = this.#partitionerFor([this], partitions)
+    return this.#derive(shuffled.reduceByKey(this, reduce, partitioner, this.#shuffleId))
+  }
+
+  /** All values of a key must fit in memory; prefer reduceByKey where it says the same. */
+  groupByKey<K extends Key, V>(
+    this: Rdd<Pair<K, V>>,
+    partitions?: number,
+  ): Rdd<Pair<K, readonly V[]>> {
+    const partitioner = this.#partitionerFor([this], partitions)
+    return this.#derive(shuffled.groupByKey(this, partitioner, this.#shuffleId))
+  }
+
+  cogroup<K extends Key, V, W>(
+    this: Rdd<Pair<K, V>>,
+    other: Rdd<Pair<K, W>>,
+    partitions?: number,
+  ): Rdd<Pair<K, readonly [readonly V[], readonly W[]]>> {
+    const partitioner = this.#partitionerFor([this, other], partitions)
+    return this.#derive(
+      shuffled.cogroup<K>([this, other], partitioner, this.#shuffleId) as narrow.RddPlan<
+        Pair<K, readonly [V[], W[]]>
+      >,
+    )
+  }
+
+  join<K extends Key, V, W>(
+    this: Rdd<Pair<K, V>>,
+    other: Rdd<Pair<K, W>>,
+    partitions?: number,
+  ): Rdd<Pair<K, readonly [V, W]>> {
+    const partitioner = this.#partitionerFor([this, other], partitions)
+    return this.#derive(shuffled.join(this, other, partitioner, this.#shuffleId))
+  }
+
+  /** All elements, in the order of the partitions. They must fit in memory. */
+  async collect(): Promise<T[]> {
+    return ((await this.context.run(this, { kind: 'collect' })) as T[][]).flat(1)
+  }
+
+  async count(): Promise<number> {
+    const counts = (await this.context.run(this, { kind: 'count' })) as number[]
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Undefined when there are no elements. `combine` must be associative and commutative. */
+  async reduce(combine: (left: T, right: T) => T): Promise<T | undefined> {
+    const partial = this.mapPartitions((elements) =>
+      elements.length === 0 ? [] : [elements.reduce((left, right) => combine(left, right))],
+    )
+    const partials = await partial.collect()
+    return partials.length === 0 ? undefined : partials.reduce((left, right) => combine(left, right))
+  }
+
+  /** The first `limit` elements, running no more partitions than it takes. */
+  async take(limit: number): Promise<T[]> {
+    const taken: T[] = []
+    for (let next = 0, width = 1; next < this.partitionCount && taken.length < limit; width *= 4) {
+      const until = Math.min(this.partitionCount, next + width)
+      const partitions = Array.from({ length: until - next }, (_, at) => next + at)
+      const found = await this.context.run(this, { kind: 'collect', limit }, partitions)
+      taken.push(...(found as T[][]).flat(1))
+      next = until
+    }
+    return taken.slice(0, limit)
+  }
+
+  async first(): Promise<T | undefined> {
+    return (await this.take(1))[0]
+  }
+
+  #derive<U>(plan: narrow.RddPlan<U>): Rdd<U> {
+    return new Rdd(this.context, plan)
+  }
+
+  /** As Spark's default: a parent's partitioner where there is one, so that it need not move. */
+  #partitionerFor(parents: readonly Lineage<unknown>[], partitions?: number): Partitioner {
+    const inherited = parents.find((parent) => parent.partitioner)?.partitioner
+    if (inherited && (partitions ?? inherited.partitionCount) === inherited.partitionCount) {
+      return inherited
+    }
+    return new HashPartitioner(partitions ?? this.context.defaultPartitions)
+  }
+
+  readonly #shuffleId = (): string => `shuffle-${this.context.nextId()}`
+}

@@ -1,0 +1,42 @@
+// A question on its way: the promise of an answer, its deadline, and what ties it to the message, so
+// that an asker hears at once when the message is lost.
+
+import type { Clock, Timer } from '../runtime/clock.ts'
+import type { ReplyTo } from './behavior.ts'
+import { AskTimeoutError } from './failures.ts'
+
+export class Ask<Reply> implements ReplyTo<Reply> {
+  readonly promise: Promise<Reply>
+  readonly #resolve: (value: Reply) => void
+  readonly #reject: (error: Error) => void
+  readonly #deadline: Timer
+
+  constructor(clock: Clock, path: string, timeoutMs: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+    this.promise = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#deadline = clock.setTimer(timeoutMs, () => reject(new AskTimeoutError(path, timeoutMs)))
+  }
+
+  reply(value: Reply): void {
+    this.#deadline.cancel()
+    this.#resolve(value)
+  }
+
+  refuse(error: Error): void {
+    this.#deadline.cancel()
+    this.#reject(error)
+  }
+}
+
+/** How a message that was asked travels in a mailbox; other messages travel bare. */
+export class Asked<Message> {
+  readonly message: Message
+  readonly ask: Pick<Ask<never>, 'refuse'>
+
+  constructor(message: Message, ask: Pick<Ask<never>, 'refuse'>) {
+    this.message = message
+    this.ask = ask
+  }
+}

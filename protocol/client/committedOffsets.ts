@@ -1,0 +1,52 @@
+// Where a group has got to, as its coordinator keeps it. Older brokers are asked about one group,
+// newer ones about several; both ways are here and nowhere else.
+
+import { offsetFetch } from '../kafka/apis/offsetFetch.ts'
+import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import { type Cluster, sharedLane } from './cluster.ts'
+
+/** From here on OffsetFetch asks about several groups at once. */
+const severalGroupsVersion = 8
+
+const coordinatorCodes: ReadonlySet<number> = new Set([
+  ErrorCode.notCoordinator,
+  ErrorCode.coordinatorNotAvailable,
+])
+
+/** Whether an error code says that another broker coordinates the group. */
+export function saysCoordinatorMoved(errorCode: number): boolean {
+  return coordinatorCodes.has(errorCode)
+}
+
+/**
+ * The next offset to read, by topic and partition; what was never committed is absent. `topics`:
+ * null for all. Fails with a KafkaError that may pass (the coordinator moved, or still loads).
+ */
+export async function fetchCommittedOffsets(
+  cluster: Cluster,
+  groupId: string,
+  topics: ReadonlyMap<string, readonly number[]> | null,
+  lane = sharedLane,
+): Promise<Map<string, Map<number, number>>> {
+  const connection = await cluster.coordinator(groupId, lane)
+  const asked =
+    topics && [...topics].map(([name, partitionIndexes]) => ({ name, partitionIndexes }))
+  const hasGroups = connection.versionOf(offsetFetch) >= severalGroupsVersion
+  const request = hasGroups ? { groups: [{ groupId, topics: asked }] } : { groupId, topics: asked }
+  const answer = await connection.send(offsetFetch, request)
+  const found = answer.groups[0] ?? answer
+  if (saysCoordinatorMoved(found.errorCode)) cluster.forgetCoordinator(groupId)
+  if (found.errorCode !== ErrorCode.none) throw new KafkaError(found.errorCode, groupId)
+  const offsets = new Map<string, Map<number, number>>()
+  for (const { name, partitions } of found.topics) {
+    for (const { partitionIndex, committedOffset, errorCode } of partitions) {
+      const place = `${groupId}, ${name}-${partitionIndex}`
+      if (errorCode !== ErrorCode.none) throw new KafkaError(errorCode, place)
+      if (committedOffset < 0) continue
+      const ofTopic = offsets.get(name) ?? new Map<number, number>()
+      offsets.set(name, ofTopic)
+      ofTopic.set(partitionIndex, committedOffset)
+    }
+  }
+  return offsets
+}

@@ -1,0 +1,279 @@
+// A member of a consumer group that hands out whole batches. Everything happens inside `poll`, as
+// in Kafka's own consumer: what is assigned never changes while the caller works on what it polled,
+// and what it then commits is still its own or is refused by the coordinator.
+
+import { fetch } from '../kafka/apis/fetch.ts'
+import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import { splitBatches } from '../kafka/recordBatch.ts'
+import type { ResponseOf } from '../kafka/schema.ts'
+import type { Backoff } from './backoff.ts'
+import { ClientError, isRetriableFailure } from './clientError.ts'
+import type { Cluster } from './cluster.ts'
+import { saysStale } from './clusterView.ts'
+import type { KafkaConnection } from './connection.ts'
+import { GroupSession } from './groupSession.ts'
+import { fetchVersion, isolationLevels, PartitionReader, wholeBatches } from './partitionReader.ts'
+import type { Assignment } from './rangeAssignor.ts'
+
+export interface GroupConsumerOptions {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  /** Where to start what the group never committed. 'none': fail with OFFSET_OUT_OF_RANGE. */
+  readonly autoOffsetReset?: 'earliest' | 'latest' | 'none'
+  readonly sessionTimeoutMs?: number
+  /** A caller that does not poll for longer than this loses its partitions in a rebalance. */
+  readonly rebalanceTimeoutMs?: number
+  readonly heartbeatIntervalMs?: number
+  /** Of one answer, and of one partition in it. */
+  readonly maxBytes?: number
+  readonly minBytes?: number
+  readonly maxWaitMs?: number
+  readonly isolation?: 'uncommitted' | 'committed'
+  /** Before they are given up: the last moment to commit what was done with them. */
+  readonly onRevoked?: (assignment: Assignment) => void | Promise<void>
+  readonly onAssigned?: (assignment: Assignment) => void | Promise<void>
+}
+
+export interface FetchedBatches {
+  readonly topic: string
+  readonly partition: number
+  /** Whole batches, one after another; the first may start before `offset`. */
+  readonly batches: Buffer
+  /** Records before this were not asked for. */
+  readonly offset: number
+  /** What to commit once all of this is done with. */
+  readonly nextOffset: number
+  readonly highWatermark: number
+}
+
+/** Next offsets to read, by topic and partition. */
+export type Offsets = ReadonlyMap<string, ReadonlyMap<number, number>>
+
+interface Position {
+  readonly topic: string
+  readonly partition: number
+  offset: number
+}
+
+type FetchedPartition = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
+
+const nothing = Buffer.alloc(0)
+let lanes = 0
+
+export class GroupConsumer {
+  readonly #cluster: Cluster
+  readonly #options: Required<Omit<GroupConsumerOptions, 'onRevoked' | 'onAssigned'>>
+  readonly #listeners: Pick<GroupConsumerOptions, 'onRevoked' | 'onAssigned'>
+  readonly #session: GroupSession
+  readonly #backoff: Backoff
+  readonly #lane: string
+  #assignment: Assignment = new Map()
+  #positions: Position[] = []
+  /** The positions are those of the assignment. */
+  #isReady = false
+  #isClosed = false
+
+  constructor(cluster: Cluster, options: GroupConsumerOptions) {
+    this.#cluster = cluster
+    this.#listeners = options
+    this.#options = {
+      autoOffsetReset: 'latest',
+      sessionTimeoutMs: 45_000,
+      rebalanceTimeoutMs: 60_000,
+      heartbeatIntervalMs: 3000,
+      maxBytes: 4 * 1024 * 1024,
+      minBytes: 1,
+      maxWaitMs: 500,
+      isolation: 'uncommitted',
+      ...options,
+    }
+    this.#session = new GroupSession(cluster, this.#options)
+    this.#backoff = cluster.newBackoff()
+    this.#lane = `consume ${options.groupId} ${++lanes}`
+  }
+
+  get assignment(): Assignment {
+    return this.#assignment
+  }
+
+  get memberId(): string {
+    return this.#session.memberId
+  }
+
+  /**
+   * Joins the group if need be, waits for data as the options say, and hands it out; empty when
+   * there was none in time. What is handed out is not committed. Call it again soon, and one call
+   * at a time. Fails with KafkaError for what trying again cannot cure.
+   */
+  async poll(): Promise<FetchedBatches[]> {
+    if (this.#isClosed) throw new ClientError('CLIENT_CLOSED', 'this consumer was closed')
+    if (!this.#session.isStable || !this.#isReady) await this.#rejoin()
+    if (this.#positions.length === 0) {
+      await this.#cluster.pause(this.#options.maxWaitMs)
+      return []
+    }
+    const byLeader = await this.#byLeader()
+    const fetched = await Promise.all([...byLeader].map((leader) => this.#fetch(...leader)))
+    return fetched.flat()
+  }
+
+  /**
+   * Commits `offsets`, or everything handed out so far. Fails with KafkaError ILLEGAL_GENERATION,
+   * UNKNOWN_MEMBER_ID or REBALANCE_IN_PROGRESS when the group has moved on: another member does
+   * then what was not committed.
+   */
+  async commit(offsets: Offsets = this.#handedOut()): Promise<void> {
+    if (offsets.size > 0) await this.#session.commit(offsets)
+  }
+
+  /** Leaves the group without committing. The cluster stays open. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#session.leave()
+    this.#cluster.closeLane(this.#lane)
+  }
+
+  async #rejoin(): Promise<void> {
+    if (this.#assignment.size > 0) await this.#listeners.onRevoked?.(this.#assignment)
+    this.#isReady = false
+    this.#assignment = new Map()
+    this.#positions = []
+    const assignment = await this.#session.join()
+    this.#positions = await this.#startingAt(assignment)
+    this.#assignment = assignment
+    this.#isReady = true
+    await this.#listeners.onAssigned?.(assignment)
+  }
+
+  async #startingAt(assignment: Assignment): Promise<Position[]> {
+    if (assignment.size === 0) return []
+    const committed = await this.#session.committed(assignment)
+    const positions: Position[] = []
+    for (const [topic, partitions] of assignment) {
+      for (const partition of partitions) {
+        const known = committed.get(topic)?.get(partition)
+        const offset = known ?? (await this.#resetOffset(topic, partition))
+        positions.push({ topic, partition, offset })
+      }
+    }
+    return positions
+  }
+
+  async #resetOffset(topic: string, partition: number): Promise<number> {
+    const { autoOffsetReset, isolation } = this.#options
+    if (autoOffsetReset === 'none') {
+      const place = `${topic}-${partition} has no committed offset, and autoOffsetReset is none`
+      throw new KafkaError(ErrorCode.offsetOutOfRange, place)
+    }
+    const reader = new PartitionReader(this.#cluster, { topic, partition, isolation })
+    return autoOffsetReset === 'earliest' ? await reader.earliest() : await reader.latest()
+  }
+
+  /** One request per leader. Whose leader cannot be found now is left for the next poll. */
+  async #byLeader(): Promise<Map<KafkaConnection, Position[]>> {
+    const byLeader = new Map<KafkaConnection, Position[]>()
+    // The broker fills an answer from the front: who was first is last next time.
+    this.#positions.push(this.#positions.shift()!)
+    for (const position of this.#positions) {
+      try {
+        const { topic, partition } = position
+        const leader = await this.#cluster.leader(topic, partition, this.#lane)
+        const group = byLeader.get(leader)
+        if (group === undefined) byLeader.set(leader, [position])
+        else group.push(position)
+      } catch (error) {
+        if (!isRetriableFailure(error)) throw error
+      }
+    }
+    if (byLeader.size === 0) await this.#cluster.pause(this.#backoff.failed())
+    return byLeader
+  }
+
+  async #fetch(leader: KafkaConnection, positions: Position[]): Promise<FetchedBatches[]> {
+    const { maxWaitMs, minBytes, maxBytes, isolation } = this.#options
+    const topics = positions.map(({ topic, partition, offset }) => ({
+      topic,
+      partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }],
+    }))
+    const isolationLevel = isolationLevels[isolation]
+    const request = { maxWaitMs, minBytes, maxBytes, isolationLevel, topics: merged(topics) }
+    const timeoutMs = maxWaitMs + this.#cluster.requestTimeoutMs
+    try {
+      const answer = await leader.send(fetch, request, { version: fetchVersion, timeoutMs })
+      if (answer.errorCode !== ErrorCode.none) throw new KafkaError(answer.errorCode)
+      this.#backoff.succeeded()
+      return await this.#take(positions, answer)
+    } catch (error) {
+      if (!isRetriableFailure(error)) throw error
+      for (const { topic } of positions) this.#cluster.invalidate(topic)
+      await this.#cluster.pause(this.#backoff.failed())
+      return []
+    }
+  }
+
+  async #take(
+    positions: readonly Position[],
+    answer: ResponseOf<typeof fetch>,
+  ): Promise<FetchedBatches[]> {
+    const taken: FetchedBatches[] = []
+    for (const position of positions) {
+      const found = answer.responses
+        .find(({ topic }) => topic === position.topic)
+        ?.partitions.find(({ partitionIndex }) => partitionIndex === position.partition)
+      if (found === undefined) continue
+      if (found.errorCode !== ErrorCode.none) {
+        await this.#refused(position, found)
+        continue
+      }
+      const batches = handOut(position, found)
+      if (batches !== undefined) taken.push(batches)
+    }
+    return taken
+  }
+
+  async #refused(position: Position, { errorCode }: FetchedPartition): Promise<void> {
+    const { topic, partition } = position
+    if (errorCode === ErrorCode.offsetOutOfRange) {
+      position.offset = await this.#resetOffset(topic, partition)
+      return
+    }
+    const failure = new KafkaError(errorCode, `${topic}-${partition}`)
+    if (!failure.isRetriable) throw failure
+    if (saysStale(errorCode)) this.#cluster.invalidate(topic)
+    await this.#cluster.pause(this.#backoff.failed())
+  }
+
+  #handedOut(): Map<string, Map<number, number>> {
+    const offsets = new Map<string, Map<number, number>>()
+    for (const { topic, partition, offset } of this.#positions) {
+      const ofTopic = offsets.get(topic) ?? new Map<number, number>()
+      offsets.set(topic, ofTopic.set(partition, offset))
+    }
+    return offsets
+  }
+}
+
+/** Moves the position on past what is handed out. */
+function handOut(position: Position, found: FetchedPartition): FetchedBatches | undefined {
+  const batches = wholeBatches(found.records ?? nothing)
+  if (batches.length === 0) return undefined
+  const { topic, partition, offset } = position
+  let nextOffset = offset
+  for (const batch of splitBatches(batches)) nextOffset = batch.nextOffset
+  position.offset = nextOffset
+  return { topic, partition, batches, offset, nextOffset, highWatermark: found.highWatermark }
+}
+
+type TopicEntry<P> = { readonly topic: string; readonly partitions: P[] }
+
+/** A topic may stand in a request only once. */
+function merged<P>(entries: readonly TopicEntry<P>[]): TopicEntry<P>[] {
+  const topics = new Map<string, TopicEntry<P>>()
+  for (const { topic, partitions } of entries) {
+    const known = topics.get(topic)
+    if (known === undefined) topics.set(topic, { topic, partitions })
+    else known.partitions.push(...partitions)
+  }
+  return [...topics.values()]
+}

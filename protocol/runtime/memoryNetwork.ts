@@ -1,0 +1,226 @@
+// Byte streams inside one process: pairs of connections that hand chunks over by reference. A
+// chunk is never delivered inside the call that wrote it, so code meets the same order of events
+// as over TCP; and one busy pair can't starve the rest, for each delivery is a turn of the loop.
+
+import {
+  type Address,
+  type Connection,
+  type ConnectionHandler,
+  type Listener,
+  type Network,
+  NetworkError,
+} from './network.ts'
+import { addressInUse, hostPort } from './networkErrors.ts'
+
+export interface MemoryNetworkOptions {
+  /** Past this many undelivered bytes `write` returns false. */
+  readonly highWaterBytes?: number
+  /** Runs a callback later, in order. A simulator puts its own here. */
+  readonly schedule?: (run: () => void) => void
+}
+
+const defaultHighWaterBytes = 1024 * 1024
+/** A turn delivers no more than this, so that a flood on one stream leaves room for others. */
+const turnBytes = 512 * 1024
+/** Ports given to listeners that ask for port 0: above the range systems hand out themselves. */
+const firstEphemeralPort = 61_000
+
+/**
+ * A network of its own: what listens on one is not seen on another. The receiver of a chunk shares
+ * its memory with the sender, who may still hold it to send it again: a receiver may overwrite only
+ * what a second sending may differ in.
+ */
+export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
+  const highWaterBytes = options.highWaterBytes ?? defaultHighWaterBytes
+  const schedule = options.schedule ?? ((run: () => void) => void setImmediate(run))
+  const listeners = new Map<string, (connection: Connection) => void>()
+  let clientPort = 0
+  let nextPort = firstEphemeralPort
+
+  function bind(address: Address): Address {
+    if (address.port !== 0) return address
+    while (listeners.has(hostPort({ host: address.host, port: nextPort }))) nextPort++
+    return { host: address.host, port: nextPort++ }
+  }
+
+  return {
+    connect(address) {
+      return new Promise((resolve, reject) => {
+        schedule(() => {
+          const accept = listeners.get(hostPort(address))
+          if (accept === undefined) return reject(nobodyListens(address))
+          const client = new MemoryConnection(hostPort(address), highWaterBytes, schedule)
+          const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, schedule)
+          client.pairWith(server)
+          accept(server)
+          resolve(client)
+        })
+      })
+    },
+
+    async listen(address, onConnection): Promise<Listener> {
+      const bound = bind(address)
+      const key = hostPort(bound)
+      if (listeners.has(key)) throw addressInUse(bound)
+      listeners.set(key, onConnection)
+      return {
+        address: bound,
+        async close() {
+          if (listeners.get(key) === onConnection) listeners.delete(key)
+        },
+      }
+    },
+  }
+}
+
+function nobodyListens(address: Address): NetworkError {
+  return new NetworkError(
+    'CONNECTION_REFUSED',
+    `nobody listens at ${hostPort(address)} in this process: check that the server was started, and its host and port`,
+  )
+}
+
+class MemoryConnection implements Connection {
+  readonly remoteAddress: string
+  readonly #highWaterBytes: number
+  readonly #schedule: (run: () => void) => void
+  #peer!: MemoryConnection
+  #handler: ConnectionHandler | undefined
+  /** What the peer wrote and `onData` has not had. */
+  #inbox: Uint8Array[] = []
+  #inboxBytes = 0
+  #inboxEnded = false
+  #paused = false
+  #ended = false
+  #closed = false
+  #cause: Error | undefined
+  #wantsDrain = false
+  #scheduled = false
+
+  constructor(remoteAddress: string, highWaterBytes: number, schedule: (run: () => void) => void) {
+    this.remoteAddress = remoteAddress
+    this.#highWaterBytes = highWaterBytes
+    this.#schedule = schedule
+  }
+
+  pairWith(peer: MemoryConnection): void {
+    this.#peer = peer
+    peer.#peer = this
+  }
+
+  start(handler: ConnectionHandler): void {
+    this.#handler = handler
+    this.#wake()
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#closed || this.#ended) return false
+    const peer = this.#peer
+    for (const chunk of chunks) {
+      if (chunk.length === 0) continue
+      peer.#inbox.push(chunk)
+      peer.#inboxBytes += chunk.length
+    }
+    peer.#wake()
+    const below = peer.#inboxBytes <= this.#highWaterBytes
+    if (!below) this.#wantsDrain = true
+    return below
+  }
+
+  get bufferedBytes(): number {
+    return this.#peer.#inboxBytes
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#wake()
+  }
+
+  end(): void {
+    if (this.#ended || this.#closed) return
+    this.#ended = true
+    this.#peer.#inboxEnded = true
+    this.#peer.#wake()
+  }
+
+  destroy(cause?: Error): void {
+    if (this.#closed) return
+    const peer = this.#peer
+    this.#shut(cause)
+    if (!peer.#closed) peer.#shut(connectionLost(peer.remoteAddress))
+  }
+
+  /** Drops what is queued towards this side and tells its handler in a turn of its own. */
+  #shut(cause: Error | undefined): void {
+    this.#closed = true
+    this.#cause = cause
+    this.#inbox = []
+    this.#inboxBytes = 0
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#scheduled || this.#handler === undefined) return
+    if (this.#paused && !this.#closed) return
+    this.#scheduled = true
+    this.#schedule(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#scheduled = false
+    const handler = this.#handler!
+    if (this.#closed) {
+      this.#announceClose(handler)
+      return
+    }
+    // Closed by what it delivered, the stream says so in a turn of its own.
+    this.#deliver(handler)
+    if (!this.#closed) this.#settle()
+  }
+
+  #deliver(handler: ConnectionHandler): void {
+    const inbox = this.#inbox
+    let taken = 0
+    let bytes = 0
+    while (taken < inbox.length && bytes < turnBytes && !this.#paused && !this.#closed) {
+      const chunk = inbox[taken++]!
+      bytes += chunk.length
+      this.#inboxBytes -= chunk.length
+      handler.onData(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    }
+    if (!this.#closed) inbox.splice(0, taken)
+  }
+
+  /** After a delivery: lets the writer go on, takes another turn, or notices the end. */
+  #settle(): void {
+    const peer = this.#peer
+    if (peer.#wantsDrain && this.#inboxBytes <= this.#highWaterBytes) {
+      peer.#wantsDrain = false
+      if (!peer.#closed) peer.#handler?.onDrain()
+    }
+    if (this.#closed || this.#paused) return
+    if (this.#inbox.length > 0) {
+      this.#wake()
+    } else if (this.#inboxEnded) {
+      // The other side will say no more: this side sends what it has queued and is done, too.
+      this.end()
+      this.#shut(undefined)
+    }
+  }
+
+  #announceClose(handler: ConnectionHandler): void {
+    this.#handler = undefined
+    handler.onClose(this.#cause)
+  }
+}
+
+function connectionLost(place: string): NetworkError {
+  return new NetworkError(
+    'CONNECTION_LOST',
+    `the connection to ${place} broke: the other side closed it before everything was sent`,
+  )
+}

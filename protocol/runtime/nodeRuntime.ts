@@ -1,0 +1,11 @@
+// The real world in one value: the machine's clock, randomness and disk, with the network given.
+
+import { systemClock } from './clock.ts'
+import type { Network } from './network.ts'
+import { nodeDisk } from './nodeDisk.ts'
+import { systemRandom } from './random.ts'
+import type { Runtime } from './runtime.ts'
+
+export function nodeRuntime(network: Network): Runtime {
+  return { clock: systemClock, random: systemRandom(), disk: nodeDisk, network }
+}

@@ -1,0 +1,231 @@
+// One end of a byte stream over a MessagePort; both ends are alike. No more than `windowBytes` are
+// under way at a time: the receiver gives credit back as it delivers, so a slow reader stops its
+// writer across threads. It must never take away memory that its writer may still hold.
+
+import type { MessagePort, Transferable } from 'node:worker_threads'
+import { type Connection, type ConnectionHandler, NetworkError } from './network.ts'
+
+export type PortMessage =
+  | { readonly kind: 'data'; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'credit'; readonly id: number; readonly bytes: number }
+  | { readonly kind: 'end'; readonly id: number }
+  | { readonly kind: 'destroy'; readonly id: number; readonly reason: string | undefined }
+
+const windowBytes = 1024 * 1024
+/** Small chunks are gathered into messages of up to this size: a message costs microseconds. */
+const messageBytes = 256 * 1024
+
+export interface PortConnectionOptions {
+  /** Chunks given to `write` belong to this connection, which may move their memory away. */
+  readonly transfer?: boolean
+  /** Told that the other end will say no more; without it, this end then ends by itself. */
+  readonly onEnd?: () => void
+}
+
+export class PortConnection implements Connection {
+  readonly remoteAddress: string
+  readonly #port: MessagePort
+  readonly #id: number
+  readonly #forget: (id: number) => void
+  readonly #options: PortConnectionOptions
+  #handler: ConnectionHandler | undefined
+  #outbox: Uint8Array[] = []
+  #outboxBytes = 0
+  #unackedBytes = 0
+  #wantsDrain = false
+  #ended = false
+  #endSent = false
+  #inbox: Uint8Array[] = []
+  #inboxEnded = false
+  #endTold = false
+  #paused = false
+  #closed = false
+  #cause: Error | undefined
+
+  constructor(
+    port: MessagePort,
+    id: number,
+    remoteAddress: string,
+    forget: (id: number) => void,
+    options: PortConnectionOptions = {},
+  ) {
+    this.#port = port
+    this.#id = id
+    this.remoteAddress = remoteAddress
+    this.#forget = forget
+    this.#options = options
+  }
+
+  start(handler: ConnectionHandler): void {
+    this.#handler = handler
+    queueMicrotask(() => {
+      if (this.#closed) this.#announceClose()
+      else this.#deliver()
+    })
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#closed || this.#ended) return false
+    for (const chunk of chunks) {
+      if (chunk.length === 0) continue
+      this.#outbox.push(chunk)
+      this.#outboxBytes += chunk.length
+    }
+    this.#send()
+    const below = this.bufferedBytes <= windowBytes
+    if (!below) this.#wantsDrain = true
+    return below
+  }
+
+  get bufferedBytes(): number {
+    return this.#outboxBytes + this.#unackedBytes
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    if (this.#handler !== undefined) queueMicrotask(() => this.#deliver())
+  }
+
+  end(): void {
+    if (this.#ended || this.#closed) return
+    this.#ended = true
+    this.#send()
+    this.#closeWhenDone()
+  }
+
+  destroy(cause?: Error): void {
+    if (this.#closed) return
+    this.#post({ kind: 'destroy', id: this.#id, reason: cause?.message })
+    this.#shut(cause)
+  }
+
+  /** The port itself is gone, and with it every connection on it. */
+  portClosed(): void {
+    if (!this.#closed) this.#shut(this.#lost('the port between the threads was closed'))
+  }
+
+  /** A message from the other end. */
+  receive(message: PortMessage): void {
+    if (this.#closed) return
+    switch (message.kind) {
+      case 'data':
+        this.#inbox.push(message.bytes)
+        this.#deliver()
+        break
+      case 'credit':
+        this.#credited(message.bytes)
+        break
+      case 'end':
+        this.#inboxEnded = true
+        this.#deliver()
+        break
+      case 'destroy':
+        this.#shut(this.#lost(message.reason ?? 'the other side closed it'))
+    }
+  }
+
+  #send(): void {
+    while (this.#outbox.length > 0 && this.#unackedBytes < windowBytes) {
+      const bytes = this.#nextMessage()
+      this.#outboxBytes -= bytes.length
+      this.#unackedBytes += bytes.length
+      this.#post({ kind: 'data', id: this.#id, bytes }, [bytes.buffer as ArrayBuffer])
+    }
+    if (this.#ended && !this.#endSent && this.#outbox.length === 0) {
+      this.#endSent = true
+      this.#post({ kind: 'end', id: this.#id })
+    }
+  }
+
+  /** Takes the first chunk as it is when it may be moved; else copies several into one. */
+  #nextMessage(): Uint8Array {
+    const first = this.#outbox[0]!
+    if (this.#options.transfer && ownsItsMemory(first)) return this.#outbox.shift()!
+    let count = 0
+    let length = 0
+    while (count < this.#outbox.length) {
+      const next = this.#outbox[count]!.length
+      if (count > 0 && length + next > messageBytes) break
+      length += next
+      count++
+    }
+    const copy = new Uint8Array(length)
+    let at = 0
+    for (const chunk of this.#outbox.splice(0, count)) {
+      copy.set(chunk, at)
+      at += chunk.length
+    }
+    return copy
+  }
+
+  #credited(bytes: number): void {
+    this.#unackedBytes -= bytes
+    this.#send()
+    this.#closeWhenDone()
+    if (this.#wantsDrain && this.bufferedBytes <= windowBytes) {
+      this.#wantsDrain = false
+      this.#handler?.onDrain()
+    }
+  }
+
+  #deliver(): void {
+    const handler = this.#handler
+    if (handler === undefined || this.#closed) return
+    let credit = 0
+    while (this.#inbox.length > 0 && !this.#paused && !this.#closed) {
+      const bytes = this.#inbox.shift()!
+      credit += bytes.length
+      handler.onData(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    }
+    if (this.#closed) return
+    if (credit > 0) this.#post({ kind: 'credit', id: this.#id, bytes: credit })
+    this.#closeWhenDone()
+  }
+
+  /** Once the other end will say no more and this one has said all, the stream is over. */
+  #closeWhenDone(): void {
+    if (this.#closed || !this.#inboxEnded || this.#inbox.length > 0) return
+    if (!this.#endTold) {
+      this.#endTold = true
+      if (this.#options.onEnd === undefined) this.end()
+      else this.#options.onEnd()
+    }
+    if (this.#endSent && !this.#closed) this.#shut(undefined)
+  }
+
+  #post(message: PortMessage, transfer: Transferable[] = []): void {
+    this.#port.postMessage(message, transfer)
+  }
+
+  #shut(cause: Error | undefined): void {
+    this.#closed = true
+    this.#cause = cause
+    this.#inbox = []
+    this.#outbox = []
+    this.#outboxBytes = 0
+    this.#forget(this.#id)
+    if (this.#handler !== undefined) queueMicrotask(() => this.#announceClose())
+  }
+
+  #announceClose(): void {
+    const handler = this.#handler
+    this.#handler = undefined
+    handler?.onClose(this.#cause)
+  }
+
+  #lost(reason: string): NetworkError {
+    return new NetworkError(
+      'CONNECTION_LOST',
+      `the connection to ${this.remoteAddress} broke: ${reason}`,
+    )
+  }
+}
+
+function ownsItsMemory(chunk: Uint8Array): boolean {
+  return chunk.byteOffset === 0 && chunk.byteLength === chunk.buffer.byteLength
+}

@@ -1,0 +1,102 @@
+// `npm run bench -- NAME`: runs one benchmark, each figure beside its baseline in the same run.
+//
+//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N]
+//
+// Every file beside this one is a benchmark of its name; harness/ holds what they share. With --json
+// standard output is one array of rows and nothing else.
+
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Address } from '../../protocol/runtime/network.ts'
+import { type Benchmark, type Row, table } from './harness/row.ts'
+
+const defaultSeconds = 5
+
+class UsageError extends Error {
+  readonly code = 'USAGE'
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArguments()
+  const [name] = positionals
+  if (name === undefined) throw new UsageError(`say which benchmark:\n${await list()}`)
+  if (!(await names()).includes(name)) {
+    throw new UsageError(`there is no benchmark ${name}; there are:\n${await list()}`)
+  }
+  const rows = await run(await load(name), {
+    seconds: seconds(values.seconds),
+    against: values.against === undefined ? undefined : address(values.against),
+  })
+  process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : table(rows)}\n`)
+}
+
+/** With a directory of its own, which is gone afterwards. */
+async function run(
+  benchmark: Benchmark,
+  options: { seconds: number; against: Address | undefined },
+): Promise<Row[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  try {
+    return await benchmark.run({ ...options, directory })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function parseArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        against: { type: 'string' },
+        seconds: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function names(): Promise<string[]> {
+  const files = await readdir(import.meta.dirname)
+  return files
+    .filter((file) => file.endsWith('.ts') && file !== 'bench.ts')
+    .map((file) => file.slice(0, -'.ts'.length))
+    .sort()
+}
+
+async function load(name: string): Promise<Benchmark> {
+  return (await import(`./${name}.ts`)) as Benchmark
+}
+
+async function list(): Promise<string> {
+  const benchmarks = await Promise.all(
+    (await names()).map(async (name) => ({ name, ...(await load(name)) })),
+  )
+  return benchmarks.map(({ name, description }) => `  ${name.padEnd(14)}${description}`).join('\n')
+}
+
+function seconds(text: string | undefined): number {
+  const value = text === undefined ? defaultSeconds : Number(text)
+  if (value > 0 && value <= 3600) return value
+  throw new UsageError(`--seconds must be a number from just above 0 to 3600, not ${text}`)
+}
+
+function address(text: string): Address {
+  const [, host, port] = /^(.+):(\d+)$/.exec(text) ?? []
+  if (host === undefined || Number(port) > 65_535) {
+    throw new UsageError(`--against must be HOST:PORT, not ${text}`)
+  }
+  return { host, port: Number(port) }
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  process.stderr.write(`bench: ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,69 @@
+// Other processes that a benchmark talks to: started here, known by their handle, ended by it.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const startTimeoutMs = 20_000
+
+export interface Server {
+  readonly port: number
+  /** Asks it to end and waits until it has. */
+  stop(): Promise<void>
+}
+
+/** Our broker on a free port, as `millrace broker` starts it. */
+export async function startBrokerProcess(
+  directory: string,
+  flush: 'group' | 'os' = 'group',
+): Promise<Server> {
+  const config = `${directory}.properties`
+  await writeFile(config, `flush=${flush}\n`)
+  const data = ['--port', '0', '--data', directory, '--config', config]
+  return await startServer([join(root, 'millrace.ts'), 'broker', ...data])
+}
+
+/** The server that does nothing but move bytes, see bareServer.ts. */
+export async function startBareServer(...args: string[]): Promise<Server> {
+  return await startServer([fileURLToPath(new URL('bareServer.ts', import.meta.url)), ...args])
+}
+
+/** Runs Node with these arguments; the first line with `:PORT` on its output says that it is ready. */
+async function startServer(args: readonly string[]): Promise<Server> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const stop = () => end(child)
+  try {
+    return { port: await portOf(child), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function portOf(child: ChildProcess): Promise<number> {
+  const lines = createInterface({ input: child.stdout! })
+  const signal = AbortSignal.timeout(startTimeoutMs)
+  const exited = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`${child.spawnargs.join(' ')} ended with code ${code} before it was ready`)
+  })
+  // When the port comes first nobody waits for this one any more.
+  exited.catch(() => {})
+  const ready = (async () => {
+    for await (const line of lines) {
+      const port = /:(\d+)\b/.exec(line)?.[1]
+      if (port !== undefined) return Number(port)
+    }
+    return await exited
+  })()
+  return await Promise.race([ready, exited])
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}

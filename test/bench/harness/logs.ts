@@ -1,0 +1,43 @@
+// Partition logs for benchmarks: opened on the real disk, filled with order lines.
+
+import { defaultLogConfig, type FlushPolicy } from '../../../broker/log/logConfig.ts'
+import { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import type { OrderBatches } from './orderBatches.ts'
+
+export const appendOptions = { leaderEpoch: 0, origin: 'client' } as const
+
+export function openLog(directory: string, flush: FlushPolicy): Promise<PartitionLog> {
+  return PartitionLog.open({
+    disk: nodeDisk,
+    clock: systemClock,
+    logger: silentLogger,
+    directory,
+    config: { ...defaultLogConfig, flush },
+  })
+}
+
+/** Appends `batch`, and ends the benchmark when the log does not take it. */
+export async function append(log: PartitionLog, batch: Buffer): Promise<void> {
+  const { errorCode, errorMessage } = await log.append(batch, appendOptions)
+  if (errorCode !== 0) throw new Error(`append failed with code ${errorCode}: ${errorMessage}`)
+}
+
+/** Appends until the log holds at least so many records, several batches at a time. */
+export async function fillLog(
+  log: PartitionLog,
+  orders: OrderBatches,
+  records: number,
+): Promise<void> {
+  let next = log.logEndOffset
+  await Promise.all(
+    orders.batches.map(async (batch) => {
+      while (next < records) {
+        next += orders.recordsPerBatch
+        await append(log, batch)
+      }
+    }),
+  )
+}

@@ -1,0 +1,60 @@
+// How things are measured: ours and the baseline in turn, in several short rounds, so that whatever
+// else the machine does meanwhile meets both alike; and medians, so that one bad round counts little.
+
+import type { Throughput } from './row.ts'
+
+const rounds = 5
+/** A round ends here even when it is fast: what it writes must fit on the disk and in the cache. */
+export const maxRoundBytes = 2 * 1024 ** 3
+
+/** Does work until `isOver` says so, and tells how much it was. */
+export type Work = (
+  isOver: (bytes: number) => boolean,
+) => Promise<{ bytes: number; records: number }>
+
+/** Medians over the rounds, each round as long as a fifth of `seconds`. The first is a warm-up. */
+export async function compare(
+  seconds: number,
+  ours: Work,
+  baseline: Work,
+): Promise<{ ours: Throughput; baseline: Throughput }> {
+  const results = { ours: [] as Throughput[], baseline: [] as Throughput[] }
+  for (let round = 0; round <= rounds; round++) {
+    const roundSeconds = round === 0 ? Math.min(0.5, seconds / rounds) : seconds / rounds
+    const theirs = await timed(roundSeconds, baseline)
+    const mine = await timed(roundSeconds, ours)
+    if (round === 0) continue
+    results.baseline.push(theirs)
+    results.ours.push(mine)
+  }
+  return { ours: medianRate(results.ours), baseline: medianRate(results.baseline) }
+}
+
+/** Milliseconds that something took. */
+export async function durationMs(task: () => Promise<void>): Promise<number> {
+  const startMs = performance.now()
+  await task()
+  return performance.now() - startMs
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+async function timed(seconds: number, work: Work): Promise<Throughput> {
+  const startMs = performance.now()
+  const endMs = startMs + seconds * 1000
+  const done = await work((bytes) => performance.now() >= endMs || bytes >= maxRoundBytes)
+  return { ...done, seconds: (performance.now() - startMs) / 1000 }
+}
+
+function medianRate(results: readonly Throughput[]): Throughput {
+  const byRate = [...results].sort((one, other) => rate(one) - rate(other))
+  return byRate[byRate.length >> 1]!
+}
+
+function rate({ bytes, seconds }: Throughput): number {
+  return bytes / seconds
+}

@@ -1,0 +1,247 @@
+// The classic protocol as transcripts: who does what, and what everybody is told.
+
+import { describe, expect, it } from 'vitest'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { type ClientOptions, GroupSimulation, groupId } from './groupSimulation.ts'
+
+/** A simulation, and its clients by name. */
+function start(
+  clients: Record<string, ClientOptions>,
+  limits?: ConstructorParameters<typeof GroupSimulation>[1],
+) {
+  const group = new GroupSimulation(
+    Object.entries(clients).map(([name, options]) => ({ name, ...options })),
+    limits,
+  )
+  const client = (name: string) => group.clients.find((each) => each.name === name)!
+  return { group, client, state: () => group.coordinator.group(groupId)?.state }
+}
+
+describe('a classic group', () => {
+  it('goes from empty to stable with its first member', () => {
+    const { group, client, state } = start({ a: {} })
+    group.join(client('a'))
+    expect(group.takeAnswers()).toEqual(['a join NONE a-1 generation 1 range leads [a-1]'])
+    expect(state()).toBe('CompletingRebalance')
+    group.sync(client('a'))
+    expect(group.takeAnswers()).toEqual([])
+    group.completeAppend()
+    expect(group.takeAnswers()).toEqual(['a sync NONE 0,1,2,3'])
+    expect(state()).toBe('Stable')
+  })
+
+  it('asks the old members to join when a new one does, and shares the partitions', () => {
+    const { group, client } = start({ a: {}, b: {} })
+    group.join(client('a'))
+    group.sync(client('a'))
+    group.completeAppend()
+    group.takeAnswers()
+    group.join(client('b'))
+    group.heartbeat(client('a'))
+    expect(group.takeAnswers()).toEqual(['a heartbeat REBALANCE_IN_PROGRESS'])
+    group.join(client('a'))
+    expect(group.takeAnswers()).toEqual([
+      'a join NONE a-1 generation 2 range leads [a-1 b-2]',
+      'b join NONE b-2 generation 2 range',
+    ])
+    group.sync(client('b'))
+    group.sync(client('a'))
+    group.completeAppend()
+    expect(group.takeAnswers()).toEqual(['a sync NONE 0,2', 'b sync NONE 1,3'])
+  })
+
+  it('tells a new member its id first, from JoinGroup v4 on and not before (KIP-394)', () => {
+    const { group, client } = start({ a: { requireKnownMemberId: true }, b: {} })
+    group.join(client('a'))
+    expect(group.takeAnswers()).toEqual(['a join MEMBER_ID_REQUIRED'])
+    group.join(client('b'))
+    expect(group.takeAnswers()).toEqual(['b join NONE b-2 generation 1 range leads [b-2]'])
+    group.join(client('a'))
+    group.join(client('b'))
+    expect(group.takeAnswers()).toEqual([
+      'b join NONE b-2 generation 2 range leads [b-2 a-1]',
+      'a join NONE a-1 generation 2 range',
+    ])
+  })
+
+  it('forgets a member id that is not used within its session', () => {
+    const { group, client, state } = start({ a: { requireKnownMemberId: true } })
+    group.join(client('a'))
+    group.advance(10_000)
+    expect(state()).toBeUndefined()
+    group.takeAnswers()
+    group.join(client('a'))
+    expect(group.takeAnswers()).toEqual(['a join UNKNOWN_MEMBER_ID'])
+  })
+
+  it('waits for latecomers before its first rebalance', () => {
+    const { group, client } = start({ a: {}, b: {} }, { initialRebalanceDelayMs: 3000 })
+    group.join(client('a'))
+    group.advance(2000)
+    group.join(client('b'))
+    group.advance(1000)
+    expect(group.takeAnswers(), 'another delay, because b came').toEqual([])
+    group.advance(3000)
+    expect(group.takeAnswers()).toEqual([
+      'a join NONE a-1 generation 1 range leads [a-1 b-2]',
+      'b join NONE b-2 generation 1 range',
+    ])
+  })
+
+  it('selects the protocol that all speak and most prefer', () => {
+    const { group, client } = start(
+      {
+        a: { protocols: ['range', 'sticky', 'roundrobin'] },
+        b: { protocols: ['roundrobin', 'sticky'] },
+        c: { protocols: ['sticky', 'roundrobin'] },
+        d: { protocols: ['cooperative'] },
+      },
+      { initialRebalanceDelayMs: 10 },
+    )
+    for (const name of ['a', 'b', 'c', 'd']) group.join(client(name))
+    expect(group.takeAnswers()).toEqual(['d join INCONSISTENT_GROUP_PROTOCOL'])
+    group.advance(10)
+    group.advance(10)
+    expect(group.takeAnswers()).toContain('b join NONE b-2 generation 1 sticky')
+  })
+
+  it('goes on without a member that is not heard of', () => {
+    const { group, client } = start({ a: {}, b: { sessionTimeoutMs: 5000 } })
+    settle(group, ['a', 'b'].map(client))
+    group.advance(4000)
+    expect(group.heartbeat(client('a'))).toBe(ErrorCode.none)
+    group.advance(1000)
+    expect(group.heartbeat(client('a'))).toBe(ErrorCode.rebalanceInProgress)
+    group.takeAnswers()
+    group.join(client('a'))
+    expect(group.takeAnswers()[0]).toMatch(/leads \[a-1\]$/)
+    expect(group.heartbeat(client('b'))).toBe(ErrorCode.unknownMemberId)
+  })
+
+  it('gives up a leader that never syncs', () => {
+    const { group, client } = start({ a: { rebalanceTimeoutMs: 7000 }, b: {} })
+    settle(group, ['a', 'b'].map(client))
+    group.join(client('a'))
+    group.join(client('b'))
+    group.sync(client('b'))
+    group.takeAnswers()
+    group.heartbeat(client('a'))
+    // It lives, but does not hand in an assignment within the longest rebalance timeout.
+    for (let second = 0; second < 31; second += 5) {
+      group.advance(5000)
+      group.heartbeat(client('a'))
+    }
+    expect(group.takeAnswers()).toContain('b sync REBALANCE_IN_PROGRESS')
+    expect(group.heartbeat(client('a'))).toBe(ErrorCode.unknownMemberId)
+  })
+
+  it('lets nobody commit for a generation that is over', () => {
+    const { group, client } = start({ a: {}, b: {} })
+    settle(group, [client('a')])
+    group.takeAnswers()
+    group.commit(client('a'), 5)
+    group.completeAppend()
+    expect(group.takeAnswers()).toEqual(['a commit NONE'])
+    const stale = { ...client('a') }
+    settle(group, ['a', 'b'].map(client))
+    group.takeAnswers()
+    group.commit(stale, 6)
+    expect(group.takeAnswers()).toEqual(['a commit ILLEGAL_GENERATION'])
+    const committed = group.coordinator.committed(groupId)!.get('t', 0)
+    expect(committed).toMatchObject({ offset: 5 })
+  })
+
+  it('answers a commit only when it is durable, and keeps nothing of one that failed', () => {
+    const { group, client } = start({ a: {} })
+    settle(group, [client('a')])
+    group.takeAnswers()
+    group.commit(client('a'), 5)
+    expect(group.takeAnswers()).toEqual([])
+    expect(group.coordinator.committed(groupId)!.get('t', 0)).toBeUndefined()
+    group.completeAppend(ErrorCode.kafkaStorageError)
+    expect(group.takeAnswers()).toEqual(['a commit KAFKA_STORAGE_ERROR'])
+    expect(group.coordinator.committed(groupId)!.get('t', 0)).toBeUndefined()
+  })
+
+  it('sends everyone to join again when the assignment cannot be stored', () => {
+    const { group, client, state } = start({ a: {} })
+    group.join(client('a'))
+    group.sync(client('a'))
+    group.completeAppend(ErrorCode.kafkaStorageError)
+    expect(group.takeAnswers().at(-1)).toBe('a sync KAFKA_STORAGE_ERROR')
+    expect(state()).toBe('PreparingRebalance')
+  })
+
+  it('does not take the late write of an older generation for its own', () => {
+    const { group, client, state } = start({ a: {}, b: {} })
+    group.join(client('a'))
+    group.sync(client('a'))
+    group.join(client('b'))
+    group.join(client('a'))
+    group.sync(client('a'))
+    group.takeAnswers()
+    group.completeAppend()
+    expect(group.takeAnswers()).toEqual([])
+    expect(state()).toBe('CompletingRebalance')
+    group.completeAppend()
+    expect(group.takeAnswers()).toEqual(['a sync NONE 0,2'])
+  })
+
+  it('keeps the place of a static member that comes back (KIP-345), without a rebalance', () => {
+    const { group, client, state } = start({ a: { groupInstanceId: 'i' }, b: {} })
+    settle(group, ['a', 'b'].map(client))
+    const former = { ...client('a') }
+    group.restart(client('a'))
+    group.takeAnswers()
+    group.join(client('a'))
+    group.completeAppend()
+    const [answer] = group.takeAnswers()
+    expect(answer).toMatch(/^a join NONE i-\d generation 2 range leads \[b-2 i-\d\] skip$/)
+    expect(state()).toBe('Stable')
+    group.sync(client('a'))
+    expect(group.takeAnswers()).toEqual(['a sync NONE 0,2'])
+    expect(group.heartbeat(former)).toBe(ErrorCode.fencedInstanceId)
+  })
+
+  it('does not let an old client lead again that has come back as a static member', () => {
+    const { group, client } = start({
+      a: { groupInstanceId: 'i', supportsSkippingAssignment: false },
+    })
+    settle(group, [client('a')])
+    group.restart(client('a'))
+    group.takeAnswers()
+    group.join(client('a'))
+    expect(group.takeAnswers()).toEqual(['a join NONE i-2 generation 1 range'])
+  })
+
+  it('admits no more members than it may have', () => {
+    const { group, client } = start({ a: {}, b: {} }, { maxSize: 1 })
+    group.join(client('a'))
+    group.takeAnswers()
+    group.join(client('b'))
+    expect(group.takeAnswers()).toEqual(['b join GROUP_MAX_SIZE_REACHED'])
+  })
+
+  it('is empty when the last member has left, and can be deleted then', () => {
+    const { group, client, state } = start({ a: {} })
+    settle(group, [client('a')])
+    group.coordinator.deleteGroup(-1, groupId)
+    expect(group.coordinator.takeEffects()).toEqual([
+      { type: 'written', requestId: -1, errorCodes: [ErrorCode.nonEmptyGroup] },
+    ])
+    group.leave(client('a'))
+    group.completeAllAppends()
+    expect(state()).toBe('Empty')
+    group.coordinator.deleteGroup(-1, groupId)
+    const [append] = group.coordinator.takeEffects()
+    expect(append).toMatchObject({ type: 'append', records: [{ type: 'group', value: null }] })
+    expect(state()).toBeUndefined()
+  })
+})
+
+function settle(group: GroupSimulation, clients: GroupSimulation['clients']): void {
+  for (let round = 0; round < 6; round++) {
+    for (const client of clients) group.takePart(client)
+    group.completeAllAppends()
+  }
+}

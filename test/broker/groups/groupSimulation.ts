@@ -1,0 +1,290 @@
+// Clients of one group around a coordinator, without clocks, logs or sockets: tests say who does
+// what and when an append completes. Everything the coordinator does is checked against what may
+// never happen, whatever the order.
+
+import { expect } from 'vitest'
+import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
+import type { JoinOutcome, SyncOutcome } from '../../../broker/groups/groupOutcome.ts'
+import type { GroupRecord } from '../../../broker/groups/groupRecords.ts'
+import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
+
+export const groupId = 'g'
+export const partitionCount = 4
+
+export interface ClientOptions {
+  readonly groupInstanceId?: string
+  /** In its order of preference. */
+  readonly protocols?: readonly string[]
+  readonly requireKnownMemberId?: boolean
+  readonly supportsSkippingAssignment?: boolean
+  readonly sessionTimeoutMs?: number
+  readonly rebalanceTimeoutMs?: number
+}
+
+export interface SimulatedClient {
+  readonly name: string
+  readonly options: ClientOptions
+  memberId: string
+  generationId: number
+  leads: boolean
+  members: readonly string[]
+  /** What SyncGroup gave it; undefined before. */
+  partitions: readonly number[] | undefined
+}
+
+interface Pending {
+  readonly client: SimulatedClient
+  readonly kind: 'join' | 'sync' | 'commit'
+  readonly generationId: number
+  /** At the time of the request. */
+  readonly currentGenerationId: number
+}
+
+export class GroupSimulation {
+  readonly coordinator: GroupCoordinator
+  readonly clients: SimulatedClient[]
+  readonly log: GroupRecord[] = []
+  /** What has been answered and not been looked at yet: `name kind OUTCOME`. */
+  readonly answers: string[] = []
+  nowMs = 0
+  readonly #appends: { appendId: number; records: readonly GroupRecord[] }[] = []
+  readonly #pending = new Map<number, Pending>()
+  readonly #agreed = new Map<number, { protocolName: string | null }>()
+  /** Who was told, in a generation, to own a partition. */
+  readonly #owners = new Map<string, string>()
+  #newestGenerationId = 0
+  #wakeAtMs = Number.POSITIVE_INFINITY
+  #nextRequestId = 1
+  #nextMemberNumber = 1
+
+  constructor(
+    clients: readonly (ClientOptions & { readonly name: string })[],
+    limits: { initialRebalanceDelayMs?: number; maxSize?: number } = {},
+  ) {
+    this.coordinator = new GroupCoordinator(
+      {
+        initialRebalanceDelayMs: limits.initialRebalanceDelayMs ?? 0,
+        maxSize: limits.maxSize ?? 100,
+        minSessionTimeoutMs: 1,
+        maxSessionTimeoutMs: 1_000_000,
+        maxOffsetMetadataBytes: 100,
+      },
+      (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
+    )
+    this.clients = clients.map(({ name, ...options }) => ({
+      name,
+      options,
+      memberId: '',
+      generationId: -1,
+      leads: false,
+      members: [],
+      partitions: undefined,
+    }))
+  }
+
+  get waiting(): number {
+    return this.#pending.size
+  }
+
+  isWaiting(client: SimulatedClient): boolean {
+    return [...this.#pending.values()].some((pending) => pending.client === client)
+  }
+
+  /** Does what a real client would do next to take part. */
+  takePart(client: SimulatedClient): void {
+    if (this.isWaiting(client)) return
+    if (client.generationId === -1) {
+      this.join(client)
+      return
+    }
+    const code = this.heartbeat(client)
+    const isUnknown = code === ErrorCode.unknownMemberId || code === ErrorCode.fencedInstanceId
+    if (isUnknown) this.restart(client)
+    if (code !== ErrorCode.none) this.join(client)
+    else if (client.partitions === undefined) this.sync(client)
+  }
+
+  join(client: SimulatedClient): void {
+    const { options } = client
+    const protocols = options.protocols ?? ['range']
+    const id = this.#request(client, 'join', -1)
+    this.coordinator.join(this.nowMs, id, groupId, {
+      memberId: client.memberId,
+      groupInstanceId: options.groupInstanceId ?? null,
+      clientId: client.name,
+      clientHost: '/test',
+      sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 30_000,
+      protocolType: 'consumer',
+      protocols: protocols.map((name) => ({ name, metadata: Buffer.from(client.name) })),
+      requireKnownMemberId: options.requireKnownMemberId ?? false,
+      supportsSkippingAssignment: options.supportsSkippingAssignment ?? true,
+    })
+    this.#perform()
+  }
+
+  /** The leader shares the partitions out among the members it was told of. */
+  sync(client: SimulatedClient): void {
+    const assignments = client.members.map((memberId, index) => ({
+      memberId,
+      assignment: Buffer.from(
+        Array.from({ length: partitionCount }, (_, partition) => partition).filter(
+          (partition) => partition % client.members.length === index,
+        ),
+      ),
+    }))
+    const id = this.#request(client, 'sync', client.generationId)
+    this.coordinator.sync(this.nowMs, id, groupId, {
+      ...identity(client),
+      generationId: client.generationId,
+      protocolType: null,
+      protocolName: null,
+      assignments: client.leads ? assignments : [],
+    })
+    this.#perform()
+  }
+
+  heartbeat(client: SimulatedClient): number {
+    const { generationId } = client
+    const code = this.coordinator.heartbeat(this.nowMs, groupId, identity(client), generationId)
+    this.answers.push(`${client.name} heartbeat ${errorName(code)}`)
+    return code
+  }
+
+  leave(client: SimulatedClient): void {
+    const [code] = this.coordinator.leave(this.nowMs, groupId, [identity(client)])
+    this.answers.push(`${client.name} leave ${errorName(code!)}`)
+    this.restart(client)
+    this.#perform()
+  }
+
+  commit(client: SimulatedClient, offset: number): void {
+    const id = this.#request(client, 'commit', client.generationId)
+    const value = { offset, leaderEpoch: 0, metadata: '', commitTimestampMs: 0 }
+    const offsets = [{ topic: 't', partition: 0, value }]
+    const { generationId } = client
+    this.coordinator.commit(this.nowMs, id, groupId, identity(client), generationId, offsets)
+    this.#perform()
+  }
+
+  /** The client's process starts again: it knows nothing of before. */
+  restart(client: SimulatedClient): void {
+    client.memberId = ''
+    client.generationId = -1
+    client.leads = false
+    client.members = []
+    client.partitions = undefined
+  }
+
+  /** The oldest append under way becomes durable, or fails. */
+  completeAppend(errorCode: number = ErrorCode.none): void {
+    const append = this.#appends.shift()
+    if (!append) return
+    if (errorCode === ErrorCode.none) this.log.push(...append.records)
+    this.coordinator.appended(this.nowMs, append.appendId, errorCode)
+    this.#perform()
+  }
+
+  completeAllAppends(): void {
+    while (this.#appends.length > 0) this.completeAppend()
+  }
+
+  /** Time goes on; the coordinator is woken when it asked for it. */
+  advance(ms: number): void {
+    const until = this.nowMs + ms
+    while (this.#wakeAtMs <= until) {
+      this.nowMs = Math.max(this.nowMs, this.#wakeAtMs)
+      this.#wakeAtMs = Number.POSITIVE_INFINITY
+      this.coordinator.wake(this.nowMs, groupId)
+      this.#perform()
+    }
+    this.nowMs = until
+  }
+
+  takeAnswers(): string[] {
+    return this.answers.splice(0)
+  }
+
+  #request(client: SimulatedClient, kind: Pending['kind'], generationId: number): number {
+    const id = this.#nextRequestId++
+    const currentGenerationId = this.coordinator.group(groupId)?.generationId ?? -1
+    this.#pending.set(id, { client, kind, generationId, currentGenerationId })
+    return id
+  }
+
+  #answered(requestId: number): Pending {
+    const pending = this.#pending.get(requestId)
+    expect(pending, `request ${requestId} is answered once`).toBeDefined()
+    this.#pending.delete(requestId)
+    return pending!
+  }
+
+  #perform(): void {
+    for (const effect of this.coordinator.takeEffects()) {
+      if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
+      else if (effect.type === 'synced')
+        this.#synced(this.#answered(effect.requestId), effect.outcome)
+      else if (effect.type === 'written') {
+        this.#written(this.#answered(effect.requestId), effect.errorCodes)
+      } else if (effect.type === 'append') this.#appends.push(effect)
+      else this.#wakeAtMs = effect.atMs
+    }
+  }
+
+  #joined({ client }: Pending, outcome: JoinOutcome): void {
+    const detail = outcome.errorCode === ErrorCode.none ? ` ${describeJoin(outcome)}` : ''
+    this.answers.push(`${client.name} join ${errorName(outcome.errorCode)}${detail}`)
+    if (outcome.errorCode === ErrorCode.memberIdRequired) client.memberId = outcome.memberId
+    if (outcome.errorCode === ErrorCode.unknownMemberId) this.restart(client)
+    if (outcome.errorCode !== ErrorCode.none) return
+    client.memberId = outcome.memberId
+    client.generationId = outcome.generationId
+    client.leads = outcome.leader === outcome.memberId && !outcome.skipAssignment
+    client.members = outcome.members.map(({ memberId }) => memberId)
+    client.partitions = undefined
+    this.#newestGenerationId = Math.max(this.#newestGenerationId, outcome.generationId)
+    const agreed = this.#agreed.get(outcome.generationId)
+    const { protocolName } = outcome
+    if (agreed) expect(protocolName, 'a generation has one protocol').toBe(agreed.protocolName)
+    else this.#agreed.set(outcome.generationId, { protocolName })
+  }
+
+  #synced({ client, generationId }: Pending, { errorCode, assignment }: SyncOutcome): void {
+    const detail = errorCode === ErrorCode.none ? ` ${[...assignment].join(',')}` : ''
+    this.answers.push(`${client.name} sync ${errorName(errorCode)}${detail}`)
+    if (errorCode !== ErrorCode.none) return
+    const isDurable = this.log.some(
+      ({ type, value }) => type === 'group' && value?.generation === generationId,
+    )
+    expect(isDurable, 'an assignment is durable before anybody is told of it').toBe(true)
+    client.partitions = [...assignment]
+    const owner = client.options.groupInstanceId ?? client.memberId
+    for (const partition of assignment) {
+      const key = `${generationId}/${partition}`
+      const known = this.#owners.get(key) ?? owner
+      expect(owner, `partition ${partition} has one owner in generation ${generationId}`).toBe(
+        known,
+      )
+      this.#owners.set(key, owner)
+    }
+  }
+
+  #written(pending: Pending, errorCodes: readonly number[]): void {
+    this.answers.push(`${pending.client.name} commit ${errorCodes.map(errorName).join(',')}`)
+    if (errorCodes.some((code) => code !== ErrorCode.none) || pending.generationId < 0) return
+    expect(pending.generationId, 'no commit from an old generation').toBe(
+      pending.currentGenerationId,
+    )
+  }
+}
+
+function identity({ memberId, options }: SimulatedClient) {
+  return { memberId, groupInstanceId: options.groupInstanceId ?? null }
+}
+
+function describeJoin(outcome: JoinOutcome): string {
+  const members = outcome.members.map(({ memberId }) => memberId).join(' ')
+  const skip = outcome.skipAssignment ? ' skip' : ''
+  const leads = outcome.leader === outcome.memberId ? ` leads [${members}]` : ''
+  return `${outcome.memberId} generation ${outcome.generationId} ${outcome.protocolName}${leads}${skip}`
+}

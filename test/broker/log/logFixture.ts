@@ -1,0 +1,99 @@
+// What the log's tests share: batches with recognisable records, small segments, and reading a whole
+// log back. It must not know anything of how the log stores them.
+
+import type { AppendResult } from '../../../broker/log/appendResult.ts'
+import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
+import { PartitionLog, type PartitionLogOptions } from '../../../broker/log/partitionLog.ts'
+import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { records } from '../../../protocol/kafka/recordCursor.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+
+export const smallConfig: LogConfig = {
+  ...defaultLogConfig,
+  segmentBytes: 1500,
+  indexIntervalBytes: 100,
+}
+
+export interface BatchSpec {
+  readonly records: number
+  readonly label?: string
+  readonly timestampMs?: number
+  readonly producerId?: number
+  readonly producerEpoch?: number
+  readonly baseSequence?: number
+}
+
+/** A batch whose record values are `<label>/<number>`. */
+export function makeBatch(spec: BatchSpec): Buffer {
+  const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = spec
+  const builder = new RecordBatchBuilder({ producerId, producerEpoch, baseSequence })
+  for (let number = 0; number < spec.records; number++) {
+    const value = Buffer.from(`${spec.label ?? 'record'}/${number}`)
+    builder.append((spec.timestampMs ?? 1000) + number, null, value)
+  }
+  return builder.build()
+}
+
+/** A disk whose data directory is there for certain, as LogManager makes sure of. */
+export async function diskWithData(disk = new MemoryDisk()): Promise<MemoryDisk> {
+  await disk.makeDirectory('/data')
+  await disk.syncDirectory('/')
+  return disk
+}
+
+export function openLog(
+  disk: Disk,
+  options: Partial<PartitionLogOptions> = {},
+): Promise<PartitionLog> {
+  return PartitionLog.open({
+    disk,
+    clock: new ManualClock(),
+    logger: silentLogger,
+    directory: '/data/orders-0',
+    config: smallConfig,
+    ...options,
+  })
+}
+
+export function append(
+  log: PartitionLog,
+  batch: Buffer | BatchSpec,
+  leaderEpoch = 0,
+): Promise<AppendResult> {
+  const bytes = Buffer.isBuffer(batch) ? batch : makeBatch(batch)
+  return log.append(bytes, { leaderEpoch, origin: 'client' })
+}
+
+/** The bytes of all batches that a consumer gets, read `maxBytes` at a time. */
+export async function readAll(log: PartitionLog, maxBytes = 400): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for (let offset = log.logStartOffset; offset < log.highWatermark; ) {
+    const { bytes, errorCode } = await log.read(offset, maxBytes)
+    if (errorCode !== 0 || bytes.length === 0) {
+      throw new Error(`nothing at ${offset} below ${log.highWatermark}: error ${errorCode}`)
+    }
+    for (const batch of splitBatches(bytes)) offset = batch.nextOffset
+    parts.push(bytes)
+  }
+  return Buffer.concat(parts)
+}
+
+export async function readValues(log: PartitionLog): Promise<string[]> {
+  const values: string[] = []
+  for (const batch of splitBatches(await readAll(log))) {
+    for (const record of records(batch, 1_000_000)) values.push(String(record.value))
+  }
+  return values
+}
+
+/** A copy of the batch with offset and epoch, as the log must store it. */
+export function stored(batch: Buffer, baseOffset: number, leaderEpoch = 0): Buffer {
+  const copy = new RecordBatch(Buffer.from(batch))
+  copy.baseOffset = baseOffset
+  copy.partitionLeaderEpoch = leaderEpoch
+  return copy.bytes
+}

@@ -1,0 +1,48 @@
+// A disk as one process sees it. MemoryDisk loses power and can be used again at once; but the code
+// that ran before, still inside some promise, must not touch it any more, nor learn that an operation
+// succeeded: it is dead. Every life of a log in a crash test gets one of these.
+
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+
+export interface MortalDisk extends Disk {
+  /** From now on every operation fails, those under way included. */
+  kill(): void
+}
+
+export function mortalDisk(disk: Disk): MortalDisk {
+  let isDead = false
+  const mustLive = () => {
+    if (isDead) throw Object.assign(new Error('EDEAD: the process has ended'), { code: 'EDEAD' })
+  }
+  const alive = async <T>(operation: () => Promise<T>): Promise<T> => {
+    mustLive()
+    const result = await operation()
+    mustLive()
+    return result
+  }
+  const wrap = (file: DiskFile): DiskFile => ({
+    path: file.path,
+    read: (into, position) => alive(() => file.read(into, position)),
+    write: (chunks, position) => alive(() => file.write(chunks, position)),
+    sync: () => alive(() => file.sync()),
+    truncate: (sizeBytes) => alive(() => file.truncate(sizeBytes)),
+    stat: () => alive(() => file.stat()),
+    close: () => file.close(),
+  })
+  return {
+    kill: () => {
+      isDead = true
+    },
+    open: (path, mode) => alive(async () => wrap(await disk.open(path, mode))),
+    list: (directory) => alive(() => disk.list(directory)),
+    stat: (path) => alive(() => disk.stat(path)),
+    readFile: (path) => alive(() => disk.readFile(path)),
+    writeFileAtomic: (path, content) => alive(() => disk.writeFileAtomic(path, content)),
+    makeDirectory: (directory) => alive(() => disk.makeDirectory(directory)),
+    rename: (from, to) => alive(() => disk.rename(from, to)),
+    remove: (path) => alive(() => disk.remove(path)),
+    syncDirectory: (directory) => alive(() => disk.syncDirectory(directory)),
+    freeBytes: (directory) => alive(() => disk.freeBytes(directory)),
+    lock: (directory) => alive(() => disk.lock(directory)),
+  }
+}

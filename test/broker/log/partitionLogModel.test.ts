@@ -1,0 +1,249 @@
+// The log against a plain array, through appends, reads, rolls, truncations, crashes that lose or
+// tear what was not synced, and orderly restarts. What must hold: a log is always a beginning of
+// what was submitted, in order, once, and never shorter than what was acknowledged or shown.
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { settle } from '../../manualClock.ts'
+import type { MemoryDisk } from '../../memoryDisk.ts'
+import { diskWithData, makeBatch, openLog, readAll, smallConfig, stored } from './logFixture.ts'
+import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
+
+type Command =
+  | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
+  | { readonly kind: 'turns'; readonly count: number }
+  | { readonly kind: 'roll' | 'checkpoint' | 'reopen' }
+  | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
+  | { readonly kind: 'crash'; readonly seed: number; readonly loss: 'all' | 'torn' | 'reordered' }
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      sizes: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
+      wait: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('turns' as const),
+      count: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('roll' as const, 'checkpoint' as const, 'reopen' as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('truncate' as const),
+      fraction: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('truncate' as const),
+      fraction: fc.double({ min: 0, max: 1, noNaN: true }),
+      crashAfter: fc.integer({ min: 0, max: 150 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('crash' as const),
+      seed: fc.nat(),
+      loss: fc.constantFrom('all' as const, 'torn' as const, 'reordered' as const),
+    }),
+  },
+)
+
+interface ModelBatch {
+  readonly bytes: Buffer
+  readonly nextOffset: number
+}
+
+class Model {
+  readonly disk: MemoryDisk
+  log!: PartitionLog
+  /** What has been submitted, in order, as the log has to store it. */
+  submitted: ModelBatch[] = []
+  /** No crash may make the log end below this. */
+  acknowledgedEnd = 0
+  /** As the checkpoint file of a LogManager would have it. */
+  recoveryPoint = 0
+  /** The disk as the present life of the log sees it. */
+  #process: MortalDisk
+  #inFlight: Promise<unknown>[] = []
+  #label = 0
+  #life = 0
+
+  constructor(disk: MemoryDisk) {
+    this.disk = disk
+    this.#process = mortalDisk(disk)
+  }
+
+  async start(): Promise<void> {
+    this.log = await openLog(this.#process, {
+      recoveryPoint: this.recoveryPoint,
+      lowerRecoveryPoint: async (offset) => {
+        this.recoveryPoint = offset
+      },
+    })
+    expect(this.log.offline).toBeUndefined()
+  }
+
+  get nextOffset(): number {
+    return this.submitted.at(-1)?.nextOffset ?? 0
+  }
+
+  append(sizes: readonly number[]): Promise<unknown> {
+    const life = this.#life
+    const parts: Buffer[] = []
+    const baseOffset = this.nextOffset
+    for (const size of sizes) {
+      const batch = makeBatch({ records: size, label: `b${this.#label++}` })
+      const bytes = stored(batch, this.nextOffset)
+      this.submitted.push({ bytes, nextOffset: this.nextOffset + size })
+      parts.push(batch)
+    }
+    const end = this.nextOffset
+    const appended = this.log
+      .append(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
+      .then((result) => {
+        // What an earlier life of the log answers after its crash reaches nobody.
+        if (life !== this.#life || result.errorCode !== 0) return
+        expect(result).toMatchObject({ baseOffset, lastOffset: end - 1, duplicate: false })
+        this.acknowledgedEnd = end
+      })
+    this.#inFlight.push(appended)
+    return appended
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#inFlight)
+    this.#inFlight = []
+  }
+
+  async crash(seed: number, loss: 'all' | 'torn' | 'reordered'): Promise<void> {
+    this.#life++
+    const shown = this.log.highWatermark
+    expect(shown).toBeGreaterThanOrEqual(this.acknowledgedEnd)
+    this.acknowledgedEnd = shown
+    const keepUnsynced = seededRandom(seed)
+    this.#process.kill()
+    this.disk.crash(loss === 'all' ? {} : { keepUnsynced, reorder: loss === 'reordered' })
+    await this.#nextLife()
+  }
+
+  async #nextLife(): Promise<void> {
+    // What was under way ends before the next life begins, as it does with a process.
+    await this.settle()
+    await settle()
+    this.#process = mortalDisk(this.disk)
+    await this.start()
+    this.#adopt()
+  }
+
+  /** After a crash, or a truncation, the log itself says where it ends. */
+  #adopt(): void {
+    const end = this.log.logEndOffset
+    expect(end).toBeGreaterThanOrEqual(this.acknowledgedEnd)
+    const kept = this.submitted.filter((batch) => batch.nextOffset <= end)
+    expect(kept.at(-1)?.nextOffset ?? 0).toBe(end)
+    this.submitted = kept
+    this.acknowledgedEnd = end
+  }
+
+  #endAtOrBelow(offset: number): number {
+    const ends = [0, ...this.submitted.map((batch) => batch.nextOffset)]
+    return ends.findLast((end) => end <= offset)!
+  }
+
+  /** A truncation that loses power after some turns: what it was to keep is kept. */
+  async truncateAndCrash(offset: number, turns: number): Promise<void> {
+    await this.settle()
+    // What a dead process is told reaches nobody.
+    const truncated = this.log.truncateTo(offset).catch(() => {})
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    this.acknowledgedEnd = this.#endAtOrBelow(offset)
+    this.#process.kill()
+    this.disk.crash()
+    await truncated
+    await this.#nextLife()
+  }
+
+  async truncate(offset: number): Promise<void> {
+    await this.settle()
+    await this.log.truncateTo(offset)
+    expect(this.log.logEndOffset).toBe(this.#endAtOrBelow(offset))
+    this.acknowledgedEnd = this.log.logEndOffset
+    this.#adopt()
+  }
+
+  async check(): Promise<void> {
+    await this.settle()
+    expect(this.log.highWatermark).toBe(this.nextOffset)
+    const expected = Buffer.concat(this.submitted.map((batch) => batch.bytes))
+    expect((await readAll(this.log)).equals(expected)).toBe(true)
+    for (const batch of this.submitted) await this.#checkReadFrom(batch)
+  }
+
+  async #checkReadFrom({ bytes, nextOffset }: ModelBatch): Promise<void> {
+    const read = await this.log.read(nextOffset - 1, 1)
+    expect(read.bytes.equals(bytes)).toBe(true)
+  }
+}
+
+async function run(model: Model, command: Command): Promise<void> {
+  switch (command.kind) {
+    case 'append': {
+      const appended = model.append(command.sizes)
+      if (command.wait) await appended
+      return
+    }
+    case 'turns':
+      for (let turn = 0; turn < command.count; turn++) await Promise.resolve()
+      return
+    case 'roll':
+      return await model.log.roll()
+    case 'checkpoint':
+      await model.log.checkpoint()
+      model.recoveryPoint = model.log.recoveryPoint
+      return
+    case 'reopen':
+      await model.log.close()
+      await model.settle()
+      expect(model.log.recoveryPoint).toBe(model.nextOffset)
+      model.recoveryPoint = model.log.recoveryPoint
+      return await model.start()
+    case 'truncate': {
+      const offset = Math.floor(command.fraction * (model.nextOffset + 1))
+      if (command.crashAfter === undefined) return await model.truncate(offset)
+      return await model.truncateAndCrash(offset, command.crashAfter)
+    }
+    case 'crash':
+      return await model.crash(command.seed, command.loss)
+  }
+}
+
+test('the log is what was submitted, never less than what was acknowledged', async () => {
+  expect(smallConfig.flush).toBe('group')
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
+      const model = new Model(await diskWithData())
+      await model.start()
+      for (const next of commands) await run(model, next)
+      await model.check()
+      await model.log.close()
+    }),
+    { numRuns: 1500 },
+  )
+})

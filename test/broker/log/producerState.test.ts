@@ -1,0 +1,160 @@
+// Idempotence: a producer's batch is in the log once, whatever it sends again and whenever the
+// state was put into a snapshot and taken out again.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  decodeProducerSnapshot,
+  encodeProducerSnapshot,
+} from '../../../broker/log/producerSnapshot.ts'
+import { ProducerState, sequenceBefore } from '../../../broker/log/producerState.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { RecordBatch, sequenceAfter } from '../../../protocol/kafka/recordBatch.ts'
+import { makeBatch } from './logFixture.ts'
+
+const expirationMs = 1000
+const nowMs = 50_000_000
+const maxSequence = 2 ** 31 - 1
+
+function batch(
+  producerEpoch: number,
+  baseSequence: number,
+  records = 1,
+  baseOffset = 0,
+): RecordBatch {
+  const made = new RecordBatch(makeBatch({ records, producerId: 7, producerEpoch, baseSequence }))
+  made.baseOffset = baseOffset
+  return made
+}
+
+describe('the rules', () => {
+  test('an unknown producer may begin anywhere, a known one goes on', () => {
+    const state = new ProducerState(expirationMs)
+    expect(state.check(batch(0, 40)).errorCode).toBe(ErrorCode.none)
+    state.append(batch(0, 40, 3, 100), nowMs)
+    expect(state.check(batch(0, 43)).errorCode).toBe(ErrorCode.none)
+    expect(state.check(batch(0, 44)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.check(batch(0, 41)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+  })
+
+  test('a new epoch begins at 0, an old one is fenced', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(batch(3, 9), nowMs)
+    expect(state.check(batch(4, 1)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.check(batch(4, 0)).errorCode).toBe(ErrorCode.none)
+    expect(state.check(batch(2, 10)).errorCode).toBe(ErrorCode.invalidProducerEpoch)
+  })
+
+  test('sequence numbers wrap around to 0', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(batch(0, maxSequence - 1, 4, 10), nowMs)
+    expect(state.get(7)?.batches.at(-1)?.lastSequence).toBe(1)
+    expect(state.check(batch(0, 2)).errorCode).toBe(ErrorCode.none)
+    const { duplicate } = state.check(batch(0, maxSequence - 1, 4))
+    expect(duplicate).toMatchObject({ lastOffset: 13, offsetDelta: 3 })
+    expect(sequenceBefore(sequenceAfter(maxSequence, 5), 5)).toBe(maxSequence)
+  })
+
+  test('the last five batches are known, the sixth before is not', () => {
+    const state = new ProducerState(expirationMs)
+    for (let sequence = 0; sequence < 6; sequence++)
+      state.append(batch(0, sequence, 1, sequence), nowMs)
+    expect(state.check(batch(0, 0)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    for (let sequence = 1; sequence < 6; sequence++) {
+      expect(state.check(batch(0, sequence)).duplicate?.lastOffset).toBe(sequence)
+    }
+    expect(state.check(batch(0, 1, 2)).duplicate).toBeUndefined()
+  })
+
+  test('an idle producer is forgotten, however old its records', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(batch(0, 0), nowMs)
+    state.expire(nowMs + expirationMs - 1)
+    expect(state.size).toBe(1)
+    state.expire(nowMs + expirationMs)
+    expect(state.size).toBe(0)
+  })
+})
+
+test('whatever is sent again, and with snapshots in between, each batch counts once', () => {
+  const step = fc.record({
+    producer: fc.integer({ min: 0, max: 2 }),
+    records: fc.integer({ min: 1, max: 4 }),
+    resendBack: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+    snapshot: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 60 }),
+      fc.integer({ min: 0, max: 9 }),
+      (steps, room) => {
+        let state = new ProducerState(expirationMs)
+        const next = [maxSequence - room, 0, 12]
+        const sent: { bytes: Buffer; lastOffset: number }[][] = [[], [], []]
+        let offset = 0
+        for (const { producer, records, resendBack, snapshot } of steps) {
+          const again = resendBack === undefined ? undefined : sent[producer]!.at(-1 - resendBack)
+          if (again) {
+            expect(state.check(new RecordBatch(again.bytes)).duplicate?.lastOffset).toBe(
+              again.lastOffset,
+            )
+            continue
+          }
+          const baseSequence = next[producer]!
+          const bytes = makeBatch({ records, producerId: producer, producerEpoch: 0, baseSequence })
+          const fresh = new RecordBatch(bytes)
+          expect(state.check(fresh)).toEqual({ errorCode: ErrorCode.none, duplicate: undefined })
+          fresh.baseOffset = offset
+          state.append(fresh, nowMs)
+          offset += records
+          next[producer] = sequenceAfter(baseSequence, records)
+          sent[producer]!.push({ bytes, lastOffset: offset - 1 })
+          if (snapshot)
+            state = decodeProducerSnapshot(encodeProducerSnapshot(state), expirationMs, nowMs)!
+        }
+      },
+    ),
+  )
+})
+
+describe('the snapshot', () => {
+  test("has Kafka's bytes", () => {
+    const state = new ProducerState(expirationMs)
+    state.append(batch(2, 5, 3, 100), nowMs)
+    expect(encodeProducerSnapshot(state).subarray(6).toString('hex')).toBe(
+      [
+        '00000001', // entries
+        '0000000000000007', // producer id
+        '0002', // producer epoch
+        '00000007', // last sequence
+        '0000000000000066', // last offset
+        '00000002', // offset delta
+        '00000000000003ea', // timestamp
+        'ffffffff', // coordinator epoch
+        'ffffffffffffffff', // first offset of the current transaction
+      ].join(''),
+    )
+  })
+
+  test('comes back as it was', () => {
+    const state = new ProducerState(expirationMs)
+    for (let sequence = 0; sequence < 7; sequence++)
+      state.append(batch(1, sequence, 1, sequence), nowMs)
+    const decoded = decodeProducerSnapshot(encodeProducerSnapshot(state), expirationMs, nowMs)
+    expect([...decoded!.entries()]).toEqual([...state.entries()])
+  })
+
+  test('is refused when any bit is wrong or any byte is missing', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(batch(1, 0), nowMs)
+    const bytes = encodeProducerSnapshot(state)
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3]! ^= 1 << (bit & 7)
+      expect(decodeProducerSnapshot(flipped, expirationMs, nowMs)).toBeUndefined()
+    }
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeProducerSnapshot(bytes.subarray(0, length), expirationMs, nowMs)).toBeUndefined()
+    }
+  })
+})

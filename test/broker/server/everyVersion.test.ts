@@ -1,0 +1,125 @@
+// Every API in every version that is advertised: a plain request gets an answer that its version can
+// carry. What fails here would close the connection of a client that we do not test with.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { apiByKey } from '../../../protocol/kafka/apis.ts'
+import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import type { Api } from '../../../protocol/kafka/schema.ts'
+import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
+
+const group = 'g'
+
+/** A request of each API with something in it, for fields that all its versions have or ignore. */
+const requests: Record<string, (version: number) => object> = {
+  Produce: () => ({
+    acks: -1,
+    timeoutMs: 1000,
+    topicData: [{ name: 't', partitionData: [{ index: 0, records: batchOf('a') }] }],
+  }),
+  Fetch: () => ({
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 1000,
+    topics: [
+      { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },
+    ],
+  }),
+  ListOffsets: (version) => ({
+    replicaId: -1,
+    topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
+    ...(version >= 10 ? { timeoutMs: 1000 } : {}),
+  }),
+  Metadata: () => ({ topics: [{ name: 't' }] }),
+  OffsetCommit: () => ({
+    groupId: 'alone',
+    memberId: '',
+    topics: [
+      {
+        name: 't',
+        partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: 'm' }],
+      },
+    ],
+  }),
+  OffsetFetch: (version) =>
+    version < 8
+      ? { groupId: 'alone', topics: [{ name: 't', partitionIndexes: [0] }] }
+      : { groups: [{ groupId: 'alone', topics: [{ name: 't', partitionIndexes: [0] }] }] },
+  FindCoordinator: (version) => (version < 4 ? { key: group } : { coordinatorKeys: [group] }),
+  JoinGroup: (version) => ({
+    groupId: `join-${version}`,
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    memberId: '',
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: Buffer.from('m') }],
+  }),
+  Heartbeat: () => ({ groupId: group, generationId: 1, memberId: 'm' }),
+  LeaveGroup: (version) =>
+    version < 3
+      ? { groupId: group, memberId: 'm' }
+      : { groupId: group, members: [{ memberId: 'm' }] },
+  SyncGroup: () => ({ groupId: group, generationId: 1, memberId: 'm', assignments: [] }),
+  DescribeGroups: () => ({ groups: ['join-1', 'nobody'] }),
+  ListGroups: () => ({}),
+  ApiVersions: (version) =>
+    version < 3 ? {} : { clientSoftwareName: 'test', clientSoftwareVersion: '1' },
+  CreateTopics: (version) => ({
+    topics: [
+      {
+        name: `made-${version}`,
+        numPartitions: 1,
+        replicationFactor: 1,
+        assignments: [],
+        configs: [],
+      },
+    ],
+    timeoutMs: 1000,
+  }),
+  DeleteTopics: (version) =>
+    version < 6
+      ? { topicNames: [`made-${version + 1}`], timeoutMs: 1000 }
+      : { topics: [{ name: `made-${version + 1}`, topicId: zeroUuid }], timeoutMs: 1000 },
+  InitProducerId: () => ({ transactionalId: null, transactionTimeoutMs: 1000 }),
+  DescribeConfigs: () => ({
+    resources: [
+      { resourceType: 2, resourceName: 't', configurationKeys: null },
+      { resourceType: 4, resourceName: '1', configurationKeys: null },
+    ],
+  }),
+  CreatePartitions: (version) => ({
+    topics: [{ name: 't', count: version + 2, assignments: null }],
+    timeoutMs: 1000,
+    validateOnly: false,
+  }),
+  DeleteGroups: () => ({ groupsNames: ['nobody'] }),
+  DescribeCluster: () => ({ includeClusterAuthorizedOperations: true }),
+}
+
+describe('every advertised version', () => {
+  let broker: MemoryBroker
+  let client: RawClient
+
+  beforeAll(async () => {
+    broker = await MemoryBroker.start()
+    client = await broker.client()
+  })
+
+  afterAll(() => broker.stop())
+
+  it('is answered', async () => {
+    const { apiKeys } = await client.send(apiVersions, 0, {})
+    expect(apiKeys.map(({ apiKey }) => apiByKey(apiKey)!.name).sort()).toEqual(
+      Object.keys(requests).sort(),
+    )
+    for (const { apiKey, minVersion, maxVersion } of apiKeys) {
+      const api: Api = apiByKey(apiKey)!
+      expect(minVersion).toBe(api.advertisedMinVersion)
+      for (let version = api.minVersion; version <= maxVersion; version++) {
+        const request = requests[api.name]!(version)
+        const answer = await client.send(api, version, request).catch((error: Error) => error)
+        expect(answer, `${api.name} v${version}`).not.toBeInstanceOf(Error)
+      }
+    }
+  })
+})

@@ -1,0 +1,150 @@
+// A whole broker in memory: its network, its disk and its clock are the test's. With a client that
+// speaks single requests, in any version, and can misbehave.
+
+import { type Broker, startBroker } from '../../../broker/broker.ts'
+import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { ByteReader } from '../../../protocol/bytes/reader.ts'
+import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+import type { Connection, Network } from '../../../protocol/runtime/network.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+
+const address = { host: 'broker', port: 9092 }
+
+export class MemoryBroker {
+  readonly clock = new ManualClock()
+  readonly disk = new MemoryDisk()
+  readonly logger = new MemoryLogger()
+  readonly metadataLog = new MemoryMetadataLog()
+  readonly network: Network = memoryNetwork()
+  readonly #config: Partial<BrokerConfig>
+  readonly #clients: RawClient[] = []
+  broker!: Broker
+
+  private constructor(config: Partial<BrokerConfig>) {
+    this.#config = config
+  }
+
+  static async start(config: Partial<BrokerConfig> = {}): Promise<MemoryBroker> {
+    const broker = new MemoryBroker(config)
+    await broker.start()
+    return broker
+  }
+
+  async start(): Promise<void> {
+    const { clock, disk, logger, network } = this
+    this.broker = await startBroker({
+      runtime: { clock, disk, network, random: seededRandom(1) },
+      logger,
+      config: brokerConfig({
+        'log.dir': '/data',
+        'group.initial.rebalance.delay.ms': 0,
+        'shutdown.drain.timeout.ms': 0,
+        ...this.#config,
+      }),
+      listeners: [{ name: 'MEMORY', network, address }],
+      openMetadataLog: async () => this.metadataLog,
+    })
+  }
+
+  async client(): Promise<RawClient> {
+    const client = new RawClient(await this.network.connect(address, 1000))
+    this.#clients.push(client)
+    return client
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close()
+    await this.broker.close()
+  }
+}
+
+interface Expected {
+  readonly api: Api
+  readonly version: number
+  readonly resolve: (body: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+export class RawClient {
+  readonly #connection: Connection
+  readonly #splitter = new FrameSplitter(2 ** 30)
+  readonly #expected: Expected[] = []
+  #correlationId = 0
+  #answeredId = -1
+  /** Resolves when the broker has closed the connection. */
+  readonly closed: Promise<void>
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    this.closed = new Promise((resolve) => {
+      connection.start({
+        onData: (chunk) => this.#receive(chunk),
+        onDrain: () => {},
+        onClose: () => {
+          for (const { reject } of this.#expected.splice(0)) reject(new Error('closed'))
+          resolve()
+        },
+      })
+    })
+  }
+
+  /** Answers must come in the order of the requests. */
+  send<A extends Api>(api: A, version: number, body: RequestInput<A>): Promise<ResponseOf<A>> {
+    return new Promise((resolve, reject) => {
+      this.#expected.push({ api, version, resolve: resolve as () => void, reject })
+      this.#write(api, version, body)
+    })
+  }
+
+  /** The answer to what is about to be written by hand. */
+  expectAnswer<A extends Api>(api: A, version: number): Promise<ResponseOf<A>> {
+    return new Promise((resolve, reject) => {
+      this.#expected.push({ api, version, resolve: resolve as () => void, reject })
+    })
+  }
+
+  /** For requests that get no answer. */
+  sendOnly<A extends Api>(api: A, version: number, body: RequestInput<A>): void {
+    this.#write(api, version, body)
+  }
+
+  write(bytes: Buffer): void {
+    this.#connection.write([bytes])
+  }
+
+  close(): void {
+    this.#connection.destroy()
+  }
+
+  #write<A extends Api>(api: A, version: number, body: RequestInput<A>): void {
+    const header = { correlationId: this.#correlationId++, clientId: 'raw' }
+    this.#connection.write(encodeRequest(api, version, header, body))
+  }
+
+  #receive(chunk: Buffer): void {
+    for (const frame of this.#splitter.push(chunk)) {
+      const { api, version, resolve, reject } = this.#expected.shift()!
+      try {
+        const { correlationId, body } = decodeResponse(api, version, new ByteReader(frame))
+        if (correlationId < this.#answeredId) throw new Error(`answer ${correlationId} is late`)
+        this.#answeredId = correlationId
+        resolve(body)
+      } catch (error) {
+        reject(error as Error)
+      }
+    }
+  }
+}
+
+export function batchOf(...values: string[]): Buffer {
+  const builder = new RecordBatchBuilder()
+  for (const value of values) builder.append(1_000_000, null, Buffer.from(value))
+  return builder.build()
+}

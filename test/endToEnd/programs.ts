@@ -1,0 +1,84 @@
+// Millrace's programs as processes of their own, as they run on real hosts: started, killed with
+// SIGKILL, started again. What they print is kept for the message of a test that fails.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '../..')
+/** The most that is kept of what one program printed, in characters. */
+const mostKept = 20_000
+
+export class Program {
+  readonly name: string
+  readonly #words: readonly string[]
+  readonly #ready: RegExp
+  #child: ChildProcess | undefined
+  #exited: Promise<number | null> = Promise.resolve(null)
+  #printed = ''
+  starts = 0
+
+  /** `ready` matches what the program prints, on either stream, once it works. */
+  constructor(name: string, words: readonly string[], ready: RegExp) {
+    this.name = name
+    this.#words = words
+    this.#ready = ready
+  }
+
+  get printed(): string {
+    return this.#printed
+  }
+
+  /** Resolves once the program says that it is ready; fails when it ends before. */
+  start(): Promise<void> {
+    this.starts++
+    this.#printed += `--- start ${this.starts} of ${this.name}\n`
+    const child = spawn(process.execPath, ['millrace.ts', ...this.#words], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    this.#exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)))
+    return new Promise((resolve, reject) => {
+      let said = ''
+      const listen = (chunk: Buffer) => {
+        said = (said + chunk).slice(-mostKept)
+        this.#printed = (this.#printed + chunk).slice(-mostKept)
+        if (this.#ready.test(said)) resolve()
+      }
+      child.stdout!.on('data', listen)
+      child.stderr!.on('data', listen)
+      child.once('error', reject)
+      child.once('exit', (code, signal) => {
+        reject(new Error(`${this.name} ended with ${signal ?? code}:\n${said}`))
+      })
+    })
+  }
+
+  /** Ends the process at once, as a power failure of the process would. */
+  kill(): Promise<number | null> {
+    this.#child?.kill('SIGKILL')
+    return this.#exited
+  }
+
+  /** Asks the process to stop, and resolves with its exit code. */
+  stop(): Promise<number | null> {
+    this.#child?.kill('SIGTERM')
+    return this.#exited
+  }
+}
+
+/** A TCP port that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        if (typeof address === 'object' && address) resolve(address.port)
+        else reject(new Error('no port'))
+      })
+    })
+  })
+}

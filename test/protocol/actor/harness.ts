@@ -1,0 +1,35 @@
+// An actor system on a manual clock, with everything it reports kept for the test to look at.
+
+import { ActorSystem } from '../../../protocol/actor/actor.ts'
+import type { DeadLetter } from '../../../protocol/actor/deadLetters.ts'
+import type { EscalatedError } from '../../../protocol/actor/failures.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+
+export interface Stage {
+  readonly clock: ManualClock
+  readonly logger: MemoryLogger
+  readonly metrics: Metrics
+  readonly system: ActorSystem
+  readonly deadLetters: DeadLetter[]
+  readonly escalated: EscalatedError[]
+}
+
+export function stage(seed = 1): Stage {
+  const clock = new ManualClock()
+  const logger = new MemoryLogger()
+  const metrics = new Metrics()
+  const deadLetters: DeadLetter[] = []
+  const escalated: EscalatedError[] = []
+  const system = new ActorSystem({
+    clock,
+    random: seededRandom(seed),
+    logger,
+    metrics,
+    onDeadLetter: (letter) => deadLetters.push(letter),
+    onEscalate: (error) => escalated.push(error),
+  })
+  return { clock, logger, metrics, system, deadLetters, escalated }
+}

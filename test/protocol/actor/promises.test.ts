@@ -1,0 +1,233 @@
+// The promises of actor.ts under random interleavings: senders that wait or do not, handlers that are
+// quick, slow or fail, restarts in between. A plan is data, so a failing one shrinks.
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { ActorContext, ActorRef, Behavior } from '../../../protocol/actor/actor.ts'
+import { restart } from '../../../protocol/actor/supervision.ts'
+import { sleep } from '../../../protocol/runtime/clock.ts'
+import { settle } from '../../manualClock.ts'
+import { type Stage, stage } from './harness.ts'
+
+interface Send {
+  /** The sender sleeps this long first; 0 sends in the same breath as the last one. */
+  readonly pauseMs: number
+  readonly isAwaited: boolean
+  /** How long its handling takes; 0 is a synchronous one. */
+  readonly handlingMs: number
+  readonly fails: boolean
+}
+
+interface Message extends Send {
+  readonly sender: number
+  readonly number: number
+}
+
+const send: fc.Arbitrary<Send> = fc.record({
+  pauseMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5 })),
+  isAwaited: fc.boolean(),
+  handlingMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5 })),
+  fails: fc.nat({ max: 3 }).map((one) => one === 0),
+})
+const senders = fc.array(fc.array(send, { maxLength: 25 }), { minLength: 1, maxLength: 4 })
+const capacity = fc.integer({ min: 1, max: 6 })
+const unlimited = { minBackoffMs: 3, maxBackoffMs: 3, maxRestarts: 1_000 }
+
+/** What one actor did, as the plan's oracle sees it. */
+class Witness {
+  readonly handled: Message[] = []
+  readonly failed: Message[] = []
+  #isBusy = false
+  /** Messages failed once; on a retry they succeed. */
+  readonly #failedOnce = new Set<Message>()
+
+  behavior(scene: Stage): Behavior<Message> {
+    return {
+      receive: (message) => {
+        expect(this.#isBusy).toBe(false)
+        if (message.handlingMs === 0) return this.#finish(message)
+        this.#isBusy = true
+        return sleep(scene.clock, message.handlingMs).then(() => {
+          this.#isBusy = false
+          this.#finish(message)
+        })
+      },
+    }
+  }
+
+  #finish(message: Message): void {
+    if (message.fails && !this.#failedOnce.has(message)) {
+      this.#failedOnce.add(message)
+      this.failed.push(message)
+      throw new Error('planned')
+    }
+    this.handled.push(message)
+  }
+
+  of(sender: number): number[] {
+    return this.handled.filter((message) => message.sender === sender).map(({ number }) => number)
+  }
+}
+
+/** Runs all senders of a plan against one actor until all is quiet. */
+async function play(scene: Stage, actor: ActorRef<Message>, plan: readonly Send[][]) {
+  const run = async (sends: readonly Send[], sender: number) => {
+    const tells: Promise<void>[] = []
+    for (const [number, each] of sends.entries()) {
+      if (each.pauseMs > 0) await sleep(scene.clock, each.pauseMs)
+      const told = actor.tell({ ...each, sender, number })
+      if (each.isAwaited) await told
+      else tells.push(told)
+    }
+    await Promise.all(tells)
+  }
+  const all = Promise.all(plan.map(run))
+  await quiet(scene)
+  await all
+}
+
+/** Lets time pass until no timer is left. */
+async function quiet(scene: Stage): Promise<void> {
+  await settle()
+  while (scene.clock.pendingTimers > 0)
+    await scene.clock.advanceAndSettle(scene.clock.nextTimerInMs!)
+}
+
+const numbers = (sends: readonly Send[], keep: (each: Send) => boolean) =>
+  [...sends.keys()].filter((number) => keep(sends[number]!))
+
+describe('whatever the interleaving', () => {
+  it('messages of a sender are handled in order and once; a crash loses only its own', async () => {
+    await fc.assert(
+      fc.asyncProperty(senders, capacity, async (plan, mailboxCapacity) => {
+        const scene = stage()
+        const witness = new Witness()
+        const supervision = restart(unlimited)
+        const actor = scene.system.spawn('a', () => witness.behavior(scene), {
+          mailboxCapacity,
+          supervision,
+        })
+        await play(scene, actor, plan)
+        plan.forEach((sends, sender) => {
+          expect(witness.of(sender)).toEqual(numbers(sends, (each) => !each.fails))
+        })
+        expect(scene.deadLetters.map(({ message }) => message)).toEqual(witness.failed)
+        await scene.system.shutdown()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('with retry a crash loses nothing and changes no order', async () => {
+    await fc.assert(
+      fc.asyncProperty(senders, capacity, async (plan, mailboxCapacity) => {
+        const scene = stage()
+        const witness = new Witness()
+        const supervision = restart({ ...unlimited, failedMessage: 'retry' })
+        const actor = scene.system.spawn('a', () => witness.behavior(scene), {
+          mailboxCapacity,
+          supervision,
+        })
+        await play(scene, actor, plan)
+        plan.forEach((sends, sender) => {
+          expect(witness.of(sender)).toEqual([...sends.keys()])
+        })
+        expect(scene.deadLetters).toEqual([])
+        await scene.system.shutdown()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('all-for-one restarts all siblings together, and loses no more than one failure each', async () => {
+    await fc.assert(
+      fc.asyncProperty(senders, senders, async (planA, planB) => {
+        const scene = stage()
+        const supervision = restart({ ...unlimited, scope: 'all-for-one' })
+        const [a, b] = [new Witness(), new Witness()]
+        const failures = () => scene.logger.messages('warn').length
+        const spawn = (name: string, witness: Witness) => {
+          const factory = () => {
+            const failuresBefore = failures()
+            const { receive } = witness.behavior(scene)
+            return {
+              receive(message: Message, context: ActorContext<Message>) {
+                // No incarnation handles anything after a failure, its own or its sibling's.
+                expect(failures()).toBe(failuresBefore)
+                return receive(message, context)
+              },
+            }
+          }
+          return scene.system.spawn(name, factory, { supervision })
+        }
+        const [actorA, actorB] = [spawn('a', a), spawn('b', b)]
+        await Promise.all([play(scene, actorA, planA), play(scene, actorB, planB)])
+        planA.forEach((sends, sender) => {
+          expect(a.of(sender)).toEqual(numbers(sends, (each) => !each.fails))
+        })
+        planB.forEach((sends, sender) => {
+          expect(b.of(sender)).toEqual(numbers(sends, (each) => !each.fails))
+        })
+        expect(failures()).toBe(a.failed.length + b.failed.length)
+        expect(scene.deadLetters).toHaveLength(a.failed.length + b.failed.length)
+        await scene.system.shutdown()
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('a stop that drains handles all that was sent before it, in order', async () => {
+    const calm = senders.map((plan) =>
+      plan.map((sends) => sends.map((s) => ({ ...s, fails: false }))),
+    )
+    await fc.assert(
+      fc.asyncProperty(calm, capacity, fc.nat({ max: 60 }), async (plan, mailboxCapacity, atMs) => {
+        const scene = stage()
+        const witness = new Witness()
+        const actor = scene.system.spawn('a', () => witness.behavior(scene), { mailboxCapacity })
+        const playing = play(scene, actor, plan)
+        const stopping = sleep(scene.clock, atMs).then(() =>
+          scene.system.stop(actor, { mailbox: 'drain' }),
+        )
+        await Promise.all([playing, stopping])
+        plan.forEach((sends, sender) => {
+          const late = scene.deadLetters.filter(
+            ({ message }) => (message as Message).sender === sender,
+          )
+          const lost = late.map(({ message }) => (message as Message).number)
+          expect([...witness.of(sender), ...lost]).toEqual([...sends.keys()])
+        })
+        expect(scene.deadLetters.every(({ reason }) => reason === 'stopped')).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('a full mailbox holds no more than its capacity and lets senders wait', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        capacity,
+        fc.integer({ min: 1, max: 40 }),
+        async (mailboxCapacity, count) => {
+          const scene = stage()
+          const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+          const actor = scene.system.spawn<number>('a', () => ({ receive: () => opened }), {
+            mailboxCapacity,
+          })
+          await settle()
+          let accepted = 0
+          const tells = Array.from({ length: count }, (_, number) =>
+            actor.tell(number).then(() => void accepted++),
+          )
+          await settle()
+          // One is being handled, its place went to the next.
+          expect(accepted).toBe(Math.min(count, mailboxCapacity + 1))
+          open()
+          await Promise.all(tells)
+          expect(scene.deadLetters).toEqual([])
+          await scene.system.shutdown()
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,170 @@
+// A small Kafka in memory for the client's tests: real frames and real rules (sequences, leaders,
+// groups) with no disk, and faults at will. It is what a broker may do at its worst and still be
+// right: answer late, refuse, lose a connection before or after the work was done.
+
+import { ByteReader } from '../../../protocol/bytes/reader.ts'
+import { apiByKey, apis } from '../../../protocol/kafka/apis.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import {
+  decodeRequest,
+  decodeRequestHeader,
+  encodeResponse,
+  FrameSplitter,
+} from '../../../protocol/kafka/frame.ts'
+import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema.ts'
+import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { Address, Connection, Listener, Network } from '../../../protocol/runtime/network.ts'
+import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
+import { FakeGroups } from './fakeGroups.ts'
+import { FakeTopics } from './fakeTopics.ts'
+
+/** What may go wrong, each as a probability per request; everything 0 unless said. */
+export interface Faults {
+  /** The connection is lost before the request is carried out. */
+  dropBefore: number
+  /** The connection is lost after the request was carried out, before the answer. */
+  dropAfter: number
+  /** The leaders of all partitions move after the request. */
+  moveLeaders: number
+  /** An answer takes up to this long. */
+  delayMs: number
+}
+
+/** `undefined`: the connection is dropped. */
+type Handler = (
+  request: never,
+  context: { readonly version: number; readonly broker: number },
+) => unknown | Promise<unknown>
+
+export class FakeCluster {
+  readonly topics: FakeTopics
+  readonly groups: FakeGroups
+  readonly faults: Faults = { dropBefore: 0, dropAfter: 0, moveLeaders: 0, delayMs: 0 }
+  readonly addresses: Address[] = []
+  /** How often each API was asked, by name. */
+  readonly asked = new Map<string, number>()
+  /** Versions that a broker claims for an API, in place of ours. */
+  readonly claimed = new Map<number, { minVersion: number; maxVersion: number }>()
+  readonly #handlers = new Map<number, Handler>()
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #listeners: Listener[] = []
+  readonly #connections = new Set<Connection>()
+
+  constructor(clock: Clock, random: Random = seededRandom(1)) {
+    this.#clock = clock
+    this.#random = random
+    this.topics = new FakeTopics(random)
+    this.groups = new FakeGroups(clock)
+    this.topics.install(this)
+    this.groups.install(this)
+  }
+
+  /** Starts brokers 0 to `count` - 1 at broker-n:9092. */
+  static async start(
+    network: Network,
+    clock: Clock,
+    options: { brokers?: number; random?: Random } = {},
+  ): Promise<FakeCluster> {
+    const cluster = new FakeCluster(clock, options.random)
+    for (let id = 0; id < (options.brokers ?? 1); id++) await cluster.#listen(network, id)
+    return cluster
+  }
+
+  /** Puts the answer to an API in the test's hands; a handler that returns undefined drops. */
+  handle<A extends Api>(
+    api: A,
+    handler: (
+      request: RequestOf<A>,
+      context: { readonly version: number; readonly broker: number },
+    ) => ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>,
+  ): void {
+    this.#handlers.set(api.key, handler as Handler)
+  }
+
+  /** What answers an API now: for a test that gets in the way of it once. */
+  handlerOf<A extends Api>(api: A) {
+    return this.#handlers.get(api.key) as unknown as (
+      request: RequestOf<A>,
+      context: { readonly version: number; readonly broker: number },
+    ) => ResponseInput<A> | Promise<ResponseInput<A>>
+  }
+
+  dropConnections(): void {
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  async close(): Promise<void> {
+    for (const listener of this.#listeners.splice(0)) await listener.close()
+    this.dropConnections()
+  }
+
+  async #listen(network: Network, id: number): Promise<void> {
+    const address = { host: `broker-${id}`, port: 9092 }
+    this.addresses[id] = address
+    const accept = (connection: Connection) => this.#accept(connection, id)
+    this.#listeners.push(await network.listen(address, accept))
+  }
+
+  /** As Kafka: one request of a connection at a time, answered in order. */
+  #accept(connection: Connection, broker: number): void {
+    this.#connections.add(connection)
+    const frames = new FrameSplitter(64 * 1024 * 1024)
+    let last = Promise.resolve()
+    connection.start({
+      onData: (chunk) => {
+        for (const frame of frames.push(chunk)) {
+          last = last.then(() => this.#serve(connection, broker, frame))
+        }
+      },
+      onDrain() {},
+      onClose: () => this.#connections.delete(connection),
+    })
+  }
+
+  async #serve(connection: Connection, broker: number, frame: Buffer): Promise<void> {
+    if (!this.#connections.has(connection)) return
+    const reader = new ByteReader(frame)
+    const { apiKey, apiVersion, correlationId } = decodeRequestHeader(reader)
+    const api = apiByKey(apiKey)!
+    this.asked.set(api.name, (this.asked.get(api.name) ?? 0) + 1)
+    if (apiKey === 18) {
+      connection.write(this.#apiVersions(api, apiVersion, correlationId))
+      return
+    }
+    if (this.#happens(this.faults.dropBefore)) return connection.destroy()
+    const request = decodeRequest(api, apiVersion, reader)
+    const handler = this.#handlers.get(apiKey)
+    if (handler === undefined) throw new Error(`the fake broker does not handle ${api.name}`)
+    const response = await handler(request as never, { version: apiVersion, broker })
+    if (this.#happens(this.faults.moveLeaders)) this.topics.moveLeaders(this.addresses.length)
+    if (this.faults.delayMs > 0) await this.#delay()
+    if (response === undefined || this.#happens(this.faults.dropAfter)) return connection.destroy()
+    connection.write(encodeResponse(api, apiVersion, correlationId, response as never))
+  }
+
+  /** KIP-511: what is unknown is answered in version 0, with what is known. */
+  #apiVersions(api: Api, version: number, correlationId: number): Buffer[] {
+    const claimed = this.claimed.get(api.key)
+    const isKnown = version <= (claimed?.maxVersion ?? api.maxVersion)
+    const apiKeys = apis.map(({ key, advertisedMinVersion, maxVersion }) => {
+      const range = this.claimed.get(key) ?? { minVersion: advertisedMinVersion, maxVersion }
+      return { apiKey: key, ...range }
+    })
+    const errorCode = isKnown ? ErrorCode.none : ErrorCode.unsupportedVersion
+    return encodeResponse(api, isKnown ? version : 0, correlationId, {
+      errorCode,
+      apiKeys,
+    } as never)
+  }
+
+  #happens(probability: number): boolean {
+    return probability > 0 && this.#random.float() < probability
+  }
+
+  #delay(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(this.#random.below(this.faults.delayMs + 1), resolve)
+    })
+  }
+}

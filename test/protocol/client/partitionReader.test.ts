@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BatchSender } from '../../../protocol/client/batchSender.ts'
+import { Cluster } from '../../../protocol/client/cluster.ts'
+import { PartitionReader, wholeBatches } from '../../../protocol/client/partitionReader.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { encodedBatch } from './batches.ts'
+import { drive } from './drive.ts'
+import { FakeCluster } from './fakeBroker.ts'
+import type { FakePartition } from './fakeTopics.ts'
+
+describe('PartitionReader', () => {
+  let clock: ManualClock
+  let fake: FakeCluster
+  let cluster: Cluster
+  let partition: FakePartition
+
+  beforeEach(async () => {
+    clock = new ManualClock()
+    const network = memoryNetwork()
+    fake = await FakeCluster.start(network, clock, { brokers: 2 })
+    const runtime = { clock, network, random: seededRandom(1) }
+    cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
+    partition = fake.topics.create('orders', 1, 2)[0]!
+    const sender = new BatchSender(cluster, clock, {
+      acks: 1,
+      deliveryTimeoutMs: 1,
+      maxInFlight: 1,
+    })
+    for (const values of [['a', 'b'], ['c'], ['d', 'e', 'f']]) {
+      await sender.send('orders', 0, encodedBatch(values))
+    }
+  })
+  afterEach(async () => {
+    await cluster.close()
+    await fake.close()
+  })
+
+  const reader = (options = {}) =>
+    new PartitionReader(cluster, { topic: 'orders', partition: 0, ...options })
+  const baseOffsets = (batches: Buffer) =>
+    [...splitBatches(batches)].map(({ baseOffset }) => baseOffset)
+
+  test('hands out whole batches, also the one that starts before the offset', async () => {
+    const { batches, highWatermark, logStartOffset } = await reader().fetch(1)
+    expect(baseOffsets(batches)).toEqual([0, 2, 3])
+    expect({ highWatermark, logStartOffset }).toEqual({ highWatermark: 6, logStartOffset: 0 })
+  })
+
+  test('a batch that the size limit cut is not handed out', async () => {
+    const { batches } = await reader({ maxBytes: 100 }).fetch(0)
+    expect(baseOffsets(batches)).toEqual([0])
+    const total = [...splitBatches(batches)].reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
+    expect(batches.length).toBe(total)
+  })
+
+  test('at the end there is nothing, past it and before the start is an error of its own', async () => {
+    expect((await reader().fetch(6)).batches.length).toBe(0)
+    partition.logStartOffset = 2
+    for (const offset of [7, 1]) {
+      await expect(reader().fetch(offset)).rejects.toMatchObject({
+        errorCode: ErrorCode.offsetOutOfRange,
+        code: 'OFFSET_OUT_OF_RANGE',
+      })
+    }
+  })
+
+  test('tells the first and the next offset', async () => {
+    partition.logStartOffset = 2
+    expect(await reader().earliest()).toBe(2)
+    expect(await reader().latest()).toBe(6)
+  })
+
+  test('follows the leader, and survives lost connections', async () => {
+    const one = reader()
+    await one.fetch(0)
+    partition.leader = 1
+    expect(baseOffsets((await drive(clock, one.fetch(2))).batches)).toEqual([2, 3])
+    fake.dropConnections()
+    expect(baseOffsets((await drive(clock, one.fetch(3))).batches)).toEqual([3])
+  })
+
+  test('waits as long as it was told to, on a connection of its own', async () => {
+    const seen: { maxWaitMs: number; minBytes: number }[] = []
+    const ask = fake.handlerOf(fetch)
+    fake.handle(fetch, (request, context) => {
+      seen.push({ maxWaitMs: request.maxWaitMs, minBytes: request.minBytes })
+      return new Promise((resolve) =>
+        clock.setTimer(request.maxWaitMs, () => resolve(ask(request, context))),
+      )
+    })
+    const slow = reader({ maxWaitMs: 40_000, minBytes: 1000 })
+    const fetched = slow.fetch(6)
+    await clock.advanceAndSettle(10)
+    // Nothing else waits for it.
+    expect(await reader().latest()).toBe(6)
+    expect((await drive(clock, fetched, 1000)).batches.length).toBe(0)
+    expect(seen).toEqual([{ maxWaitMs: 40_000, minBytes: 1000 }])
+    slow.close()
+  })
+
+  test('what does not pass in time is the caller’s', async () => {
+    const nowhere = new PartitionReader(cluster, {
+      topic: 'none',
+      partition: 0,
+      retryTimeoutMs: 3000,
+    })
+    const failed = await drive(
+      clock,
+      nowhere.fetch(0).catch((error) => error),
+    )
+    expect(failed.code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+
+  test('wholeBatches takes nonsense for the end', () => {
+    const batch = encodedBatch(['a'])
+    const lengths = [batch.length, 0, 5, 11, 12]
+    for (const extra of lengths) {
+      const bytes = Buffer.concat([batch, Buffer.alloc(extra, 0xff)])
+      expect(wholeBatches(bytes).length).toBe(batch.length)
+    }
+    expect(wholeBatches(Buffer.concat([batch, batch])).length).toBe(2 * batch.length)
+  })
+})

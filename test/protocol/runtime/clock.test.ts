@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { sleep, systemClock } from '../../../protocol/runtime/clock.ts'
+import { ManualClock, settle } from '../../manualClock.ts'
+
+describe('sleep', () => {
+  it('lasts as long as asked', async () => {
+    const clock = new ManualClock()
+    let isAwake = false
+    void sleep(clock, 100).then(() => {
+      isAwake = true
+    })
+    await clock.advanceAndSettle(99)
+    expect(isAwake).toBe(false)
+    await clock.advanceAndSettle(1)
+    expect(isAwake).toBe(true)
+  })
+
+  it('ends at once when aborted, before or meanwhile, and leaves no timer', async () => {
+    const clock = new ManualClock()
+    const abort = new AbortController()
+    const sleeping = sleep(clock, 60_000, abort.signal)
+    abort.abort()
+    await sleeping
+    await sleep(clock, 60_000, abort.signal)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('leaves no listener on a signal that outlives it', async () => {
+    const clock = new ManualClock()
+    let listeners = 0
+    const { signal } = new AbortController()
+    const add = signal.addEventListener.bind(signal)
+    const remove = signal.removeEventListener.bind(signal)
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++
+      add(...args)
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--
+      remove(...args)
+    }
+    const sleeping = sleep(clock, 10, signal)
+    expect(listeners).toBe(1)
+    await clock.advanceAndSettle(10)
+    await sleeping
+    expect(listeners).toBe(0)
+  })
+})
+
+describe('systemClock', () => {
+  it('tells wall-clock time, and monotonic time that never goes back', async () => {
+    expect(Math.abs(systemClock.nowMs() - Date.now())).toBeLessThan(1_000)
+    const before = systemClock.monotonicMs()
+    await settle()
+    expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(before)
+  })
+
+  it('calls once and no sooner than told; never when cancelled', async () => {
+    const start = systemClock.monotonicMs()
+    const fired: string[] = []
+    const cancelled = systemClock.setTimer(1, () => fired.push('cancelled'))
+    cancelled.cancel()
+    cancelled.cancel()
+    await new Promise<void>((resolve) => {
+      systemClock.setTimer(5, () => {
+        fired.push('fired')
+        resolve()
+      })
+    })
+    // setTimeout counts whole milliseconds, so it may be early by less than one.
+    expect(systemClock.monotonicMs() - start).toBeGreaterThan(4)
+    expect(fired).toEqual(['fired'])
+  })
+})

@@ -1,0 +1,321 @@
+// What every Network must do, whichever way its bytes travel. Each implementation's test file runs
+// this whole suite, so that code tested over memory can be trusted over TCP and the other way round.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type Connection,
+  type ConnectionHandler,
+  type Listener,
+  type Network,
+  NetworkError,
+} from '../../../protocol/runtime/network.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+
+export interface NetworkUnderTest {
+  /** Where connections are opened. */
+  readonly client: Network
+  /** Where they are accepted; the same as `client` unless it can only connect. */
+  readonly server: Network
+  close(): void
+}
+
+const loopback = { host: '127.0.0.1', port: 0 }
+const timeoutMs = 5000
+
+/** Collects what a connection is told, and lets a test wait for it. */
+class Recorder implements ConnectionHandler {
+  readonly chunks: Buffer[] = []
+  bytes = 0
+  drains = 0
+  closes: (Error | undefined)[] = []
+  #waiting: { done: () => boolean; resolve: () => void }[] = []
+
+  onData(chunk: Buffer): void {
+    this.chunks.push(chunk)
+    this.bytes += chunk.length
+    this.#check()
+  }
+  onDrain(): void {
+    this.drains++
+    this.#check()
+  }
+  onClose(cause?: Error): void {
+    this.closes.push(cause)
+    this.#check()
+  }
+  get text(): string {
+    return Buffer.concat(this.chunks).toString()
+  }
+  until(done: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ done, resolve })
+      this.#check()
+    })
+  }
+  #check(): void {
+    this.#waiting = this.#waiting.filter(({ done, resolve }) => {
+      if (!done()) return true
+      resolve()
+      return false
+    })
+  }
+}
+
+export function networkConformance(name: string, make: () => NetworkUnderTest): void {
+  describe(`${name} is a Network`, () => {
+    let network: NetworkUnderTest
+    let listener: Listener | undefined
+    let opened: Connection[] = []
+
+    beforeEach(() => {
+      network = make()
+    })
+    afterEach(async () => {
+      for (const connection of opened) connection.destroy()
+      opened = []
+      await listener?.close()
+      listener = undefined
+      network.close()
+    })
+
+    async function pair(): Promise<{ client: Connection; server: Connection }> {
+      const accepted = Promise.withResolvers<Connection>()
+      listener = await network.server.listen(loopback, accepted.resolve)
+      const client = await network.client.connect(listener.address, timeoutMs)
+      const server = await accepted.promise
+      opened.push(client, server)
+      return { client, server }
+    }
+
+    async function startedPair() {
+      const { client, server } = await pair()
+      const [atClient, atServer] = [new Recorder(), new Recorder()]
+      client.start(atClient)
+      server.start(atServer)
+      return { client, server, atClient, atServer }
+    }
+
+    test('bytes arrive in the order in which they were written, both ways', async () => {
+      const { client, server, atClient, atServer } = await startedPair()
+      client.write([Buffer.from('one '), Buffer.from('two ')])
+      client.write([])
+      client.write([Buffer.from('three'), Buffer.alloc(0)])
+      server.write([Buffer.from('answer')])
+      await atServer.until(() => atServer.bytes === 13)
+      await atClient.until(() => atClient.bytes === 6)
+      expect(atServer.text).toBe('one two three')
+      expect(atClient.text).toBe('answer')
+    })
+
+    test('megabytes of odd-sized chunks arrive whole', async () => {
+      const { client, atServer } = await startedPair()
+      const random = seededRandom(7)
+      const sent: Buffer[] = []
+      let total = 0
+      while (total < 5_000_000) {
+        const chunk = Buffer.alloc(1 + random.below(200_000), random.below(256))
+        sent.push(chunk)
+        total += chunk.length
+        client.write([chunk])
+      }
+      await atServer.until(() => atServer.bytes === total)
+      expect(Buffer.concat(atServer.chunks).equals(Buffer.concat(sent))).toBe(true)
+    })
+
+    test('the writer keeps its bytes, to send them again', async () => {
+      const { client, atServer } = await startedPair()
+      const kept = Buffer.from(new Uint8Array(1000).fill(7).buffer)
+      client.write([kept])
+      client.write([kept])
+      await atServer.until(() => atServer.bytes === 2000)
+      expect(kept.length).toBe(1000)
+      expect(Buffer.concat(atServer.chunks).every((byte) => byte === 7)).toBe(true)
+    })
+
+    test('what is written before the other side starts waits for it', async () => {
+      const { client, server } = await pair()
+      client.start(new Recorder())
+      client.write([Buffer.from('early')])
+      const atServer = new Recorder()
+      server.start(atServer)
+      await atServer.until(() => atServer.bytes === 5)
+      expect(atServer.text).toBe('early')
+    })
+
+    test('nothing is delivered inside the call that wrote it', async () => {
+      const { client, atServer } = await startedPair()
+      client.write([Buffer.from('x')])
+      expect(atServer.bytes).toBe(0)
+      await atServer.until(() => atServer.bytes === 1)
+    })
+
+    test('a reader that pauses makes writes return false; resuming drains and loses nothing', async () => {
+      const { client, server, atClient, atServer } = await startedPair()
+      server.pause()
+      const chunk = Buffer.alloc(64 * 1024, 1)
+      let written = 0
+      // The operating system takes some megabytes of its own before TCP pushes back.
+      while (written < 256 * 1024 * 1024) {
+        written += chunk.length
+        if (!client.write([chunk])) break
+      }
+      expect(written).toBeLessThan(256 * 1024 * 1024)
+      expect(client.bufferedBytes).toBeGreaterThan(0)
+      server.resume()
+      await atClient.until(() => atClient.drains > 0)
+      await atServer.until(() => atServer.bytes === written)
+      expect(client.write([chunk])).toBe(true)
+    })
+
+    test('a paused reader hears nothing until it resumes', async () => {
+      const { client, server, atServer } = await startedPair()
+      client.write([Buffer.from('a')])
+      await atServer.until(() => atServer.bytes === 1)
+      server.pause()
+      client.write([Buffer.from('b')])
+      // A round trip the other way gives the bytes every chance to arrive wrongly.
+      const second = await network.client.connect(listener!.address, timeoutMs)
+      opened.push(second)
+      expect(atServer.bytes).toBe(1)
+      server.resume()
+      await atServer.until(() => atServer.bytes === 2)
+      expect(atServer.text).toBe('ab')
+    })
+
+    test('pausing inside onData stops at that chunk', async () => {
+      const { client, server } = await pair()
+      client.start(new Recorder())
+      const recorder = new Recorder()
+      server.start({
+        onData(chunk) {
+          server.pause()
+          recorder.onData(chunk)
+          queueMicrotask(() => server.resume())
+        },
+        onDrain: () => recorder.onDrain(),
+        onClose: (cause) => recorder.onClose(cause),
+      })
+      for (let at = 0; at < 10; at++) client.write([Buffer.from(String(at))])
+      await recorder.until(() => recorder.bytes === 10)
+      expect(recorder.text).toBe('0123456789')
+    })
+
+    test('end sends what is queued, then closes both sides in order', async () => {
+      const { client, server, atClient, atServer } = await startedPair()
+      const big = Buffer.alloc(3_000_000, 5)
+      client.write([big])
+      client.end()
+      expect(client.write([Buffer.from('too late')])).toBe(false)
+      await atServer.until(() => atServer.closes.length > 0)
+      await atClient.until(() => atClient.closes.length > 0)
+      expect(atServer.bytes).toBe(big.length)
+      expect(atServer.closes).toEqual([undefined])
+      expect(atClient.closes).toEqual([undefined])
+      expect(server.write([Buffer.from('x')])).toBe(false)
+    })
+
+    test('what the other side had queued still arrives after an end', async () => {
+      const { client, server, atClient, atServer } = await startedPair()
+      server.write([Buffer.alloc(2_000_000, 1)])
+      client.end()
+      await atClient.until(() => atClient.closes.length > 0)
+      expect(atClient.bytes).toBe(2_000_000)
+      await atServer.until(() => atServer.closes.length > 0)
+    })
+
+    test('destroy closes both sides once, and says why on its own side', async () => {
+      const { client, atClient, atServer } = await startedPair()
+      const reason = new Error('enough')
+      client.destroy(reason)
+      client.destroy()
+      expect(atClient.closes).toEqual([])
+      await atClient.until(() => atClient.closes.length > 0)
+      await atServer.until(() => atServer.closes.length > 0)
+      expect(atClient.closes).toEqual([reason])
+      expect(atServer.closes).toHaveLength(1)
+      expect(client.write([Buffer.from('x')])).toBe(false)
+    })
+
+    test('destroyed while it delivers, a connection delivers no more and closes once', async () => {
+      const { client, server } = await pair()
+      const [atClient, recorder] = [new Recorder(), new Recorder()]
+      client.start(atClient)
+      server.start({
+        onData(chunk) {
+          recorder.onData(chunk)
+          server.destroy()
+        },
+        onDrain: () => recorder.onDrain(),
+        onClose: (cause) => recorder.onClose(cause),
+      })
+      for (let at = 0; at < 5; at++) client.write([Buffer.from('x'), Buffer.alloc(100_000)])
+      await recorder.until(() => recorder.closes.length > 0)
+      await atClient.until(() => atClient.closes.length > 0)
+      expect(recorder.chunks).toHaveLength(1)
+      expect(recorder.closes).toEqual([undefined])
+    })
+
+    test('a connection that broke before start says so after it', async () => {
+      const { client, server } = await pair()
+      server.destroy()
+      const atClient = new Recorder()
+      client.start(atClient)
+      await atClient.until(() => atClient.closes.length > 0)
+      expect(atClient.closes).toHaveLength(1)
+    })
+
+    test('connecting to nobody is refused with what to check', async () => {
+      const gone = await network.server.listen(loopback, () => {})
+      await gone.close()
+      const failure = await network.client.connect(gone.address, timeoutMs).catch((error) => error)
+      expect(failure).toBeInstanceOf(NetworkError)
+      expect(failure.code).toBe('CONNECTION_REFUSED')
+      expect(failure.message).toContain(`127.0.0.1:${gone.address.port}`)
+      expect(failure.message).toContain('check')
+    })
+
+    test('an address in use is refused with its name', async () => {
+      listener = await network.server.listen(loopback, () => {})
+      const failure = await network.server
+        .listen(listener.address, () => {})
+        .catch((error) => error)
+      expect(failure).toBeInstanceOf(NetworkError)
+      expect(failure.code).toBe('ADDRESS_IN_USE')
+      expect(failure.message).toContain(`127.0.0.1:${listener.address.port}`)
+    })
+
+    test('closing the listener leaves connections open and frees the address', async () => {
+      const { client, atServer } = await startedPair()
+      const address = listener!.address
+      await listener!.close()
+      client.write([Buffer.from('still here')])
+      await atServer.until(() => atServer.bytes === 10)
+      listener = await network.server.listen(address, () => {})
+      expect(listener.address).toEqual(address)
+    })
+
+    test('many connections at once keep their bytes apart', async () => {
+      const received: Recorder[] = []
+      listener = await network.server.listen(loopback, (connection) => {
+        const recorder = new Recorder()
+        received.push(recorder)
+        connection.start(recorder)
+        opened.push(connection)
+      })
+      const address = listener.address
+      const clients = await Promise.all(
+        Array.from({ length: 20 }, () => network.client.connect(address, timeoutMs)),
+      )
+      for (const [index, client] of clients.entries()) {
+        const recorder = new Recorder()
+        client.start(recorder)
+        client.write([Buffer.from(`client ${index}`)])
+        client.end()
+        await recorder.until(() => recorder.closes.length > 0)
+      }
+      expect(received.map((recorder) => recorder.text).sort()).toEqual(
+        clients.map((_, index) => `client ${index}`).sort(),
+      )
+    })
+  })
+}
