@@ -67,7 +67,7 @@ export function parseArguments(
     .option('--log-level <level>', `one of ${logLevels.join(', ')}`, 'info')
     .addHelpText(
       'after',
-      '\n-Dkey=value sets what ${sys:key} stands for; -Dflume.monitoring.type=http\nand -Dflume.monitoring.port=N serve the metrics page on 127.0.0.1.',
+      '\n-Dkey=value sets what sys:key stands for in the file; -Dflume.monitoring.type=http\nand -Dflume.monitoring.port=N serve the metrics page on 127.0.0.1.',
     )
     .configureOutput({ writeOut: stdout, writeErr: () => {} })
     .exitOverride()

@@ -4,10 +4,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { systemClock } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
-import { systemRandom } from '../protocol/runtime/random.ts'
+import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type Broker, type BrokerListener, startBroker } from './broker.ts'
@@ -33,7 +31,7 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
   try {
     config = await readConfig(args, logger)
     broker = await startBroker({
-      runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+      runtime: nodeRuntime(tcpNetwork),
       logger,
       config,
       listeners: listenersOf(config),
@@ -44,9 +42,10 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     process.exitCode = 1
     return
   }
+  const stopped = stopSignal()
   const addresses = broker.listeners.map(({ address }) => textOf(address)).join(', ')
   process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dir']}\n`)
-  await stopSignal()
+  await stopped
   await broker.close()
 }
 

@@ -76,14 +76,14 @@ export class TransactionalChannel implements Channel, TransactionHost {
     await this.store.open(this.state)
     this.#isOpen = true
     this.counter.ChannelCapacity = this.capacity
-    this.counter.StartTime = this.#clock.nowMs()
+    this.counter.started(this.#clock.nowMs())
     this.count()
   }
 
   async stop(): Promise<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.counter.StopTime = this.#clock.nowMs()
+    this.counter.stopped(this.#clock.nowMs())
     for (const pending of this.#pendingPuts.splice(0)) {
       pending.timer.cancel()
       pending.reject(this.#closedError())

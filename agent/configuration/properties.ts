@@ -20,8 +20,8 @@ export function parseProperties(
 ): Map<string, Property> {
   for (const { text: line, number } of logicalLines(text)) {
     const split = splitAt(line)
-    const key = unescape(line.slice(0, split.keyEnd), file, number)
-    const value = unescape(line.slice(split.valueStart), file, number)
+    const key = unescaped(line.slice(0, split.keyEnd), file, number)
+    const value = unescaped(line.slice(split.valueStart), file, number)
     into.delete(key)
     into.set(key, { key, value, file, line: number })
   }
@@ -67,7 +67,7 @@ function splitAt(line: string): { keyEnd: number; valueStart: number } {
 
 const controls: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
 
-function unescape(text: string, file: string, line: number): string {
+function unescaped(text: string, file: string, line: number): string {
   if (!text.includes('\\')) return text
   return text.replace(/\\(u[0-9a-fA-F]{4}|.|$)/gsu, (_, escaped: string) => {
     if (escaped === 'u') {

@@ -34,6 +34,14 @@ export class ChannelCounter {
   EventTakeSuccessCount = 0
   StartTime = 0
   StopTime = 0
+
+  started(nowMs: number): void {
+    this.StartTime = nowMs
+  }
+
+  stopped(nowMs: number): void {
+    this.StopTime = nowMs
+  }
 }
 
 export class SinkCounter {
@@ -65,6 +73,18 @@ export class FileChannelCounter extends ChannelCounter {
   EventTakeErrorCount = 0
   CheckpointWriteErrorCount = 0
   CheckpointBackupWriteErrorCount = 0
+
+  override started(nowMs: number): void {
+    super.started(nowMs)
+    this.Open = true
+    this.Closed = false
+  }
+
+  override stopped(nowMs: number): void {
+    super.stopped(nowMs)
+    this.Open = false
+    this.Closed = true
+  }
 }
 
 export type Counter = SourceCounter | ChannelCounter | SinkCounter

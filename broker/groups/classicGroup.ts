@@ -268,7 +268,7 @@ export class ClassicGroup {
       return
     }
     if (this.#state === 'CompletingRebalance') {
-      this.#answerAllSyncs(syncError(ErrorCode.rebalanceInProgress))
+      this.#refuseSyncs(nowMs, ErrorCode.rebalanceInProgress)
     }
     const wasEmpty = this.#state === 'Empty'
     this.#state = 'PreparingRebalance'
@@ -382,7 +382,7 @@ export class ClassicGroup {
     const assignments = this.#assignments
     this.#assignments = undefined
     if (errorCode !== ErrorCode.none) {
-      this.#answerAllSyncs(syncError(errorCode))
+      this.#refuseSyncs(nowMs, errorCode)
       this.#rebalance(nowMs)
       return
     }
@@ -533,8 +533,13 @@ export class ClassicGroup {
     member.syncRequest = undefined
   }
 
-  #answerAllSyncs(outcome: SyncOutcome): void {
-    for (const member of this.#roster.all()) this.#answerSync(member, outcome)
+  /** Whoever waited for an assignment has to be heard of again from now on. */
+  #refuseSyncs(nowMs: number, errorCode: number): void {
+    for (const member of this.#roster.all()) {
+      if (member.syncRequest === undefined) continue
+      this.#answerSync(member, syncError(errorCode))
+      this.#touch(nowMs, member)
+    }
   }
 
   #joined(requestId: number, outcome: JoinOutcome): void {

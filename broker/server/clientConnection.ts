@@ -13,6 +13,9 @@ import type { BrokerParts, ConnectionContext } from './requestContext.ts'
 /** Produce requests of one connection in the log at the same time. */
 const maxOverlapping = 64
 
+/** What a frame costs besides its bytes; so that a flood of tiny ones is bounded as well. */
+const frameOverheadBytes = 1024
+
 /** A request under way: its place in the order of answers. */
 interface Slot {
   readonly frameBytes: number
@@ -87,7 +90,7 @@ export class ClientConnection implements ConnectionHandler {
     try {
       for (const frame of this.#splitter.push(chunk)) {
         this.#frames.push(frame)
-        this.#outstandingBytes += frame.length
+        this.#outstandingBytes += frame.length + frameOverheadBytes
       }
     } catch (error) {
       this.#fail(error)
@@ -131,7 +134,11 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #start(frame: Buffer): void {
-    const slot: Slot = { frameBytes: frame.length, done: false, answer: undefined }
+    const slot: Slot = {
+      frameBytes: frame.length + frameOverheadBytes,
+      done: false,
+      answer: undefined,
+    }
     this.#slots.push(slot)
     let outcome: Answer | Promise<Answer>
     try {

@@ -34,6 +34,13 @@ export class Partitions implements PartitionLogs {
     return this.#manager.get(topic, partition)
   }
 
+  /** The same, for reading: an offsets partition that no group has written to yet is empty. */
+  async readable(topic: Topic, partition: number): Promise<PartitionLog | undefined> {
+    const known = this.log(topic.name, partition)
+    const isLazy = topic.name === offsetsTopicName && partition >= 0 && partition < topic.partitions
+    return known || !isLazy ? known : await this.open(topic, partition)
+  }
+
   /** Makes one log unless it is there. */
   async open(topic: Topic, partition: number): Promise<PartitionLog> {
     const known = this.#manager.get(topic.name, partition)

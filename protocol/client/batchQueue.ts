@@ -19,6 +19,8 @@ export type Verdict = 'acknowledged' | 'again' | 'rejected'
 
 interface Entry<B> {
   readonly batch: B
+  /** Its place among all that were ever added. */
+  readonly ordinal: number
   isInFlight: boolean
 }
 
@@ -26,6 +28,7 @@ export class BatchQueue<B extends QueuedBatch> {
   readonly #maxInFlight: number
   /** Unacknowledged, in the order of `add`; those in flight come before those that wait. */
   readonly #entries: Entry<B>[] = []
+  #added = 0
   #inFlight = 0
   #isRecovering = false
 
@@ -41,13 +44,18 @@ export class BatchQueue<B extends QueuedBatch> {
   }
 
   add(batch: B): void {
-    this.#entries.push({ batch, isInFlight: false })
+    this.#entries.push({ batch, ordinal: this.#added++, isInFlight: false })
   }
 
-  /** Whether `next` has something to send. */
+  /**
+   * Whether `next` has something to send. The limit counts from the oldest unacknowledged batch on,
+   * those acknowledged since included: a broker knows a batch again only among the last 5 that it
+   * stored, and takes an older one, whose answer was lost, for one out of order.
+   */
   get canSend(): boolean {
     const entry = this.#entries[this.#inFlight]
-    return !this.#isRecovering && entry !== undefined && this.#inFlight < this.#limitFor(entry)
+    if (this.#isRecovering || entry === undefined) return false
+    return entry.ordinal - this.#entries[0]!.ordinal < this.#limitFor(entry)
   }
 
   /** The batch to send now, which then counts as in flight; undefined when nothing may be sent. */

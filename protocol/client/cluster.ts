@@ -211,7 +211,7 @@ export class Cluster {
     return { host: found.host, port: found.port }
   }
 
-  /** Never waits for more than one thing that can be had now: an async function, so it rejects. */
+  /** Async, so that a closed client is a rejection and not an exception. */
   async #connection(address: Address, lane: string): Promise<KafkaConnection> {
     return await this.#slot(address, lane).connection()
   }

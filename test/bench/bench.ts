@@ -2,7 +2,7 @@
 //
 //   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N]
 //
-// Every file beside this one is a benchmark of its name; harness/ holds what they share. With --json
+// Every file beside this one (but its test) is a benchmark of its name; harness/ is what they share. With --json
 // standard output is one array of rows and nothing else.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -63,7 +63,7 @@ function parseArguments() {
 async function names(): Promise<string[]> {
   const files = await readdir(import.meta.dirname)
   return files
-    .filter((file) => file.endsWith('.ts') && file !== 'bench.ts')
+    .filter((file) => /^[a-z-]+\.ts$/.test(file) && file !== 'bench.ts')
     .map((file) => file.slice(0, -'.ts'.length))
     .sort()
 }

@@ -6,9 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Broker, startBroker } from '../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../broker/configuration.ts'
-import { systemClock } from '../../protocol/runtime/clock.ts'
-import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
-import { systemRandom } from '../../protocol/runtime/random.ts'
+import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 
@@ -55,7 +53,7 @@ export class TestBroker {
 
   async #open(): Promise<void> {
     this.#broker = await startBroker({
-      runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+      runtime: nodeRuntime(tcpNetwork),
       logger: silentLogger,
       config: brokerConfig({
         'log.dir': this.directory,

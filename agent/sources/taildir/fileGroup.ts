@@ -46,7 +46,7 @@ export function fileGroup(
   for (const [headerKey, { value }] of component.properties) {
     if (headerKey.startsWith(prefix)) headers[headerKey.slice(prefix.length)] = value
   }
-  const directory = posix.normalize(resolvePath(text.slice(0, nameAt)))
+  const directory = posix.normalize(resolvePath(text.slice(0, nameAt - 1) || '/'))
   return { name, directory, pattern: javaPattern(component, key, expression), headers }
 }
 

@@ -53,7 +53,7 @@ export const fetchHandler = handler(fetch, async (request, context) => {
       responses: [],
     }
   }
-  const targets = findTargets(request, context)
+  const targets = await findTargets(request, context)
   const round = await readEnough(request, targets, context)
   countBytes(targets, round.responses, context)
   return {
@@ -64,14 +64,17 @@ export const fetchHandler = handler(fetch, async (request, context) => {
   }
 })
 
-function findTargets(request: FetchRequest, { broker, apiVersion }: RequestContext): Target[] {
+async function findTargets(
+  request: FetchRequest,
+  { broker, apiVersion }: RequestContext,
+): Promise<Target[]> {
   const { state } = broker.controller
   const byId = apiVersion >= idVersion
   const targets: Target[] = []
   for (const { topic: name, topicId, partitions } of request.topics) {
     const topic = byId ? state.topicById(topicId) : state.topic(name)
     for (const partition of partitions) {
-      const log = topic && broker.partitions.log(topic.name, partition.partition)
+      const log = topic && (await broker.partitions.readable(topic, partition.partition))
       const missing = byId && !topic ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
       const errorCode = log ? leaderEpochError(partition.currentLeaderEpoch) : missing
       targets.push({ topic: topic?.name ?? name, topicId, request: partition, log, errorCode })

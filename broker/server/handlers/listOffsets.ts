@@ -52,7 +52,8 @@ async function listPartition(
   return { partitionIndex, errorCode, ...found, leaderEpoch: hasEpoch ? leaderEpoch : -1 }
 
   async function findOrRefuse(): Promise<{ errorCode: number; found: Found }> {
-    const log = broker.partitions.log(topic, partitionIndex)
+    const known = broker.controller.state.topic(topic)
+    const log = known && (await broker.partitions.readable(known, partitionIndex))
     if (!log) return { errorCode: ErrorCode.unknownTopicOrPartition, found: nothing }
     const epochError = leaderEpochError(currentLeaderEpoch)
     if (epochError !== ErrorCode.none) return { errorCode: epochError, found: nothing }

@@ -1,7 +1,8 @@
 // The baseline for a broker: a TCP server in a process of its own that only moves bytes.
 //
-//   node bareServer.ts write FILE group|os   writes all it gets to FILE; answers with how many bytes
-//                                            are stored by now (float64), synced first with `group`
+//   node bareServer.ts write FILE group|os   appends all it gets to FILE, which grows as a log does;
+//                                            answers with how many bytes of the connection are
+//                                            stored by now (float64), synced first with `group`
 //   node bareServer.ts send FILE             sends the whole of FILE to whoever connects
 //
 // It prints `:PORT` when it is ready and ends at SIGTERM.
@@ -17,7 +18,7 @@ const [mode, path = '', flush] = process.argv.slice(2)
 const maxPendingBytes = 32 * 1024 * 1024
 
 async function writeAll(socket: Socket): Promise<void> {
-  const file = await open(path, 'w')
+  const file = await open(path, 'a')
   let stored = 0
   let pending: Buffer[] = []
   let pendingBytes = 0
@@ -43,7 +44,7 @@ async function writeAll(socket: Socket): Promise<void> {
     }
     const chunks = pending.splice(0, 1024)
     if (pending.length === 0) pending = []
-    stored += (await file.writev(chunks, stored)).bytesWritten
+    stored += (await file.writev(chunks)).bytesWritten
     if (flush === 'group') await file.datasync()
     pendingBytes = pending.reduce((sum, chunk) => sum + chunk.length, 0)
     if (pendingBytes <= maxPendingBytes) socket.resume()

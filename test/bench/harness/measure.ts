@@ -38,9 +38,17 @@ export async function durationMs(task: () => Promise<void>): Promise<number> {
 }
 
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** For times of one thing done over and over: what interferes only ever adds, so the low end counts. */
+export function lowerQuartile(values: readonly number[]): number {
+  return quantile(values, 0.25)
+}
+
+function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((one, other) => one - other)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  return sorted[Math.floor((sorted.length - 1) * share)]!
 }
 
 async function timed(seconds: number, work: Work): Promise<Throughput> {

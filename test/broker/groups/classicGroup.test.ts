@@ -203,6 +203,15 @@ describe('a classic group', () => {
     expect(group.heartbeat(former)).toBe(ErrorCode.fencedInstanceId)
   })
 
+  it('gives up a static member that is silent after its assignment could not be stored', () => {
+    const { group, client, state } = start({ a: { groupInstanceId: 'i' } })
+    group.join(client('a'))
+    group.sync(client('a'))
+    group.completeAppend(ErrorCode.kafkaStorageError)
+    group.advance(10_000)
+    expect(state()).toBe('Empty')
+  })
+
   it('does not let an old client lead again that has come back as a static member', () => {
     const { group, client } = start({
       a: { groupInstanceId: 'i', supportsSkippingAssignment: false },

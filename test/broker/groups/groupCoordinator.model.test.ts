@@ -54,7 +54,7 @@ describe('GroupCoordinator', () => {
           silence(group)
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 3000 },
     )
   })
 })

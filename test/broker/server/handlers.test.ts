@@ -15,6 +15,7 @@ import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
@@ -160,6 +161,30 @@ describe('handlers', () => {
     expect(listed.topics[0]!.partitions[0]).toMatchObject({ errorCode: 0, offset: 1 })
   })
 
+  it('keeps what it has acknowledged when the power fails', async () => {
+    await create('t')
+    const send = (value: string) => {
+      const partitionData = [{ index: 0, records: batchOf(value) }]
+      const topicData = [{ name: 't', partitionData }]
+      return client.send(produce, 9, { acks: -1, timeoutMs: 1000, topicData })
+    }
+    await Promise.all(Array.from({ length: 20 }, (_, index) => send(`value ${index}`)))
+    expect(await commit('t', 11)).toBe(ErrorCode.none)
+    const lost = send('never answered')
+    await broker.crash()
+    await expect(lost).rejects.toThrow('closed')
+    client = await broker.client()
+    expect(await committed('t')).toBe(11)
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 100_000 }]
+    const topics = [{ topic: 't', partitions }]
+    const answer = await client.send(fetch, 11, { maxWaitMs: 0, minBytes: 1, topics })
+    const { records, highWatermark } = answer.responses[0]!.partitions[0]!
+    expect(highWatermark).toBeGreaterThanOrEqual(20)
+    expect([...splitBatches(records!)].slice(0, 20).map((batch) => batch.baseOffset)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index),
+    )
+  })
+
   it('forgets the offsets of a deleted topic, for good', async () => {
     await create('t')
     await commit('t', 7)
@@ -170,6 +195,20 @@ describe('handlers', () => {
     await broker.start()
     client = await broker.client()
     expect(await committed('t')).toBe(-1)
+  })
+
+  it('shows the partitions of __consumer_offsets that nobody has written to as empty', async () => {
+    await create('t')
+    await commit('t', 7)
+    const latest = await Promise.all(
+      [0, 1, 50].map(async (partitionIndex) => {
+        const partitions = [{ partitionIndex, timestamp: -1 }]
+        const topics = [{ name: '__consumer_offsets', partitions }]
+        const answer = await client.send(listOffsets, 7, { replicaId: -1, topics })
+        return answer.topics[0]!.partitions[0]!.errorCode
+      }),
+    )
+    expect(latest).toEqual([0, 0, ErrorCode.unknownTopicOrPartition])
   })
 
   it('commits nothing for partitions that are not there', async () => {

@@ -22,7 +22,7 @@ export class MemoryBroker {
   readonly disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
-  readonly network: Network = memoryNetwork()
+  network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
   broker!: Broker
@@ -51,6 +51,14 @@ export class MemoryBroker {
       listeners: [{ name: 'MEMORY', network, address }],
       openMetadataLog: async () => this.metadataLog,
     })
+  }
+
+  /** Power fails: what was not synced is gone, and so are all connections. */
+  async crash(): Promise<void> {
+    this.disk.crash()
+    for (const client of this.#clients.splice(0)) client.close()
+    this.network = memoryNetwork()
+    await this.start()
   }
 
   async client(): Promise<RawClient> {

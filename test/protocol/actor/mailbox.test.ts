@@ -55,6 +55,15 @@ describe('Mailbox', () => {
     )
   })
 
+  it('lets nobody in past a sender who waits, even when there is room', () => {
+    const mailbox = new Mailbox<string, string>(1, 10)
+    mailbox.offer('a')
+    mailbox.wait('b', 'sender of b')
+    mailbox.take()
+    expect(mailbox.offer('c')).toBe(false)
+    expect(mailbox.admit()).toBe('sender of b')
+  })
+
   it('accepts nothing more once closed, and still gives out what it holds', () => {
     const mailbox = new Mailbox<string, string>(1, 10)
     expect(mailbox.offer('a')).toBe(true)

@@ -49,7 +49,21 @@ describe('BatchQueue', () => {
     expect(queue.settle(two!, 'acknowledged')).toBe(true)
     expect(queue.next()).toBeUndefined()
     queue.resume()
-    expect(numbers(sendable(queue))).toEqual([0, 1, 3])
+    expect(numbers(sendable(queue))).toEqual([0, 1])
+  })
+
+  test('no batch is sent that would make the broker forget the oldest one', () => {
+    const queue = new BatchQueue<Numbered>(5)
+    for (let number = 0; number < 9; number++) queue.add(batch(number))
+    const [zero, ...others] = sendable(queue)
+    // The oldest was stored and its answer lost; the broker remembers it among these five.
+    for (const other of others) queue.settle(other, 'acknowledged')
+    expect(queue.next()).toBeUndefined()
+    queue.settle(zero!, 'again')
+    queue.resume()
+    expect(numbers(sendable(queue))).toEqual([0])
+    queue.settle(zero!, 'acknowledged')
+    expect(numbers(sendable(queue))).toEqual([5, 6, 7, 8])
   })
 
   test('a batch out of order waits for the older one that failed', () => {

@@ -164,13 +164,24 @@ describe('KafkaConnection', () => {
     await fake.close()
     network = memoryNetwork({ highWaterBytes: 1000 })
     fake = await FakeCluster.start(network, clock)
+    let stream!: Connection
+    const plain = network
+    network = {
+      ...plain,
+      async connect(address, timeoutMs) {
+        stream = await plain.connect(address, timeoutMs)
+        return stream
+      },
+    }
     const connection = await connect()
     fake.handle(heartbeat, () => ({ errorCode: 0 }))
     const groupId = 'g'.repeat(900)
     const answers = Array.from({ length: 50 }, () =>
       connection.send(heartbeat, { groupId, generationId: 0, memberId: '' }),
     )
-    expect(fake.asked.get('Heartbeat')).toBeUndefined()
+    // One request above the mark, and no more: 64 would be allowed in flight.
+    expect(stream.bufferedBytes).toBeGreaterThan(1000)
+    expect(stream.bufferedBytes).toBeLessThan(2000)
     await Promise.all(answers)
     expect(fake.asked.get('Heartbeat')).toBe(50)
     connection.close()

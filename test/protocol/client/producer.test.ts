@@ -141,8 +141,11 @@ describe('Producer', () => {
     await drive(clock, producer.send('orders', value('first')))
     const ask = fake.handlerOf(produce)
     let refuse = true
-    fake.handle(produce, (request, context) => {
-      if (!refuse) return ask(request, context)
+    fake.handle(produce, async (request, context) => {
+      if (!refuse) {
+        await new Promise<void>((resolve) => clock.setTimer(100, resolve))
+        return await ask(request, context)
+      }
       refuse = false
       const answer = { index: 0, errorCode: ErrorCode.messageTooLarge, baseOffset: -1 }
       return { responses: [{ name: 'orders', partitionResponses: [answer] }] }
@@ -153,9 +156,12 @@ describe('Producer', () => {
       // A batch of its own for each, all in flight together.
       await Promise.resolve()
     }
+    // Sent while the others are still under way with numbers that no broker will take.
+    const late = results[0]!.catch(() => producer.send('orders', value('late')))
     const settled = await drive(clock, Promise.allSettled(results))
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
-    expect(partition!.values()).toEqual(['first', 'good', 'better'])
+    await drive(clock, late)
+    expect(partition!.values()).toEqual(['first', 'good', 'better', 'late'])
     expect(fake.asked.get('InitProducerId')).toBe(2)
   })
 

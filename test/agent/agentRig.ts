@@ -1,0 +1,141 @@
+// An agent and a real broker in one process: a manual clock, disks in memory, an in-memory network.
+// The agent's disk can lose power, alone, and the agent be started again; the broker lives on.
+
+import { type Agent, type AgentOptions, startAgent } from '../../agent/agent.ts'
+import { type Broker, startBroker } from '../../broker/broker.ts'
+import { brokerConfig } from '../../broker/configuration.ts'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import { PartitionReader } from '../../protocol/client/partitionReader.ts'
+import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { records } from '../../protocol/kafka/recordCursor.ts'
+import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
+import { seededRandom } from '../../protocol/runtime/random.ts'
+import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../manualClock.ts'
+import { MemoryDisk } from '../memoryDisk.ts'
+import { MemoryLogger } from '../memoryLogger.ts'
+import { drive } from '../protocol/client/drive.ts'
+
+const brokerAddress = { host: 'broker', port: 9092 }
+
+export class AgentRig {
+  readonly clock = new ManualClock()
+  readonly network = memoryNetwork()
+  readonly logger = new MemoryLogger()
+  /** Called before each change of the agent's disk; may crash it. */
+  beforeChange: (operation: string, path: string) => void = () => {}
+  readonly disk = new MemoryDisk({
+    nowMs: () => this.clock.nowMs(),
+    beforeChange: (operation, path) => this.beforeChange(operation, path),
+  })
+  agent: Agent | undefined
+  #broker: Broker | undefined
+
+  async startBroker(): Promise<void> {
+    const { clock, network } = this
+    const runtime = { clock, network, random: seededRandom(1), disk: new MemoryDisk() }
+    const starting = startBroker({
+      runtime,
+      logger: silentLogger,
+      config: brokerConfig({ 'log.dir': '/broker' }),
+      listeners: [{ name: 'local', network, address: brokerAddress }],
+      openMetadataLog: async () => ({
+        load: async () => ({ snapshot: undefined, commands: [] }),
+        append: async () => {},
+        compact: async () => {},
+        close: async () => {},
+      }),
+    })
+    this.#broker = await drive(clock, starting)
+  }
+
+  async startAgent(configuration: string, options: Partial<AgentOptions> = {}): Promise<void> {
+    const { clock, network, disk, logger } = this
+    const runtime = { clock, network, disk, random: seededRandom(2) }
+    const host = { name: 'host', address: '10.0.0.1' }
+    this.agent = await drive(
+      clock,
+      startAgent({ runtime, logger, name: 'a1', configuration, host, ...options }),
+    )
+  }
+
+  async stopAgent(): Promise<void> {
+    const agent = this.agent
+    this.agent = undefined
+    if (agent !== undefined) await drive(this.clock, agent.stop())
+  }
+
+  /** Lets time pass until `condition` holds; fails after ten minutes of the clock. */
+  async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const deadlineMs = this.clock.monotonicMs() + 600_000
+    while (!(await condition())) {
+      if (this.clock.monotonicMs() > deadlineMs) throw new Error('it never came to be')
+      await this.clock.advanceAndSettle(20)
+    }
+  }
+
+  /** Appends to a file as a program would that syncs what it writes. */
+  async append(path: string, text: string): Promise<void> {
+    const file = await this.disk.open(path, 'write')
+    const { sizeBytes } = await file.stat()
+    await file.write([Buffer.from(text)], sizeBytes)
+    await file.sync()
+    await file.close()
+    await this.disk.syncDirectory(path.slice(0, path.lastIndexOf('/')) || '/')
+  }
+
+  /** Every record's value in a topic's partition, in order. */
+  async values(topic: string, partition = 0): Promise<string[]> {
+    const { clock, network } = this
+    const runtime = { clock, network, random: seededRandom(3) }
+    const cluster = new Cluster(runtime, { bootstrap: [brokerAddress], clientId: 'test' })
+    const reading = async () => {
+      const reader = new PartitionReader(cluster, { topic, partition, maxWaitMs: 1 })
+      const values: string[] = []
+      for (let offset = 0; ; ) {
+        const { batches, highWatermark } = await reader.fetch(offset)
+        for (const batch of splitBatches(batches)) {
+          for (const record of records(batch, 10_000_000)) values.push(String(record.value))
+          offset = batch.nextOffset
+        }
+        if (offset >= highWatermark) return values
+      }
+    }
+    const values = await drive(clock, reading())
+    await cluster.close()
+    return values
+  }
+
+  async close(): Promise<void> {
+    await this.stopAgent()
+    if (this.#broker) await drive(this.clock, this.#broker.close())
+  }
+}
+
+/** taildir -> file channel -> Kafka. */
+export function tailToKafka(extra: Readonly<Record<string, string | number>> = {}): string {
+  const lines: Record<string, string | number> = {
+    sources: 'r1',
+    channels: 'c1',
+    sinks: 'k1',
+    'sources.r1.type': 'TAILDIR',
+    'sources.r1.filegroups': 'f1',
+    'sources.r1.filegroups.f1': '/logs/app\\\\.log',
+    'sources.r1.positionFile': '/agent/positions.json',
+    'sources.r1.batchSize': 5,
+    'sources.r1.channels': 'c1',
+    'channels.c1.type': 'file',
+    'channels.c1.checkpointDir': '/agent/checkpoint',
+    'channels.c1.dataDirs': '/agent/data',
+    'channels.c1.minimumRequiredSpace': 0,
+    'sinks.k1.type': 'org.apache.flume.sink.kafka.KafkaSink',
+    'sinks.k1.channel': 'c1',
+    'sinks.k1.kafka.bootstrap.servers': 'broker:9092',
+    'sinks.k1.kafka.topic': 'lines',
+    'sinks.k1.flumeBatchSize': 7,
+    ...extra,
+  }
+  return Object.entries(lines)
+    .map(([key, value]) => `a1.${key} = ${value}`)
+    .join('\n')
+}

@@ -1,0 +1,71 @@
+// Our own client as the benchmarks of brokers use it, over TCP, against whatever broker.
+
+import { Admin } from '../../../protocol/client/admin.ts'
+import { BatchSender } from '../../../protocol/client/batchSender.ts'
+import { Cluster } from '../../../protocol/client/cluster.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import type { Address } from '../../../protocol/runtime/network.ts'
+import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import type { Work } from './measure.ts'
+import type { OrderBatches } from './orderBatches.ts'
+
+/** Batches under way at a time, as an idempotent producer may have. */
+export const inFlight = 5
+export const batchBytes = 512 * 1024
+
+/** A topic of one partition on a broker, and the client for it. The topic is removed afterwards. */
+export class BenchTopic {
+  readonly cluster: Cluster
+  readonly name: string
+  readonly #admin: Admin
+
+  private constructor(address: Address) {
+    const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+    this.cluster = new Cluster(runtime, { bootstrap: [address], clientId: 'bench' })
+    this.name = `bench-${runtime.random.uint32().toString(16)}`
+    this.#admin = new Admin(this.cluster)
+  }
+
+  static async create(address: Address): Promise<BenchTopic> {
+    const topic = new BenchTopic(address)
+    try {
+      await topic.#admin.createTopics([{ name: topic.name, partitions: 1 }])
+    } catch (error) {
+      await topic.cluster.close()
+      throw error
+    }
+    return topic
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await this.#admin.deleteTopics([this.name])
+    } finally {
+      await this.cluster.close()
+    }
+  }
+
+  /** Sends batches, `inFlight` at a time, until it is over. */
+  produce(orders: OrderBatches): Work {
+    return async (isOver) => {
+      const sender = new BatchSender(this.cluster, systemClock, {
+        acks: -1,
+        deliveryTimeoutMs: 30_000,
+        maxInFlight: inFlight,
+      })
+      let bytes = 0
+      let next = 0
+      const one = async () => {
+        while (!isOver(bytes)) {
+          const batch = orders.batches[next++ % orders.batches.length]!
+          await sender.send(this.name, 0, batch)
+          bytes += batch.length
+        }
+      }
+      await Promise.all(Array.from({ length: inFlight }, one))
+      sender.close()
+      return { bytes, records: bytes / orders.bytesPerRecord }
+    }
+  }
+}

@@ -1,0 +1,13 @@
+// Programs that a part of the tests needs and npm does not bring. Without one, its tests are left out
+// and say so; with CI=true they fail, because CI must run everything.
+
+import { spawnSync } from 'node:child_process'
+
+/** Whether the tests that need `tool` can run here. Throws with CI=true when they cannot. */
+export function hasTool(tool: string): boolean {
+  if (spawnSync('which', [tool]).status === 0) return true
+  const how = `${tool} is missing: on Debian or Ubuntu, sudo apt-get install ${tool}`
+  if (process.env.CI === 'true') throw new Error(how)
+  console.warn(`left out: ${how}`)
+  return false
+}
