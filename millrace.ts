@@ -4,7 +4,7 @@
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { Board } from './broker/admin/board.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
@@ -27,8 +27,6 @@ const defaultPort = 9092
 const defaultConsolePort = 8080
 /** The broker's name for those in the same process. */
 const inside = { host: 'millrace.inside', port: 9092 }
-
-await main()
 
 async function main(): Promise<void> {
   try {
@@ -80,13 +78,18 @@ function commands(): Command {
     .command('submit')
     .description('runs a job, a TypeScript module, until it is stopped')
     .argument('<job>', "the job's module")
-    .option('--bootstrap <host:port,...>', 'brokers to ask first (default: 127.0.0.1:9092)')
-    .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/NAME)')
+    .option('--bootstrap <host:port,...>', 'brokers to ask first', '127.0.0.1:9092')
+    .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
     .option('--executors <number>', 'worker threads (default: 2)', positive)
-    .option('--batch-interval <ms>', 'time between batches (default: 1000)', positive)
-    .action(async (module: string, options) =>
-      (await import('./engine/command.ts')).submitCommand({ job: module, ...options }),
-    )
+    .option('--batch-interval-ms <ms>', "time between batches (default: the job's own)", positive)
+    .action(async (module: string, options) => {
+      const directory = join('millrace-jobs', basename(module, extname(module)))
+      await (await import('./engine/command.ts')).submitCommand({
+        directory,
+        ...options,
+        job: module,
+      })
+    })
   return program
 }
 
@@ -195,10 +198,10 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
 
   const page = await onPort(options.consolePort, defaultConsolePort, (port) =>
     rooms.startConsole({
-      clock: runtime.clock,
+      runtime,
       logger,
       address: { host: '127.0.0.1', port },
-      cluster,
+      bootstrap: [inside],
       topics: () => broker.topics(),
       metrics: () => metrics.expose(),
     }),
@@ -371,7 +374,8 @@ function stopSignal(): Promise<void> {
 
 /** What a user can do something about has a code; anything else is a bug, and shows its stack. */
 function isOperational(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && error.code !== 'ASSERTION_FAILED'
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return false
+  return error.code !== 'ASSERTION_FAILED' && !error.code.startsWith('ERR_')
 }
 
 class DemoError extends Error {
@@ -389,3 +393,5 @@ function positive(text: string): number {
   if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
   throw new InvalidArgumentError('give a whole number of at least 1.')
 }
+
+await main()

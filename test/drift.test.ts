@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { generatedDocs } from './generatedDocs.ts'
 
-test.each([...generatedDocs()])('%s says what the code does (npm run docs)', async (path, content) => {
-  expect(await readFile(join(import.meta.dirname, '..', path), 'utf8')).toBe(content)
-})
+test.each([...generatedDocs()])(
+  '%s says what the code does (npm run docs)',
+  async (path, content) => {
+    expect(await readFile(join(import.meta.dirname, '..', path), 'utf8')).toBe(content)
+  },
+)

@@ -2,8 +2,8 @@
 // compares, so that no page can say what the code does not.
 
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
-import { apis } from '../protocol/kafka/apis.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
+import { apis } from '../protocol/kafka/apis.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -29,12 +29,13 @@ function brokerConfigurationPage(): string {
 }
 
 function protocolSupportPage(): string {
-  const served = new Set(servedApis())
+  const served = new Set(servedApis.map(({ key }) => key))
   const rows = [...apis]
     .sort((a, b) => a.key - b.key)
     .map(({ key, name, minVersion, maxVersion, advertisedMinVersion }) => {
       const spoken = `${minVersion}–${maxVersion}`
-      const told = advertisedMinVersion === minVersion ? '' : `, advertised from ${advertisedMinVersion}`
+      const told =
+        advertisedMinVersion === minVersion ? '' : `, advertised from ${advertisedMinVersion}`
       return `| ${key} | ${name} | ${spoken} | ${served.has(key) ? `yes${told}` : 'not yet'} |`
     })
   return page(

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
 import { type FastifyInstance, fastify } from 'fastify'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import type { Timer } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { TopicOverview } from '../server/overview.ts'
 import { Board } from './board.ts'
@@ -20,12 +21,12 @@ import { pageHtml, vendored } from './pageHtml.ts'
 import { followStatus } from './statusFollower.ts'
 
 export interface ConsoleOptions {
-  readonly clock: Clock
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
   /** Loopback only; port 0 takes a free one. */
   readonly address: Address
-  /** Reads the status topic. The caller closes it, after the console. */
-  readonly cluster: Cluster
+  /** Brokers to ask first for the status topic. */
+  readonly bootstrap: readonly Address[]
   /** The broker's counters of its topics, read once a second. */
   readonly topics: () => readonly TopicOverview[]
   /** The text of `GET /metrics`, in Prometheus' format. */
@@ -43,7 +44,8 @@ const tickMs = 1_000
 
 /** Starts serving. Fails with ConsoleError NOT_LOOPBACK or PORT_IN_USE. */
 export async function startConsole(options: ConsoleOptions): Promise<Console> {
-  const { address, clock, logger } = options
+  const { address, runtime, logger, bootstrap } = options
+  const { clock } = runtime
   if (!isLoopback(address.host)) throw notLoopback(address.host)
 
   const board = new Board()
@@ -51,7 +53,8 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const server = await newServer(options, board, stream)
   await listen(server, address)
 
-  const follower = followStatus(options.cluster, clock, logger, (status) => {
+  const cluster = new Cluster(runtime, { bootstrap, clientId: 'millrace-console' })
+  const follower = followStatus(cluster, clock, logger, (status) => {
     board.hear(status, clock.nowMs())
   })
   let timer: Timer
@@ -67,14 +70,14 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     board,
     async close() {
       timer.cancel()
-      await follower.stop()
-      await server.close()
+      await Promise.all([follower.stop(), cluster.close(), server.close()])
     },
   }
 }
 
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
-  const { clock, metrics } = options
+  const { runtime, metrics } = options
+  const { clock } = runtime
   // Open pages would otherwise hold the close until they go away.
   const server = fastify({ forceCloseConnections: true })
   const html = pageHtml()

@@ -58,9 +58,10 @@ const served: readonly Handler[] = [
   describeClusterHandler,
 ]
 
-const ranges = [...served.map(({ api }) => api), apiVersions]
+/** Every API that this broker answers. */
+export const servedApis = [...served.map(({ api }) => api), apiVersions]
 const handlers = new Map(
-  [...served, apiVersionsHandler(ranges)].map((entry) => [entry.api.key, entry]),
+  [...served, apiVersionsHandler(servedApis)].map((entry) => [entry.api.key, entry]),
 )
 
 /** What is written to the client: the chunks of one frame, or nothing. */

@@ -13,6 +13,8 @@ export interface OffsetLogEntry {
   /** The batch's nominal time, in milliseconds since the epoch. */
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
+  /** Records of this batch and all before it, since the job first started. */
+  readonly recordsTotal?: number
 }
 
 export class OffsetLog {

@@ -92,6 +92,11 @@ export interface TaskContext {
     partition: number,
     change: (state: KeyedState) => void,
   ): Promise<readonly (readonly [string, unknown])[]>
+  /**
+   * Computes a partition once for all tasks that ask for it at the same time. A context without it
+   * computes the partition for each of them.
+   */
+  share?<T>(rdd: Lineage<T>, partition: number, sink: Sink<T>): Promise<void>
 }
 
 /** Partition i reads the parent's partition i. */

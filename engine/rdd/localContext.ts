@@ -3,10 +3,10 @@
 // against, so it must never share the scheduler's code.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import { writeBuckets } from '../shuffle/buckets.ts'
 import { type Action, runAction } from './action.ts'
 import type { Bucket, Lineage, ShuffleDependency, TaskContext } from './lineage.ts'
 import { Rdd, type RddContext } from './rdd.ts'
-import { writeBuckets } from '../shuffle/buckets.ts'
 
 export interface LocalContext extends RddContext {
   /** An RDD of the elements in their order, cut into partitions of about equal length. */

@@ -1,6 +1,7 @@
 // The narrow transformations, as plans: each partition needs known partitions of its parents, and
 // nothing moves. Each plan wraps its parent's sink once per partition, never once per element.
 
+import type { Key } from './key.ts'
 import {
   type Dependency,
   type Lineage,
@@ -9,7 +10,6 @@ import {
   type Sink,
   type TaskContext,
 } from './lineage.ts'
-import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
 /** An RDD before it has an id. */
@@ -126,6 +126,18 @@ function sideBySide<T>(parents: readonly Lineage<T>[]): RddPlan<T> {
         if (within !== undefined) return parents[index]!.compute(within, task, sink)
       }
     },
+  }
+}
+
+/** What several RDDs are made of: tasks that run together compute its partitions only once. */
+export function shared<T>(parent: Lineage<T>): RddPlan<T> {
+  return {
+    name: 'shared',
+    partitionCount: parent.partitionCount,
+    dependencies: [oneToOne(parent)],
+    partitioner: parent.partitioner,
+    compute: (partition, task, sink) =>
+      task.share ? task.share(parent, partition, sink) : parent.compute(partition, task, sink),
   }
 }
 

@@ -63,9 +63,7 @@ export class Rdd<T> implements Lineage<T> {
   }
 
   /** Hands over each partition as a whole: its elements must fit in memory. */
-  mapPartitions<U>(
-    transform: (elements: readonly T[], partition: number) => Iterable<U>,
-  ): Rdd<U> {
+  mapPartitions<U>(transform: (elements: readonly T[], partition: number) => Iterable<U>): Rdd<U> {
     return this.#derive(narrow.mapPartitions(this, transform))
   }
 
@@ -149,7 +147,9 @@ export class Rdd<T> implements Lineage<T> {
       elements.length === 0 ? [] : [elements.reduce((left, right) => combine(left, right))],
     )
     const partials = await partial.collect()
-    return partials.length === 0 ? undefined : partials.reduce((left, right) => combine(left, right))
+    return partials.length === 0
+      ? undefined
+      : partials.reduce((left, right) => combine(left, right))
   }
 
   /** The first `limit` elements, running no more partitions than it takes. */

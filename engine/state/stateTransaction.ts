@@ -57,6 +57,11 @@ export class StateTransaction<Value> {
     }
   }
 
+  /** Whether the state would differ from the one before; writes that change nothing do not count. */
+  get hasChanges(): boolean {
+    return this.#writes.size > 0
+  }
+
   /** Makes the writes durable as the state of this batch. The transaction is over, however it ends. */
   async commit(): Promise<void> {
     this.#requireOpen()

@@ -96,7 +96,7 @@ function threePrograms(directory: string, bootstrap: string): Three {
       'job',
       [
         ...['submit', 'engine/jobs/orderDemographics.ts', '--bootstrap', bootstrap],
-        ...['--directory', join(directory, 'job'), '--batch-interval', '200'],
+        ...['--directory', join(directory, 'job'), '--batch-interval-ms', '200'],
       ],
       /running/,
     ),

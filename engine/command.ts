@@ -1,0 +1,91 @@
+// `millrace job submit`: the edge between the command line and submitJob. Every mistake of the user
+// ends in one clear line and exit code 1.
+
+import { resolve } from 'node:path'
+import { systemClock } from '../protocol/runtime/clock.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import { systemRandom } from '../protocol/runtime/random.ts'
+import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
+import { type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type RunningJob, submitJob } from './submit.ts'
+
+export interface SubmitArguments {
+  /** The job module's file. */
+  readonly job: string
+  /** Comma-separated `host:port`. */
+  readonly bootstrap: string
+  /** Where the job keeps checkpoint and state. */
+  readonly directory: string
+  readonly executors?: number | undefined
+  readonly batchIntervalMs?: number | undefined
+  readonly logLevel?: LogLevel | undefined
+}
+
+/** Runs the job until it fails or a signal comes. Sets the exit code; never throws for a user's mistake. */
+export async function submitCommand(args: SubmitArguments): Promise<void> {
+  try {
+    const running = await start(args)
+    const { executors = 2, bootstrap } = args
+    process.stdout.write(
+      `millrace job ${running.name} running, ${executors} executors, reading from ${bootstrap}\n`,
+    )
+    await untilStopped(running)
+  } catch (error) {
+    if (!isOperational(error)) throw error
+    process.stderr.write(`millrace job: ${error.message}\n`)
+    process.exitCode = 1
+  }
+}
+
+function start({
+  job,
+  bootstrap,
+  directory,
+  executors,
+  batchIntervalMs,
+  logLevel,
+}: SubmitArguments) {
+  return submitJob({
+    runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+    logger: pinoLogger(logLevel ?? 'warn'),
+    module: resolve(job),
+    bootstrap: parseBootstrap(bootstrap),
+    directory: resolve(directory),
+    ...(executors === undefined ? {} : { executors }),
+    ...(batchIntervalMs === undefined ? {} : { batchIntervalMs }),
+    checkTypes: true,
+  })
+}
+
+async function untilStopped(running: RunningJob): Promise<void> {
+  const stop = () => void running.stop().catch(() => {})
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  try {
+    await running.finished
+  } finally {
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+  }
+}
+
+class BootstrapError extends Error {
+  readonly code = 'BOOTSTRAP_INVALID'
+}
+
+function parseBootstrap(list: string): Address[] {
+  return list.split(',').map((entry) => {
+    const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(entry.trim()) ?? []
+    if (host !== undefined && Number(port) > 0 && Number(port) < 65_536) {
+      return { host, port: Number(port) }
+    }
+    throw new BootstrapError(`'${entry}' is not the address of a broker: give host:port`)
+  })
+}
+
+/** Failures with a code are made for people; everything else is a bug and must look like one. */
+function isOperational(error: unknown): error is Error {
+  const { code } = error as { code?: unknown }
+  return error instanceof Error && typeof code === 'string' && code !== 'ASSERTION_FAILED'
+}

@@ -1,0 +1,75 @@
+// What runs in an executor's worker thread: it imports the job module, builds the graph, makes sure
+// that it is the driver's graph, and runs tasks until it is told to stop. An error that is nobody's
+// ends the thread, and the driver replaces it.
+
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import { systemClock } from '../../protocol/runtime/clock.ts'
+import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
+import { portNetwork } from '../../protocol/runtime/portNetwork.ts'
+import { systemRandom } from '../../protocol/runtime/random.ts'
+import { EngineError, reportError } from '../engineError.ts'
+import { fingerprint, loadJob } from '../jobModule.ts'
+import { TopicScanner } from '../sources/topicScanner.ts'
+import { StreamGraph } from '../stream/streamGraph.ts'
+import { StateStores } from './stateStores.ts'
+import type { TaskReport } from './task.ts'
+import { TaskRunner } from './taskRunner.ts'
+import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
+
+assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
+const port = parentPort
+const setup = workerData as WorkerSetup
+
+try {
+  await serve()
+} catch (error) {
+  if (!(error instanceof EngineError)) throw error
+  port.postMessage({ kind: 'refused', error: reportError(error) } satisfies FromWorker)
+}
+
+async function serve(): Promise<void> {
+  const graph = await buildGraph()
+  const network = portNetwork(setup.network)
+  const runtime = { clock: systemClock, random: systemRandom(), network }
+  const cluster = new Cluster(runtime, setup)
+  const states = new StateStores({ clock: systemClock, directory: setup.stateDirectory })
+  const runner = new TaskRunner(graph, new TopicScanner(cluster), states)
+  port.on('message', (message: ToWorker) => {
+    if (message.kind === 'batch') runner.addBatch(message.batch)
+    else if (message.kind === 'run') void runner.run(message.tasks, send)
+    else void stop(runner, cluster)
+  })
+  port.postMessage({ kind: 'ready' } satisfies FromWorker)
+}
+
+async function buildGraph(): Promise<StreamGraph> {
+  const { job, contentHash } = await loadJob(nodeDisk, setup.moduleUrl, { checkTypes: false })
+  const graph = new StreamGraph(job, setup)
+  if (fingerprint(graph, contentHash) === setup.fingerprint) return graph
+  throw new EngineError(
+    'JOB_MODULE_CHANGED',
+    `${setup.moduleUrl} has changed while the job was running, or builds another graph each time ` +
+      'it is imported: start the job again',
+  )
+}
+
+/** What cannot be sent to another thread is the job's mistake and fails the task. */
+function send(report: TaskReport): void {
+  try {
+    port.postMessage({ kind: 'report', report } satisfies FromWorker)
+  } catch (cause) {
+    if (!(cause instanceof DOMException) || cause.name !== 'DataCloneError') throw cause
+    const message = `a task's result cannot be sent to the driver: ${cause.message}; make it plain values`
+    const outcome = { kind: 'failed', error: { message, code: 'TASK_FAILED' } } as const
+    port.postMessage({ kind: 'report', report: { ...report, outcome } } satisfies FromWorker)
+  }
+}
+
+async function stop(runner: TaskRunner, cluster: Cluster): Promise<void> {
+  await runner.close()
+  await cluster.close()
+  port.postMessage({ kind: 'stopped' } satisfies FromWorker)
+  port.close()
+}

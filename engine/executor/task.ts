@@ -1,0 +1,57 @@
+// What driver and executors say to one another. Plain values, for they cross threads: a task names
+// an RDD by the id that both sides know it by, and brings the buckets that it reads along.
+
+import type { ErrorReport } from '../engineError.ts'
+import type { Action } from '../rdd/action.ts'
+import type { Bucket } from '../rdd/lineage.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
+
+/** Buckets of all map partitions, by `shuffleInputKey`. */
+export type ShuffleInputs = ReadonlyMap<string, readonly Bucket[]>
+
+export type TaskWork =
+  /** Writes one map partition of a shuffle; the value is its buckets. */
+  | { readonly kind: 'map'; readonly shuffleId: string }
+  /** Runs an action on one partition of an RDD. */
+  | { readonly kind: 'result'; readonly rddId: string; readonly action: Action }
+
+export interface Task {
+  readonly taskId: number
+  /** The batch that runs, even when the task computes something of an earlier one again. */
+  readonly batchId: number
+  readonly work: TaskWork
+  readonly partition: number
+  readonly inputs: ShuffleInputs
+}
+
+export interface TaskReport {
+  readonly taskId: number
+  readonly outcome:
+    | { readonly kind: 'finished'; readonly value: unknown }
+    | { readonly kind: 'failed'; readonly error: ErrorReport }
+  /** Of what the task read from topics. */
+  readonly oldestTimestampMs: number | undefined
+}
+
+export function shuffleInputKey(shuffleId: string, reducePartition: number): string {
+  return `${shuffleId}/${reducePartition}`
+}
+
+/** One place where tasks run, as the driver sees it. */
+export interface Executor {
+  /** Makes a batch known; tasks of it come later. */
+  addBatch(batch: BatchInfo): void
+  /** Starts all of them at once, so that they can share what they read. */
+  run(tasks: readonly Task[]): void
+  /** Ends it, whatever it is doing. Nothing is reported afterwards. */
+  stop(): Promise<void>
+}
+
+export interface ExecutorListener {
+  onReport(report: TaskReport): void
+  /** It is gone, and with it what it was doing. Comes at most once, and not after `stop`. */
+  onLost(error: Error): void
+}
+
+/** Resolves when the executor can take tasks; rejects when it never will. */
+export type StartExecutor = (slot: number, listener: ExecutorListener) => Promise<Executor>

@@ -1,0 +1,86 @@
+// Runs the tasks of one executor: finds the RDD that a task names in its own graph and gives it what
+// an RDD may reach. The same in a worker thread and in the driver's own thread.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import { reportError } from '../engineError.ts'
+import { runAction } from '../rdd/action.ts'
+import type { TaskContext } from '../rdd/lineage.ts'
+import { writeBuckets } from '../shuffle/buckets.ts'
+import type { Scanner } from '../sources/topicScanner.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { StreamGraph } from '../stream/streamGraph.ts'
+import { SharedPasses } from './sharedPasses.ts'
+import type { StateStores } from './stateStores.ts'
+import { shuffleInputKey, type Task, type TaskReport } from './task.ts'
+
+export class TaskRunner {
+  readonly #graph: StreamGraph
+  readonly #scanner: Scanner
+  readonly #states: StateStores
+  readonly #passes = new SharedPasses()
+  #ready: Promise<void> = Promise.resolve()
+
+  constructor(graph: StreamGraph, scanner: Scanner, states: StateStores) {
+    this.#graph = graph
+    this.#scanner = scanner
+    this.#states = states
+  }
+
+  addBatch(batch: BatchInfo): void {
+    this.#graph.addBatch(batch)
+    this.#ready = this.#states.forgetResults()
+  }
+
+  /** Starts all tasks before the first of them waits, so that they meet in shared passes. */
+  async run(tasks: readonly Task[], report: (report: TaskReport) => void): Promise<void> {
+    await this.#ready
+    await Promise.all(tasks.map(async (task) => report(await this.#run(task))))
+  }
+
+  async close(): Promise<void> {
+    this.#scanner.close()
+    await this.#states.close()
+  }
+
+  async #run(task: Task): Promise<TaskReport> {
+    const read = { oldestTimestampMs: undefined as number | undefined }
+    try {
+      const value = await this.#work(task, this.#context(task, read))
+      return { taskId: task.taskId, outcome: { kind: 'finished', value }, ...read }
+    } catch (error) {
+      const outcome = { kind: 'failed', error: reportError(error) } as const
+      return { taskId: task.taskId, outcome, ...read }
+    }
+  }
+
+  #work({ work, partition }: Task, context: TaskContext): Promise<unknown> {
+    if (work.kind === 'map') {
+      return writeBuckets(this.#graph.shuffle(work.shuffleId), partition, context)
+    }
+    const [batchId, streamId] = work.rddId.split(':').map(Number)
+    const rdd = this.#graph.rddOfStream(streamId!, batchId!)
+    assert(rdd?.id === work.rddId, `the graph has ${rdd?.id} where the driver has ${work.rddId}`)
+    return runAction(work.action, rdd, partition, context)
+  }
+
+  #context(task: Task, read: { oldestTimestampMs: number | undefined }): TaskContext {
+    const context: TaskContext = {
+      batchId: task.batchId,
+      readShuffle(shuffleId, reducePartition) {
+        const buckets = task.inputs.get(shuffleInputKey(shuffleId, reducePartition))
+        assert(buckets, `the task came without ${shuffleId}, partition ${reducePartition}`)
+        return Promise.resolve(buckets)
+      },
+      scan: async (scan, sink) => {
+        const { oldestTimestampMs } = await this.#scanner.scan(scan, sink)
+        if (!(read.oldestTimestampMs! <= oldestTimestampMs!)) {
+          read.oldestTimestampMs = oldestTimestampMs ?? read.oldestTimestampMs
+        }
+      },
+      updateState: (operator, partition, change) =>
+        this.#states.update(operator, partition, task.batchId, change),
+      share: (rdd, partition, sink) => this.#passes.share(rdd, partition, context, sink),
+    }
+    return context
+  }
+}

@@ -1,0 +1,92 @@
+// An executor in a worker thread, seen from the driver. The thread reaches brokers through the
+// driver's network, so it works with the embedded broker as with one elsewhere.
+
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { sleep } from '../../protocol/runtime/clock.ts'
+import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { EngineError, type EngineErrorCode } from '../engineError.ts'
+import type { Executor, ExecutorListener, StartExecutor } from './task.ts'
+import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
+
+export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
+  readonly runtime: Pick<Runtime, 'clock' | 'network'>
+}
+
+/** How long a worker may take to close its stores; a task that never ends must not hold up a stop. */
+const stopTimeoutMs = 3000
+
+export function workerExecutors(options: WorkerExecutorOptions): StartExecutor {
+  return (slot, listener) => new WorkerExecutor(slot, options, listener).started
+}
+
+class WorkerExecutor implements Executor {
+  readonly started: Promise<Executor>
+  readonly #worker: Worker
+  readonly #clock: Runtime['clock']
+  readonly #stopped = new AbortController()
+  #isReady = false
+  #isStopping = false
+
+  constructor(slot: number, options: WorkerExecutorOptions, listener: ExecutorListener) {
+    const { runtime, ...setup } = options
+    this.#clock = runtime.clock
+    const { port1, port2 } = new MessageChannel()
+    const served = servePortNetwork(port1, runtime.network)
+    const workerData: WorkerSetup = { ...setup, network: port2 }
+    this.#worker = new Worker(workerFile(), {
+      name: `executor-${slot}`,
+      workerData,
+      transferList: [port2],
+    })
+    const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
+    this.started = new Promise((resolve, reject) => {
+      const lost = (error: Error) => {
+        served.close()
+        this.#stopped.abort()
+        if (!this.#isReady) return reject(error)
+        if (!this.#isStopping) listener.onLost(error)
+        this.#isStopping = true
+      }
+      this.#worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'report') return listener.onReport(message.report)
+        if (message.kind === 'stopped') return this.#stopped.abort()
+        if (message.kind === 'refused') {
+          const { code, message: text } = message.error
+          return reject(new EngineError((code ?? 'EXECUTOR_FAILED') as EngineErrorCode, text))
+        }
+        this.#isReady = true
+        resolve(this)
+      })
+      this.#worker.on('error', (cause) =>
+        lost(new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)),
+      )
+      this.#worker.on('exit', () => lost(died))
+    })
+  }
+
+  addBatch(batch: Extract<ToWorker, { kind: 'batch' }>['batch']): void {
+    this.#send({ kind: 'batch', batch })
+  }
+
+  run(tasks: Extract<ToWorker, { kind: 'run' }>['tasks']): void {
+    this.#send({ kind: 'run', tasks })
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#send({ kind: 'stop' })
+    await sleep(this.#clock, stopTimeoutMs, this.#stopped.signal)
+    await this.#worker.terminate()
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message)
+  }
+}
+
+/** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */
+function workerFile(): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`./executorWorker.${extension}`, import.meta.url)
+}

@@ -1,0 +1,30 @@
+// The messages between the driver's thread and an executor's worker thread.
+
+import type { MessagePort } from 'node:worker_threads'
+import type { Address } from '../../protocol/runtime/network.ts'
+import type { ErrorReport } from '../engineError.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { Task, TaskReport } from './task.ts'
+
+export interface WorkerSetup {
+  readonly moduleUrl: string
+  /** Of the driver's graph; the worker refuses to run another. */
+  readonly fingerprint: string
+  readonly batchIntervalMs: number
+  readonly bootstrap: readonly Address[]
+  readonly clientId: string
+  readonly stateDirectory: string
+  /** The way to the driver's network. */
+  readonly network: MessagePort
+}
+
+export type ToWorker =
+  | { readonly kind: 'batch'; readonly batch: BatchInfo }
+  | { readonly kind: 'run'; readonly tasks: readonly Task[] }
+  | { readonly kind: 'stop' }
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'refused'; readonly error: ErrorReport }
+  | { readonly kind: 'report'; readonly report: TaskReport }
+  | { readonly kind: 'stopped' }

@@ -1,0 +1,267 @@
+// Decides which tasks run where, so that jobs end with the right results whatever fails on the way.
+// A state machine after Spark's DAGScheduler: an event goes in, effects come out; it waits for
+// nothing, knows no thread and holds no data but the results of jobs that are not finished.
+//
+// A job is split into stages at its shuffles. Only what is missing is computed: map outputs of an
+// earlier job are used as they are, and lost ones are computed again from their lineage.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { ErrorReport } from '../engineError.ts'
+import type { Action } from '../rdd/action.ts'
+import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
+import { MapOutputTracker, type OutputHolder } from './mapOutputTracker.ts'
+import { affinityOf, createStage, type Stage } from './stage.ts'
+
+export interface JobSubmission {
+  readonly jobId: number
+  readonly rdd: Lineage<unknown>
+  readonly action: Action
+  /** The job's results come in the order of these. */
+  readonly partitions: readonly number[]
+}
+
+export type DagEvent =
+  | ({ readonly kind: 'jobSubmitted' } & JobSubmission)
+  /** `value` is a result; a map task's output is already with its holder. */
+  | {
+      readonly kind: 'taskFinished'
+      readonly taskId: number
+      readonly holder: OutputHolder
+      readonly value?: unknown
+    }
+  | { readonly kind: 'taskFailed'; readonly taskId: number; readonly error: ErrorReport }
+  /** A task did not find a map output that the tracker knows of. */
+  | {
+      readonly kind: 'fetchFailed'
+      readonly taskId: number
+      readonly shuffleId: string
+      readonly mapPartition: number
+    }
+  | { readonly kind: 'executorRegistered'; readonly executor: number }
+  /** With `error` when it died of its work: then its tasks have failed, too. */
+  | { readonly kind: 'executorLost'; readonly executor: number; readonly error?: ErrorReport }
+  /** No job will read the shuffle any more. */
+  | { readonly kind: 'shuffleForgotten'; readonly shuffleId: string }
+
+export type DagEffect =
+  | {
+      readonly kind: 'launchTask'
+      readonly taskId: number
+      readonly executor: number
+      readonly stage: Stage
+      readonly partition: number
+    }
+  | { readonly kind: 'jobFinished'; readonly jobId: number; readonly results: unknown[] }
+  | { readonly kind: 'jobFailed'; readonly jobId: number; readonly error: ErrorReport }
+
+export interface DagSchedulerOptions {
+  /** Slots that executors have; a state partition belongs to slot `partition % executorSlots`. */
+  readonly executorSlots: number
+  /** Failures of one task that abort its stage. */
+  readonly maxTaskFailures?: number
+  /** Fetch failures of a stage, without a task finished in between, that abort it. */
+  readonly maxFetchFailures?: number
+}
+
+interface ActiveJob {
+  readonly jobId: number
+  readonly stage: Stage
+  readonly partitions: readonly number[]
+  readonly results: Map<number, unknown>
+}
+
+interface RunningTask {
+  readonly stage: Stage
+  readonly partition: number
+  readonly executor: number
+}
+
+export class DagScheduler {
+  readonly #options: Required<DagSchedulerOptions>
+  readonly #tracker = new MapOutputTracker()
+  readonly #jobs = new Map<number, ActiveJob>()
+  /** By shuffle id. */
+  readonly #mapStages = new Map<string, Stage>()
+  readonly #tasks = new Map<number, RunningTask>()
+  readonly #executors = new Set<number>()
+  #lastTaskId = 0
+  #effects: DagEffect[] = []
+
+  constructor(options: DagSchedulerOptions) {
+    this.#options = { maxTaskFailures: 4, maxFetchFailures: 4, ...options }
+  }
+
+  /** The effects, in the order in which they are to be carried out. */
+  handle(event: DagEvent): DagEffect[] {
+    return this.handleAll([event])
+  }
+
+  /** Handles all events before it launches anything: what is launched together can share work. */
+  handleAll(events: readonly DagEvent[]): DagEffect[] {
+    this.#effects = []
+    for (const event of events) this.#apply(event)
+    for (const job of [...this.#jobs.values()]) this.#advance(job)
+    return this.#effects
+  }
+
+  /** A task that is running, for a shell that has its output. Undefined when nobody waits for it. */
+  task(taskId: number): { readonly stage: Stage; readonly partition: number } | undefined {
+    return this.#tasks.get(taskId)
+  }
+
+  #apply(event: DagEvent): void {
+    switch (event.kind) {
+      case 'jobSubmitted':
+        return this.#submit(event)
+      case 'taskFinished':
+        return this.#taskFinished(event.taskId, event.holder, event.value)
+      case 'taskFailed':
+        return this.#taskFailed(event.taskId, event.error)
+      case 'fetchFailed':
+        return this.#fetchFailed(event)
+      case 'executorRegistered':
+        this.#executors.add(event.executor)
+        return
+      case 'executorLost':
+        return this.#executorLost(event.executor, event.error)
+      case 'shuffleForgotten':
+        this.#tracker.forget(event.shuffleId)
+        this.#mapStages.delete(event.shuffleId)
+    }
+  }
+
+  #submit({ jobId, rdd, action, partitions }: JobSubmission): void {
+    assert(!this.#jobs.has(jobId), `job ${jobId} is submitted twice`)
+    const stage = createStage(`job-${jobId}`, rdd, { kind: 'result', jobId, action })
+    this.#jobs.set(jobId, { jobId, stage, partitions, results: new Map() })
+  }
+
+  #taskFinished(taskId: number, holder: OutputHolder, value: unknown): void {
+    const task = this.#end(taskId)
+    if (!task) return
+    const { stage, partition } = task
+    stage.fetchFailures = 0
+    if (stage.output.kind === 'map') {
+      // Whoever wanted this stage may be gone and its shuffle forgotten meanwhile.
+      if (this.#mapStages.get(stage.id) !== stage) return
+      this.#tracker.add(stage.id, partition, holder)
+      return
+    }
+    this.#jobs.get(stage.output.jobId)?.results.set(partition, value)
+  }
+
+  #taskFailed(taskId: number, error: ErrorReport): void {
+    const task = this.#end(taskId)
+    if (!task) return
+    const { stage, partition } = task
+    const failures = (stage.failures.get(partition) ?? 0) + 1
+    stage.failures.set(partition, failures)
+    if (failures < this.#options.maxTaskFailures) return
+    const times = `failed ${failures} times, the last time with: ${error.message}`
+    const message = `partition ${partition} of ${stage.rdd.name} (${stage.id}) ${times}`
+    this.#abort(stage, { ...error, message, code: error.code ?? 'STAGE_FAILED' })
+  }
+
+  #fetchFailed(event: { taskId: number; shuffleId: string; mapPartition: number }): void {
+    const { taskId, shuffleId, mapPartition } = event
+    this.#tracker.remove(shuffleId, mapPartition)
+    const task = this.#end(taskId)
+    if (!task || ++task.stage.fetchFailures < this.#options.maxFetchFailures) return
+    const message = `${task.stage.id} lost map outputs of ${shuffleId} again and again`
+    this.#abort(task.stage, { message, code: 'FETCH_FAILED' })
+  }
+
+  #executorLost(executor: number, error: ErrorReport | undefined): void {
+    this.#executors.delete(executor)
+    this.#tracker.removeHolder(executor)
+    for (const [taskId, task] of [...this.#tasks]) {
+      if (task.executor !== executor) continue
+      if (error) this.#taskFailed(taskId, error)
+      else this.#end(taskId)
+    }
+  }
+
+  /** The task, if its result still counts: not after its executor was lost. */
+  #end(taskId: number): RunningTask | undefined {
+    const task = this.#tasks.get(taskId)
+    if (!task) return undefined
+    this.#tasks.delete(taskId)
+    task.stage.running.delete(task.partition)
+    return task
+  }
+
+  /** Fails every job that needs the stage. The stage is forgotten, and so are its failures. */
+  #abort(stage: Stage, error: ErrorReport): void {
+    for (const job of [...this.#jobs.values()]) {
+      if (!this.#needs(job.stage, stage)) continue
+      this.#jobs.delete(job.jobId)
+      this.#effects.push({ kind: 'jobFailed', jobId: job.jobId, error })
+    }
+    if (stage.output.kind === 'map') this.#mapStages.delete(stage.id)
+  }
+
+  #needs(stage: Stage, wanted: Stage): boolean {
+    if (stage === wanted) return true
+    return stage.parents.some(({ id }) => {
+      const parent = this.#mapStages.get(id)
+      return parent !== undefined && this.#needs(parent, wanted)
+    })
+  }
+
+  #advance(job: ActiveJob): void {
+    const missing = job.partitions.filter((partition) => !job.results.has(partition))
+    if (missing.length > 0) return this.#runOrPrepare(job.stage, missing)
+    this.#jobs.delete(job.jobId)
+    const results = job.partitions.map((partition) => job.results.get(partition))
+    this.#effects.push({ kind: 'jobFinished', jobId: job.jobId, results })
+  }
+
+  /** Launches a stage's partitions, or first what its parents lack, up to any depth. */
+  #runOrPrepare(stage: Stage, partitions: readonly number[]): void {
+    const waiting = [{ stage, partitions }]
+    const seen = new Set<Stage>()
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      if (seen.has(next.stage)) continue
+      seen.add(next.stage)
+      let isReady = true
+      for (const dependency of next.stage.parents) {
+        const parent = this.#mapStage(dependency)
+        const missing = this.#tracker.missing(dependency.id)
+        if (missing.length === 0) continue
+        isReady = false
+        waiting.push({ stage: parent, partitions: missing })
+      }
+      if (isReady) for (const partition of next.partitions) this.#launch(next.stage, partition)
+    }
+  }
+
+  #mapStage(dependency: ShuffleDependency): Stage {
+    let stage = this.#mapStages.get(dependency.id)
+    if (!stage) {
+      stage = createStage(dependency.id, dependency.parent, { kind: 'map', dependency })
+      this.#mapStages.set(dependency.id, stage)
+      this.#tracker.register(dependency.id, dependency.parent.partitionCount)
+    }
+    return stage
+  }
+
+  #launch(stage: Stage, partition: number): void {
+    if (stage.running.has(partition)) return
+    const executor = this.#place(stage, partition)
+    if (executor === undefined) return
+    const taskId = ++this.#lastTaskId
+    stage.running.set(partition, taskId)
+    this.#tasks.set(taskId, { stage, partition, executor })
+    this.#effects.push({ kind: 'launchTask', taskId, executor, stage, partition })
+  }
+
+  /** Undefined when the task has to wait for its executor, or for any. */
+  #place(stage: Stage, partition: number): number | undefined {
+    const affinity = affinityOf(stage.rdd, partition)
+    const slot = (affinity?.slot ?? partition) % this.#options.executorSlots
+    if (this.#executors.has(slot)) return slot
+    if (affinity?.kind === 'state') return undefined
+    const alive = [...this.#executors].sort((one, other) => one - other)
+    return alive.length === 0 ? undefined : alive[slot % alive.length]
+  }
+}

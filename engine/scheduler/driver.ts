@@ -1,0 +1,234 @@
+// The driver's hands: carries out what the DAG scheduler decides. It gathers events for a turn, so
+// that jobs submitted together are planned together, sends tasks to executors with the buckets that
+// they read, and keeps the map outputs that come back.
+
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { EngineError, type EngineErrorCode, type ErrorReport, reportError } from '../engineError.ts'
+import { ExecutorPool } from '../executor/executorPool.ts'
+import {
+  type ShuffleInputs,
+  type StartExecutor,
+  shuffleInputKey,
+  type Task,
+  type TaskReport,
+  type TaskWork,
+} from '../executor/task.ts'
+import type { Action } from '../rdd/action.ts'
+import type { Bucket, Lineage } from '../rdd/lineage.ts'
+import { ShuffleStore } from '../shuffle/shuffleStore.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { Job } from '../stream/job.ts'
+import { StreamGraph } from '../stream/streamGraph.ts'
+import { type DagEffect, type DagEvent, DagScheduler } from './dagScheduler.ts'
+import { type Stage, shuffleReads } from './stage.ts'
+
+export interface DriverOptions {
+  readonly runtime: Pick<Runtime, 'clock' | 'random'>
+  readonly logger: Logger
+  readonly job: Job
+  readonly batchIntervalMs: number
+  readonly executors: number
+  readonly startExecutor: StartExecutor
+  /** Key and value pairs of map outputs kept for later batches. */
+  readonly maxShufflePairs?: number
+}
+
+interface Waiting {
+  resolve(results: unknown[]): void
+  reject(error: Error): void
+}
+
+interface Launch {
+  readonly executor: number
+  readonly task: Task
+}
+
+export class Driver {
+  readonly graph: StreamGraph
+  /** Rejects when the executors cannot go on; never resolves. */
+  readonly failed: Promise<never>
+  readonly #dag: DagScheduler
+  readonly #pool: ExecutorPool
+  readonly #store: ShuffleStore
+  readonly #waiting = new Map<number, Waiting>()
+  /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
+  readonly #shuffles = new Map<string, number>()
+  #events: DagEvent[] = []
+  #batchId = -1
+  #lastJobId = 0
+  #oldestTimestampMs: number | undefined
+  #isStopped = false
+
+  constructor(options: DriverOptions) {
+    this.graph = new StreamGraph(options.job, {
+      batchIntervalMs: options.batchIntervalMs,
+      run: (rdd, action, partitions) => this.run(rdd, action, partitions),
+    })
+    this.#dag = new DagScheduler({ executorSlots: options.executors })
+    this.#store = new ShuffleStore(options.maxShufflePairs ?? 4_000_000)
+    const failing = Promise.withResolvers<never>()
+    this.failed = failing.promise
+    this.failed.catch(() => {})
+    this.#pool = new ExecutorPool({
+      runtime: options.runtime,
+      logger: options.logger,
+      slots: options.executors,
+      start: options.startExecutor,
+      history: () => this.graph.history.upTo(Infinity),
+      onRegistered: (executor) => this.#post({ kind: 'executorRegistered', executor }),
+      onReport: (_slot, report) => this.#report(report),
+      onLost: (executor, error) =>
+        this.#post({ kind: 'executorLost', executor, error: reportError(error) }),
+      onFailed: failing.reject,
+    })
+  }
+
+  /** The smallest record timestamp that tasks of this batch met; undefined when they met none. */
+  get oldestTimestampMs(): number | undefined {
+    return this.#oldestTimestampMs
+  }
+
+  async start(): Promise<void> {
+    await Promise.race([this.#pool.start(), this.failed])
+  }
+
+  /** Makes a batch known here and to all executors, and forgets what no window reaches. */
+  addBatch(batch: BatchInfo): void {
+    this.graph.addBatch(batch)
+    this.#batchId = batch.batchId
+    this.#oldestTimestampMs = undefined
+    this.#pool.addBatch(batch)
+    const oldest = this.graph.history.upTo(batch.batchId)[0]!.batchId
+    for (const [shuffleId, mapPartitions] of this.#shuffles) {
+      if (batchOf(shuffleId) >= oldest) continue
+      this.#shuffles.delete(shuffleId)
+      this.#store.forget(shuffleId, mapPartitions)
+      this.#post({ kind: 'shuffleForgotten', shuffleId })
+    }
+  }
+
+  /** Fails with an EngineError when a task failed too often. */
+  run(
+    rdd: Lineage<unknown>,
+    action: Action,
+    partitions: readonly number[] = Array.from({ length: rdd.partitionCount }, (_, at) => at),
+  ): Promise<unknown[]> {
+    return new Promise((resolve, reject) => {
+      const jobId = ++this.#lastJobId
+      this.#waiting.set(jobId, { resolve, reject })
+      this.#post({ kind: 'jobSubmitted', jobId, rdd, action, partitions })
+    })
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
+  /** Ends the executors. Jobs that are waited for fail. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    await this.#pool.stop()
+    const stopped = new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
+    for (const { reject } of this.#waiting.values()) reject(stopped)
+    this.#waiting.clear()
+  }
+
+  #post(event: DagEvent): void {
+    this.#events.push(event)
+    if (this.#events.length === 1) void Promise.resolve().then(() => this.#handleEvents())
+  }
+
+  #handleEvents(): void {
+    const events = this.#events
+    this.#events = []
+    const launches: Launch[] = []
+    for (const effect of this.#dag.handleAll(events)) {
+      if (effect.kind === 'launchTask') this.#prepare(effect, launches)
+      else this.#endJob(effect)
+    }
+    for (const [executor, group] of Map.groupBy(launches, (launch) => launch.executor)) {
+      this.#pool.run(
+        executor,
+        group.map(({ task }) => task),
+      )
+    }
+  }
+
+  #prepare(effect: Extract<DagEffect, { kind: 'launchTask' }>, launches: Launch[]): void {
+    const { taskId, executor, stage, partition } = effect
+    const inputs = this.#inputs(taskId, stage, partition)
+    if (!inputs) return
+    const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
+    launches.push({ executor, task })
+  }
+
+  /** Undefined, and the scheduler is told, when an output had to make room for others. */
+  #inputs(taskId: number, stage: Stage, partition: number): ShuffleInputs | undefined {
+    const inputs = new Map<string, readonly Bucket[]>()
+    for (const { shuffleId, mapPartitions, reducePartition } of shuffleReads(
+      stage.rdd,
+      partition,
+    )) {
+      const read: Bucket[] = []
+      for (let mapPartition = 0; mapPartition < mapPartitions; mapPartition++) {
+        const output = this.#store.get(shuffleId, mapPartition)
+        if (!output) {
+          this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
+          return undefined
+        }
+        read.push(output[reducePartition]!)
+      }
+      inputs.set(shuffleInputKey(shuffleId, reducePartition), read)
+    }
+    return inputs
+  }
+
+  #report({ taskId, outcome, oldestTimestampMs }: TaskReport): void {
+    const task = this.#dag.task(taskId)
+    if (!task) return
+    if (!(this.#oldestTimestampMs! <= oldestTimestampMs!)) {
+      this.#oldestTimestampMs = oldestTimestampMs ?? this.#oldestTimestampMs
+    }
+    if (outcome.kind === 'failed') {
+      return this.#post({ kind: 'taskFailed', taskId, error: outcome.error })
+    }
+    const { stage, partition } = task
+    if (stage.output.kind === 'result') {
+      const { value } = outcome
+      return this.#post({ kind: 'taskFinished', taskId, holder: 'driver', value })
+    }
+    try {
+      this.#store.put(stage.id, partition, this.#batchId, outcome.value as Bucket[])
+    } catch (error) {
+      return this.#post({ kind: 'taskFailed', taskId, error: reportError(error) })
+    }
+    this.#shuffles.set(stage.id, stage.rdd.partitionCount)
+    this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
+  }
+
+  #endJob(effect: Exclude<DagEffect, { kind: 'launchTask' }>): void {
+    const waiting = this.#waiting.get(effect.jobId)
+    this.#waiting.delete(effect.jobId)
+    if (effect.kind === 'jobFinished') waiting?.resolve(effect.results)
+    else waiting?.reject(errorOf(effect.error))
+  }
+}
+
+function workOf({ id, rdd, output }: Stage): TaskWork {
+  if (output.kind === 'map') return { kind: 'map', shuffleId: id }
+  return { kind: 'result', rddId: rdd.id, action: output.action }
+}
+
+/** Ids of shuffles begin with their batch (see StreamGraph). */
+function batchOf(shuffleId: string): number {
+  return Number(shuffleId.slice('shuffle-'.length, shuffleId.indexOf(':')))
+}
+
+/** The task's own error, with the stack of where it happened. */
+function errorOf({ message, stack, code }: ErrorReport): EngineError {
+  const cause = new Error(message)
+  if (stack !== undefined) cause.stack = stack
+  return new EngineError((code ?? 'STAGE_FAILED') as EngineErrorCode, message, cause)
+}

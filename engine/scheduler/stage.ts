@@ -1,0 +1,96 @@
+// A stage: the tasks between two shuffles, one for each partition of the RDD that ends it. What a
+// stage is made of follows from the lineage alone; which of its tasks run is the scheduler's.
+
+import type { Action } from '../rdd/action.ts'
+import type { Affinity, Lineage, ShuffleDependency } from '../rdd/lineage.ts'
+
+export interface Stage {
+  readonly id: string
+  readonly rdd: Lineage<unknown>
+  /** The shuffles that its tasks read. */
+  readonly parents: readonly ShuffleDependency[]
+  readonly output:
+    | { readonly kind: 'map'; readonly dependency: ShuffleDependency }
+    | { readonly kind: 'result'; readonly jobId: number; readonly action: Action }
+  /** Task ids by the partitions that are being computed. */
+  readonly running: Map<number, number>
+  readonly failures: Map<number, number>
+  /** Since a task of the stage finished last. */
+  fetchFailures: number
+}
+
+export function createStage(id: string, rdd: Lineage<unknown>, output: Stage['output']): Stage {
+  return {
+    id,
+    rdd,
+    parents: shufflesOf(rdd),
+    output,
+    running: new Map(),
+    failures: new Map(),
+    fetchFailures: 0,
+  }
+}
+
+/** The nearest shuffles up the lineage, each once. */
+function shufflesOf(rdd: Lineage<unknown>): ShuffleDependency[] {
+  const shuffles = new Map<string, ShuffleDependency>()
+  const seen = new Set([rdd])
+  for (const each of seen) {
+    for (const dependency of each.dependencies) {
+      if (dependency.kind === 'shuffle') shuffles.set(dependency.id, dependency)
+      else seen.add(dependency.parent)
+    }
+  }
+  return [...shuffles.values()]
+}
+
+export interface ShuffleRead {
+  readonly shuffleId: string
+  readonly mapPartitions: number
+  readonly reducePartition: number
+}
+
+/** What a task for one partition reads of shuffles, each once. */
+export function shuffleReads(rdd: Lineage<unknown>, partition: number): ShuffleRead[] {
+  const reads = new Map<string, ShuffleRead>()
+  for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
+    for (const dependency of each.dependencies) {
+      if (dependency.kind !== 'shuffle') continue
+      const { id, parent } = dependency
+      const read = { shuffleId: id, mapPartitions: parent.partitionCount, reducePartition: at }
+      reads.set(`${id}/${at}`, read)
+    }
+  }
+  return [...reads.values()]
+}
+
+/** Where a task belongs: with the state that it changes, or else with the first source it reads. */
+export function affinityOf(rdd: Lineage<unknown>, partition: number): Affinity | undefined {
+  let wish: Affinity | undefined
+  for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
+    const affinity = each.affinity?.(at)
+    if (affinity?.kind === 'state') return affinity
+    wish ??= affinity
+  }
+  return wish
+}
+
+interface PartitionOf {
+  readonly rdd: Lineage<unknown>
+  readonly partition: number
+}
+
+/** The partition and all that are computed in the same task for it. */
+function computedWith(rdd: Lineage<unknown>, partition: number): Iterable<PartitionOf> {
+  const found = new Map<string, PartitionOf>([[`${rdd.id}/${partition}`, { rdd, partition }]])
+  for (const { rdd: each, partition: at } of found.values()) {
+    for (const dependency of each.dependencies) {
+      if (dependency.kind === 'shuffle') continue
+      const parentPartition = dependency.parentOf(at)
+      if (parentPartition === undefined) continue
+      const { parent } = dependency
+      found.set(`${parent.id}/${parentPartition}`, { rdd: parent, partition: parentPartition })
+    }
+  }
+  return found.values()
+}

@@ -1,0 +1,79 @@
+// Sends a job's status to the status topic: after each batch, and at least once a second. A job must
+// not depend on it: what cannot be sent is logged and dropped, and there is one status on the way.
+
+import { Admin } from '../protocol/client/admin.ts'
+import type { Cluster } from '../protocol/client/cluster.ts'
+import { Producer } from '../protocol/client/producer.ts'
+import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
+import type { Timer } from '../protocol/runtime/clock.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { encodeStatus, type JobStatus, statusTopic } from '../protocol/telemetry/status.ts'
+
+const intervalMs = 1000
+const deliveryTimeoutMs = 5000
+
+export class StatusPublisher {
+  readonly #cluster: Cluster
+  readonly #clock: Runtime['clock']
+  readonly #logger: Logger
+  readonly #producer: Producer
+  readonly #status: () => JobStatus
+  #timer: Timer | undefined
+  #sending: Promise<void> | undefined
+  #hasTopic = false
+  #isClosed = false
+
+  constructor(
+    cluster: Cluster,
+    runtime: Pick<Runtime, 'clock' | 'random'>,
+    logger: Logger,
+    status: () => JobStatus,
+  ) {
+    this.#cluster = cluster
+    this.#clock = runtime.clock
+    this.#logger = logger
+    this.#producer = new Producer(cluster, runtime, { lingerMs: 0, deliveryTimeoutMs })
+    this.#status = status
+  }
+
+  /** Sends the status as it is now, unless one is on the way. */
+  publish(): void {
+    if (this.#isClosed) return
+    this.#timer?.cancel()
+    this.#timer = this.#clock.setTimer(intervalMs, () => this.publish())
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined
+    })
+  }
+
+  /** Sends the status once more, and waits for it. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    await this.#sending
+    await this.#send()
+    await this.#producer.close()
+  }
+
+  async #send(): Promise<void> {
+    try {
+      if (!this.#hasTopic) await this.#createTopic()
+      this.#hasTopic = true
+      await this.#producer.send(statusTopic, encodeStatus(this.#status()))
+    } catch (error) {
+      this.#logger.warn({ error }, 'the status of the job could not be published')
+    }
+  }
+
+  async #createTopic(): Promise<void> {
+    try {
+      await new Admin(this.#cluster, deliveryTimeoutMs).createTopics([
+        { name: statusTopic, partitions: 1 },
+      ])
+    } catch (error) {
+      const exists = error instanceof KafkaError && error.errorCode === ErrorCode.topicAlreadyExists
+      if (!exists) throw error
+    }
+  }
+}

@@ -1,0 +1,222 @@
+// DStream: an RDD for each batch, with Spark's operators. Making one computes nothing and touches no
+// batch: a graph of streams asks each stream's plan for its RDD when a batch needs it. What a job
+// builds here must depend on nothing but its code, because driver and executors build it each alone.
+
+import { EngineError } from '../engineError.ts'
+import type { Key } from '../rdd/key.ts'
+import type { Pair } from '../rdd/lineage.ts'
+import type { Rdd, RddContext } from '../rdd/rdd.ts'
+import type { BatchHistory, BatchInfo } from './batchHistory.ts'
+import type { StateUpdate } from './keyedState.ts'
+import * as plans from './streamPlans.ts'
+import type { ViewOptions } from './view.ts'
+
+/** A batch as the plan of one stream sees it. */
+export interface StreamBatch {
+  readonly batch: BatchInfo
+  readonly history: BatchHistory
+  /** Where RDDs are made. Ids name the stream and batch that they are made for. */
+  readonly context: RddContext
+  /** A stream's RDD in this batch or an earlier one; undefined when it has none there. */
+  rddOf<T>(stream: DStream<T>, batchId?: number): Rdd<T> | undefined
+}
+
+/** A stream before it has an id. */
+export interface StreamPlan<T> {
+  readonly name: string
+  /** What of it a fingerprint must tell apart, beside its name and parents. */
+  readonly detail?: string
+  readonly parents: readonly DStream<unknown>[]
+  readonly slideMs: number
+  /** How far back from a batch its parents' RDDs are asked for. */
+  readonly rememberMs?: number
+  /** Its RDDs cannot be computed again later: the state has moved on by then. */
+  readonly isStateful?: boolean
+  rdd(batch: StreamBatch): Rdd<T> | undefined
+}
+
+export type Output =
+  | {
+      readonly kind: 'view'
+      readonly stream: DStream<Pair<Key, number>>
+      readonly name: string
+      readonly options: ViewOptions
+    }
+  | {
+      readonly kind: 'foreachRDD'
+      readonly stream: DStream<unknown>
+      run(rdd: Rdd<unknown>, batch: BatchInfo): void | Promise<void>
+    }
+
+/** Where streams are made: the graph that a job builds. */
+export interface StreamBuilder {
+  readonly batchIntervalMs: number
+  /** The next id, by construction order. */
+  nextId(): number
+  /** Called once for each new stream. */
+  register(stream: DStream<unknown>): void
+  addOutput(output: Output): void
+  /** The name under which an operator's state is kept; by construction order unless given. */
+  stateUid(kind: string, given: string | undefined): string
+}
+
+export interface ReduceWindowOptions<K extends Key, V> {
+  /**
+   * Takes out of a reduced value what `reduce` put in. With it a slide costs what enters and leaves
+   * and not the whole window. Inexact for floating-point numbers.
+   */
+  readonly inverse?: (total: V, leaving: V) => V
+  /** Which keys a window with an inverse keeps; without it, keys stay with what remains of them. */
+  readonly filter?: (value: V, key: K) => boolean
+  /** Names the state, so that it is found again when the job's code has changed around it. */
+  readonly uid?: string
+}
+
+export class DStream<T> {
+  readonly id: number
+  readonly builder: StreamBuilder
+  readonly plan: StreamPlan<T>
+  readonly isStateful: boolean
+
+  constructor(builder: StreamBuilder, plan: StreamPlan<T>) {
+    this.id = builder.nextId()
+    this.builder = builder
+    this.plan = plan
+    this.isStateful = plan.isStateful || plan.parents.some((parent) => parent.isStateful)
+    builder.register(this)
+  }
+
+  get slideMs(): number {
+    return this.plan.slideMs
+  }
+
+  map<U>(transform: (element: T) => U): DStream<U> {
+    return this.#derive(plans.narrow('map', this, (rdd) => rdd.map(transform)))
+  }
+
+  flatMap<U>(transform: (element: T) => Iterable<U>): DStream<U> {
+    return this.#derive(plans.narrow('flatMap', this, (rdd) => rdd.flatMap(transform)))
+  }
+
+  filter<S extends T>(keep: (element: T) => element is S): DStream<S>
+  filter(keep: (element: T) => boolean): DStream<T>
+  filter(keep: (element: T) => boolean): DStream<T> {
+    return this.#derive(plans.narrow('filter', this, (rdd) => rdd.filter(keep)))
+  }
+
+  /** Hands over each partition of a batch as a whole: it must fit in memory. */
+  mapPartitions<U>(
+    transform: (elements: readonly T[], partition: number) => Iterable<U>,
+  ): DStream<U> {
+    return this.#derive(plans.narrow('mapPartitions', this, (rdd) => rdd.mapPartitions(transform)))
+  }
+
+  mapValues<K extends Key, V, W>(
+    this: DStream<Pair<K, V>>,
+    transform: (value: V) => W,
+  ): DStream<Pair<K, W>> {
+    return this.#derive(plans.narrow('mapValues', this, (rdd) => rdd.mapValues(transform)))
+  }
+
+  /** Any transformation of a batch's RDD. It runs wherever the graph is built: no side effects. */
+  transform<U>(transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>): DStream<U> {
+    return this.#derive(plans.narrow('transform', this, transform))
+  }
+
+  union(...others: DStream<T>[]): DStream<T> {
+    return this.#derive(plans.union<T>([this, ...others]))
+  }
+
+  /** `reduce` must be associative and commutative. */
+  reduceByKey<K extends Key, V>(
+    this: DStream<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+  ): DStream<Pair<K, V>> {
+    return this.#derive(plans.narrow('reduceByKey', this, (rdd) => rdd.reduceByKey(reduce)))
+  }
+
+  /** All values that a key has in a batch must fit in memory. */
+  groupByKey<K extends Key, V>(this: DStream<Pair<K, V>>): DStream<Pair<K, readonly V[]>> {
+    return this.#derive(plans.narrow('groupByKey', this, (rdd) => rdd.groupByKey()))
+  }
+
+  /** Every pair of values that a key has on both sides in the same batch. */
+  join<K extends Key, V, W>(
+    this: DStream<Pair<K, V>>,
+    other: DStream<Pair<K, W>>,
+  ): DStream<Pair<K, readonly [V, W]>> {
+    return this.#derive(plans.join(this, other))
+  }
+
+  /** One number for each batch, 0 for an empty one. */
+  count(): DStream<number> {
+    return this.#derive(plans.narrow('count', this, plans.countOf))
+  }
+
+  /** All elements of the last `windowMs`, every `slideMs` (every batch, unless given). */
+  window(windowMs: number, slideMs: number = this.slideMs): DStream<T> {
+    this.#requireReplayable('window')
+    return this.#derive(plans.window<T>(this, windowMs, slideMs))
+  }
+
+  /** The values of the last `windowMs` reduced by key, every `slideMs`. */
+  reduceByKeyAndWindow<K extends Key, V>(
+    this: DStream<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+    windowMs: number,
+    slideMs: number = this.slideMs,
+    options: ReduceWindowOptions<K, V> = {},
+  ): DStream<Pair<K, V>> {
+    this.#requireReplayable('reduceByKeyAndWindow')
+    const reduced = this.reduceByKey(reduce)
+    const { inverse, filter } = options
+    if (inverse === undefined) return reduced.window(windowMs, slideMs).reduceByKey(reduce)
+    const uid = this.builder.stateUid('reduceByKeyAndWindow', options.uid)
+    const shape = { windowMs, slideMs, uid }
+    return reduced.#derive(plans.inverseWindow(reduced, shape, { reduce, inverse, filter }))
+  }
+
+  /**
+   * A state for each key, made from the one before and the batch's values. `update` is called for
+   * each key that has either, and a key whose state becomes undefined is forgotten. States must be
+   * values that JSON can say.
+   */
+  updateStateByKey<K extends Key, V, S>(
+    this: DStream<Pair<K, V>>,
+    update: StateUpdate<V, S>,
+    options: { readonly uid?: string } = {},
+  ): DStream<Pair<K, S>> {
+    const uid = this.builder.stateUid('updateStateByKey', options.uid)
+    return this.#derive(plans.updateState(this, uid, update))
+  }
+
+  /**
+   * Runs in the driver, once a batch, and again when that batch has to be repeated: what it does
+   * must bear that. Of the RDD it may use the actions; transformations belong in the graph.
+   */
+  foreachRDD(run: (rdd: Rdd<T>, batch: BatchInfo) => void | Promise<void>): void {
+    this.builder.addOutput({
+      kind: 'foreachRDD',
+      stream: this,
+      run: run as (rdd: Rdd<unknown>, batch: BatchInfo) => void | Promise<void>,
+    })
+  }
+
+  /** Shows a small result under a name that no other view of the job has. */
+  view<K extends Key>(this: DStream<Pair<K, number>>, name: string, options: ViewOptions): void {
+    this.builder.addOutput({ kind: 'view', stream: this, name, options })
+  }
+
+  #derive<U>(plan: StreamPlan<U>): DStream<U> {
+    return new DStream(this.builder, plan)
+  }
+
+  #requireReplayable(operator: string): void {
+    if (!this.isStateful) return
+    throw new EngineError(
+      'JOB_GRAPH_INVALID',
+      `${operator} reads earlier batches again, and a state is known for the newest batch only: ` +
+        'put the window before updateStateByKey',
+    )
+  }
+}

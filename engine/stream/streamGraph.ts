@@ -1,0 +1,236 @@
+// The streams of a job and their RDDs, batch by batch. RDDs are made when they are asked for, once,
+// and are forgotten when no window can reach their batch any more. An RDD's id is made of batch,
+// stream and place within the stream: the same wherever the graph is built, in whatever order.
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import { EngineError } from '../engineError.ts'
+import type { Action } from '../rdd/action.ts'
+import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
+import { type RddPlan, shared } from '../rdd/narrow.ts'
+import { Rdd, type RddContext } from '../rdd/rdd.ts'
+import type { RowFormat } from '../rows/rowFormat.ts'
+import { BatchHistory, type BatchInfo } from './batchHistory.ts'
+import { DStream, type Output, type StreamBuilder } from './dstream.ts'
+import type { Job } from './job.ts'
+import { topicRows } from './streamPlans.ts'
+
+export interface StreamGraphOptions {
+  readonly batchIntervalMs: number
+  /** Runs the actions of foreachRDD; only the driver has one. */
+  readonly run?: (
+    rdd: Lineage<unknown>,
+    action: Action,
+    partitions: readonly number[],
+  ) => Promise<unknown[]>
+}
+
+/** What RDDs are being made for right now. */
+interface Making {
+  readonly batchId: number
+  readonly streamId: number
+  made: number
+}
+
+interface BatchRdds {
+  readonly ofStream: Map<number, Rdd<unknown> | undefined>
+  readonly shuffles: Map<string, ShuffleDependency>
+}
+
+export class StreamGraph {
+  readonly name: string
+  readonly batchIntervalMs: number
+  readonly history = new BatchHistory()
+  readonly outputs: readonly Output[]
+  /** Sorted, each once. */
+  readonly topics: readonly string[]
+  /** How far back the longest chain of windows reaches. */
+  readonly rememberMs: number
+  readonly #partitions: number
+  readonly #streams: readonly DStream<unknown>[]
+  readonly #context: RddContext
+  readonly #batches = new Map<number, BatchRdds>()
+  /** How many streams and outputs read each stream. */
+  readonly #readers = new Map<DStream<unknown>, number>()
+  #making: Making | undefined
+
+  constructor(job: Job, options: StreamGraphOptions) {
+    this.name = job.name
+    this.batchIntervalMs = options.batchIntervalMs
+    this.#partitions = job.partitions
+    const built = buildStreams(job, options.batchIntervalMs)
+    this.outputs = built.outputs
+    this.topics = [...built.topics].sort()
+    this.#streams = built.streams
+    this.rememberMs = Math.max(...built.streams.map(rememberedBy), options.batchIntervalMs)
+    this.#countReaders()
+    this.#context = this.#createContext(options)
+  }
+
+  /** All that must be equal in driver and executors, as text. */
+  describe(): string {
+    const streams = this.#streams.map(({ id, plan }) => {
+      const parents = plan.parents.map((parent) => parent.id).join(',')
+      return `${id} ${plan.name}(${parents}) ${plan.detail ?? ''}`
+    })
+    const outputs = this.outputs.map((output) => `${output.kind} ${output.stream.id}`)
+    const head = `${this.name} ${this.#partitions} ${this.batchIntervalMs}`
+    return [head, ...streams, ...outputs].join('\n')
+  }
+
+  /** Makes a batch known. RDDs of it and of later ones, from an earlier try, are forgotten. */
+  addBatch(batch: BatchInfo): void {
+    for (const batchId of [...this.#batches.keys()]) {
+      if (batchId >= batch.batchId) this.#batches.delete(batchId)
+    }
+    this.history.add(batch)
+    const oldest = this.history.prune(this.rememberMs)
+    for (const batchId of [...this.#batches.keys()]) {
+      if (batchId < oldest) this.#batches.delete(batchId)
+    }
+  }
+
+  /** The RDD of a stream in a batch that is known; undefined when it has none there. */
+  rdd<T>(stream: DStream<T>, batchId: number): Rdd<T> | undefined {
+    const { ofStream } = this.#batch(batchId)
+    if (!ofStream.has(stream.id)) ofStream.set(stream.id, this.#make(stream, batchId))
+    return ofStream.get(stream.id) as Rdd<T> | undefined
+  }
+
+  /** The RDD that an output shows or runs on. */
+  rddOfStream(streamId: number, batchId: number): Rdd<unknown> | undefined {
+    const stream = this.#streams[streamId]
+    assert(stream, `there is no stream ${streamId}`)
+    return this.rdd(stream, batchId)
+  }
+
+  /** The shuffle with this id, whose batch is known. */
+  shuffle(shuffleId: string): ShuffleDependency {
+    const [batchId, streamId] = shuffleId.replace('shuffle-', '').split(':').map(Number)
+    this.rddOfStream(streamId!, batchId!)
+    const dependency = this.#batch(batchId!).shuffles.get(shuffleId)
+    assert(dependency, `there is no shuffle ${shuffleId}`)
+    return dependency
+  }
+
+  #make<T>(stream: DStream<T>, batchId: number): Rdd<T> | undefined {
+    const batch = this.history.get(batchId)
+    assert(batch, `batch ${batchId} is not remembered`)
+    const outer = this.#making
+    const making: Making = { batchId, streamId: stream.id, made: 0 }
+    this.#making = making
+    try {
+      const rdd = stream.plan.rdd({
+        batch,
+        history: this.history,
+        context: this.#context,
+        rddOf: (parent, id = batchId) => this.rdd(parent, id),
+      })
+      const isForked = (this.#readers.get(stream) ?? 0) > 1 && rdd?.partitioner === undefined
+      return rdd && isForked ? new Rdd(this.#context, shared(rdd) as RddPlan<T>) : rdd
+    } finally {
+      this.#making = outer
+    }
+  }
+
+  #batch(batchId: number): BatchRdds {
+    let batch = this.#batches.get(batchId)
+    if (!batch) {
+      batch = { ofStream: new Map(), shuffles: new Map() }
+      this.#batches.set(batchId, batch)
+    }
+    return batch
+  }
+
+  #countReaders(): void {
+    const read = (stream: DStream<unknown>) =>
+      this.#readers.set(stream, (this.#readers.get(stream) ?? 0) + 1)
+    for (const { plan } of this.#streams) plan.parents.forEach(read)
+    for (const output of this.outputs) read(output.stream)
+  }
+
+  #createContext({ run }: StreamGraphOptions): RddContext {
+    return {
+      defaultPartitions: this.#partitions,
+      nextId: () => {
+        if (this.#making) {
+          const { batchId, streamId } = this.#making
+          return `${batchId}:${streamId}:${this.#making.made++}`
+        }
+        throw new EngineError(
+          'JOB_GRAPH_INVALID',
+          'an RDD of a stream cannot be transformed outside its graph, where no executor would ' +
+            'know of it: use transform() on the stream',
+        )
+      },
+      register: (rdd) => {
+        const { shuffles } = this.#batch(this.#making!.batchId)
+        for (const dependency of rdd.dependencies) {
+          if (dependency.kind === 'shuffle') shuffles.set(dependency.id, dependency)
+        }
+      },
+      run: (rdd, action, partitions) => {
+        assert(run, 'actions run in the driver')
+        const all = Array.from({ length: rdd.partitionCount }, (_, at) => at)
+        return run(rdd, action, partitions ?? all)
+      },
+    }
+  }
+}
+
+interface BuiltStreams {
+  readonly streams: DStream<unknown>[]
+  readonly outputs: Output[]
+  readonly topics: Set<string>
+}
+
+function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
+  const built: BuiltStreams = { streams: [], outputs: [], topics: new Set() }
+  const uids = new Set<string>()
+  const builder: StreamBuilder = {
+    batchIntervalMs,
+    nextId: () => built.streams.length,
+    register: (stream) => built.streams.push(stream),
+    addOutput(output) {
+      requireNewView(built.outputs, output)
+      built.outputs.push(output)
+    },
+    stateUid(kind, given) {
+      const uid = given ?? `${kind}-${uids.size}`
+      requireUid(uids, uid)
+      uids.add(uid)
+      return uid
+    },
+  }
+  job.build({
+    fromTopic<Row>(topic: string, format: RowFormat<Row>) {
+      built.topics.add(topic)
+      return new DStream<Row>(builder, topicRows(topic, format, batchIntervalMs))
+    },
+  })
+  if (built.outputs.length === 0) {
+    const message = `job '${job.name}' has no output: end a stream with view() or foreachRDD()`
+    throw new EngineError('JOB_GRAPH_INVALID', message)
+  }
+  return built
+}
+
+/** A window of windows reaches back by the sum of them. */
+function rememberedBy(stream: DStream<unknown>): number {
+  const own = stream.plan.rememberMs ?? 0
+  return own + Math.max(0, ...stream.plan.parents.map(rememberedBy))
+}
+
+function requireNewView(outputs: readonly Output[], output: Output): void {
+  if (output.kind !== 'view') return
+  const isTaken = outputs.some((other) => other.kind === 'view' && other.name === output.name)
+  if (!isTaken) return
+  const message = `two views are called '${output.name}': rename one`
+  throw new EngineError('JOB_GRAPH_INVALID', message)
+}
+
+/** It names a directory. */
+function requireUid(uids: ReadonlySet<string>, uid: string): void {
+  if (/^[a-zA-Z0-9_-]{1,100}$/.test(uid) && !uids.has(uid)) return
+  const message = `'${uid}' cannot name a state: take letters, digits, '_' and '-', and each name once`
+  throw new EngineError('JOB_GRAPH_INVALID', message)
+}

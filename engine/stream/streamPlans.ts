@@ -1,0 +1,177 @@
+// The operators of streams, as plans: which RDD a stream has in a batch, made from its parents' RDDs
+// in this batch or, for windows, in earlier ones. A parent without an RDD leaves its child without.
+
+import type { Key } from '../rdd/key.ts'
+import type { Pair } from '../rdd/lineage.ts'
+import { union as unionOfRdds } from '../rdd/narrow.ts'
+import { Rdd } from '../rdd/rdd.ts'
+import type { RowFormat } from '../rows/rowFormat.ts'
+import type { BatchInfo } from './batchHistory.ts'
+import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
+import {
+  type InverseWindow,
+  type ReducedBatch,
+  type StateUpdate,
+  slideWindow,
+  updateStateByKey,
+} from './keyedState.ts'
+import { batchesIn, dueBefore, isDue, requireWindow, slide } from './window.ts'
+
+/** The rows of a topic: a partition for each offset range of the batch. */
+export function topicRows<Row>(
+  topic: string,
+  format: RowFormat<Row>,
+  slideMs: number,
+): StreamPlan<Row> {
+  return {
+    name: 'topic',
+    detail: `${topic} ${format.describe()}`,
+    parents: [],
+    slideMs,
+    rdd({ batch, context }) {
+      const ranges = batch.ranges.filter((range) => range.topic === topic)
+      return new Rdd<Row>(context, {
+        name: 'topic',
+        partitionCount: ranges.length,
+        dependencies: [],
+        compute: (at, task, sink) =>
+          task.scan({ range: ranges[at]!, format }, sink as (row: unknown) => void),
+        affinity: (at) => ({ kind: 'source', slot: ranges[at]!.partition }),
+      })
+    },
+  }
+}
+
+/** What makes one RDD of another, in the same batch. */
+export function narrow<T, U>(
+  name: string,
+  parent: DStream<T>,
+  transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>,
+): StreamPlan<U> {
+  return {
+    name,
+    parents: [parent],
+    slideMs: parent.slideMs,
+    rdd({ batch, rddOf }) {
+      const rdd = rddOf(parent)
+      return rdd && transform(rdd, batch)
+    },
+  }
+}
+
+export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
+  return {
+    name: 'union',
+    parents,
+    slideMs: Math.min(...parents.map(({ slideMs }) => slideMs)),
+    rdd({ rddOf, context }) {
+      const rdds = parents.map((parent) => rddOf(parent)).filter((rdd) => rdd !== undefined)
+      return rdds.length === 0 ? undefined : new Rdd(context, unionOfRdds<T>(rdds))
+    },
+  }
+}
+
+export function join<K extends Key, V, W>(
+  left: DStream<Pair<K, V>>,
+  right: DStream<Pair<K, W>>,
+): StreamPlan<Pair<K, readonly [V, W]>> {
+  return {
+    name: 'join',
+    parents: [left, right],
+    slideMs: Math.max(left.slideMs, right.slideMs),
+    rdd({ rddOf }) {
+      const one = rddOf(left)
+      const other = rddOf(right)
+      return one && other && one.join(other)
+    },
+  }
+}
+
+export function countOf(rdd: Rdd<unknown>): Rdd<number> {
+  return rdd
+    .map(() => [null, 1] as const)
+    .reduceByKey<null, number>((left, right) => left + right, 1)
+    .mapPartitions((counts) => [counts[0]?.[1] ?? 0])
+}
+
+export function window<T>(parent: DStream<T>, windowMs: number, slideMs: number): StreamPlan<T> {
+  requireWindow(windowMs, slideMs, parent.slideMs)
+  return {
+    name: 'window',
+    detail: `${windowMs} ${slideMs}`,
+    parents: [parent],
+    slideMs,
+    rememberMs: windowMs,
+    rdd(at) {
+      if (!isDueIn(at, slideMs)) return undefined
+      const rdds = batchesIn(at.history, at.batch, windowMs)
+        .map(({ batchId }) => at.rddOf(parent, batchId))
+        .filter((rdd) => rdd !== undefined)
+      return new Rdd(at.context, unionOfRdds<T>(rdds))
+    },
+  }
+}
+
+/** `reduced` has each key once a batch. */
+export function inverseWindow<K extends Key, V>(
+  reduced: DStream<Pair<K, V>>,
+  shape: { readonly windowMs: number; readonly slideMs: number; readonly uid: string },
+  operators: InverseWindow<K, V>,
+): StreamPlan<Pair<K, V>> {
+  const { windowMs, slideMs, uid } = shape
+  requireWindow(windowMs, slideMs, reduced.slideMs)
+  return {
+    name: 'reduceByKeyAndWindow',
+    detail: `${windowMs} ${slideMs} ${uid}`,
+    parents: [reduced],
+    slideMs,
+    rememberMs: windowMs + slideMs,
+    isStateful: true,
+    rdd(at) {
+      if (!isDueIn(at, slideMs)) return undefined
+      const before = dueBefore(at.history, at.batch.batchId, slideMs)
+      const moved = slide(at.history, before, at.batch, windowMs)
+      const entering = reducedIn(at, reduced, moved.entering)
+      const leaving = reducedIn(at, reduced, moved.leaving)
+      const shaped = entering[0]?.rdd ?? leaving[0]?.rdd
+      return shaped && new Rdd(at.context, slideWindow(entering, leaving, shaped, uid, operators))
+    },
+  }
+}
+
+export function updateState<K extends Key, V, S>(
+  parent: DStream<Pair<K, V>>,
+  uid: string,
+  update: StateUpdate<V, S>,
+): StreamPlan<Pair<K, S>> {
+  return {
+    name: 'updateStateByKey',
+    detail: uid,
+    parents: [parent],
+    slideMs: parent.slideMs,
+    isStateful: true,
+    rdd({ rddOf, context }) {
+      const rdd = rddOf(parent)
+      if (rdd === undefined) return undefined
+      const groups = rdd.groupByKey(context.defaultPartitions)
+      return new Rdd(context, updateStateByKey(groups, uid, update))
+    },
+  }
+}
+
+function isDueIn({ batch, history }: StreamBatch, slideMs: number): boolean {
+  return isDue(batch, history.before(batch.batchId), slideMs)
+}
+
+function reducedIn<K extends Key, V>(
+  at: StreamBatch,
+  stream: DStream<Pair<K, V>>,
+  batches: readonly BatchInfo[],
+): ReducedBatch<K, V>[] {
+  const found: ReducedBatch<K, V>[] = []
+  for (const { batchId } of batches) {
+    const rdd = at.rddOf(stream, batchId)
+    if (rdd) found.push({ batchId, rdd })
+  }
+  return found
+}

@@ -1,0 +1,135 @@
+// What a user gets for typing something wrong: one clear message on standard error, a code that is
+// not zero, and nothing on standard output.
+
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort, Program } from './programs.ts'
+
+const root = join(import.meta.dirname, '../..')
+let directory: string
+let occupied: { server: Server; port: number }
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-mistakes-'))
+  const server = createServer()
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  occupied = { server, port }
+})
+afterAll(async () => {
+  await new Promise((resolve) => occupied.server.close(resolve))
+  await rm(directory, { recursive: true, force: true })
+})
+
+interface Outcome {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+function millrace(...words: string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['millrace.ts', ...words], { cwd: root })
+    const outcome: Outcome = { code: null, stdout: '', stderr: '' }
+    child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk))
+    child.stderr.on('data', (chunk: Buffer) => (outcome.stderr += chunk))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ ...outcome, code }))
+  })
+}
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(directory, name)
+  await writeFile(path, text)
+  return path
+}
+
+function expectOneMessage(outcome: Outcome, message: RegExp, code = 1): void {
+  expect(outcome.stderr).toMatch(message)
+  expect(outcome.stderr.trimEnd().split('\n')).toHaveLength(1)
+  expect(outcome.stdout).toBe('')
+  expect(outcome.code).toBe(code)
+}
+
+test('the demo: a file that is not there', async () => {
+  const outcome = await millrace('demo', '--once', '--input', 'no-such.csv')
+  expectOneMessage(outcome, /no-such\.csv.*no such file/)
+})
+
+test('the demo: an end without an input', async () => {
+  expectOneMessage(await millrace('demo', '--once'), /--once needs --input/)
+})
+
+test('the demo: an occupied port for the page, or for Kafka clients', async () => {
+  const port = String(occupied.port)
+  for (const option of ['--console-port', '--port']) {
+    expectOneMessage(await millrace('demo', option, port), new RegExp(`${port}.* in use`))
+  }
+})
+
+test('the broker: an occupied port', async () => {
+  const data = join(directory, 'other')
+  const outcome = await millrace('broker', '--port', String(occupied.port), '--data', data)
+  expectOneMessage(outcome, new RegExp(`${occupied.port}.* in use`))
+})
+
+test('the broker: a data folder in use by another process', async () => {
+  const data = join(directory, 'data')
+  const first = new Program('broker', ['broker', '--port', '0', '--data', data], /listening/)
+  await first.start()
+  try {
+    expectOneMessage(
+      await millrace('broker', '--port', '0', '--data', data),
+      /in use by another process/,
+    )
+  } finally {
+    expect(await first.stop()).toBe(0)
+  }
+})
+
+test('the broker: a configuration file with an error in it', async () => {
+  const config = await file('broker.properties', 'num.partitions=2\nmessage.max.bytes=many\n')
+  expectOneMessage(
+    await millrace('broker', '--config', config),
+    /broker\.properties.*2.*message\.max\.bytes/,
+  )
+})
+
+test('the agent: no flume.conf, an empty one, one without that agent, one without a channel', async () => {
+  const run = (path: string) => millrace('agent', '--name', 'a1', '--conf-file', path)
+  expectOneMessage(await run('no-such.conf'), /no-such\.conf does not exist/)
+  expectOneMessage(await run(await file('empty.conf', '')), /empty\.conf is empty/)
+  expectOneMessage(
+    await run(await file('other.conf', 'a2.sources = r1\na2.channels = c1\n')),
+    /no agent is called a1; it configures a2/,
+  )
+  const outcome = await run(
+    await file('broken.conf', 'a1.sources = r1\na1.sources.r1.type = exec\n'),
+  )
+  expect(outcome.stderr).toMatch(/channel/)
+  expect(outcome.code).toBe(1)
+})
+
+test('a job: no module, a syntax error, a type error, no job in it', async () => {
+  const submit = (path: string) =>
+    millrace('submit', path, '--directory', join(directory, 'job'), '--bootstrap', '127.0.0.1:1')
+  expectOneMessage(await submit(join(directory, 'no-such.ts')), /no-such\.ts/)
+  expectOneMessage(await submit(await file('syntax.ts', 'export default {\n')), /syntax\.ts/)
+  expectOneMessage(
+    await submit(await file('types.ts', 'const count: number = "three"\nexport default count\n')),
+    /types\.ts.*1.*number/,
+  )
+  expectOneMessage(await submit(await file('empty.ts', 'export default 3\n')), /job/)
+})
+
+test('an unknown command or option: usage, and code 2', async () => {
+  for (const words of [['brokr'], ['broker', '--prot', '1'], ['demo', '--rate', 'fast']]) {
+    const outcome = await millrace(...words)
+    expect(outcome.stderr).toMatch(/error: /)
+    expect(outcome.code).toBe(2)
+  }
+})

@@ -1,0 +1,124 @@
+// A job in one thread on a topic in memory, batch by batch: what tests of streams run on. Driver,
+// tasks and state stores are the real ones; only the log, the disk and time are not.
+
+import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
+import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
+import { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { StartExecutor } from '../../../engine/executor/task.ts'
+import type { Pair } from '../../../engine/rdd/lineage.ts'
+import { Driver } from '../../../engine/scheduler/driver.ts'
+import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
+import type { Scanner } from '../../../engine/sources/topicScanner.ts'
+import type { StateDatabase } from '../../../engine/state/stateDatabase.ts'
+import { StateStore } from '../../../engine/state/stateStore.ts'
+import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
+import { sortedRows } from '../../../engine/stream/view.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+
+const partitions = 2
+const intervalMs = 1000
+const lineFormat = text()
+
+export class StreamHarness {
+  /** Rows that are their line. */
+  static readonly lines: RowFormat<string> = {
+    name: 'line',
+    describe: () => 'line()',
+    row: (bytes, start, end) => lineFormat.row(bytes, start, end).line,
+  }
+
+  readonly log: string[][] = Array.from({ length: partitions }, () => [])
+  readonly driver: Driver
+  readonly batches: BatchInfo[] = []
+  scans = 0
+
+  static async start(job: Job, wrap = (start: StartExecutor) => start): Promise<StreamHarness> {
+    const harness = new StreamHarness(job, wrap)
+    await harness.driver.start()
+    return harness
+  }
+
+  constructor(job: Job, wrap: (start: StartExecutor) => StartExecutor) {
+    const clock = new ManualClock()
+    const databases = new Map<string, StateDatabase>()
+    const open = (directory: string) =>
+      StateStore.open(directory, {
+        openDatabase: (at) => {
+          if (!databases.has(at)) databases.set(at, new MemoryStateDatabase())
+          return Promise.resolve(databases.get(at)!)
+        },
+      })
+    this.driver = new Driver({
+      runtime: { clock, random: seededRandom(1) },
+      logger: silentLogger,
+      job,
+      batchIntervalMs: intervalMs,
+      executors: 2,
+      startExecutor: wrap(
+        inProcessExecutors({
+          job,
+          batchIntervalMs: intervalMs,
+          createScanner: () => this.#scanner(),
+          createStates: () => new StateStores({ clock, directory: '/state', open }),
+        }),
+      ),
+    })
+  }
+
+  /** Appends the lines, runs one batch over them, and returns its views. */
+  async batch(lines: readonly string[], intervals = 1): Promise<Map<string, unknown>> {
+    for (const [at, line] of lines.entries()) this.log[at % partitions]!.push(line)
+    const previous = this.batches.at(-1)
+    const ends = this.log.map(({ length }, partition) => {
+      return { topic: 'lines', partition, earliest: 0, latest: length }
+    })
+    const batch: BatchInfo = {
+      batchId: this.batches.length,
+      timeMs: (previous?.timeMs ?? 0) + intervals * intervalMs,
+      ranges: planRanges(ends, previous?.ranges ?? [], 1000),
+    }
+    this.batches.push(batch)
+    return await this.run(batch)
+  }
+
+  async run(batch: BatchInfo): Promise<Map<string, unknown>> {
+    this.driver.addBatch(batch)
+    const views = new Map<string, unknown>()
+    await Promise.all(
+      this.driver.graph.outputs.map(async (output) => {
+        const rdd = this.driver.graph.rdd<unknown>(output.stream, batch.batchId)
+        if (!rdd) return
+        if (output.kind === 'foreachRDD') return await output.run(rdd, batch)
+        views.set(output.name, sortedRows((await rdd.collect()) as Pair<string, number>[]))
+      }),
+    )
+    return views
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.driver.stop()
+  }
+
+  #scanner(): Scanner {
+    return {
+      scan: async ({ range, format }, sink) => {
+        this.scans++
+        await Promise.resolve()
+        for (const line of this.#lines(range)) {
+          const bytes = Buffer.from(line)
+          sink(format.row(bytes, 0, bytes.length))
+        }
+        return { oldestTimestampMs: undefined }
+      },
+      close: () => {},
+    }
+  }
+
+  #lines({ partition, from, until }: OffsetRange): string[] {
+    return this.log[partition]!.slice(from, until)
+  }
+}
