@@ -1,10 +1,10 @@
 // Has the TypeScript compiler look at a job module before it runs, when one is installed where the
-// module is or here. Running needs no compiler, so without one there is nothing to say.
+// module is or here, with Node's types. Running needs no compiler, so without one nothing is said.
 
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { dirname, join, resolve, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { EngineError } from './engineError.ts'
 
 const flags = [
@@ -16,26 +16,33 @@ const flags = [
   '--module nodenext',
   '--erasableSyntaxOnly',
   '--allowImportingTsExtensions',
+  '--pretty false',
 ]
 /** Of the compiler's complaints, in the message. */
 const shownErrors = 5
+const mostPrintedChars = 1_000_000
+const ownSources = fileURLToPath(new URL('..', import.meta.url))
 
-/** Throws JOB_TYPE_ERROR with the first errors. */
+/** Throws JOB_TYPE_ERROR with the first errors of the module and of what it imports. */
 export async function requireTypes(file: string): Promise<void> {
   if (!/\.[cm]?ts$/.test(file)) return
-  const compiler = findCompiler(file)
-  if (compiler === undefined) return
-  const errors = await compile(compiler, file)
+  const compiler = findPackage('typescript', file)
+  const nodeTypes = findPackage('@types/node', file)
+  if (compiler === undefined || nodeTypes === undefined) return
+  const types = ['--types', 'node', '--typeRoots', dirname(nodeTypes)]
+  const printed = await compile(join(compiler, 'bin', 'tsc'), types, file)
+  const errors = printed.split('\n').filter((line) => isTheirs(line, file))
   if (errors.length === 0) return
   const shown = errors.slice(0, shownErrors).join('\n  ')
   const more = errors.length > shownErrors ? `\n  and ${errors.length - shownErrors} more` : ''
   throw new EngineError('JOB_TYPE_ERROR', `the job's types do not fit: ${shown}${more}`)
 }
 
-function findCompiler(file: string): string | undefined {
+/** The folder of a package, as the module sees it or as we do. */
+function findPackage(name: string, file: string): string | undefined {
   for (const from of [pathToFileURL(file).href, import.meta.url]) {
     try {
-      return join(dirname(createRequire(from).resolve('typescript/package.json')), 'bin', 'tsc')
+      return dirname(createRequire(from).resolve(`${name}/package.json`))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
     }
@@ -43,22 +50,25 @@ function findCompiler(file: string): string | undefined {
   return undefined
 }
 
-/** The lines that begin with a place and `error`; empty when all is well. */
-function compile(compiler: string, file: string): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    const words = [compiler, ...flags.flatMap((flag) => flag.split(' ')), file]
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Whether a line is an error that the job's author can do something about: not one in our code. */
+function isTheirs(line: string, file: string): boolean {
+  const [, path] = /^(.+)\(\d+,\d+\): error TS\d+/.exec(line) ?? []
+  if (path === undefined) return /^error TS\d+/.test(line)
+  const place = resolve(path)
+  const isOurs = place.startsWith(ownSources) && !place.includes(`${sep}node_modules${sep}`)
+  return place === resolve(file) || !isOurs
+}
+
+/** What the compiler prints. */
+function compile(compiler: string, types: readonly string[], file: string): Promise<string> {
+  return new Promise((done, reject) => {
+    const words = [compiler, ...flags.flatMap((flag) => flag.split(' ')), ...types, file]
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] })
     let printed = ''
-    const keep = (chunk: Buffer) => {
-      if (printed.length < 1_000_000) printed += chunk
-    }
-    child.stdout.on('data', keep)
-    child.stderr.on('data', keep)
-    child.once('error', reject)
-    child.once('close', (code) => {
-      const errors = printed.split('\n').filter((line) => /\berror TS\d+/.test(line))
-      if (code !== 0 && errors.length === 0) errors.push(printed.trim())
-      resolve(code === 0 ? [] : errors)
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (printed.length < mostPrintedChars) printed += chunk
     })
+    child.once('error', reject)
+    child.once('close', () => done(printed))
   })
 }
