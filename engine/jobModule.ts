@@ -7,7 +7,6 @@ import type { Disk } from '../protocol/runtime/disk.ts'
 import { EngineError } from './engineError.ts'
 import { isJob, type Job } from './stream/job.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
-import { requireTypes } from './typeCheck.ts'
 
 export interface LoadedJob {
   readonly job: Job
@@ -16,18 +15,16 @@ export interface LoadedJob {
   readonly contentHash: string
 }
 
-/** `module` is a file's path, or its URL. Its types are looked at before it runs. */
+/** `module` is a file's path, or its URL. */
 export async function loadJob(
   disk: Pick<Disk, 'readFile'>,
   module: URL | string,
-  { checkTypes }: { readonly checkTypes: boolean },
 ): Promise<LoadedJob> {
   const file = pathOf(module)
   const content = await disk.readFile(file)
   if (content === undefined) {
     throw new EngineError('JOB_MODULE_MISSING', `there is no job module ${file}`)
   }
-  if (checkTypes) await requireTypes(file)
   const moduleUrl = pathToFileURL(file).href
   const { default: job } = await importModule(moduleUrl, file)
   if (!isJob(job)) {
@@ -54,6 +51,7 @@ async function importModule(moduleUrl: string, file: string): Promise<{ default?
   }
 }
 
+/** The file of a module that is given as its path or its URL. */
 export function pathOf(module: URL | string): string {
   const isUrl = module instanceof URL || module.startsWith('file:')
   return isUrl ? fileURLToPath(module) : module

@@ -9,7 +9,7 @@ import {
   type ViewStatus,
 } from '../protocol/telemetry/status.ts'
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
-import { lagBehind, type PartitionEnds, recordsIn } from './scheduler/rangePlan.ts'
+import { recordsIn } from './scheduler/rangePlan.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
 export type ViewRows = readonly (readonly [key: string, value: number])[]
@@ -21,6 +21,8 @@ export interface BatchResult {
   readonly oldestTimestampMs: number | undefined
   /** By view; a view that was not due in this batch has none. */
   readonly rows: ReadonlyMap<string, ViewRows>
+  /** In the log beyond this batch, when it was planned. */
+  readonly lagRecords: number
 }
 
 export class JobStatusRecord {
@@ -45,6 +47,7 @@ export class JobStatusRecord {
   batchCommitted(result: BatchResult): void {
     const { batch, startedMs, finishedMs, oldestTimestampMs } = result
     this.#recordsTotal = batch.recordsTotal ?? this.#recordsTotal
+    this.#lagRecords = result.lagRecords
     this.#batches.push({
       id: batch.batchId,
       timeMs: batch.timeMs,
@@ -67,11 +70,6 @@ export class JobStatusRecord {
         rows: shown,
       })
     }
-  }
-
-  /** What the log has now beyond the newest planned batch. */
-  logEnds(ends: readonly PartitionEnds[], batch: Pick<OffsetLogEntry, 'ranges'>): void {
-    this.#lagRecords = lagBehind(ends, batch.ranges)
   }
 
   ended(state: 'stopped' | 'failed', error?: Error): void {

@@ -62,7 +62,8 @@ export class StatusPublisher {
       this.#hasTopic = true
       await this.#producer.send(statusTopic, encodeStatus(this.#status()))
     } catch (error) {
-      this.#logger.warn({ error }, 'the status of the job could not be published')
+      const reason = (error as Error).message
+      this.#logger.warn({ reason }, 'the status of the job could not be published')
     }
   }
 

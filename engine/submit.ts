@@ -3,31 +3,32 @@
 import { join } from 'node:path'
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
-import { DirectoryInUseError, type DiskLock } from '../protocol/runtime/disk.ts'
+import type { DiskLock } from '../protocol/runtime/disk.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
-import { EngineError } from './engineError.ts'
 import { inProcessExecutors } from './executor/inProcessExecutor.ts'
 import { StateStores } from './executor/stateStores.ts'
 import type { StartExecutor } from './executor/task.ts'
 import { workerExecutors } from './executor/workerExecutor.ts'
-import { fingerprint, type LoadedJob, loadJob } from './jobModule.ts'
+import { takeDirectory } from './jobDirectory.ts'
+import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
 import type { Key } from './rdd/key.ts'
 import type { Pair } from './rdd/lineage.ts'
 import { BatchLoop } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
-import type { PartitionEnds } from './scheduler/rangePlan.ts'
+import { lagBehind, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
 import type { Output } from './stream/dstream.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import { sortedRows } from './stream/view.ts'
+import { requireTypes } from './typeCheck.ts'
 
 export interface SubmitOptions {
   readonly runtime: Runtime
@@ -64,9 +65,12 @@ const clientId = 'millrace-engine'
  * Fails with an EngineError for what is wrong with the module or the directory.
  */
 export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
-  const { runtime, module, checkTypes = false } = options
-  const loaded = await loadJob(runtime.disk, module, { checkTypes })
-  const lock = await lockDirectory(options)
+  const { disk } = options.runtime
+  const isThere = (await disk.stat(pathOf(options.module))) !== undefined
+  // First of all: what the compiler says of a mistake is clearer than what the import would.
+  if (options.checkTypes && isThere) await requireTypes(options.module)
+  const loaded = await loadJob(disk, options.module)
+  const lock = await takeDirectory(disk, options.directory, loaded.job)
   let running: SubmittedJob | undefined
   try {
     running = await SubmittedJob.open(options, loaded, lock)
@@ -94,6 +98,10 @@ class SubmittedJob implements RunningJob {
   readonly #listeners = new Set<(status: JobStatus) => void>()
   readonly #finished = Promise.withResolvers<void>()
   #rows = new Map<string, ViewRows>()
+  /** As of when the newest batch was planned. */
+  #logEnds: readonly PartitionEnds[] = []
+  /** For topics that cannot be read; said once. */
+  #isWaiting = false
   #isClosed = false
 
   static async open(options: SubmitOptions, loaded: LoadedJob, lock: DiskLock) {
@@ -181,21 +189,29 @@ class SubmittedJob implements RunningJob {
 
   async #run(): Promise<void> {
     this.#publisher.publish()
-    const { logger } = this.#options
+    const batches = this.#loop.run()
     try {
-      await Promise.race([this.#loop.run(), this.#driver.failed])
+      await Promise.race([batches, this.#driver.failed])
       this.#record.ended('stopped')
+      await this.#close()
+      this.#finished.resolve()
     } catch (error) {
-      if (!this.#driver.isStopped) {
-        logger.error({ job: this.name, error }, 'the job has failed')
-        this.#record.ended('failed', error as Error)
-        await this.#close()
-        return this.#finished.reject(error)
-      }
-      this.#record.ended('stopped')
+      await this.#fail(error as Error, batches)
     }
+  }
+
+  /** What a stop that does not wait breaks off is no failure. */
+  async #fail(error: Error, batches: Promise<void>): Promise<void> {
+    const isStopped = this.#driver.isStopped
+    if (!isStopped) this.#options.logger.error({ job: this.name, error }, 'the job has failed')
+    this.#record.ended(isStopped ? 'stopped' : 'failed', isStopped ? undefined : error)
+    this.#loop.stop()
+    await this.#driver.stop()
+    // The logs may be closed only when the batch that was running has let go of them.
+    await Promise.allSettled([batches])
     await this.#close()
-    this.#finished.resolve()
+    if (isStopped) this.#finished.resolve()
+    else this.#finished.reject(error)
   }
 
   async #close(): Promise<void> {
@@ -213,17 +229,18 @@ class SubmittedJob implements RunningJob {
     await this.#lock.release()
   }
 
-  async #ends(): Promise<PartitionEnds[] | undefined> {
+  async #ends(): Promise<readonly PartitionEnds[] | undefined> {
     const { logger } = this.#options
     try {
-      const ends = await this.#offsets.ends()
-      const planned = this.#offsetLog.latest()
-      if (planned) this.#record.logEnds(ends, planned)
-      return ends
+      this.#logEnds = await this.#offsets.ends()
+      this.#isWaiting = false
+      return this.#logEnds
     } catch (error) {
       if (!isRetriableFailure(error)) throw error
       const { topics } = this.#driver.graph
-      logger.warn({ job: this.name, topics, error }, 'the topics cannot be read yet; trying again')
+      const fields = { job: this.name, topics, reason: (error as Error).message }
+      if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
+      this.#isWaiting = true
       return undefined
     }
   }
@@ -250,6 +267,7 @@ class SubmittedJob implements RunningJob {
       finishedMs: this.#options.runtime.clock.nowMs(),
       oldestTimestampMs: this.#driver.oldestTimestampMs,
       rows: this.#rows,
+      lagRecords: lagBehind(this.#logEnds, batch.ranges),
     })
     this.#publisher.publish()
     const status = this.status()
@@ -276,15 +294,4 @@ function startExecutors(
   const graph = new StreamGraph(job, { batchIntervalMs })
   const setup = { moduleUrl, batchIntervalMs, bootstrap, clientId, stateDirectory }
   return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, contentHash) })
-}
-
-async function lockDirectory({ runtime, directory }: SubmitOptions): Promise<DiskLock> {
-  await runtime.disk.makeDirectory(directory)
-  try {
-    return await runtime.disk.lock(directory)
-  } catch (error) {
-    if (!(error instanceof DirectoryInUseError)) throw error
-    const message = `the job in ${directory} is running already: stop it first, or give another directory`
-    throw new EngineError('JOB_ALREADY_RUNNING', message, error)
-  }
 }

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { EngineError } from './engineError.ts'
+import { pathOf } from './jobModule.ts'
 
 const flags = [
   '--noEmit',
@@ -24,7 +25,8 @@ const mostPrintedChars = 1_000_000
 const ownSources = fileURLToPath(new URL('..', import.meta.url))
 
 /** Throws JOB_TYPE_ERROR with the first errors of the module and of what it imports. */
-export async function requireTypes(file: string): Promise<void> {
+export async function requireTypes(module: URL | string): Promise<void> {
+  const file = pathOf(module)
   if (!/\.[cm]?ts$/.test(file)) return
   const compiler = findPackage('typescript', file)
   const nodeTypes = findPackage('@types/node', file)

@@ -84,7 +84,10 @@ interface Heard<S extends Status> {
   rate: Rate
 }
 
-/** Counts per second between the last two different readings of a counter. */
+/** Readings closer together than this say little: a batch's worth may lie between two of them. */
+const shortestRateMs = 500
+
+/** Counts per second between the last two readings of a counter that are far enough apart. */
 class Rate {
   #count: number | undefined
   #timeMs = 0
@@ -93,9 +96,9 @@ class Rate {
   /** A counter that went back was restarted: its rate begins anew. */
   read(count: number, timeMs: number): void {
     const elapsedMs = timeMs - this.#timeMs
-    if (this.#count !== undefined && elapsedMs <= 0) return
+    if (this.#count !== undefined && elapsedMs < shortestRateMs) return
     const grown = count - (this.#count ?? count)
-    this.perSecond = grown < 0 ? 0 : (grown / Math.max(elapsedMs, 1)) * 1000
+    this.perSecond = grown < 0 ? 0 : (grown / elapsedMs) * 1000
     this.#count = count
     this.#timeMs = timeMs
   }

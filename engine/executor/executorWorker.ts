@@ -45,7 +45,7 @@ async function serve(): Promise<void> {
 }
 
 async function buildGraph(): Promise<StreamGraph> {
-  const { job, contentHash } = await loadJob(nodeDisk, setup.moduleUrl, { checkTypes: false })
+  const { job, contentHash } = await loadJob(nodeDisk, setup.moduleUrl)
   const graph = new StreamGraph(job, setup)
   if (fingerprint(graph, contentHash) === setup.fingerprint) return graph
   throw new EngineError(

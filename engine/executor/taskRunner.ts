@@ -6,6 +6,7 @@ import { reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
+import { olderTimestamp } from '../sources/scan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
@@ -73,9 +74,7 @@ export class TaskRunner {
       },
       scan: async (scan, sink) => {
         const { oldestTimestampMs } = await this.#scanner.scan(scan, sink)
-        if (!(read.oldestTimestampMs! <= oldestTimestampMs!)) {
-          read.oldestTimestampMs = oldestTimestampMs ?? read.oldestTimestampMs
-        }
+        read.oldestTimestampMs = olderTimestamp(read.oldestTimestampMs, oldestTimestampMs)
       },
       updateState: (operator, partition, change) =>
         this.#states.update(operator, partition, task.batchId, change),

@@ -38,23 +38,27 @@ export default job('order-demographics', (stream) => {
     .filter((order) => order.action_type === purchase)
   const { windowMs, slideMs } = lastTenSeconds
 
-  const byAge = orders
-    .map((order) => [order.age_range, 1] as const)
-    .reduceByKey<string, number>(sum)
+  const byAge = orders.map((order) => [order.age_range, 1] as const).reduceByKey(sum)
   byAge
     .updateStateByKey(add, { uid: 'orders-by-age' })
-    .view('orders-by-age', { title: 'Orders by age', chart: 'bar', labels: ages })
+    .view('orders-by-age', { title: 'Orders by age range', chart: 'bar', labels: ages })
   byAge
     .reduceByKeyAndWindow(sum, windowMs, slideMs, { inverse: subtract, uid: 'age-share' })
-    .view('age-share', { title: 'Age, last 10 s', chart: 'share', labels: ages })
+    .view('age-share', {
+      title: 'Share of each age range, last 10 s',
+      chart: 'share',
+      labels: ages,
+    })
 
-  const byGender = orders
-    .map((order) => [order.gender, 1] as const)
-    .reduceByKey<string, number>(sum)
+  const byGender = orders.map((order) => [order.gender, 1] as const).reduceByKey(sum)
   byGender
     .updateStateByKey(add, { uid: 'orders-by-gender' })
     .view('orders-by-gender', { title: 'Orders by gender', chart: 'bar', labels: genders })
   byGender
     .reduceByKeyAndWindow(sum, windowMs, slideMs, { inverse: subtract, uid: 'gender-share' })
-    .view('gender-share', { title: 'Gender, last 10 s', chart: 'share', labels: genders })
+    .view('gender-share', {
+      title: 'Share of each gender, last 10 s',
+      chart: 'share',
+      labels: genders,
+    })
 })

@@ -24,7 +24,10 @@ export function localContext(defaultPartitions = 2): LocalContext {
     batchId: -1,
     async readShuffle(shuffleId, reducePartition) {
       let output = outputs.get(shuffleId)
-      if (!output) outputs.set(shuffleId, (output = mapSide(shuffles.get(shuffleId)!)))
+      if (!output) {
+        output = mapSide(shuffles.get(shuffleId)!)
+        outputs.set(shuffleId, output)
+      }
       return (await output).map((buckets) => buckets[reducePartition]!)
     },
     scan: () => Promise.reject(new Error('a local context reads no topics')),

@@ -171,7 +171,10 @@ function gathering(
       for (let index = 0; index < parents.length; index++) {
         const add = (key: Key, value: unknown) => {
           let lists = groups.get(key)
-          if (!lists) groups.set(key, (lists = parents.map(() => [])))
+          if (!lists) {
+            lists = parents.map(() => [])
+            groups.set(key, lists)
+          }
           lists[index]!.push(value)
         }
         await pushPairs(dependencies[index]!, partition, task, add)

@@ -112,18 +112,23 @@ export class DagScheduler {
   #apply(event: DagEvent): void {
     switch (event.kind) {
       case 'jobSubmitted':
-        return this.#submit(event)
+        this.#submit(event)
+        break
       case 'taskFinished':
-        return this.#taskFinished(event.taskId, event.holder, event.value)
+        this.#taskFinished(event.taskId, event.holder, event.value)
+        break
       case 'taskFailed':
-        return this.#taskFailed(event.taskId, event.error)
+        this.#taskFailed(event.taskId, event.error)
+        break
       case 'fetchFailed':
-        return this.#fetchFailed(event)
+        this.#fetchFailed(event)
+        break
       case 'executorRegistered':
         this.#executors.add(event.executor)
-        return
+        break
       case 'executorLost':
-        return this.#executorLost(event.executor, event.error)
+        this.#executorLost(event.executor, event.error)
+        break
       case 'shuffleForgotten':
         this.#tracker.forget(event.shuffleId)
         this.#mapStages.delete(event.shuffleId)
@@ -210,7 +215,10 @@ export class DagScheduler {
 
   #advance(job: ActiveJob): void {
     const missing = job.partitions.filter((partition) => !job.results.has(partition))
-    if (missing.length > 0) return this.#runOrPrepare(job.stage, missing)
+    if (missing.length > 0) {
+      this.#runOrPrepare(job.stage, missing)
+      return
+    }
     this.#jobs.delete(job.jobId)
     const results = job.partitions.map((partition) => job.results.get(partition))
     this.#effects.push({ kind: 'jobFinished', jobId: job.jobId, results })

@@ -17,6 +17,7 @@ import {
 import type { Action } from '../rdd/action.ts'
 import type { Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
+import { olderTimestamp } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
@@ -38,6 +39,8 @@ interface Waiting {
   resolve(results: unknown[]): void
   reject(error: Error): void
 }
+
+type RunningTask = NonNullable<ReturnType<DagScheduler['task']>>
 
 interface Launch {
   readonly executor: number
@@ -115,6 +118,7 @@ export class Driver {
     partitions: readonly number[] = Array.from({ length: rdd.partitionCount }, (_, at) => at),
   ): Promise<unknown[]> {
     return new Promise((resolve, reject) => {
+      if (this.#isStopped) return reject(beingStopped())
       const jobId = ++this.#lastJobId
       this.#waiting.set(jobId, { resolve, reject })
       this.#post({ kind: 'jobSubmitted', jobId, rdd, action, partitions })
@@ -130,8 +134,7 @@ export class Driver {
     if (this.#isStopped) return
     this.#isStopped = true
     await this.#pool.stop()
-    const stopped = new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
-    for (const { reject } of this.#waiting.values()) reject(stopped)
+    for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
   }
 
@@ -188,24 +191,25 @@ export class Driver {
   #report({ taskId, outcome, oldestTimestampMs }: TaskReport): void {
     const task = this.#dag.task(taskId)
     if (!task) return
-    if (!(this.#oldestTimestampMs! <= oldestTimestampMs!)) {
-      this.#oldestTimestampMs = oldestTimestampMs ?? this.#oldestTimestampMs
-    }
-    if (outcome.kind === 'failed') {
-      return this.#post({ kind: 'taskFailed', taskId, error: outcome.error })
-    }
+    this.#oldestTimestampMs = olderTimestamp(this.#oldestTimestampMs, oldestTimestampMs)
+    this.#post(this.#eventOf(taskId, task, outcome))
+  }
+
+  /** What a report means to the scheduler, once a map output is in the store. */
+  #eventOf(taskId: number, task: RunningTask, outcome: TaskReport['outcome']): DagEvent {
+    if (outcome.kind === 'failed') return { kind: 'taskFailed', taskId, error: outcome.error }
     const { stage, partition } = task
+    const { value } = outcome
     if (stage.output.kind === 'result') {
-      const { value } = outcome
-      return this.#post({ kind: 'taskFinished', taskId, holder: 'driver', value })
+      return { kind: 'taskFinished', taskId, holder: 'driver', value }
     }
     try {
-      this.#store.put(stage.id, partition, this.#batchId, outcome.value as Bucket[])
+      this.#store.put(stage.id, partition, this.#batchId, value as Bucket[])
     } catch (error) {
-      return this.#post({ kind: 'taskFailed', taskId, error: reportError(error) })
+      return { kind: 'taskFailed', taskId, error: reportError(error) }
     }
     this.#shuffles.set(stage.id, stage.rdd.partitionCount)
-    this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
+    return { kind: 'taskFinished', taskId, holder: 'driver' }
   }
 
   #endJob(effect: Exclude<DagEffect, { kind: 'launchTask' }>): void {
@@ -219,6 +223,10 @@ export class Driver {
 function workOf({ id, rdd, output }: Stage): TaskWork {
   if (output.kind === 'map') return { kind: 'map', shuffleId: id }
   return { kind: 'result', rddId: rdd.id, action: output.action }
+}
+
+function beingStopped(): EngineError {
+  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
 }
 
 /** Ids of shuffles begin with their batch (see StreamGraph). */

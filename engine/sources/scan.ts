@@ -16,3 +16,12 @@ export interface Scan {
   readonly range: OffsetRange
   readonly format: RowFormat<unknown>
 }
+
+/** The smaller of two timestamps, where undefined stands for none. */
+export function olderTimestamp(
+  one: number | undefined,
+  other: number | undefined,
+): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return Math.min(one, other)
+}

@@ -9,7 +9,7 @@ import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
 import { EngineError } from '../engineError.ts'
 import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
-import type { OffsetRange, Scan } from './scan.ts'
+import { type OffsetRange, olderTimestamp, type Scan } from './scan.ts'
 
 export interface ScanResult {
   /** Of the range's records, about: the smallest base timestamp. Undefined when there were none. */
@@ -53,8 +53,7 @@ export class TopicScanner implements Scanner {
         validateBatch(batch, { maxBytes: maxBatchBytes })
         if (batch.isControl || batch.nextOffset <= range.from) continue
         if (batch.baseOffset >= range.until) break
-        const { baseTimestamp } = batch
-        if (!(oldestTimestampMs! <= baseTimestamp)) oldestTimestampMs = baseTimestamp
+        oldestTimestampMs = olderTimestamp(oldestTimestampMs, batch.baseTimestamp)
         pushRows(batch, range, format, sink)
       }
       offset = next
@@ -87,7 +86,8 @@ export class TopicScanner implements Scanner {
     let reader = this.#readers.get(key)
     if (!reader) {
       const options = { topic, partition, maxBytes: fetchBytes }
-      this.#readers.set(key, (reader = new PartitionReader(this.#cluster, options)))
+      reader = new PartitionReader(this.#cluster, options)
+      this.#readers.set(key, reader)
     }
     return reader
   }

@@ -94,6 +94,16 @@ describe('rates', () => {
     expect(board.picture(2).agents[0]!.linesPerSecond).toBe(500)
   })
 
+  test('two reports right after one another are no rate', () => {
+    const board = new Board()
+    board.hear(job(1_000, 1_000), 0)
+    board.hear(job(2_000, 3_000), 1)
+    board.hear(job(2_001, 5_000), 2)
+    expect(board.picture(2).jobs[0]).toMatchObject({ recordsPerSecond: 2_000, recordsTotal: 5_000 })
+    board.hear(job(3_000, 6_000), 3)
+    expect(board.picture(3).jobs[0]!.recordsPerSecond).toBe(3_000)
+  })
+
   test('an older report that arrives late changes nothing', () => {
     const board = new Board()
     board.hear(job(2_000, 200), 0)

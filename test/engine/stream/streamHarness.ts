@@ -4,13 +4,11 @@
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
-import type { StartExecutor } from '../../../engine/executor/task.ts'
 import type { Pair } from '../../../engine/rdd/lineage.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
-import type { StateDatabase } from '../../../engine/state/stateDatabase.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { sortedRows } from '../../../engine/stream/view.ts'
@@ -32,41 +30,32 @@ export class StreamHarness {
   }
 
   readonly log: string[][] = Array.from({ length: partitions }, () => [])
-  readonly driver: Driver
+  driver: Driver
   readonly batches: BatchInfo[] = []
   scans = 0
 
-  static async start(job: Job, wrap = (start: StartExecutor) => start): Promise<StreamHarness> {
-    const harness = new StreamHarness(job, wrap)
+  static async start(job: Job): Promise<StreamHarness> {
+    const harness = new StreamHarness(job)
     await harness.driver.start()
     return harness
   }
 
-  constructor(job: Job, wrap: (start: StartExecutor) => StartExecutor) {
-    const clock = new ManualClock()
-    const databases = new Map<string, StateDatabase>()
-    const open = (directory: string) =>
-      StateStore.open(directory, {
-        openDatabase: (at) => {
-          if (!databases.has(at)) databases.set(at, new MemoryStateDatabase())
-          return Promise.resolve(databases.get(at)!)
-        },
-      })
-    this.driver = new Driver({
-      runtime: { clock, random: seededRandom(1) },
-      logger: silentLogger,
-      job,
-      batchIntervalMs: intervalMs,
-      executors: 2,
-      startExecutor: wrap(
-        inProcessExecutors({
-          job,
-          batchIntervalMs: intervalMs,
-          createScanner: () => this.#scanner(),
-          createStates: () => new StateStores({ clock, directory: '/state', open }),
-        }),
-      ),
-    })
+  readonly #job: Job
+  readonly #clock = new ManualClock()
+  /** The contents of state directories, which outlive a driver. */
+  readonly #databases = new Map<string, Map<string, string>>()
+
+  constructor(job: Job) {
+    this.#job = job
+    this.driver = this.#createDriver()
+  }
+
+  /** As after a crash of the process: everything is new but the log, the batches and the state. */
+  async restart(): Promise<void> {
+    await this.driver.stop()
+    this.driver = this.#createDriver()
+    for (const batch of this.batches) this.driver.graph.addBatch(batch)
+    await this.driver.start()
   }
 
   /** Appends the lines, runs one batch over them, and returns its views. */
@@ -101,6 +90,35 @@ export class StreamHarness {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.driver.stop()
+  }
+
+  #createDriver(): Driver {
+    const job = this.#job
+    const clock = this.#clock
+    return new Driver({
+      runtime: { clock, random: seededRandom(1) },
+      logger: silentLogger,
+      job,
+      batchIntervalMs: intervalMs,
+      executors: 2,
+      startExecutor: inProcessExecutors({
+        job,
+        batchIntervalMs: intervalMs,
+        createScanner: () => this.#scanner(),
+        createStates: () =>
+          new StateStores({ clock, directory: '/state', open: (at) => this.#openState(at) }),
+      }),
+    })
+  }
+
+  #openState(directory: string): Promise<StateStore> {
+    return StateStore.open(directory, {
+      openDatabase: (at) => {
+        const contents = this.#databases.get(at) ?? new Map<string, string>()
+        this.#databases.set(at, contents)
+        return Promise.resolve(new MemoryStateDatabase(contents))
+      },
+    })
   }
 
   #scanner(): Scanner {

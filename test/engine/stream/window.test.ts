@@ -1,5 +1,5 @@
 // A window that adds and subtracts shows what the same window computed from scratch shows, whatever
-// arrives, however it slides and wherever batches are missing; through the whole driver.
+// arrives, however it slides, wherever batches are missing and the program crashes.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -10,6 +10,8 @@ const batchArbitrary = fc.record({
   /** Intervals since the batch before: more than one after a pause. */
   intervals: fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: 7 })),
   lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
+  /** Before the batch, or after it and then the batch runs again. */
+  crash: fc.constantFrom('no', 'no', 'before', 'after'),
 })
 
 test('a window with an inverse equals the direct one', async () => {
@@ -35,8 +37,13 @@ test('a window with an inverse equals the direct one', async () => {
             .view('inverse', { title: 'inverse', chart: 'bar' })
         })
         await using harness = await StreamHarness.start(windowed)
-        for (const { intervals, lines } of batches) {
-          const views = await harness.batch(lines, intervals)
+        for (const { intervals, lines, crash } of batches) {
+          if (crash === 'before') await harness.restart()
+          let views = await harness.batch(lines, intervals)
+          if (crash === 'after') {
+            await harness.restart()
+            views = await harness.run(harness.batches.at(-1)!)
+          }
           expect(views.get('inverse')).toEqual(views.get('direct'))
         }
       },

@@ -1,0 +1,3 @@
+// A module that exports no job.
+
+export default 42

@@ -1,0 +1,13 @@
+// A job of which every task fails.
+
+import { job, sum, text } from 'millrace/engine'
+
+export default job('stubborn', (stream) => {
+  stream
+    .fromTopic('words', text())
+    .map(({ line }): readonly [string, number] => {
+      throw new TypeError(`cannot read ${line}`)
+    })
+    .reduceByKey(sum)
+    .view('words', { title: 'Words', chart: 'bar' })
+})

@@ -1,0 +1,98 @@
+// What tasks of one executor share: one pass over a range for all who want it, one change of a state
+// for all who want its result.
+
+import { expect, test } from 'vitest'
+import { add, job, seconds, subtract, sum } from '../../../engine/engine.ts'
+import { StateStores } from '../../../engine/executor/stateStores.ts'
+import { StateError } from '../../../engine/state/stateError.ts'
+import { StateStore } from '../../../engine/state/stateStore.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+import { StreamHarness } from '../stream/streamHarness.ts'
+
+test('four views of one stream read each range once, and no batch is read again', async () => {
+  const four = job('four', (stream) => {
+    const lines = stream.fromTopic('lines', StreamHarness.lines).filter((line) => line !== '')
+    for (const length of [1, 2]) {
+      const starts = lines
+        .map((line) => [line.slice(0, length), 1] as const)
+        .reduceByKey<string, number>(sum)
+      starts.updateStateByKey(add).view(`total-${length}`, { title: 'total', chart: 'bar' })
+      starts
+        .reduceByKeyAndWindow(sum, seconds(2), seconds(1), { inverse: subtract })
+        .view(`window-${length}`, { title: 'window', chart: 'share' })
+    }
+  })
+  await using harness = await StreamHarness.start(four)
+  for (const batches of [1, 2, 3, 4]) {
+    const views = await harness.batch(['xy', 'xz', 'xz'])
+    expect(harness.scans).toBe(2 * batches)
+    expect(views.get('total-1')).toEqual([['x', 3 * batches]])
+    expect(views.get('window-2')).toEqual([
+      ['xy', Math.min(batches, 2)],
+      ['xz', 2 * Math.min(batches, 2)],
+    ])
+  }
+})
+
+test('a batch that runs again starts from the state before it', async () => {
+  const totals = job('totals', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line) => [line, 1] as const)
+      .updateStateByKey<string, number, number>(add)
+      .view('totals', { title: 'totals', chart: 'bar' })
+  })
+  await using harness = await StreamHarness.start(totals)
+  await harness.batch(['a'])
+  const once = await harness.batch(['a', 'b'])
+  expect(await harness.run(harness.batches[1]!)).toEqual(once)
+  expect((await harness.batch(['a'])).get('totals')).toEqual([
+    ['a', 3],
+    ['b', 1],
+  ])
+})
+
+test('a state is changed once for all tasks of a batch', async () => {
+  const stores = statesOver(new Map())
+  let changes = 0
+  const change = (state: { set(key: string, value: unknown): void }) => {
+    state.set('sx', ++changes)
+  }
+  const [one, other] = await Promise.all([
+    stores.update('op', 0, 5, change),
+    stores.update('op', 0, 5, change),
+  ])
+  expect(changes).toBe(1)
+  expect(one).toEqual([['sx', 1]])
+  expect(other).toEqual(one)
+  await stores.close()
+})
+
+test('a store that a dying worker still holds is tried again, for a bounded time', async () => {
+  const clock = new ManualClock()
+  let refusals = 3
+  const stores = statesOver(new Map(), clock, () => {
+    if (refusals-- > 0) throw new StateError('STATE_IN_USE', 'held')
+  })
+  const updated = stores.update('op', 0, 0, (state) => state.set('sx', 1))
+  await clock.advanceAndSettle(200)
+  expect(await updated).toEqual([['sx', 1]])
+  await stores.close()
+
+  const never = statesOver(new Map(), clock, () => {
+    throw new StateError('STATE_IN_USE', 'held for ever')
+  })
+  const refused = expect(never.update('op', 0, 0, () => {})).rejects.toThrow('held for ever')
+  await clock.advanceAndSettle(11_000)
+  await refused
+})
+
+function statesOver(contents: Map<string, string>, clock = new ManualClock(), before = () => {}) {
+  const open = async (directory: string) => {
+    before()
+    const openDatabase = () => Promise.resolve(new MemoryStateDatabase(contents))
+    return await StateStore.open(directory, { openDatabase })
+  }
+  return new StateStores({ clock, directory: '/state', open })
+}

@@ -1,0 +1,92 @@
+// A broker with a topic, a producer and a directory for a job, for tests that run whole jobs.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type RunningJob, type SubmitOptions, submitJob } from '../../../engine/submit.ts'
+import { Admin } from '../../../protocol/client/admin.ts'
+import { Cluster } from '../../../protocol/client/cluster.ts'
+import { Producer } from '../../../protocol/client/producer.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import { TestBroker } from '../../interop/testBroker.ts'
+
+const runtime = {
+  clock: systemClock,
+  random: systemRandom(),
+  disk: nodeDisk,
+  network: tcpNetwork,
+}
+
+export class JobBroker {
+  readonly topic: string
+  readonly directory: string
+  readonly cluster: Cluster
+  readonly #broker: TestBroker
+  readonly #producer: Producer
+  readonly #running: RunningJob[] = []
+
+  private constructor(topic: string, directory: string, broker: TestBroker) {
+    this.topic = topic
+    this.directory = directory
+    this.#broker = broker
+    const bootstrap = [{ host: '127.0.0.1', port: broker.port }]
+    this.cluster = new Cluster(runtime, { bootstrap, clientId: 'test' })
+    this.#producer = new Producer(this.cluster, runtime)
+  }
+
+  static async start(topic: string): Promise<JobBroker> {
+    const broker = await TestBroker.start()
+    return new JobBroker(topic, await mkdtemp(join(tmpdir(), 'millrace-job-')), broker)
+  }
+
+  async createTopic(partitions: number): Promise<void> {
+    await new Admin(this.cluster).createTopics([{ name: this.topic, partitions }])
+  }
+
+  async produce(lines: readonly string[]): Promise<void> {
+    await Promise.all(
+      lines.map((line) => this.#producer.send(this.topic, { value: Buffer.from(line) })),
+    )
+  }
+
+  async submit(module: string, options: Partial<SubmitOptions> = {}): Promise<RunningJob> {
+    const running = await submitJob({
+      runtime,
+      logger: silentLogger,
+      module,
+      bootstrap: [{ host: '127.0.0.1', port: this.#broker.port }],
+      directory: this.directory,
+      batchIntervalMs: 200,
+      ...options,
+    })
+    this.#running.push(running)
+    return running
+  }
+
+  async stop(): Promise<void> {
+    // A job that has failed was looked at by its test.
+    for (const job of this.#running) await job.stop().catch(() => {})
+    await this.#producer.close()
+    await this.cluster.close()
+    await this.#broker.stop()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** The status of the first batch after which so many records have been counted. */
+export async function counted(job: RunningJob, records: number): Promise<JobStatus> {
+  const ended = job.finished.then(() => Promise.reject(new Error('the job has ended')))
+  const reached = new Promise<JobStatus>((resolve) => {
+    const unsubscribe = job.onBatch((status) => {
+      if (status.recordsTotal < records) return
+      unsubscribe()
+      resolve(status)
+    })
+  })
+  return await Promise.race([reached, ended])
+}

@@ -1,0 +1,150 @@
+// When batches are due: by the clock, one at a time, missed intervals as one, and after a crash the
+// batch that was planned and not committed first.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type BatchDecision, BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
+import { lagBehind, planRanges, recordsIn } from '../../../engine/scheduler/rangePlan.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
+
+const intervalMs = 1000
+const fresh = { batchIntervalMs: intervalMs, planned: undefined, committedBatchId: -1 }
+const batch = (batchId: number, timeMs: number) => ({ batchId, timeMs, ranges: [] })
+
+describe('batch times', () => {
+  test('are multiples of the interval, one after another', () => {
+    const scheduler = new BatchScheduler(fresh)
+    expect(scheduler.next(10_300)).toEqual({ kind: 'plan', batchId: 0, timeMs: 10_000 })
+    scheduler.finished({ batchId: 0, timeMs: 10_000 })
+    expect(scheduler.next(10_400)).toEqual({ kind: 'wait', delayMs: 600 })
+    expect(scheduler.next(11_000)).toEqual({ kind: 'plan', batchId: 1, timeMs: 11_000 })
+  })
+
+  test('intervals that were missed become one batch', () => {
+    const scheduler = new BatchScheduler({
+      ...fresh,
+      planned: batch(6, 10_000),
+      committedBatchId: 6,
+    })
+    expect(scheduler.next(3_600_000 + 10_500)).toEqual({
+      kind: 'plan',
+      batchId: 7,
+      timeMs: 3_610_000,
+    })
+  })
+
+  test('a clock that was set back delays a batch by one interval, and no longer', () => {
+    const scheduler = new BatchScheduler({
+      ...fresh,
+      planned: batch(6, 90_000),
+      committedBatchId: 6,
+    })
+    expect(scheduler.next(10_000)).toEqual({ kind: 'wait', delayMs: intervalMs })
+    expect(scheduler.next(11_000)).toEqual({ kind: 'plan', batchId: 7, timeMs: 91_000 })
+    scheduler.finished(batch(7, 91_000))
+    expect(scheduler.next(11_100)).toEqual({ kind: 'wait', delayMs: intervalMs })
+  })
+
+  test('always advance, whatever the clock does', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 60 }), (times) => {
+        const scheduler = new BatchScheduler(fresh)
+        let latest: Extract<BatchDecision, { kind: 'plan' }> | undefined
+        for (const nowMs of times) {
+          const decision = scheduler.next(nowMs)
+          if (decision.kind === 'wait') {
+            expect(decision.delayMs).toBeGreaterThan(0)
+            expect(decision.delayMs).toBeLessThanOrEqual(intervalMs)
+          }
+          if (decision.kind !== 'plan') continue
+          expect(decision.batchId).toBe((latest?.batchId ?? -1) + 1)
+          expect(decision.timeMs % intervalMs).toBe(0)
+          expect(decision.timeMs).toBeGreaterThan(latest?.timeMs ?? -1)
+          scheduler.finished(decision)
+          latest = decision
+        }
+      }),
+    )
+  })
+})
+
+describe('recovery and stop', () => {
+  test('the batch that was planned and not committed runs first, as it was planned', () => {
+    const planned = batch(4, 7000)
+    const scheduler = new BatchScheduler({ ...fresh, planned, committedBatchId: 3 })
+    expect(scheduler.next(50_000)).toEqual({ kind: 'rerun', batch: planned })
+    scheduler.finished(planned)
+    expect(scheduler.next(50_000)).toEqual({ kind: 'plan', batchId: 5, timeMs: 50_000 })
+  })
+
+  test('logs that cannot belong together are refused', () => {
+    expect(
+      () => new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 1 }),
+    ).toThrow(/logs do not match/)
+  })
+
+  test('one batch at a time', () => {
+    const scheduler = new BatchScheduler(fresh)
+    scheduler.next(1000)
+    expect(() => scheduler.next(2000)).toThrow(/one batch at a time/)
+  })
+
+  test('after stop there is no further batch, not even one to run again', () => {
+    const scheduler = new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 3 })
+    scheduler.stop()
+    expect(scheduler.next(8000)).toEqual({ kind: 'stop' })
+  })
+
+  test('a batch whose planning was given up keeps its id', () => {
+    const scheduler = new BatchScheduler(fresh)
+    scheduler.next(1000)
+    scheduler.abandoned()
+    expect(scheduler.next(2000)).toMatchObject({ kind: 'plan', batchId: 0 })
+  })
+})
+
+describe('offset ranges', () => {
+  const end = (partition: number, earliest: number, latest: number) => {
+    return { topic: 'orders', partition, earliest, latest }
+  }
+
+  test('begin at the start of the log, then where the batch before ended', () => {
+    const first = planRanges([end(0, 5, 8)], [], 100)
+    expect(first).toEqual([{ topic: 'orders', partition: 0, from: 5, until: 8 }])
+    expect(planRanges([end(0, 5, 9)], first, 100)).toEqual([
+      { topic: 'orders', partition: 0, from: 8, until: 9 },
+    ])
+  })
+
+  test('are contiguous, bounded, and in the end read everything once', () => {
+    const growth = fc.array(fc.tuple(fc.nat(50), fc.nat(50)), { maxLength: 20 })
+    fc.assert(
+      fc.property(growth, fc.integer({ min: 1, max: 30 }), (grows, most) => {
+        const latest = [0, 0]
+        let previous: OffsetRange[] = []
+        let read = 0
+        for (const added of grows) {
+          for (const at of [0, 1] as const) latest[at] = latest[at]! + added[at]
+          const ends = latest.map((until, partition) => end(partition, 0, until))
+          const ranges = planRanges(ends, previous, most)
+          for (const { partition, from, until } of ranges) {
+            expect(from).toBe(previous[partition]?.until ?? 0)
+            expect(until - from).toBeLessThanOrEqual(most)
+            expect(until).toBeLessThanOrEqual(latest[partition]!)
+          }
+          read += recordsIn(ranges)
+          expect(read + lagBehind(ends, ranges)).toBe(latest[0]! + latest[1]!)
+          previous = ranges
+        }
+      }),
+    )
+  })
+
+  test('a partition that is new is read from its start', () => {
+    const before = planRanges([end(0, 0, 3)], [], 10)
+    expect(planRanges([end(0, 0, 3), end(1, 2, 4)], before, 10)).toEqual([
+      { topic: 'orders', partition: 0, from: 3, until: 3 },
+      { topic: 'orders', partition: 1, from: 2, until: 4 },
+    ])
+  })
+})

@@ -1,0 +1,259 @@
+// The DAG scheduler by events fed by hand: which tasks it launches, in what order, what it does when
+// something fails.
+
+import { describe, expect, test } from 'vitest'
+import type { ErrorReport } from '../../../engine/engineError.ts'
+import { localContext } from '../../../engine/rdd/localContext.ts'
+import type { Rdd } from '../../../engine/rdd/rdd.ts'
+import {
+  type DagEffect,
+  type DagEvent,
+  DagScheduler,
+  type DagSchedulerOptions,
+} from '../../../engine/scheduler/dagScheduler.ts'
+
+const boom: ErrorReport = { message: 'boom' }
+
+/** A scheduler with two executors, and its effects as short lines. */
+class Transcript {
+  readonly dag: DagScheduler
+
+  constructor(options: Partial<DagSchedulerOptions> = {}, executors = [0, 1]) {
+    this.dag = new DagScheduler({ executorSlots: 2, ...options })
+    for (const executor of executors) this.feed({ kind: 'executorRegistered', executor })
+  }
+
+  submit(jobId: number, rdd: Rdd<unknown>): string[] {
+    return this.feed(submission(jobId, rdd))
+  }
+
+  finish(taskId: number, holder: number | 'driver' = 0, value?: unknown): string[] {
+    return this.feed({ kind: 'taskFinished', taskId, holder, value })
+  }
+
+  fail(taskId: number): string[] {
+    return this.feed({ kind: 'taskFailed', taskId, error: boom })
+  }
+
+  feed(...events: DagEvent[]): string[] {
+    return this.dag.handleAll(events).map(line)
+  }
+}
+
+function submission(jobId: number, rdd: Rdd<unknown>): DagEvent {
+  const partitions = Array.from({ length: rdd.partitionCount }, (_, at) => at)
+  return { kind: 'jobSubmitted', jobId, rdd, action: { kind: 'collect' }, partitions }
+}
+
+function line(effect: DagEffect): string {
+  switch (effect.kind) {
+    case 'launchTask': {
+      const { taskId, stage, partition, executor } = effect
+      const work = stage.output.kind === 'map' ? 'map' : 'result'
+      return `task ${taskId}: ${work} ${partition} on ${executor}`
+    }
+    case 'jobFinished':
+      return `job ${effect.jobId}: ${JSON.stringify(effect.results)}`
+    case 'jobFailed':
+      return `job ${effect.jobId} failed: ${effect.error.message}`
+  }
+}
+
+/** Two map partitions, two reduce partitions. */
+function reduced(context = localContext()): Rdd<readonly [string, number]> {
+  const pairs = [
+    ['a', 1],
+    ['b', 2],
+  ] as const
+  return context.parallelize<readonly [string, number]>(pairs, 2).reduceByKey(Math.max)
+}
+
+describe('stages', () => {
+  test('a job without a shuffle is one stage, its results in order', () => {
+    const run = new Transcript()
+    expect(run.submit(1, localContext().parallelize([1, 2], 2))).toEqual([
+      'task 1: result 0 on 0',
+      'task 2: result 1 on 1',
+    ])
+    expect(run.finish(2, 1, 'second')).toEqual([])
+    expect(run.finish(1, 0, 'first')).toEqual(['job 1: ["first","second"]'])
+  })
+
+  test('reduce tasks start when every map output is there, and not before', () => {
+    const run = new Transcript()
+    expect(run.submit(1, reduced())).toEqual(['task 1: map 0 on 0', 'task 2: map 1 on 1'])
+    expect(run.finish(1)).toEqual([])
+    expect(run.finish(2, 1)).toEqual(['task 3: result 0 on 0', 'task 4: result 1 on 1'])
+  })
+
+  test('a later job skips the stage whose outputs are there', () => {
+    const run = new Transcript()
+    const rdd = reduced()
+    run.submit(1, rdd)
+    run.finish(1)
+    run.finish(2)
+    expect(
+      run.submit(
+        2,
+        rdd.mapValues((value) => value + 1),
+      ),
+    ).toEqual(['task 5: result 0 on 0', 'task 6: result 1 on 1'])
+  })
+
+  test('two jobs share the stage that both wait for', () => {
+    const run = new Transcript()
+    const rdd = reduced()
+    expect(run.feed(submission(1, rdd), submission(2, rdd))).toHaveLength(2)
+    run.finish(1)
+    expect(run.finish(2)).toHaveLength(4)
+  })
+
+  test('an empty RDD has an empty result', () => {
+    expect(new Transcript().submit(1, localContext().fromPartitions([]))).toEqual(['job 1: []'])
+  })
+
+  test('a chain of shuffles runs one after another, however long it is', () => {
+    const context = localContext(1)
+    let rdd = reduced(context)
+    for (let depth = 0; depth < 500; depth++) rdd = rdd.map((pair) => pair).reduceByKey(Math.max)
+    const run = new Transcript()
+    const [first] = run.submit(1, rdd)
+    expect(first).toBe('task 1: map 0 on 0')
+  })
+})
+
+describe('failures', () => {
+  test('a task is tried again, and the fourth failure aborts the job', () => {
+    const run = new Transcript()
+    run.submit(1, localContext().parallelize([1], 1))
+    expect(run.fail(1)).toEqual(['task 2: result 0 on 0'])
+    expect(run.fail(2)).toEqual(['task 3: result 0 on 0'])
+    expect(run.fail(3)).toEqual(['task 4: result 0 on 0'])
+    expect(run.fail(4)).toEqual([
+      'job 1 failed: partition 0 of parallelize (job-1) failed 4 times, the last time with: boom',
+    ])
+  })
+
+  test('an abort fails the jobs that need the stage, and no other', () => {
+    const run = new Transcript({ maxTaskFailures: 1 })
+    const shared = reduced()
+    run.feed(submission(1, shared), submission(2, shared.mapValues(String)))
+    run.submit(3, localContext().parallelize([1], 1))
+    const failed = run.fail(1).map((each) => each.slice(0, 12))
+    expect(failed).toEqual(['job 1 failed', 'job 2 failed'])
+    expect(run.finish(3, 0, 'fine')).toEqual(['job 3: ["fine"]'])
+  })
+
+  test('a stage that was aborted can be submitted again, from nothing', () => {
+    const run = new Transcript({ maxTaskFailures: 1 })
+    const rdd = reduced()
+    run.submit(1, rdd)
+    run.fail(1)
+    expect(run.submit(2, rdd)).toEqual(['task 3: map 0 on 0', 'task 4: map 1 on 1'])
+  })
+
+  test('a lost executor takes its outputs along, and only those are made again', () => {
+    const run = new Transcript()
+    run.submit(1, reduced())
+    run.finish(1, 0)
+    run.finish(2, 1)
+    expect(run.feed({ kind: 'executorLost', executor: 1 })).toEqual(['task 5: map 1 on 0'])
+    expect(run.finish(3, 0, 'zero')).toEqual([])
+    expect(run.finish(5, 0)).toEqual(['task 6: result 1 on 0'])
+    expect(run.finish(6, 0, 'one')).toEqual(['job 1: ["zero","one"]'])
+  })
+
+  test('what an executor reports after its loss counts for nothing', () => {
+    const run = new Transcript()
+    run.submit(1, reduced())
+    run.feed({ kind: 'executorLost', executor: 1 }, { kind: 'executorRegistered', executor: 1 })
+    expect(run.finish(2, 1)).toEqual([])
+    expect(run.finish(1, 0)).toEqual([])
+    expect(run.finish(3, 1)).toEqual(['task 4: result 0 on 0', 'task 5: result 1 on 1'])
+  })
+
+  test('an output that holds with the driver survives every executor', () => {
+    const run = new Transcript()
+    run.submit(1, reduced())
+    run.finish(1, 'driver')
+    run.finish(2, 'driver')
+    expect(run.feed({ kind: 'executorLost', executor: 0 })).toEqual(['task 5: result 0 on 1'])
+  })
+
+  test('executors that die of a task four times abort it', () => {
+    const run = new Transcript()
+    run.submit(1, localContext().parallelize([1], 1))
+    const lose = () =>
+      run.feed(
+        { kind: 'executorLost', executor: 0, error: boom },
+        { kind: 'executorRegistered', executor: 0 },
+      )
+    expect(lose()).toEqual(['task 2: result 0 on 0'])
+    lose()
+    lose()
+    expect(lose()[0]).toMatch(/^job 1 failed: .*4 times/)
+  })
+
+  test('a fetch failure makes the output again before the task', () => {
+    const run = new Transcript()
+    const rdd = reduced()
+    run.submit(1, rdd)
+    run.finish(1)
+    run.finish(2)
+    const shuffleId = shuffleOf(rdd)
+    expect(run.feed({ kind: 'fetchFailed', taskId: 3, shuffleId, mapPartition: 1 })).toEqual([
+      'task 5: map 1 on 1',
+    ])
+    run.finish(4, 1, 'one')
+    expect(run.finish(5)).toEqual(['task 6: result 0 on 0'])
+  })
+
+  test('fetch failures without end abort the stage', () => {
+    const run = new Transcript({ maxFetchFailures: 2 })
+    const rdd = reduced()
+    run.submit(1, rdd)
+    run.finish(1)
+    run.finish(2)
+    const shuffleId = shuffleOf(rdd)
+    run.feed({ kind: 'fetchFailed', taskId: 3, shuffleId, mapPartition: 0 })
+    expect(run.feed({ kind: 'fetchFailed', taskId: 4, shuffleId, mapPartition: 0 })[0]).toMatch(
+      /^job 1 failed: .*lost map outputs/,
+    )
+  })
+})
+
+describe('places', () => {
+  const pinned = (kind: 'state' | 'source') => {
+    const rdd = localContext().parallelize([1, 2], 2)
+    Object.defineProperty(rdd, 'affinity', { value: () => ({ kind, slot: 1 }) })
+    return rdd
+  }
+
+  test('a task with state waits for the executor of its slot', () => {
+    const run = new Transcript({}, [0])
+    expect(run.submit(1, pinned('state'))).toEqual([])
+    expect(run.feed({ kind: 'executorRegistered', executor: 1 })).toEqual([
+      'task 1: result 0 on 1',
+      'task 2: result 1 on 1',
+    ])
+  })
+
+  test('a task that reads a source goes elsewhere when its executor is gone', () => {
+    expect(new Transcript({}, [0]).submit(1, pinned('source'))).toEqual([
+      'task 1: result 0 on 0',
+      'task 2: result 1 on 0',
+    ])
+  })
+
+  test('without executors everything waits', () => {
+    const run = new Transcript({}, [])
+    expect(run.submit(1, localContext().parallelize([1], 1))).toEqual([])
+    expect(run.feed({ kind: 'executorRegistered', executor: 1 })).toEqual(['task 1: result 0 on 1'])
+  })
+})
+
+function shuffleOf(rdd: Rdd<unknown>): string {
+  const [dependency] = rdd.dependencies
+  if (dependency?.kind !== 'shuffle') throw new Error('the RDD has no shuffle')
+  return dependency.id
+}
