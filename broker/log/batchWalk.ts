@@ -27,25 +27,48 @@ export function lastOffsetAt(bytes: Buffer, at: number): number {
   return readInt64(bytes, at) + bytes.readInt32BE(at + RecordBatchField.lastOffsetDelta)
 }
 
+/**
+ * Walks over the batches in `bytes` that end below `offset`, and returns where the first other one
+ * starts: past the end of `bytes` when that one is beyond them, and less than `walkHeaderBytes`
+ * before the end when too little of it is there to tell. Stops at what is no batch.
+ */
+export function walkTo(bytes: Buffer, offset: number): number {
+  let at = 0
+  for (;;) {
+    const size = batchSizeAt(bytes, at)
+    if (size === undefined || lastOffsetAt(bytes, at) >= offset) return at
+    at += size
+  }
+}
+
 export interface WholeBatches {
-  /** Where the last whole batch below the limit ends: 0 when there is none. */
+  /** Where the last whole batch within the limits ends: the start when there is none. */
   readonly end: number
   /** The offset after the last of them; -1 when there is none. */
   readonly nextOffset: number
-  /** How many bytes the batch at `end` needs, when only their absence ended the walk; else 0. */
+  /** The size of the batch at `end`, when it lies below the limit of offsets but is too large. */
   readonly wantedBytes: number
 }
 
-/** The whole batches at the beginning of `bytes` that lie below `limitOffset`. */
-export function wholeBatches(bytes: Buffer, limitOffset: number): WholeBatches {
-  let end = 0
+/**
+ * The whole batches in `bytes` from `start` on that lie below `limitOffset` and take no more than
+ * `maxBytes`.
+ */
+export function wholeBatches(
+  bytes: Buffer,
+  start: number,
+  maxBytes: number,
+  limitOffset: number,
+): WholeBatches {
+  const limit = Math.min(bytes.length, start + maxBytes)
+  let end = start
   let nextOffset = -1
   for (;;) {
     const size = batchSizeAt(bytes, end)
     if (size === undefined) return { end, nextOffset, wantedBytes: 0 }
     const lastOffset = lastOffsetAt(bytes, end)
     if (lastOffset >= limitOffset) return { end, nextOffset, wantedBytes: 0 }
-    if (size > bytes.length - end) return { end, nextOffset, wantedBytes: size }
+    if (size > limit - end) return { end, nextOffset, wantedBytes: size }
     nextOffset = lastOffset + 1
     end += size
   }

@@ -7,6 +7,16 @@ import { IndexEntries } from './indexEntries.ts'
 
 export const offsetIndexEntryBytes = 8
 
+/** What an index knows of the place of a batch. Positions are those of the segment's file. */
+export interface IndexSpan {
+  /** A batch starts here, at or before the one looked for. */
+  readonly start: number
+  /** The batch looked for starts no later: the next entry points here. Infinity past the last. */
+  readonly latestStart: number
+  /** The batch looked for ends no later: the entry after that points here. Infinity past the last. */
+  readonly latestEnd: number
+}
+
 export class OffsetIndex {
   readonly baseOffset: number
   readonly #entries: IndexEntries
@@ -82,10 +92,14 @@ export class OffsetIndex {
     return low - 1
   }
 
-  /** A position at or before the batch that holds `offset`. */
-  positionFor(offset: number): number {
+  /** Where the batch that holds `offset` is to be looked for. */
+  spanFor(offset: number): IndexSpan {
     const entry = this.lookup(offset)
-    return entry < 0 ? 0 : this.positionAt(entry)
+    return {
+      start: entry < 0 ? 0 : this.positionAt(entry),
+      latestStart: this.#positionAtOrEnd(entry + 1),
+      latestEnd: this.#positionAtOrEnd(entry + 2),
+    }
   }
 
   /** Keeps only the first `count` entries. */
@@ -95,5 +109,9 @@ export class OffsetIndex {
 
   copyFrom(entry: number): Buffer {
     return this.#entries.copyFrom(entry)
+  }
+
+  #positionAtOrEnd(entry: number): number {
+    return entry < this.count ? this.positionAt(entry) : Number.POSITIVE_INFINITY
   }
 }

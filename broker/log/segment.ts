@@ -5,19 +5,14 @@
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
-import {
-  baseOffsetAt,
-  batchSizeAt,
-  lastOffsetAt,
-  walkHeaderBytes,
-  wholeBatches,
-} from './batchWalk.ts'
+import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
 import { LogError } from './logError.ts'
 import type { ReadLimits } from './readResult.ts'
 import { segmentFileName } from './segmentFiles.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
+import { SegmentReader } from './segmentReader.ts'
 
 export interface SegmentState {
   readonly disk: Disk
@@ -35,12 +30,6 @@ export interface SegmentState {
   readonly indexIntervalBytes: number
 }
 
-/** Bytes read at once to walk from an index entry to a batch: more than an index interval. */
-const locateBytes = 8 * 1024
-/** How many places where a reader is likely to go on are remembered. */
-const maxReadPositions = 64
-const noBytes = Buffer.alloc(0)
-
 export class Segment {
   readonly baseOffset: number
   readonly path: string
@@ -50,8 +39,7 @@ export class Segment {
   readonly #directory: string
   readonly #cache: IndexCache
   readonly #indexIntervalBytes: number
-  /** Where sequential readers go on: an exact position, which the sparse index does not know. */
-  readonly #readPositions = new Map<number, number>()
+  readonly #reader: SegmentReader
   #indexes: SegmentIndexes | undefined
   #savedEntries: IndexCounts
   #file: Promise<DiskFile> | undefined
@@ -70,6 +58,7 @@ export class Segment {
     this.#indexes = state.indexes
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
+    this.#reader = new SegmentReader(this)
   }
 
   /** Opens the file for appending, creating it when it is new. */
@@ -144,45 +133,14 @@ export class Segment {
     return new RecordBatch(await this.readAt(0, recordBatchOverheadBytes)).maxTimestamp
   }
 
-  /**
-   * Whole batches from the one that holds `offset` (or follows it) on, as far as the limits and
-   * `limitPosition` in the file allow.
-   */
-  async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
-    const { maxBytes, minOneBatch } = limits
-    const position = await this.locate(offset, limitPosition)
-    if (position === undefined) return noBytes
-    const available = limitPosition - position
-    const wanted = Math.min(Math.max(maxBytes, walkHeaderBytes), available)
-    let bytes = await this.readAt(position, wanted)
-    let whole = wholeBatches(bytes, limits.offset)
-    if (whole.end === 0 && minOneBatch && isWithin(whole.wantedBytes, available)) {
-      bytes = await this.readAt(position, whole.wantedBytes)
-      whole = wholeBatches(bytes, limits.offset)
-    }
-    if (whole.end === 0) return noBytes
-    this.#rememberPosition(whole.nextOffset, position + whole.end)
-    return bytes.subarray(0, whole.end)
+  /** Whole batches from the one that holds `offset` on, see SegmentReader. */
+  read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
+    return this.#reader.read(offset, limits, limitPosition)
   }
 
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
-  async locate(offset: number, limitPosition: number): Promise<number | undefined> {
-    const remembered = this.#readPositions.get(offset)
-    if (remembered !== undefined) return remembered < limitPosition ? remembered : undefined
-    let position = (await this.indexes()).offsets.positionFor(offset)
-    while (position < limitPosition) {
-      const bytes = await this.readAt(position, Math.min(locateBytes, limitPosition - position))
-      let at = 0
-      for (;;) {
-        const size = batchSizeAt(bytes, at)
-        if (size === undefined) break
-        if (lastOffsetAt(bytes, at) >= offset) return position + at
-        at += size
-      }
-      if (at === 0) return undefined
-      position += at
-    }
-    return undefined
+  locate(offset: number, limitPosition: number): Promise<number | undefined> {
+    return this.#reader.locate(offset, limitPosition)
   }
 
   /** The base offset of the first batch whose last offset is at least `offset`. */
@@ -234,13 +192,6 @@ export class Segment {
     }
   }
 
-  #rememberPosition(offset: number, position: number): void {
-    const positions = this.#readPositions
-    positions.delete(offset)
-    positions.set(offset, position)
-    if (positions.size > maxReadPositions) positions.delete(positions.keys().next().value!)
-  }
-
   #loadIndexes(): Promise<SegmentIndexes> {
     const { baseOffset, sizeBytes } = this
     const intervalBytes = this.#indexIntervalBytes
@@ -250,9 +201,4 @@ export class Segment {
   #pathOf(suffix: '.index' | '.timeindex'): string {
     return join(this.#directory, segmentFileName(this.baseOffset, suffix))
   }
-}
-
-/** Whether a batch that is larger than what was read lies whole in the file. */
-function isWithin(wantedBytes: number, available: number): boolean {
-  return wantedBytes > 0 && wantedBytes <= available
 }

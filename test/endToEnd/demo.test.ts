@@ -1,0 +1,103 @@
+// The demo as a user starts it: what it prints, and that it counts right.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { OrderLines } from '../../engine/jobs/orderLines.ts'
+import { seededRandom } from '../../protocol/runtime/random.ts'
+import { Program } from './programs.ts'
+
+const root = join(import.meta.dirname, '../..')
+/** Real input, which is not part of the project: see README.md of that folder. */
+const tmall = join(root, '../shared/data/tmall-double11.csv')
+
+let directory: string
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-demo-test-'))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+/** Runs it with a temporary directory of its own, which must be empty at the end. */
+async function demo(...words: string[]): Promise<{ stdout: string; stderr: string }> {
+  const own = await mkdtemp(join(directory, 'tmp-'))
+  const outcome = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
+    const options = { cwd: root, env: { ...process.env, TMPDIR: own } }
+    execFile(
+      process.execPath,
+      ['millrace.ts', 'demo', ...words],
+      options,
+      (error, stdout, stderr) => (error ? reject(error) : resolve({ stdout, stderr })),
+    )
+  })
+  expect(await readdir(own)).toEqual([])
+  return outcome
+}
+
+test('one JSON object and nothing else, with the counts of the file', async () => {
+  const input = join(directory, 'orders.csv')
+  const { bytes } = await new OrderLines(seededRandom(7)).next(30_000)
+  // The last line lacks its newline, as files do that people make.
+  const text = bytes.toString('latin1').trimEnd()
+  await writeFile(input, `${OrderLines.header.toString('latin1')}${text}`)
+  const { stdout, stderr } = await demo('--input', input, '--once', '--json')
+  expect(stderr).toBe('')
+  expect(stdout.trimEnd()).not.toContain('\n')
+  const result = JSON.parse(stdout)
+  const purchases = text.split('\n').filter((line) => line.split(',')[6] === '2')
+  expect(result).toEqual({
+    lines: 30_001,
+    orders: purchases.length,
+    age_range: countBy(purchases, 7),
+    gender: countBy(purchases, 8),
+    seconds: expect.any(Number),
+    lines_per_second: expect.any(Number),
+  })
+})
+
+describe.runIf(existsSync(tmall) || process.env.CI === 'true')(
+  'with the real log of orders',
+  () => {
+    test('the true counts', async () => {
+      const { stdout } = await demo('--input', tmall, '--once', '--json')
+      expect(JSON.parse(stdout)).toMatchObject({
+        lines: 108_090,
+        orders: 13_346,
+        age_range: {
+          '0': 2_758,
+          '2': 1_431,
+          '3': 3_564,
+          '4': 2_750,
+          '5': 1_349,
+          '6': 1_229,
+          '7': 174,
+          '8': 39,
+          '': 52,
+        },
+        gender: { '0': 9_255, '1': 3_604, '2': 325, '': 162 },
+      })
+    })
+  },
+)
+
+test('runs until it is told to stop, says where the page is, and leaves nothing behind', async () => {
+  const program = new Program('demo', ['demo', '--console-port', '0', '--port', '0'], /counted/)
+  await program.start()
+  const [, page] = /the page: (\S+)/.exec(program.printed)!
+  expect((await fetch(page!)).status).toBe(200)
+  const [, kafka] = /Kafka clients: 127\.0\.0\.1:(\d+)/.exec(program.printed)!
+  expect(Number(kafka)).toBeGreaterThan(0)
+  expect(await program.stop()).toBe(0)
+  await expect(fetch(page!)).rejects.toThrow()
+})
+
+function countBy(lines: readonly string[], column: number): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const line of lines) {
+    const key = line.split(',')[column]!
+    counts[key] = (counts[key] ?? 0) + 1
+  }
+  return counts
+}
