@@ -52,8 +52,9 @@ export class SegmentReader {
     // The index is sparser than it was said to be when it was written: the walk goes on from here.
     const position = await this.#walk(span.start + at, offset, limitPosition)
     if (position === undefined) return noBytes
-    const header = await this.#segment.readAt(position, walkHeaderBytes)
-    return await this.#takeBatches(header, 0, position, limits, limitPosition)
+    const rest = readLength(exactly(position), limits.maxBytes, limitPosition)
+    const more = await this.#segment.readAt(position, rest)
+    return await this.#takeBatches(more, 0, position, limits, limitPosition)
   }
 
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */

@@ -88,10 +88,14 @@ test('a lookup finds what a plain search finds', () => {
         position: indexes.offsets.positionAt(entry),
       }))
       const expected = entries.findLast((entry) => entry.offset <= offset)?.position ?? 0
-      expect(indexes.offsets.positionFor(offset)).toBe(expected)
-      // Walking from there must reach the batch: none that holds the offset lies before.
+      const { start, latestStart, latestEnd } = indexes.offsets.spanFor(offset)
+      expect(start).toBe(expected)
+      // The batch that holds the offset lies within, so that one read of the span has it.
       const holding = all.find((batch) => batch.lastOffset >= offset)
-      if (holding) expect(holding.position).toBeGreaterThanOrEqual(expected)
+      if (!holding) return
+      expect(holding.position).toBeGreaterThanOrEqual(start)
+      expect(holding.position).toBeLessThanOrEqual(latestStart)
+      expect(holding.position + holding.sizeBytes).toBeLessThanOrEqual(latestEnd)
     }),
   )
 })

@@ -78,8 +78,9 @@ class World {
 
   /** Starts the job until all input is counted and the windows are empty again. */
   async run(): Promise<void> {
+    const mostStarts = this.#failures.length + 1
     for (;;) {
-      this.starts++
+      expect(++this.starts).toBeLessThanOrEqual(mostStarts)
       this.#isDown = false
       try {
         await this.#runOnce()
@@ -204,7 +205,11 @@ class World {
       isOver = true
     }
     running.then(over, over)
-    while (!isOver) await this.clock.advanceAndSettle(intervalMs)
+    const mostBatches = 100
+    for (let batches = 0; !isOver; batches++) {
+      expect(batches).toBeLessThan(mostBatches)
+      await this.clock.advanceAndSettle(intervalMs)
+    }
     await running
   }
 }
