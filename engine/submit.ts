@@ -250,6 +250,7 @@ class SubmittedJob implements RunningJob {
     this.#rows = new Map()
     // All at once, so that outputs of the same stream share one pass over its records.
     await Promise.all(this.#driver.graph.outputs.map((output) => this.#runOutput(output, batch)))
+    await this.#driver.idle()
   }
 
   async #runOutput(output: Output, batch: OffsetLogEntry): Promise<void> {

@@ -78,10 +78,16 @@ export const historyLength = 300
 
 const internalTopic = /^__/
 
+/** How many of a job's newest batches its rate is taken over. */
+const batchesOfRate = 5
+
 interface Heard<S extends Status> {
   status: S
   heardMs: number
-  rate: Rate
+}
+
+interface HeardAgent extends Heard<AgentStatus> {
+  readonly rate: Rate
 }
 
 /** Readings closer together than this say little: a batch's worth may lie between two of them. */
@@ -112,17 +118,19 @@ interface TopicRates {
 }
 
 export class Board {
-  readonly #agents = new Map<string, Heard<AgentStatus>>()
+  readonly #agents = new Map<string, HeardAgent>()
   readonly #jobs = new Map<string, Heard<JobStatus>>()
   readonly #topics = new Map<string, TopicRates>()
   readonly #history: HistoryPoint[] = []
 
   /** Takes in one status record. `nowMs` is when it was read, by this machine's clock. */
   hear(status: Status, nowMs: number): void {
-    if (status.kind === 'agent') {
-      hear(this.#agents, status, sum(status.sources, accepted), nowMs)
+    if (status.kind === 'job') {
+      hear(this.#jobs, { status, heardMs: nowMs })
     } else {
-      hear(this.#jobs, status, status.recordsTotal, nowMs)
+      const rate = this.#agents.get(status.id)?.rate ?? new Rate()
+      rate.read(sum(status.sources, accepted), status.timeMs)
+      hear(this.#agents, { status, heardMs: nowMs, rate })
     }
   }
 
@@ -168,20 +176,14 @@ export class Board {
   }
 }
 
-function hear<S extends Status>(
-  programs: Map<string, Heard<S>>,
-  status: S,
-  count: number,
-  nowMs: number,
-): void {
-  const known = programs.get(status.id)
-  if (known && status.timeMs < known.status.timeMs) return
-  const rate = known?.rate ?? new Rate()
-  rate.read(count, status.timeMs)
+function hear<H extends Heard<Status>>(programs: Map<string, H>, heard: H): void {
+  const { id, timeMs } = heard.status
+  const known = programs.get(id)
+  if (known && timeMs < known.status.timeMs) return
   // Deleted first, so that the map's order is that of the last word heard.
-  programs.delete(status.id)
+  programs.delete(id)
   if (programs.size >= mostPrograms) programs.delete(programs.keys().next().value!)
-  programs.set(status.id, { status, heardMs: nowMs, rate })
+  programs.set(id, heard)
 }
 
 function forget(programs: Map<string, Heard<Status>>, nowMs: number): void {
@@ -195,7 +197,7 @@ function newTopicRates(overview: TopicOverview): TopicRates {
   return { overview, records: new Rate(), bytesIn: new Rate(), bytesOut: new Rate() }
 }
 
-function agentPicture({ status, heardMs, rate }: Heard<AgentStatus>, nowMs: number): AgentPicture {
+function agentPicture({ status, heardMs, rate }: HeardAgent, nowMs: number): AgentPicture {
   const silent = nowMs - heardMs > silentAfterMs
   return {
     id: status.id,
@@ -220,7 +222,7 @@ function topicPicture({ overview, records, bytesIn, bytesOut }: TopicRates): Top
   }
 }
 
-function jobPicture({ status, heardMs, rate }: Heard<JobStatus>, nowMs: number): JobPicture {
+function jobPicture({ status, heardMs }: Heard<JobStatus>, nowMs: number): JobPicture {
   const silent = status.state === 'running' && nowMs - heardMs > silentAfterMs
   return {
     id: status.id,
@@ -229,12 +231,20 @@ function jobPicture({ status, heardMs, rate }: Heard<JobStatus>, nowMs: number):
     error: status.error,
     topics: status.topics,
     recordsTotal: status.recordsTotal,
-    recordsPerSecond: silent || status.state !== 'running' ? 0 : rate.perSecond,
+    recordsPerSecond: silent || status.state !== 'running' ? 0 : batchRate(status),
     lagRecords: status.lagRecords,
     lastBatch: status.batches.at(-1),
     views: status.views,
     silent,
   }
+}
+
+/** Records per second over the newest batches. Reports come at no fixed pace; batches do. */
+function batchRate({ batches, batchIntervalMs }: JobStatus): number {
+  const newest = batches.slice(-batchesOfRate)
+  if (newest.length === 0) return 0
+  const spanMs = newest.at(-1)!.timeMs - newest[0]!.timeMs + batchIntervalMs
+  return (sum(newest, ({ records }) => records) / spanMs) * 1000
 }
 
 function historyPoint(picture: Picture): HistoryPoint {

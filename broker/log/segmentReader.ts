@@ -41,7 +41,7 @@ export class SegmentReader {
    * than what is asked for, and up to two more to find one among batches of more than 64 KiB.
    */
   async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
-    const span = await this.#spanToRead(offset, limitPosition)
+    const span = await this.#spanToRead(offset, limits.maxBytes, limitPosition)
     if (span.start >= limitPosition) return noBytes
     const length = readLength(span, limits.maxBytes, limitPosition)
     const bytes = await this.#segment.readAt(span.start, length)
@@ -66,10 +66,12 @@ export class SegmentReader {
   }
 
   /** Where one read finds the batch of `offset`; starts at `limitPosition` when there is none. */
-  async #spanToRead(offset: number, limitPosition: number): Promise<IndexSpan> {
+  async #spanToRead(offset: number, maxBytes: number, limitPosition: number): Promise<IndexSpan> {
     const remembered = this.#readPositions.get(offset)
-    if (remembered !== undefined) return exactly(remembered)
+    if (remembered !== undefined && maxBytes > maxSkipBytes) return exactly(remembered)
     const span = (await this.#segment.indexes()).offsets.spanFor(offset)
+    // Of a batch that may be larger than what is asked for, the index still knows the end.
+    if (remembered !== undefined) return { ...span, start: remembered, latestStart: remembered }
     const latestStart = Math.min(span.latestStart, limitPosition)
     if (latestStart - span.start <= maxSkipBytes) return span
     return exactly((await this.#walk(span.start, offset, limitPosition)) ?? limitPosition)

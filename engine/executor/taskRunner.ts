@@ -10,6 +10,7 @@ import { olderTimestamp } from '../sources/scan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
+import { requirePlainBuckets, requirePlainElements } from './plainResults.ts'
 import { SharedPasses } from './sharedPasses.ts'
 import type { StateStores } from './stateStores.ts'
 import { shuffleInputKey, type Task, type TaskReport } from './task.ts'
@@ -54,14 +55,18 @@ export class TaskRunner {
     }
   }
 
-  #work({ work, partition }: Task, context: TaskContext): Promise<unknown> {
+  async #work({ work, partition }: Task, context: TaskContext): Promise<unknown> {
     if (work.kind === 'map') {
-      return writeBuckets(this.#graph.shuffle(work.shuffleId), partition, context)
+      const buckets = await writeBuckets(this.#graph.shuffle(work.shuffleId), partition, context)
+      requirePlainBuckets(buckets)
+      return buckets
     }
     const [batchId, streamId] = work.rddId.split(':').map(Number)
     const rdd = this.#graph.rddOfStream(streamId!, batchId!)
     assert(rdd?.id === work.rddId, `the graph has ${rdd?.id} where the driver has ${work.rddId}`)
-    return runAction(work.action, rdd, partition, context)
+    const result = await runAction(work.action, rdd, partition, context)
+    requirePlainElements(result)
+    return result
   }
 
   #context(task: Task, read: { oldestTimestampMs: number | undefined }): TaskContext {

@@ -55,6 +55,7 @@ export class Driver {
   readonly #pool: ExecutorPool
   readonly #store: ShuffleStore
   readonly #waiting = new Map<number, Waiting>()
+  readonly #running = new Set<Promise<unknown>>()
   /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
   readonly #shuffles = new Map<string, number>()
   #events: DagEvent[] = []
@@ -111,18 +112,30 @@ export class Driver {
     }
   }
 
-  /** Fails with an EngineError when a task failed too often. */
+  /**
+   * Resolves when no action runs any more. A batch must not end before: a task of its that comes
+   * late would take the state back to it, and what the next batch has added would be gone.
+   */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  }
+
+  /** Fails with an EngineError when a task failed too often, or the RDD's batch is over. */
   run(
     rdd: Lineage<unknown>,
     action: Action,
     partitions: readonly number[] = Array.from({ length: rdd.partitionCount }, (_, at) => at),
   ): Promise<unknown[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#isStopped) return reject(beingStopped())
-      const jobId = ++this.#lastJobId
-      this.#waiting.set(jobId, { resolve, reject })
-      this.#post({ kind: 'jobSubmitted', jobId, rdd, action, partitions })
-    })
+    if (this.#isStopped) return Promise.reject(beingStopped())
+    if (batchOfRdd(rdd) !== this.#batchId) return Promise.reject(batchIsOver(rdd))
+    const { promise, resolve, reject } = Promise.withResolvers<unknown[]>()
+    const jobId = ++this.#lastJobId
+    this.#waiting.set(jobId, { resolve, reject })
+    this.#post({ kind: 'jobSubmitted', jobId, rdd, action, partitions })
+    this.#running.add(promise)
+    const over = () => void this.#running.delete(promise)
+    promise.then(over, over)
+    return promise
   }
 
   get isStopped(): boolean {
@@ -229,7 +242,20 @@ function beingStopped(): EngineError {
   return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
 }
 
-/** Ids of shuffles begin with their batch (see StreamGraph). */
+/** Ids of RDDs begin with their batch (see StreamGraph). */
+function batchOfRdd({ id }: Lineage<unknown>): number {
+  return Number(id.slice(0, id.indexOf(':')))
+}
+
+function batchIsOver(rdd: Lineage<unknown>): EngineError {
+  return new EngineError(
+    'JOB_GRAPH_INVALID',
+    `batch ${batchOfRdd(rdd)} is over, and its RDD can no longer be computed: let foreachRDD wait ` +
+      '(await) for what it does with an RDD, and keep no RDD for later',
+  )
+}
+
+/** Ids of shuffles have their batch after the word (see StreamGraph). */
 function batchOf(shuffleId: string): number {
   return Number(shuffleId.slice('shuffle-'.length, shuffleId.indexOf(':')))
 }

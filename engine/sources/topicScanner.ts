@@ -21,7 +21,7 @@ export interface Scanner {
   close(): void
 }
 
-const fetchBytes = 8 * 1024 * 1024
+const fetchBytes = 1024 * 1024
 const maxBatchBytes = 128 * 1024 * 1024
 
 export class TopicScanner implements Scanner {

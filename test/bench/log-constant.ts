@@ -1,13 +1,20 @@
 // The cost of an append, and of a read at a random offset, in logs of very different length. It must
-// not depend on the length: the baseline of each figure is the shortest log, in the same run. Bare
-// reads at random positions of the same files show what the machine's own caches make of the length.
+// not depend on the length: the baseline of each figure is the shortest log, in the same run.
+//
+// What the log does is one thing, what the machine's caches make of two gigabytes another. So reads
+// are measured twice: in a stretch of as many records as the shortest log has, at a place that changes
+// with every round, so that all lengths touch alike much memory; and anywhere, where bare reads at
+// random positions of the same files, measured beside them, show the machine's share. How often the
+// file is read for one read of the log is counted as well: that figure has no noise.
 
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartitionLog } from '../../broker/log/partitionLog.ts'
+import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import { type CountingDisk, countingDisk } from './harness/countingDisk.ts'
 import { append, fillLog, openLog } from './harness/logs.ts'
-import { durationMs, lowerQuartile } from './harness/measure.ts'
+import { durationMs, lowerQuartile, mean } from './harness/measure.ts'
 import { orderBatchesOf } from './harness/orderBatches.ts'
 import { type BenchOptions, type Row, row } from './harness/row.ts'
 
@@ -24,16 +31,24 @@ const readBytes = 4096
 /** So few, that the shortest log stays short: it ends at some ten thousand records. */
 const appendsPerRound = 20
 const readsPerRound = 200
+/** Rounds run before the figures count: code that is not compiled yet, files not in memory. */
+const warmUpRounds = 10
+const leastRounds = 60
+/** Of the stretch: what the shortest log has. */
+const stretchRecords = lengths[0]!.records
 
 interface Subject {
   readonly name: string
+  readonly disk: CountingDisk
   readonly log: PartitionLog
   /** Its segments' files. */
   readonly files: readonly { readonly handle: FileHandle; readonly bytes: number }[]
   readonly records: number
   readonly appendUs: number[]
+  readonly stretchUs: number[]
   readonly readUs: number[]
   readonly bareUs: number[]
+  readonly fileReads: number[]
 }
 
 export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> {
@@ -53,7 +68,8 @@ export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> 
 }
 
 async function prepare(directory: string, name: string, records: number): Promise<Subject> {
-  const log = await openLog(directory, 'os')
+  const disk = countingDisk(nodeDisk)
+  const log = await openLog(directory, 'os', disk)
   await fillLog(log, orderBatchesOf(10, recordsPerBatch), records)
   // What is filled in a hurry is written back for a long time, which the figures would show.
   await log.flush()
@@ -64,7 +80,8 @@ async function prepare(directory: string, name: string, records: number): Promis
       return { handle, bytes: (await handle.stat()).size }
     }),
   )
-  return { name, log, files, records, appendUs: [], readUs: [], bareUs: [] }
+  const figures = { appendUs: [], stretchUs: [], readUs: [], bareUs: [], fileReads: [] }
+  return { name, disk, log, files, records, ...figures }
 }
 
 /** All logs in turn, round after round, in an order that changes: none is always the first. */
@@ -72,27 +89,54 @@ async function measure(subjects: readonly Subject[], seconds: number): Promise<v
   const random = seededRandom(7)
   const [batch] = orderBatchesOf(1, 1).batches
   const endMs = performance.now() + seconds * 1000
-  for (let round = 0; round < 30 || performance.now() < endMs; round++) {
+  for (let round = 0; round < leastRounds || performance.now() < endMs; round++) {
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(round + turn) % subjects.length]!
-      const appending = await durationMs(async () => {
-        for (let count = 0; count < appendsPerRound; count++) await append(subject.log, batch!)
-      })
-      const reading = await durationMs(async () => {
-        for (let count = 0; count < readsPerRound; count++) {
-          const read = await subject.log.read(random.below(subject.records), readBytes)
-          if (read.bytes.length === 0) throw new Error('a read that found nothing')
-        }
-      })
-      const baring = await durationMs(async () => {
-        for (let count = 0; count < readsPerRound; count++) await bareRead(subject, random)
-      })
-      // The first rounds run code that is not compiled yet.
-      if (round < 5) continue
-      subject.appendUs.push((appending * 1000) / appendsPerRound)
-      subject.readUs.push((reading * 1000) / readsPerRound)
-      subject.bareUs.push((baring * 1000) / readsPerRound)
+      await measureRound(subject, batch!, random, round >= warmUpRounds)
     }
+  }
+}
+
+async function measureRound(
+  subject: Subject,
+  batch: Buffer,
+  random: Random,
+  counts: boolean,
+): Promise<void> {
+  const { disk, log, records } = subject
+  const from = random.below(records - stretchRecords + 1)
+  const appendMs = await repeat(appendsPerRound, () => append(log, batch))
+  // Once over the stretch unmeasured: where it lies is in memory then, for all lengths alike.
+  await readStretch(log, from)
+  const inStretch = () => read(log, from + random.below(stretchRecords))
+  const stretchMs = await repeat(readsPerRound, inStretch)
+  disk.reads = 0
+  const readMs = await repeat(readsPerRound, () => read(log, random.below(records)))
+  const fileReads = disk.reads
+  const bareMs = await repeat(readsPerRound, () => bareRead(subject, random))
+  if (!counts) return
+  subject.appendUs.push((appendMs * 1000) / appendsPerRound)
+  subject.stretchUs.push((stretchMs * 1000) / readsPerRound)
+  subject.readUs.push((readMs * 1000) / readsPerRound)
+  subject.bareUs.push((bareMs * 1000) / readsPerRound)
+  subject.fileReads.push(fileReads / readsPerRound)
+}
+
+/** Milliseconds that so many of them took, one after another. */
+function repeat(times: number, task: () => Promise<void>): Promise<number> {
+  return durationMs(async () => {
+    for (let count = 0; count < times; count++) await task()
+  })
+}
+
+async function read(log: PartitionLog, offset: number): Promise<void> {
+  const { bytes } = await log.read(offset, readBytes)
+  if (bytes.length === 0) throw new Error('a read that found nothing')
+}
+
+async function readStretch(log: PartitionLog, from: number): Promise<void> {
+  for (let offset = from; offset < from + stretchRecords; offset += recordsPerBatch) {
+    await read(log, offset)
   }
 }
 
@@ -104,18 +148,22 @@ async function bareRead({ files }: Subject, random: Random): Promise<void> {
 
 function rows(subjects: readonly Subject[]): Row[] {
   const [shortest] = subjects
-  const figures = (of: (subject: Subject) => number[], what: string) =>
-    subjects.map((subject) => {
-      return row(
-        `${what}, ${subject.name}`,
-        lowerQuartile(of(subject)),
-        'us',
-        lowerQuartile(of(shortest!)),
-      )
+  const figures = (
+    what: string,
+    of: (subject: Subject) => readonly number[],
+    unit = 'us',
+    middle = lowerQuartile,
+  ) => {
+    const baseline = middle(of(shortest!))
+    return subjects.map((subject) => {
+      return row(`${what}, ${subject.name}`, middle(of(subject)), unit, baseline)
     })
+  }
   return [
-    ...figures((subject) => subject.appendUs, 'append'),
-    ...figures((subject) => subject.readUs, 'random read'),
-    ...figures((subject) => subject.bareUs, 'bare read of the file'),
+    ...figures('append', (subject) => subject.appendUs),
+    ...figures('random read in a stretch', (subject) => subject.stretchUs),
+    ...figures('random read anywhere', (subject) => subject.readUs),
+    ...figures('bare read of the file', (subject) => subject.bareUs),
+    ...figures('file reads per random read', (subject) => subject.fileReads, 'reads', mean),
   ]
 }

@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
+/** The command line, as `npm run millrace` starts it. */
+export const millrace = fileURLToPath(new URL('../../../millrace.ts', import.meta.url))
 const startTimeoutMs = 20_000
 
 export interface Server {
@@ -24,7 +24,7 @@ export async function startBrokerProcess(
   const config = `${directory}.properties`
   await writeFile(config, `flush=${flush}\n`)
   const data = ['--port', '0', '--data', directory, '--config', config]
-  return await startServer([join(root, 'millrace.ts'), 'broker', ...data])
+  return await startServer([millrace, 'broker', ...data])
 }
 
 /** The server that does nothing but move bytes, see bareServer.ts. */

@@ -3,15 +3,20 @@
 import { defaultLogConfig, type FlushPolicy } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { OrderBatches } from './orderBatches.ts'
 
 export const appendOptions = { leaderEpoch: 0, origin: 'client' } as const
 
-export function openLog(directory: string, flush: FlushPolicy): Promise<PartitionLog> {
+export function openLog(
+  directory: string,
+  flush: FlushPolicy,
+  disk: Disk = nodeDisk,
+): Promise<PartitionLog> {
   return PartitionLog.open({
-    disk: nodeDisk,
+    disk,
     clock: systemClock,
     logger: silentLogger,
     directory,

@@ -30,6 +30,22 @@ export async function compare(
   return { ours: medianRate(results.ours), baseline: medianRate(results.baseline) }
 }
 
+/**
+ * For work that has an end of its own: runs each in turn, all once to warm up and then until
+ * `seconds` are over. Medians, in the order of `runs`.
+ */
+export async function compareWhole<
+  const Runs extends readonly (() => Throughput | Promise<Throughput>)[],
+>(seconds: number, runs: Runs): Promise<{ [Run in keyof Runs]: Throughput }> {
+  const results = runs.map((): Throughput[] => [])
+  for (const run of runs) await run()
+  const endMs = performance.now() + seconds * 1000
+  do {
+    for (const [at, run] of runs.entries()) results[at]!.push(await run())
+  } while (performance.now() < endMs)
+  return results.map(medianRate) as { [Run in keyof Runs]: Throughput }
+}
+
 /** Milliseconds that something took. */
 export async function durationMs(task: () => Promise<void>): Promise<number> {
   const startMs = performance.now()
@@ -44,6 +60,10 @@ export function median(values: readonly number[]): number {
 /** For times of one thing done over and over: what interferes only ever adds, so the low end counts. */
 export function lowerQuartile(values: readonly number[]): number {
   return quantile(values, 0.25)
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 function quantile(values: readonly number[], share: number): number {

@@ -96,12 +96,26 @@ describe('rates', () => {
 
   test('two reports right after one another are no rate', () => {
     const board = new Board()
-    board.hear(job(1_000, 1_000), 0)
-    board.hear(job(2_000, 3_000), 1)
-    board.hear(job(2_001, 5_000), 2)
-    expect(board.picture(2).jobs[0]).toMatchObject({ recordsPerSecond: 2_000, recordsTotal: 5_000 })
-    board.hear(job(3_000, 6_000), 3)
-    expect(board.picture(3).jobs[0]!.recordsPerSecond).toBe(3_000)
+    board.hear(agent(1_000, 1_000), 0)
+    board.hear(agent(2_000, 3_000), 1)
+    board.hear(agent(2_001, 5_000), 2)
+    expect(board.picture(2).agents[0]).toMatchObject({ linesPerSecond: 2_000, linesTotal: 5_000 })
+    board.hear(agent(3_000, 6_000), 3)
+    expect(board.picture(3).agents[0]!.linesPerSecond).toBe(3_000)
+  })
+
+  test('a job’s rate is that of its newest batches, whenever it reports', () => {
+    const board = new Board()
+    const batches = [9_000, 1_000, 2_000, 3_000, 4_000, 5_000].map((records, id) => ({
+      ...job(0, 0).batches[0]!,
+      id,
+      timeMs: id * 500,
+      records,
+    }))
+    board.hear(job(1_000, 24_000, { batches, batchIntervalMs: 500 }), 0)
+    expect(board.picture(0).jobs[0]!.recordsPerSecond).toBe(15_000 / 2.5)
+    board.hear(job(1_001, 24_000, { batches: [] }), 1)
+    expect(board.picture(1).jobs[0]!.recordsPerSecond).toBe(0)
   })
 
   test('an older report that arrives late changes nothing', () => {
@@ -177,7 +191,7 @@ describe('history', () => {
     expect(board.tick(1_000)).toEqual({
       timeMs: 1_000,
       linesPerSecond: 500,
-      recordsPerSecond: 400,
+      recordsPerSecond: 10,
       bytesInPerSecond: 0,
       lagRecords: 7,
       latencyMs: 450,
