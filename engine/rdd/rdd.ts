@@ -91,6 +91,16 @@ export class Rdd<T> implements Lineage<T> {
   }
 
   /** `reduce` must be associative and commutative: it runs on both sides of the shuffle. */
+  reduceByKey<K extends Key>(
+    this: Rdd<Pair<K, number>>,
+    reduce: (left: number, right: number) => number,
+    partitions?: number,
+  ): Rdd<Pair<K, number>>
+  reduceByKey<K extends Key, V>(
+    this: Rdd<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+    partitions?: number,
+  ): Rdd<Pair<K, V>>
   reduceByKey<K extends Key, V>(
     this: Rdd<Pair<K, V>>,
     reduce: (left: V, right: V) => V,

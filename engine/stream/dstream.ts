@@ -128,6 +128,15 @@ export class DStream<T> {
   }
 
   /** `reduce` must be associative and commutative. */
+  // Numbers have a line of their own, so that `[word, 1] as const` counts as a number and not as 1.
+  reduceByKey<K extends Key>(
+    this: DStream<Pair<K, number>>,
+    reduce: (left: number, right: number) => number,
+  ): DStream<Pair<K, number>>
+  reduceByKey<K extends Key, V>(
+    this: DStream<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+  ): DStream<Pair<K, V>>
   reduceByKey<K extends Key, V>(
     this: DStream<Pair<K, V>>,
     reduce: (left: V, right: V) => V,
@@ -160,6 +169,20 @@ export class DStream<T> {
   }
 
   /** The values of the last `windowMs` reduced by key, every `slideMs`. */
+  reduceByKeyAndWindow<K extends Key>(
+    this: DStream<Pair<K, number>>,
+    reduce: (left: number, right: number) => number,
+    windowMs: number,
+    slideMs?: number,
+    options?: ReduceWindowOptions<K, number>,
+  ): DStream<Pair<K, number>>
+  reduceByKeyAndWindow<K extends Key, V>(
+    this: DStream<Pair<K, V>>,
+    reduce: (left: V, right: V) => V,
+    windowMs: number,
+    slideMs?: number,
+    options?: ReduceWindowOptions<K, V>,
+  ): DStream<Pair<K, V>>
   reduceByKeyAndWindow<K extends Key, V>(
     this: DStream<Pair<K, V>>,
     reduce: (left: V, right: V) => V,
