@@ -1,6 +1,7 @@
 // Which offsets a batch reads: from where the one before ended to the end of the log, up to a bound
 // per partition, so that a long backlog does not become one batch that never ends.
 
+import { EngineError } from '../engineError.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 
 /** One partition of a topic as it is now. */
@@ -11,7 +12,10 @@ export interface PartitionEnds {
   readonly latest: number
 }
 
-/** Every partition has a range, an empty one too: it says where the next batch begins. */
+/**
+ * Every partition has a range, an empty one too: it says where the next batch begins. Throws
+ * OFFSETS_LOST when a log ends before what was read of it: waiting would hide that for ever.
+ */
 export function planRanges(
   ends: readonly PartitionEnds[],
   previous: readonly OffsetRange[],
@@ -20,7 +24,14 @@ export function planRanges(
   const positions = new Map(previous.map((range) => [keyOf(range), range.until]))
   return ends.map(({ topic, partition, earliest, latest }) => {
     const from = positions.get(keyOf({ topic, partition })) ?? earliest
-    const until = Math.max(from, Math.min(latest, from + maxRecordsPerPartition))
+    if (latest < from) {
+      throw new EngineError(
+        'OFFSETS_LOST',
+        `${topic}-${partition} ends at offset ${latest}, but this job has read it up to ${from}: ` +
+          'the topic was made anew or lost records; to count what is there now, start the job in a new directory',
+      )
+    }
+    const until = Math.min(latest, from + maxRecordsPerPartition)
     return { topic, partition, from, until }
   })
 }

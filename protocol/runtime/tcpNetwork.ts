@@ -12,6 +12,7 @@ import {
   type NetworkErrorCode,
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
+import { ReceiveBuffer } from './receiveBuffer.ts'
 
 /** Past this, `write` asks its caller to hold back. Two large fetch answers fit below it. */
 const highWaterBytes = 1024 * 1024
@@ -43,12 +44,15 @@ class TcpConnection implements Connection {
       queueMicrotask(() => handler.onClose(this.#cause))
       return
     }
-    this.#socket.on('data', (chunk: Buffer) => {
-      // After `destroy` the socket may still hold a chunk that it had read before.
-      if (!this.#socket.destroyed) handler.onData(chunk)
-    })
+    this.#socket.on('data', (chunk: Buffer) => this.received(chunk))
     this.#socket.on('drain', () => this.#drained(handler))
     this.#socket.resume()
+  }
+
+  /** Bytes of the other side; none come before `start`. */
+  received(chunk: Buffer): void {
+    // After `destroy` the socket may still hold a chunk that it had read before.
+    if (!this.#socket.destroyed) this.#handler?.onData(chunk)
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -100,7 +104,18 @@ class TcpConnection implements Connection {
 export const tcpNetwork: Network = {
   connect(address, timeoutMs) {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ host: address.host, port: address.port })
+      let connection: TcpConnection | undefined
+      const buffer = new ReceiveBuffer()
+      const onread = {
+        buffer: () => buffer.space(),
+        callback: (bytes: number) => {
+          connection?.received(buffer.received(bytes))
+          return true
+        },
+      }
+      const socket = net.connect({ host: address.host, port: address.port, onread })
+      // Nothing is read before there is a handler.
+      socket.pause()
       const fail = (error: Error) => {
         clearTimeout(timer)
         socket.destroy()
@@ -112,7 +127,8 @@ export const tcpNetwork: Network = {
       socket.once('connect', () => {
         clearTimeout(timer)
         socket.off('error', onError)
-        resolve(new TcpConnection(socket, hostPort(address)))
+        connection = new TcpConnection(socket, hostPort(address))
+        resolve(connection)
       })
     })
   },

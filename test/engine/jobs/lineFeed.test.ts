@@ -61,7 +61,7 @@ test('the rate is kept over time, and stop ends it between two writes', async ()
   const feed = new LineFeed({ disk: nodeDisk, clock, source: endless, path, ratePerSecond: 1000 })
   const running = feed.run()
   for (let tick = 0; tick < 50; tick++) await clock.advanceAndSettle(20)
-  await expect.poll(() => feed.lines).toBeGreaterThan(900)
+  await expect.poll(() => feed.lines, { timeout: 30_000 }).toBeGreaterThan(900)
   expect(feed.lines).toBeLessThanOrEqual(1000)
   feed.stop()
   const written = await running

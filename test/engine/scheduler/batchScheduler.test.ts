@@ -147,4 +147,14 @@ describe('offset ranges', () => {
       { topic: 'orders', partition: 1, from: 2, until: 4 },
     ])
   })
+
+  test('a log that ends before what was read of it is an error and not a wait', () => {
+    const before = planRanges([end(0, 0, 10)], [], 100)
+    expect(() => planRanges([end(0, 0, 4)], before, 100)).toThrow(
+      expect.objectContaining({
+        code: 'OFFSETS_LOST',
+        message: expect.stringContaining('orders-0'),
+      }),
+    )
+  })
 })
