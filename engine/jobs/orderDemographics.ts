@@ -2,18 +2,7 @@
 // the demo's job, and written as any user would write one.
 
 import { add, csv, job, seconds, subtract, sum } from 'millrace/engine'
-
-const columns = [
-  'user_id',
-  'item_id',
-  'cat_id',
-  'seller_id',
-  'brand_id',
-  'time_stamp',
-  'action_type',
-  'age_range',
-  'gender',
-] as const
+import { orderColumns } from './orderLines.ts'
 
 const purchase = '2'
 const lastTenSeconds = { windowMs: seconds(10), slideMs: seconds(1) }
@@ -34,7 +23,7 @@ const genders = { '0': 'women', '1': 'men', '2': 'unknown', '': 'not given' }
 
 export default job('order-demographics', (stream) => {
   const orders = stream
-    .fromTopic('orders', csv(columns))
+    .fromTopic('orders', csv(orderColumns))
     .filter((order) => order.action_type === purchase)
   const { windowMs, slideMs } = lastTenSeconds
 
