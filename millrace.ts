@@ -26,6 +26,7 @@ interface DemoOptions {
 const defaultRate = 2_000
 const defaultPort = 9092
 const defaultConsolePort = 8080
+const batchIntervalMs = 500
 /** The broker's name for those in the same process. */
 const inside = { host: 'millrace.inside', port: 9092 }
 
@@ -214,6 +215,7 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     module: new URL('./engine/jobs/orderDemographics.ts', import.meta.url),
     bootstrap: [inside],
     directory: join(directory, 'job'),
+    batchIntervalMs,
   })
   onStop(() => job.stop({ graceful: true }))
   const agent = await rooms.startAgent({

@@ -1,5 +1,6 @@
 // Fetching a partition from its start, from a broker in another process over TCP, against a bare TCP
-// server that sends a file of the same bytes.
+// server that sends a file of the same bytes. Each with two connections: a reader asks again only when
+// it has its answer, so the broker has nothing to do for one of them while its answer is on its way.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import type { Address } from '../../protocol/runtime/network.ts'
 import { receiveFile } from './harness/bareClient.ts'
 import { startBareServer, startBrokerProcess } from './harness/childProcess.ts'
 import { BenchTopic, batchBytes, inFlight } from './harness/client.ts'
-import { compare, type Work } from './harness/measure.ts'
+import { compare, inParallel, type Work } from './harness/measure.ts'
 import { type OrderBatches, orderBatches } from './harness/orderBatches.ts'
 import { type BenchOptions, type Row, throughputRows } from './harness/row.ts'
 
@@ -18,6 +19,7 @@ export const description = 'fetch a partition from a broker over TCP'
 /** What the topic and the file hold. */
 const dataBytes = 512 * 1024 * 1024
 const fetchBytes = 4 * 1024 * 1024
+const connections = 2
 
 export async function run(options: BenchOptions): Promise<Row[]> {
   if (options.against) return await measure(options, options.against)
@@ -38,8 +40,9 @@ async function measure({ seconds, directory }: BenchOptions, address: Address): 
     const topic = await BenchTopic.create(address)
     try {
       await topic.produce(orders)((bytes) => bytes >= dataBytes)
-      const baseline = receiveFile(bare.port, orders.bytesPerRecord)
-      const result = await compare(seconds, fetchAll(topic, orders), baseline)
+      const ours = inParallel(connections, fetchAll(topic, orders))
+      const baseline = inParallel(connections, receiveFile(bare.port, orders.bytesPerRecord))
+      const result = await compare(seconds, ours, baseline)
       return throughputRows('fetch', result.ours, result.baseline)
     } finally {
       await topic.remove()

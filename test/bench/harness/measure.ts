@@ -3,7 +3,7 @@
 
 import type { Throughput } from './row.ts'
 
-const rounds = 5
+const rounds = 9
 /** A round ends here even when it is fast: what it writes must fit on the disk and in the cache. */
 export const maxRoundBytes = 2 * 1024 ** 3
 
@@ -12,7 +12,7 @@ export type Work = (
   isOver: (bytes: number) => boolean,
 ) => Promise<{ bytes: number; records: number }>
 
-/** Medians over the rounds, each round as long as a fifth of `seconds`. The first is a warm-up. */
+/** Medians over the rounds, each round as long as its share of `seconds`. The first is a warm-up. */
 export async function compare(
   seconds: number,
   ours: Work,
@@ -46,6 +46,23 @@ export async function compareWhole<
   return results.map(medianRate) as { [Run in keyof Runs]: Throughput }
 }
 
+/** The same work several times at once, over when all of it together is enough. */
+export function inParallel(times: number, work: Work): Work {
+  return async (isOver) => {
+    const bytes = new Array<number>(times).fill(0)
+    const one = (number: number) =>
+      work((done) => {
+        bytes[number] = done
+        return isOver(sum(bytes))
+      })
+    const results = await Promise.all(bytes.map((_, number) => one(number)))
+    return {
+      bytes: sum(results.map((result) => result.bytes)),
+      records: sum(results.map((result) => result.records)),
+    }
+  }
+}
+
 /** Milliseconds that something took. */
 export async function durationMs(task: () => Promise<void>): Promise<number> {
   const startMs = performance.now()
@@ -63,7 +80,11 @@ export function lowerQuartile(values: readonly number[]): number {
 }
 
 export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
+  return sum(values) / values.length
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 function quantile(values: readonly number[], share: number): number {
