@@ -10,6 +10,12 @@ import type { Interceptor } from './interceptors/interceptor.ts'
 import type { SourceCounter } from './monitoring/counters.ts'
 import type { SelectedChannels } from './selectors/replicatingSelector.ts'
 
+/**
+ * Batches that may wait for an optional channel; what comes on top is dropped at once. Nobody waits
+ * for such puts, so a channel that is full would otherwise gather all that a source reads meanwhile.
+ */
+const maxOptionalPuts = 64
+
 /** Where to read a file on. */
 export type ResumePosition = Pick<SourcePosition, 'end' | 'generation' | 'fingerprint'>
 
@@ -18,6 +24,8 @@ export class ChannelProcessor {
   readonly #channels: SelectedChannels
   readonly #counter: SourceCounter
   readonly #logger: Logger
+  /** How many puts into each optional channel are under way. */
+  readonly #optionalPuts = new Map<Channel, number>()
 
   constructor(
     interceptors: readonly Interceptor[],
@@ -84,12 +92,22 @@ export class ChannelProcessor {
   }
 
   #putOptionally(channel: Channel, batch: EventBatch): void {
-    put(channel, batch, undefined).catch((error: unknown) => {
-      this.#logger.warn(
-        { channel: channel.name, events: batch.count, error },
-        'dropped events for an optional channel',
-      )
-    })
+    const underWay = this.#optionalPuts.get(channel) ?? 0
+    if (underWay >= maxOptionalPuts) {
+      this.#drop(channel, batch, `${underWay} batches wait for it already`)
+      return
+    }
+    this.#optionalPuts.set(channel, underWay + 1)
+    put(channel, batch, undefined)
+      .catch((error: unknown) => this.#drop(channel, batch, error))
+      .finally(() => this.#optionalPuts.set(channel, this.#optionalPuts.get(channel)! - 1))
+  }
+
+  #drop(channel: Channel, batch: EventBatch, error: unknown): void {
+    this.#logger.warn(
+      { channel: channel.name, events: batch.count, error },
+      'dropped events for an optional channel',
+    )
   }
 }
 

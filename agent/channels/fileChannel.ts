@@ -44,9 +44,11 @@ export const fileChannelOptions = {
     default: 524_288_000,
     doc: 'bytes that must be free on the file system, or puts fail',
   },
+  // A sink that keeps up needs a few batches of it; more costs memory just when the sink is slow, and
+  // spares only reads that the system's own cache serves.
   cacheBytes: {
     type: 'integer',
-    default: 32 * 1024 * 1024,
+    default: 16 * 1024 * 1024,
     doc: 'bytes of events also kept in memory, beyond which they are read back from the log; not in Flume',
   },
   checkpointInterval: {

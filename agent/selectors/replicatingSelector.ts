@@ -3,7 +3,15 @@
 
 import type { Channel } from '../channels/channel.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
-import { optionError } from '../configuration/options.ts'
+import { type OptionTable, optionError, readOptions } from '../configuration/options.ts'
+
+export const replicatingSelectorOptions = {
+  'selector.optional': {
+    type: 'list',
+    default: [],
+    doc: 'channels that may lose events: what they do not take is logged and dropped',
+  },
+} as const satisfies OptionTable
 
 export interface SelectedChannels {
   readonly required: readonly Channel[]
@@ -14,7 +22,7 @@ export function replicatingSelector(
   source: ComponentConfiguration,
   channels: readonly Channel[],
 ): SelectedChannels {
-  const names = source.properties.get('selector.optional')?.value.split(/\s+/) ?? []
+  const names = readOptions(replicatingSelectorOptions, source)['selector.optional']
   for (const name of names) {
     if (channels.some((channel) => channel.name === name)) continue
     throw optionError(source, 'selector.optional', `${name} is not a channel of this source`)

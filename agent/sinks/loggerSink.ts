@@ -14,6 +14,7 @@ export const loggerSinkOptions = {
 } as const satisfies OptionTable
 
 const eventsPerTake = 100
+const bytesPerRow = 16
 
 export class LoggerSink implements Polled {
   readonly #channel: Channel
@@ -55,11 +56,25 @@ export class LoggerSink implements Polled {
 /** `Event: { headers:{a=b} body: 68 65 6C 6C 6F                                  hello }` */
 export function formatEvent(headers: Headers, body: Buffer, maxBytes: number): string {
   const pairs = Object.entries(headers).map(([name, value]) => `${name}=${value}`)
-  const shown = body.subarray(0, maxBytes)
-  const hex = [...shown].map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(' ')
-  const text = [...shown].map((byte) =>
-    byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.',
-  )
-  const columns = 16 * 3
-  return `Event: { headers:{${pairs.join(', ')}} body: ${hex.padEnd(columns)}${text.join('')} }`
+  return `Event: { headers:{${pairs.join(', ')}} body:${dump(body.subarray(0, maxBytes))} }`
+}
+
+/** Rows of 16 bytes, in hexadecimal and as text. As in Flume, the first has no offset before it. */
+function dump(bytes: Buffer): string {
+  const rows: string[] = []
+  for (let at = 0; at < bytes.length; at += bytesPerRow) {
+    const row = [...bytes.subarray(at, at + bytesPerRow)]
+    const offset = at === 0 ? '' : hex(at, 8)
+    const columns = row.map((byte) => `${hex(byte, 2)} `).join('')
+    rows.push(`${offset} ${columns.padEnd(bytesPerRow * 3)}${row.map(printable).join('')}`)
+  }
+  return rows.join('\n')
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, '0')
+}
+
+function printable(byte: number): string {
+  return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.'
 }

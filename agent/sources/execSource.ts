@@ -26,7 +26,7 @@ export const execOptions = {
   batchTimeout: {
     type: 'integer',
     default: 3000,
-    doc: 'milliseconds a line waits for others; what one read of the output brings goes at once',
+    doc: 'accepted, without effect: lines never wait for others, what one read brings is put at once',
   },
   charset: {
     type: 'string',

@@ -10,7 +10,7 @@ import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import type { Work } from './measure.ts'
 import type { OrderBatches } from './orderBatches.ts'
 
-/** Batches under way at a time, as an idempotent producer may have. */
+/** Batches under way at a time, as many as an idempotent producer may have. */
 export const inFlight = 5
 export const batchBytes = 512 * 1024
 
@@ -46,25 +46,28 @@ export class BenchTopic {
     }
   }
 
-  /** Sends batches, `inFlight` at a time, until it is over. */
+  /**
+   * Sends batches until it is over, `inFlight` at a time: as from so many producers, for a sender
+   * has one batch under way at a time when batches, as these, have no sequence numbers.
+   */
   produce(orders: OrderBatches): Work {
     return async (isOver) => {
-      const sender = new BatchSender(this.cluster, systemClock, {
-        acks: -1,
-        deliveryTimeoutMs: 30_000,
-        maxInFlight: inFlight,
-      })
       let bytes = 0
       let next = 0
       const one = async () => {
+        const sender = new BatchSender(this.cluster, systemClock, {
+          acks: -1,
+          deliveryTimeoutMs: 30_000,
+          maxInFlight: 1,
+        })
         while (!isOver(bytes)) {
           const batch = orders.batches[next++ % orders.batches.length]!
           await sender.send(this.name, 0, batch)
           bytes += batch.length
         }
+        sender.close()
       }
       await Promise.all(Array.from({ length: inFlight }, one))
-      sender.close()
       return { bytes, records: bytes / orders.bytesPerRecord }
     }
   }
