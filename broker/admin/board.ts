@@ -163,6 +163,17 @@ export class Board {
     return this.#history
   }
 
+  /** Records that consumers can read and the job's newest batch has not; as it says where unknown. */
+  #lag({ views, lagRecords }: JobStatus): number {
+    const read = views[0]?.offsets ?? []
+    if (read.length === 0) return lagRecords
+    return sum(read, ({ topic, partition, until }) => {
+      const partitions = this.#topics.get(topic)?.overview.partitions
+      const log = partitions?.find((other) => other.partition === partition)
+      return log === undefined ? 0 : Math.max(0, log.highWatermark - until)
+    })
+  }
+
   picture(nowMs: number): Picture {
     return {
       timeMs: nowMs,
@@ -171,7 +182,9 @@ export class Board {
         .filter(({ overview }) => !internalTopic.test(overview.name))
         .map(topicPicture)
         .sort((a, b) => a.name.localeCompare(b.name)),
-      jobs: [...this.#jobs.values()].map((heard) => jobPicture(heard, nowMs)).sort(byId),
+      jobs: [...this.#jobs.values()]
+        .map((heard) => jobPicture(heard, this.#lag(heard.status), nowMs))
+        .sort(byId),
     }
   }
 }
@@ -222,7 +235,11 @@ function topicPicture({ overview, records, bytesIn, bytesOut }: TopicRates): Top
   }
 }
 
-function jobPicture({ status, heardMs }: Heard<JobStatus>, nowMs: number): JobPicture {
+function jobPicture(
+  { status, heardMs }: Heard<JobStatus>,
+  lagRecords: number,
+  nowMs: number,
+): JobPicture {
   const silent = status.state === 'running' && nowMs - heardMs > silentAfterMs
   return {
     id: status.id,
@@ -232,7 +249,7 @@ function jobPicture({ status, heardMs }: Heard<JobStatus>, nowMs: number): JobPi
     topics: status.topics,
     recordsTotal: status.recordsTotal,
     recordsPerSecond: silent || status.state !== 'running' ? 0 : batchRate(status),
-    lagRecords: status.lagRecords,
+    lagRecords,
     lastBatch: status.batches.at(-1),
     views: status.views,
     silent,

@@ -6,7 +6,10 @@ import { Component, html } from './markup.js'
 const height = 200
 const timeOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString('en-GB')
 
-/** Lines of `series` ({label, color, values}) over `times` (seconds since the epoch). */
+/**
+ * Lines of `series` ({label, color, values}) over `times` (seconds since the epoch). `least` is the
+ * top of the scale while all values are 0.
+ */
 export class LineChart extends Component {
   componentDidMount() {
     this.observer = new ResizeObserver(() => this.resize())
@@ -30,7 +33,7 @@ export class LineChart extends Component {
   }
 
   build() {
-    const { series, format, range } = this.props
+    const { series, format, least = 10 } = this.props
     this.plot?.destroy()
     this.names = series.map((line) => line.label).join('\n')
     const style = getComputedStyle(document.documentElement)
@@ -47,7 +50,7 @@ export class LineChart extends Component {
         legend: { show: false },
         cursor: { show: false },
         padding: [8, 12, 0, 0],
-        scales: { y: { range: range ?? ((_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1]) } },
+        scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : least] } },
         axes: [
           { ...axis, size: 28, space: 90, values: (_plot, ticks) => ticks.map(timeOf) },
           { ...axis, size: 56, space: 36, values: (_plot, ticks) => ticks.map(format) },

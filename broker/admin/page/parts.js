@@ -162,7 +162,7 @@ function Shares({ view, job, history }) {
   return html`<article>
     <h3>${view.title}</h3>
     <${Legend} series=${series} figureOf=${({ key }) => percent(latest[key] ?? 0)} />
-    <${LineChart} times=${seconds(history)} series=${series} format=${percent} />
+    <${LineChart} times=${seconds(history)} series=${series} format=${percent} least=${1} />
   </article>`
 }
 

@@ -150,6 +150,28 @@ describe('rates', () => {
   })
 })
 
+describe('lag', () => {
+  const range = (until: number) => [{ topic: 'orders', partition: 1, from: 0, until }]
+  const at = (until: number) => ({ views: [{ ...job(0, 0).views[0]!, offsets: range(until) }] })
+
+  test('is what the log has beyond the newest batch, as of now', () => {
+    const board = new Board()
+    board.hear(job(1_000, 0, at(40)), 0)
+    board.count([topic(200)], 1_000)
+    expect(board.picture(1_000).jobs[0]!.lagRecords).toBe(60)
+    board.count([topic(300)], 2_000)
+    expect(board.picture(2_000).jobs[0]!.lagRecords).toBe(110)
+    board.hear(job(2_000, 0, at(150)), 3)
+    expect(board.picture(2_000).jobs[0]!.lagRecords).toBe(0)
+  })
+
+  test('is what the job says before its first batch', () => {
+    const board = new Board()
+    board.hear(job(1_000, 0, { lagRecords: 12 }), 0)
+    expect(board.picture(0).jobs[0]!.lagRecords).toBe(12)
+  })
+})
+
 describe('programs that say nothing', () => {
   test('are shown as silent, then forgotten', () => {
     const board = new Board()
