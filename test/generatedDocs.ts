@@ -1,6 +1,17 @@
 // The pages under docs/ that come from tables in the code. `npm run docs` writes them; drift.test.ts
 // compares, so that no page can say what the code does not.
 
+import { fileChannelOptions } from '../agent/channels/fileChannel.ts'
+import { memoryChannelOptions } from '../agent/channels/memoryChannel.ts'
+import type { OptionSpec, OptionTable } from '../agent/configuration/options.ts'
+import { hostInterceptorOptions } from '../agent/interceptors/hostInterceptor.ts'
+import { timestampInterceptorOptions } from '../agent/interceptors/timestampInterceptor.ts'
+import { replicatingSelectorOptions } from '../agent/selectors/replicatingSelector.ts'
+import { kafkaSinkOptions } from '../agent/sinks/kafka/kafkaSinkOptions.ts'
+import { loggerSinkOptions } from '../agent/sinks/loggerSink.ts'
+import { nullSinkOptions } from '../agent/sinks/nullSink.ts'
+import { execOptions } from '../agent/sources/execSource.ts'
+import { taildirOptions } from '../agent/sources/taildir/taildirOptions.ts'
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
 import { apis } from '../protocol/kafka/apis.ts'
@@ -10,6 +21,7 @@ export function generatedDocs(): Map<string, string> {
   return new Map([
     ['docs/broker-configuration.md', brokerConfigurationPage()],
     ['docs/protocol-support.md', protocolSupportPage()],
+    ['docs/agent-components.md', agentComponentsPage()],
   ])
 }
 
@@ -43,6 +55,54 @@ function protocolSupportPage(): string {
     'Every API that `protocol/kafka` encodes and decodes, in which versions, and whether the broker serves it.',
     ['| key | API | versions | served |', '|---|---|---|---|', ...rows],
   )
+}
+
+/** By the name that a configuration gives as `type`. */
+const agentComponents: readonly (readonly [name: string, options: OptionTable])[] = [
+  ['Source `taildir`', taildirOptions],
+  ['Source `exec`', execOptions],
+  ['Channel `file`', fileChannelOptions],
+  ['Channel `memory`', memoryChannelOptions],
+  ['Sink `kafka` (`org.apache.flume.sink.kafka.KafkaSink`)', kafkaSinkOptions],
+  ['Sink `logger`', loggerSinkOptions],
+  ['Sink `null`', nullSinkOptions],
+  ['Interceptor `timestamp`', timestampInterceptorOptions],
+  ['Interceptor `host`', hostInterceptorOptions],
+  ['Selector `replicating`, among the options of its source', replicatingSelectorOptions],
+]
+
+function agentComponentsPage(): string {
+  const sections = agentComponents.map(([name, options]) => {
+    const rows = Object.entries(options).map(
+      ([key, spec]) =>
+        `| \`${key}${spec.type === 'prefix' ? '.*' : ''}\` | ${optionType(spec)} | ${optionDefault(spec)} | ${asText(spec.doc)} |`,
+    )
+    return [`## ${name}`, '', '| key | type | default | |', '|---|---|---|---|', ...rows].join('\n')
+  })
+  return page(
+    'Components of the agent',
+    "The keys of each component in the file that `millrace agent --conf-file FILE` reads, in the format of Flume's `flume.conf`.",
+    [sections.join('\n\n')],
+  )
+}
+
+/** So that `<name>` is not taken for HTML, nor a bar for the end of a cell. */
+function asText(doc: string): string {
+  return doc.replaceAll('<', '&lt;').replaceAll('|', '\\|')
+}
+
+function optionType(spec: OptionSpec): string {
+  if (spec.type === 'prefix') return 'keys'
+  if (spec.type === 'list') return 'names'
+  if (spec.type !== 'integer') return spec.type
+  const { min = 0, max } = spec
+  return `integer, ${min}${max === undefined ? ' or more' : `–${max}`}`
+}
+
+function optionDefault(spec: OptionSpec): string {
+  if (spec.required) return 'required'
+  const standard = 'default' in spec ? String(spec.default) : ''
+  return standard === '' ? '' : `\`${standard}\``
 }
 
 function page(title: string, lead: string, lines: readonly string[]): string {

@@ -12,7 +12,7 @@ import type { EventStore, StoredPut } from './eventStore.ts'
 import { TransactionalChannel } from './transactionalChannel.ts'
 
 /** Java's default is 80 % of the heap; here of an amount that leaves a small host its memory. */
-const defaultByteCapacity = 0.8 * 256 * 1024 * 1024
+const defaultByteCapacity = Math.floor(0.8 * 256 * 1024 * 1024)
 const byteSlotBytes = 100
 
 export const memoryChannelOptions = {

@@ -6,7 +6,7 @@ import { type Broker, startBroker } from '../../broker/broker.ts'
 import { brokerConfig } from '../../broker/configuration.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
@@ -31,13 +31,14 @@ export class AgentRig {
   agent: Agent | undefined
   #broker: Broker | undefined
 
-  async startBroker(): Promise<void> {
+  /** `configuration`: keys of server.properties. */
+  async startBroker(configuration: Readonly<Record<string, string>> = {}): Promise<void> {
     const { clock, network } = this
     const runtime = { clock, network, random: seededRandom(1), disk: new MemoryDisk() }
     const starting = startBroker({
       runtime,
       logger: silentLogger,
-      config: brokerConfig({ 'log.dir': '/broker' }),
+      config: brokerConfig({ 'log.dir': '/broker', ...configuration }),
       listeners: [{ name: 'local', network, address: brokerAddress }],
       openMetadataLog: async () => ({
         load: async () => ({ snapshot: undefined, commands: [] }),
@@ -86,29 +87,45 @@ export class AgentRig {
 
   /** Every record's value in a topic's partition, in order. */
   async values(topic: string, partition = 0): Promise<string[]> {
+    const values: string[] = []
+    for (const batch of await this.batches(topic, partition)) {
+      for (const record of records(batch, 10_000_000)) values.push(String(record.value))
+    }
+    return values
+  }
+
+  /** Every batch in a topic's partition, as the broker has it. */
+  async batches(topic: string, partition = 0): Promise<RecordBatch[]> {
     const { clock, network } = this
     const runtime = { clock, network, random: seededRandom(3) }
     const cluster = new Cluster(runtime, { bootstrap: [brokerAddress], clientId: 'test' })
     const reading = async () => {
       const reader = new PartitionReader(cluster, { topic, partition, maxWaitMs: 1 })
-      const values: string[] = []
+      const all: RecordBatch[] = []
       for (let offset = 0; ; ) {
         const { batches, highWatermark } = await reader.fetch(offset)
         for (const batch of splitBatches(batches)) {
-          for (const record of records(batch, 10_000_000)) values.push(String(record.value))
+          all.push(batch)
           offset = batch.nextOffset
         }
-        if (offset >= highWatermark) return values
+        if (offset >= highWatermark) return all
       }
     }
-    const values = await drive(clock, reading())
+    const all = await drive(clock, reading())
     await cluster.close()
-    return values
+    return all
+  }
+
+  /** The next one starts empty. */
+  async stopBroker(): Promise<void> {
+    const broker = this.#broker
+    this.#broker = undefined
+    if (broker !== undefined) await drive(this.clock, broker.close())
   }
 
   async close(): Promise<void> {
     await this.stopAgent()
-    if (this.#broker) await drive(this.clock, this.#broker.close())
+    await this.stopBroker()
   }
 }
 

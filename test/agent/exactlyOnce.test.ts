@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { AgentRig, tailToKafka } from './agentRig.ts'
 
-const firstSeed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const seeds = Array.from({ length: Number(process.env['SEEDS'] ?? 5) }, (_, n) => firstSeed + n)
+const firstSeed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const seeds = Array.from({ length: Number(process.env.SEEDS ?? 5) }, (_, n) => firstSeed + n)
 
 test.each(seeds)('every line arrives once through 40 power failures (SEED=%i)', async (seed) => {
   const random = seededRandom(seed)

@@ -87,6 +87,7 @@ export class FileStore implements EventStore {
   #cachedBytes = 0
   #bytesSinceSpaceCheck = 0
   #freeBytes = Number.POSITIVE_INFINITY
+  #isLookingForSpace = false
 
   constructor(disk: Disk, logger: Logger, options: FileStoreOptions) {
     this.#disk = disk
@@ -117,6 +118,8 @@ export class FileStore implements EventStore {
     if (this.#commits.failure) throw this.#commits.failure
     const { minimumRequiredBytes, channel, dataDirectories } = this.#options
     if (this.#freeBytes >= minimumRequiredBytes) return
+    // Refused puts write nothing, and so nothing else would look again: the next put sees the answer.
+    this.#lookForSpace()
     throw new AgentError(
       'CHANNEL_SPACE',
       `channel ${channel}: fewer than minimumRequiredSpace (${minimumRequiredBytes}) bytes are free for ${dataDirectories.join(', ')}: free some, or lower minimumRequiredSpace`,
@@ -373,6 +376,20 @@ export class FileStore implements EventStore {
       if (file.number !== files[0]!.number + index) throw this.#missing(file.number - 1)
     })
     return files
+  }
+
+  /** A look that fails changes nothing: the next refused put looks again. */
+  #lookForSpace(): void {
+    if (this.#isLookingForSpace) return
+    this.#isLookingForSpace = true
+    this.#checkFreeSpace()
+      .catch((error: unknown) => {
+        const { channel } = this.#options
+        this.#logger.warn({ channel, error }, 'cannot tell how much space is free')
+      })
+      .finally(() => {
+        this.#isLookingForSpace = false
+      })
   }
 
   async #checkFreeSpace(): Promise<void> {

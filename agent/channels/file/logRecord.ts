@@ -248,9 +248,10 @@ function writeHeaders(writer: ByteWriter, headers: Headers): void {
 function readHeaders(reader: ByteReader): Headers {
   const count = reader.uvarint()
   if (count === 0) return noHeaders
-  const headers: Record<string, string> = {}
-  for (let left = count; left > 0; left--) headers[readText(reader)] = readText(reader)
-  return headers
+  const entries: [name: string, value: string][] = []
+  for (let left = count; left > 0; left--) entries.push([readText(reader), readText(reader)])
+  // Not by assignment, which loses a header that is called __proto__.
+  return Object.fromEntries(entries)
 }
 
 /** 0, or 1 and the headers of each event, empty ones for those without. */

@@ -1,7 +1,22 @@
-// A take whose batches are on their way: whether all of them are stored, or why not.
+// A take whose batches are on their way: whether all of them are stored, or which is not and why.
 
 import type { SentBatch } from '../../../protocol/client/batchSender.ts'
 import type { ChannelTransaction } from '../../channels/channel.ts'
+import type { EventBatch } from '../../event.ts'
+import type { StampedSend } from './kafkaStamp.ts'
+
+export interface Send {
+  readonly stamp: StampedSend
+  readonly sizeBytes: number
+  readonly sent: Promise<SentBatch>
+}
+
+/** A send that the broker will not have, and the events it was made from, some or all of them. */
+export interface Refusal {
+  readonly send: Send
+  readonly batches: readonly EventBatch[]
+  readonly error: Error
+}
 
 export class InFlightTake {
   readonly transaction: ChannelTransaction
@@ -10,20 +25,21 @@ export class InFlightTake {
   readonly settled: Promise<void>
   /** Every batch is in the log of its partition. */
   isStored = false
-  /** Set when all are answered and one was refused. */
-  error: Error | undefined
+  /** Set when all are answered and one was refused: the first of them. */
+  refusal: Refusal | undefined
 
   constructor(
     transaction: ChannelTransaction,
-    events: number,
-    sends: readonly Promise<SentBatch>[],
+    batches: readonly EventBatch[],
+    sends: readonly Send[],
   ) {
     this.transaction = transaction
-    this.events = events
-    this.settled = Promise.allSettled(sends).then((results) => {
-      const refused = results.find((result) => result.status === 'rejected')
-      if (refused === undefined) this.isStored = true
-      else this.error = refused.reason as Error
+    this.events = batches.reduce((sum, batch) => sum + batch.count, 0)
+    this.settled = Promise.allSettled(sends.map(({ sent }) => sent)).then((results) => {
+      const index = results.findIndex((result) => result.status === 'rejected')
+      const result = results[index]
+      if (result?.status !== 'rejected') this.isStored = true
+      else this.refusal = { send: sends[index]!, batches, error: result.reason as Error }
     })
   }
 }

@@ -21,10 +21,12 @@ import { longestWaitMs, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
 import { encodeSend } from './encodeSend.ts'
 import { route, topicsOf } from './eventRouting.ts'
-import { InFlightTake } from './inFlightTake.ts'
+import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp, type KafkaStamp } from './kafkaStamp.ts'
+import { isTooLarge, OversizeLog } from './oversizedBatch.ts'
 import { ProducerSequences } from './producerSequences.ts'
+import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
 const maxTakesInFlight = 5
 /** Asking for a producer id or metadata gives up after this, to be tried again. */
@@ -49,6 +51,7 @@ export class KafkaSink implements Polled {
   readonly #surroundings: KafkaSinkSurroundings
   readonly #cluster: Cluster
   readonly #sender: BatchSender
+  readonly #oversize: OversizeLog
   readonly #sequences = new ProducerSequences()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
@@ -67,8 +70,9 @@ export class KafkaSink implements Polled {
     this.#channel = channel
     this.#settings = settings
     this.#surroundings = surroundings
-    const { runtime } = surroundings
+    const { runtime, logger } = surroundings
     const { bootstrap } = settings
+    this.#oversize = new OversizeLog(logger, runtime.clock)
     this.#cluster = new Cluster(runtime, { bootstrap, clientId: `millrace-agent-${name}` })
     this.#sender = new BatchSender(this.#cluster, runtime.clock, {
       acks: -1,
@@ -104,8 +108,7 @@ export class KafkaSink implements Polled {
     try {
       if (!this.#hasResumed) await this.#resume()
       await this.#commitAnswered()
-      const failed = this.#inFlight.find((take) => take.error !== undefined)
-      if (failed !== undefined) return await this.#recover(failed.error!)
+      if (this.#firstRefusal() !== undefined) return await this.#recover()
       const hasRoom = this.#inFlight.length < maxTakesInFlight
       if (hasRoom && (await this.#sendNext())) return 0
       await this.#waitForNews(hasRoom, signal)
@@ -126,29 +129,50 @@ export class KafkaSink implements Polled {
 
   /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
   async #sendNext(): Promise<boolean> {
-    const { batchSize, maxRequestBytes } = this.#settings
-    const transaction = this.#channel.transaction()
-    transaction.begin()
-    let stamp: KafkaStamp
-    let batches: EventBatch[]
-    try {
-      const maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
-      batches = await transaction.take(maxEvents, maxRequestBytes - requestOverheadBytes)
-      const events = countTake(this.#surroundings.counter, batches, maxEvents)
-      if (events === 0) {
-        await transaction.commit()
-        transaction.close()
-        return false
+    const { batchSize } = this.#settings
+    let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
+    for (;;) {
+      const transaction = this.#channel.transaction()
+      transaction.begin()
+      const taken = await this.#takeInto(transaction, maxEvents)
+      if (taken.stamp !== undefined) {
+        await transaction.prepare(this.#name, encodeStamp(taken.stamp))
+        this.#send(transaction, taken.batches, taken.stamp)
+        return true
       }
-      stamp = await this.#stamp(batches, events)
+      transaction.close()
+      if (taken.fitting === 0) return false
+      maxEvents = taken.fitting
+    }
+  }
+
+  /**
+   * Takes and stamps. Without a stamp the transaction is completed: there was nothing, or more than
+   * one request carries, of which `fitting` events would do.
+   */
+  async #takeInto(
+    transaction: ChannelTransaction,
+    maxEvents: number,
+  ): Promise<{ batches: EventBatch[]; fitting: number; stamp?: KafkaStamp }> {
+    try {
+      const maxBytes = this.#settings.maxRequestBytes - requestOverheadBytes
+      const batches = await transaction.take(maxEvents, maxBytes)
+      const events = batches.reduce((sum, batch) => sum + batch.count, 0)
+      const isBounded = !hasSizeBesideBodies(this.#settings, batches)
+      const fitting = isBounded ? events : eventsWithin(this.#settings, batches, maxBytes)
+      if (fitting < events) {
+        await transaction.rollback()
+        return { batches, fitting }
+      }
+      countTake(this.#surroundings.counter, batches, maxEvents)
+      if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events) }
+      await transaction.commit()
+      return { batches, fitting }
     } catch (error) {
       await transaction.rollback()
       transaction.close()
       throw error
     }
-    await transaction.prepare(this.#name, encodeStamp(stamp))
-    this.#send(transaction, batches, stamp)
-    return true
   }
 
   async #stamp(batches: readonly EventBatch[], events: number): Promise<KafkaStamp> {
@@ -178,10 +202,10 @@ export class KafkaSink implements Polled {
   #send(transaction: ChannelTransaction, batches: readonly EventBatch[], stamp: KafkaStamp): void {
     const sends = stamp.sends.map((send) => {
       const bytes = encodeSend(this.#settings, batches, stamp, send)
-      return this.#sender.send(send.topic, send.partition, bytes)
+      const sent = this.#sender.send(send.topic, send.partition, bytes)
+      return { stamp: send, sizeBytes: bytes.length, sent }
     })
-    const events = batches.reduce((sum, batch) => sum + batch.count, 0)
-    this.#inFlight.push(new InFlightTake(transaction, events, sends))
+    this.#inFlight.push(new InFlightTake(transaction, batches, sends))
   }
 
   /** Commits the takes that are stored, oldest first, up to the first that is not answered yet. */
@@ -195,10 +219,16 @@ export class KafkaSink implements Polled {
     }
   }
 
+  /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */
+  #firstRefusal(): Refusal | undefined {
+    return this.#inFlight.find((take) => take.refusal !== undefined)?.refusal
+  }
+
   /** A send failed for good. Waits for the others' answers and decides what becomes of the rest. */
-  async #recover(error: Error): Promise<number> {
+  async #recover(): Promise<number> {
     await Promise.all(this.#inFlight.map((take) => take.settled))
-    const isDisowned = isProducerDisowned(error)
+    const refusal = this.#firstRefusal()!
+    const isDisowned = isProducerDisowned(refusal.error)
     for (const take of this.#inFlight.splice(0)) {
       if (take.isStored) await take.transaction.commit()
       else if (isDisowned) await take.transaction.rollback()
@@ -211,15 +241,22 @@ export class KafkaSink implements Polled {
     // The broker does not know, or want, this producer: the events are sent by a new one.
     if (isDisowned) this.#sequences.forget()
     else this.#hasResumed = false
-    return this.#backOff(error)
+    if (!isTooLarge(refusal.error)) return this.#backOff(refusal.error)
+    this.#oversize.report(refusal, this.#settings.maxRequestBytes)
+    return this.#countRollback()
   }
 
   #backOff(error: unknown): number {
-    const { logger, counter } = this.#surroundings
-    const retryMs = Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
-    counter.RollbackCount++
+    const retryMs = this.#countRollback()
+    const { logger } = this.#surroundings
     logger.warn({ sink: this.#name, error, retryMs }, 'events were not delivered, will retry')
     return retryMs
+  }
+
+  /** Returns how long to wait until the next try. */
+  #countRollback(): number {
+    this.#surroundings.counter.RollbackCount++
+    return Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
   }
 
   /** Until the oldest send is answered, or events come for which there is room. */

@@ -8,7 +8,7 @@ import { type OptionTable, optionError, readOptions } from '../../configuration/
 export const kafkaSinkOptions = {
   'kafka.bootstrap.servers': {
     type: 'string',
-    doc: 'host:port of some brokers, separated by commas',
+    doc: 'host:port of some brokers, separated by commas; required',
   },
   'kafka.topic': {
     type: 'string',
@@ -41,7 +41,7 @@ export const kafkaSinkOptions = {
   header: { type: 'prefix', doc: 'header.<record header>: the event header to send as it' },
   'kafka.producer': {
     type: 'prefix',
-    doc: 'compression.type and max.request.size are used; acks is always all and linger never needed',
+    doc: "compression.type and max.request.size are used; the latter bounds a batch (1048576 bytes unless given; an event that is larger goes alone) and must not be over the broker's message.max.bytes; acks is always all and linger never needed",
   },
   brokerList: { type: 'string', doc: 'old name of kafka.bootstrap.servers' },
   topic: { type: 'string', doc: 'old name of kafka.topic' },

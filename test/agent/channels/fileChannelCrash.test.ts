@@ -176,6 +176,7 @@ describe('a file channel that loses power', () => {
               await reopen()
               const left = await everything(channel)
               for (const event of committedBefore) if (left.has(event)) gone.delete(event)
+              for (const take of prepared) for (const event of take.events) gone.delete(event)
             } else {
               for (const take of prepared) take.transaction.detach()
               await channel.stop()

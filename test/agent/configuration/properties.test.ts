@@ -64,7 +64,7 @@ describe('substitution', () => {
     ['a default', '${nothing:-x} ${env:HOME:-y}', 'x /home/me'],
     ['an escape', '$${env:HOME}', '${env:HOME}'],
   ])('%s', (_, value, expected) => {
-    expect(resolved(`other = at \${env:HOME}\na = ${value}`)['a']).toBe(expected)
+    expect(resolved(`other = at \${env:HOME}\na = ${value}`).a).toBe(expected)
   })
 
   test('refuses keys that refer to each other', () => {

@@ -1,0 +1,52 @@
+// How much of a take one request carries. The channel counts bodies alone when it is asked for so
+// many bytes; what a record has beside its body is the sink's to know: its key and its headers.
+
+import type { EventBatch, Headers } from '../../event.ts'
+import { keyHeader } from './eventRouting.ts'
+import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
+
+/** Of a record beside its key, headers and value, at most: lengths, time, offset. */
+const recordBytes = 32
+/** The two lengths of a record header, at most. */
+const headerLengthBytes = 10
+
+/** How many of the first events fit into `maxBytes`, not compressed; at least one. */
+export function eventsWithin(
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  maxBytes: number,
+): number {
+  let left = maxBytes
+  let events = 0
+  for (const batch of batches) {
+    const sharedBytes = besideBody(settings, batch.headers)
+    for (let index = 0; index < batch.count; index++, events++) {
+      const beside =
+        batch.eventHeaders === undefined
+          ? sharedBytes
+          : besideBody(settings, batch.headersOf(index))
+      left -= batch.end(index) - batch.start(index) + beside
+      if (left < 0) return Math.max(events, 1)
+    }
+  }
+  return events
+}
+
+/** Whether that can be fewer events than the channel gave. */
+export function hasSizeBesideBodies(
+  { recordHeaders }: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+): boolean {
+  if (recordHeaders.size > 0) return true
+  return batches.some(({ headers, eventHeaders }) => eventHeaders || keyHeader in headers)
+}
+
+function besideBody({ recordHeaders }: KafkaSinkSettings, headers: Headers): number {
+  let bytes = recordBytes + Buffer.byteLength(headers[keyHeader] ?? '')
+  for (const [name, source] of recordHeaders) {
+    const value = headers[source]
+    if (value === undefined) continue
+    bytes += headerLengthBytes + Buffer.byteLength(name) + Buffer.byteLength(value)
+  }
+  return bytes
+}
