@@ -56,7 +56,8 @@ async function writeAll(socket: Socket): Promise<void> {
 }
 
 async function sendAll(socket: Socket): Promise<void> {
-  // The client closes when it has enough: that is no failure here.
+  // The client closes when it has enough: that is no failure here, also once the pipeline is over.
+  socket.on('error', () => {})
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), socket).catch(() => {})
 }
 
