@@ -37,7 +37,7 @@ export interface Disk {
   readFile(path: string): Promise<Buffer | undefined>
   /** Replaces a small file so that a crash leaves the old content or the new: temp, sync, rename. */
   writeFileAtomic(path: string, content: Uint8Array): Promise<void>
-  /** Creates the directory and its parents; nothing happens when it exists. */
+  /** Creates the directory and its parents, durably; nothing happens when it exists. */
   makeDirectory(directory: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a file or a whole directory; nothing happens when it is missing. */

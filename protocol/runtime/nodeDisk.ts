@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Level } from 'level'
 import {
   DirectoryInUseError,
@@ -117,7 +117,11 @@ export const nodeDisk: Disk = {
   },
 
   async makeDirectory(directory) {
-    await fs.mkdir(directory, { recursive: true })
+    const first = await fs.mkdir(directory, { recursive: true })
+    if (first === undefined) return
+    for (let made = resolve(directory); made.startsWith(resolve(first)); made = dirname(made)) {
+      await nodeDisk.syncDirectory(dirname(made))
+    }
   },
 
   rename: (from, to) => fs.rename(from, to),
