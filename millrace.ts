@@ -11,6 +11,7 @@ import type { Board } from './broker/admin/board.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
 import type { Clock, Timer } from './protocol/runtime/clock.ts'
+import { isOperational } from './protocol/runtime/operational.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import type { JobStatus } from './protocol/telemetry/status.ts'
 
@@ -373,12 +374,6 @@ function stopSignal(): Promise<void> {
     process.once('SIGINT', resolve)
     process.once('SIGTERM', resolve)
   })
-}
-
-/** What a user can do something about has a code; anything else is a bug, and shows its stack. */
-function isOperational(error: unknown): error is Error {
-  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return false
-  return error.code !== 'ASSERTION_FAILED' && !error.code.startsWith('ERR_')
 }
 
 class DemoError extends Error {

@@ -5,11 +5,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { systemClock } from '../protocol/runtime/clock.ts'
-import { DirectoryInUseError } from '../protocol/runtime/disk.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
-import { systemRandom } from '../protocol/runtime/random.ts'
+import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type LogLevel, logLevels, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type Agent, type ConfigurationFile, startAgent } from './agent.ts'
@@ -99,7 +97,7 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
   const configuration = await readFiles(args)
   const monitoring = monitoringAddress(systemProperties)
   const agent = await startAgent({
-    runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+    runtime: nodeRuntime(tcpNetwork),
     logger: pinoLogger(logLevel),
     name,
     configuration,
@@ -192,10 +190,6 @@ function missing(option: string, meaning: string): AgentError {
 
 function collect(value: string, all: readonly string[]): string[] {
   return [...all, value]
-}
-
-function isOperational(error: unknown): error is Error {
-  return error instanceof AgentError || error instanceof DirectoryInUseError
 }
 
 const thisProcess: CommandSurroundings = {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type Broker, type BrokerListener, startBroker } from './broker.ts'
@@ -91,11 +92,6 @@ function listenersOf(config: BrokerConfig): BrokerListener[] {
     const listener = { name, network: tcpNetwork, address }
     return told ? { ...listener, advertised: told } : listener
   })
-}
-
-/** A failure with a code is one that a user can do something about; anything else is a bug. */
-function isOperational(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && error.code !== 'ASSERTION_FAILED'
 }
 
 /** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */

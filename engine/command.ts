@@ -2,10 +2,9 @@
 // ends in one clear line and exit code 1.
 
 import { resolve } from 'node:path'
-import { systemClock } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
-import { systemRandom } from '../protocol/runtime/random.ts'
+import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type RunningJob, submitJob } from './submit.ts'
@@ -47,7 +46,7 @@ function start({
   logLevel,
 }: SubmitArguments) {
   return submitJob({
-    runtime: { clock: systemClock, random: systemRandom(), disk: nodeDisk, network: tcpNetwork },
+    runtime: nodeRuntime(tcpNetwork),
     logger: pinoLogger(logLevel ?? 'warn'),
     module: resolve(job),
     bootstrap: parseBootstrap(bootstrap),
@@ -82,10 +81,4 @@ function parseBootstrap(list: string): Address[] {
     }
     throw new BootstrapError(`'${entry}' is not the address of a broker: give host:port`)
   })
-}
-
-/** Failures with a code are made for people; everything else is a bug and must look like one. */
-function isOperational(error: unknown): error is Error {
-  const { code } = error as { code?: unknown }
-  return error instanceof Error && typeof code === 'string' && code !== 'ASSERTION_FAILED'
 }

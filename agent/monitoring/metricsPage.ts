@@ -23,7 +23,7 @@ export async function serveMetrics(
   server.get('/', (_, reply) =>
     reply
       .type('text/html; charset=utf-8')
-      .send('<!doctype html>For Flume metrics please click <a href="./metrics">here</a>.'),
+      .send('<!doctype html><a href="./metrics">The metrics of this agent, as JSON</a>'),
   )
   try {
     await server.listen({ host: address.host, port: address.port })

@@ -114,6 +114,25 @@ test('the agent: no flume.conf, an empty one, one without that agent, one withou
   expect(outcome.code).toBe(1)
 })
 
+test('the agent: an occupied port for its metrics page', async () => {
+  const conf = await file(
+    'metrics.conf',
+    [
+      'a1.channels = c1',
+      'a1.channels.c1.type = memory',
+      'a1.sinks = k1',
+      'a1.sinks.k1.type = logger',
+      'a1.sinks.k1.channel = c1',
+      '',
+    ].join('\n'),
+  )
+  const outcome = await millrace(
+    ...['agent', '--name', 'a1', '--conf-file', conf, '--log-level', 'error'],
+    ...['-Dflume.monitoring.type=http', `-Dflume.monitoring.port=${occupied.port}`],
+  )
+  expectOneMessage(outcome, new RegExp(`${occupied.port}`))
+})
+
 test('a job: no module, a syntax error, a type error, no job in it', async () => {
   const submit = (path: string) =>
     millrace('submit', path, '--directory', join(directory, 'job'), '--bootstrap', '127.0.0.1:1')

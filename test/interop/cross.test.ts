@@ -3,13 +3,14 @@
 import { Consumer, stringDeserializers } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasTool } from '../tools.ts'
 import { eventually } from './eventually.ts'
-import { kcat, kcatIsInstalled } from './kcat.ts'
+import { kcat } from './kcat.ts'
 import { TestBroker } from './testBroker.ts'
 
 const values = Array.from({ length: 300 }, (_, index) => `line ${index} of a log`)
 
-describe.skipIf(!kcatIsInstalled())('what kcat produced', () => {
+describe.runIf(hasTool('kcat'))('what kcat produced', () => {
   let broker: TestBroker
 
   beforeAll(async () => {

@@ -1,13 +1,14 @@
 // librdkafka against the broker, through kcat: every codec, plain and group consumption.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasTool } from '../tools.ts'
 import { eventually } from './eventually.ts'
-import { kcat, kcatIsInstalled, startKcat } from './kcat.ts'
+import { kcat, startKcat } from './kcat.ts'
 import { TestBroker } from './testBroker.ts'
 
 const lines = Array.from({ length: 500 }, (_, index) => `line ${index} of a log`)
 
-describe.skipIf(!kcatIsInstalled())('kcat', () => {
+describe.runIf(hasTool('kcat'))('kcat', () => {
   let broker: TestBroker
 
   beforeAll(async () => {

@@ -1,22 +1,6 @@
-// kcat (librdkafka's command line) as a child process. It is a program of the machine and not of
-// npm: without it the tests are skipped with a word on how to get it, but never in CI.
+// kcat (librdkafka's command line) as a child process, for the tests of test/interop.
 
-import { execFileSync, spawn } from 'node:child_process'
-
-const hint =
-  'kcat is not installed (apt-get install kcat, brew install kcat): its tests are skipped'
-
-/** Whether kcat can be run. Throws in CI when it cannot: there, nothing may be skipped in silence. */
-export function kcatIsInstalled(): boolean {
-  try {
-    execFileSync('kcat', ['-V'], { stdio: 'ignore' })
-    return true
-  } catch (error) {
-    if (process.env.CI === 'true') throw new Error(hint, { cause: error })
-    console.warn(hint)
-    return false
-  }
-}
+import { spawn } from 'node:child_process'
 
 /** Runs kcat to its end and gives what it printed. Fails with what it complained about. */
 export function kcat(args: readonly string[], input = ''): Promise<string> {
