@@ -310,6 +310,7 @@ export class PartitionLog {
       highWatermark: this.#highWatermark,
       logStartOffset: this.logStartOffset,
       lastStableOffset: this.#highWatermark,
+      abortedTransactions: undefined,
     }
   }
 

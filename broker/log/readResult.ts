@@ -7,15 +7,26 @@ export interface ReadResult {
   readonly bytes: Buffer
   readonly highWatermark: number
   readonly logStartOffset: number
-  /** As the high watermark, until there are transactions. */
+  /** Below this every transaction has ended: where `read_committed` consumers stop. */
   readonly lastStableOffset: number
+  /** Aborted transactions with records among `bytes`; undefined unless read up to `lastStable`. */
+  readonly abortedTransactions: readonly AbortedTransaction[] | undefined
+}
+
+/** The producer's records from `firstOffset` up to its next abort marker are not to be seen. */
+export interface AbortedTransaction {
+  readonly producerId: number
+  readonly firstOffset: number
 }
 
 export interface ReadOptions {
   /** Return the first batch even when it is larger than `maxBytes`. True unless said otherwise. */
   readonly minOneBatch?: boolean
-  /** Consumers read up to the high watermark (the default), followers up to the end of the log. */
-  readonly upTo?: 'highWatermark' | 'logEnd'
+  /**
+   * Consumers read up to the high watermark (the default) or, with `read_committed`, up to the last
+   * stable offset; followers up to the end of the log.
+   */
+  readonly upTo?: 'highWatermark' | 'lastStable' | 'logEnd'
 }
 
 /** How far a read may go. */
