@@ -12,13 +12,16 @@ import { Controller } from './controller/controller.ts'
 import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
 import type { MetadataLog } from './controller/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
+import { DynamicConfiguration } from './dynamicConfiguration.ts'
 import { GroupService } from './groups/groupService.ts'
 import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
 import { LogManager } from './log/logManager.ts'
+import { smallestSegmentBytes } from './logOptions.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
-import { logConfigOf, Partitions } from './server/partitions.ts'
+import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
+import { logConfigOf } from './server/topicLogConfig.ts'
 import { TrafficByTopic } from './server/topicTraffic.ts'
 
 export type { BrokerListener } from './server/brokerServer.ts'
@@ -70,7 +73,8 @@ async function start(
   const { runtime, config, logger } = options
   const directory = config['log.dir']
   await runtime.disk.makeDirectory(directory)
-  const controller = await openController(options)
+  const configuration = new DynamicConfiguration(config)
+  const controller = await openController(options, configuration)
   undo.push(() => controller.close())
   const manager = await LogManager.open({
     disk: runtime.disk,
@@ -78,10 +82,11 @@ async function start(
     logger,
     directory,
     identity: { nodeId: config['node.id'], clusterId: controller.clusterId },
-    configOf: (topic) => logConfigOf(controller.state.topic(topic)?.configs ?? {}, config),
+    configOf: (topic) =>
+      logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
   })
   undo.push(() => manager.close())
-  const partitions = new Partitions(manager, controller.state, config, logger)
+  const partitions = new Partitions(manager, controller.state, configuration, logger)
   const groups = await openGroups(options, controller, partitions)
   undo.push(() => groups.close())
   const traffic = new TrafficByTopic()
@@ -92,7 +97,10 @@ async function start(
   await controller.start(partitions)
   const parts: BrokerParts = {
     nodeId: config['node.id'],
-    config,
+    configuration,
+    get config() {
+      return configuration.current
+    },
     clock: runtime.clock,
     logger,
     controller,
@@ -123,18 +131,16 @@ async function start(
   }
 }
 
-async function openController({
-  runtime,
-  config,
-  logger,
-  openMetadataLog = openLevelMetadataLog,
-}: BrokerOptions): Promise<Controller> {
+async function openController(
+  { runtime, config, logger, openMetadataLog = openLevelMetadataLog }: BrokerOptions,
+  configuration: DynamicConfiguration,
+): Promise<Controller> {
   const log = await openMetadataLog(join(config['log.dir'], '__metadata'))
   try {
     return await Controller.open({
       log,
       logger,
-      defaults: { nodeId: config['node.id'], numPartitions: config['num.partitions'] },
+      configuration,
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),
     })
@@ -175,14 +181,18 @@ async function openGroups(
 }
 
 function offsetsTopicOf(config: BrokerConfig) {
+  const segmentBytes = config['offsets.topic.segment.bytes']
   return {
     name: offsetsTopicName,
     numPartitions: config['offsets.topic.num.partitions'],
-    replicationFactor: -1,
+    replicationFactor: 1,
     assignments: [],
     configs: [
       { name: 'cleanup.policy', value: 'compact' },
-      { name: 'segment.bytes', value: String(config['offsets.topic.segment.bytes']) },
+      {
+        name: segmentBytes < smallestSegmentBytes ? 'internal.segment.bytes' : 'segment.bytes',
+        value: String(segmentBytes),
+      },
     ],
   }
 }

@@ -71,8 +71,12 @@ async function readConfigFile(file: string, logger: Logger): Promise<Partial<Bro
     throw new BrokerError('CONFIGURATION_MISSING', `the config file ${file} ${reason}`, error)
   }
   const { values, unknown } = parseBrokerConfig(text, file)
-  for (const { key, line } of unknown) {
-    logger.warn({ file, line, key }, 'an option that is not known here is left alone')
+  for (const { key, line, reason } of unknown) {
+    if (reason === undefined) {
+      logger.warn({ file, line, key }, 'an option that is not known here is left alone')
+    } else {
+      logger.info({ file, line, key, reason }, 'an option of Kafka has no effect here')
+    }
   }
   return values
 }

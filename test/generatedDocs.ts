@@ -12,6 +12,7 @@ import { loggerSinkOptions } from '../agent/sinks/loggerSink.ts'
 import { nullSinkOptions } from '../agent/sinks/nullSink.ts'
 import { execOptions } from '../agent/sources/execSource.ts'
 import { taildirOptions } from '../agent/sources/taildir/taildirOptions.ts'
+import { configText } from '../broker/configOption.ts'
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
 import { apis } from '../protocol/kafka/apis.ts'
@@ -30,13 +31,15 @@ const notice = '<!-- Written by `npm run docs`: change the code, not this page. 
 function brokerConfigurationPage(): string {
   const names = Object.keys(brokerOptions) as BrokerOptionName[]
   const rows = names.map((name) => {
-    const { type, default: standard, bounds, doc } = brokerOptions[name]
-    return `| \`${name}\` | ${type} | \`${standard === '' ? ' ' : standard}\` | ${bounds} | ${doc} |`
+    const { type, default: standard, bounds, doc, updateMode } = brokerOptions[name]
+    const text = configText(standard)
+    const shown = text === null ? 'none' : `\`${text === '' ? ' ' : text}\``
+    return `| \`${name}\` | ${type} | ${shown} | ${bounds} | ${updateMode} | ${doc} |`
   })
   return page(
     'Configuration of the broker',
     "The keys of the file that `millrace broker --config FILE` reads, in the format of Kafka's `server.properties`.",
-    ['| key | type | default | bounds | |', '|---|---|---|---|---|', ...rows],
+    ['| key | type | default | bounds | changes | |', '|---|---|---|---|---|---|', ...rows],
   )
 }
 

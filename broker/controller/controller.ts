@@ -5,13 +5,14 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
+import { type ConfigWish, decideAlterConfigs } from './configRequests.ts'
 import type { MetadataLog } from './metadataLog.ts'
 import { type MetadataCommand, MetadataState, type Topic } from './metadataState.ts'
 import {
   type Decision,
   decideCreatePartitions,
   decideCreateTopic,
-  type TopicDefaults,
   type TopicWish,
 } from './topicRequests.ts'
 
@@ -21,6 +22,8 @@ export interface PartitionLogs {
   create(topic: Topic, from: number, until: number): Promise<void>
   /** Removes all logs of the topic; those that are missing already are no error. */
   remove(topic: Topic): Promise<void>
+  /** The topic's configs have changed: its logs are kept by the new ones from now on. */
+  reconfigure(topic: Topic): void
   /** Why no topic can be made under this name; undefined when one can. */
   obstacle(name: string): string | undefined
 }
@@ -28,7 +31,8 @@ export interface PartitionLogs {
 export interface ControllerOptions {
   readonly log: MetadataLog
   readonly logger: Logger
-  readonly defaults: TopicDefaults
+  /** Told what is set for brokers, when the log is replayed and whenever it changes. */
+  readonly configuration: DynamicConfiguration
   /** A new random UUID, as text. */
   readonly newTopicId: () => string
   readonly newClusterId: () => string
@@ -39,6 +43,12 @@ export interface TopicOutcome {
   readonly message: string | null
   /** The topic as it is now, or would be if the request only asked for validation. */
   readonly topic: Topic | undefined
+}
+
+/** What became of a wish to change configs. */
+export interface ConfigOutcome {
+  readonly errorCode: number
+  readonly message: string | null
 }
 
 /** After so many commands the log is replaced by a snapshot. */
@@ -65,6 +75,7 @@ export class Controller {
     const state = snapshot ? MetadataState.restore(snapshot) : new MetadataState()
     for (const command of commands) state.apply(command)
     const controller = new Controller(options, state, commands.length)
+    controller.#configureBroker()
     if (state.clusterId === undefined) {
       await controller.#commit({ type: 'initialize', clusterId: options.newClusterId() })
     }
@@ -95,7 +106,7 @@ export class Controller {
   createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
     return this.#mutate(async () => {
       const id = this.#options.newTopicId()
-      const decision = decideCreateTopic(this.#state, wish, id, this.#options.defaults)
+      const decision = decideCreateTopic(this.#state, wish, id, this.#options.configuration.current)
       if ('errorCode' in decision) return refused(decision)
       const { command } = decision
       const obstacle = this.#logs.obstacle(command.name)
@@ -141,6 +152,24 @@ export class Controller {
     })
   }
 
+  /** Changes what is set for a topic, a broker or a group; it holds when this resolves. */
+  alterConfigs(wish: ConfigWish, validateOnly: boolean): Promise<ConfigOutcome> {
+    return this.#mutate(async () => {
+      const decision = decideAlterConfigs(this.#state, wish, this.#options.configuration)
+      if ('errorCode' in decision) return decision
+      if (!validateOnly) {
+        await this.#commit(decision.command)
+        const { resource, configs } = decision.command
+        if (resource.type === 'broker') this.#configureBroker()
+        if (resource.type === 'topic') {
+          this.#logs.reconfigure(this.#state.topicById(resource.name)!)
+        }
+        this.#options.logger.info({ resource, configs }, 'configs changed')
+      }
+      return { errorCode: ErrorCode.none, message: null }
+    })
+  }
+
   /** Takes `count` producer ids for good; the first of them. */
   reserveProducerIds(count: number): Promise<number> {
     return this.#mutate(async () => {
@@ -158,6 +187,12 @@ export class Controller {
   get #logs(): PartitionLogs {
     assert(this.#partitionLogs, 'the controller has not been started')
     return this.#partitionLogs
+  }
+
+  #configureBroker(): void {
+    const { configuration } = this.#options
+    const ofBroker = this.#state.brokerConfigs(String(configuration.nodeId))
+    configuration.set(ofBroker, this.#state.brokerConfigs(''))
   }
 
   async #removeLogs(topic: Topic): Promise<void> {

@@ -14,6 +14,14 @@ export interface Topic {
   readonly configs: Readonly<Record<string, string>>
 }
 
+/** What configs are set for: a topic by its id, a broker by its id ('' is all brokers), a group. */
+export interface ConfigResource {
+  readonly type: 'topic' | 'broker' | 'group'
+  readonly name: string
+}
+
+type Configs = Readonly<Record<string, string>>
+
 export type MetadataCommand =
   | { readonly type: 'initialize'; readonly clusterId: string }
   | {
@@ -28,6 +36,12 @@ export type MetadataCommand =
   | { readonly type: 'deleteTopic'; readonly id: string }
   /** The logs of a deleted topic are gone, and its name is free. */
   | { readonly type: 'forgetTopic'; readonly id: string }
+  /** Everything that is set for the resource from now on: what is not named is no longer set. */
+  | {
+      readonly type: 'setConfigs'
+      readonly resource: ConfigResource
+      readonly configs: Readonly<Record<string, string>>
+    }
   /** Producer ids below `next` must never be given out again. */
   | { readonly type: 'reserveProducerIds'; readonly next: number }
 
@@ -37,6 +51,9 @@ export interface MetadataSnapshot {
   readonly topics: readonly Topic[]
   readonly deleting: readonly Topic[]
   readonly nextProducerId: number
+  /** Missing in snapshots from before brokers and groups could be configured. */
+  readonly brokerConfigs?: Readonly<Record<string, Configs>>
+  readonly groupConfigs?: Readonly<Record<string, Configs>>
 }
 
 export class MetadataState {
@@ -46,6 +63,8 @@ export class MetadataState {
   readonly #byId = new Map<string, Topic>()
   readonly #nameByCollisionKey = new Map<string, string>()
   readonly #deleting = new Map<string, Topic>()
+  readonly #brokerConfigs = new Map<string, Configs>()
+  readonly #groupConfigs = new Map<string, Configs>()
 
   static restore(snapshot: MetadataSnapshot): MetadataState {
     const state = new MetadataState()
@@ -53,6 +72,12 @@ export class MetadataState {
     state.#nextProducerId = snapshot.nextProducerId
     for (const topic of snapshot.topics) state.#put(topic)
     for (const topic of snapshot.deleting) state.#deleting.set(topic.id, topic)
+    for (const [name, configs] of Object.entries(snapshot.brokerConfigs ?? {})) {
+      state.#brokerConfigs.set(name, configs)
+    }
+    for (const [name, configs] of Object.entries(snapshot.groupConfigs ?? {})) {
+      state.#groupConfigs.set(name, configs)
+    }
     return state
   }
 
@@ -74,6 +99,15 @@ export class MetadataState {
 
   topics(): Iterable<Topic> {
     return this.#byName.values()
+  }
+
+  /** What was set for one broker or, by the name '', for all of them. */
+  brokerConfigs(name: string): Configs {
+    return this.#brokerConfigs.get(name) ?? {}
+  }
+
+  groupConfigs(groupId: string): Configs {
+    return this.#groupConfigs.get(groupId) ?? {}
   }
 
   /** The topic with which `name` cannot live together, because only "." and "_" differ. */
@@ -119,6 +153,9 @@ export class MetadataState {
       case 'forgetTopic':
         assert(this.#deleting.delete(command.id), `topic ${command.id} was not being deleted`)
         return
+      case 'setConfigs':
+        this.#setConfigs(command.resource, command.configs)
+        return
       case 'reserveProducerIds':
         assert(command.next > this.#nextProducerId, 'producer ids only go up')
         this.#nextProducerId = command.next
@@ -134,7 +171,19 @@ export class MetadataState {
       topics: [...this.#byName.values()],
       deleting: this.deleting(),
       nextProducerId: this.#nextProducerId,
+      brokerConfigs: Object.fromEntries(this.#brokerConfigs),
+      groupConfigs: Object.fromEntries(this.#groupConfigs),
     }
+  }
+
+  #setConfigs({ type, name }: ConfigResource, configs: Configs): void {
+    if (type === 'topic') {
+      this.#put({ ...this.#existing(name), configs })
+      return
+    }
+    const byName = type === 'broker' ? this.#brokerConfigs : this.#groupConfigs
+    if (Object.keys(configs).length === 0) byName.delete(name)
+    else byName.set(name, configs)
   }
 
   #put(topic: Topic): void {

@@ -2,8 +2,9 @@
 // metadata log, or an error code with words for the client. Pure: state and wish in, outcome out.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { BrokerConfig } from '../configuration.ts'
 import type { MetadataCommand, MetadataState, Topic } from './metadataState.ts'
-import { topicConfigProblem } from './topicConfiguration.ts'
+import { topicConfigsProblem } from './topicConfiguration.ts'
 import { topicNameProblem } from './topicName.ts'
 
 /** The most partitions one topic may have: each is a folder with open files. */
@@ -27,13 +28,7 @@ export interface TopicWish {
   readonly configs: readonly { readonly name: string; readonly value: string | null }[]
 }
 
-/** What the decision depends on besides the state. */
-export interface TopicDefaults {
-  readonly nodeId: number
-  readonly numPartitions: number
-}
-
-type Refusal = { readonly errorCode: number; readonly message: string }
+export type Refusal = { readonly errorCode: number; readonly message: string }
 type CreateTopic = Extract<MetadataCommand, { type: 'createTopic' }>
 type CreatePartitions = Extract<MetadataCommand, { type: 'createPartitions' }>
 
@@ -41,17 +36,19 @@ export function decideCreateTopic(
   state: MetadataState,
   wish: TopicWish,
   id: string,
-  defaults: TopicDefaults,
+  broker: BrokerConfig,
 ): Decision<CreateTopic> {
   const refusal =
     refuseName(state, wish.name) ??
-    (wish.assignments.length > 0 ? refuseAssignments(wish, defaults.nodeId) : refuseCounts(wish)) ??
-    refuseConfigs(wish)
+    (wish.assignments.length > 0
+      ? refuseAssignments(wish, broker['node.id'])
+      : refuseCounts(wish, broker)) ??
+    refuseConfigs(wish, broker)
   if (refusal) return refusal
   const configs = Object.fromEntries(wish.configs.map(({ name, value }) => [name, value!]))
   const partitions =
     wish.assignments.length ||
-    (wish.numPartitions === -1 ? defaults.numPartitions : wish.numPartitions)
+    (wish.numPartitions === -1 ? broker['num.partitions'] : wish.numPartitions)
   return { command: { type: 'createTopic', name: wish.name, id, partitions, configs } }
 }
 
@@ -86,15 +83,20 @@ function refuseName(state: MetadataState, name: string): Refusal | undefined {
   return undefined
 }
 
-function refuseCounts({ numPartitions, replicationFactor }: TopicWish): Refusal | undefined {
+function refuseCounts(
+  { numPartitions, replicationFactor }: TopicWish,
+  broker: BrokerConfig,
+): Refusal | undefined {
   if (numPartitions !== -1 && numPartitions < 1) {
     return refuse(ErrorCode.invalidPartitions, 'a topic has at least one partition')
   }
   if (numPartitions > maxPartitionsPerTopic) return refuseTooMany(numPartitions)
-  if (replicationFactor !== -1 && replicationFactor !== 1) {
+  const replicas =
+    replicationFactor === -1 ? broker['default.replication.factor'] : replicationFactor
+  if (replicas !== 1) {
     return refuse(
       ErrorCode.invalidReplicationFactor,
-      `replication factor ${replicationFactor}: there is one broker, so it must be 1`,
+      `replication factor ${replicas}: there is one broker, so it must be 1`,
     )
   }
   return undefined
@@ -121,14 +123,15 @@ function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined
   )
 }
 
-function refuseConfigs({ configs }: TopicWish): Refusal | undefined {
-  const seen = new Set<string>()
+function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | undefined {
+  const texts: Record<string, string> = {}
   for (const { name, value } of configs) {
-    const problem = seen.has(name) ? `${name} is set twice` : topicConfigProblem(name, value)
-    if (problem) return refuse(ErrorCode.invalidConfig, problem)
-    seen.add(name)
+    if (Object.hasOwn(texts, name)) return refuse(ErrorCode.invalidConfig, `${name} is set twice`)
+    if (value === null) return refuse(ErrorCode.invalidConfig, `${name} has no value`)
+    texts[name] = value
   }
-  return undefined
+  const problem = topicConfigsProblem(texts, broker)
+  return problem ? refuse(ErrorCode.invalidConfig, problem) : undefined
 }
 
 function refuseTooMany(partitions: number): Refusal {
@@ -138,6 +141,6 @@ function refuseTooMany(partitions: number): Refusal {
   )
 }
 
-function refuse(errorCode: number, message: string): Refusal {
+export function refuse(errorCode: number, message: string): Refusal {
   return { errorCode, message }
 }

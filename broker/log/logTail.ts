@@ -41,7 +41,7 @@ type Refusal = Extract<AppendDecision, { kind: 'refused' }>
 type SizedBatches = { readonly batches: RecordBatch[]; readonly incoming: Incoming }
 
 export class LogTail {
-  readonly #config: LogConfig
+  #config: LogConfig
   readonly producers: ProducerState
   readonly epochs: LeaderEpochs
   #nextOffset: number
@@ -64,6 +64,11 @@ export class LogTail {
   /** The offset that the next record gets. */
   get nextOffset(): number {
     return this.#nextOffset
+  }
+
+  /** Counts from the next append on. */
+  updateConfig(config: LogConfig): void {
+    this.#config = config
   }
 
   /** Told when the indexes of the segment at `baseOffset` have no room left. */

@@ -52,7 +52,7 @@ export class PartitionLog {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #config: LogConfig
+  #config: LogConfig
   readonly #cache: IndexCache
   readonly #lowerRecoveryPoint: (offset: number) => Promise<void>
   readonly #listeners = new Set<() => void>()
@@ -191,6 +191,12 @@ export class PartitionLog {
   async roll(): Promise<void> {
     const roll = this.#tail.roll(this.#clock.nowMs())
     if (roll && !(await this.#writer.barrier(roll))) throw this.#unusable()
+  }
+
+  /** What the topic has set has changed: counts from the next append on. `flush` stays as it is. */
+  updateConfig(config: LogConfig): void {
+    this.#config = { ...config, flush: this.#config.flush }
+    this.#tail.updateConfig(this.#config)
   }
 
   /** Resolves when everything appended so far is on the disk, whatever the flush policy. */

@@ -12,6 +12,7 @@ import {
   type RequestHeader,
 } from '../../protocol/kafka/frame.ts'
 import { type Handler, noResponse } from './handler.ts'
+import { alterConfigsHandler } from './handlers/alterConfigs.ts'
 import { apiVersionsHandler, unsupportedApiVersions } from './handlers/apiVersions.ts'
 import { createPartitionsHandler } from './handlers/createPartitions.ts'
 import { createTopicsHandler } from './handlers/createTopics.ts'
@@ -23,6 +24,7 @@ import { describeGroupsHandler } from './handlers/describeGroups.ts'
 import { fetchHandler } from './handlers/fetch.ts'
 import { findCoordinatorHandler } from './handlers/findCoordinator.ts'
 import { heartbeatHandler } from './handlers/heartbeat.ts'
+import { incrementalAlterConfigsHandler } from './handlers/incrementalAlterConfigs.ts'
 import { initProducerIdHandler } from './handlers/initProducerId.ts'
 import { joinGroupHandler } from './handlers/joinGroup.ts'
 import { leaveGroupHandler } from './handlers/leaveGroup.ts'
@@ -53,6 +55,8 @@ const served: readonly Handler[] = [
   deleteTopicsHandler,
   initProducerIdHandler,
   describeConfigsHandler,
+  alterConfigsHandler,
+  incrementalAlterConfigsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
   describeClusterHandler,

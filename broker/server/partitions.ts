@@ -3,31 +3,38 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { BrokerConfig } from '../configuration.ts'
 import type { PartitionLogs } from '../controller/controller.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
-import { topicConfigValue } from '../controller/topicConfiguration.ts'
+import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import { offsetsTopicName } from '../groups/offsetsTopic.ts'
-import { defaultLogConfig, type LogConfig } from '../log/logConfig.ts'
 import { LogError } from '../log/logError.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
+import { logConfigOf } from './topicLogConfig.ts'
 
 /** Logs made at the same time: each takes a few syncs, which the disk can share. */
 const createdAtOnce = 16
 
 export class Partitions implements PartitionLogs {
   readonly #manager: LogManager
-  readonly #config: BrokerConfig
+  readonly #configuration: DynamicConfiguration
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
   readonly #strays = new Set<string>()
 
-  constructor(manager: LogManager, state: MetadataState, config: BrokerConfig, logger: Logger) {
+  constructor(
+    manager: LogManager,
+    state: MetadataState,
+    configuration: DynamicConfiguration,
+    logger: Logger,
+  ) {
     this.#manager = manager
-    this.#config = config
+    this.#configuration = configuration
     this.#logger = logger
     this.#noteStrays(state)
+    configuration.onChange(() => {
+      for (const topic of state.topics()) this.reconfigure(topic)
+    })
   }
 
   log(topic: string, partition: number): PartitionLog | undefined {
@@ -61,6 +68,13 @@ export class Partitions implements PartitionLogs {
     await this.#manager.delete(topic.name)
   }
 
+  reconfigure(topic: Topic): void {
+    const config = logConfigOf(topic.configs, this.#configuration.current)
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      this.log(topic.name, partition)?.updateConfig(config)
+    }
+  }
+
   obstacle(name: string): string | undefined {
     if (!this.#strays.has(name)) return undefined
     return `folders of an older topic ${name} are in ${this.#manager.directory}: move them away`
@@ -76,7 +90,7 @@ export class Partitions implements PartitionLogs {
   }
 
   #create(topic: Topic, partition: number): Promise<PartitionLog> {
-    const config = logConfigOf(topic.configs, this.#config)
+    const config = logConfigOf(topic.configs, this.#configuration.current)
     return this.#manager.create(topic.name, partition, config, topic.id)
   }
 
@@ -96,20 +110,5 @@ export class Partitions implements PartitionLogs {
         'a partition of no known topic is left alone',
       )
     }
-  }
-}
-
-/** How the logs of a topic with these configs are to be kept. */
-export function logConfigOf(configs: Topic['configs'], broker: BrokerConfig): LogConfig {
-  return {
-    ...defaultLogConfig,
-    flush: broker.flush,
-    producerIdExpirationMs: broker['producer.id.expiration.ms'],
-    segmentBytes: topicConfigValue('segment.bytes', configs, broker),
-    segmentMs: topicConfigValue('segment.ms', configs, broker),
-    segmentIndexBytes: topicConfigValue('segment.index.bytes', configs, broker),
-    indexIntervalBytes: topicConfigValue('index.interval.bytes', configs, broker),
-    maxMessageBytes: topicConfigValue('max.message.bytes', configs, broker),
-    messageTimestampType: topicConfigValue('message.timestamp.type', configs, broker),
   }
 }

@@ -6,13 +6,16 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { BrokerConfig } from '../configuration.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { ProducerIds } from '../controller/producerIds.ts'
+import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { GroupService } from '../groups/groupService.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 
 export interface BrokerParts {
   readonly nodeId: number
+  /** What holds now: it may be another one at the next look. */
   readonly config: BrokerConfig
+  readonly configuration: DynamicConfiguration
   readonly clock: Clock
   readonly logger: Logger
   readonly controller: Controller

@@ -1,6 +1,7 @@
 // The configuration file: what is read, and how its mistakes are named.
 
 import { describe, expect, it } from 'vitest'
+import { configText } from '../../broker/configOption.ts'
 import { brokerConfig, brokerOptions, parseBrokerConfig } from '../../broker/configuration.ts'
 import { parseListeners } from '../../broker/server/listenerAddress.ts'
 
@@ -37,14 +38,19 @@ describe('parseBrokerConfig', () => {
   })
 
   it('lists the keys that it does not know, so that a server.properties of Kafka can be used', () => {
-    const { values, unknown } = parseBrokerConfig('num.io.threads=8\nnode.id=5', 'f')
+    const text = 'num.io.threads=8\nnode.id=5\nnum.oi.threads=8'
+    const { values, unknown } = parseBrokerConfig(text, 'f')
     expect(values).toEqual({ 'node.id': 5 })
-    expect(unknown).toEqual([{ key: 'num.io.threads', line: 1 }])
+    expect(unknown).toEqual([
+      { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests here' },
+      { key: 'num.oi.threads', line: 3 },
+    ])
   })
 
   it('has defaults within their own bounds', () => {
     for (const [name, option] of Object.entries(brokerOptions)) {
-      expect(option.parse(String(option.default)), name).toBe(option.default)
+      const text = configText(option.default)
+      if (text !== null) expect(option.parse(text), name).toBe(option.default)
       expect(option.doc, name).toMatch(/\.$/)
     }
     expect(brokerConfig({ 'num.partitions': 7 })['num.partitions']).toBe(7)

@@ -4,10 +4,10 @@ import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { BrokerConfig } from '../../configuration.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
+import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
 
 type TopicRequest = RequestOf<typeof createTopics>['topics'][number]
@@ -19,7 +19,7 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
       const outcome = repeated.has(topic.name)
         ? givenTwice(topic.name)
         : await broker.controller.createTopic(topic, request.validateOnly)
-      return answer(topic.name, outcome, request.validateOnly, broker.config)
+      return answer(topic.name, outcome, request.validateOnly, broker.configuration)
     }),
   )
   return { throttleTimeMs: 0, topics }
@@ -42,7 +42,7 @@ function answer(
   name: string,
   { errorCode, message, topic }: TopicOutcome,
   validateOnly: boolean,
-  config: BrokerConfig,
+  configuration: DynamicConfiguration,
 ) {
   return {
     name,
@@ -51,12 +51,12 @@ function answer(
     errorMessage: message,
     numPartitions: topic?.partitions ?? -1,
     replicationFactor: topic ? 1 : -1,
-    configs: topic ? configsOf(topic, config) : null,
+    configs: topic ? configsOf(topic, configuration) : null,
   }
 }
 
-function configsOf(topic: Topic, config: BrokerConfig) {
-  return describeTopicConfigs(topic.configs, config).map(({ name, value, source }) => ({
+function configsOf(topic: Topic, configuration: DynamicConfiguration) {
+  return describeTopicConfigs(topic.configs, configuration).map(({ name, value, source }) => ({
     name,
     value,
     readOnly: false,

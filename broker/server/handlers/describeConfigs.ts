@@ -1,98 +1,106 @@
-// Shows what is configured for topics and for this broker. Read-only: setting comes later.
+// Shows what is configured for topics, for this broker and for groups, with where every value comes
+// from.
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { type BrokerConfig, brokerOptions } from '../../configuration.ts'
+import type { ConfigType } from '../../configOption.ts'
+import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../configuration.ts'
+import { configsOf, findResource } from '../../controller/configRequests.ts'
+import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
+import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
+import { type ConfigEntry, describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import {
   ConfigSource,
-  describeTopicConfigs,
-  type TopicConfigEntry,
-} from '../../controller/topicConfiguration.ts'
+  type DynamicConfiguration,
+  dynamicOptionNames,
+} from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-const ResourceType = { topic: 2, broker: 4 } as const
-
 /** Kafka's numbers for the types of values. */
-const configTypes = { boolean: 1, string: 2, integer: 3, choice: 2 } as const
+const configTypes: Readonly<Record<ConfigType, number>> = {
+  boolean: 1,
+  string: 2,
+  int: 3,
+  long: 5,
+  double: 6,
+  list: 7,
+}
 
-type Resource = RequestOf<typeof describeConfigs>['resources'][number]
+type DescribeRequest = RequestOf<typeof describeConfigs>
+type Resource = DescribeRequest['resources'][number]
 
 export const describeConfigsHandler = handler(describeConfigs, (request, { broker }) => {
-  const results = request.resources.map((resource) => {
-    const { resourceType, resourceName, configurationKeys } = resource
-    const { entries, errorCode, errorMessage } = find(resource, broker)
-    const wanted = configurationKeys && new Set(configurationKeys)
-    const configs = entries
-      .filter(({ name }) => wanted === null || wanted.has(name))
-      .map((entry) => describe(entry, resourceType, request))
-    return { errorCode, errorMessage, resourceType, resourceName, configs }
-  })
+  const results = request.resources.map((resource) => describeResource(resource, request, broker))
   return { throttleTimeMs: 0, results }
 })
 
-interface Found {
-  readonly entries: readonly TopicConfigEntry[]
-  readonly errorCode: number
-  readonly errorMessage: string | null
-}
-
-function find({ resourceType, resourceName }: Resource, broker: BrokerParts): Found {
-  if (resourceType === ResourceType.topic) {
-    const topic = broker.controller.state.topic(resourceName)
-    return topic
-      ? found(describeTopicConfigs(topic.configs, broker.config))
-      : missing(ErrorCode.unknownTopicOrPartition, `there is no topic ${resourceName}`)
-  }
-  if (resourceType !== ResourceType.broker) {
-    return missing(
-      ErrorCode.invalidRequest,
-      `configs of resource type ${resourceType} are not kept`,
-    )
-  }
-  // An empty name asks for what is the same on all brokers and can be changed: nothing, so far.
-  if (resourceName === '') return found([])
-  return resourceName === String(broker.nodeId)
-    ? found(brokerEntries(broker.config))
-    : missing(ErrorCode.invalidRequest, `this is broker ${broker.nodeId}, not ${resourceName}`)
-}
-
-function found(entries: readonly TopicConfigEntry[]): Found {
-  return { entries, errorCode: ErrorCode.none, errorMessage: null }
-}
-
-function missing(errorCode: number, errorMessage: string): Found {
-  return { entries: [], errorCode, errorMessage }
-}
-
-function brokerEntries(config: BrokerConfig): TopicConfigEntry[] {
-  return Object.entries(brokerOptions).map(([name, option]) => {
-    const value = config[name as keyof BrokerConfig]
-    const isDefault = value === option.default
-    return {
-      name,
-      value: String(value),
-      source: isDefault ? ConfigSource.standard : ConfigSource.staticBroker,
-      type: option.type,
-      doc: option.doc,
-    }
-  })
-}
-
-function describe(
-  { name, value, source, type, doc }: TopicConfigEntry,
-  resourceType: number,
-  request: RequestOf<typeof describeConfigs>,
+function describeResource(
+  { resourceType, resourceName, configurationKeys }: Resource,
+  request: DescribeRequest,
+  { controller, configuration, nodeId }: BrokerParts,
 ) {
+  const found = findResource(controller.state, { resourceType, resourceName }, nodeId)
+  if ('errorCode' in found) {
+    const { errorCode, message: errorMessage } = found
+    return { errorCode, errorMessage, resourceType, resourceName, configs: [] }
+  }
+  const wanted = configurationKeys && new Set(configurationKeys)
+  const configs = entriesOf(found, controller.state, configuration)
+    .filter(({ name }) => wanted === null || wanted.has(name))
+    .map((entry) => shown(entry, request))
+  return { errorCode: ErrorCode.none, errorMessage: null, resourceType, resourceName, configs }
+}
+
+function entriesOf(
+  resource: ConfigResource,
+  state: MetadataState,
+  configuration: DynamicConfiguration,
+): ConfigEntry[] {
+  const configs = configsOf(state, resource)
+  if (resource.type === 'topic') return describeTopicConfigs(configs, configuration)
+  if (resource.type === 'group') return describeGroupConfigs(configs, configuration)
+  if (resource.name !== '') {
+    return brokerOptionNames.map((name) => brokerEntry(name, configuration))
+  }
+  return dynamicOptionNames
+    .filter((name) => name in configs)
+    .map((name) => {
+      const source = ConfigSource.dynamicDefaultBroker
+      const value = configs[name]!
+      return {
+        ...brokerEntry(name, configuration),
+        value,
+        source,
+        synonyms: [{ name, value, source }],
+      }
+    })
+}
+
+function brokerEntry(name: BrokerOptionName, configuration: DynamicConfiguration): ConfigEntry {
+  const { type, doc, updateMode } = brokerOptions[name]
+  const synonyms = configuration.synonyms(name)
   return {
     name,
-    value,
-    readOnly: resourceType === ResourceType.broker,
-    configSource: source,
+    value: configuration.text(name),
+    source: synonyms[0]?.source ?? ConfigSource.standard,
+    type,
+    doc,
+    isReadOnly: updateMode === 'read-only',
+    synonyms,
+  }
+}
+
+function shown(entry: ConfigEntry, request: DescribeRequest) {
+  return {
+    name: entry.name,
+    value: entry.value,
+    readOnly: entry.isReadOnly,
+    configSource: entry.source,
     isSensitive: false,
-    synonyms: request.includeSynonyms ? [{ name, value, source }] : [],
-    configType: configTypes[type],
-    documentation: request.includeDocumentation ? doc : null,
+    synonyms: request.includeSynonyms ? entry.synonyms : [],
+    configType: configTypes[entry.type],
+    documentation: request.includeDocumentation ? entry.doc : null,
   }
 }

@@ -2,9 +2,11 @@
 // repaired at the next start, and nothing is ever given out twice.
 
 import { describe, expect, it } from 'vitest'
+import { brokerConfig } from '../../../broker/configuration.ts'
 import { Controller, type PartitionLogs } from '../../../broker/controller/controller.ts'
 import type { Topic } from '../../../broker/controller/metadataState.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
+import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
@@ -27,6 +29,12 @@ class Folders implements PartitionLogs {
       this.names.delete(`${name}-${partition}`)
   }
 
+  readonly reconfigured: Topic[] = []
+
+  reconfigure(topic: Topic): void {
+    this.reconfigured.push(topic)
+  }
+
   obstacle(name: string): string | undefined {
     return name === this.blocked ? 'blocked' : undefined
   }
@@ -37,7 +45,7 @@ async function open(log: MemoryMetadataLog, folders: Folders): Promise<Controlle
   const controller = await Controller.open({
     log,
     logger: silentLogger,
-    defaults: { nodeId: 1, numPartitions: 2 },
+    configuration: new DynamicConfiguration(brokerConfig({ 'num.partitions': 2 })),
     newTopicId: () => `id-${log.commands.length}-${id++}`,
     newClusterId: () => 'cluster',
   })

@@ -87,6 +87,22 @@ const requests: Record<string, (version: number) => object> = {
       { resourceType: 4, resourceName: '1', configurationKeys: null },
     ],
   }),
+  AlterConfigs: () => ({
+    resources: [
+      { resourceType: 2, resourceName: 't', configs: [{ name: 'retention.ms', value: '1000' }] },
+    ],
+    validateOnly: false,
+  }),
+  IncrementalAlterConfigs: () => ({
+    resources: [
+      {
+        resourceType: 2,
+        resourceName: 't',
+        configs: [{ name: 'retention.ms', configOperation: 1, value: null }],
+      },
+    ],
+    validateOnly: false,
+  }),
   CreatePartitions: (version) => ({
     topics: [{ name: 't', count: version + 2, assignments: null }],
     timeoutMs: 1000,

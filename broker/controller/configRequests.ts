@@ -1,0 +1,193 @@
+// Decides what a client's wish to change configs becomes: a command for the metadata log that holds
+// the whole new set, or an error code with words for the client. Pure: state and wish in, outcome out.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { listElements } from '../configOption.ts'
+import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration.ts'
+import type { ConfigTexts, DynamicConfiguration } from '../dynamicConfiguration.ts'
+import { unusedReason } from '../unusedOptions.ts'
+import { groupConfigsProblem } from './groupConfiguration.ts'
+import type { ConfigResource, MetadataCommand, MetadataState } from './metadataState.ts'
+import { isTopicConfigName, topicConfigs } from './topicConfigs.ts'
+import { topicConfigsProblem } from './topicConfiguration.ts'
+import { topicNameProblem } from './topicName.ts'
+import { type Decision, type Refusal, refuse } from './topicRequests.ts'
+
+/** Kafka's numbers for what can have configs. */
+export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 }
+/** Kafka's numbers for what can be done to one config. */
+export const ConfigOperation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
+
+export interface ConfigChange {
+  readonly name: string
+  readonly operation: number
+  readonly value: string | null
+}
+
+export interface ConfigWish {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly changes: readonly ConfigChange[]
+  /** Whether everything that is not named goes back to its default. */
+  readonly replacesAll: boolean
+}
+
+type SetConfigs = Extract<MetadataCommand, { type: 'setConfigs' }>
+
+export function decideAlterConfigs(
+  state: MetadataState,
+  wish: ConfigWish,
+  configuration: DynamicConfiguration,
+): Decision<SetConfigs> {
+  const resource = findResource(state, wish, configuration.nodeId)
+  if ('errorCode' in resource) return resource
+  const refusal = refuseShape(wish.changes) ?? refuseFixed(resource, wish.changes)
+  if (refusal) return refusal
+  const before = wish.replacesAll ? {} : configsOf(state, resource)
+  const configs = applyChanges(resource, before, wish.changes)
+  if (isRefusal(configs)) return configs
+  const problem = configsProblem(resource, configs, configuration.current)
+  if (problem) return refuse(ErrorCode.invalidConfig, problem)
+  return { command: { type: 'setConfigs', resource, configs } }
+}
+
+/** The resource as the metadata knows it, or why it has no configs. */
+export function findResource(
+  state: MetadataState,
+  { resourceType, resourceName }: Pick<ConfigWish, 'resourceType' | 'resourceName'>,
+  nodeId: number,
+): ConfigResource | Refusal {
+  switch (resourceType) {
+    case ResourceType.topic:
+      return findTopic(state, resourceName)
+    case ResourceType.broker:
+      return findBroker(resourceName, nodeId)
+    case ResourceType.group:
+      if (resourceName !== '') return { type: 'group', name: resourceName }
+      return refuse(ErrorCode.invalidRequest, 'there are no configs for all groups: name one')
+    case ResourceType.brokerLogger:
+      return refuse(ErrorCode.invalidRequest, 'the log level is set by --log-level at the start')
+    case ResourceType.clientMetrics:
+      return refuse(ErrorCode.invalidRequest, 'clients do not push their metrics here')
+    default:
+      return refuse(ErrorCode.invalidRequest, `resource type ${resourceType} has no configs`)
+  }
+}
+
+/** What is set for the resource itself. */
+export function configsOf(state: MetadataState, { type, name }: ConfigResource): ConfigTexts {
+  if (type === 'topic') return state.topicById(name)!.configs
+  return type === 'broker' ? state.brokerConfigs(name) : state.groupConfigs(name)
+}
+
+function findTopic(state: MetadataState, name: string): ConfigResource | Refusal {
+  const problem = topicNameProblem(name)
+  if (problem) return refuse(ErrorCode.invalidTopicException, problem)
+  const topic = state.topic(name)
+  if (topic) return { type: 'topic', name: topic.id }
+  return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+}
+
+function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
+  if (name === '' || name === String(nodeId)) return { type: 'broker', name }
+  const problem = /^\d+$/.test(name)
+    ? `this is broker ${nodeId}, not ${name}`
+    : `"${name}" is not the id of a broker`
+  return refuse(ErrorCode.invalidRequest, problem)
+}
+
+/** What no resource allows, whatever the names mean. */
+function refuseShape(changes: readonly ConfigChange[]): Refusal | undefined {
+  const names = new Set<string>()
+  for (const { name, operation, value } of changes) {
+    if (names.has(name)) return refuse(ErrorCode.invalidRequest, `${name} is changed twice`)
+    names.add(name)
+    if (operation < ConfigOperation.set || operation > ConfigOperation.subtract) {
+      return refuse(ErrorCode.invalidRequest, `${name}: there is no operation ${operation}`)
+    }
+    if (value === null && operation !== ConfigOperation.delete) {
+      return refuse(ErrorCode.invalidRequest, `${name} has no value`)
+    }
+  }
+  return undefined
+}
+
+function refuseFixed(
+  { type }: ConfigResource,
+  changes: readonly ConfigChange[],
+): Refusal | undefined {
+  if (type !== 'broker') return undefined
+  for (const { name } of changes) {
+    if (!isOptionName(name)) {
+      const reason = unusedReason(name)
+      const problem = reason
+        ? `${name} has no effect here: ${reason}`
+        : 'unknown broker config name'
+      return refuse(ErrorCode.invalidConfig, reason ? problem : `${problem}: ${name}`)
+    }
+    if (brokerOptions[name].updateMode === 'read-only') {
+      return refuse(ErrorCode.invalidRequest, `${name} cannot be changed while the broker runs`)
+    }
+  }
+  return undefined
+}
+
+function applyChanges(
+  resource: ConfigResource,
+  before: ConfigTexts,
+  changes: readonly ConfigChange[],
+): ConfigTexts | Refusal {
+  const after = new Map(Object.entries(before))
+  for (const { name, operation, value } of changes) {
+    if (operation === ConfigOperation.delete) after.delete(name)
+    else if (operation === ConfigOperation.set) after.set(name, value!)
+    else {
+      const option = listOption(resource, name)
+      if (!option) {
+        const verb = operation === ConfigOperation.append ? 'append to' : 'subtract from'
+        return refuse(ErrorCode.invalidConfig, `cannot ${verb} ${name}: it is not a list`)
+      }
+      const elements = listElements(after.get(name) ?? option.default)
+      const given = listElements(value!)
+      const others = elements.filter((element) => !given.includes(element))
+      const joined =
+        operation === ConfigOperation.subtract ? others : [...new Set([...elements, ...given])]
+      after.set(name, joined.join(','))
+    }
+  }
+  return Object.fromEntries(after)
+}
+
+function listOption({ type }: ConfigResource, name: string): { default: string } | undefined {
+  const option =
+    type === 'topic' && isTopicConfigName(name)
+      ? topicConfigs[name].option
+      : type === 'broker' && isOptionName(name)
+        ? brokerOptions[name]
+        : undefined
+  return option?.type === 'list' ? { default: String(option.default) } : undefined
+}
+
+function configsProblem(
+  { type }: ConfigResource,
+  configs: ConfigTexts,
+  broker: BrokerConfig,
+): string | undefined {
+  if (type === 'topic') return topicConfigsProblem(configs, broker)
+  if (type === 'group') return groupConfigsProblem(configs, broker)
+  return brokerConfigsProblem(configs)
+}
+
+function brokerConfigsProblem(configs: ConfigTexts): string | undefined {
+  for (const [name, text] of Object.entries(configs)) {
+    const option = isOptionName(name) ? brokerOptions[name] : undefined
+    if (option && option.parse(text) === undefined) {
+      return `${name} is "${text}", but must be ${option.bounds}`
+    }
+  }
+  return undefined
+}
+
+function isRefusal(outcome: ConfigTexts | Refusal): outcome is Refusal {
+  return typeof outcome.errorCode === 'number'
+}

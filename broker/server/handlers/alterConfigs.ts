@@ -1,0 +1,24 @@
+// Replaces everything that is set for topics, brokers and groups: the way before single configs
+// could be changed. A config that is not named goes back to its default.
+
+import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
+import { ConfigOperation } from '../../controller/configRequests.ts'
+import { alterEach } from '../configChanges.ts'
+import { handler } from '../handler.ts'
+
+export const alterConfigsHandler = handler(
+  alterConfigs,
+  async ({ resources, validateOnly }, { broker }) => {
+    const wishes = resources.map(({ resourceType, resourceName, configs }) => ({
+      resourceType,
+      resourceName,
+      changes: configs.map(({ name, value }) => ({
+        name,
+        operation: ConfigOperation.set,
+        value,
+      })),
+      replacesAll: true,
+    }))
+    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+  },
+)

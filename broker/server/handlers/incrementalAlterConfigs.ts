@@ -1,0 +1,22 @@
+// Changes single configs of topics, brokers and groups; what is not named stays as it is.
+
+import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
+import { alterEach } from '../configChanges.ts'
+import { handler } from '../handler.ts'
+
+export const incrementalAlterConfigsHandler = handler(
+  incrementalAlterConfigs,
+  async ({ resources, validateOnly }, { broker }) => {
+    const wishes = resources.map(({ resourceType, resourceName, configs }) => ({
+      resourceType,
+      resourceName,
+      changes: configs.map(({ name, configOperation, value }) => ({
+        name,
+        operation: configOperation,
+        value,
+      })),
+      replacesAll: false,
+    }))
+    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+  },
+)
