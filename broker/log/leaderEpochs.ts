@@ -77,6 +77,18 @@ export class LeaderEpochs {
     return undefined
   }
 
+  /**
+   * Forgets the epochs that end at `startOffset` or below, and lets the first of the others begin
+   * there at the earliest; true when that changed anything.
+   */
+  truncateFromStart(startOffset: number): boolean {
+    const first = this.#entries.findLastIndex((entry) => entry.startOffset <= startOffset)
+    if (first < 0 || (first === 0 && this.#entries[0]!.startOffset === startOffset)) return false
+    const { epoch } = this.#entries[first]!
+    this.#entries = [{ epoch, startOffset }, ...this.#entries.slice(first + 1)]
+    return true
+  }
+
   /** Forgets the epochs that begin at `endOffset` or above; true when there were any. */
   truncateFromEnd(endOffset: number): boolean {
     const kept = this.#entries.filter((entry) => entry.startOffset < endOffset)

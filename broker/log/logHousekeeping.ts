@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { FlushPolicy } from './logConfig.ts'
 import type { LogSegments } from './logSegments.ts'
+import type { RemovedSegments } from './removedSegments.ts'
 import type { Segment } from './segment.ts'
 import { offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
 
@@ -14,6 +15,8 @@ export interface HousekeepingOptions {
   readonly directory: string
   readonly flush: FlushPolicy
   readonly recoveryPoint: number
+  /** Where segments go that were taken out. */
+  readonly removed: RemovedSegments
   /** Told of the first failure, after which no further task is begun. */
   readonly failed: (cause: unknown) => void
 }
@@ -71,6 +74,18 @@ export class LogHousekeeping {
   sync(segments: LogSegments, segment: Segment): Promise<void> {
     return this.#run(async () => {
       for (const written of segments.from(segment)) await written.sync()
+    })
+  }
+
+  /** Takes out the segments that hold nothing at or above `offset`. */
+  removeBelow(segments: LogSegments, offset: number, delayMs: number): Promise<void> {
+    return this.#run(async () => {
+      const { disk, directory, removed } = this.#options
+      const taken = segments.takeBelow(offset)
+      for (const { baseOffset } of taken) {
+        await disk.remove(join(directory, segmentFileName(baseOffset, '.snapshot')))
+      }
+      await removed.add(taken, delayMs)
     })
   }
 

@@ -18,7 +18,13 @@ import { RecoveryScan } from './recoveryScan.ts'
 import type { ActiveSegment } from './rollPolicy.ts'
 import { runScan } from './runScan.ts'
 import { Segment } from './segment.ts'
-import { leaderEpochFileName, offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
+import {
+  deletedSuffix,
+  leaderEpochFileName,
+  offsetsOfFiles,
+  segmentFileName,
+  segmentSuffixes,
+} from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
 
 export interface RecoveryOptions {
@@ -29,6 +35,8 @@ export interface RecoveryOptions {
   readonly cache: IndexCache
   /** Everything below this offset is on the disk for certain. */
   readonly recoveryPoint: number
+  /** Everything below this offset was deleted, whether or not it is still there. */
+  readonly logStartOffset: number
   readonly nowMs: number
 }
 
@@ -36,6 +44,7 @@ export interface RecoveredLog {
   /** Ascending, at least one; the last one is open for appending. */
   readonly segments: Segment[]
   readonly active: ActiveSegment
+  readonly logStartOffset: number
   readonly nextOffset: number
   readonly producers: ProducerState
   readonly epochs: LeaderEpochs
@@ -60,6 +69,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
 class LogRecovery {
   readonly #options: RecoveryOptions
   #bases: number[] = []
+  #recoveryPoint = 0
   #producers: ProducerState
   #epochs = new LeaderEpochs()
   /** Batches from here on are not in the producer state yet. */
@@ -73,23 +83,40 @@ class LogRecovery {
 
   async run(): Promise<RecoveredLog> {
     const names = await this.#options.disk.list(this.#options.directory)
-    this.#bases = offsetsOfFiles(names, '.log')
-    if (this.#bases.length === 0) this.#bases = [0]
+    await this.#findSegments(names)
     await this.#loadProducers(offsetsOfFiles(names, '.snapshot'))
     await this.#loadEpochs()
     const last = await this.#walkSegments()
     this.#epochs.truncateFromEnd(last.scan.nextOffset)
+    this.#checkStart(last)
     await this.#options.disk.syncDirectory(this.#options.directory)
     return await this.#assemble(last)
   }
 
+  /** Removes what was deleted before, and takes the rest for the log. */
+  async #findSegments(names: readonly string[]): Promise<void> {
+    const { disk, directory, logStartOffset, recoveryPoint } = this.#options
+    for (const name of names) {
+      if (name.endsWith(deletedSuffix)) await disk.remove(join(directory, name))
+    }
+    const bases = offsetsOfFiles(names, '.log')
+    const first = Math.max(
+      0,
+      bases.findLastIndex((base) => base <= logStartOffset),
+    )
+    await this.#removeSegments(bases.splice(0, first))
+    this.#bases = bases.length > 0 ? bases : [logStartOffset]
+    // The segments below the first one were synced, or they would not have been deleted.
+    this.#recoveryPoint = Math.max(recoveryPoint, this.#bases[0]!)
+  }
+
   /** From the newest snapshot that cannot be ahead of the log; later ones go. */
   async #loadProducers(snapshots: readonly number[]): Promise<void> {
-    const { disk, directory, recoveryPoint, config, nowMs } = this.#options
+    const { disk, directory, config, nowMs } = this.#options
     this.#replayFrom = this.#bases[0]!
     for (const offset of snapshots.toReversed()) {
       const path = join(directory, segmentFileName(offset, '.snapshot'))
-      if (offset > recoveryPoint) {
+      if (offset > this.#recoveryPoint) {
         await disk.remove(path)
         continue
       }
@@ -117,7 +144,7 @@ class LogRecovery {
 
   /** Walks from the first segment that has to be looked at; returns the one that stays active. */
   async #walkSegments(): Promise<Walked> {
-    const walkFrom = Math.min(this.#replayFrom, this.#options.recoveryPoint)
+    const walkFrom = Math.min(this.#replayFrom, this.#recoveryPoint)
     const containing = this.#bases.findLastIndex((base) => base <= walkFrom)
     let walked: Walked | undefined
     for (let at = Math.max(0, containing); at < this.#bases.length; at++) {
@@ -134,7 +161,7 @@ class LogRecovery {
   }
 
   async #walkSegment(baseOffset: number, walkFrom: number, isLast: boolean): Promise<Walked> {
-    const { disk, directory, config, recoveryPoint } = this.#options
+    const { disk, directory, config } = this.#options
     const path = join(directory, segmentFileName(baseOffset, '.log'))
     const file = await disk.open(path, 'write')
     try {
@@ -146,7 +173,7 @@ class LogRecovery {
           : SegmentIndexes.empty(baseOffset, config.indexIntervalBytes)
       const position = indexes.rewind(walkFrom)
       const savedEntries = { offsets: indexes.offsets.count, times: indexes.times.count }
-      const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: recoveryPoint }
+      const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: this.#recoveryPoint }
       let firstTimestampMs: number | undefined
       const scan = new RecoveryScan(start, (batch, at) => {
         if (at === 0) firstTimestampMs = batch.maxTimestamp
@@ -155,7 +182,7 @@ class LogRecovery {
       await runScan(file, scan)
       // A killed process leaves in the system's memory what it had not synced: records, or that they
       // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
-      if (scan.nextOffset > recoveryPoint || isLast) await file.sync()
+      if (scan.nextOffset > this.#recoveryPoint || isLast) await file.sync()
       return { baseOffset, path, scan, indexes, savedEntries, firstTimestampMs }
     } finally {
       await file.close()
@@ -171,36 +198,50 @@ class LogRecovery {
 
   /**
    * Tells a torn tail from damage. Below the recovery point everything was synced. Under `group`,
-   * so was everything in a segment that is not the last: the next one is begun only after that.
+   * so was everything in a segment that is not the last: the next one is begun only after that. Where
+   * all is synced, offsets that are missing before the next segment were compacted away.
    */
   #checkEnd({ scan, path }: Walked, nextBase: number | undefined): void {
-    const { recoveryPoint, config } = this.#options
-    const expected = nextBase ?? recoveryPoint
+    const { config } = this.#options
+    const recoveryPoint = this.#recoveryPoint
+    const isSynced =
+      nextBase !== undefined && (config.flush === 'group' || nextBase <= recoveryPoint)
     if (nextBase !== undefined && scan.nextOffset > nextBase) {
       scan.defect = `offset ${scan.nextOffset - 1} is there, but the next segment begins at ${nextBase}`
       this.#damage = corruptLog(path, scan.position, scan.defect)
       return
     }
-    if (scan.defect === undefined && scan.nextOffset < expected) {
+    const expected = nextBase ?? recoveryPoint
+    if (scan.defect === undefined && !isSynced && scan.nextOffset < expected) {
       scan.defect = `the records from offset ${scan.nextOffset} to ${expected - 1} are missing`
     }
-    const sealed = nextBase !== undefined && config.flush === 'group'
-    if (scan.defect !== undefined && (sealed || scan.nextOffset < recoveryPoint)) {
+    if (scan.defect !== undefined && (isSynced || scan.nextOffset < recoveryPoint)) {
       this.#damage = corruptLog(path, scan.position, scan.defect)
     }
   }
 
   /** The segments from number `first` on lie behind a torn end: never acknowledged, so removed. */
   async #leaveOut(first: number): Promise<void> {
-    const removed = this.#bases.splice(first)
-    if (this.#damage) return
+    const leftOut = this.#bases.splice(first)
+    if (!this.#damage) await this.#removeSegments(leftOut)
+  }
+
+  async #removeSegments(baseOffsets: readonly number[]): Promise<void> {
     const { disk, directory } = this.#options
-    for (const baseOffset of removed) {
-      for (const suffix of ['.log', '.index', '.timeindex'] as const) {
+    for (const baseOffset of baseOffsets) {
+      for (const suffix of segmentSuffixes) {
         await disk.remove(join(directory, segmentFileName(baseOffset, suffix)))
       }
     }
-    if (removed.length > 0) await disk.syncDirectory(directory)
+    if (baseOffsets.length > 0) await disk.syncDirectory(directory)
+  }
+
+  /** What was deleted had been shown, and so had what is above it: it cannot be missing. */
+  #checkStart({ scan, path }: Walked): void {
+    const { logStartOffset } = this.#options
+    if (this.#damage || scan.nextOffset >= logStartOffset) return
+    const missing = `the records from offset ${scan.nextOffset} to ${logStartOffset - 1} are missing`
+    this.#damage = corruptLog(path, scan.position, missing)
   }
 
   async #saveSealed(walked: Walked): Promise<void> {
@@ -219,8 +260,12 @@ class LogRecovery {
       segments.push(await this.#sealedSegment(baseOffset, this.#bases[at + 1]!))
     }
     segments.push(active)
+    const { logStartOffset } = this.#options
+    const firstOffset = Math.max(logStartOffset, segments[0]!.baseOffset)
+    this.#epochs.truncateFromStart(firstOffset)
     return {
       segments,
+      logStartOffset: Math.min(firstOffset, scan.nextOffset),
       active: {
         baseOffset: last.baseOffset,
         sizeBytes: scan.position,

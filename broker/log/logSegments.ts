@@ -5,7 +5,7 @@
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { ReadLimits, TimestampedOffset } from './readResult.ts'
 import type { Segment } from './segment.ts'
-import { firstAtOrAfter, firstWithMaxTimestamp } from './timestampSearch.ts'
+import { firstAtOrAfter, firstWithMaxTimestamp, type OffsetRange } from './timestampSearch.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -45,6 +45,18 @@ export class LogSegments {
     this.#list.push(segment)
   }
 
+  /** Takes out, and returns, the segments that hold nothing at or above `offset`; never the active. */
+  takeBelow(offset: number): Segment[] {
+    return this.#list.splice(0, this.#find(offset))
+  }
+
+  /** From the oldest on, with the offset at which each ends. */
+  spans(): { readonly segment: Segment; readonly endOffset: number }[] {
+    return this.#list.map((segment, at) => {
+      return { segment, endOffset: this.#list[at + 1]?.baseOffset ?? segment.nextOffset }
+    })
+  }
+
   baseOffsets(): number[] {
     return this.#list.map((segment) => segment.baseOffset)
   }
@@ -67,28 +79,28 @@ export class LogSegments {
     return noBytes
   }
 
-  /** The first record at or after the timestamp, below `limitOffset`. */
+  /** The first record of the range at or after the timestamp. */
   async offsetForTimestamp(
     timestampMs: number,
-    limitOffset: number,
+    range: OffsetRange,
   ): Promise<TimestampedOffset | undefined> {
     for (const segment of [...this.#list]) {
-      if (segment.baseOffset >= limitOffset) return undefined
+      if (segment.baseOffset >= range.until) return undefined
       if ((await segment.indexes()).maxTimestampMs < timestampMs) continue
-      const found = await firstAtOrAfter(segment, timestampMs, limitOffset)
+      const found = await firstAtOrAfter(segment, timestampMs, range)
       if (found) return found
     }
     return undefined
   }
 
-  /** The first record with the largest timestamp of all. */
-  async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | undefined> {
+  /** The first record of the range with the largest timestamp of all. */
+  async offsetOfMaxTimestamp(range: OffsetRange): Promise<TimestampedOffset | undefined> {
     let newest: { segment: Segment; maxTimestampMs: number } | undefined
     for (const segment of [...this.#list]) {
       const { maxTimestampMs } = await segment.indexes()
       if (maxTimestampMs > (newest?.maxTimestampMs ?? -1)) newest = { segment, maxTimestampMs }
     }
-    return newest && (await firstWithMaxTimestamp(newest.segment, limitOffset))
+    return newest && (await firstWithMaxTimestamp(newest.segment, range))
   }
 
   /** The base offset of the batch that holds `offset`: half a batch cannot be cut off. */

@@ -60,16 +60,11 @@ export class LogWriter {
   }
 
   /** Resolves when everything submitted so far is stable (true), or the log has failed (false). */
-  barrier(roll?: Roll): Promise<boolean> {
+  barrier(first: { roll?: Roll; leaderEpochs?: Buffer } = {}): Promise<boolean> {
+    const { roll, leaderEpochs } = first
+    const startsSegment = roll !== undefined
     return new Promise((done) => {
-      this.submit({
-        bytes: nothing,
-        sizeBytes: 0,
-        startsSegment: roll !== undefined,
-        roll,
-        leaderEpochs: undefined,
-        done,
-      })
+      this.submit({ bytes: nothing, sizeBytes: 0, startsSegment, roll, leaderEpochs, done })
     })
   }
 

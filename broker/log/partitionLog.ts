@@ -10,6 +10,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
 import { removedDirectoryName } from './dataDirectory.ts'
+import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import { IndexCache } from './indexCache.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { LogError, writeFailed } from './logError.ts'
@@ -20,9 +21,12 @@ import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
 import { LogWriter } from './logWriter.ts'
 import { encodeProducerSnapshot } from './producerSnapshot.ts'
 import type { ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
+import { RemovedSegments } from './removedSegments.ts'
+import { findExpired } from './retention.ts'
 import { Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
+import type { OffsetRange } from './timestampSearch.ts'
 
 export interface PartitionLogOptions {
   readonly disk: Disk
@@ -33,10 +37,14 @@ export interface PartitionLogOptions {
   readonly config?: LogConfig
   /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
   readonly recoveryPoint?: number
+  /** From the checkpoint: everything below was deleted. */
+  readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
   readonly indexCache?: IndexCache
   /** Makes a lower recovery point durable before records are cut off. */
   readonly lowerRecoveryPoint?: (offset: number) => Promise<void>
+  /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */
+  readonly saveLogStartOffset?: () => Promise<void>
 }
 
 interface HeldBack {
@@ -52,15 +60,18 @@ export class PartitionLog {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #logger: Logger
-  #config: LogConfig
   readonly #cache: IndexCache
   readonly #lowerRecoveryPoint: (offset: number) => Promise<void>
+  readonly #saveLogStartOffset: () => Promise<void>
   readonly #listeners = new Set<() => void>()
   readonly #heldBack: HeldBack[] = []
   readonly #housekeeping: LogHousekeeping
+  readonly #removed: RemovedSegments
+  #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
   #writer!: LogWriter
+  #logStartOffset: number
   #stableEnd = 0
   #stablePosition = 0
   #highWatermark = 0
@@ -76,14 +87,18 @@ export class PartitionLog {
     this.#logger = options.logger.child({ log: options.directory })
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
+    this.#removed = new RemovedSegments({ ...options, logger: this.#logger })
     this.#housekeeping = new LogHousekeeping({
       disk: options.disk,
       directory: options.directory,
       flush: this.#config.flush,
       recoveryPoint: options.recoveryPoint ?? 0,
+      removed: this.#removed,
       failed: (cause) => this.#fail(cause),
     })
+    this.#logStartOffset = options.logStartOffset ?? 0
     this.#lowerRecoveryPoint = options.lowerRecoveryPoint ?? (() => Promise.resolve())
+    this.#saveLogStartOffset = options.saveLogStartOffset ?? (() => Promise.resolve())
   }
 
   /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
@@ -95,8 +110,9 @@ export class PartitionLog {
     return log
   }
 
+  /** The first offset that can be read; it may lie inside the first segment. */
   get logStartOffset(): number {
-    return this.#segments.startOffset
+    return this.#logStartOffset
   }
 
   /** The offset after the last written record: what a follower may read up to. */
@@ -112,6 +128,10 @@ export class PartitionLog {
   /** Bytes of all segments. */
   get size(): number {
     return this.#segments.sizeBytes
+  }
+
+  get config(): LogConfig {
+    return this.#config
   }
 
   get segmentCount(): number {
@@ -155,24 +175,30 @@ export class PartitionLog {
       return this.#readResult(ErrorCode.offsetOutOfRange, noBytes)
     }
     if (offset >= limit) return this.#readResult(ErrorCode.none, noBytes)
-    const bytes = await this.#segments.read(offset, {
-      maxBytes,
-      minOneBatch: options.minOneBatch ?? true,
-      offset: limit,
-      activeBytes:
-        limit <= this.#stableEnd ? this.#stablePosition : this.#segments.active.sizeBytes,
-    })
-    return this.#readResult(ErrorCode.none, bytes)
+    try {
+      const bytes = await this.#segments.read(offset, {
+        maxBytes,
+        minOneBatch: options.minOneBatch ?? true,
+        offset: limit,
+        activeBytes:
+          limit <= this.#stableEnd ? this.#stablePosition : this.#segments.active.sizeBytes,
+      })
+      return this.#readResult(ErrorCode.none, bytes)
+    } catch (error) {
+      // Deleted under the read.
+      if (offset < this.logStartOffset) return this.#readResult(ErrorCode.offsetOutOfRange, noBytes)
+      throw error
+    }
   }
 
   /** The first record at or after the timestamp that may be read; undefined when there is none. */
   offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | undefined> {
-    return this.#segments.offsetForTimestamp(timestampMs, this.#highWatermark)
+    return this.#segments.offsetForTimestamp(timestampMs, this.#readable)
   }
 
   /** The first record with the largest timestamp of all; undefined when no record has one. */
   offsetOfMaxTimestamp(): Promise<TimestampedOffset | undefined> {
-    return this.#segments.offsetOfMaxTimestamp(this.#highWatermark)
+    return this.#segments.offsetOfMaxTimestamp(this.#readable)
   }
 
   /** Calls `listener` whenever the high watermark has moved. Returns what takes it away again. */
@@ -190,7 +216,43 @@ export class PartitionLog {
   /** Goes on in a new segment, unless the active one is empty. */
   async roll(): Promise<void> {
     const roll = this.#tail.roll(this.#clock.nowMs())
-    if (roll && !(await this.#writer.barrier(roll))) throw this.#unusable()
+    if (roll && !(await this.#writer.barrier({ roll }))) throw this.#unusable()
+  }
+
+  /**
+   * Deletes the records below `offset`, or below the high watermark when it is -1. Durable when this
+   * resolves, though the disk space comes back only with whole segments.
+   */
+  async deleteRecordsBefore(offset: number): Promise<DeleteRecordsResult> {
+    const startOffset = offset === -1 ? this.#highWatermark : offset
+    if (startOffset < 0 || startOffset > this.#highWatermark) {
+      return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
+    }
+    try {
+      // Under `os` a crash could take away more than what is deleted, and offsets would be given twice.
+      if (this.recoveryPoint < startOffset) await this.flush()
+      await this.#moveStart(startOffset)
+      return { errorCode: ErrorCode.none, lowWatermark: this.logStartOffset }
+    } catch (error) {
+      this.#logger.error({ error, offset }, 'records could not be deleted')
+      return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
+    }
+  }
+
+  /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
+  async applyRetention(): Promise<void> {
+    if (this.#isHeld || this.#isClosed || this.#offline) return
+    const { logStartOffset, highWatermark, config } = this
+    const spans = this.#segments.spans()
+    const expired = await findExpired(
+      { spans, logStartOffset, highWatermark, config },
+      this.#clock.nowMs(),
+    )
+    const { endOffset, withActive, reasons } = expired
+    if (reasons.size === 0) return
+    if (withActive) await this.roll()
+    this.#logger.info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
+    await this.#moveStart(Math.max(endOffset, this.logStartOffset))
   }
 
   /** What the topic has set has changed: counts from the next append on. `flush` stays as it is. */
@@ -212,6 +274,7 @@ export class PartitionLog {
    * The caller makes the recovery point itself durable. Does nothing when the log is offline.
    */
   async checkpoint(): Promise<void> {
+    if (this.#isHeld) return
     const offset = this.#tail.nextOffset
     if (this.#offline || offset === this.recoveryPoint) return
     const { active } = this.#segments
@@ -229,6 +292,10 @@ export class PartitionLog {
     await this.#exclusively(async () => {
       if (offset >= this.logEndOffset) return
       const end = await this.#segments.batchStart(Math.max(offset, this.logStartOffset))
+      if (end < this.logStartOffset) {
+        this.#logStartOffset = end
+        await this.#saveLogStartOffset()
+      }
       if (end < this.recoveryPoint) {
         await this.#lowerRecoveryPoint(end)
         this.#housekeeping.recoveryPoint = end
@@ -256,6 +323,10 @@ export class PartitionLog {
     await this.#disk.rename(this.directory, removed)
     await this.#disk.syncDirectory(parent)
     await this.#disk.remove(removed)
+  }
+
+  get #readable(): OffsetRange {
+    return { from: this.#logStartOffset, until: this.#highWatermark }
   }
 
   get #mustWait(): boolean {
@@ -320,6 +391,20 @@ export class PartitionLog {
     }
   }
 
+  /** Durably lets the log begin at `offset`, which is known to stay, and drops what lies below. */
+  async #moveStart(offset: number): Promise<void> {
+    if (offset > this.#logStartOffset) {
+      this.#logStartOffset = offset
+      await this.#saveLogStartOffset()
+      if (this.#tail.epochs.truncateFromStart(offset)) {
+        await this.#writer.barrier({ leaderEpochs: this.#tail.epochs.encode() })
+      }
+    }
+    const { fileDeleteDelayMs } = this.#config
+    await this.#housekeeping.removeBelow(this.#segments, this.#logStartOffset, fileDeleteDelayMs)
+    if (this.#offline) throw this.#offline
+  }
+
   #advanceHighWatermark(offset: number): void {
     if (offset <= this.#highWatermark) return
     this.#highWatermark = offset
@@ -340,6 +425,7 @@ export class PartitionLog {
       config: this.#config,
       cache: this.#cache,
       recoveryPoint: this.recoveryPoint,
+      logStartOffset: this.#logStartOffset,
       nowMs: this.#clock.nowMs(),
     })
     this.#adopt(recovered)
@@ -350,7 +436,9 @@ export class PartitionLog {
     this.#logger.error({ error: damage }, 'the log is damaged and takes no writes')
   }
 
-  #adopt({ segments, active, nextOffset, producers, epochs }: RecoveredLog): void {
+  #adopt(recovered: RecoveredLog): void {
+    const { segments, active, nextOffset, producers, epochs } = recovered
+    this.#logStartOffset = recovered.logStartOffset
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
     this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs)
     this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
@@ -453,6 +541,7 @@ export class PartitionLog {
     await this.#writer.stop()
     this.#letIn()
     await this.#housekeeping.stop()
+    await this.#removed.close()
     await this.#segments.close()
   }
 }

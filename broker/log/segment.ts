@@ -10,8 +10,13 @@ import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
 import { LogError } from './logError.ts'
 import type { ReadLimits } from './readResult.ts'
-import { segmentFileName } from './segmentFiles.ts'
-import type { SegmentIndexes } from './segmentIndexes.ts'
+import {
+  deletedSuffix,
+  type SegmentSuffix,
+  segmentFileName,
+  segmentSuffixes,
+} from './segmentFiles.ts'
+import { noTimestamp, type SegmentIndexes } from './segmentIndexes.ts'
 import { SegmentReader } from './segmentReader.ts'
 
 export interface SegmentState {
@@ -32,7 +37,6 @@ export interface SegmentState {
 
 export class Segment {
   readonly baseOffset: number
-  readonly path: string
   sizeBytes: number
   nextOffset: number
   readonly #disk: Disk
@@ -42,6 +46,8 @@ export class Segment {
   readonly #reader: SegmentReader
   #indexes: SegmentIndexes | undefined
   #savedEntries: IndexCounts
+  #largestTimestampMs: number | undefined
+  #isDeleted = false
   #file: Promise<DiskFile> | undefined
   #reads = 0
   #isClosed = false
@@ -51,7 +57,6 @@ export class Segment {
     this.baseOffset = state.baseOffset
     this.sizeBytes = state.sizeBytes
     this.nextOffset = state.nextOffset
-    this.path = join(state.directory, segmentFileName(state.baseOffset, '.log'))
     this.#disk = state.disk
     this.#directory = state.directory
     this.#cache = state.cache
@@ -59,6 +64,10 @@ export class Segment {
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
+  }
+
+  get path(): string {
+    return this.#pathOf('.log')
   }
 
   /** Opens the file for appending, creating it when it is new. */
@@ -109,7 +118,10 @@ export class Segment {
 
   /** Nothing more is appended: the indexes, already saved, may leave memory. */
   seal(): void {
-    if (this.#indexes) this.#cache.put(this, this.#indexes)
+    if (this.#indexes) {
+      this.#largestTimestampMs = this.#indexes.maxTimestampMs
+      this.#cache.put(this, this.#indexes)
+    }
     this.#indexes = undefined
   }
 
@@ -125,6 +137,15 @@ export class Segment {
       this.#reads--
       if (this.#reads === 0) this.#onIdle?.()
     }
+  }
+
+  /** The largest timestamp of all records; without any, when the file was last changed. */
+  async largestTimestamp(): Promise<number> {
+    const timestampMs = this.#indexes?.maxTimestampMs ?? this.#largestTimestampMs
+    const known = timestampMs ?? (await this.indexes()).maxTimestampMs
+    if (!this.#indexes) this.#largestTimestampMs = known
+    if (known > noTimestamp) return known
+    return (await this.#disk.stat(this.path))?.modifiedMs ?? 0
   }
 
   /** The largest timestamp of the first batch; undefined when there is none. */
@@ -164,11 +185,18 @@ export class Segment {
     if (file) await (await file).close()
   }
 
+  /** Renames the files so that no restart takes them for the log's. They can be read until closed. */
+  async markDeleted(): Promise<void> {
+    const before = segmentSuffixes.map((suffix) => this.#pathOf(suffix))
+    this.#isDeleted = true
+    for (const path of before) {
+      if (await this.#disk.stat(path)) await this.#disk.rename(path, path + deletedSuffix)
+    }
+  }
+
   /** Removes the segment's files, once closed. */
   async remove(): Promise<void> {
-    await this.#disk.remove(this.path)
-    await this.#disk.remove(this.#pathOf('.index'))
-    await this.#disk.remove(this.#pathOf('.timeindex'))
+    for (const suffix of segmentSuffixes) await this.#disk.remove(this.#pathOf(suffix))
   }
 
   #openFile(): Promise<DiskFile> {
@@ -198,7 +226,8 @@ export class Segment {
     return loadOrRebuildIndexes(this.#disk, this.#directory, baseOffset, sizeBytes, intervalBytes)
   }
 
-  #pathOf(suffix: '.index' | '.timeindex'): string {
-    return join(this.#directory, segmentFileName(this.baseOffset, suffix))
+  #pathOf(suffix: SegmentSuffix): string {
+    const path = join(this.#directory, segmentFileName(this.baseOffset, suffix))
+    return this.#isDeleted ? path + deletedSuffix : path
   }
 }

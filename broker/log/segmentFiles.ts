@@ -3,6 +3,11 @@
 
 export type SegmentSuffix = '.log' | '.index' | '.timeindex' | '.snapshot'
 
+/** The files of one segment. */
+export const segmentSuffixes = ['.log', '.index', '.timeindex'] as const
+/** Follows the name of a file whose segment was taken out of the log. */
+export const deletedSuffix = '.deleted'
+
 const offsetDigits = 20
 
 export const leaderEpochFileName = 'leader-epoch-checkpoint'

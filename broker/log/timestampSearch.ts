@@ -10,45 +10,52 @@ import type { Segment } from './segment.ts'
 const maxDecompressedBytes = 256 * 1024 * 1024
 const chunkBytes = 64 * 1024
 
-/** The first record at or after `timestampMs` that lies below `limitOffset`. */
+/** The offsets among which records are looked for. */
+export interface OffsetRange {
+  readonly from: number
+  readonly until: number
+}
+
+/** The first record in the range at or after `timestampMs`. */
 export async function firstAtOrAfter(
   segment: Segment,
   timestampMs: number,
-  limitOffset: number,
+  range: OffsetRange,
 ): Promise<TimestampedOffset | undefined> {
   const { times } = await segment.indexes()
   const entry = times.lookup(timestampMs - 1)
-  const from = entry < 0 ? segment.baseOffset : times.offsetAt(entry)
-  return await search(segment, from, limitOffset, timestampMs)
+  const indexed = entry < 0 ? segment.baseOffset : times.offsetAt(entry)
+  const from = Math.max(range.from, indexed)
+  return await search(segment, { ...range, from }, timestampMs)
 }
 
-/** The first record with the segment's largest timestamp; undefined when no record has one. */
+/** The first record in the range with the segment's largest timestamp; undefined without one. */
 export async function firstWithMaxTimestamp(
   segment: Segment,
-  limitOffset: number,
+  range: OffsetRange,
 ): Promise<TimestampedOffset | undefined> {
   const { maxTimestampMs, offsetOfMaxTimestamp } = await segment.indexes()
   if (maxTimestampMs < 0) return undefined
-  return await search(segment, offsetOfMaxTimestamp, limitOffset, maxTimestampMs)
+  const from = Math.max(range.from, offsetOfMaxTimestamp)
+  return await search(segment, { ...range, from }, maxTimestampMs)
 }
 
 async function search(
   segment: Segment,
-  fromOffset: number,
-  limitOffset: number,
+  range: OffsetRange,
   timestampMs: number,
 ): Promise<TimestampedOffset | undefined> {
   const limit = segment.sizeBytes
-  let position = await segment.locate(fromOffset, limit)
+  let position = await segment.locate(range.from, limit)
   while (position !== undefined && position + recordBatchOverheadBytes <= limit) {
     const bytes = await segment.readAt(position, Math.min(chunkBytes, limit - position))
     let at = 0
     while (bytes.length - at >= recordBatchOverheadBytes) {
       const header = new RecordBatch(bytes, at)
-      if (header.baseOffset >= limitOffset) return undefined
+      if (header.baseOffset >= range.until) return undefined
       if (header.maxTimestamp >= timestampMs) {
         const batch = await wholeBatch(segment, header, position + at)
-        const found = searchBatch(batch, timestampMs, limitOffset)
+        const found = searchBatch(batch, timestampMs, range)
         if (found) return found
       }
       at += header.sizeInBytes
@@ -70,12 +77,12 @@ async function wholeBatch(
 function searchBatch(
   batch: RecordBatch,
   timestampMs: number,
-  limitOffset: number,
+  range: OffsetRange,
 ): TimestampedOffset | undefined {
   const cursor = new RecordCursor(batch, maxDecompressedBytes)
   while (cursor.next()) {
-    if (cursor.offset >= limitOffset) return undefined
-    if (cursor.timestamp < timestampMs) continue
+    if (cursor.offset >= range.until) return undefined
+    if (cursor.timestamp < timestampMs || cursor.offset < range.from) continue
     const { offset, timestamp } = cursor
     return { offset, timestampMs: timestamp, leaderEpoch: batch.partitionLeaderEpoch }
   }

@@ -1,10 +1,12 @@
-// The log against a plain array, through appends, reads, rolls, truncations, crashes that lose or
-// tear what was not synced, and orderly restarts. What must hold: a log is always a beginning of
-// what was submitted, in order, once, and never shorter than what was acknowledged or shown.
+// The log against a plain array, through appends, reads, rolls, deletions of its beginning,
+// truncations, crashes that lose or tear what was not synced, and orderly restarts. What must hold:
+// a log is always a beginning of what was submitted, in order, once, never shorter than what was
+// acknowledged or shown, and what was deleted from it does not come back.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { settle } from '../../manualClock.ts'
 import type { MemoryDisk } from '../../memoryDisk.ts'
@@ -15,6 +17,7 @@ type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
   | { readonly kind: 'turns'; readonly count: number }
   | { readonly kind: 'roll' | 'checkpoint' | 'reopen' }
+  | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
   | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
   | { readonly kind: 'crash'; readonly seed: number; readonly loss: 'all' | 'torn' | 'reordered' }
 
@@ -56,6 +59,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('deleteRecords' as const, 'retain' as const),
+      fraction: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('crash' as const),
@@ -79,6 +89,7 @@ class Model {
   acknowledgedEnd = 0
   /** As the checkpoint file of a LogManager would have it. */
   recoveryPoint = 0
+  logStartOffset = 0
   /** The disk as the present life of the log sees it. */
   #process: MortalDisk
   #inFlight: Promise<unknown>[] = []
@@ -96,8 +107,13 @@ class Model {
       lowerRecoveryPoint: async (offset) => {
         this.recoveryPoint = offset
       },
+      logStartOffset: this.logStartOffset,
+      saveLogStartOffset: async () => {
+        this.logStartOffset = this.log.logStartOffset
+      },
     })
     expect(this.log.offline).toBeUndefined()
+    expect(this.log.logStartOffset).toBe(this.logStartOffset)
   }
 
   get nextOffset(): number {
@@ -162,7 +178,9 @@ class Model {
     this.acknowledgedEnd = end
   }
 
-  #endAtOrBelow(offset: number): number {
+  /** Where a truncation to `offset` ends the log: whole batches, and not what is deleted already. */
+  #endAtOrBelow(requested: number): number {
+    const offset = Math.max(requested, this.log.logStartOffset)
     const ends = [0, ...this.submitted.map((batch) => batch.nextOffset)]
     return ends.findLast((end) => end <= offset)!
   }
@@ -188,12 +206,31 @@ class Model {
     this.#adopt()
   }
 
+  async deleteRecords(fraction: number): Promise<void> {
+    const { highWatermark, logStartOffset: before } = this.log
+    const offset = Math.min(highWatermark, Math.floor(fraction * (highWatermark + 1)))
+    const lowWatermark = Math.max(before, offset)
+    expect(await this.log.deleteRecordsBefore(offset)).toEqual({ errorCode: 0, lowWatermark })
+  }
+
+  async retain(fraction: number): Promise<void> {
+    const retentionBytes = Math.floor(fraction * this.log.size)
+    this.log.updateConfig({ ...this.log.config, retentionMs: -1, retentionBytes })
+    await this.log.applyRetention()
+    await this.settle()
+    expect(this.log.size).toBeGreaterThanOrEqual(retentionBytes)
+    this.log.updateConfig(smallConfig)
+  }
+
   async check(): Promise<void> {
     await this.settle()
     expect(this.log.highWatermark).toBe(this.nextOffset)
-    const expected = Buffer.concat(this.submitted.map((batch) => batch.bytes))
+    const kept = this.submitted.filter((batch) => batch.nextOffset > this.log.logStartOffset)
+    const expected = Buffer.concat(kept.map((batch) => batch.bytes))
     expect((await readAll(this.log)).equals(expected)).toBe(true)
-    for (const batch of this.submitted) await this.#checkReadFrom(batch)
+    for (const batch of kept) await this.#checkReadFrom(batch)
+    const { errorCode } = await this.log.read(this.log.logStartOffset - 1, 1)
+    expect(errorCode).toBe(ErrorCode.offsetOutOfRange)
   }
 
   async #checkReadFrom({ bytes, nextOffset }: ModelBatch): Promise<void> {
@@ -224,6 +261,10 @@ async function run(model: Model, command: Command): Promise<void> {
       expect(model.log.recoveryPoint).toBe(model.nextOffset)
       model.recoveryPoint = model.log.recoveryPoint
       return await model.start()
+    case 'deleteRecords':
+      return await model.deleteRecords(command.fraction)
+    case 'retain':
+      return await model.retain(command.fraction)
     case 'truncate': {
       const offset = Math.floor(command.fraction * (model.nextOffset + 1))
       if (command.crashAfter === undefined) return await model.truncate(offset)
