@@ -150,6 +150,10 @@ async function openController(
   }
 }
 
+/** Any client can join any number of groups and say what it likes: this much is kept of it all. */
+const maxGroupMemberBytes = 256 * 1024 * 1024
+const maxGroups = 100_000
+
 async function openGroups(
   { runtime, config, logger }: BrokerOptions,
   controller: Controller,
@@ -175,7 +179,11 @@ async function openGroups(
       minSessionTimeoutMs: config['group.min.session.timeout.ms'],
       maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
       maxOffsetMetadataBytes: config['offset.metadata.max.bytes'],
+      offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
+      maxMemberBytes: maxGroupMemberBytes,
+      maxGroups,
     },
+    offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
     newMemberId: (prefix) => `${prefix}-${randomText(runtime.random)}`,
   })
 }

@@ -119,6 +119,18 @@ export const brokerOptions = {
     int32Max,
     'The most metadata with one committed offset.',
   ),
+  'offsets.retention.minutes': integer(
+    10_080,
+    1,
+    int32Max,
+    'How long offsets are kept that no member of their group needs any more.',
+  ),
+  'offsets.retention.check.interval.ms': integer(
+    600_000,
+    1,
+    int64Max,
+    'How often offsets are looked for that have been kept long enough.',
+  ),
   'offsets.topic.num.partitions': integer(
     50,
     1,

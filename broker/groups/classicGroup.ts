@@ -9,26 +9,25 @@
 // Times are monotonic milliseconds.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { consumerProtocolType } from '../../protocol/kafka/groups.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import { Generation } from './generation.ts'
+import type { Group, OffsetsUnused } from './group.ts'
 import {
   type GroupMember,
+  metadataFor,
   newMember,
   restoredMember,
   sameProtocols,
-  updateMember,
 } from './groupMember.ts'
-import {
-  type GroupEffect,
-  type JoinOutcome,
-  joinError,
-  noAssignment,
-  type SyncOutcome,
-  syncError,
-} from './groupOutcome.ts'
-import type { GroupMetadataValue } from './groupRecords.ts'
-import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import { type GroupEffect, joinError, noAssignment, syncError } from './groupOutcome.ts'
+import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
+import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import { JoinWait } from './joinWait.ts'
+import { MemberAnswers } from './memberAnswers.ts'
+import type { MemberBudget } from './memberBudget.ts'
 import { MemberRoster } from './memberRoster.ts'
+import { subscribedTopics } from './subscribedTopics.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
@@ -40,23 +39,28 @@ export interface GroupLimits {
 /** A new member whose client has gone would otherwise hold up its group for ever. */
 const newMemberJoinTimeoutMs = 5 * 60_000
 
-export class ClassicGroup {
+export class ClassicGroup implements Group {
+  readonly type = 'classic'
   readonly groupId: string
   readonly #limits: GroupLimits
   readonly #newMemberId: (prefix: string) => string
   readonly #effects: GroupEffect[]
-  readonly #roster = new MemberRoster()
+  readonly #answers: MemberAnswers
+  readonly #roster: MemberRoster
   #state: GroupState = 'Empty'
+  /** Undefined when the stored group does not say. */
+  #stateSinceMs: number | undefined
+  /** The log has, or may have, a record of this group. */
+  #isWritten = false
+  /** Of the generation's members; undefined where it cannot be known. */
+  #subscribedTopics: ReadonlySet<string> | undefined
   #generation = new Generation(0, null, null)
   /** Of those who are joining; the generation takes it over. */
   #protocolType: string | null = null
-  /** When waiting for joins ends; Infinity when nobody waits. */
-  #joinDeadlineMs = Number.POSITIVE_INFINITY
+  readonly #joinWait = new JoinWait()
   /** When those who have not synced are given up. */
   #syncDeadlineMs = Number.POSITIVE_INFINITY
   readonly #unsynced = new Set<string>()
-  /** The first rebalance waits for latecomers: what is left of that, and whether one came. */
-  #initialRebalance: { remainingMs: number; memberAdded: boolean } | undefined
   /** The leader's assignment that is being written. */
   #assignments: ReadonlyMap<string, Buffer> | undefined
 
@@ -66,11 +70,14 @@ export class ClassicGroup {
     limits: GroupLimits,
     newMemberId: (prefix: string) => string,
     effects: GroupEffect[],
+    budget: MemberBudget,
   ) {
+    this.#roster = new MemberRoster(budget)
     this.groupId = groupId
     this.#limits = limits
     this.#newMemberId = newMemberId
     this.#effects = effects
+    this.#answers = new MemberAnswers(effects)
   }
 
   get state(): GroupState {
@@ -93,16 +100,24 @@ export class ClassicGroup {
     return this.#roster.leader
   }
 
-  get promisedMembers(): number {
-    return this.#roster.promised.size
+  get isEmpty(): boolean {
+    return this.#state === 'Empty'
+  }
+
+  get isUntouched(): boolean {
+    return this.isEmpty && !this.#isWritten && this.#roster.promised.size === 0
   }
 
   members(): Iterable<GroupMember> {
     return this.#roster.all()
   }
 
-  /** Takes over what was stored; every member gets a whole session to be heard of again. */
-  restore(nowMs: number, value: GroupMetadataValue): void {
+  /**
+   * Takes over what was stored `ageMs` ago (undefined when that is not known); every member gets a
+   * whole session to be heard of again.
+   */
+  restore(nowMs: number, value: GroupMetadataValue, ageMs: number | undefined): void {
+    this.#isWritten = true
     this.#protocolType = value.protocolType === '' ? null : value.protocolType
     this.#generation = new Generation(value.generation, this.#protocolType, value.protocol)
     for (const stored of value.members) {
@@ -110,6 +125,10 @@ export class ClassicGroup {
     }
     this.#roster.leader = value.leader
     this.#state = this.#roster.size > 0 ? 'Stable' : 'Empty'
+    this.#stateSinceMs = ageMs === undefined ? undefined : nowMs - ageMs
+    this.#noteSubscriptions()
+    // The bound may have been lowered: those who join again in time stay.
+    if (this.#roster.size > this.#limits.maxSize) this.#rebalance(nowMs)
   }
 
   // Joining
@@ -118,29 +137,38 @@ export class ClassicGroup {
     const refusal = this.#refuseJoin(request)
     if (refusal !== ErrorCode.none) {
       const full = refusal === ErrorCode.groupMaxSizeReached
-      if (full) this.#roster.withdraw(request.memberId)
-      this.#joined(requestId, joinError(refusal, full ? '' : request.memberId))
+      if (full) this.#turnAway(request.memberId)
+      this.#answers.joined(requestId, joinError(refusal, full ? '' : request.memberId))
       return
     }
     if (request.memberId === '') {
       this.#joinAsNew(nowMs, requestId, request)
       return
     }
-    if (this.#roster.promised.has(request.memberId)) {
+    // Member ids are only promised to dynamic members.
+    if (request.groupInstanceId === null && this.#roster.promised.has(request.memberId)) {
       this.#add(nowMs, requestId, request.memberId, request)
       return
     }
-    const error = this.#identify(request)
+    const error = this.#roster.identify(request)
     if (error !== ErrorCode.none) {
-      this.#joined(requestId, joinError(error, request.memberId))
+      this.#answers.joined(requestId, joinError(error, request.memberId))
       return
     }
     this.#joinAgain(nowMs, requestId, this.#roster.get(request.memberId)!, request)
   }
 
+  /** Too many: whoever comes last has no place any more, even if it had one. */
+  #turnAway(memberId: string): void {
+    const member = this.#roster.get(memberId)
+    if (member) this.#dismiss(member)
+    else this.#roster.withdraw(memberId)
+  }
+
   #refuseJoin({ memberId, groupInstanceId, protocolType, protocols }: JoinRequest): number {
     if (this.#state === 'Dead') return ErrorCode.coordinatorNotAvailable
     if (!this.#hasRoomFor(memberId)) return ErrorCode.groupMaxSizeReached
+    if (!this.#roster.canAfford(memberId, protocols)) return ErrorCode.groupMaxSizeReached
     const names = protocols.map(({ name }) => name)
     const rejoining =
       groupInstanceId === null
@@ -165,7 +193,7 @@ export class ClassicGroup {
     const memberId = this.#newMemberId(groupInstanceId ?? request.clientId)
     if (groupInstanceId === null && request.requireKnownMemberId) {
       this.#roster.promise(memberId, nowMs + request.sessionTimeoutMs)
-      this.#joined(requestId, joinError(ErrorCode.memberIdRequired, memberId))
+      this.#answers.joined(requestId, joinError(ErrorCode.memberIdRequired, memberId))
       return
     }
     const known = groupInstanceId === null ? undefined : this.#roster.byInstance(groupInstanceId)
@@ -177,7 +205,7 @@ export class ClassicGroup {
     const member = newMember(memberId, request)
     if (this.#roster.size === 0) this.#protocolType = request.protocolType
     this.#roster.add(member)
-    if (this.#initialRebalance) this.#initialRebalance.memberAdded = true
+    this.#joinWait.memberAdded()
     this.#awaitJoin(nowMs, member, requestId)
     this.#rebalance(nowMs)
   }
@@ -192,13 +220,13 @@ export class ClassicGroup {
       (this.#state === 'CompletingRebalance' || (this.#state === 'Stable' && !isLeader))
     if (answerMissed) {
       this.#touch(nowMs, member)
-      this.#joined(
+      this.#answers.joined(
         requestId,
         this.#generation.joinOutcome(member, this.#roster, isLeader && this.#state !== 'Stable'),
       )
       return
     }
-    updateMember(member, request)
+    this.#roster.update(member, request)
     this.#awaitJoin(nowMs, member, requestId)
     this.#rebalance(nowMs)
   }
@@ -215,7 +243,8 @@ export class ClassicGroup {
     member.assignment = old.assignment
     member.isNew = false
     const previousLeader = this.#roster.leader
-    this.#fence(old)
+    // Whoever still waits under the instance's old id must not go on.
+    this.#answers.refuse(old, ErrorCode.fencedInstanceId)
     this.#roster.replace(old, member)
     this.#unsynced.delete(old.memberId)
     if (
@@ -236,7 +265,7 @@ export class ClassicGroup {
     )
     // A client that cannot skip the assignment is told that its former self leads, so that it does
     // not compute one that nobody waits for.
-    this.#joined(
+    this.#answers.joined(
       requestId,
       leads && request.supportsSkippingAssignment
         ? { ...outcome, skipAssignment: true }
@@ -244,15 +273,9 @@ export class ClassicGroup {
     )
   }
 
-  /** Whoever still waits under the old id of a static instance must not go on. */
-  #fence(member: GroupMember): void {
-    this.#answerJoin(member, joinError(ErrorCode.fencedInstanceId, member.memberId))
-    this.#answerSync(member, syncError(ErrorCode.fencedInstanceId))
-  }
-
   #awaitJoin(nowMs: number, member: GroupMember, requestId: number): void {
     // The same member on a new connection: the former request has no reader any more.
-    this.#answerJoin(member, joinError(ErrorCode.unknownMemberId, member.memberId))
+    this.#answers.join(member, joinError(ErrorCode.unknownMemberId, member.memberId))
     member.joinRequest = requestId
     member.sessionDeadlineMs = member.isNew
       ? nowMs + newMemberJoinTimeoutMs
@@ -264,49 +287,39 @@ export class ClassicGroup {
   /** Asks everyone to join, or, when that is under way, looks whether all have. */
   #rebalance(nowMs: number): void {
     if (this.#state === 'PreparingRebalance') {
-      if (!this.#initialRebalance && this.#roster.allJoined) this.#completeJoin(nowMs)
+      if (!this.#joinWait.isInitial && this.#roster.allJoined) this.#completeJoin(nowMs)
       return
     }
     if (this.#state === 'CompletingRebalance') {
       this.#refuseSyncs(nowMs, ErrorCode.rebalanceInProgress)
     }
     const wasEmpty = this.#state === 'Empty'
-    this.#state = 'PreparingRebalance'
+    this.#enter(nowMs, 'PreparingRebalance')
     this.#assignments = undefined
     this.#syncDeadlineMs = Number.POSITIVE_INFINITY
     this.#unsynced.clear()
     const timeoutMs = this.#roster.longestRebalanceTimeoutMs
     const delayMs = this.#limits.initialRebalanceDelayMs
-    if (wasEmpty && delayMs > 0) {
-      this.#initialRebalance = {
-        remainingMs: Math.max(timeoutMs - delayMs, 0),
-        memberAdded: false,
-      }
-      this.#joinDeadlineMs = nowMs + delayMs
-    } else if (wasEmpty || this.#roster.allJoined) {
-      this.#completeJoin(nowMs)
-    } else {
-      this.#joinDeadlineMs = nowMs + timeoutMs
-    }
+    if (wasEmpty && delayMs > 0) this.#joinWait.beginInitial(nowMs, delayMs, timeoutMs)
+    else if (wasEmpty || this.#roster.allJoined) this.#completeJoin(nowMs)
+    else this.#joinWait.begin(nowMs, timeoutMs)
   }
 
-  /** The wait for joins is over. */
-  #joinDeadlinePassed(nowMs: number): void {
-    const initial = this.#initialRebalance
-    if (initial?.memberAdded && initial.remainingMs > 0) {
-      const delayMs = Math.min(this.#limits.initialRebalanceDelayMs, initial.remainingMs)
-      initial.remainingMs -= delayMs
-      initial.memberAdded = false
-      this.#joinDeadlineMs = nowMs + delayMs
-      return
-    }
-    this.#completeJoin(nowMs)
+  #enter(nowMs: number, state: GroupState): void {
+    this.#state = state
+    this.#stateSinceMs = nowMs
+  }
+
+  #noteSubscriptions(): void {
+    const { protocolName } = this.#generation
+    const subscriptions = [...this.#roster.all()].map((each) => metadataFor(each, protocolName))
+    this.#subscribedTopics = subscribedTopics(this.#protocolType, subscriptions)
   }
 
   /** Starts the next generation with those who have joined. */
   #completeJoin(nowMs: number): void {
     assert(this.#state === 'PreparingRebalance', 'joins complete while preparing a rebalance')
-    this.#initialRebalance = undefined
+    this.#joinWait.end()
     for (const member of [...this.#roster.all()]) {
       // Static members keep their place until their session ends (KIP-345).
       if (member.joinRequest === undefined && member.groupInstanceId === null) {
@@ -314,23 +327,23 @@ export class ClassicGroup {
       }
     }
     if (this.#roster.size > 0 && !this.#roster.electJoinedLeader()) {
-      this.#joinDeadlineMs = nowMs + this.#roster.longestRebalanceTimeoutMs
+      this.#joinWait.begin(nowMs, this.#roster.longestRebalanceTimeoutMs)
       return
     }
-    this.#joinDeadlineMs = Number.POSITIVE_INFINITY
     this.#generation = this.#generation.next(this.#protocolType, this.#roster)
+    this.#noteSubscriptions()
     if (this.#roster.size === 0) {
-      this.#state = 'Empty'
+      this.#enter(nowMs, 'Empty')
       this.#persist(undefined)
       return
     }
-    this.#state = 'CompletingRebalance'
+    this.#enter(nowMs, 'CompletingRebalance')
     this.#syncDeadlineMs = nowMs + this.#roster.longestRebalanceTimeoutMs
     for (const member of this.#roster.all()) this.#announceGeneration(nowMs, member)
   }
 
   #announceGeneration(nowMs: number, member: GroupMember): void {
-    this.#answerJoin(
+    this.#answers.join(
       member,
       this.#generation.joinOutcome(member, this.#roster, member.memberId === this.#roster.leader),
     )
@@ -344,17 +357,17 @@ export class ClassicGroup {
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
     const error = this.#refuseSync(request)
     if (error !== ErrorCode.none) {
-      this.#synced(requestId, syncError(error))
+      this.#answers.synced(requestId, syncError(error))
       return
     }
     const member = this.#roster.get(request.memberId)!
     this.#unsynced.delete(member.memberId)
     if (this.#state === 'Stable') {
       this.#touch(nowMs, member)
-      this.#synced(requestId, this.#generation.syncOutcome(member))
+      this.#answers.synced(requestId, this.#generation.syncOutcome(member))
       return
     }
-    this.#answerSync(member, syncError(ErrorCode.unknownMemberId))
+    this.#answers.sync(member, syncError(ErrorCode.unknownMemberId))
     member.syncRequest = requestId
     member.sessionDeadlineMs = Number.POSITIVE_INFINITY
     if (member.memberId !== this.#roster.leader || this.#assignments) return
@@ -376,7 +389,7 @@ export class ClassicGroup {
   }
 
   /** The group's record for a generation has been written (or could not be). */
-  persisted(nowMs: number, generationId: number, errorCode: number): void {
+  #persisted(nowMs: number, generationId: number, errorCode: number): void {
     const current = this.#state === 'CompletingRebalance' && generationId === this.#generation.id
     if (!current || !this.#assignments) return
     const assignments = this.#assignments
@@ -386,11 +399,11 @@ export class ClassicGroup {
       this.#rebalance(nowMs)
       return
     }
-    this.#state = 'Stable'
+    this.#enter(nowMs, 'Stable')
     for (const member of this.#roster.all()) {
       member.assignment = assignments.get(member.memberId) ?? noAssignment
       if (member.syncRequest === undefined) continue
-      this.#answerSync(member, this.#generation.syncOutcome(member))
+      this.#answers.sync(member, this.#generation.syncOutcome(member))
       this.#touch(nowMs, member)
     }
   }
@@ -404,41 +417,88 @@ export class ClassicGroup {
     return this.#state === 'PreparingRebalance' ? ErrorCode.rebalanceInProgress : ErrorCode.none
   }
 
-  leave(nowMs: number, identity: MemberIdentity): number {
-    if (this.#roster.withdraw(identity.memberId)) {
-      this.#joinersChanged(nowMs)
-      return ErrorCode.none
-    }
+  /** An error code for each member; those who stay are asked to join again once. */
+  leave(nowMs: number, members: readonly MemberIdentity[]): number[] {
+    if (this.#state === 'Dead') return members.map(() => ErrorCode.coordinatorNotAvailable)
+    const codes = members.map((identity) => this.#leaveOne(identity))
+    if (codes.includes(ErrorCode.none)) this.#membersGone(nowMs)
+    return codes
+  }
+
+  #leaveOne(identity: MemberIdentity): number {
+    if (this.#roster.withdraw(identity.memberId)) return ErrorCode.none
     // Tools remove a static member by its instance alone.
     const byInstance = identity.memberId === '' && identity.groupInstanceId !== null
     const member = byInstance
       ? this.#roster.byInstance(identity.groupInstanceId!)
       : this.#roster.get(identity.memberId)
-    const error = byInstance ? ErrorCode.none : this.#identify(identity)
+    const error = byInstance ? ErrorCode.none : this.#roster.identify(identity)
     if (error !== ErrorCode.none) return error
     if (!member) return ErrorCode.unknownMemberId
-    this.#remove(nowMs, member)
+    this.#dismiss(member)
     return ErrorCode.none
   }
 
-  /** Whether a member may commit offsets: never one from another generation. */
-  admitCommit(nowMs: number, identity: MemberIdentity, generationId: number): number {
-    const anonymous =
-      generationId < 0 && identity.memberId === '' && identity.groupInstanceId === null
+  // Offsets
+
+  admitCommit(nowMs: number, committer: Committer): number {
+    const error = this.#admitCommitter(committer, committer.generationId)
+    if (error !== ErrorCode.none || this.isEmpty) return error
     // Offsets set from outside (a tool, a consumer without a group): only while nobody consumes.
-    if (anonymous) return this.#state === 'Empty' ? ErrorCode.none : ErrorCode.unknownMemberId
-    const error = this.#authenticate(identity, generationId)
-    if (error !== ErrorCode.none) return error
-    this.#touch(nowMs, this.#roster.get(identity.memberId)!)
-    return this.#state === 'CompletingRebalance' ? ErrorCode.rebalanceInProgress : ErrorCode.none
+    const member = this.#roster.get(committer.memberId)
+    if (!member) return ErrorCode.unknownMemberId
+    if (this.#state === 'CompletingRebalance') return ErrorCode.rebalanceInProgress
+    this.#touch(nowMs, member)
+    return ErrorCode.none
   }
 
-  /** Ends the group: whoever waits is sent away. It must be empty or the broker closing. */
+  admitTransactionalCommit(member: MemberIdentity, generationId: number): number {
+    return this.#admitCommitter(member, generationId)
+  }
+
+  /** Never one from another generation; who names neither a generation nor a member is nobody. */
+  #admitCommitter(member: MemberIdentity, generationId: number): number {
+    if (this.#state === 'Dead') return ErrorCode.coordinatorNotAvailable
+    if (generationId < 0 && this.isEmpty) return ErrorCode.none
+    const isAnonymous =
+      generationId < 0 && member.memberId === '' && member.groupInstanceId === null
+    return isAnonymous ? ErrorCode.none : this.#authenticate(member, generationId)
+  }
+
+  /** Classic members are not asked who they are. */
+  admitOffsetFetch(): number {
+    return this.#state === 'Dead' ? ErrorCode.groupIdNotFound : ErrorCode.none
+  }
+
+  admitOffsetDelete(): number {
+    if (this.#state === 'Dead') return ErrorCode.groupIdNotFound
+    // Of consumers it is known which topics they are at; of others it is not.
+    const isConsumers = this.#protocolType === consumerProtocolType
+    return this.isEmpty || isConsumers ? ErrorCode.none : ErrorCode.nonEmptyGroup
+  }
+
+  isSubscribedTo(topic: string): boolean {
+    return this.#subscribedTopics?.has(topic) ?? this.#protocolType === consumerProtocolType
+  }
+
+  offsetsUnused(): OffsetsUnused {
+    if (this.#protocolType === null) return { since: 'commit' }
+    if (this.isEmpty) {
+      const ms = this.#stateSinceMs
+      return ms === undefined ? { since: 'commit' } : { since: 'time', ms }
+    }
+    const topicsAreKnown = this.#state === 'Stable' && this.#subscribedTopics !== undefined
+    return { since: topicsAreKnown ? 'commit' : 'never' }
+  }
+
+  tombstones(): readonly GroupRecord[] {
+    return [{ type: 'group', groupId: this.groupId, value: null }]
+  }
+
   end(errorCode: number): void {
     this.#state = 'Dead'
     for (const member of this.#roster.all()) {
-      this.#answerJoin(member, joinError(errorCode, member.memberId))
-      this.#answerSync(member, syncError(errorCode))
+      this.#answers.refuse(member, errorCode)
     }
   }
 
@@ -446,7 +506,7 @@ export class ClassicGroup {
 
   /** When `tick` has something to do; Infinity for never. */
   nextDeadlineMs(): number {
-    let next = Math.min(this.#joinDeadlineMs, this.#syncDeadlineMs)
+    let next = Math.min(this.#joinWait.deadlineMs, this.#syncDeadlineMs)
     for (const member of this.#roster.all()) next = Math.min(next, member.sessionDeadlineMs)
     for (const deadlineMs of this.#roster.promised.values()) next = Math.min(next, deadlineMs)
     return next
@@ -461,9 +521,14 @@ export class ClassicGroup {
     for (const member of [...this.#roster.all()]) {
       // An earlier removal may have ended a rebalance, and so given this one a new session.
       const isMember = this.#roster.get(member.memberId) === member
-      if (isMember && member.sessionDeadlineMs <= nowMs) this.#remove(nowMs, member)
+      if (!isMember || member.sessionDeadlineMs > nowMs) continue
+      this.#dismiss(member)
+      this.#membersGone(nowMs)
     }
-    if (this.#joinDeadlineMs <= nowMs) this.#joinDeadlinePassed(nowMs)
+    if (this.#joinWait.deadlineMs <= nowMs) {
+      const { initialRebalanceDelayMs } = this.#limits
+      if (!this.#joinWait.extend(nowMs, initialRebalanceDelayMs)) this.#completeJoin(nowMs)
+    }
     if (this.#syncDeadlineMs <= nowMs) this.#syncDeadlinePassed(nowMs)
   }
 
@@ -485,73 +550,50 @@ export class ClassicGroup {
 
   // Who is who
 
-  /** Whether the member id, and the instance behind it, are this group's. */
-  #identify({ memberId, groupInstanceId }: MemberIdentity): number {
-    if (groupInstanceId !== null) {
-      const member = this.#roster.byInstance(groupInstanceId)
-      if (!member) return ErrorCode.unknownMemberId
-      return member.memberId === memberId ? ErrorCode.none : ErrorCode.fencedInstanceId
-    }
-    return this.#roster.get(memberId) ? ErrorCode.none : ErrorCode.unknownMemberId
-  }
-
   #authenticate(identity: MemberIdentity, generationId: number): number {
     if (this.#state === 'Dead') return ErrorCode.coordinatorNotAvailable
-    const error = this.#identify(identity)
+    const error = this.#roster.identify(identity)
     if (error !== ErrorCode.none) return error
     return generationId === this.#generation.id ? ErrorCode.none : ErrorCode.illegalGeneration
   }
 
-  #remove(nowMs: number, member: GroupMember): void {
-    this.#dismiss(member)
-    this.#rebalance(nowMs)
-  }
-
   #dismiss(member: GroupMember): void {
-    this.#answerJoin(member, joinError(ErrorCode.unknownMemberId, member.memberId))
-    this.#answerSync(member, syncError(ErrorCode.unknownMemberId))
+    this.#answers.refuse(member, ErrorCode.unknownMemberId)
     this.#unsynced.delete(member.memberId)
     this.#roster.remove(member)
   }
 
-  /** One whom a rebalance waited for will not come. */
+  /** Members have been dismissed: the others share what was theirs. */
+  #membersGone(nowMs: number): void {
+    if (this.#state === 'PreparingRebalance') this.#joinersChanged(nowMs)
+    else if (this.#state !== 'Empty') this.#rebalance(nowMs)
+  }
+
+  /** Some whom a rebalance waited for will not come. */
   #joinersChanged(nowMs: number): void {
-    if (this.#state === 'PreparingRebalance') this.#rebalance(nowMs)
+    if (this.#state === 'PreparingRebalance' && this.#roster.allJoined) this.#completeJoin(nowMs)
   }
 
   // Answers and effects
-
-  #answerJoin(member: GroupMember, outcome: JoinOutcome): void {
-    if (member.joinRequest === undefined) return
-    this.#joined(member.joinRequest, outcome)
-    member.joinRequest = undefined
-  }
-
-  #answerSync(member: GroupMember, outcome: SyncOutcome): void {
-    if (member.syncRequest === undefined) return
-    this.#synced(member.syncRequest, outcome)
-    member.syncRequest = undefined
-  }
 
   /** Whoever waited for an assignment has to be heard of again from now on. */
   #refuseSyncs(nowMs: number, errorCode: number): void {
     for (const member of this.#roster.all()) {
       if (member.syncRequest === undefined) continue
-      this.#answerSync(member, syncError(errorCode))
+      this.#answers.sync(member, syncError(errorCode))
       this.#touch(nowMs, member)
     }
   }
 
-  #joined(requestId: number, outcome: JoinOutcome): void {
-    this.#effects.push({ type: 'joined', requestId, outcome })
-  }
-
-  #synced(requestId: number, outcome: SyncOutcome): void {
-    this.#effects.push({ type: 'synced', requestId, outcome })
-  }
-
   #persist(assignments: ReadonlyMap<string, Buffer> | undefined): void {
-    const value = this.#generation.record(this.#roster, assignments)
-    this.#effects.push({ type: 'persist', generationId: this.#generation.id, value })
+    this.#isWritten = true
+    const { groupId } = this
+    const generation = this.#generation
+    const value = generation.record(this.#roster, assignments)
+    this.#effects.push({
+      type: 'write',
+      records: [{ type: 'group', groupId, value }],
+      written: (nowMs, errorCode) => this.#persisted(nowMs, generation.id, errorCode),
+    })
   }
 }

@@ -65,6 +65,7 @@ export class Generation {
       generation: this.id,
       protocol: this.protocolName,
       leader: roster.leader,
+      currentStateTimestampMs: -1,
       members: [...roster.all()].map((member) => ({
         memberId: member.memberId,
         groupInstanceId: member.groupInstanceId,

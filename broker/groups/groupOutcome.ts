@@ -1,7 +1,7 @@
 // What the group state machine asks its shell to do. Requests that may have to wait (JoinGroup,
 // SyncGroup, OffsetCommit) are known by a number; an outcome answers one of them, once.
 
-import type { GroupMetadataValue } from './groupRecords.ts'
+import type { GroupRecord } from './groupRecords.ts'
 
 export interface JoinOutcome {
   readonly errorCode: number
@@ -32,11 +32,11 @@ export interface SyncOutcome {
 export type GroupEffect =
   | { readonly type: 'joined'; readonly requestId: number; readonly outcome: JoinOutcome }
   | { readonly type: 'synced'; readonly requestId: number; readonly outcome: SyncOutcome }
-  /** Write the group durably, then call `persisted` with this generation. */
+  /** Append these to the group's partition, then say so: with 0 when they are durable. */
   | {
-      readonly type: 'persist'
-      readonly generationId: number
-      readonly value: GroupMetadataValue
+      readonly type: 'write'
+      readonly records: readonly GroupRecord[]
+      readonly written: (nowMs: number, errorCode: number) => void
     }
 
 export const noAssignment = Buffer.alloc(0)

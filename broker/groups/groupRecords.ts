@@ -13,6 +13,8 @@ export interface CommittedOffset {
   readonly leaderEpoch: number
   readonly metadata: string
   readonly commitTimestampMs: number
+  /** When it expires, if the client has said so (before OffsetCommit v5); -1 otherwise. */
+  readonly expireTimestampMs: number
 }
 
 export interface GroupMetadataValue {
@@ -20,6 +22,8 @@ export interface GroupMetadataValue {
   readonly generation: number
   readonly protocol: string | null
   readonly leader: string | null
+  /** By the wall clock; -1 when the record does not say, and before it is written. */
+  readonly currentStateTimestampMs: number
   readonly members: readonly {
     readonly memberId: string
     readonly groupInstanceId: string | null
@@ -32,19 +36,24 @@ export interface GroupMetadataValue {
   }[]
 }
 
-export type GroupRecord =
-  | {
-      readonly type: 'offset'
-      readonly groupId: string
-      readonly topic: string
-      readonly partition: number
-      readonly value: CommittedOffset | null
-    }
-  | {
-      readonly type: 'group'
-      readonly groupId: string
-      readonly value: GroupMetadataValue | null
-    }
+export interface OffsetRecord {
+  readonly type: 'offset'
+  readonly groupId: string
+  readonly topic: string
+  readonly partition: number
+  readonly value: CommittedOffset | null
+}
+
+export interface ClassicGroupRecord {
+  readonly type: 'group'
+  readonly groupId: string
+  readonly value: GroupMetadataValue | null
+}
+
+export type GroupRecord = OffsetRecord | ClassicGroupRecord
+
+/** The only version whose values expire by themselves; it has no leader epoch. */
+const expiringOffsetVersion = 1
 
 export function encodeGroupRecord(
   record: GroupRecord,
@@ -55,15 +64,27 @@ export function encodeGroupRecord(
     const { topic, partition, value } = record
     return {
       key: encodeGroupRecordKey({ type: 'offsetCommit', group, topic, partition }),
-      value:
-        value && offsetCommitValue.encode({ ...value, commitTimestamp: value.commitTimestampMs }),
+      value: value && encodeOffset(value),
     }
   }
   return {
     key: encodeGroupRecordKey({ type: 'groupMetadata', group }),
-    value:
-      record.value && groupMetadataValue.encode({ ...record.value, currentStateTimestamp: nowMs }),
+    value: record.value && encodeGroup(record.value, nowMs),
   }
+}
+
+function encodeOffset(value: CommittedOffset): Buffer {
+  const { commitTimestampMs: commitTimestamp, expireTimestampMs: expireTimestamp } = value
+  const version = expireTimestamp >= 0 ? expiringOffsetVersion : undefined
+  return offsetCommitValue.encode({ ...value, commitTimestamp, expireTimestamp }, version)
+}
+
+function encodeGroup(value: GroupMetadataValue, nowMs: number): Buffer {
+  const { currentStateTimestampMs: sinceMs } = value
+  return groupMetadataValue.encode({
+    ...value,
+    currentStateTimestamp: sinceMs < 0 ? nowMs : sinceMs,
+  })
 }
 
 /** Undefined for records of kinds that are not used here. Throws MalformedError. */
@@ -79,14 +100,22 @@ export function decodeGroupRecord(keyBytes: Buffer, value: Buffer | null): Group
 }
 
 function decodeOffset(bytes: Buffer): CommittedOffset {
-  const { offset, leaderEpoch, metadata, commitTimestamp } = offsetCommitValue.decode(bytes)
-  return { offset, leaderEpoch, metadata, commitTimestampMs: commitTimestamp }
+  const { offset, leaderEpoch, metadata, commitTimestamp, expireTimestamp } =
+    offsetCommitValue.decode(bytes)
+  return {
+    offset,
+    leaderEpoch,
+    metadata,
+    commitTimestampMs: commitTimestamp,
+    expireTimestampMs: expireTimestamp,
+  }
 }
 
 function decodeGroup(bytes: Buffer): GroupMetadataValue {
-  const value = groupMetadataValue.decode(bytes)
+  const { currentStateTimestamp, ...value } = groupMetadataValue.decode(bytes)
   return {
     ...value,
+    currentStateTimestampMs: currentStateTimestamp,
     // The log's buffer is read in large blocks: what stays for long is copied out of it.
     members: value.members.map((member) => ({
       ...member,

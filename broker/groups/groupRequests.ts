@@ -1,5 +1,7 @@
 // What the group state machine is asked, with the wire's versions and nullable corners behind it.
 
+import type { CommittedOffset } from './groupRecords.ts'
+
 /** An assignor that a member speaks, with what it tells the leader in that assignor's words. */
 export interface MemberProtocol {
   readonly name: string
@@ -30,4 +32,18 @@ export interface SyncRequest extends MemberIdentity {
   readonly protocolType: string | null
   readonly protocolName: string | null
   readonly assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[]
+}
+
+export interface OffsetToCommit {
+  readonly topic: string
+  readonly partition: number
+  readonly value: CommittedOffset
+}
+
+/** Who commits offsets: a member in its generation (of a consumer group, its epoch). */
+export interface Committer extends MemberIdentity {
+  /** -1 when it is not a member that commits. */
+  readonly generationId: number
+  /** Of OffsetCommit: what a member can be told has changed. */
+  readonly apiVersion: number
 }

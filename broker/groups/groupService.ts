@@ -5,40 +5,46 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type {
+  TransactionalCommit,
+  TransactionalOffsets,
+} from '../transactions/transactionalOffsets.ts'
 import type { ClassicGroup } from './classicGroup.ts'
-import type { CommittedOffsets } from './committedOffsets.ts'
-import {
-  type CoordinatorEffect,
-  type CoordinatorLimits,
-  GroupCoordinator,
-  type OffsetToCommit,
-} from './groupCoordinator.ts'
+import type { Group } from './group.ts'
+import { type CoordinatorLimits, GroupCoordinator } from './groupCoordinator.ts'
+import type { GroupLog } from './groupLog.ts'
+import type { GroupOffsets } from './groupOffsets.ts'
 import type { JoinOutcome, SyncOutcome } from './groupOutcome.ts'
-import type { GroupRecord } from './groupRecords.ts'
-import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
-
-/** Where the records of groups are kept. */
-export interface GroupLog {
-  load(): Promise<readonly GroupRecord[]>
-  /** Resolves with a Kafka error code when durable. Appends of one group keep their order. */
-  append(groupId: string, records: readonly GroupRecord[]): Promise<number>
-}
+import type { Appended, CoordinatorEffect } from './groupRegistry.ts'
+import type {
+  Committer,
+  JoinRequest,
+  MemberIdentity,
+  OffsetToCommit,
+  SyncRequest,
+} from './groupRequests.ts'
 
 export interface GroupServiceOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly log: GroupLog
   readonly limits: CoordinatorLimits
+  /** How often it is looked for offsets that have outlived their use. */
+  readonly offsetsRetentionCheckIntervalMs: number
   /** A unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
 }
 
-export class GroupService {
+type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
+
+export class GroupService implements TransactionalOffsets {
   readonly #options: GroupServiceOptions
   readonly #coordinator: GroupCoordinator
   readonly #waiting = new Map<number, (outcome: never) => void>()
   readonly #timers = new Map<string, Timer>()
-  readonly #appends = new Set<Promise<void>>()
+  /** Those under way, with the group that each is for. */
+  readonly #appends = new Map<Promise<void>, string>()
+  #expiryTimer: Timer | undefined
   #nextRequestId = 1
   #closed = false
 
@@ -50,8 +56,15 @@ export class GroupService {
   /** Replays the log. */
   static async open(options: GroupServiceOptions): Promise<GroupService> {
     const service = new GroupService(options)
-    service.#coordinator.restore(options.clock.monotonicMs(), await options.log.load())
+    const replay = service.#coordinator.replay()
+    await options.log.load({
+      record: (record, producerId, logOffset) => replay.record(record, producerId, logOffset),
+      endTransaction: (partition, producerId, isCommitted) =>
+        replay.endTransaction(producerId, isCommitted, service.#isIn(partition)),
+    })
+    replay.finish(options.clock.monotonicMs(), options.clock.nowMs())
     service.#perform()
+    service.#scheduleExpiry()
     return service
   }
 
@@ -79,30 +92,69 @@ export class GroupService {
   /** An error code for each offset, when those that are admitted are durable. */
   commit(
     groupId: string,
-    identity: MemberIdentity,
-    generationId: number,
+    committer: Committer,
     offsets: readonly OffsetToCommit[],
   ): Promise<readonly number[]> {
     return this.#request((id, nowMs) =>
-      this.#coordinator.commit(nowMs, id, groupId, identity, generationId, offsets),
+      this.#coordinator.offsets.commit(nowMs, id, groupId, committer, offsets),
     )
   }
 
-  committed(groupId: string): CommittedOffsets | undefined {
-    return this.#coordinator.committed(groupId)
+  partitionOf(groupId: string): Promise<number> {
+    return this.#options.log.partitionOf(groupId)
+  }
+
+  commitInTransaction(commit: TransactionalCommit): Promise<readonly number[]> {
+    return this.#request((id) => this.#coordinator.offsets.commitInTransaction(id, commit))
+  }
+
+  completeTransaction(partition: number, producerId: number, committed: boolean): void {
+    this.#coordinator.endTransaction(producerId, committed, this.#isIn(partition))
+    this.#perform()
+  }
+
+  /** Whether the group's offsets may be fetched by whoever asks: null and -1 are for anybody. */
+  admitOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): number {
+    return this.#coordinator.offsets.admitFetch(groupId, memberId, memberEpoch)
+  }
+
+  offsets(groupId: string): GroupOffsets | undefined {
+    return this.#coordinator.offsets.of(groupId)
+  }
+
+  /**
+   * The same once nothing of it is being written any more: who takes a partition over must not miss
+   * the last commit of the one before (KIP-447).
+   */
+  async settledOffsets(groupId: string): Promise<GroupOffsets | undefined> {
+    const ofGroup = [...this.#appends].filter(([, of]) => of === groupId)
+    await Promise.all(ofGroup.map(([append]) => append))
+    return this.offsets(groupId)
+  }
+
+  admitOffsetDelete(groupId: string): number {
+    return this.#coordinator.offsets.admitDelete(groupId)
+  }
+
+  /** An error code for each partition, when the deletion is durable. */
+  deleteOffsets(
+    groupId: string,
+    partitions: readonly { readonly topic: string; readonly partition: number }[],
+  ): Promise<readonly number[]> {
+    return this.#request((id) => this.#coordinator.offsets.delete(id, groupId, partitions))
   }
 
   group(groupId: string): ClassicGroup | undefined {
     return this.#coordinator.group(groupId)
   }
 
-  groups(): ClassicGroup[] {
+  groups(): Group[] {
     return this.#coordinator.groups()
   }
 
   async deleteGroup(groupId: string): Promise<number> {
     const [errorCode] = await this.#request<readonly number[]>((id) =>
-      this.#coordinator.deleteGroup(id, groupId),
+      this.#coordinator.offsets.deleteGroup(id, groupId),
     )
     return errorCode!
   }
@@ -110,7 +162,7 @@ export class GroupService {
   /** Removes all offsets committed for a topic. */
   async forgetTopic(topic: string): Promise<number> {
     const [errorCode] = await this.#request<readonly number[]>((id) =>
-      this.#coordinator.forgetTopic(id, topic),
+      this.#coordinator.offsets.forgetTopic(id, topic),
     )
     return errorCode!
   }
@@ -121,13 +173,18 @@ export class GroupService {
     this.#coordinator.close()
     this.#perform()
     this.#closed = true
+    this.#expiryTimer?.cancel()
     for (const timer of this.#timers.values()) timer.cancel()
     this.#timers.clear()
-    await Promise.all(this.#appends)
+    await Promise.all(this.#appends.keys())
   }
 
   get #nowMs(): number {
     return this.#options.clock.monotonicMs()
+  }
+
+  #isIn(partition: number): (groupId: string) => boolean {
+    return (groupId) => this.#options.log.isIn(groupId, partition)
   }
 
   #request<Outcome>(send: (requestId: number, nowMs: number) => void): Promise<Outcome> {
@@ -156,8 +213,8 @@ export class GroupService {
         this.#wakeAt(effect.groupId, effect.atMs)
         return
       case 'append': {
-        const append = this.#append(effect.appendId, effect.groupId, effect.records)
-        this.#appends.add(append)
+        const append = this.#append(effect)
+        this.#appends.set(append, effect.groupId)
         append.finally(() => this.#appends.delete(append))
         return
       }
@@ -171,12 +228,15 @@ export class GroupService {
     resolve(outcome)
   }
 
-  async #append(appendId: number, groupId: string, records: readonly GroupRecord[]): Promise<void> {
-    const errorCode = await this.#options.log.append(groupId, records).catch((error: unknown) => {
-      this.#options.logger.error({ error, groupId }, 'group records could not be written')
-      return ErrorCode.kafkaStorageError
-    })
-    this.#coordinator.appended(this.#nowMs, appendId, errorCode)
+  async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
+    const { log, logger } = this.#options
+    const appended = await log
+      .append(groupId, records, producer)
+      .catch((error: unknown): Appended => {
+        logger.error({ error, groupId }, 'group records could not be written')
+        return { errorCode: ErrorCode.coordinatorNotAvailable, baseOffset: -1 }
+      })
+    this.#coordinator.appended(this.#nowMs, appendId, appended)
     this.#perform()
   }
 
@@ -189,5 +249,14 @@ export class GroupService {
       this.#perform()
     })
     this.#timers.set(groupId, timer)
+  }
+
+  #scheduleExpiry(): void {
+    const { clock, offsetsRetentionCheckIntervalMs } = this.#options
+    this.#expiryTimer = clock.setTimer(offsetsRetentionCheckIntervalMs, () => {
+      this.#coordinator.offsets.expire(clock.monotonicMs(), clock.nowMs())
+      this.#perform()
+      this.#scheduleExpiry()
+    })
   }
 }

@@ -1,15 +1,27 @@
 // The members of one group: who is in, who was promised a member id, which static instance is
 // which member, who leads, and what they agree on. Holds no state of the rebalance itself.
 
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { GroupMember } from './groupMember.ts'
+import { type GroupMember, updateMember } from './groupMember.ts'
+import type { JoinRequest, MemberIdentity, MemberProtocol } from './groupRequests.ts'
+import type { MemberBudget } from './memberBudget.ts'
+
+/** A member, or the promise of one, costs this much besides what it says of itself. */
+const memberOverheadBytes = 512
 
 export class MemberRoster {
   readonly #members = new Map<string, GroupMember>()
   readonly #instances = new Map<string, string>()
   /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which the promise ends. */
   readonly #promised = new Map<string, number>()
+  readonly #budget: MemberBudget
   leader: string | null = null
+
+  /** What members say of themselves is kept in memory: the budget bounds it for all groups. */
+  constructor(budget: MemberBudget) {
+    this.#budget = budget
+  }
 
   get size(): number {
     return this.#members.size
@@ -34,18 +46,39 @@ export class MemberRoster {
     return memberId === undefined ? undefined : this.#members.get(memberId)
   }
 
+  /** Whether the member id, and the instance behind it, are this group's. */
+  identify({ memberId, groupInstanceId }: MemberIdentity): number {
+    if (groupInstanceId !== null) {
+      const member = this.byInstance(groupInstanceId)
+      if (!member) return ErrorCode.unknownMemberId
+      return member.memberId === memberId ? ErrorCode.none : ErrorCode.fencedInstanceId
+    }
+    return this.#members.has(memberId) ? ErrorCode.none : ErrorCode.unknownMemberId
+  }
+
+  /** Whether there is memory for what a member says when it joins (again). */
+  canAfford(memberId: string, protocols: readonly MemberProtocol[]): boolean {
+    const member = this.#members.get(memberId)
+    const more = protocolBytes(protocols) - (member ? protocolBytes(member.protocols) : 0)
+    return this.#budget.hasRoomFor(more)
+  }
+
   promise(memberId: string, deadlineMs: number): void {
     this.#promised.set(memberId, deadlineMs)
+    this.#budget.take(memberOverheadBytes)
   }
 
   /** True when there was such a promise. */
   withdraw(memberId: string): boolean {
-    return this.#promised.delete(memberId)
+    const wasPromised = this.#promised.delete(memberId)
+    if (wasPromised) this.#budget.giveBack(memberOverheadBytes)
+    return wasPromised
   }
 
   add(member: GroupMember): void {
     assert(!this.#members.has(member.memberId), `${member.memberId} is a member already`)
-    this.#promised.delete(member.memberId)
+    this.withdraw(member.memberId)
+    this.#budget.take(memberBytes(member))
     this.#members.set(member.memberId, member)
     if (member.groupInstanceId !== null) {
       this.#instances.set(member.groupInstanceId, member.memberId)
@@ -55,9 +88,17 @@ export class MemberRoster {
 
   remove(member: GroupMember): void {
     assert(this.#members.delete(member.memberId), `${member.memberId} is no member`)
+    this.#budget.giveBack(memberBytes(member))
     if (member.groupInstanceId !== null) this.#instances.delete(member.groupInstanceId)
     if (this.leader !== member.memberId) return
     this.leader = this.#members.keys().next().value ?? null
+  }
+
+  /** Takes over what a member says of itself when it joins again. */
+  update(member: GroupMember, request: JoinRequest): void {
+    this.#budget.giveBack(memberBytes(member))
+    updateMember(member, request)
+    this.#budget.take(memberBytes(member))
   }
 
   /** A static instance that came back under a new member id takes the old one's place. */
@@ -131,4 +172,12 @@ export class MemberRoster {
     }
     return true
   }
+}
+
+function memberBytes(member: GroupMember): number {
+  return memberOverheadBytes + protocolBytes(member.protocols)
+}
+
+function protocolBytes(protocols: readonly MemberProtocol[]): number {
+  return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0)
 }

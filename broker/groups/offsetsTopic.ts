@@ -2,14 +2,22 @@
 // records of all partitions at the start. Its logs are made when first written to, because most
 // brokers have few groups and fifty empty folders cost a second. Knows nothing of what groups do.
 
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'
+import {
+  ControlRecordType,
+  decodeControlRecordKey,
+} from '../../protocol/kafka/transactionRecords.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { BrokerError } from '../errors.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
+import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import { decodeGroupRecord, encodeGroupRecord, type GroupRecord } from './groupRecords.ts'
+import type { Appended, TransactionalProducer } from './groupRegistry.ts'
 
 export const offsetsTopicName = '__consumer_offsets'
 
@@ -27,7 +35,7 @@ export interface OffsetsTopicOptions {
   readonly open: (partition: number) => Promise<PartitionLog>
 }
 
-export class OffsetsTopic {
+export class OffsetsTopic implements GroupLog {
   readonly #options: OffsetsTopicOptions
   #partitionCount: number
   #order: Promise<unknown> = Promise.resolve()
@@ -38,24 +46,19 @@ export class OffsetsTopic {
   }
 
   /** Everything that has been written, partition by partition, each in its order. */
-  async load(): Promise<GroupRecord[]> {
-    const loaded: GroupRecord[] = []
+  async load(reader: GroupLogReader): Promise<void> {
     for (let partition = 0; partition < this.#partitionCount; partition++) {
       const log = this.#options.find(partition)
-      if (log) await this.#loadPartition(partition, log, loaded)
+      if (log) await this.#loadPartition(partition, log, reader)
     }
-    return loaded
   }
 
-  /** Resolves with a Kafka error code when the records are durable. Calls keep their order. */
-  async append(groupId: string, groupRecords: readonly GroupRecord[]): Promise<number> {
-    const nowMs = this.#options.clock.nowMs()
-    const builder = new RecordBatchBuilder()
-    for (const record of groupRecords) {
-      const { key, value } = encodeGroupRecord(record, nowMs)
-      builder.append(nowMs, key, value)
-    }
-    const batch = builder.build()
+  async append(
+    groupId: string,
+    groupRecords: readonly GroupRecord[],
+    producer: TransactionalProducer | undefined,
+  ): Promise<Appended> {
+    const batch = this.#encode(groupRecords, producer)
     // One after another up to the log, which keeps the order from there: finding the log may take a
     // while, and durability must not be waited for here.
     const handedOver = this.#order.then(async () => {
@@ -64,16 +67,40 @@ export class OffsetsTopic {
     })
     this.#order = handedOver.catch(() => undefined)
     const { result } = await handedOver
-    return (await result).errorCode
+    const { errorCode, baseOffset } = await result
+    return { errorCode: coordinatorError(errorCode), baseOffset }
+  }
+
+  async partitionOf(groupId: string): Promise<number> {
+    this.#partitionCount ||= await this.#options.ensureTopic()
+    return coordinatorPartition(groupId, this.#partitionCount)
+  }
+
+  isIn(groupId: string, partition: number): boolean {
+    return coordinatorPartition(groupId, this.#partitionCount) === partition
+  }
+
+  #encode(groupRecords: readonly GroupRecord[], producer?: TransactionalProducer): Buffer {
+    const nowMs = this.#options.clock.nowMs()
+    // No sequence: it is the coordinator that writes, not the producer.
+    const builder = new RecordBatchBuilder(producer && { ...producer, isTransactional: true })
+    for (const record of groupRecords) {
+      const { key, value } = encodeGroupRecord(record, nowMs)
+      builder.append(nowMs, key, value)
+    }
+    return builder.build()
   }
 
   async #logOf(groupId: string): Promise<PartitionLog> {
-    this.#partitionCount ||= await this.#options.ensureTopic()
-    const partition = coordinatorPartition(groupId, this.#partitionCount)
+    const partition = await this.partitionOf(groupId)
     return this.#options.find(partition) ?? (await this.#options.open(partition))
   }
 
-  async #loadPartition(partition: number, log: PartitionLog, into: GroupRecord[]): Promise<void> {
+  async #loadPartition(
+    partition: number,
+    log: PartitionLog,
+    reader: GroupLogReader,
+  ): Promise<void> {
     let offset = log.logStartOffset
     while (offset < log.logEndOffset) {
       const { bytes, errorCode } = await log.read(offset, readBytes, {
@@ -82,23 +109,61 @@ export class OffsetsTopic {
       })
       const before = offset
       for (const batch of splitBatches(bytes)) {
-        if (!batch.isControl) loadBatch(batch, into)
         offset = batch.nextOffset
+        try {
+          loadBatch(partition, batch, reader)
+        } catch (error) {
+          if (!(error instanceof MalformedError)) throw error
+          throw loadFailed(partition, batch.baseOffset, error.message)
+        }
       }
+      // Compaction leaves gaps, also at the end of what was read; but there is always a batch.
       if (errorCode !== 0 || offset === before) {
-        throw new BrokerError(
-          'COORDINATOR_LOAD_FAILED',
-          `${offsetsTopicName}-${partition} cannot be read at offset ${offset} (error ${errorCode}): restore the folder from a backup, or remove it to start without group offsets`,
-        )
+        throw loadFailed(partition, offset, `error ${errorCode}`)
       }
     }
   }
 }
 
-function loadBatch(batch: RecordBatch, into: GroupRecord[]): void {
-  for (const { key, value } of records(batch, maxBatchBytes)) {
+function loadFailed(partition: number, offset: number, reason: string): BrokerError {
+  return new BrokerError(
+    'COORDINATOR_LOAD_FAILED',
+    `${offsetsTopicName}-${partition} cannot be read at offset ${offset} (${reason}): restore the folder from a backup, or remove it to start without group offsets`,
+  )
+}
+
+/** Batches may be empty: compaction keeps the last one of each producer. */
+function loadBatch(partition: number, batch: RecordBatch, reader: GroupLogReader): void {
+  const producerId = batch.isTransactional ? batch.producerId : -1
+  for (const { key, value, offset } of records(batch, maxBatchBytes)) {
     if (key === null) continue
-    const record = decodeGroupRecord(key, value)
-    if (record) into.push(record)
+    if (batch.isControl) {
+      const type = decodeControlRecordKey(key)
+      if (type !== ControlRecordType.commit && type !== ControlRecordType.abort) continue
+      reader.endTransaction(partition, batch.producerId, type === ControlRecordType.commit)
+    } else {
+      const record = decodeGroupRecord(key, value)
+      if (record) reader.record(record, producerId, offset)
+    }
+  }
+}
+
+/** What clients of groups are told when the log takes no records: mostly, to look for us again. */
+function coordinatorError(errorCode: number): number {
+  switch (errorCode) {
+    case ErrorCode.unknownTopicOrPartition:
+    case ErrorCode.notEnoughReplicas:
+    case ErrorCode.notEnoughReplicasAfterAppend:
+    case ErrorCode.requestTimedOut:
+      return ErrorCode.coordinatorNotAvailable
+    case ErrorCode.notLeaderOrFollower:
+    case ErrorCode.kafkaStorageError:
+      return ErrorCode.notCoordinator
+    case ErrorCode.messageTooLarge:
+    case ErrorCode.recordListTooLarge:
+    case ErrorCode.invalidFetchSize:
+      return ErrorCode.unknownServerError
+    default:
+      return errorCode
   }
 }

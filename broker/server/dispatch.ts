@@ -32,6 +32,7 @@ import { listGroupsHandler } from './handlers/listGroups.ts'
 import { listOffsetsHandler } from './handlers/listOffsets.ts'
 import { metadataHandler } from './handlers/metadata.ts'
 import { offsetCommitHandler } from './handlers/offsetCommit.ts'
+import { offsetDeleteHandler } from './handlers/offsetDelete.ts'
 import { offsetFetchHandler } from './handlers/offsetFetch.ts'
 import { produceHandler } from './handlers/produce.ts'
 import { syncGroupHandler } from './handlers/syncGroup.ts'
@@ -60,6 +61,7 @@ const served: readonly Handler[] = [
   createPartitionsHandler,
   deleteGroupsHandler,
   describeClusterHandler,
+  offsetDeleteHandler,
 ]
 
 /** Every API that this broker answers. */

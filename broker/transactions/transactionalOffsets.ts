@@ -1,8 +1,7 @@
 // Offsets that a transaction commits: what the transaction coordinator and its handlers ask of the
 // groups (KIP-98, KIP-447). Pending offsets are seen by nobody before their marker is durable.
 
-import type { OffsetToCommit } from '../groups/groupCoordinator.ts'
-import type { MemberIdentity } from '../groups/groupRequests.ts'
+import type { MemberIdentity, OffsetToCommit } from '../groups/groupRequests.ts'
 
 export interface TransactionalCommit {
   readonly groupId: string

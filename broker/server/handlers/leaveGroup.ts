@@ -8,6 +8,9 @@ const batchedVersion = 3
 
 export const leaveGroupHandler = handler(leaveGroup, (request, { broker, apiVersion }) => {
   const { groupId, memberId, members } = request
+  if (groupId === '') {
+    return { throttleTimeMs: 0, errorCode: ErrorCode.invalidGroupId, members: [] }
+  }
   if (apiVersion < batchedVersion) {
     const [errorCode] = broker.groups.leave(groupId, [{ memberId, groupInstanceId: null }])
     return { throttleTimeMs: 0, errorCode: errorCode!, members: [] }

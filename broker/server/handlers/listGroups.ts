@@ -4,20 +4,18 @@ import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { handler } from '../handler.ts'
 
-const groupType = 'classic'
-
 export const listGroupsHandler = handler(listGroups, (request, { broker }) => {
   const states = lowerCaseSet(request.statesFilter)
   const types = lowerCaseSet(request.typesFilter)
   const groups = broker.groups
     .groups()
     .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
-    .filter(() => types.size === 0 || types.has(groupType))
-    .map(({ groupId, protocolType, state }) => ({
+    .filter(({ type }) => types.size === 0 || types.has(type))
+    .map(({ groupId, protocolType, state, type }) => ({
       groupId,
       protocolType: protocolType ?? '',
       groupState: state,
-      groupType,
+      groupType: type,
     }))
   return { throttleTimeMs: 0, errorCode: ErrorCode.none, groups }
 })

@@ -3,23 +3,29 @@
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { OffsetToCommit } from '../../groups/groupCoordinator.ts'
+import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { handler } from '../handler.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-type PartitionRequest = RequestOf<typeof offsetCommit>['topics'][number]['partitions'][number]
+type Request = RequestOf<typeof offsetCommit>
+type PartitionRequest = Request['topics'][number]['partitions'][number]
 
-export const offsetCommitHandler = handler(offsetCommit, async (request, { broker }) => {
-  const nowMs = broker.clock.nowMs()
+export const offsetCommitHandler = handler(offsetCommit, async (request, context) => {
+  const { broker, apiVersion } = context
+  const timestamps = timestampsOf(request, broker.clock.nowMs())
   const offsets: OffsetToCommit[] = []
   for (const { name, partitions } of request.topics) {
     for (const partition of partitions) {
-      if (exists(broker, name, partition)) offsets.push(offsetOf(name, partition, nowMs))
+      if (exists(broker, name, partition)) offsets.push(offsetOf(name, partition, timestamps))
     }
   }
-  const identity = { memberId: request.memberId, groupInstanceId: request.groupInstanceId }
-  const generationId = request.generationIdOrMemberEpoch
-  const codes = await broker.groups.commit(request.groupId, identity, generationId, offsets)
+  const committer = {
+    memberId: request.memberId,
+    groupInstanceId: request.groupInstanceId,
+    generationId: request.generationIdOrMemberEpoch,
+    apiVersion,
+  }
+  const codes = await broker.groups.commit(request.groupId, committer, offsets)
   const codeOf = new Map(offsets.map((offset, index) => [keyOf(offset), codes[index]!]))
   const topics = request.topics.map(({ name, topicId, partitions }) => ({
     name,
@@ -45,7 +51,17 @@ function exists(
   return topic !== undefined && partitionIndex >= 0 && partitionIndex < topic.partitions
 }
 
-function offsetOf(topic: string, request: PartitionRequest, nowMs: number): OffsetToCommit {
+/** Up to version 4 a client may say how long its offsets are to be kept. */
+function timestampsOf({ retentionTimeMs }: Request, nowMs: number) {
+  const expireTimestampMs = retentionTimeMs < 0 ? -1 : nowMs + retentionTimeMs
+  return { commitTimestampMs: nowMs, expireTimestampMs }
+}
+
+function offsetOf(
+  topic: string,
+  request: PartitionRequest,
+  timestamps: ReturnType<typeof timestampsOf>,
+): OffsetToCommit {
   return {
     topic,
     partition: request.partitionIndex,
@@ -53,7 +69,7 @@ function offsetOf(topic: string, request: PartitionRequest, nowMs: number): Offs
       offset: request.committedOffset,
       leaderEpoch: request.committedLeaderEpoch,
       metadata: request.committedMetadata ?? '',
-      commitTimestampMs: nowMs,
+      ...timestamps,
     },
   }
 }

@@ -1,9 +1,10 @@
-// Says how far groups have got; several groups at once from version 8.
+// Says how far groups have got; several groups at once from version 8. A stable fetch does not say
+// what an open transaction may yet change (KIP-447).
 
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import type { CommittedOffset } from '../../groups/groupRecords.ts'
+import type { GroupOffsets } from '../../groups/groupOffsets.ts'
 import type { GroupService } from '../../groups/groupService.ts'
 import { handler } from '../handler.ts'
 
@@ -12,53 +13,75 @@ interface WantedTopic {
   readonly partitionIndexes: readonly number[]
 }
 
+interface WantedGroup {
+  readonly groupId: string
+  readonly memberId: string | null
+  readonly memberEpoch: number
+  /** Null: every partition that the group has committed. */
+  readonly topics: readonly WantedTopic[] | null
+}
+
 const batchedVersion = 8
 
-export const offsetFetchHandler = handler(offsetFetch, (request, { broker, apiVersion }) => {
+export const offsetFetchHandler = handler(offsetFetch, async (request, { broker, apiVersion }) => {
+  const { requireStable } = request
   if (apiVersion < batchedVersion) {
-    const topics = topicsOf(broker.groups, request.groupId, request.topics)
-    return { throttleTimeMs: 0, errorCode: ErrorCode.none, topics }
+    const { groupId, topics } = request
+    const wanted = { groupId, topics, memberId: null, memberEpoch: -1 }
+    const group = await fetchGroup(broker.groups, wanted, requireStable)
+    return { throttleTimeMs: 0, errorCode: group.errorCode, topics: group.topics }
   }
-  const groups = request.groups.map(({ groupId, topics }) => ({
-    groupId,
-    topics: topicsOf(broker.groups, groupId, topics),
-    errorCode: ErrorCode.none,
-  }))
-  return { throttleTimeMs: 0, groups }
+  const groups = request.groups.map((wanted) => fetchGroup(broker.groups, wanted, requireStable))
+  return { throttleTimeMs: 0, groups: await Promise.all(groups) }
 })
 
-/** `wanted` null: every partition that the group has committed. */
-function topicsOf(groups: GroupService, groupId: string, wanted: readonly WantedTopic[] | null) {
-  const committed = groups.committed(groupId)
-  if (wanted === null) return committed ? allTopics(committed.entries()) : []
+async function fetchGroup(groups: GroupService, wanted: WantedGroup, requireStable: boolean) {
+  const { groupId, memberId, memberEpoch, topics } = wanted
+  const errorCode = groups.admitOffsetFetch(groupId, memberId, memberEpoch)
+  if (errorCode !== ErrorCode.none) return { groupId, topics: [], errorCode }
+  const offsets = requireStable ? await groups.settledOffsets(groupId) : groups.offsets(groupId)
+  const answers = topicsOf(topics ?? allTopics(offsets), offsets, requireStable)
+  return { groupId, topics: answers, errorCode }
+}
+
+function topicsOf(
+  wanted: readonly WantedTopic[],
+  offsets: GroupOffsets | undefined,
+  requireStable: boolean,
+) {
   return wanted.map(({ name, partitionIndexes }) => ({
     name,
     topicId: zeroUuid,
     partitions: partitionIndexes.map((partition) =>
-      answer(partition, committed?.get(name, partition)),
+      answer(name, partition, offsets, requireStable),
     ),
   }))
 }
 
-function allTopics(
-  entries: Iterable<{ topic: string; partition: number; value: CommittedOffset }>,
-) {
-  const byTopic = new Map<string, ReturnType<typeof answer>[]>()
-  for (const { topic, partition, value } of entries) {
-    const partitions = byTopic.get(topic) ?? []
-    partitions.push(answer(partition, value))
-    byTopic.set(topic, partitions)
+function allTopics(offsets: GroupOffsets | undefined): WantedTopic[] {
+  const byTopic = new Map<string, number[]>()
+  for (const { topic, partition } of offsets?.committed() ?? []) {
+    const partitions = byTopic.get(topic)
+    if (partitions) partitions.push(partition)
+    else byTopic.set(topic, [partition])
   }
-  return [...byTopic].map(([name, partitions]) => ({ name, topicId: zeroUuid, partitions }))
+  return [...byTopic].map(([name, partitionIndexes]) => ({ name, partitionIndexes }))
 }
 
 /** Nothing committed is no error: the offset is -1. */
-function answer(partitionIndex: number, value: CommittedOffset | undefined) {
+function answer(
+  topic: string,
+  partitionIndex: number,
+  offsets: GroupOffsets | undefined,
+  requireStable: boolean,
+) {
+  const isUnstable = requireStable && offsets?.isUnstable(topic, partitionIndex) === true
+  const value = isUnstable ? undefined : offsets?.get(topic, partitionIndex)
   return {
     partitionIndex,
     committedOffset: value?.offset ?? -1,
     committedLeaderEpoch: value?.leaderEpoch ?? -1,
     metadata: value?.metadata ?? '',
-    errorCode: ErrorCode.none,
+    errorCode: isUnstable ? ErrorCode.unstableOffsetCommit : ErrorCode.none,
   }
 }

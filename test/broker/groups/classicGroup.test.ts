@@ -147,7 +147,7 @@ describe('a classic group', () => {
     group.takeAnswers()
     group.commit(stale, 6)
     expect(group.takeAnswers()).toEqual(['a commit ILLEGAL_GENERATION'])
-    const committed = group.coordinator.committed(groupId)!.get('t', 0)
+    const committed = group.coordinator.offsets.of(groupId)!.get('t', 0)
     expect(committed).toMatchObject({ offset: 5 })
   })
 
@@ -157,10 +157,10 @@ describe('a classic group', () => {
     group.takeAnswers()
     group.commit(client('a'), 5)
     expect(group.takeAnswers()).toEqual([])
-    expect(group.coordinator.committed(groupId)!.get('t', 0)).toBeUndefined()
+    expect(group.coordinator.offsets.of(groupId)!.get('t', 0)).toBeUndefined()
     group.completeAppend(ErrorCode.kafkaStorageError)
     expect(group.takeAnswers()).toEqual(['a commit KAFKA_STORAGE_ERROR'])
-    expect(group.coordinator.committed(groupId)!.get('t', 0)).toBeUndefined()
+    expect(group.coordinator.offsets.of(groupId)!.get('t', 0)).toBeUndefined()
   })
 
   it('sends everyone to join again when the assignment cannot be stored', () => {
@@ -234,16 +234,18 @@ describe('a classic group', () => {
   it('is empty when the last member has left, and can be deleted then', () => {
     const { group, client, state } = start({ a: {} })
     settle(group, [client('a')])
-    group.coordinator.deleteGroup(-1, groupId)
+    group.coordinator.offsets.deleteGroup(-1, groupId)
     expect(group.coordinator.takeEffects()).toEqual([
       { type: 'written', requestId: -1, errorCodes: [ErrorCode.nonEmptyGroup] },
     ])
     group.leave(client('a'))
     group.completeAllAppends()
     expect(state()).toBe('Empty')
-    group.coordinator.deleteGroup(-1, groupId)
-    const [append] = group.coordinator.takeEffects()
-    expect(append).toMatchObject({ type: 'append', records: [{ type: 'group', value: null }] })
+    group.coordinator.offsets.deleteGroup(-1, groupId)
+    group.perform()
+    expect(state(), 'not before that is durable').toBe('Empty')
+    group.completeAllAppends()
+    expect(group.log.at(-1)).toMatchObject({ type: 'group', value: null })
     expect(state()).toBeUndefined()
   })
 })

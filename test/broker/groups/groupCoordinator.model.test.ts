@@ -7,6 +7,7 @@ import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   GroupSimulation,
+  generousLimits,
   groupId,
   partitionCount,
   type SimulatedClient,
@@ -110,10 +111,13 @@ function expectRestorable(group: GroupSimulation): void {
       minSessionTimeoutMs: 1,
       maxSessionTimeoutMs: 1_000_000,
       maxOffsetMetadataBytes: 100,
+      ...generousLimits,
     },
     (prefix) => prefix,
   )
-  restored.restore(0, group.log)
+  const replay = restored.replay()
+  for (const [offset, record] of group.log.entries()) replay.record(record, -1, offset)
+  replay.finish(0, 0)
   const after = restored.group(groupId)!
   expect(after.state).toBe('Stable')
   expect(after.generationId).toBe(before.generationId)

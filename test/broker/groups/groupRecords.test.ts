@@ -24,6 +24,7 @@ const offsetRecord = fc.record({
       leaderEpoch: fc.integer({ min: -1, max: 1000 }),
       metadata: text,
       commitTimestampMs: fc.maxSafeNat(),
+      expireTimestampMs: fc.constant(-1),
     }),
   ),
 })
@@ -37,6 +38,7 @@ const groupRecord = fc.record({
       generation: int32,
       protocol: nullable(text),
       leader: nullable(text),
+      currentStateTimestampMs: fc.maxSafeNat(),
       members: fc.array(
         fc.record({
           memberId: text,
@@ -66,7 +68,13 @@ describe('group records', () => {
   })
 
   it('are those of Kafka', () => {
-    const value = { offset: 258, leaderEpoch: 5, metadata: 'm', commitTimestampMs: 1 }
+    const value = {
+      offset: 258,
+      leaderEpoch: 5,
+      metadata: 'm',
+      commitTimestampMs: 1,
+      expireTimestampMs: -1,
+    }
     const record = { type: 'offset', groupId: 'g', topic: 't', partition: 3, value } as const
     const encoded = encodeGroupRecord(record, 0)
     expect(encoded.key.toString('hex')).toBe('000100016700017400000003')

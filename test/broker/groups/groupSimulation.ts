@@ -10,6 +10,11 @@ import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 
 export const groupId = 'g'
 export const partitionCount = 4
+export const generousLimits = {
+  maxMemberBytes: 1_000_000,
+  maxGroups: 100,
+  offsetsRetentionMs: 1_000_000_000,
+}
 
 export interface ClientOptions {
   readonly groupInstanceId?: string
@@ -68,6 +73,7 @@ export class GroupSimulation {
         minSessionTimeoutMs: 1,
         maxSessionTimeoutMs: 1_000_000,
         maxOffsetMetadataBytes: 100,
+        ...generousLimits,
       },
       (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
     )
@@ -120,7 +126,7 @@ export class GroupSimulation {
       requireKnownMemberId: options.requireKnownMemberId ?? false,
       supportsSkippingAssignment: options.supportsSkippingAssignment ?? true,
     })
-    this.#perform()
+    this.perform()
   }
 
   /** The leader shares the partitions out among the members it was told of. */
@@ -141,7 +147,7 @@ export class GroupSimulation {
       protocolName: null,
       assignments: client.leads ? assignments : [],
     })
-    this.#perform()
+    this.perform()
   }
 
   heartbeat(client: SimulatedClient): number {
@@ -155,16 +161,22 @@ export class GroupSimulation {
     const [code] = this.coordinator.leave(this.nowMs, groupId, [identity(client)])
     this.answers.push(`${client.name} leave ${errorName(code!)}`)
     this.restart(client)
-    this.#perform()
+    this.perform()
   }
 
   commit(client: SimulatedClient, offset: number): void {
     const id = this.#request(client, 'commit', client.generationId)
-    const value = { offset, leaderEpoch: 0, metadata: '', commitTimestampMs: 0 }
+    const value = {
+      offset,
+      leaderEpoch: 0,
+      metadata: '',
+      commitTimestampMs: 0,
+      expireTimestampMs: -1,
+    }
     const offsets = [{ topic: 't', partition: 0, value }]
-    const { generationId } = client
-    this.coordinator.commit(this.nowMs, id, groupId, identity(client), generationId, offsets)
-    this.#perform()
+    const committer = { ...identity(client), generationId: client.generationId, apiVersion: 9 }
+    this.coordinator.offsets.commit(this.nowMs, id, groupId, committer, offsets)
+    this.perform()
   }
 
   /** The client's process starts again: it knows nothing of before. */
@@ -180,9 +192,10 @@ export class GroupSimulation {
   completeAppend(errorCode: number = ErrorCode.none): void {
     const append = this.#appends.shift()
     if (!append) return
+    const baseOffset = this.log.length
     if (errorCode === ErrorCode.none) this.log.push(...append.records)
-    this.coordinator.appended(this.nowMs, append.appendId, errorCode)
-    this.#perform()
+    this.coordinator.appended(this.nowMs, append.appendId, { errorCode, baseOffset })
+    this.perform()
   }
 
   completeAllAppends(): void {
@@ -196,7 +209,7 @@ export class GroupSimulation {
       this.nowMs = Math.max(this.nowMs, this.#wakeAtMs)
       this.#wakeAtMs = Number.POSITIVE_INFINITY
       this.coordinator.wake(this.nowMs, groupId)
-      this.#perform()
+      this.perform()
     }
     this.nowMs = until
   }
@@ -219,13 +232,15 @@ export class GroupSimulation {
     return pending!
   }
 
-  #perform(): void {
+  /** Does what the coordinator asks for. */
+  perform(): void {
     for (const effect of this.coordinator.takeEffects()) {
       if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'synced')
         this.#synced(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'written') {
-        this.#written(this.#answered(effect.requestId), effect.errorCodes)
+        if (effect.requestId >= 0)
+          this.#written(this.#answered(effect.requestId), effect.errorCodes)
       } else if (effect.type === 'append') this.#appends.push(effect)
       else this.#wakeAtMs = effect.atMs
     }

@@ -45,6 +45,7 @@ const requests: Record<string, (version: number) => object> = {
     version < 8
       ? { groupId: 'alone', topics: [{ name: 't', partitionIndexes: [0] }] }
       : { groups: [{ groupId: 'alone', topics: [{ name: 't', partitionIndexes: [0] }] }] },
+  OffsetDelete: () => ({ groupId: 'alone', topics: [] }),
   FindCoordinator: (version) => (version < 4 ? { key: group } : { coordinatorKeys: [group] }),
   JoinGroup: (version) => ({
     groupId: `join-${version}`,
