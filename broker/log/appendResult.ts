@@ -1,6 +1,7 @@
 // What an append is asked for and answered with: the words between the log and its callers.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { VerificationGuard } from './transactionVerification.ts'
 
 /**
  * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
@@ -13,6 +14,12 @@ export interface AppendOptions {
   /** The epoch of the leadership under which this is appended; not used for `replication`. */
   readonly leaderEpoch: number
   readonly origin: AppendOrigin
+  /**
+   * From `PartitionLog.verificationFor`, when it gave one: the coordinator has been asked since. A
+   * client's batch that opens a transaction is refused without it, and any batch with one that has
+   * been overtaken by a marker.
+   */
+  readonly verification?: VerificationGuard | undefined
 }
 
 export interface AppendResult {

@@ -73,3 +73,8 @@ export function wholeBatches(
     end += size
   }
 }
+
+/** The offset after the last batch in `bytes`, which holds whole batches only, and at least one. */
+export function endOfBatches(bytes: Buffer): number {
+  return wholeBatches(bytes, 0, bytes.length, Number.MAX_SAFE_INTEGER).nextOffset
+}

@@ -1,71 +1,25 @@
-// The indexes of segments that are no longer appended to, kept in memory up to a number of bytes for
-// the whole process: at most 20 bytes for each 4096 of log in use, and never more than the bound, however
-// long the log. The least recently used go first; they are read from their files again.
+// What is kept in memory of the segments that are no longer appended to, bounded for the whole process:
+// at most 20 bytes for each 4096 of log in use, 34 for each aborted transaction, and never more than
+// the bounds, however long the logs.
 
+import { LoadedIndexes } from './loadedIndexes.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
+import type { TransactionIndex } from './transactionIndex.ts'
 
 const defaultMaxBytes = 64 * 1024 * 1024
+/** Apart from the others, which a search for aborted transactions would else push out. */
+const defaultMaxTransactionBytes = 16 * 1024 * 1024
 
 export class IndexCache {
-  readonly #maxBytes: number
-  /** Least recently used first. Keys are segments. */
-  readonly #loaded = new Map<object, SegmentIndexes>()
-  readonly #loading = new Map<object, Promise<SegmentIndexes>>()
-  #bytes = 0
+  readonly indexes: LoadedIndexes<SegmentIndexes>
+  readonly transactions = new LoadedIndexes<TransactionIndex>(defaultMaxTransactionBytes)
 
   constructor(maxBytes = defaultMaxBytes) {
-    this.#maxBytes = maxBytes
+    this.indexes = new LoadedIndexes(maxBytes)
   }
 
-  /** The bytes of all indexes kept. */
+  /** The bytes of everything kept. */
   get sizeInBytes(): number {
-    return this.#bytes
-  }
-
-  get(
-    segment: object,
-    load: () => Promise<SegmentIndexes>,
-  ): SegmentIndexes | Promise<SegmentIndexes> {
-    const indexes = this.#loaded.get(segment)
-    if (indexes) {
-      this.#loaded.delete(segment)
-      this.#loaded.set(segment, indexes)
-      return indexes
-    }
-    const underWay = this.#loading.get(segment)
-    if (underWay) return underWay
-    const loading = this.#load(segment, load)
-    this.#loading.set(segment, loading)
-    return loading
-  }
-
-  put(segment: object, indexes: SegmentIndexes): void {
-    this.drop(segment)
-    this.#loaded.set(segment, indexes)
-    this.#bytes += indexes.sizeInBytes
-    for (const oldest of this.#loaded.keys()) {
-      if (this.#bytes <= this.#maxBytes || oldest === segment) break
-      this.drop(oldest)
-    }
-  }
-
-  /** Forgets a segment: its file is closed, or its entries have changed. */
-  drop(segment: object): void {
-    this.#loading.delete(segment)
-    const indexes = this.#loaded.get(segment)
-    if (!indexes) return
-    this.#loaded.delete(segment)
-    this.#bytes -= indexes.sizeInBytes
-  }
-
-  async #load(segment: object, load: () => Promise<SegmentIndexes>): Promise<SegmentIndexes> {
-    try {
-      const indexes = await load()
-      // Dropped meanwhile: the segment is closed, and must not be held by its indexes.
-      if (this.#loading.has(segment)) this.put(segment, indexes)
-      return indexes
-    } finally {
-      this.#loading.delete(segment)
-    }
+    return this.indexes.sizeInBytes + this.transactions.sizeInBytes
   }
 }

@@ -16,6 +16,13 @@ export interface IndexCounts {
   readonly times: number
 }
 
+/** An index as it lies in its file: entries of one size, in order. */
+export interface SavableIndex {
+  readonly sizeInBytes: number
+  /** The bytes of the entries from number `entry` on. */
+  copyFrom(entry: number): Buffer
+}
+
 const noBytes = Buffer.alloc(0)
 
 /** The sound part of both index files; `whole` when that is all of them. */
@@ -69,7 +76,7 @@ export async function loadOrRebuildIndexes(
 export async function saveIndex(
   disk: Disk,
   path: string,
-  index: OffsetIndex | TimeIndex,
+  index: SavableIndex,
   savedEntries: number,
 ): Promise<void> {
   const entries = index.copyFrom(savedEntries)

@@ -60,6 +60,8 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number
   /** producer.id.expiration.ms: how long an idle producer's sequence numbers are remembered. */
   readonly producerIdExpirationMs: number
+  /** transaction.partition.verification.enable: see transactionVerification.ts. */
+  readonly transactionVerification: boolean
   readonly flush: FlushPolicy
   /** Bytes appended and not yet written at which further appends wait. */
   readonly maxPendingBytes: number
@@ -90,6 +92,7 @@ export const defaultLogConfig: LogConfig = {
   maxCompactionLagMs: forever,
   fileDeleteDelayMs: 60_000,
   producerIdExpirationMs: dayMs,
+  transactionVerification: true,
   flush: 'group',
   maxPendingBytes: 32 * 1024 * 1024,
 }

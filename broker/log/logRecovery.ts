@@ -26,6 +26,8 @@ import {
   segmentSuffixes,
 } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
+import { TransactionIndex } from './transactionIndex.ts'
+import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk
@@ -59,6 +61,7 @@ interface Walked {
   readonly scan: RecoveryScan
   readonly indexes: SegmentIndexes
   readonly savedEntries: IndexCounts
+  readonly transactions: SavedTransactions
   readonly firstTimestampMs: number | undefined
 }
 
@@ -173,26 +176,46 @@ class LogRecovery {
           : SegmentIndexes.empty(baseOffset, config.indexIntervalBytes)
       const position = indexes.rewind(walkFrom)
       const savedEntries = { offsets: indexes.offsets.count, times: indexes.times.count }
+      const transactions = await this.#savedTransactions(baseOffset)
       const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: this.#recoveryPoint }
       let firstTimestampMs: number | undefined
       const scan = new RecoveryScan(start, (batch, at) => {
         if (at === 0) firstTimestampMs = batch.maxTimestamp
-        this.#visit(batch, at, indexes)
+        this.#visit(batch, at, indexes, transactions)
       })
       await runScan(file, scan)
       // A killed process leaves in the system's memory what it had not synced: records, or that they
       // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
       if (scan.nextOffset > this.#recoveryPoint || isLast) await file.sync()
-      return { baseOffset, path, scan, indexes, savedEntries, firstTimestampMs }
+      return { baseOffset, path, scan, indexes, savedEntries, transactions, firstTimestampMs }
     } finally {
       await file.close()
     }
   }
 
-  #visit(batch: RecordBatch, position: number, indexes: SegmentIndexes): void {
+  /** Those that ended below what is replayed; the others will be found again. */
+  async #savedTransactions(baseOffset: number): Promise<SavedTransactions> {
+    const { disk, directory } = this.#options
+    if (baseOffset < this.#replayFrom) {
+      const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
+      index.truncateFromOffset(this.#replayFrom)
+      return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
+    }
+    const path = join(directory, segmentFileName(baseOffset, '.txnindex'))
+    const savedEntries = (await disk.stat(path)) === undefined ? undefined : 0
+    return { index: TransactionIndex.empty(), savedEntries }
+  }
+
+  #visit(
+    batch: RecordBatch,
+    position: number,
+    indexes: SegmentIndexes,
+    transactions: SavedTransactions,
+  ): void {
     indexes.observe(batch.lastOffset, batch.maxTimestamp, position, batch.sizeInBytes)
     if (batch.baseOffset < this.#replayFrom) return
-    this.#producers.append(batch, this.#options.nowMs)
+    const completed = this.#producers.append(batch, this.#options.nowMs)
+    if (completed && !completed.isCommit) transactions.index.append(completed)
     this.#epochs.assign(batch.partitionLeaderEpoch, batch.baseOffset)
   }
 
@@ -295,7 +318,7 @@ class LogRecovery {
     }
   }
 
-  #segment({ baseOffset, scan, indexes, savedEntries }: Walked): Segment {
+  #segment({ baseOffset, scan, indexes, savedEntries, transactions }: Walked): Segment {
     const { disk, directory, cache, config } = this.#options
     return new Segment({
       disk,
@@ -305,6 +328,7 @@ class LogRecovery {
       nextOffset: scan.nextOffset,
       indexes,
       savedEntries,
+      transactions,
       cache,
       indexIntervalBytes: config.indexIntervalBytes,
     })

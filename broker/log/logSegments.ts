@@ -3,7 +3,7 @@
 // limits come from the log.
 
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { ReadLimits, TimestampedOffset } from './readResult.ts'
+import type { AbortedTransaction, ReadLimits, TimestampedOffset } from './readResult.ts'
 import type { Segment } from './segment.ts'
 import { firstAtOrAfter, firstWithMaxTimestamp, type OffsetRange } from './timestampSearch.ts'
 
@@ -77,6 +77,16 @@ export class LogSegments {
       if (bytes.length > 0 || segment.nextOffset > offset) return bytes
     }
     return noBytes
+  }
+
+  /** The aborted transactions with records from `offset` on and below `endOffset`. */
+  async abortedTransactions(offset: number, endOffset: number): Promise<AbortedTransaction[]> {
+    const found: AbortedTransaction[] = []
+    for (const segment of this.#list.slice(this.#find(offset))) {
+      const index = await segment.abortedTransactions()
+      if (index.collect(offset, endOffset, found)) break
+    }
+    return found
   }
 
   /** The first record of the range at or after the timestamp. */

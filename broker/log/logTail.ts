@@ -2,20 +2,22 @@
 // place, and decides when a new segment begins. A state machine that runs ahead of the disk: what it
 // has accepted may still be waiting to be written, so nothing it says may be shown to a reader.
 
-import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import {
-  RecordBatch,
-  recordBatchOverheadBytes,
-  validateBatch,
-} from '../../protocol/kafka/recordBatch.ts'
+import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
+import { checkHeader, type Refusal, refuse } from './appendChecks.ts'
 import type { AppendOptions } from './appendResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
 import { encodeProducerSnapshot } from './producerSnapshot.ts'
 import type { ProducerEntry, ProducerState } from './producerState.ts'
 import { type ActiveSegment, type Incoming, shouldRoll } from './rollPolicy.ts'
+import type { AbortedTransactionEntry } from './transactionIndex.ts'
+import {
+  type TransactionalProducer,
+  TransactionVerification,
+  type VerificationGuard,
+} from './transactionVerification.ts'
 
 /** A new segment begins: its base offset, and the producer state at that offset for a snapshot. */
 export interface Roll {
@@ -24,7 +26,7 @@ export interface Roll {
 }
 
 export type AppendDecision =
-  | { readonly kind: 'refused'; readonly errorCode: number; readonly message: string }
+  | Refusal
   | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly lastOffset: number }
   | {
       readonly kind: 'accepted'
@@ -35,15 +37,17 @@ export type AppendDecision =
       readonly roll: Roll | undefined
       /** The text of the leader epoch checkpoint, when it has to be written first. */
       readonly leaderEpochs: Buffer | undefined
+      /** The transactions that these batches abort. */
+      readonly aborted: readonly AbortedTransactionEntry[]
     }
 
-type Refusal = Extract<AppendDecision, { kind: 'refused' }>
 type SizedBatches = { readonly batches: RecordBatch[]; readonly incoming: Incoming }
 
 export class LogTail {
   #config: LogConfig
   readonly producers: ProducerState
   readonly epochs: LeaderEpochs
+  readonly #verification = new TransactionVerification()
   #nextOffset: number
   #segment: ActiveSegment
 
@@ -84,25 +88,38 @@ export class LogTail {
     return this.#startSegment(this.#nextOffset, nowMs)
   }
 
+  /**
+   * What a client's batch needs to open a transaction here. Undefined when the transaction is open
+   * already, or when nothing has to be verified.
+   */
+  verificationFor(producer: TransactionalProducer, nowMs: number): VerificationGuard | undefined {
+    const { producerId, producerEpoch, supportsEpochBump } = producer
+    // Transaction version 2 leaves it to the broker to make the partition part of the transaction.
+    if (!this.#config.transactionVerification && !supportsEpochBump) return undefined
+    if (this.producers.isInTransaction(producerId, producerEpoch)) return undefined
+    return this.#verification.begin(producer, nowMs)
+  }
+
   append(bytes: Buffer, options: AppendOptions, nowMs: number): AppendDecision {
-    const checked = this.#checkHeaders(bytes, options)
+    const checked = this.#checkHeaders(bytes, options, nowMs)
     if ('kind' in checked) return checked
     const { batches, incoming } = checked
-    const repeated = options.origin === 'client' ? this.#checkFirst(batches) : undefined
-    if (repeated) return repeated
+    const decided = this.#checkFirst(batches, options)
+    if (decided) return decided
     const stampMs = this.#stampMs(options, nowMs)
     const timed = stampMs < 0 ? incoming : { ...incoming, maxTimestampMs: stampMs }
     const roll = shouldRoll(this.#segment, timed, this.#config, nowMs)
       ? { baseOffset: this.#baseOffset(batches, options), snapshot: this.#snapshot(nowMs) }
       : undefined
-    const refusal = this.#apply(batches, options, stampMs, nowMs)
+    const aborted: AbortedTransactionEntry[] = []
+    const refusal = this.#apply(batches, options, stampMs, nowMs, aborted)
     if (refusal) return refusal
     if (roll) this.#segment = emptySegment(roll.baseOffset, nowMs)
-    return this.#accept(batches, incoming, stampMs, roll)
+    return this.#accept(batches, incoming, stampMs, roll, aborted)
   }
 
   /** The headers alone: sizes, magic, CRC, counts, offsets where they are given. */
-  #checkHeaders(bytes: Buffer, options: AppendOptions): Refusal | SizedBatches {
+  #checkHeaders(bytes: Buffer, { origin }: AppendOptions, nowMs: number): Refusal | SizedBatches {
     const batches: RecordBatch[] = []
     let nextOffset = this.#nextOffset
     let maxTimestampMs = -1
@@ -111,15 +128,18 @@ export class LogTail {
         return refuse(ErrorCode.corruptMessage, 'record batch cut short')
       }
       const batch = new RecordBatch(bytes, at)
-      const refusal = this.#checkHeader(batch, options, nextOffset)
+      const refusal = checkHeader(batch, origin, nextOffset, this.#config, nowMs)
       if (refusal) return refusal
       nextOffset =
-        options.origin === 'replication' ? batch.nextOffset : nextOffset + batch.lastOffsetDelta + 1
+        origin === 'replication' ? batch.nextOffset : nextOffset + batch.lastOffsetDelta + 1
       if (batch.maxTimestamp > maxTimestampMs) maxTimestampMs = batch.maxTimestamp
       batches.push(batch)
       at += batch.sizeInBytes
     }
     if (batches.length === 0) return refuse(ErrorCode.invalidRecord, 'no record batch')
+    if (origin !== 'replication' && batches.length > 1 && batches.some((each) => each.isControl)) {
+      return refuse(ErrorCode.invalidRecord, 'a control batch is appended alone')
+    }
     if (bytes.length > this.#config.segmentBytes) {
       return refuse(ErrorCode.recordListTooLarge, `${bytes.length} bytes do not fit in a segment`)
     }
@@ -127,45 +147,20 @@ export class LogTail {
     return { batches, incoming: { sizeBytes: bytes.length, lastOffset, maxTimestampMs } }
   }
 
-  #checkHeader(
-    batch: RecordBatch,
-    { origin }: AppendOptions,
-    nextOffset: number,
-  ): Refusal | undefined {
-    const { maxMessageBytes, messageTimestampType } = this.#config
-    if (origin === 'client' && batch.isComplete() && batch.sizeInBytes > maxMessageBytes) {
-      const size = `${batch.sizeInBytes} bytes, max.message.bytes is ${maxMessageBytes}`
-      return refuse(ErrorCode.messageTooLarge, `record batch of ${size}`)
-    }
-    try {
-      validateBatch(batch, { maxBytes: Number.MAX_SAFE_INTEGER })
-    } catch (error) {
-      if (!(error instanceof MalformedError)) throw error
-      const code = batch.isCrcValid() ? ErrorCode.invalidRecord : ErrorCode.corruptMessage
-      return refuse(code, error.message)
-    }
-    if (origin === 'replication') {
-      if (batch.baseOffset >= nextOffset) return undefined
-      return refuse(ErrorCode.invalidRecord, `offset ${batch.baseOffset} after ${nextOffset - 1}`)
-    }
-    return origin === 'client' ? checkClientBatch(batch, messageTimestampType) : undefined
-  }
-
   /**
    * The first batch decides what the whole append is: new, or sent before. A client repeats what it
    * sent as it was, so an append that is partly new is nothing any client sends.
    */
-  #checkFirst(batches: RecordBatch[]): AppendDecision | undefined {
-    const { errorCode, duplicate } = this.producers.check(batches[0]!)
-    if (errorCode !== ErrorCode.none) return this.#refuseSequence(batches[0]!, errorCode)
-    if (duplicate === undefined) return undefined
-    let lastOffset = duplicate.lastOffset
+  #checkFirst(batches: RecordBatch[], options: AppendOptions): AppendDecision | undefined {
+    if (options.origin === 'replication') return undefined
+    const first = batches[0]!
+    const duplicate = options.origin === 'client' ? this.producers.findDuplicate(first) : undefined
+    if (duplicate === undefined) return this.#checkNext(first, options)
+    let { lastOffset } = duplicate
     for (const batch of batches.slice(1)) {
-      const check = this.producers.check(batch)
-      if (!check.duplicate) {
-        return this.#refuseSequence(batch, ErrorCode.outOfOrderSequenceNumber)
-      }
-      lastOffset = check.duplicate.lastOffset
+      const next = this.producers.findDuplicate(batch)
+      if (!next) return this.#refuseBatch(batch, ErrorCode.outOfOrderSequenceNumber)
+      lastOffset = next.lastOffset
     }
     return {
       kind: 'duplicate',
@@ -174,23 +169,54 @@ export class LogTail {
     }
   }
 
+  /** Whether the producer may write this batch now. */
+  #checkNext(batch: RecordBatch, options: AppendOptions): Refusal | undefined {
+    if (batch.producerId < 0) return undefined
+    const guard = this.#verification.guardOf(batch.producerId)
+    if (!this.#isVerified(batch, options, guard)) {
+      return refuse(
+        ErrorCode.invalidTxnState,
+        `producer ${batch.producerId} has no open transaction here, and none was verified`,
+      )
+    }
+    const errorCode =
+      options.origin === 'client'
+        ? this.producers.checkClient(batch, guard)
+        : this.producers.checkCoordinator(batch)
+    return errorCode === ErrorCode.none ? undefined : this.#refuseBatch(batch, errorCode)
+  }
+
+  #isVerified(
+    batch: RecordBatch,
+    { origin, verification }: AppendOptions,
+    guard: VerificationGuard | undefined,
+  ): boolean {
+    if (!batch.isTransactional || batch.isControl || !this.#config.transactionVerification) {
+      return true
+    }
+    if (this.producers.isInTransaction(batch.producerId, batch.producerEpoch)) return true
+    if (verification === undefined) return origin === 'coordinator'
+    return verification === guard
+  }
+
   /** Gives offsets and remembers the producers: of all batches, or, when one is refused, of none. */
   #apply(
     batches: RecordBatch[],
     options: AppendOptions,
     stampMs: number,
     nowMs: number,
+    aborted: AbortedTransactionEntry[],
   ): Refusal | undefined {
     const before: [producerId: number, entry: ProducerEntry | undefined][] = []
     let offset = this.#nextOffset
     for (const [number, batch] of batches.entries()) {
-      if (number > 0 && options.origin === 'client') {
-        const { errorCode, duplicate } = this.producers.check(batch)
-        if (errorCode !== ErrorCode.none || duplicate !== undefined) {
+      if (number > 0 && options.origin !== 'replication') {
+        const refusal = this.#checkNext(batch, options)
+        if (refusal) {
           for (const [producerId, entry] of before.reverse()) {
             this.producers.restore(producerId, entry)
           }
-          return this.#refuseSequence(batch, errorCode || ErrorCode.outOfOrderSequenceNumber)
+          return refusal
         }
       }
       if (options.origin !== 'replication') {
@@ -201,7 +227,9 @@ export class LogTail {
       if (batches.length > 1 && batch.producerId >= 0) {
         before.push([batch.producerId, this.producers.get(batch.producerId)])
       }
-      this.producers.append(batch, nowMs)
+      const completed = this.producers.append(batch, nowMs)
+      if (completed && !completed.isCommit) aborted.push(completed)
+      if (batch.isTransactional) this.#verification.end(batch.producerId)
       offset = batch.nextOffset
     }
     return undefined
@@ -212,6 +240,7 @@ export class LogTail {
     incoming: Incoming,
     stampMs: number,
     roll: Roll | undefined,
+    aborted: readonly AbortedTransactionEntry[],
   ): AppendDecision {
     const first = batches[0]!
     const { lastOffset, sizeBytes } = incoming
@@ -234,6 +263,7 @@ export class LogTail {
       logAppendTimeMs: stampMs,
       roll,
       leaderEpochs: epochsChanged ? this.epochs.encode() : undefined,
+      aborted,
     }
   }
 
@@ -244,6 +274,7 @@ export class LogTail {
 
   #snapshot(nowMs: number): Buffer {
     this.producers.expire(nowMs)
+    this.#verification.expire(nowMs, this.#config.producerIdExpirationMs)
     return encodeProducerSnapshot(this.producers)
   }
 
@@ -256,7 +287,7 @@ export class LogTail {
     return own ? nowMs : -1
   }
 
-  #refuseSequence(batch: RecordBatch, errorCode: number): Refusal {
+  #refuseBatch(batch: RecordBatch, errorCode: number): Refusal {
     const { producerId, producerEpoch, baseSequence } = batch
     const entry = this.producers.get(producerId)
     const last = entry?.batches.at(-1)?.lastSequence ?? -1
@@ -268,21 +299,6 @@ export class LogTail {
   }
 }
 
-function checkClientBatch(
-  batch: RecordBatch,
-  timestampType: LogConfig['messageTimestampType'],
-): Refusal | undefined {
-  if (batch.isControl) return refuse(ErrorCode.invalidRecord, 'clients write no control batches')
-  if (batch.recordCount !== batch.lastOffsetDelta + 1) {
-    const counts = `${batch.recordCount} records in ${batch.lastOffsetDelta + 1} offsets`
-    return refuse(ErrorCode.invalidRecord, counts)
-  }
-  if (batch.timestampType === 'logAppend' && timestampType === 'CreateTime') {
-    return refuse(ErrorCode.invalidTimestamp, 'a client must not send log append times')
-  }
-  return undefined
-}
-
 function emptySegment(baseOffset: number, nowMs: number): ActiveSegment {
   return {
     baseOffset,
@@ -291,8 +307,4 @@ function emptySegment(baseOffset: number, nowMs: number): ActiveSegment {
     firstTimestampMs: undefined,
     indexesFull: false,
   }
-}
-
-function refuse(errorCode: number, message: string): Refusal {
-  return { kind: 'refused', errorCode, message }
 }

@@ -5,6 +5,7 @@
 
 import { type Flushable, GroupFlush } from './groupFlush.ts'
 import type { Roll } from './logTail.ts'
+import type { AbortedTransactionEntry } from './transactionIndex.ts'
 
 /** One append on its way to the disk, or (with no bytes) something that waits for those before it. */
 export interface PendingAppend extends Flushable {
@@ -12,6 +13,8 @@ export interface PendingAppend extends Flushable {
   readonly bytes: Buffer
   readonly roll: Roll | undefined
   readonly leaderEpochs: Buffer | undefined
+  /** The transactions that a marker among the bytes aborts. */
+  readonly aborted: readonly AbortedTransactionEntry[]
   /** True: stable by the flush policy. False: the log has failed. */
   readonly done: (stable: boolean) => void
 }
@@ -20,7 +23,7 @@ export interface PendingAppend extends Flushable {
 export interface WriterTarget {
   startSegment(roll: Roll): Promise<void>
   saveLeaderEpochs(content: Buffer): Promise<void>
-  write(chunks: readonly Buffer[]): Promise<void>
+  write(chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]): Promise<void>
   /** What was written is synced as far as the policy wants it: readers may have it. */
   makeStable(): Promise<void>
   /** Called once. */
@@ -64,7 +67,15 @@ export class LogWriter {
     const { roll, leaderEpochs } = first
     const startsSegment = roll !== undefined
     return new Promise((done) => {
-      this.submit({ bytes: nothing, sizeBytes: 0, startsSegment, roll, leaderEpochs, done })
+      this.submit({
+        bytes: nothing,
+        sizeBytes: 0,
+        startsSegment,
+        roll,
+        leaderEpochs,
+        aborted: [],
+        done,
+      })
     })
   }
 
@@ -94,14 +105,16 @@ export class LogWriter {
 
   async #flush(group: readonly PendingAppend[]): Promise<void> {
     const chunks: Buffer[] = []
-    for (const { roll, leaderEpochs, bytes } of group) {
+    const allAborted: AbortedTransactionEntry[] = []
+    for (const { roll, leaderEpochs, bytes, aborted } of group) {
       if (roll) await this.#target.startSegment(roll)
       // Before the batches of the epoch: a replica that knows the records must know their epoch.
       if (leaderEpochs) await this.#target.saveLeaderEpochs(leaderEpochs)
       if (bytes.length > 0) chunks.push(bytes)
+      if (aborted.length > 0) allAborted.push(...aborted)
     }
     if (chunks.length === 0) return
-    await this.#target.write(chunks)
+    await this.#target.write(chunks, allAborted)
     await this.#target.makeStable()
   }
 

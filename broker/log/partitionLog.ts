@@ -15,18 +15,21 @@ import { IndexCache } from './indexCache.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { LogError, writeFailed } from './logError.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
+import { LogReader, type LogView } from './logReader.ts'
 import { type RecoveredLog, recoverLog } from './logRecovery.ts'
 import { LogSegments } from './logSegments.ts'
 import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
 import { LogWriter } from './logWriter.ts'
 import { encodeProducerSnapshot } from './producerSnapshot.ts'
-import type { ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
+import type { ProducerEntry } from './producerState.ts'
+import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { RemovedSegments } from './removedSegments.ts'
 import { findExpired } from './retention.ts'
 import { Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
-import type { OffsetRange } from './timestampSearch.ts'
+import type { AbortedTransactionEntry } from './transactionIndex.ts'
+import type { TransactionalProducer, VerificationGuard } from './transactionVerification.ts'
 
 export interface PartitionLogOptions {
   readonly disk: Disk
@@ -67,6 +70,7 @@ export class PartitionLog {
   readonly #heldBack: HeldBack[] = []
   readonly #housekeeping: LogHousekeeping
   readonly #removed: RemovedSegments
+  readonly #reader = new LogReader(() => this.#look())
   #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
@@ -125,6 +129,13 @@ export class PartitionLog {
     return this.#highWatermark
   }
 
+  /** `read_committed` consumers read below this: every transaction there has ended for good. */
+  get lastStableOffset(): number {
+    const unstable = this.#tail.producers.transactions.firstOffset
+    if (unstable === undefined || unstable >= this.#highWatermark) return this.#highWatermark
+    return Math.max(unstable, this.logStartOffset)
+  }
+
   /** Bytes of all segments. */
   get size(): number {
     return this.#segments.sizeBytes
@@ -169,39 +180,40 @@ export class PartitionLog {
   }
 
   /** Whole batches from the one with `offset` on. At the end of what may be read: no bytes. */
-  async read(offset: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
-    const limit = options.upTo === 'logEnd' ? this.logEndOffset : this.#highWatermark
-    if (offset < this.logStartOffset || offset > this.logEndOffset) {
-      return this.#readResult(ErrorCode.offsetOutOfRange, noBytes)
-    }
-    if (offset >= limit) return this.#readResult(ErrorCode.none, noBytes)
-    try {
-      const bytes = await this.#segments.read(offset, {
-        maxBytes,
-        minOneBatch: options.minOneBatch ?? true,
-        offset: limit,
-        activeBytes:
-          limit <= this.#stableEnd ? this.#stablePosition : this.#segments.active.sizeBytes,
-      })
-      return this.#readResult(ErrorCode.none, bytes)
-    } catch (error) {
-      // Deleted under the read.
-      if (offset < this.logStartOffset) return this.#readResult(ErrorCode.offsetOutOfRange, noBytes)
-      throw error
-    }
+  read(offset: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
+    return this.#reader.read(offset, maxBytes, options)
   }
 
   /** The first record at or after the timestamp that may be read; undefined when there is none. */
-  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | undefined> {
-    return this.#segments.offsetForTimestamp(timestampMs, this.#readable)
+  offsetForTimestamp(
+    timestampMs: number,
+    upTo: ReadBound = 'highWatermark',
+  ): Promise<TimestampedOffset | undefined> {
+    return this.#reader.offsetForTimestamp(timestampMs, upTo)
   }
 
   /** The first record with the largest timestamp of all; undefined when no record has one. */
-  offsetOfMaxTimestamp(): Promise<TimestampedOffset | undefined> {
-    return this.#segments.offsetOfMaxTimestamp(this.#readable)
+  offsetOfMaxTimestamp(upTo: ReadBound = 'highWatermark'): Promise<TimestampedOffset | undefined> {
+    return this.#reader.offsetOfMaxTimestamp(upTo)
   }
 
-  /** Calls `listener` whenever the high watermark has moved. Returns what takes it away again. */
+  /**
+   * Taken before the transaction coordinator is asked whether the producer's transaction includes
+   * this partition, and handed to `append` after. Undefined when it need not be asked.
+   */
+  verificationFor(producer: TransactionalProducer): VerificationGuard | undefined {
+    return this.#tail.verificationFor(producer, this.#clock.nowMs())
+  }
+
+  /** What is known of every producer, for DescribeProducers. Not to be changed. */
+  producers(): IterableIterator<ProducerEntry> {
+    return this.#tail.producers.entries()
+  }
+
+  /**
+   * Calls `listener` whenever the high watermark has moved. The last stable offset never moves alone:
+   * a marker counts once it is below the watermark. Returns what takes the listener away again.
+   */
   onAppend(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -325,8 +337,16 @@ export class PartitionLog {
     await this.#disk.remove(removed)
   }
 
-  get #readable(): OffsetRange {
-    return { from: this.#logStartOffset, until: this.#highWatermark }
+  #look(): LogView {
+    return {
+      segments: this.#segments,
+      logStartOffset: this.#logStartOffset,
+      logEndOffset: this.logEndOffset,
+      highWatermark: this.#highWatermark,
+      lastStableOffset: this.lastStableOffset,
+      stableEnd: this.#stableEnd,
+      stablePosition: this.#stablePosition,
+    }
   }
 
   get #mustWait(): boolean {
@@ -350,6 +370,7 @@ export class PartitionLog {
         startsSegment: !isDuplicate && decision.roll !== undefined,
         roll: isDuplicate ? undefined : decision.roll,
         leaderEpochs: isDuplicate ? undefined : decision.leaderEpochs,
+        aborted: isDuplicate ? [] : decision.aborted,
         done: (stable) => resolve(stable ? this.#appendSuccess(decision) : this.#unusableResult()),
       })
     })
@@ -380,17 +401,6 @@ export class PartitionLog {
     return this.#offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  #readResult(errorCode: number, bytes: Buffer): ReadResult {
-    return {
-      errorCode,
-      bytes,
-      highWatermark: this.#highWatermark,
-      logStartOffset: this.logStartOffset,
-      lastStableOffset: this.#highWatermark,
-      abortedTransactions: undefined,
-    }
-  }
-
   /** Durably lets the log begin at `offset`, which is known to stay, and drops what lies below. */
   async #moveStart(offset: number): Promise<void> {
     if (offset > this.#logStartOffset) {
@@ -408,6 +418,7 @@ export class PartitionLog {
   #advanceHighWatermark(offset: number): void {
     if (offset <= this.#highWatermark) return
     this.#highWatermark = offset
+    this.#tail.producers.transactions.settle(offset)
     for (const listener of this.#listeners) listener()
   }
 
@@ -444,6 +455,7 @@ export class PartitionLog {
     this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
     // Only a truncation can have left it above the end.
     this.#highWatermark = Math.min(this.#highWatermark, nextOffset)
+    producers.transactions.settle(this.#highWatermark)
     this.#noteStable()
   }
 
@@ -452,7 +464,8 @@ export class PartitionLog {
       startSegment: (roll: Roll) => this.#startSegment(roll),
       saveLeaderEpochs: (content: Buffer) =>
         this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
-      write: (chunks: readonly Buffer[]) => this.#write(chunks),
+      write: (chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]) =>
+        this.#write(chunks, aborted),
       makeStable: async () => {
         if (this.#config.flush === 'group') await this.#segments.active.sync()
         this.#noteStable()
@@ -462,9 +475,13 @@ export class PartitionLog {
     }
   }
 
-  async #write(chunks: readonly Buffer[]): Promise<void> {
+  async #write(
+    chunks: readonly Buffer[],
+    aborted: readonly AbortedTransactionEntry[],
+  ): Promise<void> {
     const { active } = this.#segments
     await active.append(chunks)
+    active.noteAborted(aborted)
     if (active.indexesFull(this.#config.segmentIndexBytes)) {
       this.#tail.indexesFull(active.baseOffset)
     }

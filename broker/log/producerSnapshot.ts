@@ -53,7 +53,7 @@ export function decodeProducerSnapshot(
 
 function writeProducer(writer: ByteWriter, entry: ProducerEntry): number {
   if (entry.batches.length === 0) {
-    writeEntry(writer, entry, { lastSequence: -1, lastOffset: -1, offsetDelta: 0, timestampMs: -1 })
+    writeEntry(writer, entry, { lastSequence: noSequence, lastOffset: -1, offsetDelta: 0 })
     return 1
   }
   for (const batch of entry.batches) writeEntry(writer, entry, batch)
@@ -66,7 +66,7 @@ function writeEntry(writer: ByteWriter, entry: ProducerEntry, batch: ProducerBat
   writer.int32(batch.lastSequence)
   writer.int64(batch.lastOffset)
   writer.int32(batch.offsetDelta)
-  writer.int64(batch.timestampMs)
+  writer.int64(entry.lastTimestampMs)
   writer.int32(entry.coordinatorEpoch)
   writer.int64(entry.currentTxnFirstOffset)
 }
@@ -77,16 +77,17 @@ function readEntry(reader: ByteReader, state: ProducerState, nowMs: number): voi
   const lastSequence = reader.int32()
   const lastOffset = reader.int64()
   const offsetDelta = reader.int32()
-  const timestampMs = reader.int64()
+  const lastTimestampMs = reader.int64()
   const coordinatorEpoch = reader.int32()
   const currentTxnFirstOffset = reader.int64()
   const before = state.get(producerId)
   const kept = before?.producerEpoch === producerEpoch ? before.batches : []
-  const batch = { lastSequence, lastOffset, offsetDelta, timestampMs }
+  const batch = { lastSequence, lastOffset, offsetDelta }
   state.restore(producerId, {
     producerId,
     producerEpoch,
     coordinatorEpoch,
+    lastTimestampMs,
     currentTxnFirstOffset,
     seenMs: nowMs,
     batches:

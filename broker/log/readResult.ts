@@ -19,14 +19,17 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
+/**
+ * Consumers read up to the high watermark or, with `read_committed`, up to the last stable offset;
+ * followers up to the end of the log.
+ */
+export type ReadBound = 'highWatermark' | 'lastStable' | 'logEnd'
+
 export interface ReadOptions {
   /** Return the first batch even when it is larger than `maxBytes`. True unless said otherwise. */
   readonly minOneBatch?: boolean
-  /**
-   * Consumers read up to the high watermark (the default) or, with `read_committed`, up to the last
-   * stable offset; followers up to the end of the log.
-   */
-  readonly upTo?: 'highWatermark' | 'lastStable' | 'logEnd'
+  /** The high watermark unless said otherwise. */
+  readonly upTo?: ReadBound
 }
 
 /** How far a read may go. */

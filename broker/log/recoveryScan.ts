@@ -1,7 +1,7 @@
 // Finds where the sound part of a segment ends after a crash. A state machine: it says which bytes
 // it wants, is fed with them, and shows every sound batch to its visitor. It does no I/O, decides
 // nothing about what follows (logRecovery.ts does), and never lets a batch pass whose CRC is wrong
-// above the offset from which it has to be checked.
+// above the offset from which it has to be checked, nor a marker with a wrong one.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { RecordBatch, validateBatch } from '../../protocol/kafka/recordBatch.ts'
@@ -13,7 +13,7 @@ export interface ScanStart {
   readonly fileBytes: number
   /** No batch may begin below this offset. */
   readonly nextOffset: number
-  /** Batches below this offset were synced and checked before: only their headers are read. */
+  /** Batches of data below this offset were synced and checked before: only headers are read. */
   readonly verifyFrom: number
 }
 
@@ -86,7 +86,9 @@ export class RecoveryScan {
       this.#stop(`batch of magic ${batch.magic}`)
       return
     }
-    if (batch.lastOffset >= this.#verifyFrom && !this.#isSound(batch)) return
+    // Of control batches the records are read, too, to know how a transaction ended.
+    const isRelied = batch.lastOffset >= this.#verifyFrom || batch.isControl
+    if (isRelied && !this.#isSound(batch)) return
     this.#visit(batch, this.position)
     this.position += size
     this.nextOffset = batch.nextOffset

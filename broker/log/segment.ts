@@ -18,6 +18,9 @@ import {
 } from './segmentFiles.ts'
 import { noTimestamp, type SegmentIndexes } from './segmentIndexes.ts'
 import { SegmentReader } from './segmentReader.ts'
+import { SegmentTransactions } from './segmentTransactions.ts'
+import { type AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
+import type { SavedTransactions } from './transactionIndexFile.ts'
 
 export interface SegmentState {
   readonly disk: Disk
@@ -31,6 +34,8 @@ export interface SegmentState {
   readonly indexes: SegmentIndexes | undefined
   /** How many of their first entries are in the index files. */
   readonly savedEntries: IndexCounts
+  /** Of a segment that is appended to, when it has aborted transactions already. */
+  readonly transactions?: SavedTransactions | undefined
   readonly cache: IndexCache
   readonly indexIntervalBytes: number
 }
@@ -44,6 +49,7 @@ export class Segment {
   readonly #cache: IndexCache
   readonly #indexIntervalBytes: number
   readonly #reader: SegmentReader
+  readonly #transactions: SegmentTransactions
   #indexes: SegmentIndexes | undefined
   #savedEntries: IndexCounts
   #largestTimestampMs: number | undefined
@@ -64,6 +70,8 @@ export class Segment {
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
+    const isNew = state.indexes !== undefined && state.transactions === undefined
+    this.#transactions = new SegmentTransactions(isNew ? { ...state, transactions: none() } : state)
   }
 
   get path(): string {
@@ -83,6 +91,16 @@ export class Segment {
     for (const chunk of chunks) this.#observe(chunk)
   }
 
+  /** A marker that was appended here ended these. */
+  noteAborted(transactions: readonly AbortedTransactionEntry[]): void {
+    for (const transaction of transactions) this.#transactions.append(transaction)
+  }
+
+  /** The transactions whose abort markers lie here. */
+  abortedTransactions(): TransactionIndex | Promise<TransactionIndex> {
+    return this.#transactions.index()
+  }
+
   async sync(): Promise<void> {
     const file = await this.#openFile()
     await file.sync()
@@ -95,7 +113,7 @@ export class Segment {
 
   /** The indexes: at hand for the active segment, else from their files or built again. */
   indexes(): SegmentIndexes | Promise<SegmentIndexes> {
-    return this.#indexes ?? this.#cache.get(this, () => this.#loadIndexes())
+    return this.#indexes ?? this.#cache.indexes.get(this, () => this.#loadIndexes())
   }
 
   /**
@@ -113,6 +131,7 @@ export class Segment {
     // offset index knows of, and what is over is dropped with the walk from there.
     await saveIndex(this.#disk, this.#pathOf('.timeindex'), times, saved.times)
     await saveIndex(this.#disk, this.#pathOf('.index'), offsets, saved.offsets)
+    await this.#transactions.save()
     this.#savedEntries = counts
   }
 
@@ -120,9 +139,10 @@ export class Segment {
   seal(): void {
     if (this.#indexes) {
       this.#largestTimestampMs = this.#indexes.maxTimestampMs
-      this.#cache.put(this, this.#indexes)
+      this.#cache.indexes.put(this, this.#indexes)
     }
     this.#indexes = undefined
+    this.#transactions.seal()
   }
 
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
@@ -179,7 +199,8 @@ export class Segment {
         this.#onIdle = resolve
       })
     }
-    this.#cache.drop(this)
+    this.#cache.indexes.drop(this)
+    this.#transactions.drop()
     const file = this.#file
     this.#file = undefined
     if (file) await (await file).close()
@@ -230,4 +251,8 @@ export class Segment {
     const path = join(this.#directory, segmentFileName(this.baseOffset, suffix))
     return this.#isDeleted ? path + deletedSuffix : path
   }
+}
+
+function none(): SavedTransactions {
+  return { index: TransactionIndex.empty(), savedEntries: undefined }
 }

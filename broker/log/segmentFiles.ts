@@ -1,10 +1,10 @@
 // Names of the files of one partition, as Kafka has them: twenty digits of the base offset, and a
 // suffix. The only place that makes or takes apart such a name.
 
-export type SegmentSuffix = '.log' | '.index' | '.timeindex' | '.snapshot'
+export type SegmentSuffix = '.log' | '.index' | '.timeindex' | '.txnindex' | '.snapshot'
 
 /** The files of one segment. */
-export const segmentSuffixes = ['.log', '.index', '.timeindex'] as const
+export const segmentSuffixes = ['.log', '.index', '.timeindex', '.txnindex'] as const
 /** Follows the name of a file whose segment was taken out of the log. */
 export const deletedSuffix = '.deleted'
 

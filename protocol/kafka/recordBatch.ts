@@ -255,7 +255,9 @@ function validateNumbers(batch: RecordBatch): void {
   if (!Number.isSafeInteger(producerId) || producerId < -1) {
     throw new MalformedError(`record batch producer id ${producerId}`)
   }
-  if (producerId >= 0 && (producerEpoch < 0 || (batch.baseSequence < 0 && !batch.isControl))) {
+  // Brokers write offsets into transactions, and markers, without numbering them.
+  const needsSequence = !batch.isControl && !batch.isTransactional
+  if (producerId >= 0 && (producerEpoch < 0 || (batch.baseSequence < 0 && needsSequence))) {
     throw new MalformedError(
       `record batch of producer ${producerId} with epoch ${producerEpoch}, sequence ${batch.baseSequence}`,
     )

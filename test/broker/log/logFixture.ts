@@ -25,12 +25,18 @@ export interface BatchSpec {
   readonly producerId?: number
   readonly producerEpoch?: number
   readonly baseSequence?: number
+  readonly isTransactional?: boolean
 }
 
 /** A batch whose record values are `<label>/<number>`. */
 export function makeBatch(spec: BatchSpec): Buffer {
-  const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = spec
-  const builder = new RecordBatchBuilder({ producerId, producerEpoch, baseSequence })
+  const { producerId = -1, producerEpoch = -1, baseSequence = -1, isTransactional = false } = spec
+  const builder = new RecordBatchBuilder({
+    producerId,
+    producerEpoch,
+    baseSequence,
+    isTransactional,
+  })
   for (let number = 0; number < spec.records; number++) {
     const value = Buffer.from(`${spec.label ?? 'record'}/${number}`)
     builder.append((spec.timestampMs ?? 1000) + number, null, value)

@@ -30,28 +30,30 @@ function batch(
 describe('the rules', () => {
   test('an unknown producer may begin anywhere, a known one goes on', () => {
     const state = new ProducerState(expirationMs)
-    expect(state.check(batch(0, 40)).errorCode).toBe(ErrorCode.none)
+    expect(state.checkClient(batch(0, 40), undefined)).toBe(ErrorCode.none)
     state.append(batch(0, 40, 3, 100), nowMs)
-    expect(state.check(batch(0, 43)).errorCode).toBe(ErrorCode.none)
-    expect(state.check(batch(0, 44)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
-    expect(state.check(batch(0, 41)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.checkClient(batch(0, 43), undefined)).toBe(ErrorCode.none)
+    expect(state.checkClient(batch(0, 44), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.checkClient(batch(0, 41), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
   })
 
   test('a new epoch begins at 0, an old one is fenced', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(3, 9), nowMs)
-    expect(state.check(batch(4, 1)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
-    expect(state.check(batch(4, 0)).errorCode).toBe(ErrorCode.none)
-    expect(state.check(batch(2, 10)).errorCode).toBe(ErrorCode.invalidProducerEpoch)
+    expect(state.checkClient(batch(4, 1), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.checkClient(batch(4, 0), undefined)).toBe(ErrorCode.none)
+    expect(state.checkClient(batch(2, 10), undefined)).toBe(ErrorCode.invalidProducerEpoch)
   })
 
   test('sequence numbers wrap around to 0', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(0, maxSequence - 1, 4, 10), nowMs)
     expect(state.get(7)?.batches.at(-1)?.lastSequence).toBe(1)
-    expect(state.check(batch(0, 2)).errorCode).toBe(ErrorCode.none)
-    const { duplicate } = state.check(batch(0, maxSequence - 1, 4))
-    expect(duplicate).toMatchObject({ lastOffset: 13, offsetDelta: 3 })
+    expect(state.checkClient(batch(0, 2), undefined)).toBe(ErrorCode.none)
+    expect(state.findDuplicate(batch(0, maxSequence - 1, 4))).toMatchObject({
+      lastOffset: 13,
+      offsetDelta: 3,
+    })
     expect(sequenceBefore(sequenceAfter(maxSequence, 5), 5)).toBe(maxSequence)
   })
 
@@ -59,11 +61,11 @@ describe('the rules', () => {
     const state = new ProducerState(expirationMs)
     for (let sequence = 0; sequence < 6; sequence++)
       state.append(batch(0, sequence, 1, sequence), nowMs)
-    expect(state.check(batch(0, 0)).errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(state.checkClient(batch(0, 0), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
     for (let sequence = 1; sequence < 6; sequence++) {
-      expect(state.check(batch(0, sequence)).duplicate?.lastOffset).toBe(sequence)
+      expect(state.findDuplicate(batch(0, sequence))?.lastOffset).toBe(sequence)
     }
-    expect(state.check(batch(0, 1, 2)).duplicate).toBeUndefined()
+    expect(state.findDuplicate(batch(0, 1, 2))).toBeUndefined()
   })
 
   test('an idle producer is forgotten, however old its records', () => {
@@ -95,7 +97,7 @@ test('whatever is sent again, and with snapshots in between, each batch counts o
         for (const { producer, records, resendBack, snapshot } of steps) {
           const again = resendBack === undefined ? undefined : sent[producer]!.at(-1 - resendBack)
           if (again) {
-            expect(state.check(new RecordBatch(again.bytes)).duplicate?.lastOffset).toBe(
+            expect(state.findDuplicate(new RecordBatch(again.bytes))?.lastOffset).toBe(
               again.lastOffset,
             )
             continue
@@ -103,7 +105,8 @@ test('whatever is sent again, and with snapshots in between, each batch counts o
           const baseSequence = next[producer]!
           const bytes = makeBatch({ records, producerId: producer, producerEpoch: 0, baseSequence })
           const fresh = new RecordBatch(bytes)
-          expect(state.check(fresh)).toEqual({ errorCode: ErrorCode.none, duplicate: undefined })
+          expect(state.findDuplicate(fresh)).toBeUndefined()
+          expect(state.checkClient(fresh, undefined)).toBe(ErrorCode.none)
           fresh.baseOffset = offset
           state.append(fresh, nowMs)
           offset += records

@@ -1,0 +1,84 @@
+// What can be said against a batch from its header alone, before anybody asks what the log holds
+// already. Pure functions; they change nothing and never look into the records.
+
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { type RecordBatch, validateBatch } from '../../protocol/kafka/recordBatch.ts'
+import type { AppendOrigin } from './appendResult.ts'
+import type { LogConfig } from './logConfig.ts'
+
+/** Why a batch is not appended: Kafka's error code, and words for people. */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly errorCode: number
+  readonly message: string
+}
+
+export function refuse(errorCode: number, message: string): Refusal {
+  return { kind: 'refused', errorCode, message }
+}
+
+/** `nextOffset` is the first one that the batch may have. */
+export function checkHeader(
+  batch: RecordBatch,
+  origin: AppendOrigin,
+  nextOffset: number,
+  config: LogConfig,
+  nowMs: number,
+): Refusal | undefined {
+  const { maxMessageBytes } = config
+  if (origin === 'client' && batch.isComplete() && batch.sizeInBytes > maxMessageBytes) {
+    const size = `${batch.sizeInBytes} bytes, max.message.bytes is ${maxMessageBytes}`
+    return refuse(ErrorCode.messageTooLarge, `record batch of ${size}`)
+  }
+  try {
+    validateBatch(batch, { maxBytes: Number.MAX_SAFE_INTEGER })
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+    const code = batch.isCrcValid() ? ErrorCode.invalidRecord : ErrorCode.corruptMessage
+    return refuse(code, error.message)
+  }
+  if (origin === 'replication') {
+    if (batch.baseOffset >= nextOffset) return undefined
+    return refuse(ErrorCode.invalidRecord, `offset ${batch.baseOffset} after ${nextOffset - 1}`)
+  }
+  if (origin === 'coordinator') return undefined
+  return checkClientBatch(batch) ?? checkTimestamps(batch, config, nowMs)
+}
+
+function checkClientBatch(batch: RecordBatch): Refusal | undefined {
+  if (batch.isControl) return refuse(ErrorCode.invalidRecord, 'clients write no control batches')
+  if (batch.isTransactional && batch.producerId < 0) {
+    return refuse(ErrorCode.invalidRecord, 'a transaction needs a producer id')
+  }
+  if (batch.recordCount !== batch.lastOffsetDelta + 1) {
+    const counts = `${batch.recordCount} records in ${batch.lastOffsetDelta + 1} offsets`
+    return refuse(ErrorCode.invalidRecord, counts)
+  }
+  return undefined
+}
+
+/**
+ * Of the records' timestamps the header has the first and the largest: no record is younger than the
+ * limit, and the first is not older. The time the log stamps itself needs no check.
+ */
+function checkTimestamps(
+  batch: RecordBatch,
+  config: LogConfig,
+  nowMs: number,
+): Refusal | undefined {
+  if (config.messageTimestampType === 'LogAppendTime') return undefined
+  if (batch.timestampType === 'logAppend') {
+    return refuse(ErrorCode.invalidTimestamp, 'a client must not send log append times')
+  }
+  const { baseTimestamp, maxTimestamp } = batch
+  if (maxTimestamp - nowMs > config.messageTimestampAfterMaxMs) {
+    const limit = `message.timestamp.after.max.ms is ${config.messageTimestampAfterMaxMs}`
+    return refuse(ErrorCode.invalidTimestamp, `timestamp ${maxTimestamp} at ${nowMs}: ${limit}`)
+  }
+  if (baseTimestamp >= 0 && nowMs - baseTimestamp > config.messageTimestampBeforeMaxMs) {
+    const limit = `message.timestamp.before.max.ms is ${config.messageTimestampBeforeMaxMs}`
+    return refuse(ErrorCode.invalidTimestamp, `timestamp ${baseTimestamp} at ${nowMs}: ${limit}`)
+  }
+  return undefined
+}
