@@ -159,6 +159,11 @@ export class PartitionLog {
     return this.#housekeeping.recoveryPoint
   }
 
+  /** How the log is kept now. */
+  get config(): LogConfig {
+    return this.#config
+  }
+
   /** Why the log takes no writes; undefined when it does. */
   get offline(): LogError | undefined {
     return this.#offline

@@ -4,6 +4,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { ConfigWish } from '../controller/configRequests.ts'
 import type { ConfigOutcome } from '../controller/controller.ts'
+import { repeatedIn } from './repeated.ts'
 import type { BrokerParts } from './requestContext.ts'
 
 const namedTwice: ConfigOutcome = {
@@ -16,7 +17,7 @@ export async function alterEach(
   validateOnly: boolean,
   { controller }: BrokerParts,
 ) {
-  const repeated = repeatedResources(wishes)
+  const repeated = repeatedIn(wishes.map(keyOf))
   return await Promise.all(
     wishes.map(async (wish) => {
       const { errorCode, message } = repeated.has(keyOf(wish))
@@ -26,11 +27,6 @@ export async function alterEach(
       return { errorCode, errorMessage: message, resourceType, resourceName }
     }),
   )
-}
-
-function repeatedResources(wishes: readonly ConfigWish[]): ReadonlySet<string> {
-  const seen = new Set<string>()
-  return new Set(wishes.map(keyOf).filter((key) => seen.size === seen.add(key).size))
 }
 
 function keyOf({ resourceType, resourceName }: ConfigWish): string {

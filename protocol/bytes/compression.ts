@@ -1,7 +1,7 @@
 // Kafka's compression codecs. Input comes from other hosts, so every decoder is told how many
 // bytes it may produce and stops there: a few kilobytes can claim to be gigabytes.
 
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { compressLz4, decompressLz4 } from './lz4Frame.ts'
 import { MalformedError } from './malformed.ts'
 import { asBuffer } from './reader.ts'
@@ -14,19 +14,28 @@ export type Compression = (typeof Compression)[keyof typeof Compression]
 /** Output is gathered in pieces of this size; zlib's default of 16 KiB costs a third of its speed. */
 const zlibChunkBytes = 128 * 1024
 
-/** Compresses in the format that Java clients write. `none` returns the same memory. */
-export function compress(codec: Compression, bytes: Uint8Array): Buffer {
+/**
+ * Compresses in the format that Java clients write. `none` returns the same memory. `level` is for
+ * gzip and zstd; without it, or for the others, the codec's default holds.
+ */
+export function compress(codec: Compression, bytes: Uint8Array, level?: number): Buffer {
   switch (codec) {
     case Compression.none:
       return asBuffer(bytes)
     case Compression.gzip:
-      return gzipSync(bytes, { chunkSize: zlibChunkBytes })
+      return gzipSync(bytes, {
+        chunkSize: zlibChunkBytes,
+        level: level ?? constants.Z_DEFAULT_COMPRESSION,
+      })
     case Compression.snappy:
       return compressSnappy(asBuffer(bytes))
     case Compression.lz4:
       return compressLz4(asBuffer(bytes))
     case Compression.zstd:
-      return zstdCompressSync(bytes, { chunkSize: zlibChunkBytes })
+      return zstdCompressSync(bytes, {
+        chunkSize: zlibChunkBytes,
+        params: { [constants.ZSTD_c_compressionLevel]: level ?? constants.ZSTD_CLEVEL_DEFAULT },
+      })
     default:
       throw new MalformedError(`unknown compression codec ${codec}`)
   }

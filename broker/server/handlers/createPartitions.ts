@@ -5,14 +5,23 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { handler } from '../handler.ts'
+import { repeatedIn } from '../repeated.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
 type TopicRequest = RequestOf<typeof createPartitions>['topics'][number]
 
 export const createPartitionsHandler = handler(createPartitions, async (request, { broker }) => {
-  const results = request.topics.map((topic) => grow(topic, request.validateOnly, broker))
+  const repeated = repeatedIn(request.topics.map(({ name }) => name))
+  const results = request.topics.map((topic) =>
+    repeated.has(topic.name) ? refusedTwice(topic.name) : grow(topic, request.validateOnly, broker),
+  )
   return { throttleTimeMs: 0, results: await Promise.all(results) }
 })
+
+function refusedTwice(name: string) {
+  const errorMessage = `${name} is in the request twice`
+  return { name, errorCode: ErrorCode.invalidRequest, errorMessage }
+}
 
 async function grow(
   { name, count, assignments }: TopicRequest,
@@ -23,13 +32,24 @@ async function grow(
     const errorMessage = 'groups would move to other partitions and lose their offsets'
     return { name, errorCode: ErrorCode.invalidTopicException, errorMessage }
   }
-  const placedHere = (assignments ?? []).every(
-    ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
-  )
-  if (!placedHere) {
-    const errorMessage = `there is one broker, ${nodeId}: each partition must be on it`
-    return { name, errorCode: ErrorCode.invalidReplicaAssignment, errorMessage }
-  }
+  const topic = controller.state.topic(name)
+  const refusal =
+    topic && assignments && refuseAssignments(assignments, count - topic.partitions, nodeId)
+  if (refusal) return { name, ...refusal }
   const { errorCode, message } = await controller.createPartitions(name, count, validateOnly)
   return { name, errorCode, errorMessage: message }
+}
+
+function refuseAssignments(
+  assignments: NonNullable<TopicRequest['assignments']>,
+  newPartitions: number,
+  nodeId: number,
+) {
+  const placedHere = assignments.every(
+    ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
+  )
+  // Fewer partitions than there are is refused with an error of its own.
+  if (placedHere && (newPartitions <= 0 || assignments.length === newPartitions)) return undefined
+  const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`
+  return { errorCode: ErrorCode.invalidReplicaAssignment, errorMessage }
 }

@@ -3,17 +3,15 @@
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
-
-type TopicRequest = RequestOf<typeof createTopics>['topics'][number]
+import { repeatedIn } from '../repeated.ts'
 
 export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
-  const repeated = namesGivenTwice(request.topics)
+  const repeated = repeatedIn(request.topics.map(({ name }) => name))
   const topics = await Promise.all(
     request.topics.map(async (topic) => {
       const outcome = repeated.has(topic.name)
@@ -24,11 +22,6 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
   )
   return { throttleTimeMs: 0, topics }
 })
-
-function namesGivenTwice(topics: readonly TopicRequest[]): ReadonlySet<string> {
-  const seen = new Set<string>()
-  return new Set(topics.map(({ name }) => name).filter((name) => seen.size === seen.add(name).size))
-}
 
 function givenTwice(name: string): TopicOutcome {
   return {

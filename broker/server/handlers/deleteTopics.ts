@@ -4,9 +4,11 @@ import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
+import type { Topic } from '../../controller/metadataState.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { repeatedIn } from '../repeated.ts'
+import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
 interface Wanted {
   readonly name: string | null
@@ -14,19 +16,58 @@ interface Wanted {
 }
 
 const byIdVersion = 6
+/** From here on there is an error code of its own for a broker that deletes no topics. */
+const disabledCodeVersion = 3
 
 export const deleteTopicsHandler = handler(deleteTopics, async (request, context) => {
   const wanted: readonly Wanted[] =
     context.apiVersion >= byIdVersion
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
-  const responses = await Promise.all(wanted.map((topic) => deleteTopic(topic, context.broker)))
+  const found = wanted.map(({ name, topicId }) => find(context.broker, name, topicId))
+  // A topic may be in the request once by its name and once by its id.
+  const repeated = repeatedIn(found)
+  const responses = await Promise.all(
+    wanted.map(async (topic, index) => {
+      const known = found[index]
+      const refusal = refuseDisabled(context) ?? refuseBoth(topic)
+      if (refusal) return answer(topic, refusal)
+      if (known && repeated.has(known)) return answer(topic, givenTwice)
+      return await deleteTopic(topic, known, context.broker)
+    }),
+  )
   return { throttleTimeMs: 0, responses }
 })
 
-async function deleteTopic({ name, topicId }: Wanted, { controller }: BrokerParts) {
-  const { state } = controller
-  const topic = name === null ? state.topicById(topicId) : state.topic(name)
+type Refusal = Pick<TopicOutcome, 'errorCode' | 'message'>
+
+const givenTwice: Refusal = {
+  errorCode: ErrorCode.invalidRequest,
+  message: 'the topic is in the request twice',
+}
+
+function find({ controller }: BrokerParts, name: string | null, topicId: string) {
+  return name === null ? controller.state.topicById(topicId) : controller.state.topic(name)
+}
+
+function refuseDisabled({ apiVersion, broker }: RequestContext): Refusal | undefined {
+  if (broker.config['delete.topic.enable']) return undefined
+  const errorCode =
+    apiVersion < disabledCodeVersion ? ErrorCode.invalidRequest : ErrorCode.topicDeletionDisabled
+  return { errorCode, message: 'delete.topic.enable is false' }
+}
+
+function refuseBoth({ name, topicId }: Wanted): Refusal | undefined {
+  if (name === null || topicId === zeroUuid) return undefined
+  const message = 'a topic is named by its name or by its id, not by both'
+  return { errorCode: ErrorCode.invalidRequest, message }
+}
+
+async function deleteTopic(
+  { name, topicId }: Wanted,
+  topic: Topic | undefined,
+  { controller }: BrokerParts,
+) {
   if (!topic) {
     const errorCode = name === null ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
     return answer({ name, topicId }, { errorCode, message: null })
@@ -39,9 +80,6 @@ async function deleteTopic({ name, topicId }: Wanted, { controller }: BrokerPart
   return answer({ name: topic.name, topicId: topic.id }, outcome)
 }
 
-function answer(
-  { name, topicId }: Wanted,
-  { errorCode, message }: Pick<TopicOutcome, 'errorCode' | 'message'>,
-) {
+function answer({ name, topicId }: Wanted, { errorCode, message }: Refusal) {
   return { name, topicId, errorCode, errorMessage: message }
 }

@@ -1,10 +1,17 @@
-// Appends record batches. Every append is started before this returns, so that requests handled in
-// order are appended in order; the answer comes when all of them are durable.
+// Appends record batches. Every append is started before this returns, with all that has to be done
+// to the records before it, so that requests handled in order are appended in order; the answer
+// comes when all of them are durable.
 
+import { Compression } from '../../../protocol/bytes/compression.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { BrokerConfig } from '../../configuration.ts'
+import type { Topic } from '../../controller/metadataState.ts'
+import { topicConfigValue } from '../../controller/topicConfiguration.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { admitRecords, type RecordError } from '../../log/recordValidation.ts'
 import { handler, noResponse } from '../handler.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
@@ -15,18 +22,24 @@ interface PartitionResponse {
   readonly index: number
   readonly errorCode: number
   readonly errorMessage: string | null
+  readonly recordErrors: readonly RecordError[]
   readonly baseOffset: number
   readonly logAppendTimeMs: number
   readonly logStartOffset: number
 }
 
 const idVersion = 13
+/** From here on a client may send zstd. */
+const zstdVersion = 7
+const allReplicas = -1
 /** All replicas, none, the leader. */
-const knownAcks = new Set([-1, 0, 1])
+const knownAcks = new Set([allReplicas, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
   const refusal = refuse(request)
-  const appends = request.topicData.map((topic) => appendTopic(topic, refusal, context))
+  const appends = request.topicData.map((topic) =>
+    appendTopic(topic, refusal, request.acks, context),
+  )
   const responses = await Promise.all(appends)
   if (request.acks !== 0) return { responses }
   reportUnanswered(responses, context)
@@ -43,14 +56,16 @@ function refuse({ acks, transactionalId }: RequestOf<typeof produce>): number {
 async function appendTopic(
   { name, topicId, partitionData }: TopicData,
   refusal: number,
+  acks: number,
   { broker, apiVersion }: RequestContext,
 ) {
   const { state } = broker.controller
   const byId = apiVersion >= idVersion
   const topic = byId ? state.topicById(topicId) : state.topic(name)
-  const error = refusal || topicError(topic?.name, byId)
+  const error =
+    refusal || topicError(topic?.name, byId) || tooFewReplicas(topic!, acks, broker.config)
   const appends = partitionData.map((data) =>
-    error ? failure(data.index, error) : append(topic!.name, data, broker),
+    error ? failure(data.index, error) : append(topic!.name, data, apiVersion, broker),
   )
   return { name, topicId, partitionResponses: await Promise.all(appends) }
 }
@@ -62,16 +77,37 @@ function topicError(name: string | undefined, byId: boolean): number {
   return name === offsetsTopicName ? ErrorCode.invalidTopicException : ErrorCode.none
 }
 
+/** The leader is the only replica in sync, and the only one there is. */
+function tooFewReplicas(topic: Topic, acks: number, broker: BrokerConfig): number {
+  if (acks !== allReplicas) return ErrorCode.none
+  const wanted = topicConfigValue('min.insync.replicas', topic.configs, broker)
+  return wanted > 1 ? ErrorCode.notEnoughReplicas : ErrorCode.none
+}
+
 async function append(
   topic: string,
   { index, records }: PartitionData,
-  { partitions, traffic }: BrokerParts,
+  apiVersion: number,
+  { partitions, traffic, config, clock }: BrokerParts,
 ): Promise<PartitionResponse> {
   const log = partitions.log(topic, index)
   if (!log) return failure(index, ErrorCode.unknownTopicOrPartition)
   if (!records || records.length === 0) return failure(index, ErrorCode.invalidRecord)
+  if (apiVersion < zstdVersion && isZstd(records)) {
+    return failure(index, ErrorCode.unsupportedCompressionType)
+  }
+  const admission = admitRecords(
+    records,
+    log.config,
+    clock.nowMs(),
+    config['socket.request.max.bytes'],
+  )
+  if ('errorCode' in admission) {
+    const { errorCode, errorMessage, recordErrors } = admission
+    return failure(index, errorCode, errorMessage, recordErrors)
+  }
   try {
-    const result = await log.append(records, { leaderEpoch: 0, origin: 'client' })
+    const result = await log.append(admission.batches, { leaderEpoch: 0, origin: 'client' })
     if (result.errorCode === ErrorCode.none && !result.duplicate) {
       const counters = traffic.of(topic)
       counters.bytesIn += records.length
@@ -81,6 +117,7 @@ async function append(
       index,
       errorCode: result.errorCode,
       errorMessage: result.errorMessage ?? null,
+      recordErrors: [],
       baseOffset: result.baseOffset,
       logAppendTimeMs: result.logAppendTimeMs,
       logStartOffset: result.logStartOffset,
@@ -90,11 +127,22 @@ async function append(
   }
 }
 
-function failure(index: number, errorCode: number): PartitionResponse {
+function isZstd(records: Buffer): boolean {
+  if (records.length < recordBatchOverheadBytes) return false
+  return new RecordBatch(records).compression === Compression.zstd
+}
+
+function failure(
+  index: number,
+  errorCode: number,
+  errorMessage: string | null = null,
+  recordErrors: readonly RecordError[] = [],
+): PartitionResponse {
   return {
     index,
     errorCode,
-    errorMessage: null,
+    errorMessage,
+    recordErrors,
     baseOffset: -1,
     logAppendTimeMs: -1,
     logStartOffset: -1,
