@@ -141,10 +141,6 @@ export class PartitionLog {
     return this.#segments.sizeBytes
   }
 
-  get config(): LogConfig {
-    return this.#config
-  }
-
   get segmentCount(): number {
     return this.#segments.count
   }

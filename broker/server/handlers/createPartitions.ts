@@ -48,8 +48,9 @@ function refuseAssignments(
   const placedHere = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
-  // Fewer partitions than there are is refused with an error of its own.
-  if (placedHere && (newPartitions <= 0 || assignments.length === newPartitions)) return undefined
+  // Some clients have no other way to say none. Too few partitions is an error of its own.
+  const areEnough = assignments.length === 0 || assignments.length === newPartitions
+  if (placedHere && (areEnough || newPartitions <= 0)) return undefined
   const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`
   return { errorCode: ErrorCode.invalidReplicaAssignment, errorMessage }
 }
