@@ -12,15 +12,25 @@ import {
   type RequestHeader,
 } from '../../protocol/kafka/frame.ts'
 import { type Handler, noResponse } from './handler.ts'
+
 import { alterConfigsHandler } from './handlers/alterConfigs.ts'
+
+import { alterPartitionReassignmentsHandler } from './handlers/alterPartitionReassignments.ts'
+
 import { apiVersionsHandler, unsupportedApiVersions } from './handlers/apiVersions.ts'
+import { createAclsHandler } from './handlers/createAcls.ts'
 import { createPartitionsHandler } from './handlers/createPartitions.ts'
 import { createTopicsHandler } from './handlers/createTopics.ts'
+import { deleteAclsHandler } from './handlers/deleteAcls.ts'
 import { deleteGroupsHandler } from './handlers/deleteGroups.ts'
 import { deleteTopicsHandler } from './handlers/deleteTopics.ts'
+import { describeAclsHandler } from './handlers/describeAcls.ts'
+import { describeClientQuotasHandler } from './handlers/describeClientQuotas.ts'
 import { describeClusterHandler } from './handlers/describeCluster.ts'
 import { describeConfigsHandler } from './handlers/describeConfigs.ts'
 import { describeGroupsHandler } from './handlers/describeGroups.ts'
+import { describeTopicPartitionsHandler } from './handlers/describeTopicPartitions.ts'
+import { describeUserScramCredentialsHandler } from './handlers/describeUserScramCredentials.ts'
 import { fetchHandler } from './handlers/fetch.ts'
 import { findCoordinatorHandler } from './handlers/findCoordinator.ts'
 import { heartbeatHandler } from './handlers/heartbeat.ts'
@@ -30,11 +40,15 @@ import { joinGroupHandler } from './handlers/joinGroup.ts'
 import { leaveGroupHandler } from './handlers/leaveGroup.ts'
 import { listGroupsHandler } from './handlers/listGroups.ts'
 import { listOffsetsHandler } from './handlers/listOffsets.ts'
+import { listPartitionReassignmentsHandler } from './handlers/listPartitionReassignments.ts'
 import { metadataHandler } from './handlers/metadata.ts'
 import { offsetCommitHandler } from './handlers/offsetCommit.ts'
 import { offsetDeleteHandler } from './handlers/offsetDelete.ts'
 import { offsetFetchHandler } from './handlers/offsetFetch.ts'
+import { offsetForLeaderEpochHandler } from './handlers/offsetForLeaderEpoch.ts'
 import { produceHandler } from './handlers/produce.ts'
+import { saslAuthenticateHandler } from './handlers/saslAuthenticate.ts'
+import { saslHandshakeHandler } from './handlers/saslHandshake.ts'
 import { syncGroupHandler } from './handlers/syncGroup.ts'
 import type { ConnectionContext } from './requestContext.ts'
 
@@ -62,6 +76,17 @@ const served: readonly Handler[] = [
   deleteGroupsHandler,
   describeClusterHandler,
   offsetDeleteHandler,
+  saslHandshakeHandler,
+  offsetForLeaderEpochHandler,
+  describeAclsHandler,
+  createAclsHandler,
+  deleteAclsHandler,
+  saslAuthenticateHandler,
+  alterPartitionReassignmentsHandler,
+  listPartitionReassignmentsHandler,
+  describeClientQuotasHandler,
+  describeUserScramCredentialsHandler,
+  describeTopicPartitionsHandler,
 ]
 
 /** Every API that this broker answers. */
@@ -90,7 +115,7 @@ export function dispatch(frame: Buffer, connection: ConnectionContext): Answer |
   const entry = handlers.get(apiKey)
   if (!entry) throw new MalformedError(`API ${apiKey} is not served here`)
   const { api } = entry
-  if (apiVersion < api.minVersion || apiVersion > api.maxVersion) {
+  if (apiVersion < api.advertisedMinVersion || apiVersion > api.maxVersion) {
     return refuseVersion(entry, header)
   }
   const request = decodeRequest(api, apiVersion, reader)

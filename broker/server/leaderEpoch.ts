@@ -2,6 +2,7 @@
 // another one (KIP-320). Replication will give each partition its own.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { PartitionLog } from '../log/partitionLog.ts'
 
 export const leaderEpoch = 0
 
@@ -9,4 +10,15 @@ export const leaderEpoch = 0
 export function leaderEpochError(claimed: number): number {
   if (claimed === -1 || claimed === leaderEpoch) return ErrorCode.none
   return claimed < leaderEpoch ? ErrorCode.fencedLeaderEpoch : ErrorCode.unknownLeaderEpoch
+}
+
+/** The largest epoch up to the one asked for and where it ends; undefined for one not seen yet. */
+export function epochEnd(
+  log: PartitionLog,
+  epoch: number,
+): { epoch: number; endOffset: number } | undefined {
+  if (epoch < 0 || epoch > leaderEpoch) return undefined
+  // What is not durable yet may be gone after a crash, and is shown to nobody.
+  if (epoch === leaderEpoch) return { epoch, endOffset: log.highWatermark }
+  return log.endOffsetForEpoch(epoch)
 }

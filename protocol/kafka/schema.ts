@@ -129,13 +129,16 @@ export function api<const Request extends Fields, const Response extends Fields>
 ): Api<OutputOf<Request>, OutputOf<Response>, InputOf<Request>, InputOf<Response>> {
   const { key, name, versions, flexibleFrom } = declaration
   const { from, to } = versionRange(versions)
-  const options = { versions, flexibleFrom, mayBeFollowed: false }
+  const advertisedMinVersion = declaration.advertisedMinVersion ?? from
+  // What is advertised can be read and answered, if only with an error.
+  const readable = `${advertisedMinVersion}-${to}`
+  const options = { versions: readable, flexibleFrom, mayBeFollowed: false }
   return {
     key,
     name,
     minVersion: from,
     maxVersion: to,
-    advertisedMinVersion: declaration.advertisedMinVersion ?? from,
+    advertisedMinVersion,
     flexibleFrom,
     request: new Message(declaration.request, { ...options, name: `${name} request` }),
     response: new Message(declaration.response, { ...options, name: `${name} response` }),

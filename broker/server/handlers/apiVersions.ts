@@ -1,10 +1,18 @@
-// Says which APIs and versions are served. The first request of every client, so it must be
-// answered whatever version it has (KIP-511).
+// Says which APIs and versions are served, and which features are in force. The first request of
+// every client, so it must be answered whatever version it has (KIP-511).
 
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api, RequestOf } from '../../../protocol/kafka/schema.ts'
+import { finalizedFeatures, finalizedFeaturesEpoch, supportedFeatures } from '../features.ts'
 import { type Handler, handler } from '../handler.ts'
+
+/** From here on clients say what software they are. */
+const softwareVersion = 3
+/** Clients of version 3 cannot read a feature whose range begins at 0 (KAFKA-17011). */
+const zeroMinFeatureVersion = 4
+
+const softwareText = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
 
 /** For a version that is not known: written as version 0, with the range to choose from. */
 export const unsupportedApiVersions = {
@@ -14,7 +22,27 @@ export const unsupportedApiVersions = {
 
 export function apiVersionsHandler(served: readonly Api[]): Handler {
   const apiKeys = served.map(rangeOf).sort((a, b) => a.apiKey - b.apiKey)
-  return handler(apiVersions, () => ({ errorCode: ErrorCode.none, apiKeys }))
+  return handler(apiVersions, (request, { apiVersion }) => {
+    if (apiVersion >= softwareVersion && !saysWhatItIs(request)) {
+      return { errorCode: ErrorCode.invalidRequest, apiKeys: [] }
+    }
+    return {
+      errorCode: ErrorCode.none,
+      apiKeys,
+      supportedFeatures: supportedFeatures.filter(
+        ({ minVersion }) => minVersion > 0 || apiVersion >= zeroMinFeatureVersion,
+      ),
+      finalizedFeaturesEpoch,
+      finalizedFeatures,
+    }
+  })
+}
+
+function saysWhatItIs({
+  clientSoftwareName,
+  clientSoftwareVersion,
+}: RequestOf<typeof apiVersions>): boolean {
+  return softwareText.test(clientSoftwareName) && softwareText.test(clientSoftwareVersion)
 }
 
 function rangeOf({ key, advertisedMinVersion, maxVersion }: Api) {

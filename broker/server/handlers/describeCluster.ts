@@ -5,32 +5,40 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
 
-const EndpointType = { brokers: 1 } as const
+const EndpointType = { brokers: 1, controllers: 2 } as const
 
 export const describeClusterHandler = handler(describeCluster, (request, context) => {
   const { broker, advertised } = context
   const { nodeId, controller } = broker
-  const served = request.endpointType === EndpointType.brokers
+  if (request.endpointType !== EndpointType.brokers) return refuse(request.endpointType)
   return {
-    throttleTimeMs: 0,
-    errorCode: served ? ErrorCode.none : ErrorCode.unsupportedEndpointType,
-    errorMessage: served ? null : 'only brokers can be asked for here',
+    errorCode: ErrorCode.none,
     endpointType: EndpointType.brokers,
     clusterId: controller.clusterId,
     controllerId: nodeId,
-    brokers: served
-      ? [
-          {
-            brokerId: nodeId,
-            host: advertised.host,
-            port: advertised.port,
-            rack: null,
-            isFenced: false,
-          },
-        ]
-      : [],
+    brokers: [
+      {
+        brokerId: nodeId,
+        host: advertised.host,
+        port: advertised.port,
+        rack: null,
+        isFenced: false,
+      },
+    ],
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? allOperations.cluster
       : noOperations,
   }
 })
+
+function refuse(endpointType: number) {
+  const isController = endpointType === EndpointType.controllers
+  return {
+    errorCode: isController ? ErrorCode.mismatchedEndpointType : ErrorCode.unsupportedEndpointType,
+    errorMessage: isController
+      ? 'this is the endpoint of a broker: controllers cannot be asked for here'
+      : `there is no endpoint type ${endpointType}`,
+    clusterId: '',
+    brokers: [],
+  }
+}

@@ -18,26 +18,16 @@ export const findCoordinatorHandler = handler(findCoordinator, (request, context
 })
 
 function find(key: string, keyType: number, { broker, advertised }: RequestContext) {
-  if (keyType === KeyType.group) {
+  if (keyType === KeyType.group || keyType === KeyType.transaction) {
     const { host, port } = advertised
-    return coordinator(key, { nodeId: broker.nodeId, host, port }, ErrorCode.none, null)
+    return { key, nodeId: broker.nodeId, host, port, errorCode: ErrorCode.none, errorMessage: null }
   }
-  const nowhere = { nodeId: -1, host: '', port: -1 }
-  return keyType === KeyType.transaction
-    ? coordinator(
-        key,
-        nowhere,
-        ErrorCode.transactionalIdAuthorizationFailed,
-        'transactions are not served by this version of Millrace',
-      )
-    : coordinator(key, nowhere, ErrorCode.invalidRequest, `there is no key type ${keyType}`)
-}
-
-function coordinator(
-  key: string,
-  node: { readonly nodeId: number; readonly host: string; readonly port: number },
-  errorCode: number,
-  errorMessage: string | null,
-) {
-  return { key, ...node, errorCode, errorMessage }
+  return {
+    key,
+    nodeId: -1,
+    host: '',
+    port: -1,
+    errorCode: ErrorCode.invalidRequest,
+    errorMessage: `there is no coordinator of key type ${keyType} here`,
+  }
 }

@@ -20,68 +20,112 @@ const Place = {
   latestTiered: -5,
 } as const
 
+/** From which version on a client may ask for a place. */
+const placeVersions: ReadonlyMap<number, number> = new Map([
+  [Place.latest, 1],
+  [Place.earliest, 1],
+  [Place.maxTimestamp, 7],
+  [Place.earliestLocal, 8],
+  [Place.latestTiered, 9],
+])
+
 /** Answers before this have no leader epoch. */
 const leaderEpochVersion = 4
 
-type PartitionRequest = RequestOf<typeof listOffsets>['topics'][number]['partitions'][number]
+const readCommitted = 1
+
+type ListRequest = RequestOf<typeof listOffsets>
+type PartitionRequest = ListRequest['topics'][number]['partitions'][number]
 
 interface Found {
   readonly offset: number
   readonly timestamp: number
+  readonly leaderEpoch: number
 }
 
-const nothing: Found = { offset: -1, timestamp: -1 }
+const nothing: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 }
 
 export const listOffsetsHandler = handler(listOffsets, async (request, context) => {
+  const repeated = partitionsGivenTwice(request)
   const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
-      partitions.map((partition) => listPartition(name, partition, context)),
+      partitions.map(async (partition) => {
+        const { partitionIndex } = partition
+        const { errorCode, found } = repeated.has(`${name}-${partitionIndex}`)
+          ? refuse(ErrorCode.invalidRequest)
+          : await findOrRefuse(name, partition, request.isolationLevel, context)
+        const hasEpoch = context.apiVersion >= leaderEpochVersion
+        return {
+          partitionIndex,
+          errorCode,
+          timestamp: found.timestamp,
+          offset: found.offset,
+          leaderEpoch: hasEpoch ? found.leaderEpoch : -1,
+        }
+      }),
     ),
   }))
-  return { throttleTimeMs: 0, topics: await Promise.all(topics) }
+  return { topics: await Promise.all(topics) }
 })
 
-async function listPartition(
+function partitionsGivenTwice({ topics }: ListRequest): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const all = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex }) => `${name}-${partitionIndex}`),
+  )
+  return new Set(all.filter((partition) => seen.size === seen.add(partition).size))
+}
+
+async function findOrRefuse(
   topic: string,
   { partitionIndex, currentLeaderEpoch, timestamp }: PartitionRequest,
+  isolationLevel: number,
   { broker, apiVersion }: RequestContext,
-) {
-  const { errorCode, found } = await findOrRefuse()
-  const hasEpoch = found.offset !== -1 && apiVersion >= leaderEpochVersion
-  return { partitionIndex, errorCode, ...found, leaderEpoch: hasEpoch ? leaderEpoch : -1 }
-
-  async function findOrRefuse(): Promise<{ errorCode: number; found: Found }> {
-    const known = broker.controller.state.topic(topic)
-    const log = known && (await broker.partitions.readable(known, partitionIndex))
-    if (!log) return { errorCode: ErrorCode.unknownTopicOrPartition, found: nothing }
-    const epochError = leaderEpochError(currentLeaderEpoch)
-    if (epochError !== ErrorCode.none) return { errorCode: epochError, found: nothing }
-    try {
-      return { errorCode: ErrorCode.none, found: await find(log, timestamp) }
-    } catch (error) {
-      const code = broker.partitions.errorCodeOf(error, topic, partitionIndex)
-      return { errorCode: code, found: nothing }
-    }
+): Promise<{ errorCode: number; found: Found }> {
+  if (timestamp < 0 && !(apiVersion >= (placeVersions.get(timestamp) ?? Infinity))) {
+    return refuse(ErrorCode.unsupportedVersion)
+  }
+  const known = broker.controller.state.topic(topic)
+  const log = known && (await broker.partitions.readable(known, partitionIndex))
+  if (!log) return refuse(ErrorCode.unknownTopicOrPartition)
+  const epochError = leaderEpochError(currentLeaderEpoch)
+  if (epochError !== ErrorCode.none) return refuse(epochError)
+  try {
+    const end = await readableEnd(log, isolationLevel)
+    return { errorCode: ErrorCode.none, found: await find(log, timestamp, end) }
+  } catch (error) {
+    return refuse(broker.partitions.errorCodeOf(error, topic, partitionIndex))
   }
 }
 
-async function find(log: PartitionLog, timestamp: number): Promise<Found> {
+async function readableEnd(log: PartitionLog, isolationLevel: number): Promise<number> {
+  const { highWatermark, lastStableOffset } = await log.read(log.highWatermark, 0)
+  return isolationLevel === readCommitted ? lastStableOffset : highWatermark
+}
+
+function refuse(errorCode: number): { errorCode: number; found: Found } {
+  return { errorCode, found: nothing }
+}
+
+/** Only what is below `end` may be found by its timestamp. */
+async function find(log: PartitionLog, timestamp: number, end: number): Promise<Found> {
   switch (timestamp) {
     case Place.latest:
-      return { offset: log.highWatermark, timestamp: -1 }
+      return { offset: end, timestamp: -1, leaderEpoch }
     case Place.earliest:
     case Place.earliestLocal:
-      return { offset: log.logStartOffset, timestamp: -1 }
+      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch }
     case Place.latestTiered:
       return nothing
     case Place.maxTimestamp:
-      return fromRecord(await log.offsetOfMaxTimestamp())
+      return fromRecord(await log.offsetOfMaxTimestamp(), end)
     default:
-      return fromRecord(await log.offsetForTimestamp(timestamp))
+      return fromRecord(await log.offsetForTimestamp(timestamp), end)
   }
 }
 
-function fromRecord(record: TimestampedOffset | undefined): Found {
-  return record ? { offset: record.offset, timestamp: record.timestampMs } : nothing
+function fromRecord(record: TimestampedOffset | undefined, end: number): Found {
+  if (!record || record.offset >= end) return nothing
+  return { offset: record.offset, timestamp: record.timestampMs, leaderEpoch: record.leaderEpoch }
 }

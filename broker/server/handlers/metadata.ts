@@ -5,8 +5,8 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
 import { leaderEpoch } from '../leaderEpoch.ts'
@@ -17,15 +17,17 @@ type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 
 /** From here on an empty list asks for nothing; before, for everything. */
 const emptyMeansNoneVersion = 1
-/** From here on a topic that is unknown by its id has no name to be given. */
-const nullableNameVersion = 12
+/** From here on topics can be asked for by their ids; before, the field is there and not used. */
+const byIdVersion = 12
 
 export const metadataHandler = handler(metadata, async (request, context) => {
   const { broker, apiVersion, advertised } = context
   const { nodeId, controller } = broker
   const topics = wantsAll(request, apiVersion)
     ? [...controller.state.topics()].map((topic) => describe(topic, request, nodeId))
-    : await Promise.all(request.topics!.map((topic) => findOrCreate(topic, request, context)))
+    : await Promise.all(
+        withoutRepeated(request.topics!).map((topic) => findOrCreate(topic, request, context)),
+      )
   return {
     brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
     clusterId: controller.clusterId,
@@ -41,6 +43,11 @@ function wantsAll({ topics }: MetadataRequest, version: number): boolean {
   return topics === null || (version < emptyMeansNoneVersion && topics.length === 0)
 }
 
+function withoutRepeated(topics: readonly RequestedTopic[]): RequestedTopic[] {
+  const byKey = new Map(topics.map((topic) => [`${topic.topicId} ${topic.name}`, topic]))
+  return [...byKey.values()]
+}
+
 async function findOrCreate(
   { topicId, name }: RequestedTopic,
   request: MetadataRequest,
@@ -48,14 +55,16 @@ async function findOrCreate(
 ) {
   const { controller, nodeId, config } = broker
   if (name === null || topicId !== zeroUuid) {
+    if (apiVersion < byIdVersion) return missing(name ?? '', topicId, ErrorCode.invalidRequest)
     const topic = controller.state.topicById(topicId)
-    if (topic) return describe(topic, request, nodeId)
-    const unknownName = apiVersion >= nullableNameVersion ? null : ''
-    return missing(unknownName, topicId, ErrorCode.unknownTopicId)
+    return topic
+      ? describe(topic, request, nodeId)
+      : missing(null, topicId, ErrorCode.unknownTopicId)
   }
   const known = controller.state.topic(name)
   if (known) return describe(known, request, nodeId)
-  if (!request.allowAutoTopicCreation || !config['auto.create.topics.enable']) {
+  const mayCreate = request.allowAutoTopicCreation && config['auto.create.topics.enable']
+  if (!mayCreate || isInternalTopic(name)) {
     return missing(name, zeroUuid, ErrorCode.unknownTopicOrPartition)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
@@ -73,7 +82,7 @@ function describe(topic: Topic, request: MetadataRequest, nodeId: number) {
     errorCode: ErrorCode.none,
     name: topic.name,
     topicId: topic.id,
-    isInternal: topic.name === offsetsTopicName,
+    isInternal: isInternalTopic(topic.name),
     partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => ({
       errorCode: ErrorCode.none,
       partitionIndex,
@@ -94,7 +103,7 @@ function missing(name: string | null, topicId: string, errorCode: number) {
     errorCode,
     name,
     topicId,
-    isInternal: false,
+    isInternal: name !== null && isInternalTopic(name),
     partitions: [],
     topicAuthorizedOperations: noOperations,
   }

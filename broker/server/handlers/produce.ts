@@ -28,6 +28,8 @@ interface PartitionResponse {
   readonly logStartOffset: number
 }
 
+/** Before this records came in other formats: clients are told so, not cut off (KAFKA-18659). */
+const firstVersion = produce.minVersion
 const idVersion = 13
 /** From here on a client may send zstd. */
 const zstdVersion = 7
@@ -36,7 +38,7 @@ const allReplicas = -1
 const knownAcks = new Set([allReplicas, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
-  const refusal = refuse(request)
+  const refusal = refuse(request, context.apiVersion)
   const appends = request.topicData.map((topic) =>
     appendTopic(topic, refusal, request.acks, context),
   )
@@ -46,7 +48,8 @@ export const produceHandler = handler(produce, async (request, context) => {
   return noResponse
 })
 
-function refuse({ acks, transactionalId }: RequestOf<typeof produce>): number {
+function refuse({ acks, transactionalId }: RequestOf<typeof produce>, version: number): number {
+  if (version < firstVersion) return ErrorCode.unsupportedVersion
   if (!knownAcks.has(acks)) return ErrorCode.invalidRequiredAcks
   // Transactions are not served yet; their producers are told so when they look for a coordinator.
   if (transactionalId !== null) return ErrorCode.transactionalIdAuthorizationFailed

@@ -125,7 +125,9 @@ describe('a client connection', () => {
 
   it.each([
     ['an unknown API', [0, 0, 0, 10, 3, 231, 0, 0, 0, 0, 0, 1, 0xff, 0xff]],
-    ['a refused version of Produce', [0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a version that is not served', [0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a version of long ago', [0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a negative version', [0, 0, 0, 10, 0, 3, 0x80, 0, 0, 0, 0, 1, 0xff, 0xff]],
     ['a negative length', [0xff, 0xff, 0xff, 0xff]],
     ['a length over the limit', [0x7f, 0xff, 0xff, 0xff]],
     ['an empty frame', [0, 0, 0, 0]],

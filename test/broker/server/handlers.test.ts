@@ -132,11 +132,15 @@ describe('handlers', () => {
     expect(ids.size).toBe(4)
   })
 
-  it('refuses transactions in words', async () => {
-    const request = { coordinatorKeys: ['tx'], keyType: 1 }
-    const [found] = (await client.send(findCoordinator, 4, request)).coordinators
-    expect(found!.errorCode).toBe(ErrorCode.transactionalIdAuthorizationFailed)
-    expect(found!.errorMessage).toMatch(/transactions/)
+  it('coordinates groups and transactions, and nothing else', async () => {
+    const find = async (keyType: number) => {
+      const request = { coordinatorKeys: ['a', 'b'], keyType }
+      return (await client.send(findCoordinator, 6, request)).coordinators
+    }
+    const here = { nodeId: 1, host: 'broker', port: 9092, errorCode: 0 }
+    expect(await find(0)).toMatchObject([{ key: 'a', ...here }, here])
+    expect(await find(1)).toMatchObject([{ key: 'a', ...here }, here])
+    expect(await find(2)).toMatchObject([{ nodeId: -1, errorCode: ErrorCode.invalidRequest }, {}])
   })
 
   it('keeps topics, records and committed offsets over a restart', async () => {

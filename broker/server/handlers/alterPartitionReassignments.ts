@@ -1,0 +1,55 @@
+// Moves replicas between brokers. On a single one the only place is where they are: asking for that
+// changes nothing, and asking for anything else is an error that says what is wrong.
+
+import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { handler } from '../handler.ts'
+import type { BrokerParts } from '../requestContext.ts'
+
+interface Outcome {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+}
+
+export const alterPartitionReassignmentsHandler = handler(
+  alterPartitionReassignments,
+  ({ topics, allowReplicationFactorChange }, { broker }) => ({
+    allowReplicationFactorChange,
+    errorCode: ErrorCode.none,
+    errorMessage: null,
+    responses: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex, replicas }) => ({
+        partitionIndex,
+        ...reassign(name, partitionIndex, replicas, broker),
+      })),
+    })),
+  }),
+)
+
+/** Without `replicas` the move under way is to be given up. */
+function reassign(
+  name: string,
+  partition: number,
+  replicas: readonly number[] | null,
+  { controller, nodeId }: BrokerParts,
+): Outcome {
+  const topic = controller.state.topic(name)
+  if (!topic || partition < 0 || partition >= topic.partitions) {
+    return refuse(ErrorCode.unknownTopicOrPartition, `there is no partition ${name}-${partition}`)
+  }
+  if (replicas === null) return refuse(ErrorCode.noReassignmentInProgress, null)
+  const problem = replicasProblem(replicas, nodeId)
+  return refuse(problem ? ErrorCode.invalidReplicaAssignment : ErrorCode.none, problem)
+}
+
+function replicasProblem(replicas: readonly number[], nodeId: number): string | null {
+  if (replicas.length === 0) return 'the list of replicas is empty'
+  const stranger = replicas.find((id) => id !== nodeId)
+  if (stranger !== undefined) return `there is no broker ${stranger}, only ${nodeId}`
+  return replicas.length > 1 ? `broker ${nodeId} is in the list more than once` : null
+}
+
+function refuse(errorCode: number, errorMessage: string | null): Outcome {
+  return { errorCode, errorMessage }
+}

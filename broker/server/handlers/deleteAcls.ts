@@ -1,0 +1,9 @@
+// Deletes access rules: each filter is refused without an authorizer.
+
+import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
+import { handler } from '../handler.ts'
+import { noAuthorizer } from '../noAuthorizer.ts'
+
+export const deleteAclsHandler = handler(deleteAcls, ({ filters }) => ({
+  filterResults: filters.map(() => ({ ...noAuthorizer, matchingAcls: [] })),
+}))

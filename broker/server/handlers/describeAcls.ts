@@ -1,0 +1,7 @@
+// Lists access rules: there are none to list without an authorizer.
+
+import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
+import { handler } from '../handler.ts'
+import { noAuthorizer } from '../noAuthorizer.ts'
+
+export const describeAclsHandler = handler(describeAcls, () => ({ ...noAuthorizer, resources: [] }))

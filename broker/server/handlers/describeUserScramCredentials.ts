@@ -1,0 +1,19 @@
+// Says which users have SCRAM credentials: none can be set, so nobody has.
+
+import { describeUserScramCredentials } from '../../../protocol/kafka/apis/describeUserScramCredentials.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { handler } from '../handler.ts'
+
+export const describeUserScramCredentialsHandler = handler(
+  describeUserScramCredentials,
+  ({ users }) => ({
+    errorCode: ErrorCode.none,
+    errorMessage: null,
+    results: (users ?? []).map(({ name }) => ({
+      user: name,
+      errorCode: ErrorCode.resourceNotFound,
+      errorMessage: `the user ${name} has no SCRAM credentials`,
+      credentialInfos: [],
+    })),
+  }),
+)

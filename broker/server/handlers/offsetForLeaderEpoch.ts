@@ -1,0 +1,43 @@
+// Says where a leader epoch ends, by which a client learns that what it read is no longer in the log
+// (KIP-320).
+
+import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { handler } from '../handler.ts'
+import { epochEnd, leaderEpochError } from '../leaderEpoch.ts'
+import type { RequestContext } from '../requestContext.ts'
+
+type PartitionRequest = RequestOf<
+  typeof offsetForLeaderEpoch
+>['topics'][number]['partitions'][number]
+
+export const offsetForLeaderEpochHandler = handler(
+  offsetForLeaderEpoch,
+  async (request, context) => ({
+    topics: await Promise.all(
+      request.topics.map(async ({ topic, partitions }) => ({
+        topic,
+        partitions: await Promise.all(
+          partitions.map((partition) => endOf(topic, partition, context)),
+        ),
+      })),
+    ),
+  }),
+)
+
+async function endOf(
+  name: string,
+  { partition, currentLeaderEpoch, leaderEpoch }: PartitionRequest,
+  { broker }: RequestContext,
+) {
+  const topic = broker.controller.state.topic(name)
+  const log = topic && (await broker.partitions.readable(topic, partition))
+  if (!log) return { partition, errorCode: ErrorCode.unknownTopicOrPartition }
+  const errorCode = leaderEpochError(currentLeaderEpoch)
+  if (errorCode !== ErrorCode.none) return { partition, errorCode }
+  const end = epochEnd(log, leaderEpoch)
+  return end
+    ? { partition, errorCode, leaderEpoch: end.epoch, endOffset: end.endOffset }
+    : { partition, errorCode }
+}

@@ -1,0 +1,11 @@
+// One step of an authentication. No listener asks for one yet, and there it is out of place.
+
+import { saslAuthenticate } from '../../../protocol/kafka/apis/saslAuthenticate.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { handler } from '../handler.ts'
+
+export const saslAuthenticateHandler = handler(saslAuthenticate, () => ({
+  errorCode: ErrorCode.illegalSaslState,
+  errorMessage: 'this listener takes everybody without authentication',
+  authBytes: Buffer.alloc(0),
+}))
