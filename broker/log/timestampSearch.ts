@@ -25,8 +25,7 @@ export async function firstAtOrAfter(
   const { times } = await segment.indexes()
   const entry = times.lookup(timestampMs - 1)
   const indexed = entry < 0 ? segment.baseOffset : times.offsetAt(entry)
-  const from = Math.max(range.from, indexed)
-  return await search(segment, { ...range, from }, timestampMs)
+  return await search(segment, range, timestampMs, Math.max(range.from, indexed))
 }
 
 /** The first record in the range with the segment's largest timestamp; undefined without one. */
@@ -36,17 +35,18 @@ export async function firstWithMaxTimestamp(
 ): Promise<TimestampedOffset | undefined> {
   const { maxTimestampMs, offsetOfMaxTimestamp } = await segment.indexes()
   if (maxTimestampMs < 0) return undefined
-  const from = Math.max(range.from, offsetOfMaxTimestamp)
-  return await search(segment, { ...range, from }, maxTimestampMs)
+  return await search(segment, range, maxTimestampMs, Math.max(range.from, offsetOfMaxTimestamp))
 }
 
+/** Looks from the batch of `start` on: an index knows a batch by its last offset. */
 async function search(
   segment: Segment,
   range: OffsetRange,
   timestampMs: number,
+  start: number,
 ): Promise<TimestampedOffset | undefined> {
   const limit = segment.sizeBytes
-  let position = await segment.locate(range.from, limit)
+  let position = await segment.locate(start, limit)
   while (position !== undefined && position + recordBatchOverheadBytes <= limit) {
     const bytes = await segment.readAt(position, Math.min(chunkBytes, limit - position))
     let at = 0
