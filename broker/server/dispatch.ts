@@ -23,6 +23,7 @@ import { createPartitionsHandler } from './handlers/createPartitions.ts'
 import { createTopicsHandler } from './handlers/createTopics.ts'
 import { deleteAclsHandler } from './handlers/deleteAcls.ts'
 import { deleteGroupsHandler } from './handlers/deleteGroups.ts'
+import { deleteRecordsHandler } from './handlers/deleteRecords.ts'
 import { deleteTopicsHandler } from './handlers/deleteTopics.ts'
 import { describeAclsHandler } from './handlers/describeAcls.ts'
 import { describeClientQuotasHandler } from './handlers/describeClientQuotas.ts'
@@ -76,6 +77,7 @@ const served: readonly Handler[] = [
   deleteGroupsHandler,
   describeClusterHandler,
   offsetDeleteHandler,
+  deleteRecordsHandler,
   saslHandshakeHandler,
   offsetForLeaderEpochHandler,
   describeAclsHandler,

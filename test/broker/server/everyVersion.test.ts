@@ -111,6 +111,10 @@ const requests: Record<string, (version: number) => object> = {
   }),
   DeleteGroups: () => ({ groupsNames: ['nobody'] }),
   DescribeCluster: () => ({ includeClusterAuthorizedOperations: true }),
+  DeleteRecords: () => ({
+    topics: [{ name: 't', partitions: [{ partitionIndex: 0, offset: 0 }] }],
+    timeoutMs: 1000,
+  }),
   SaslHandshake: () => ({ mechanism: 'PLAIN' }),
   SaslAuthenticate: () => ({ authBytes: Buffer.from('token') }),
   OffsetForLeaderEpoch: () => ({

@@ -7,6 +7,7 @@ import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { createAcls } from '../../../protocol/kafka/apis/createAcls.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
+import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
@@ -33,9 +34,13 @@ describe('the wire surface', () => {
 
   afterEach(() => broker.stop())
 
-  const create = (name: string, numPartitions: number) =>
+  const create = (
+    name: string,
+    numPartitions: number,
+    configs: { name: string; value: string }[] = [],
+  ) =>
     client.send(createTopics, 7, {
-      topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }],
+      topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }],
       timeoutMs: 1000,
     })
 
@@ -104,15 +109,16 @@ describe('the wire surface', () => {
     }
 
     it('finds every place', async () => {
-      await append(batchAt(100, 300, 200))
+      const now = broker.clock.nowMs()
+      await append(batchAt(now + 1, now + 3, now + 2))
       expect(await list(-1)).toMatchObject({ offset: 3, timestamp: -1, leaderEpoch: 0 })
       expect(await list(-1, { isolationLevel: 1 })).toMatchObject({ offset: 3 })
       expect(await list(-2)).toMatchObject({ offset: 0, timestamp: -1, leaderEpoch: 0 })
-      expect(await list(-3)).toMatchObject({ offset: 1, timestamp: 300, leaderEpoch: 0 })
+      expect(await list(-3)).toMatchObject({ offset: 1, timestamp: now + 3, leaderEpoch: 0 })
       expect(await list(-4)).toMatchObject({ offset: 0, timestamp: -1 })
       expect(await list(-5)).toMatchObject({ errorCode: 0, offset: -1, leaderEpoch: -1 })
-      expect(await list(150)).toMatchObject({ offset: 1, timestamp: 300 })
-      expect(await list(301)).toMatchObject({ errorCode: 0, offset: -1, timestamp: -1 })
+      expect(await list(now + 2)).toMatchObject({ offset: 1, timestamp: now + 3 })
+      expect(await list(now + 4)).toMatchObject({ errorCode: 0, offset: -1, timestamp: -1 })
     })
 
     it('finds no record in an empty log', async () => {
@@ -149,6 +155,27 @@ describe('the wire surface', () => {
         [1, ErrorCode.none],
       ])
     })
+  })
+
+  it('deletes records from the start, where a topic does not say to keep them', async () => {
+    await append(batchOf('a', 'b', 'c'))
+    await create('compacted', 1, [{ name: 'cleanup.policy', value: 'compact' }])
+    const deleteBefore = async (name: string, partitionIndex: number, offset: number) => {
+      const topics = [{ name, partitions: [{ partitionIndex, offset }] }]
+      const answer = await client.send(deleteRecords, 2, { topics, timeoutMs: 1000 })
+      return answer.topics[0]!.partitions[0]!
+    }
+    expect(await deleteBefore('t', 0, 2)).toMatchObject({ errorCode: 0, lowWatermark: 2 })
+    expect(await deleteBefore('t', 0, 1)).toMatchObject({ errorCode: 0, lowWatermark: 2 })
+    const tooFar = { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
+    expect(await deleteBefore('t', 0, 4)).toMatchObject(tooFar)
+    expect(await deleteBefore('t', 0, -2)).toMatchObject(tooFar)
+    expect(await deleteBefore('t', 0, -1)).toMatchObject({ errorCode: 0, lowWatermark: 3 })
+    const refused = async (name: string, partition: number) =>
+      (await deleteBefore(name, partition, 0)).errorCode
+    expect(await refused('compacted', 0)).toBe(ErrorCode.policyViolation)
+    expect(await refused('t', 9)).toBe(ErrorCode.unknownTopicOrPartition)
+    expect(await refused('nope', 0)).toBe(ErrorCode.unknownTopicOrPartition)
   })
 
   it('says where leader epochs end', async () => {

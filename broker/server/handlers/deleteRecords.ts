@@ -1,0 +1,43 @@
+// Deletes the records below an offset: everything below it is gone for good when this is answered.
+
+import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { isInternalTopic } from '../../controller/internalTopics.ts'
+import type { DeleteRecordsResult } from '../../log/deleteRecordsResult.ts'
+import { handler } from '../handler.ts'
+import type { BrokerParts } from '../requestContext.ts'
+
+type PartitionRequest = RequestOf<typeof deleteRecords>['topics'][number]['partitions'][number]
+
+export const deleteRecordsHandler = handler(deleteRecords, async ({ topics }, { broker }) => ({
+  topics: await Promise.all(
+    topics.map(async ({ name, partitions }) => ({
+      name,
+      partitions: await Promise.all(
+        partitions.map(async (partition) => ({
+          partitionIndex: partition.partitionIndex,
+          ...(await deleteBefore(name, partition, broker)),
+        })),
+      ),
+    })),
+  ),
+}))
+
+async function deleteBefore(
+  topic: string,
+  { partitionIndex, offset }: PartitionRequest,
+  { controller, partitions }: BrokerParts,
+): Promise<DeleteRecordsResult> {
+  if (!controller.state.topic(topic)) return refuse(ErrorCode.unknownTopicOrPartition)
+  if (isInternalTopic(topic)) return refuse(ErrorCode.invalidTopicException)
+  const log = partitions.log(topic, partitionIndex)
+  if (!log) return refuse(ErrorCode.unknownTopicOrPartition)
+  // The key's last value must stay where cleaning keeps it.
+  if (!log.config.cleanupPolicy.delete) return refuse(ErrorCode.policyViolation)
+  return await log.deleteRecordsBefore(offset)
+}
+
+function refuse(errorCode: number): DeleteRecordsResult {
+  return { errorCode, lowWatermark: -1 }
+}
