@@ -18,6 +18,7 @@ import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
 import { LogManager } from './log/logManager.ts'
 import { smallestSegmentBytes } from './logOptions.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
+import { FetchSessions } from './server/fetchSessions.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
@@ -107,6 +108,10 @@ async function start(
     partitions,
     groups,
     producerIds: new ProducerIds((count) => controller.reserveProducerIds(count)),
+    fetchSessions: new FetchSessions({
+      maxSessions: config['max.incremental.fetch.session.cache.slots'],
+      newId: () => runtime.random.uint32() >>> 1,
+    }),
     traffic,
   }
   const server = new BrokerServer(parts)

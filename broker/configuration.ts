@@ -56,6 +56,12 @@ export const brokerOptions = {
     integer(int32Max, 0, int32Max, 'Connections served at the same time.'),
   ),
   'connections.max.idle.ms': integer(600_000, 1, int64Max, 'Idle time that ends a connection.'),
+  'max.incremental.fetch.session.cache.slots': integer(
+    1_000,
+    0,
+    int32Max,
+    'Fetch sessions kept; clients without one send whole requests.',
+  ),
   'fetch.max.bytes': integer(57_671_680, 1024, int32Max, 'The most bytes in a fetch response.'),
   'shutdown.drain.timeout.ms': integer(
     5_000,

@@ -1,0 +1,155 @@
+// What Fetch answers beyond records: errors, sessions over the wire, logs that part, and what waits
+// and what does not.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { produce } from '../../../protocol/kafka/apis/produce.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { settle } from '../../manualClock.ts'
+import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
+
+interface Asked {
+  readonly topic?: string
+  readonly partition?: number
+  readonly fetchOffset?: number
+  readonly currentLeaderEpoch?: number
+  readonly lastFetchedEpoch?: number
+}
+
+describe('Fetch', () => {
+  let broker: MemoryBroker
+  let client: RawClient
+
+  beforeEach(async () => {
+    broker = await MemoryBroker.start()
+    client = await broker.client()
+    await client.send(createTopics, 7, {
+      topics: [{ name: 't', numPartitions: 3, replicationFactor: 1, assignments: [], configs: [] }],
+      timeoutMs: 1000,
+    })
+  })
+
+  afterEach(() => broker.stop())
+
+  const append = (index: number, ...values: string[]) =>
+    client.send(produce, 9, {
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: [{ index, records: batchOf(...values) }] }],
+    })
+
+  const fetchOf = (
+    asked: readonly Asked[],
+    options: {
+      maxWaitMs?: number
+      sessionId?: number
+      sessionEpoch?: number
+      version?: number
+    } = {},
+  ) => {
+    const { version = 12, ...rest } = options
+    const topics = asked.map(({ topic = 't', ...partition }) => ({
+      topic,
+      partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, ...partition }],
+    }))
+    return client.send(fetch, version, { maxWaitMs: 0, minBytes: 1, topics, ...rest })
+  }
+
+  const codesOf = (answer: {
+    responses: readonly { partitions: readonly { errorCode: number }[] }[]
+  }) => answer.responses.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
+
+  it('tells of each partition what is wrong with it', async () => {
+    const answer = await fetchOf([
+      { fetchOffset: 77 },
+      { partition: 1, currentLeaderEpoch: 5 },
+      { partition: 8 },
+      { topic: 'nope' },
+      { partition: 2 },
+    ])
+    expect(codesOf(answer)).toEqual([
+      ErrorCode.offsetOutOfRange,
+      ErrorCode.unknownLeaderEpoch,
+      ErrorCode.unknownTopicOrPartition,
+      ErrorCode.unknownTopicOrPartition,
+      ErrorCode.none,
+    ])
+  })
+
+  it('waits although a topic is not there, but not with an offset that is out of range', async () => {
+    await fetchOf([{ fetchOffset: 77 }, { partition: 1 }], { maxWaitMs: 5000 })
+    await fetchOf([{ topic: 'nope' }], { maxWaitMs: 5000 })
+    let isAnswered = false
+    const waiting = fetchOf([{ topic: 'nope' }, { partition: 1 }], { maxWaitMs: 5000 })
+    void waiting.then(() => {
+      isAnswered = true
+    })
+    await settle(20)
+    expect(isAnswered).toBe(false)
+    broker.clock.advance(5000)
+    expect(codesOf(await waiting)).toEqual([ErrorCode.unknownTopicOrPartition, ErrorCode.none])
+  })
+
+  it('says where logs part', async () => {
+    await append(0, 'a', 'b')
+    const at = async (fetchOffset: number, lastFetchedEpoch: number) =>
+      (await fetchOf([{ fetchOffset, lastFetchedEpoch }], { maxWaitMs: 5000 })).responses[0]!
+        .partitions[0]!
+    expect((await at(1, 0)).divergingEpoch).toEqual({ epoch: -1, endOffset: -1 })
+    expect(await at(7, 0)).toMatchObject({
+      errorCode: ErrorCode.none,
+      highWatermark: 2,
+      divergingEpoch: { epoch: 0, endOffset: 2 },
+      records: Buffer.alloc(0),
+    })
+    expect((await at(1, 3)).errorCode).toBe(ErrorCode.offsetOutOfRange)
+  })
+
+  it('keeps a session: only changes are sent', async () => {
+    await append(0, 'a')
+    const first = await fetchOf([{ partition: 0 }, { partition: 1 }], { sessionEpoch: 0 })
+    const { sessionId } = first
+    expect(sessionId).toBeGreaterThan(0)
+    expect(codesOf(first)).toEqual([0, 0])
+    const moved = await fetchOf([{ fetchOffset: 1 }], { sessionId, sessionEpoch: 1 })
+    expect(moved).toMatchObject({ sessionId, errorCode: 0, responses: [] })
+    await append(1, 'b')
+    const next = await fetchOf([], { sessionId, sessionEpoch: 2, maxWaitMs: 5000 })
+    expect(next.responses).toMatchObject([
+      { partitions: [{ partitionIndex: 1, highWatermark: 1 }] },
+    ])
+    const stale = await fetchOf([], { sessionId, sessionEpoch: 2 })
+    expect(stale).toMatchObject({ errorCode: ErrorCode.invalidFetchSessionEpoch, responses: [] })
+    const other = await fetchOf([], { sessionId, sessionEpoch: 3, version: 13 })
+    expect(other.errorCode).toBe(ErrorCode.fetchSessionTopicIdError)
+    const ended = await fetchOf([], { sessionId, sessionEpoch: -1 })
+    expect(ended).toMatchObject({ errorCode: 0, sessionId: 0 })
+    const gone = await fetchOf([], { sessionId, sessionEpoch: 3 })
+    expect(gone.errorCode).toBe(ErrorCode.fetchSessionIdNotFound)
+  })
+
+  it('wakes a session that waits when a partition of it gets records', async () => {
+    const { sessionId } = await fetchOf([{ partition: 0 }, { partition: 1 }], { sessionEpoch: 0 })
+    const waiting = fetchOf([], { sessionId, sessionEpoch: 1, maxWaitMs: 60_000 })
+    await settle()
+    const other = await broker.client()
+    await other.send(produce, 9, {
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: [{ index: 1, records: batchOf('b') }] }],
+    })
+    expect((await waiting).responses[0]!.partitions).toMatchObject([{ partitionIndex: 1 }])
+  })
+
+  it('lets read_committed consumers read what belongs to no transaction', async () => {
+    await append(0, 'a')
+    const topics = [
+      { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },
+    ]
+    const request = { maxWaitMs: 0, minBytes: 1, isolationLevel: 1, topics }
+    const [partition] = (await client.send(fetch, 11, request)).responses[0]!.partitions
+    expect(partition).toMatchObject({ lastStableOffset: 1, abortedTransactions: [] })
+    expect(partition!.records!.length).toBeGreaterThan(0)
+  })
+})
