@@ -92,16 +92,11 @@ async function findOrRefuse(
   const epochError = leaderEpochError(currentLeaderEpoch)
   if (epochError !== ErrorCode.none) return refuse(epochError)
   try {
-    const end = await readableEnd(log, isolationLevel)
+    const end = isolationLevel === readCommitted ? log.lastStableOffset : log.highWatermark
     return { errorCode: ErrorCode.none, found: await find(log, timestamp, end) }
   } catch (error) {
     return refuse(broker.partitions.errorCodeOf(error, topic, partitionIndex))
   }
-}
-
-async function readableEnd(log: PartitionLog, isolationLevel: number): Promise<number> {
-  const { highWatermark, lastStableOffset } = await log.read(log.highWatermark, 0)
-  return isolationLevel === readCommitted ? lastStableOffset : highWatermark
 }
 
 function refuse(errorCode: number): { errorCode: number; found: Found } {
