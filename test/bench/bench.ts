@@ -1,6 +1,6 @@
 // `npm run bench -- NAME`: runs one benchmark, each figure beside its baseline in the same run.
 //
-//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N]
+//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT]
 //
 // Every file beside this one (but its test) is a benchmark of its name; harness/ is what they share. With --json
 // standard output is one array of rows and nothing else.
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
   const rows = await run(await load(name), {
     seconds: seconds(values.seconds),
     against: values.against === undefined ? undefined : address(values.against),
+    only: values.only,
   })
   process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : table(rows)}\n`)
 }
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
 /** With a directory of its own, which is gone afterwards. */
 async function run(
   benchmark: Benchmark,
-  options: { seconds: number; against: Address | undefined },
+  options: { seconds: number; against: Address | undefined; only: string | undefined },
 ): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
   try {
@@ -53,6 +54,7 @@ function parseArguments() {
         json: { type: 'boolean', default: false },
         against: { type: 'string' },
         seconds: { type: 'string' },
+        only: { type: 'string' },
       },
     })
   } catch (error) {

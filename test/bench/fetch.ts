@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
+import { fetchAgainst } from './harness/againstBroker.ts'
 import { receiveFile } from './harness/bareClient.ts'
 import { startBareServer, startBrokerProcess } from './harness/childProcess.ts'
 import { BenchTopic, batchBytes, inFlight } from './harness/client.ts'
@@ -22,7 +23,7 @@ const fetchBytes = 4 * 1024 * 1024
 const connections = 2
 
 export async function run(options: BenchOptions): Promise<Row[]> {
-  if (options.against) return await measure(options, options.against)
+  if (options.against) return await fetchAgainst(options, options.against)
   const broker = await startBrokerProcess(join(options.directory, 'broker'), 'os')
   try {
     return await measure(options, { host: '127.0.0.1', port: broker.port })

@@ -1,8 +1,10 @@
 // Producing to a broker in another process over TCP, against a bare TCP server that writes what it
-// gets to a file, syncs as often, and says how much it has.
+// gets to a file, syncs as often, and says how much it has. With --against: ours and that broker in turns,
+// under many loads.
 
 import { join } from 'node:path'
 import type { Address } from '../../protocol/runtime/network.ts'
+import { produceAgainst } from './harness/againstBroker.ts'
 import { sendBatches } from './harness/bareClient.ts'
 import { type Server, startBareServer, startBrokerProcess } from './harness/childProcess.ts'
 import { BenchTopic, batchBytes, inFlight } from './harness/client.ts'
@@ -13,8 +15,7 @@ import { type BenchOptions, type Row, throughputRows } from './harness/row.ts'
 export const description = 'produce to a broker over TCP, acknowledged by all in-sync replicas'
 
 export async function run(options: BenchOptions): Promise<Row[]> {
-  // A broker from elsewhere acknowledges as Kafka does, without a sync.
-  if (options.against) return await measure(options, options.against, 'os', 'produce')
+  if (options.against) return await produceAgainst(options, options.against)
   const rows: Row[] = []
   for (const flush of ['group', 'os'] as const) {
     const broker = await startBrokerProcess(join(options.directory, `broker-${flush}`), flush)

@@ -15,7 +15,7 @@ export interface MeasuredRun {
   readonly cpuSeconds: number | undefined
 }
 
-interface Usage {
+export interface Usage {
   readonly peakBytes: number | undefined
   readonly cpuSeconds: number | undefined
 }
@@ -48,7 +48,7 @@ export async function runMeasured(args: readonly string[]): Promise<MeasuredRun>
 }
 
 /** Undefined when the process is gone, or is none that can be looked at. */
-async function usageOf(pid: number | undefined): Promise<Usage | undefined> {
+export async function usageOf(pid: number | undefined): Promise<Usage | undefined> {
   try {
     const [status, stat] = await Promise.all([
       readFile(`/proc/${pid}/status`, 'latin1'),

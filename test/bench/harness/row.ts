@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly seconds: number
   /** A Kafka-protocol broker to drive in place of our own. */
   readonly against: Address | undefined
+  /** Of many loads only those whose names contain this. */
+  readonly only?: string | undefined
   /** For temporary files; removed afterwards. */
   readonly directory: string
 }

@@ -1,0 +1,225 @@
+// Real Apache Kafka, run beside ours: as a peer in tests of what clients see, and as the other side of
+// benchmarks. Its published jars come from Maven Central at first use and stay in node_modules/.cache;
+// this needs mvn and java, and nothing of the product does. Every process is ended by who started it.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { hasTool } from '../tools.ts'
+
+export const kafkaVersion = '4.1.1'
+const loggingVersion = '2.25.1'
+const cache = join(import.meta.dirname, '../../node_modules/.cache/peers')
+const startTimeoutMs = 60_000
+
+export interface KafkaOptions {
+  /** For its data; the caller removes it. */
+  readonly directory: string
+  readonly heapMegabytes?: number
+  /** On top of what one node needs: lines of server.properties. */
+  readonly properties?: Readonly<Record<string, string | number>>
+}
+
+export interface ToolRun {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Whether Kafka can be run here. Throws with CI=true when it cannot. */
+export function hasKafka(): boolean {
+  return hasTool('java') && hasTool('mvn')
+}
+
+/** One node that is broker and controller, in its default configuration but for what one node needs. */
+export class KafkaPeer {
+  readonly port: number
+  readonly #process: ChildProcess
+
+  private constructor(port: number, child: ChildProcess) {
+    this.port = port
+    this.#process = child
+  }
+
+  static async start(options: KafkaOptions): Promise<KafkaPeer> {
+    const [port, controllerPort] = [await freePort(), await freePort()]
+    const config = join(options.directory, 'server.properties')
+    await mkdir(options.directory, { recursive: true })
+    await writeFile(config, serverProperties(options, port, controllerPort))
+    const id = randomBytes(16).toString('base64url')
+    const formatted = await runJava('kafka.tools.StorageTool', ['format', '-t', id, '-c', config])
+    if (formatted.code !== 0) throw new Error(`Kafka could not format: ${formatted.stderr}`)
+    const heap = options.heapMegabytes ?? 1024
+    const java = await javaArguments('kafka.Kafka', [config], [`-Xmx${heap}m`, `-Xms${heap}m`])
+    const child = spawn('java', java, { stdio: ['ignore', 'ignore', 'inherit'] })
+    const peer = new KafkaPeer(port, child)
+    try {
+      await peer.#untilServing()
+    } catch (error) {
+      await peer.stop()
+      throw error
+    }
+    return peer
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    this.#process.kill('SIGTERM')
+    await once(this.#process, 'exit')
+  }
+
+  async #untilServing(): Promise<void> {
+    const exited = once(this.#process, 'exit').then(([code]) => {
+      throw new Error(`Kafka ended with code ${code} before it served`)
+    })
+    exited.catch(() => {})
+    const tool = 'org.apache.kafka.tools.BrokerApiVersionsCommand'
+    const asked = (async () => {
+      const endMs = performance.now() + startTimeoutMs
+      while (performance.now() < endMs) {
+        const { code } = await runJava(tool, ['--bootstrap-server', this.address])
+        if (code === 0) return
+      }
+      throw new Error(`Kafka did not serve within ${startTimeoutMs} ms`)
+    })()
+    await Promise.race([asked, exited])
+  }
+}
+
+/** Runs the main class of one of Kafka's command-line tools to its end, or until `timeoutMs`. */
+export async function runJava(
+  mainClass: string,
+  words: readonly string[],
+  { input = '', timeoutMs = 60_000 } = {},
+): Promise<ToolRun> {
+  const java = await javaArguments(mainClass, words, ['-Xmx512m'])
+  const child = spawn('java', java, { timeout: timeoutMs })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code: code ?? -1, stdout, stderr }
+}
+
+async function javaArguments(
+  mainClass: string,
+  words: readonly string[],
+  options: readonly string[],
+): Promise<string[]> {
+  const jars = await kafkaJars()
+  const quiet = `-Dlog4j2.configurationFile=${join(jars, 'log4j2.properties')}`
+  return [...options, quiet, '-cp', join(jars, '*'), mainClass, ...words]
+}
+
+let downloading: Promise<string> | undefined
+
+/** The folder with Kafka's jars, downloaded at first use. */
+export function kafkaJars(): Promise<string> {
+  downloading ??= download()
+  return downloading
+}
+
+async function download(): Promise<string> {
+  const jars = join(cache, `kafka-${kafkaVersion}`)
+  if (await exists(jars)) return jars
+  const work = join(cache, `download-${process.pid}`)
+  await mkdir(work, { recursive: true })
+  try {
+    await writeFile(join(work, 'pom.xml'), pom())
+    const target = `-DoutputDirectory=${join(work, 'jars')}`
+    const maven = spawn('mvn', ['-q', '-B', 'dependency:copy-dependencies', target], {
+      cwd: work,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    const [code] = await once(maven, 'exit')
+    const found = await readdir(join(work, 'jars')).catch(() => [])
+    if (code !== 0 || found.length === 0) throw new Error('mvn could not download Kafka')
+    await writeFile(join(work, 'jars', 'log4j2.properties'), logging)
+    // At once or not at all; another process may have been faster, with the same content.
+    await rename(join(work, 'jars'), jars).catch(async (error: unknown) => {
+      if (!(await exists(jars))) throw error
+    })
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+  return jars
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Names what is wanted from Maven Central; nothing is compiled. */
+function pom(): string {
+  const dependency = (group: string, artifact: string, version: string) =>
+    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>` +
+    `<version>${version}</version></dependency>`
+  const dependencies = [
+    dependency('org.apache.kafka', 'kafka_2.13', kafkaVersion),
+    dependency('org.apache.kafka', 'kafka-tools', kafkaVersion),
+    dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', loggingVersion),
+    dependency('org.apache.logging.log4j', 'log4j-core', loggingVersion),
+  ]
+  return (
+    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' +
+    '<groupId>millrace</groupId><artifactId>peers</artifactId><version>1</version>' +
+    `<dependencies>${dependencies.join('')}</dependencies></project>`
+  )
+}
+
+const logging = `status = error
+appender.err.type = Console
+appender.err.name = ERR
+appender.err.target = SYSTEM_ERR
+appender.err.layout.type = PatternLayout
+appender.err.layout.pattern = %p %m%n
+rootLogger.level = ERROR
+rootLogger.appenderRefs = err
+rootLogger.appenderRef.err.ref = ERR
+`
+
+function serverProperties(
+  { directory, properties = {} }: KafkaOptions,
+  port: number,
+  controllerPort: number,
+): string {
+  const lines = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': join(directory, 'data'),
+    'offsets.topic.replication.factor': 1,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    ...properties,
+  }
+  return Object.entries(lines)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}
