@@ -80,9 +80,10 @@ export class MemoryDisk implements Disk {
     if (inode?.isDirectory) throw failure('EISDIR', path)
     if (inode === undefined) {
       if (mode === 'read') throw failure('ENOENT', path)
-      await this.#beforeChange('open', path)
-      this.#requireDirectory(dirname(path))
-      inode = this.#names.get(path) ?? this.#create(path)
+      inode = await this.#effect('open', path, () => {
+        this.#requireDirectory(dirname(path))
+        return this.#names.get(path) ?? this.#create(path)
+      })
     }
     return this.#newFile(path, inode)
   }
@@ -127,8 +128,9 @@ export class MemoryDisk implements Disk {
       return
     }
     await this.makeDirectory(dirname(directory))
-    await this.#beforeChange('makeDirectory', directory)
-    this.#setName(directory, this.#newInode(true))
+    await this.#effect('makeDirectory', directory, () => {
+      this.#setName(directory, this.#newInode(true))
+    })
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -136,37 +138,39 @@ export class MemoryDisk implements Disk {
     to = normalize(to)
     if (!this.#names.has(from)) throw failure('ENOENT', from)
     this.#requireDirectory(dirname(to))
-    await this.#beforeChange('rename', from)
-    this.#change([dirname(from), dirname(to)], (names) => {
+    const move = (names: Names) => {
       for (const [path, inode] of [...names]) {
         if (path !== from && !path.startsWith(`${from}/`)) continue
         names.delete(path)
         names.set(to + path.slice(from.length), inode)
       }
-    })
+    }
+    const directories = [dirname(from), dirname(to)]
+    await this.#effect('rename', from, () => this.#change(directories, move))
   }
 
   async remove(path: string): Promise<void> {
     path = normalize(path)
     if (!this.#names.has(path)) return
-    await this.#beforeChange('remove', path)
-    this.#change([dirname(path)], (names) => {
+    const drop = (names: Names) => {
       for (const name of [...names.keys()]) {
         if (name === path || name.startsWith(`${path}/`)) names.delete(name)
       }
-    })
+    }
+    await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
   }
 
   async syncDirectory(directory: string): Promise<void> {
     directory = normalize(directory)
     this.#requireDirectory(directory)
-    await this.#beforeChange('syncDirectory', directory)
-    const waiting: NameChange[] = []
-    for (const change of this.#nameChanges) {
-      if (change.directories.includes(directory)) change.apply(this.#durableNames)
-      else waiting.push(change)
-    }
-    this.#nameChanges = waiting
+    await this.#effect('syncDirectory', directory, () => {
+      const waiting: NameChange[] = []
+      for (const change of this.#nameChanges) {
+        if (change.directories.includes(directory)) change.apply(this.#durableNames)
+        else waiting.push(change)
+      }
+      this.#nameChanges = waiting
+    })
   }
 
   async freeBytes(): Promise<number> {
@@ -213,12 +217,16 @@ export class MemoryDisk implements Disk {
     if (!this.#names.get(directory)?.isDirectory) throw failure('ENOENT', directory)
   }
 
-  /** Lets other code run first, as a real disk does; fails when the disk crashed meanwhile. */
-  async #beforeChange(operation: string, path: string): Promise<void> {
+  /**
+   * Lets other code run first, as a real disk does; fails, without the effect, when the disk crashed
+   * meanwhile. Nothing can come between that check and the effect.
+   */
+  async #effect<Result>(operation: string, path: string, apply: () => Result): Promise<Result> {
     const crashes = this.#crashes
     this.#options.beforeChange?.(operation, path)
     await Promise.resolve()
     if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    return apply()
   }
 
   #newFile(path: string, inode: MemoryInode): DiskFile {
@@ -230,13 +238,13 @@ export class MemoryDisk implements Disk {
     }
     const change = async (operation: string, apply: () => void) => {
       check()
-      await this.#beforeChange(operation, path)
-      apply()
+      await this.#effect(operation, path, apply)
     }
     return {
       path,
       async read(into, position) {
         check()
+        if (position >= inode.content.length) return 0
         return inode.content.copy(into, 0, position, position + into.length)
       },
       write(chunks, position) {

@@ -1,0 +1,137 @@
+// Brings acknowledged records back after a crash: reads what the journal's files hold and writes it where
+// it belongs, before any log is opened. Writing the same bytes again changes nothing, so a crash on
+// the way is no harm. What it must never do is touch a file that has since been replaced: the entries
+// of those were declared settled first (commitJournal.ts).
+
+import { join } from 'node:path'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { segmentFileName } from '../segmentFiles.ts'
+import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'
+import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPlan.ts'
+
+export interface ReplayOptions {
+  readonly disk: Disk
+  readonly logger: Logger
+  /** The data directory, in which the partitions' directories are. */
+  readonly directory: string
+  /** Everything of a partition below this offset is in its files for certain. */
+  readonly recoveryPointOf: (name: string) => number
+}
+
+/** A group, and where in its file it begins. */
+interface PlacedGroup extends FoundGroup {
+  readonly position: number
+}
+
+const copyBytes = 1024 * 1024
+
+/** Returns when everything that the files hold is durable in the segments. */
+export async function replayJournal(
+  files: readonly DiskFile[],
+  options: ReplayOptions,
+): Promise<void> {
+  const found: { file: number; groups: PlacedGroup[] }[] = []
+  for (const [file, source] of files.entries()) {
+    const groups = await readGroups(source)
+    if (groups.length > 0) found.push({ file, groups })
+  }
+  if (found.length === 0) return
+  found.sort((one, other) => one.groups[0]!.place.sequence - other.groups[0]!.place.sequence)
+  reportGaps(files, found, options.logger)
+  const plan = new ReplayPlan()
+  for (const { file, groups } of found) {
+    for (const { entries, position } of groups) {
+      for (const entry of entries) plan.add(entry, file, position)
+    }
+  }
+  let bytes = 0
+  for (const segment of plan.segments()) bytes += await replaySegment(segment, files, options)
+  if (bytes > 0) options.logger.info({ bytes }, 'the commit journal brought records back')
+}
+
+/** From the start of the file on, as far as groups of one run follow one another. */
+async function readGroups(file: DiskFile): Promise<PlacedGroup[]> {
+  const groups: PlacedGroup[] = []
+  const { sizeBytes } = await file.stat()
+  for (let position = 0; ; ) {
+    const sizes = groupSizes(await readAt(file, position, groupPrefixBytes))
+    if (sizes === undefined || position + sizes.groupBytes > sizeBytes) return groups
+    const group = decodeGroup(await readAt(file, position, sizes.groupBytes))
+    if (group === undefined) return groups
+    const before = groups.at(-1)?.place
+    const follows =
+      before === undefined ||
+      (group.place.sequence === before.sequence + 1 && group.place.runId.equals(before.runId))
+    if (!follows) return groups
+    groups.push({ ...group, position })
+    position += sizes.groupBytes
+  }
+}
+
+/** The first file's groups lead up to the second's: if they do not, bytes were lost that were synced. */
+function reportGaps(
+  files: readonly DiskFile[],
+  found: readonly { file: number; groups: PlacedGroup[] }[],
+  logger: Logger,
+): void {
+  for (const [at, { groups }] of found.slice(1).entries()) {
+    const before = found[at]!
+    const last = before.groups.at(-1)!.place
+    const next = groups[0]!.place
+    if (next.sequence === last.sequence + 1 && next.runId.equals(last.runId)) continue
+    const { path } = files[before.file]!
+    logger.error(
+      { path, lastGroup: last.sequence, nextGroup: next.sequence },
+      'the commit journal is damaged: acknowledged records of the last moments may be missing',
+    )
+  }
+}
+
+async function replaySegment(
+  { name, baseOffset, writes }: ReplayedSegment,
+  files: readonly DiskFile[],
+  { disk, directory, recoveryPointOf }: ReplayOptions,
+): Promise<number> {
+  const path = join(directory, name, segmentFileName(baseOffset, '.log'))
+  // Removed since, with its records: by retention, or with its topic.
+  if ((await disk.stat(path)) === undefined) return 0
+  const recoveryPoint = recoveryPointOf(name)
+  const file = await disk.open(path, 'write')
+  let bytes = 0
+  try {
+    for (const write of writes) {
+      if (write.endOffset > recoveryPoint) bytes += await replayBytes(write, files, file)
+    }
+    // Bytes that were there already may be so only in the system's memory.
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return bytes
+}
+
+/** Writes only what differs: after the end of a process, other than of the machine, nothing does. */
+async function replayBytes(
+  write: ReplayedBytes,
+  files: readonly DiskFile[],
+  segment: DiskFile,
+): Promise<number> {
+  let written = 0
+  for (let done = 0; done < write.lengthBytes; ) {
+    const length = Math.min(copyBytes, write.lengthBytes - done)
+    const bytes = await readAt(files[write.file]!, write.filePosition + done, length)
+    const position = write.position + done
+    if (!bytes.equals(await readAt(segment, position, length))) {
+      await segment.write([bytes], position)
+      written += length
+    }
+    done += length
+  }
+  return written
+}
+
+async function readAt(file: DiskFile, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length)
+  return bytes.subarray(0, await file.read(bytes, position))
+}

@@ -1,0 +1,281 @@
+// The commit journal against a model: whatever was acknowledged is in the segments after a crash, at any
+// operation of the disk, with any part of the unsynced writes lost; and what was cut or replaced stays so.
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  CommitJournal,
+  type JournaledSegment,
+} from '../../../../broker/log/journal/commitJournal.ts'
+import { segmentFileName } from '../../../../broker/log/segmentFiles.ts'
+import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { MemoryDisk } from '../../../memoryDisk.ts'
+import { MemoryLogger } from '../../../memoryLogger.ts'
+import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
+
+const directory = '/data'
+const fileBytes = 1500
+
+/** What must be there after a crash. */
+interface ModelSegment {
+  readonly baseOffset: number
+  bytes: Buffer
+  /** What the segment is being replaced by: a crash may leave this or the other. */
+  replacement?: Buffer | undefined
+}
+
+interface ModelLog {
+  readonly name: string
+  readonly segments: ModelSegment[]
+  nextOffset: number
+}
+
+class SegmentFile implements JournaledSegment {
+  readonly baseOffset: number
+  readonly #file: DiskFile
+  constructor(baseOffset: number, file: DiskFile) {
+    this.baseOffset = baseOffset
+    this.#file = file
+  }
+  write(bytes: Buffer, position: number): Promise<void> {
+    return this.#file.write([bytes.subarray(0, 3), bytes.subarray(3)], position)
+  }
+  truncate(position: number): Promise<void> {
+    return this.#file.truncate(position)
+  }
+  syncJournaled(): Promise<void> {
+    return this.#file.sync()
+  }
+}
+
+const pathOf = (name: string, baseOffset: number) =>
+  `${directory}/${name}/${segmentFileName(baseOffset, '.log')}`
+
+/** One life of a process: the journal and the segments it appends to. */
+class Life {
+  readonly disk: Disk
+  readonly journal: CommitJournal
+  readonly #open = new Map<string, SegmentFile>()
+
+  private constructor(disk: Disk, journal: CommitJournal) {
+    this.disk = disk
+    this.journal = journal
+  }
+
+  static async begin(disk: Disk, seed: number, logger = new MemoryLogger()): Promise<Life> {
+    const journal = await CommitJournal.open({
+      disk,
+      logger,
+      directory,
+      random: seededRandom(seed),
+      fileBytes,
+      recoveryPointOf: () => 0,
+    })
+    return new Life(disk, journal)
+  }
+
+  async segment(name: string, baseOffset: number): Promise<SegmentFile> {
+    const path = pathOf(name, baseOffset)
+    const known = this.#open.get(path)
+    if (known) return known
+    const segment = new SegmentFile(baseOffset, await this.disk.open(path, 'write'))
+    await this.disk.syncDirectory(`${directory}/${name}`)
+    this.#open.set(path, segment)
+    return segment
+  }
+
+  async append(log: ModelLog, bytes: Buffer): Promise<void> {
+    const model = log.segments.at(-1)!
+    const segment = await this.segment(log.name, model.baseOffset)
+    const position = model.bytes.length
+    await segment.write(bytes, position)
+    const endOffset = log.nextOffset + 1
+    await this.journal.commit({ name: log.name, segment, position, endOffset, chunks: [bytes] })
+    model.bytes = Buffer.concat([model.bytes, bytes])
+    log.nextOffset = endOffset
+  }
+
+  async roll(log: ModelLog): Promise<void> {
+    const sealed = log.segments.at(-1)!
+    if (sealed.bytes.length === 0) return
+    await (await this.segment(log.name, sealed.baseOffset)).syncJournaled()
+    await this.segment(log.name, log.nextOffset)
+    log.segments.push({ baseOffset: log.nextOffset, bytes: Buffer.alloc(0) })
+  }
+
+  /** Gives the first segment other content, as compaction does. */
+  async replace(log: ModelLog, bytes: Buffer): Promise<void> {
+    if (log.segments.length < 2) return
+    const [first] = log.segments
+    await this.journal.settle(log.name, first!.baseOffset)
+    const path = pathOf(log.name, first!.baseOffset)
+    first!.replacement = bytes
+    await this.disk.writeFileAtomic(path, bytes)
+    this.#open.delete(path)
+    first!.bytes = bytes
+    first!.replacement = undefined
+  }
+
+  async cut(log: ModelLog, share: number): Promise<void> {
+    const last = log.segments.at(-1)!
+    const position = Math.floor(last.bytes.length * share)
+    // A crash may leave them or not from here on.
+    last.bytes = last.bytes.subarray(0, position)
+    await this.journal.cut(log.name, last.baseOffset, position)
+    const segment = await this.segment(log.name, last.baseOffset)
+    await segment.truncate(position)
+    await segment.syncJournaled()
+  }
+}
+
+async function expectAcknowledged(disk: Disk, logs: readonly ModelLog[]): Promise<void> {
+  for (const { name, segments } of logs) {
+    for (const segment of segments) {
+      const { baseOffset, replacement } = segment
+      const found = (await disk.readFile(pathOf(name, baseOffset))) ?? Buffer.alloc(0)
+      if (replacement && found.equals(replacement)) segment.bytes = replacement
+      segment.replacement = undefined
+      const { bytes } = segment
+      expect(found.subarray(0, bytes.length).equals(bytes), `${name} at ${baseOffset}`).toBe(true)
+    }
+  }
+}
+
+const step = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('append' as const), size: fc.nat(300) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('roll' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('replace' as const), size: fc.nat(200) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('cut' as const),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+)
+const life = fc.record({
+  steps: fc.array(fc.array(step, { maxLength: 12 }), { minLength: 3, maxLength: 3 }),
+  crashAfter: fc.nat(120),
+  seed: fc.nat(),
+})
+
+describe('the commit journal', () => {
+  it('keeps what it acknowledged through crashes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 5 }), async (lives) => {
+        let countdown = Number.POSITIVE_INFINITY
+        let mortal: MortalDisk | undefined
+        let crashSeed = 0
+        const disk = new MemoryDisk({
+          beforeChange() {
+            if (--countdown !== 0) return
+            mortal!.kill()
+            disk.crash({ keepUnsynced: seededRandom(crashSeed), reorder: true })
+          },
+        })
+        const logs: ModelLog[] = ['a-0', 'a-1', 'b-0'].map((name) => {
+          return { name, segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }], nextOffset: 0 }
+        })
+        for (const { name } of logs) await disk.makeDirectory(`${directory}/${name}`)
+        await disk.syncDirectory('/')
+        await disk.syncDirectory(directory)
+        for (const [number, { steps, crashAfter, seed }] of lives.entries()) {
+          mortal = mortalDisk(disk)
+          crashSeed = seed
+          countdown = crashAfter + 1
+          await liveUntilCrash(mortal, logs, steps, seed).catch((error: unknown) => {
+            // Of a process that has ended, anything may fail in any way.
+            if (countdown > 0) throw error
+          })
+          countdown = Number.POSITIVE_INFINITY
+          if (number % 2 === 0) disk.crash({ keepUnsynced: seededRandom(seed + 1), reorder: true })
+          mortal.kill()
+          const next = mortalDisk(disk)
+          await Life.begin(next, seed + 2)
+          await expectAcknowledged(disk, logs)
+          next.kill()
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('does without itself when it cannot be written, and comes back', async () => {
+    let isFull = false
+    const disk = new MemoryDisk({
+      beforeChange(operation, path) {
+        const isJournal = path.endsWith('.journal')
+        if (isFull && isJournal && operation === 'write') throw new Error('ENOSPC')
+      },
+    })
+    await disk.makeDirectory(`${directory}/a-0`)
+    const log: ModelLog = {
+      name: 'a-0',
+      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
+      nextOffset: 0,
+    }
+    await disk.syncDirectory('/')
+    await disk.syncDirectory(directory)
+    const first = await Life.begin(disk, 1)
+    for (const full of [false, true, false]) {
+      isFull = full
+      for (let number = 0; number < 5; number++) await first.append(log, Buffer.from('some bytes'))
+    }
+    disk.crash()
+    await Life.begin(disk, 2)
+    await expectAcknowledged(disk, [log])
+    expect(log.segments[0]!.bytes).toHaveLength(150)
+  })
+
+  it('says which file is damaged when a group in its middle is', async () => {
+    const disk = new MemoryDisk()
+    await disk.makeDirectory(`${directory}/a-0`)
+    await disk.syncDirectory('/')
+    await disk.syncDirectory(directory)
+    const log: ModelLog = {
+      name: 'a-0',
+      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
+      nextOffset: 0,
+    }
+    const first = await Life.begin(disk, 1)
+    // More than one file takes, less than two.
+    for (let number = 0; number < 12; number++) await first.append(log, Buffer.alloc(150, number))
+    const path = `${directory}/__journal/first.journal`
+    const file = await disk.open(path, 'write')
+    await file.write([Buffer.from([255])], 700)
+    await file.sync()
+    disk.crash()
+    const logger = new MemoryLogger()
+    await Life.begin(disk, 2, logger)
+    expect(logger.lines).toContainEqual(
+      expect.objectContaining({ level: 'error', fields: expect.objectContaining({ path }) }),
+    )
+  })
+})
+
+async function liveUntilCrash(
+  disk: Disk,
+  logs: readonly ModelLog[],
+  steps: readonly (readonly (
+    | { kind: 'append'; size: number }
+    | { kind: 'roll' }
+    | { kind: 'replace'; size: number }
+    | { kind: 'cut'; share: number }
+  )[])[],
+  seed: number,
+): Promise<void> {
+  const life = await Life.begin(disk, seed)
+  const random = seededRandom(seed)
+  const one = async (log: ModelLog, index: number) => {
+    for (const step of steps[index]!) {
+      if (step.kind === 'append') await life.append(log, random.bytes(step.size + 1))
+      else if (step.kind === 'roll') await life.roll(log)
+      else if (step.kind === 'replace') await life.replace(log, random.bytes(step.size + 1))
+      else await life.cut(log, step.share)
+    }
+  }
+  const outcomes = await Promise.allSettled(logs.map(one))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
