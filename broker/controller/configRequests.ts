@@ -14,7 +14,13 @@ import { topicNameProblem } from './topicName.ts'
 import { type Decision, type Refusal, refuse } from './topicRequests.ts'
 
 /** Kafka's numbers for what can have configs. */
-export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 }
+export const ResourceType = {
+  topic: 2,
+  broker: 4,
+  brokerLogger: 8,
+  clientMetrics: 16,
+  group: 32,
+} as const
 /** Kafka's numbers for what can be done to one config. */
 export const ConfigOperation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 

@@ -110,6 +110,11 @@ export class MetadataState {
     return this.#groupConfigs.get(groupId) ?? {}
   }
 
+  /** Every group for which something is set. */
+  configuredGroups(): Iterable<string> {
+    return this.#groupConfigs.keys()
+  }
+
   /** The topic with which `name` cannot live together, because only "." and "_" differ. */
   colliding(name: string): string | undefined {
     const holder = this.#nameByCollisionKey.get(collisionKey(name))

@@ -39,6 +39,7 @@ import { incrementalAlterConfigsHandler } from './handlers/incrementalAlterConfi
 import { initProducerIdHandler } from './handlers/initProducerId.ts'
 import { joinGroupHandler } from './handlers/joinGroup.ts'
 import { leaveGroupHandler } from './handlers/leaveGroup.ts'
+import { listConfigResourcesHandler } from './handlers/listConfigResources.ts'
 import { listGroupsHandler } from './handlers/listGroups.ts'
 import { listOffsetsHandler } from './handlers/listOffsets.ts'
 import { listPartitionReassignmentsHandler } from './handlers/listPartitionReassignments.ts'
@@ -73,6 +74,7 @@ const served: readonly Handler[] = [
   describeConfigsHandler,
   alterConfigsHandler,
   incrementalAlterConfigsHandler,
+  listConfigResourcesHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
   describeClusterHandler,

@@ -35,6 +35,7 @@ import { incrementalAlterConfigs } from './apis/incrementalAlterConfigs.ts'
 import { initProducerId } from './apis/initProducerId.ts'
 import { joinGroup } from './apis/joinGroup.ts'
 import { leaveGroup } from './apis/leaveGroup.ts'
+import { listConfigResources } from './apis/listConfigResources.ts'
 import { listGroups } from './apis/listGroups.ts'
 import { listOffsets } from './apis/listOffsets.ts'
 import { listPartitionReassignments } from './apis/listPartitionReassignments.ts'
@@ -102,6 +103,7 @@ export const apis: readonly Api[] = [
   listTransactions,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
+  listConfigResources,
   describeTopicPartitions,
 ]
 

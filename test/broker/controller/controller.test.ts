@@ -144,6 +144,37 @@ describe('Controller', () => {
     expect([...controller.state.topics()]).toEqual([])
   })
 
+  it('keeps configs in the log and in its snapshot, and tells who lives by them', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    const controller = await open(log, folders)
+    await controller.createTopic(wish('a'))
+    const set = async (resourceType: number, resourceName: string, name: string, value: string) => {
+      const changes = [{ name, operation: 0, value }]
+      const configWish = { resourceType, resourceName, changes, replacesAll: false }
+      return (await controller.alterConfigs(configWish, false)).errorCode
+    }
+    expect(await set(2, 'a', 'segment.ms', '5')).toBe(ErrorCode.none)
+    expect(await set(4, '', 'max.connections', '6')).toBe(ErrorCode.none)
+    expect(await set(32, 'g', 'consumer.session.timeout.ms', '50000')).toBe(ErrorCode.none)
+    expect(folders.reconfigured.map(({ configs }) => configs)).toEqual([{ 'segment.ms': '5' }])
+    const expectKept = ({ state }: Controller) => {
+      expect(state.topic('a')!.configs).toEqual({ 'segment.ms': '5' })
+      expect(state.brokerConfigs('')).toEqual({ 'max.connections': '6' })
+      expect(state.groupConfigs('g')).toEqual({ 'consumer.session.timeout.ms': '50000' })
+    }
+    expectKept(await open(log, folders))
+    for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
+    expect(log.snapshot).toBeDefined()
+    expectKept(await open(log, folders))
+  })
+
+  it('loads a snapshot from before brokers and groups had configs', async () => {
+    const log = new MemoryMetadataLog()
+    log.snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 3 }
+    const { state, clusterId } = await open(log, new Folders())
+    expect([clusterId, state.nextProducerId, state.brokerConfigs('')]).toEqual(['c', 3, {}])
+  })
+
   it('replaces a long log by a snapshot', async () => {
     const log = new MemoryMetadataLog()
     const controller = await open(log, new Folders())

@@ -104,6 +104,7 @@ const requests: Record<string, (version: number) => object> = {
     ],
     validateOnly: false,
   }),
+  ListConfigResources: (version) => (version < 1 ? {} : { resourceTypes: [] }),
   CreatePartitions: (version) => ({
     topics: [{ name: 't', count: version + 2, assignments: null }],
     timeoutMs: 1000,

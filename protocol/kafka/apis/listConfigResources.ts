@@ -1,0 +1,23 @@
+// Names everything that configs can be set for. Version 0 knows client metrics only; from version 1
+// on the client says which types it wants, and none means all.
+
+import { array, int8, int16, int32, string } from '../fields.ts'
+import { api } from '../schema.ts'
+
+export const listConfigResources = api({
+  key: 74,
+  name: 'ListConfigResources',
+  versions: '0-1',
+  flexibleFrom: 0,
+  request: {
+    resourceTypes: array('1+', int8),
+  },
+  response: {
+    throttleTimeMs: int32('0+', { default: 0 }),
+    errorCode: int16('0+'),
+    configResources: array('0+', {
+      resourceName: string('0+'),
+      resourceType: int8('1+', { default: 16, ignorable: true }),
+    }),
+  },
+})

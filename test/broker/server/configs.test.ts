@@ -1,0 +1,316 @@
+// Configs as clients see and change them: what holds and why, what is refused with which error, and
+// that a change counts at once and after a restart.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Compression } from '../../../protocol/bytes/compression.ts'
+import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
+import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
+import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
+import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
+import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { produce } from '../../../protocol/kafka/apis/produce.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
+
+const topicType = 2
+const brokerType = 4
+const loggerType = 8
+const metricsType = 16
+const groupType = 32
+const [set, remove, append, subtract] = [0, 1, 2, 3]
+
+type Change = readonly [name: string, operation: number, value: string | null]
+
+describe('configs', () => {
+  let broker: MemoryBroker
+  let client: RawClient
+
+  beforeEach(async () => {
+    broker = await MemoryBroker.start({ 'log.retention.minutes': 3, 'log.index.interval.bytes': 9 })
+    client = await broker.client()
+    await create('t')
+  })
+
+  afterEach(() => broker.stop())
+
+  const create = async (name: string, configs: Record<string, string> = {}) => {
+    const entries = Object.entries(configs).map(([key, value]) => ({ name: key, value }))
+    const counts = { numPartitions: 1, replicationFactor: -1, assignments: [] }
+    const topics = [{ name, ...counts, configs: entries }]
+    return (await client.send(createTopics, 7, { topics, timeoutMs: 1000 })).topics[0]!
+  }
+
+  const alterAll = async (
+    resources: readonly (readonly [type: number, name: string, changes: readonly Change[]])[],
+    validateOnly = false,
+  ) => {
+    const request = resources.map(([resourceType, resourceName, changes]) => ({
+      resourceType,
+      resourceName,
+      configs: changes.map(([name, configOperation, value]) => ({ name, configOperation, value })),
+    }))
+    const body = { resources: request, validateOnly }
+    return (await client.send(incrementalAlterConfigs, 1, body)).responses
+  }
+
+  const alter = async (type: number, name: string, ...changes: Change[]) =>
+    (await alterAll([[type, name, changes]]))[0]!.errorCode
+
+  const describeAll = async (resourceType: number, resourceName: string, keys?: string[]) => {
+    const resources = [{ resourceType, resourceName, configurationKeys: keys ?? null }]
+    const flags = { includeSynonyms: true, includeDocumentation: true }
+    return (await client.send(describeConfigs, 4, { resources, ...flags })).results[0]!
+  }
+
+  const shown = async (type: number, resource: string, name: string) =>
+    (await describeAll(type, resource, [name])).configs[0]
+
+  const restart = async () => {
+    await broker.broker.close()
+    await broker.start()
+    client = await broker.client()
+  }
+
+  const send = async (records: Buffer, acks = -1, version = 9) => {
+    const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }]
+    const answer = await client.send(produce, version, { acks, timeoutMs: 1000, topicData })
+    return answer.responses[0]!.partitionResponses[0]!
+  }
+
+  it('shows where a value comes from, the strongest first', async () => {
+    await alter(brokerType, '', ['log.retention.ms', set, '5'])
+    await alter(brokerType, '1', ['log.retention.ms', set, '6'])
+    await alter(topicType, 't', ['retention.ms', set, '7'])
+    expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({
+      value: '7',
+      configSource: 1,
+      configType: 5,
+      readOnly: false,
+      synonyms: [
+        { name: 'retention.ms', value: '7', source: 1 },
+        { name: 'log.retention.ms', value: '6', source: 2 },
+        { name: 'log.retention.ms', value: '5', source: 3 },
+        { name: 'log.retention.minutes', value: '3', source: 4 },
+        { name: 'log.retention.hours', value: '168', source: 5 },
+      ],
+    })
+    await alter(topicType, 't', ['retention.ms', remove, null])
+    await alter(brokerType, '1', ['log.retention.ms', remove, null])
+    expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({ value: '5' })
+    await alter(brokerType, '', ['log.retention.ms', remove, null])
+    expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({
+      value: '180000',
+      configSource: 4,
+    })
+    expect(await shown(topicType, 't', 'index.interval.bytes')).toMatchObject({
+      value: '9',
+      configSource: 4,
+      configType: 3,
+    })
+  })
+
+  it('shows a broker with what can be changed and what cannot', async () => {
+    await alter(brokerType, '', ['message.max.bytes', set, '2000'])
+    expect(await shown(brokerType, '1', 'message.max.bytes')).toMatchObject({
+      value: '2000',
+      configSource: 3,
+      readOnly: false,
+    })
+    expect(await shown(brokerType, '1', 'node.id')).toMatchObject({ value: '1', readOnly: true })
+    expect((await describeAll(brokerType, '')).configs).toMatchObject([
+      { name: 'message.max.bytes', value: '2000', configSource: 3 },
+    ])
+    for (const { name, documentation } of (await describeAll(brokerType, '1')).configs) {
+      expect(documentation, name).toMatch(/\.$/)
+    }
+  })
+
+  it('shows and keeps what is set for a group', async () => {
+    const name = 'consumer.session.timeout.ms'
+    expect(await alter(groupType, 'g', [name, set, '50000'])).toBe(ErrorCode.none)
+    expect(await shown(groupType, 'g', name)).toMatchObject({ value: '50000', configSource: 8 })
+    expect(await shown(groupType, 'other', name)).toMatchObject({ value: '45000', configSource: 5 })
+    expect(await alter(groupType, 'g', [name, set, '1'])).toBe(ErrorCode.invalidConfig)
+    expect(await alter(groupType, 'g', ['share.session.timeout.ms', set, '1'])).toBe(
+      ErrorCode.invalidConfig,
+    )
+    await restart()
+    expect(await shown(groupType, 'g', name)).toMatchObject({ value: '50000' })
+  })
+
+  it('keeps the largest long as it was written, over a restart too', async () => {
+    const largest = '9223372036854775807'
+    await alter(topicType, 't', ['retention.ms', set, largest])
+    await alter(brokerType, '', ['log.retention.bytes', set, '9223372036854775806'])
+    await restart()
+    expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({ value: largest })
+    expect(await shown(topicType, 't', 'retention.bytes')).toMatchObject({
+      value: '9223372036854775806',
+    })
+    expect(await shown(topicType, 't', 'flush.messages')).toMatchObject({ value: largest })
+    expect(await alter(topicType, 't', ['retention.ms', set, '9223372036854775808'])).toBe(
+      ErrorCode.invalidConfig,
+    )
+  })
+
+  it('appends to lists and subtracts from them', async () => {
+    const policy = async () => (await shown(topicType, 't', 'cleanup.policy'))!.value
+    await alter(topicType, 't', ['cleanup.policy', append, 'compact'])
+    expect(await policy()).toBe('delete,compact')
+    await alter(topicType, 't', ['cleanup.policy', append, 'delete'])
+    expect(await policy()).toBe('delete,compact')
+    await alter(topicType, 't', ['cleanup.policy', subtract, 'delete'])
+    expect(await policy()).toBe('compact')
+    expect(await alter(topicType, 't', ['retention.ms', append, '1'])).toBe(ErrorCode.invalidConfig)
+  })
+
+  it('replaces everything by the older request', async () => {
+    await alter(topicType, 't', ['segment.ms', set, '5'], ['retention.ms', set, '6'])
+    const configs = [{ name: 'retention.ms', value: '7' }]
+    const resources = [{ resourceType: topicType, resourceName: 't', configs }]
+    const answer = await client.send(alterConfigs, 2, { resources, validateOnly: false })
+    expect(answer.responses[0]!.errorCode).toBe(ErrorCode.none)
+    expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({ value: '7' })
+    expect(await shown(topicType, 't', 'segment.ms')).toMatchObject({ configSource: 5 })
+  })
+
+  it.each<[string, number, string, Change, number]>([
+    ['an unknown key', topicType, 't', ['nonsense', set, '1'], ErrorCode.invalidConfig],
+    ['a wrong value', topicType, 't', ['segment.bytes', set, '5'], ErrorCode.invalidConfig],
+    ['tiered storage', topicType, 't', ['remote.storage.enable', set, 'true'], 40],
+    ['no value', topicType, 't', ['segment.ms', set, null], ErrorCode.invalidRequest],
+    ['an operation', topicType, 't', ['segment.ms', 4, '1'], ErrorCode.invalidRequest],
+    ['a topic', topicType, 'nowhere', ['segment.ms', set, '1'], 3],
+    ['a name', topicType, 'no spaces', ['segment.ms', set, '1'], 17],
+    ['a read-only key', brokerType, '1', ['num.partitions', set, '1'], ErrorCode.invalidRequest],
+    ['a key without use', brokerType, '1', ['num.io.threads', set, '1'], ErrorCode.invalidConfig],
+    ['a broker value', brokerType, '', ['message.max.bytes', set, '-1'], ErrorCode.invalidConfig],
+    ['another broker', brokerType, '2', ['message.max.bytes', set, '1'], ErrorCode.invalidRequest],
+    ['no broker', brokerType, 'one', ['message.max.bytes', set, '1'], ErrorCode.invalidRequest],
+    ['all groups', groupType, '', ['consumer.session.timeout.ms', set, '50000'], 42],
+    ['a logger', loggerType, '1', ['root', set, 'INFO'], ErrorCode.invalidRequest],
+    ['client metrics', metricsType, 'm', ['interval.ms', set, '1'], ErrorCode.invalidRequest],
+  ])('refuses %s', async (_, type, name, change, errorCode) => {
+    expect(await alter(type, name, change)).toBe(errorCode)
+  })
+
+  it('refuses lags that leave nothing to be compacted, and resources and keys given twice', async () => {
+    const min: Change = ['min.compaction.lag.ms', set, '10']
+    expect(await alter(topicType, 't', min, ['max.compaction.lag.ms', set, '9'])).toBe(
+      ErrorCode.invalidConfig,
+    )
+    expect(await alter(topicType, 't', min, min)).toBe(ErrorCode.invalidRequest)
+    const answers = await alterAll([
+      [topicType, 't', [min]],
+      [brokerType, '1', [['max.connections', set, '9']]],
+      [topicType, 't', [min]],
+    ])
+    expect(answers.map(({ errorCode }) => errorCode)).toEqual([42, 0, 42])
+    expect(await shown(topicType, 't', 'min.compaction.lag.ms')).toMatchObject({ configSource: 5 })
+  })
+
+  it('changes nothing when it is only asked to validate', async () => {
+    const wish = [topicType, 't', [['segment.ms', set, '5']]] as const
+    expect((await alterAll([wish], true))[0]).toMatchObject({ errorCode: 0 })
+    expect(await shown(topicType, 't', 'segment.ms')).toMatchObject({ configSource: 5 })
+    const before = broker.metadataLog.commands.length
+    await alterAll([wish], true)
+    expect(broker.metadataLog.commands).toHaveLength(before)
+  })
+
+  it('counts at once for logs that are open', async () => {
+    expect(await send(batchOf('x'.repeat(100)))).toMatchObject({ errorCode: 0 })
+    await alter(brokerType, '', ['message.max.bytes', set, '80'])
+    expect(await send(batchOf('x'.repeat(100)))).toMatchObject({
+      errorCode: ErrorCode.messageTooLarge,
+    })
+    await alter(topicType, 't', ['max.message.bytes', set, '1000'])
+    expect(await send(batchOf('x'.repeat(100)))).toMatchObject({ errorCode: 0 })
+    await alter(topicType, 't', ['min.insync.replicas', set, '2'])
+    expect(await send(batchOf('x'))).toMatchObject({ errorCode: ErrorCode.notEnoughReplicas })
+    expect(await send(batchOf('x'), 1)).toMatchObject({ errorCode: 0 })
+  })
+
+  it('refuses records without a key for a compacted topic, one by one', async () => {
+    await alter(topicType, 't', ['cleanup.policy', set, 'compact'])
+    expect(await send(batchOf('a', 'b'))).toMatchObject({
+      errorCode: ErrorCode.invalidRecord,
+      recordErrors: [{ batchIndex: 0 }, { batchIndex: 1 }],
+      errorMessage: expect.stringContaining('2 of the records are refused'),
+    })
+    expect(await send(batchOf('a'), -1, 3)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
+  })
+
+  it('stores what a producer sends in the compression of the topic', async () => {
+    await alter(topicType, 't', ['compression.type', set, 'zstd'])
+    await send(batchOf('a', 'b'))
+    await send(batchOf('c'))
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }]
+    const topics = [{ topic: 't', partitions }]
+    const answer = await client.send(fetch, 11, { maxWaitMs: 0, minBytes: 1, topics })
+    const batches = [...splitBatches(answer.responses[0]!.partitions[0]!.records!)]
+    expect(batches.map(({ compression }) => compression)).toEqual([
+      Compression.zstd,
+      Compression.zstd,
+    ])
+    expect(batches.map(({ baseOffset }) => baseOffset)).toEqual([0, 2])
+  })
+
+  it('tells the configs of a new topic with their sources', async () => {
+    const { configs, topicId } = await create('new', { 'segment.ms': '5' })
+    expect(topicId).not.toBe(zeroUuid)
+    const sources = new Map(configs!.map(({ name, configSource }) => [name, configSource]))
+    expect(sources.get('segment.ms')).toBe(1)
+    expect(sources.get('retention.ms')).toBe(4)
+    expect(sources.get('cleanup.policy')).toBe(5)
+    expect(sources.has('internal.segment.bytes')).toBe(false)
+    const refused = await create('refused', { 'segment.ms': 'x' })
+    expect(refused).toMatchObject({ errorCode: ErrorCode.invalidConfig, configs: null })
+  })
+
+  it('deletes no topic where that is switched off', async () => {
+    await broker.stop()
+    broker = await MemoryBroker.start({ 'delete.topic.enable': false })
+    client = await broker.client()
+    await create('t')
+    const attempt = async (version: number) => {
+      const byName = { topicNames: ['t'], topics: [{ name: 't', topicId: zeroUuid }] }
+      const wanted = version < 6 ? { topicNames: byName.topicNames } : { topics: byName.topics }
+      const answer = await client.send(deleteTopics, version, { ...wanted, timeoutMs: 1000 })
+      return answer.responses[0]!.errorCode
+    }
+    expect(await attempt(2)).toBe(ErrorCode.invalidRequest)
+    expect(await attempt(6)).toBe(ErrorCode.topicDeletionDisabled)
+    expect((await client.send(metadata, 1, { topics: null })).topics).toHaveLength(1)
+  })
+
+  it('lists what configs can be set for', async () => {
+    await alter(groupType, 'g', ['consumer.session.timeout.ms', set, '50000'])
+    const list = async (resourceTypes: number[]) =>
+      await client.send(listConfigResources, 1, { resourceTypes })
+    expect((await list([])).configResources).toEqual([
+      { resourceName: 't', resourceType: topicType },
+      { resourceName: '1', resourceType: brokerType },
+      { resourceName: 'g', resourceType: groupType },
+    ])
+    expect((await list([groupType])).configResources).toHaveLength(1)
+    expect((await list([99])).errorCode).toBe(ErrorCode.unsupportedVersion)
+    expect((await client.send(listConfigResources, 0, {})).configResources).toEqual([])
+  })
+
+  it('refuses a topic that is in the request by its name and by its id', async () => {
+    const { topics } = await client.send(metadata, 12, { topics: null })
+    const { name, topicId } = topics[0]!
+    const both = [
+      { name, topicId: zeroUuid },
+      { name: null, topicId },
+    ]
+    const answer = await client.send(deleteTopics, 6, { topics: both, timeoutMs: 1000 })
+    expect(answer.responses.map(({ errorCode }) => errorCode)).toEqual([42, 42])
+  })
+})
