@@ -1,0 +1,53 @@
+// Some partitions of some topics: those that a transaction has written to. A value: adding gives
+// another set, so that what is in the log and what is on its way there are never the same object.
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+export class PartitionSet {
+  static readonly empty = new PartitionSet(new Map())
+  readonly #topics: ReadonlyMap<string, ReadonlySet<number>>
+
+  private constructor(topics: ReadonlyMap<string, ReadonlySet<number>>) {
+    this.#topics = topics
+  }
+
+  static of(partitions: Iterable<TopicPartition>): PartitionSet {
+    const topics = new Map<string, Set<number>>()
+    for (const { topic, partition } of partitions) {
+      const known = topics.get(topic)
+      if (known) known.add(partition)
+      else topics.set(topic, new Set([partition]))
+    }
+    return new PartitionSet(topics)
+  }
+
+  get isEmpty(): boolean {
+    return this.#topics.size === 0
+  }
+
+  has({ topic, partition }: TopicPartition): boolean {
+    return this.#topics.get(topic)?.has(partition) ?? false
+  }
+
+  with(partitions: Iterable<TopicPartition>): PartitionSet {
+    return PartitionSet.of([...this, ...partitions])
+  }
+
+  *[Symbol.iterator](): Generator<TopicPartition> {
+    for (const [topic, partitions] of this.#topics) {
+      for (const partition of partitions) yield { topic, partition }
+    }
+  }
+
+  byTopic(): TopicPartitions[] {
+    return [...this.#topics].map(([topic, partitions]) => ({ topic, partitions: [...partitions] }))
+  }
+}

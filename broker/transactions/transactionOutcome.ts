@@ -1,0 +1,26 @@
+// What the transaction coordinator answers, and whom it speaks with: the words between it and its
+// callers.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { noEpoch, noProducerId } from './transactionMetadata.ts'
+
+export interface TransactionOutcome {
+  readonly errorCode: number
+  /** Under which the producer goes on; -1 with an error, and where the client knows. */
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+export const succeeded: TransactionOutcome = failed(ErrorCode.none)
+
+export function succeededAs(producer: {
+  readonly producerId: number
+  readonly producerEpoch: number
+}): TransactionOutcome {
+  const { producerId, producerEpoch } = producer
+  return { errorCode: ErrorCode.none, producerId, producerEpoch }
+}
+
+export function failed(errorCode: number): TransactionOutcome {
+  return { errorCode, producerId: noProducerId, producerEpoch: noEpoch }
+}
