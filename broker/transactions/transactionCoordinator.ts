@@ -70,6 +70,9 @@ export type TransactionEffect =
   /** No step of this id is under way any more: who was told to come again may. */
   | { readonly type: 'settled'; readonly transactionalId: string }
 
+/** The rest goes next time: each waits in memory for its record to be durable. */
+const maxRemovedAtOnce = 10_000
+
 /** What is being made durable. */
 type Step = 'initialize' | 'add' | 'end' | 'remove'
 
@@ -224,14 +227,16 @@ export class TransactionCoordinator {
     }
   }
 
-  /** Forgets the ids that nothing has been heard of for long and that have no open transaction. */
+  /** Forgets ids that nothing has been heard of for long and that have no open transaction. */
   removeExpired(nowMs: number): void {
+    let removed = 0
     for (const entry of this.#entries.values()) {
       if (!isKnown(entry) || isBusy(entry)) continue
       const { status, lastUpdateTimestampMs } = entry.metadata
       const isExpired = lastUpdateTimestampMs <= nowMs - this.#limits.expirationMs
-      const isOpen = status === TransactionStatus.ongoing
-      if (isExpired && !isOpen) this.#append(entry, 'remove', null, () => {})
+      if (!isExpired || status === TransactionStatus.ongoing) continue
+      this.#append(entry, 'remove', null, () => {})
+      if (++removed === maxRemovedAtOnce) break
     }
   }
 

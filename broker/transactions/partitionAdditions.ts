@@ -1,0 +1,150 @@
+// Requests to add partitions to transactions, on their way to the coordinator. The coordinator takes
+// one step of a transaction at a time and refuses what comes meanwhile; here such requests wait for
+// their turn, but not for long, and those of one producer then go together: a client that begins
+// with sixteen partitions costs one write and not sixteen. The partitions of a producer are added in
+// the order in which they were asked for.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { TopicPartition } from './partitionSet.ts'
+import type { ClientTransactionVersion } from './transactionMetadata.ts'
+import type { ProducerIdentity } from './transactionVerifier.ts'
+
+/** As Kafka's add.partitions.to.txn.retry.backoff.max.ms. */
+const patienceMs = 100
+
+/** More than this for one transactional id are refused at once. */
+const maxWaiting = 1000
+
+export type AddPartitions = (
+  producer: ProducerIdentity,
+  partitions: readonly TopicPartition[],
+  version: ClientTransactionVersion,
+) => Promise<number>
+
+interface Addition {
+  readonly producer: ProducerIdentity
+  readonly partitions: readonly TopicPartition[]
+  readonly version: ClientTransactionVersion
+  readonly deadlineMs: number
+  readonly resolve: (errorCode: number) => void
+}
+
+/** The additions to one transaction. */
+interface Queue {
+  waiting: Addition[]
+  isAsking: boolean
+  /** A step has ended while the coordinator was being asked: its refusal may be out of date. */
+  hasSettled: boolean
+  timer: Timer | undefined
+}
+
+export class PartitionAdditions {
+  readonly #clock: Clock
+  readonly #add: AddPartitions
+  readonly #queues = new Map<string, Queue>()
+
+  /** `add` asks the coordinator, which may answer CONCURRENT_TRANSACTIONS. */
+  constructor(clock: Clock, add: AddPartitions) {
+    this.#clock = clock
+    this.#add = add
+  }
+
+  /** Resolves with an error code for all of the partitions, when they are durably added. */
+  add(
+    producer: ProducerIdentity,
+    partitions: readonly TopicPartition[],
+    version: ClientTransactionVersion,
+  ): Promise<number> {
+    const { transactionalId } = producer
+    const queue = this.#queueOf(transactionalId)
+    if (queue.waiting.length >= maxWaiting) {
+      return Promise.resolve(ErrorCode.concurrentTransactions)
+    }
+    return new Promise((resolve) => {
+      const deadlineMs = this.#clock.monotonicMs() + patienceMs
+      queue.waiting.push({ producer, partitions, version, deadlineMs, resolve })
+      // A moment later, so that all partitions of one request go together.
+      if (queue.waiting.length === 1) queueMicrotask(() => this.#ask(transactionalId))
+    })
+  }
+
+  /** No step of the transaction is under way any more. */
+  settled(transactionalId: string): void {
+    const queue = this.#queues.get(transactionalId)
+    if (!queue) return
+    queue.hasSettled = true
+    void this.#ask(transactionalId)
+  }
+
+  /** Refuses everyone who waits. */
+  close(): void {
+    for (const [transactionalId, queue] of this.#queues) {
+      this.#refuse(transactionalId, queue, Number.POSITIVE_INFINITY)
+    }
+  }
+
+  #queueOf(transactionalId: string): Queue {
+    const known = this.#queues.get(transactionalId)
+    if (known) return known
+    const queue: Queue = { waiting: [], isAsking: false, hasSettled: false, timer: undefined }
+    this.#queues.set(transactionalId, queue)
+    return queue
+  }
+
+  async #ask(transactionalId: string): Promise<void> {
+    const queue = this.#queues.get(transactionalId)
+    if (!queue || queue.isAsking || queue.waiting.length === 0) return
+    const { producer, version } = queue.waiting[0]!
+    const together = queue.waiting.filter((each) => goesWith(each, producer, version))
+    const partitions = together.flatMap((each) => each.partitions)
+    queue.isAsking = true
+    queue.hasSettled = false
+    const errorCode = await this.#add(producer, partitions, version)
+    queue.isAsking = false
+    if (errorCode === ErrorCode.concurrentTransactions) {
+      this.#refuse(transactionalId, queue, this.#clock.monotonicMs())
+      if (queue.hasSettled) void this.#ask(transactionalId)
+      else this.#watch(transactionalId, queue)
+      return
+    }
+    queue.waiting = queue.waiting.filter((each) => !together.includes(each))
+    for (const { resolve } of together) resolve(errorCode)
+    if (queue.waiting.length > 0) void this.#ask(transactionalId)
+    else this.#forget(transactionalId, queue)
+  }
+
+  /** Lets go of those who have waited long enough. */
+  #refuse(transactionalId: string, queue: Queue, nowMs: number): void {
+    const late = queue.waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
+    queue.waiting = queue.waiting.filter(({ deadlineMs }) => deadlineMs > nowMs)
+    for (const { resolve } of late) resolve(ErrorCode.concurrentTransactions)
+    if (queue.waiting.length === 0) this.#forget(transactionalId, queue)
+  }
+
+  #watch(transactionalId: string, queue: Queue): void {
+    const [oldest] = queue.waiting
+    if (!oldest || queue.timer) return
+    const delayMs = oldest.deadlineMs - this.#clock.monotonicMs()
+    queue.timer = this.#clock.setTimer(delayMs, () => {
+      queue.timer = undefined
+      void this.#ask(transactionalId)
+    })
+  }
+
+  #forget(transactionalId: string, queue: Queue): void {
+    queue.timer?.cancel()
+    queue.timer = undefined
+    if (!queue.isAsking) this.#queues.delete(transactionalId)
+  }
+}
+
+function goesWith(
+  each: Addition,
+  producer: ProducerIdentity,
+  version: ClientTransactionVersion,
+): boolean {
+  const { producerId, producerEpoch } = each.producer
+  const isSame = producerId === producer.producerId && producerEpoch === producer.producerEpoch
+  return isSame && each.version === version
+}

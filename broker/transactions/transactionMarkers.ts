@@ -1,0 +1,53 @@
+// Writes the markers that end transactions into the partitions' logs, and tells the groups of those
+// in __consumer_offsets. It decides nothing: what it could not write is for the coordinator, or the
+// one who asked, to ask for again.
+
+import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { offsetsTopicName } from '../groups/offsetsTopic.ts'
+import type { PartitionLog } from '../log/partitionLog.ts'
+import type { TopicPartition } from './partitionSet.ts'
+import type { TransactionalOffsets } from './transactionalOffsets.ts'
+import type { TransactionMarker } from './transactionCoordinator.ts'
+
+export interface TransactionMarkersOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Makes the log of a partition that nothing has been written to; undefined: it does not exist. */
+  readonly findLog: (partition: TopicPartition) => Promise<PartitionLog | undefined>
+  readonly leaderEpoch: number
+  readonly offsets: Pick<TransactionalOffsets, 'completeTransaction'>
+}
+
+export class TransactionMarkers {
+  readonly #options: TransactionMarkersOptions
+
+  constructor(options: TransactionMarkersOptions) {
+    this.#options = options
+  }
+
+  /** Resolves with a Kafka error code when the marker is durable. */
+  async write(
+    partition: TopicPartition,
+    marker: TransactionMarker,
+    coordinatorEpoch: number,
+  ): Promise<number> {
+    const { clock, logger, findLog, leaderEpoch, offsets } = this.#options
+    try {
+      const log = await findLog(partition)
+      if (!log) return ErrorCode.unknownTopicOrPartition
+      const isCommit = marker.committed
+      const batch = buildEndTransactionMarker(marker, { isCommit, coordinatorEpoch }, clock.nowMs())
+      const { errorCode } = await log.append(batch, { leaderEpoch, origin: 'coordinator' })
+      if (errorCode === ErrorCode.none && partition.topic === offsetsTopicName) {
+        offsets.completeTransaction(partition.partition, marker.producerId, isCommit)
+      }
+      return errorCode
+    } catch (error) {
+      logger.error({ error, ...partition }, 'a transaction marker could not be written')
+      return ErrorCode.kafkaStorageError
+    }
+  }
+}
