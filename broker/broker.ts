@@ -12,11 +12,9 @@ import { Controller } from './controller/controller.ts'
 import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
 import type { MetadataLog } from './controller/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
+import { openGroups, openTransactions } from './coordinators.ts'
 import { DynamicConfiguration } from './dynamicConfiguration.ts'
-import { GroupService } from './groups/groupService.ts'
-import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
 import { LogManager } from './log/logManager.ts'
-import { smallestSegmentBytes } from './logOptions.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
@@ -88,14 +86,19 @@ async function start(
   })
   undo.push(() => manager.close())
   const partitions = new Partitions(manager, controller.state, configuration, logger)
-  const groups = await openGroups(options, controller, partitions)
+  const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
+  const world = { runtime, config, logger, controller, partitions }
+  const groups = await openGroups({ ...world, newId: () => randomText(runtime.random) })
   undo.push(() => groups.close())
+  const transactions = await openTransactions({ ...world, producerIds, groups })
+  undo.push(() => transactions.close())
   const traffic = new TrafficByTopic()
   controller.onTopicDeleted(async ({ name }) => {
     traffic.forget(name)
     await groups.forgetTopic(name)
   })
   await controller.start(partitions)
+  transactions.start()
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -107,7 +110,8 @@ async function start(
     controller,
     partitions,
     groups,
-    producerIds: new ProducerIds((count) => controller.reserveProducerIds(count)),
+    transactions,
+    producerIds,
     fetchSessions: new FetchSessions({
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
@@ -116,8 +120,9 @@ async function start(
   }
   const server = new BrokerServer(parts)
   undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
-  // Members that wait for their group hold their connections open: they are sent away first.
+  // Those who wait for their group or transaction hold connections open: they are sent away first.
   undo.push(() => groups.close())
+  undo.push(() => transactions.close())
   undo.push(() => server.drain())
   for (const listener of options.listeners) await server.listen(listener)
   if (options.metrics) {
@@ -152,61 +157,6 @@ async function openController(
   } catch (error) {
     await log.close()
     throw error
-  }
-}
-
-/** Any client can join any number of groups and say what it likes: this much is kept of it all. */
-const maxGroupMemberBytes = 256 * 1024 * 1024
-const maxGroups = 100_000
-
-async function openGroups(
-  { runtime, config, logger }: BrokerOptions,
-  controller: Controller,
-  partitions: Partitions,
-): Promise<GroupService> {
-  const topic = () => controller.state.topic(offsetsTopicName)
-  return await GroupService.open({
-    clock: runtime.clock,
-    logger,
-    log: new OffsetsTopic({
-      clock: runtime.clock,
-      partitionCount: topic()?.partitions ?? 0,
-      find: (partition) => partitions.log(offsetsTopicName, partition),
-      open: (partition) => partitions.open(topic()!, partition),
-      ensureTopic: async () => {
-        if (!topic()) await controller.createTopic(offsetsTopicOf(config))
-        return topic()!.partitions
-      },
-    }),
-    limits: {
-      initialRebalanceDelayMs: config['group.initial.rebalance.delay.ms'],
-      maxSize: config['group.max.size'],
-      minSessionTimeoutMs: config['group.min.session.timeout.ms'],
-      maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
-      maxOffsetMetadataBytes: config['offset.metadata.max.bytes'],
-      offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
-      maxMemberBytes: maxGroupMemberBytes,
-      maxGroups,
-    },
-    offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
-    newMemberId: (prefix) => `${prefix}-${randomText(runtime.random)}`,
-  })
-}
-
-function offsetsTopicOf(config: BrokerConfig) {
-  const segmentBytes = config['offsets.topic.segment.bytes']
-  return {
-    name: offsetsTopicName,
-    numPartitions: config['offsets.topic.num.partitions'],
-    replicationFactor: 1,
-    assignments: [],
-    configs: [
-      { name: 'cleanup.policy', value: 'compact' },
-      {
-        name: segmentBytes < smallestSegmentBytes ? 'internal.segment.bytes' : 'segment.bytes',
-        value: String(segmentBytes),
-      },
-    ],
   }
 }
 

@@ -149,6 +149,42 @@ export const brokerOptions = {
     int32Max,
     'Size at which a segment of __consumer_offsets is rolled.',
   ),
+  'transaction.max.timeout.ms': integer(
+    900_000,
+    1,
+    int32Max,
+    'The longest timeout that a transactional producer may ask for.',
+  ),
+  'transactional.id.expiration.ms': integer(
+    604_800_000,
+    1,
+    int32Max,
+    'How long an idle transactional id is remembered.',
+  ),
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': integer(
+    10_000,
+    1,
+    int32Max,
+    'How often transactions are looked for that have been open for too long.',
+  ),
+  'transaction.remove.expired.transaction.cleanup.interval.ms': integer(
+    3_600_000,
+    1,
+    int32Max,
+    'How often transactional ids are looked for that are no longer remembered.',
+  ),
+  'transaction.state.log.num.partitions': integer(
+    50,
+    1,
+    10_000,
+    'Partitions of __transaction_state; fixed once the topic exists. Created when first used.',
+  ),
+  'transaction.state.log.segment.bytes': integer(
+    104_857_600,
+    1024,
+    int32Max,
+    'Size at which a segment of __transaction_state is rolled.',
+  ),
 } as const satisfies Record<
   string,
   | ConfigOption<number>

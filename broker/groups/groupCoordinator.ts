@@ -6,15 +6,11 @@
 // Times are monotonic milliseconds.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Appended } from '../log/coordinatorTopic.ts'
 import type { ClassicGroup } from './classicGroup.ts'
 import type { Group } from './group.ts'
 import { joinError, syncError } from './groupOutcome.ts'
-import {
-  type Appended,
-  type CoordinatorEffect,
-  GroupRegistry,
-  type RegistryLimits,
-} from './groupRegistry.ts'
+import { type CoordinatorEffect, GroupRegistry, type RegistryLimits } from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
 import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
 import { OffsetCoordinator, type OffsetLimits } from './offsetCoordinator.ts'

@@ -1,7 +1,8 @@
 // Where the records of groups are kept, as the groups see it. offsetsTopic.ts is the one there is.
 
+import type { Appended } from '../log/coordinatorTopic.ts'
 import type { GroupRecord } from './groupRecords.ts'
-import type { Appended, TransactionalProducer } from './groupRegistry.ts'
+import type { TransactionalProducer } from './groupRegistry.ts'
 
 /** Takes in what a log holds, in its order. */
 export interface GroupLogReader {

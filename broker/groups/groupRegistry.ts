@@ -4,6 +4,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { Appended } from '../log/coordinatorTopic.ts'
 import { ClassicGroup, type GroupLimits } from './classicGroup.ts'
 import { GroupOffsets } from './groupOffsets.ts'
 import type { GroupEffect } from './groupOutcome.ts'
@@ -44,12 +45,6 @@ export interface GroupEntry {
   readonly effects: GroupEffect[]
   /** When the shell has been told to wake the group. */
   wakeAtMs: number
-}
-
-/** What became of an append: a Kafka error code, and where its first record is without one. */
-export interface Appended {
-  readonly errorCode: number
-  readonly baseOffset: number
 }
 
 interface PendingAppend {

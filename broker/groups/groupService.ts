@@ -5,6 +5,7 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Appended } from '../log/coordinatorTopic.ts'
 import type {
   TransactionalCommit,
   TransactionalOffsets,
@@ -15,7 +16,7 @@ import { type CoordinatorLimits, GroupCoordinator } from './groupCoordinator.ts'
 import type { GroupLog } from './groupLog.ts'
 import type { GroupOffsets } from './groupOffsets.ts'
 import type { JoinOutcome, SyncOutcome } from './groupOutcome.ts'
-import type { Appended, CoordinatorEffect } from './groupRegistry.ts'
+import type { CoordinatorEffect } from './groupRegistry.ts'
 import type {
   Committer,
   JoinRequest,

@@ -2,8 +2,8 @@
 // only; everything is computed when it is asked for.
 
 import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState } from '../controller/metadataState.ts'
-import { offsetsTopicName } from '../groups/offsetsTopic.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 
@@ -36,7 +36,7 @@ export function describeTopics(
     return {
       name: topic.name,
       id: topic.id,
-      isInternal: topic.name === offsetsTopicName,
+      isInternal: isInternalTopic(topic.name),
       partitions: Array.from({ length: topic.partitions }, (_, partition) =>
         describePartition(topic.name, partition, partitions),
       ),

@@ -4,9 +4,9 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { PartitionLogs } from '../controller/controller.ts'
+import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
-import { offsetsTopicName } from '../groups/offsetsTopic.ts'
 import { LogError } from '../log/logError.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
@@ -41,10 +41,10 @@ export class Partitions implements PartitionLogs {
     return this.#manager.get(topic, partition)
   }
 
-  /** The same, for reading: an offsets partition that no group has written to yet is empty. */
+  /** The same, for reading: a coordinator's partition that has not been written to yet is empty. */
   async readable(topic: Topic, partition: number): Promise<PartitionLog | undefined> {
     const known = this.log(topic.name, partition)
-    const isLazy = topic.name === offsetsTopicName && partition >= 0 && partition < topic.partitions
+    const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
     return known || !isLazy ? known : await this.open(topic, partition)
   }
 
@@ -55,8 +55,8 @@ export class Partitions implements PartitionLogs {
   }
 
   async create(topic: Topic, from: number, until: number): Promise<void> {
-    // These are made when a group first writes to them (offsetsTopic.ts).
-    if (topic.name === offsetsTopicName) return
+    // These are made when their coordinator first writes to them (coordinatorTopic.ts).
+    if (isInternalTopic(topic.name)) return
     for (let first = from; first < until; first += createdAtOnce) {
       const count = Math.min(createdAtOnce, until - first)
       const partitions = Array.from({ length: count }, (_, index) => first + index)

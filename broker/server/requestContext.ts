@@ -8,6 +8,7 @@ import type { Controller } from '../controller/controller.ts'
 import type { ProducerIds } from '../controller/producerIds.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { GroupService } from '../groups/groupService.ts'
+import type { TransactionService } from '../transactions/transactionService.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
@@ -22,6 +23,7 @@ export interface BrokerParts {
   readonly controller: Controller
   readonly partitions: Partitions
   readonly groups: GroupService
+  readonly transactions: TransactionService
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
   readonly traffic: TrafficByTopic

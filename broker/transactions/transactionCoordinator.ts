@@ -401,7 +401,7 @@ export class TransactionCoordinator {
     this.#appends.set(appendId, (nowMs, errorCode) => {
       entry.step = undefined
       if (errorCode === ErrorCode.none) entry.metadata = metadata ?? undefined
-      done(nowMs, coordinatorError(errorCode))
+      done(nowMs, errorCode)
       this.#settle(entry)
     })
   }
@@ -471,25 +471,6 @@ function refuseToVerify(entry: Entry | undefined, producer: ProducerIdentity): n
 function isPartOf(metadata: TransactionMetadata, partitions: readonly TopicPartition[]): boolean {
   if (metadata.status !== TransactionStatus.ongoing) return false
   return partitions.every((partition) => metadata.partitions.has(partition))
-}
-
-/** What a client is told when the coordinator's own log cannot be written. */
-function coordinatorError(errorCode: number): number {
-  switch (errorCode) {
-    case ErrorCode.unknownTopicOrPartition:
-    case ErrorCode.notEnoughReplicas:
-    case ErrorCode.notEnoughReplicasAfterAppend:
-    case ErrorCode.requestTimedOut:
-      return ErrorCode.coordinatorNotAvailable
-    case ErrorCode.notLeaderOrFollower:
-    case ErrorCode.kafkaStorageError:
-      return ErrorCode.notCoordinator
-    case ErrorCode.messageTooLarge:
-    case ErrorCode.recordListTooLarge:
-      return ErrorCode.unknownServerError
-    default:
-      return errorCode
-  }
 }
 
 function take<Value>(values: Map<number, Value>, id: number): Value {

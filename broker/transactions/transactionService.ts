@@ -16,6 +16,7 @@ import {
   type TransactionMarker,
 } from './transactionCoordinator.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
+import type { TransactionMarkers } from './transactionMarkers.ts'
 import type { ClientTransactionVersion, TransactionMetadata } from './transactionMetadata.ts'
 import { failed, type TransactionOutcome } from './transactionOutcome.ts'
 import type { ProducerIdentity, TransactionVerifier } from './transactionVerifier.ts'
@@ -31,8 +32,9 @@ export interface TransactionServiceOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly log: TransactionLog
-  /** Writes one marker; resolves with a Kafka error code when it is durable. */
-  readonly writeMarker: (partition: TopicPartition, marker: TransactionMarker) => Promise<number>
+  readonly markers: Pick<TransactionMarkers, 'write'>
+  /** Of the coordinator's leadership: markers of an older one are refused. */
+  readonly coordinatorEpoch: number
   /** A producer id that nobody has had. */
   readonly nextProducerId: () => Promise<number>
   readonly limits: TransactionLimits
@@ -106,6 +108,15 @@ export class TransactionService implements TransactionVerifier {
   ): Promise<number> {
     if (this.#closed) return Promise.resolve(ErrorCode.notCoordinator)
     return this.#additions.add(producer, partitions, version)
+  }
+
+  /** Writes a marker that another coordinator, or a person, asks for. Answers with an error code. */
+  writeMarker(
+    partition: TopicPartition,
+    marker: TransactionMarker,
+    coordinatorEpoch: number,
+  ): Promise<number> {
+    return this.#options.markers.write(partition, marker, coordinatorEpoch)
   }
 
   /** An error code for each partition: whether it is part of the producer's open transaction. */
@@ -232,11 +243,12 @@ export class TransactionService implements TransactionVerifier {
     marker,
     partitions,
   }: Extract<TransactionEffect, { type: 'writeMarkers' }>): Promise<void> {
+    const { markers, coordinatorEpoch, logger } = this.#options
     const missing: TopicPartition[] = []
     const writes = [...partitions].map(async (partition) => {
-      const errorCode = await this.#options.writeMarker(partition, marker)
+      const errorCode = await markers.write(partition, marker, coordinatorEpoch)
       if (needsNoMarker.has(errorCode)) return
-      this.#options.logger.warn(
+      logger.warn(
         { transactionalId, ...partition, errorCode },
         'a transaction marker could not be written and will be tried again',
       )

@@ -3,7 +3,7 @@
 import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { handler } from '../handler.ts'
 import { repeatedIn } from '../repeated.ts'
 import type { BrokerParts } from '../requestContext.ts'
@@ -28,8 +28,8 @@ async function grow(
   validateOnly: boolean,
   { controller, nodeId }: BrokerParts,
 ) {
-  if (name === offsetsTopicName) {
-    const errorMessage = 'groups would move to other partitions and lose their offsets'
+  if (isInternalTopic(name)) {
+    const errorMessage = 'what is coordinated here would move to other partitions and be lost'
     return { name, errorCode: ErrorCode.invalidTopicException, errorMessage }
   }
   const topic = controller.state.topic(name)

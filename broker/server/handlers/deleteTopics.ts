@@ -4,8 +4,8 @@ import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
+import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { handler } from '../handler.ts'
 import { repeatedIn } from '../repeated.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
@@ -72,8 +72,8 @@ async function deleteTopic(
     const errorCode = name === null ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
     return answer({ name, topicId }, { errorCode, message: null })
   }
-  if (topic.name === offsetsTopicName) {
-    const message = 'the groups keep their offsets in this topic'
+  if (isInternalTopic(topic.name)) {
+    const message = 'the broker keeps what it coordinates in this topic'
     return answer({ name, topicId }, { errorCode: ErrorCode.invalidTopicException, message })
   }
   const outcome = await controller.deleteTopic(topic)

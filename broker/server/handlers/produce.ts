@@ -8,9 +8,9 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { BrokerConfig } from '../../configuration.ts'
+import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { topicConfigValue } from '../../controller/topicConfiguration.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { admitRecords, type RecordError } from '../../log/recordValidation.ts'
 import { handler, noResponse } from '../handler.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
@@ -77,7 +77,7 @@ function topicError(name: string | undefined, byId: boolean): number {
   if (name === undefined) {
     return byId ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
   }
-  return name === offsetsTopicName ? ErrorCode.invalidTopicException : ErrorCode.none
+  return isInternalTopic(name) ? ErrorCode.invalidTopicException : ErrorCode.none
 }
 
 /** The leader is the only replica in sync, and the only one there is. */

@@ -1,4 +1,4 @@
-// Which partition of __consumer_offsets a group belongs to. Kafka's rule, so that its tools and a
+// Which partition of its coordinator's topic a group or a transactional id belongs to. Kafka's rule, so that its tools and a
 // broker that takes over the folder look in the same place.
 
 /** Java's String.hashCode, as an int32. */
@@ -8,6 +8,6 @@ export function javaHashCode(text: string): number {
   return hash
 }
 
-export function coordinatorPartition(groupId: string, partitionCount: number): number {
-  return (javaHashCode(groupId) & 0x7fffffff) % partitionCount
+export function coordinatorPartition(id: string, partitionCount: number): number {
+  return (javaHashCode(id) & 0x7fffffff) % partitionCount
 }

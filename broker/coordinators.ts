@@ -1,0 +1,133 @@
+// The coordinators of groups and of transactions, put together with the topics that they keep their
+// records in.
+
+import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { BrokerConfig } from './configuration.ts'
+import type { Controller } from './controller/controller.ts'
+import type { ProducerIds } from './controller/producerIds.ts'
+import { GroupService } from './groups/groupService.ts'
+import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
+import { CoordinatorTopic } from './log/coordinatorTopic.ts'
+import { smallestSegmentBytes } from './logOptions.ts'
+import { leaderEpoch } from './server/leaderEpoch.ts'
+import type { Partitions } from './server/partitions.ts'
+import { TransactionMarkers } from './transactions/transactionMarkers.ts'
+import { TransactionService } from './transactions/transactionService.ts'
+import {
+  TransactionStateTopic,
+  transactionStateTopicName,
+} from './transactions/transactionStateTopic.ts'
+
+export interface CoordinatorWorld {
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly config: BrokerConfig
+  readonly controller: Controller
+  readonly partitions: Partitions
+}
+
+/** Any client can join any number of groups and say what it likes: this much is kept of it all. */
+const maxGroupMemberBytes = 256 * 1024 * 1024
+const maxGroups = 100_000
+
+/** Any client can make up transactional ids; each costs about half a kilobyte, more with partitions. */
+const maxTransactionalIds = 200_000
+
+/** `newId`: a unique text. */
+export async function openGroups(
+  world: CoordinatorWorld & { readonly newId: () => string },
+): Promise<GroupService> {
+  const { runtime, config, logger } = world
+  const topic = coordinatorTopic(world, {
+    name: offsetsTopicName,
+    contents: 'group offsets',
+    numPartitions: config['offsets.topic.num.partitions'],
+    segmentBytes: config['offsets.topic.segment.bytes'],
+  })
+  return await GroupService.open({
+    clock: runtime.clock,
+    logger,
+    log: new OffsetsTopic(runtime.clock, topic),
+    limits: {
+      initialRebalanceDelayMs: config['group.initial.rebalance.delay.ms'],
+      maxSize: config['group.max.size'],
+      minSessionTimeoutMs: config['group.min.session.timeout.ms'],
+      maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
+      maxOffsetMetadataBytes: config['offset.metadata.max.bytes'],
+      offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
+      maxMemberBytes: maxGroupMemberBytes,
+      maxGroups,
+    },
+    offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
+    newMemberId: (prefix) => `${prefix}-${world.newId()}`,
+  })
+}
+
+export async function openTransactions(
+  world: CoordinatorWorld & { readonly producerIds: ProducerIds; readonly groups: GroupService },
+): Promise<TransactionService> {
+  const { runtime, config, logger, controller, partitions, producerIds, groups } = world
+  const topic = coordinatorTopic(world, {
+    name: transactionStateTopicName,
+    contents: 'transactional ids (transactions open in it stay open)',
+    numPartitions: config['transaction.state.log.num.partitions'],
+    segmentBytes: config['transaction.state.log.segment.bytes'],
+  })
+  return await TransactionService.open({
+    clock: runtime.clock,
+    logger,
+    log: new TransactionStateTopic(runtime.clock, topic),
+    markers: new TransactionMarkers({
+      clock: runtime.clock,
+      logger,
+      leaderEpoch,
+      findLog: async (of) => {
+        const known = controller.state.topic(of.topic)
+        return known && (await partitions.readable(known, of.partition))
+      },
+      offsets: groups,
+    }),
+    coordinatorEpoch: leaderEpoch,
+    nextProducerId: () => producerIds.next(),
+    limits: {
+      maxTimeoutMs: config['transaction.max.timeout.ms'],
+      expirationMs: config['transactional.id.expiration.ms'],
+      maxTransactionalIds,
+    },
+    abortIntervalMs: config['transaction.abort.timed.out.transaction.cleanup.interval.ms'],
+    expiryIntervalMs: config['transaction.remove.expired.transaction.cleanup.interval.ms'],
+  })
+}
+
+interface TopicOptions {
+  readonly name: string
+  readonly contents: string
+  readonly numPartitions: number
+  readonly segmentBytes: number
+}
+
+function coordinatorTopic(
+  { controller, partitions }: CoordinatorWorld,
+  { name, contents, numPartitions, segmentBytes }: TopicOptions,
+): CoordinatorTopic {
+  const topic = () => controller.state.topic(name)
+  const segmentKey =
+    segmentBytes < smallestSegmentBytes ? 'internal.segment.bytes' : 'segment.bytes'
+  const configs = [
+    { name: 'cleanup.policy', value: 'compact' },
+    { name: segmentKey, value: String(segmentBytes) },
+  ]
+  return new CoordinatorTopic({
+    name,
+    contents,
+    partitionCount: topic()?.partitions ?? 0,
+    find: (partition) => partitions.log(name, partition),
+    open: (partition) => partitions.open(topic()!, partition),
+    ensureTopic: async () => {
+      const wish = { name, numPartitions, replicationFactor: 1, assignments: [], configs }
+      if (!topic()) await controller.createTopic(wish)
+      return topic()!.partitions
+    },
+  })
+}
