@@ -89,6 +89,25 @@ export class LogHousekeeping {
     })
   }
 
+  /**
+   * Puts `replacement` in the place of `old`; false when those are not in the log any more. A failure
+   * on the way is the log's: which files it then has is only found out at the next start.
+   */
+  async replace(
+    segments: LogSegments,
+    old: readonly Segment[],
+    replacement: Segment,
+    moveFiles: () => Promise<void>,
+  ): Promise<boolean> {
+    let isReplaced = false
+    await this.#run(async () => {
+      if (!segments.holds(old)) return
+      await segments.replace(old, replacement, moveFiles)
+      isReplaced = true
+    })
+    return isReplaced
+  }
+
   /** Begins nothing more; resolves when what was begun has ended. */
   async stop(): Promise<void> {
     this.#isOver = true

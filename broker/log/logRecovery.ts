@@ -26,6 +26,7 @@ import {
   segmentSuffixes,
 } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
+import { recoverSwaps } from './segmentSwap.ts'
 import { TransactionIndex } from './transactionIndex.ts'
 import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
 
@@ -85,6 +86,7 @@ class LogRecovery {
   }
 
   async run(): Promise<RecoveredLog> {
+    this.#damage = await recoverSwaps(this.#options.disk, this.#options.directory)
     const names = await this.#options.disk.list(this.#options.directory)
     await this.#findSegments(names)
     await this.#loadProducers(offsetsOfFiles(names, '.snapshot'))

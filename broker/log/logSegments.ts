@@ -13,6 +13,7 @@ export class LogSegments {
   readonly #disk: Disk
   readonly #directory: string
   #list: Segment[]
+  #isClosed = false
 
   /** `list` is ascending and not empty. */
   constructor(disk: Disk, directory: string, list: Segment[]) {
@@ -57,6 +58,35 @@ export class LogSegments {
     })
   }
 
+  /** All but the one that is appended to. */
+  sealed(): Segment[] {
+    return this.#list.slice(0, -1)
+  }
+
+  /** Whether these are segments of the log, one after another, and none of them is appended to. */
+  holds(segments: readonly Segment[]): boolean {
+    if (this.#isClosed) return false
+    const first = this.#list.indexOf(segments[0]!)
+    const sealedCount = this.#list.length - 1
+    if (first < 0 || first + segments.length > sealedCount) return false
+    return segments.every((segment, number) => segment === this.#list[first + number])
+  }
+
+  /**
+   * Puts one segment in the place of neighbours that hold the same offsets. `moveFiles` gives their
+   * names to its files; who reads from them meanwhile reads on.
+   */
+  async replace(
+    old: readonly Segment[],
+    replacement: Segment,
+    moveFiles: () => Promise<void>,
+  ): Promise<void> {
+    for (const segment of old) await segment.detach()
+    await moveFiles()
+    this.#list.splice(this.#list.indexOf(old[0]!), old.length, replacement)
+    for (const segment of old) await segment.retire()
+  }
+
   baseOffsets(): number[] {
     return this.#list.map((segment) => segment.baseOffset)
   }
@@ -69,11 +99,10 @@ export class LogSegments {
   /** Whole batches from the one with `offset` on, of one segment. Empty where there is none. */
   async read(offset: number, limits: ReadLimits): Promise<Buffer> {
     const { active } = this
-    for (let at = this.#find(offset); at < this.#list.length; at++) {
-      const segment = this.#list[at]!
+    for (const segment of this.#walk(this.#list[this.#find(offset)]!)) {
       if (segment.baseOffset >= limits.offset) break
       const limitPosition = segment === active ? limits.activeBytes : segment.sizeBytes
-      const bytes = await segment.read(offset, limits, limitPosition)
+      const bytes = await holding(segment, () => segment.read(offset, limits, limitPosition))
       if (bytes.length > 0 || segment.nextOffset > offset) return bytes
     }
     return noBytes
@@ -82,8 +111,8 @@ export class LogSegments {
   /** The aborted transactions with records from `offset` on and below `endOffset`. */
   async abortedTransactions(offset: number, endOffset: number): Promise<AbortedTransaction[]> {
     const found: AbortedTransaction[] = []
-    for (const segment of this.#list.slice(this.#find(offset))) {
-      const index = await segment.abortedTransactions()
+    for (const segment of this.#walk(this.#list[this.#find(offset)]!)) {
+      const index = await holding(segment, async () => segment.abortedTransactions())
       if (index.collect(offset, endOffset, found)) break
     }
     return found
@@ -94,10 +123,12 @@ export class LogSegments {
     timestampMs: number,
     range: OffsetRange,
   ): Promise<TimestampedOffset | undefined> {
-    for (const segment of [...this.#list]) {
+    for (const segment of this.#walk(this.#list[0]!)) {
       if (segment.baseOffset >= range.until) return undefined
-      if ((await segment.indexes()).maxTimestampMs < timestampMs) continue
-      const found = await firstAtOrAfter(segment, timestampMs, range)
+      const found = await holding(segment, async () => {
+        if ((await segment.indexes()).maxTimestampMs < timestampMs) return undefined
+        return await firstAtOrAfter(segment, timestampMs, range)
+      })
       if (found) return found
     }
     return undefined
@@ -105,12 +136,15 @@ export class LogSegments {
 
   /** The first record of the range with the largest timestamp of all. */
   async offsetOfMaxTimestamp(range: OffsetRange): Promise<TimestampedOffset | undefined> {
-    let newest: { segment: Segment; maxTimestampMs: number } | undefined
-    for (const segment of [...this.#list]) {
-      const { maxTimestampMs } = await segment.indexes()
-      if (maxTimestampMs > (newest?.maxTimestampMs ?? -1)) newest = { segment, maxTimestampMs }
+    let newest: { readonly baseOffset: number; readonly maxTimestampMs: number } | undefined
+    for (const segment of this.#walk(this.#list[0]!)) {
+      const { maxTimestampMs } = await holding(segment, async () => segment.indexes())
+      if (maxTimestampMs <= (newest?.maxTimestampMs ?? -1)) continue
+      newest = { baseOffset: segment.baseOffset, maxTimestampMs }
     }
-    return newest && (await firstWithMaxTimestamp(newest.segment, range))
+    if (newest === undefined) return undefined
+    const segment = this.#list[this.#find(newest.baseOffset)]!
+    return await holding(segment, () => firstWithMaxTimestamp(segment, range))
   }
 
   /** The base offset of the batch that holds `offset`: half a batch cannot be cut off. */
@@ -139,7 +173,21 @@ export class LogSegments {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const segment of this.#list) await segment.close()
+  }
+
+  /** The segment and those after it, as they are when each is asked for. */
+  *#walk(first: Segment): Generator<Segment, void> {
+    for (let segment: Segment | undefined = first; segment; segment = this.#after(segment)) {
+      yield segment
+    }
+  }
+
+  /** The one that goes on where this one ends, which may have been replaced meanwhile. */
+  #after(segment: Segment): Segment | undefined {
+    const next = this.#list[this.#find(segment.nextOffset)]!
+    return next === segment ? undefined : next
   }
 
   /** The number of the last segment that begins at or below `offset`; the first when none does. */
@@ -162,5 +210,15 @@ export class LogSegments {
     } finally {
       await file.close()
     }
+  }
+}
+
+/** Runs a task on the segment, whose files stay open until it has ended. */
+async function holding<Result>(segment: Segment, task: () => Promise<Result>): Promise<Result> {
+  segment.hold()
+  try {
+    return await task()
+  } finally {
+    segment.release()
   }
 }

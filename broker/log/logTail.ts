@@ -109,7 +109,7 @@ export class LogTail {
     const stampMs = this.#stampMs(options, nowMs)
     const timed = stampMs < 0 ? incoming : { ...incoming, maxTimestampMs: stampMs }
     const roll = shouldRoll(this.#segment, timed, this.#config, nowMs)
-      ? { baseOffset: this.#baseOffset(batches, options), snapshot: this.#snapshot(nowMs) }
+      ? { baseOffset: this.#nextOffset, snapshot: this.#snapshot(nowMs) }
       : undefined
     const aborted: AbortedTransactionEntry[] = []
     const refusal = this.#apply(batches, options, stampMs, nowMs, aborted)
@@ -276,10 +276,6 @@ export class LogTail {
     this.producers.expire(nowMs)
     this.#verification.expire(nowMs, this.#config.producerIdExpirationMs)
     return encodeProducerSnapshot(this.producers)
-  }
-
-  #baseOffset(batches: RecordBatch[], { origin }: AppendOptions): number {
-    return origin === 'replication' ? batches[0]!.baseOffset : this.#nextOffset
   }
 
   #stampMs({ origin }: AppendOptions, nowMs: number): number {

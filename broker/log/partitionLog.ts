@@ -9,6 +9,7 @@ import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
+import { CleanableLog } from './cleaner/cleanableLog.ts'
 import { removedDirectoryName } from './dataDirectory.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import { IndexCache } from './indexCache.ts'
@@ -163,6 +164,24 @@ export class PartitionLog {
   /** Why the log takes no writes; undefined when it does. */
   get offline(): LogError | undefined {
     return this.#offline
+  }
+
+  /** The log as the cleaner sees it now. */
+  get cleanable(): CleanableLog {
+    return new CleanableLog({
+      disk: this.#disk,
+      directory: this.directory,
+      config: this.#config,
+      bounds: {
+        logStartOffset: this.logStartOffset,
+        logEndOffset: this.logEndOffset,
+        lastStableOffset: this.lastStableOffset,
+      },
+      segments: this.#segments,
+      producers: this.#tail.producers,
+      housekeeping: this.#housekeeping,
+      cache: this.#cache,
+    })
   }
 
   /** Epochs and where they end, for replicas (KIP-101). Not to be changed. */

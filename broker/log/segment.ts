@@ -58,6 +58,8 @@ export class Segment {
   #reads = 0
   #isClosed = false
   #onIdle: (() => void) | undefined
+  #holders = 0
+  #onReleased: (() => void) | undefined
 
   constructor(state: SegmentState) {
     this.baseOffset = state.baseOffset
@@ -189,6 +191,33 @@ export class Segment {
     const position = await this.locate(offset, this.sizeBytes)
     if (position === undefined) return undefined
     return baseOffsetAt(await this.readAt(position, walkHeaderBytes), 0)
+  }
+
+  /** Keeps the file open until `release`, also when another segment takes this one's place. */
+  hold(): void {
+    this.#holders++
+  }
+
+  release(): void {
+    this.#holders--
+    if (this.#holders === 0) this.#onReleased?.()
+  }
+
+  /** Needs its files' names no longer: reads go on when the names are given to other files. */
+  async detach(): Promise<void> {
+    await this.#openFile()
+    this.#indexes = await this.indexes()
+    await this.#transactions.detach()
+  }
+
+  /** Closes the segment once nobody holds it. */
+  async retire(): Promise<void> {
+    if (this.#holders > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onReleased = resolve
+      })
+    }
+    await this.close()
   }
 
   /** Waits for reads under way, then lets go of the file. */

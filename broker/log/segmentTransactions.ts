@@ -61,6 +61,11 @@ export class SegmentTransactions {
     this.#index = undefined
   }
 
+  /** Needs its file no longer. */
+  async detach(): Promise<void> {
+    this.#index = await this.index()
+  }
+
   drop(): void {
     this.#cache.transactions.drop(this)
   }

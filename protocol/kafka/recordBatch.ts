@@ -33,6 +33,8 @@ export const RecordBatchAttribute = {
   logAppendTime: 0x08,
   transactional: 0x10,
   control: 0x20,
+  /** The base timestamp is the delete horizon (KIP-534): set by compaction, never by a producer. */
+  deleteHorizon: 0x40,
 } as const
 
 /** The header: everything before the first record. */
@@ -128,6 +130,12 @@ export class RecordBatch {
 
   get maxTimestamp(): number {
     return readInt64(this.bytes, this.start + RecordBatchField.maxTimestamp)
+  }
+
+  /** When compaction may drop the batch's tombstones or its marker; undefined before its first. */
+  get deleteHorizonMs(): number | undefined {
+    const isSet = (this.attributes & RecordBatchAttribute.deleteHorizon) !== 0
+    return isSet ? this.baseTimestamp : undefined
   }
 
   /** -1 when the producer is not idempotent. */

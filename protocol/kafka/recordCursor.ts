@@ -55,6 +55,11 @@ export class RecordCursor {
   valueEnd = -1
   headerCount = 0
   headersStart = 0
+  /** Index in `bytes` of the whole record, its length included. */
+  recordStart = 0
+  recordEnd = 0
+  /** Index in `bytes` of what follows the deltas: the key's length. */
+  fieldsStart = 0
 
   /** Throws MalformedError when the batch is not complete or its record count is negative. */
   constructor(batch: RecordBatch, maxDecompressedBytes: number) {
@@ -80,6 +85,7 @@ export class RecordCursor {
     if (!this.#isOpen) this.#open()
     if (this.#taken === this.#recordCount) return this.#finish()
     this.#taken++
+    this.recordStart = this.#position
     const length = this.#varint(this.#end)
     if (length < shortestRecordBytes || length > this.#end - this.#position) {
       throw new MalformedError(`record of ${length} bytes, ${this.#end - this.#position} left`)
@@ -87,8 +93,10 @@ export class RecordCursor {
     const end = this.#position + length
     this.#position++ // a byte of attributes, none of which is in use
     this.#readPlace(end)
+    this.fieldsStart = this.#position
     this.#readFields(end)
     this.#position = end
+    this.recordEnd = end
     return true
   }
 

@@ -1,0 +1,98 @@
+// What compaction leaves of each batch: Kafka's rules of Cleaner and MemoryRecords.filterTo, as
+// decisions on one batch after another. A batch of which everything stays is handed on as it is. It
+// does no I/O, and never drops the last record of a key, nor the end of a segment.
+
+import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
+import { emptiedBatch, type KeptRecord, rewrittenBatch } from './batchRewrite.ts'
+import type { CleanedTransactions } from './cleanedTransactions.ts'
+import type { OffsetMap } from './offsetMap.ts'
+
+/** The last thing in the log of a producer that is remembered. */
+export interface LastRecord {
+  /** Of its last batch of records; undefined when only a marker is known of its epoch. */
+  readonly lastDataOffset: number | undefined
+  readonly producerEpoch: number
+}
+
+export interface BatchFilterOptions {
+  readonly offsets: OffsetMap
+  readonly transactions: CleanedTransactions
+  readonly lastRecords: ReadonlyMap<number, LastRecord>
+  readonly nowMs: number
+  readonly deleteRetentionMs: number
+}
+
+/** What a batch may become when it is decompressed. */
+export const maxDecompressedBytes = 256 * 1024 * 1024
+
+export class BatchFilter {
+  readonly #options: BatchFilterOptions
+
+  constructor(options: BatchFilterOptions) {
+    this.#options = options
+  }
+
+  /** The bytes that stay; undefined when none do. `isLast`: the segment ends with this batch. */
+  filter(batch: RecordBatch, isLast: boolean): Buffer | undefined {
+    const discardable = this.#options.transactions.isDiscardable(batch)
+    const kept = this.#isDropped(batch, discardable)
+      ? undefined
+      : this.#filterRecords(batch, discardable)
+    if (kept) return kept
+    return isLast || this.#isLastOfProducer(batch) ? emptiedBatch(batch) : undefined
+  }
+
+  /** A marker that ends nothing is dropped only after its horizon, as a tombstone is. */
+  #isDropped(batch: RecordBatch, discardable: boolean): boolean {
+    if (!batch.isControl || !discardable) return discardable
+    const { deleteHorizonMs } = batch
+    return deleteHorizonMs !== undefined && deleteHorizonMs <= this.#options.nowMs
+  }
+
+  /**
+   * Without it, a producer that comes back after a restart would be taken for a new one, and what it
+   * sends again would be appended twice.
+   */
+  #isLastOfProducer(batch: RecordBatch): boolean {
+    if (batch.producerId < 0) return false
+    const last = this.#options.lastRecords.get(batch.producerId)
+    if (last === undefined) return false
+    if (last.lastDataOffset !== undefined) return batch.lastOffset === last.lastDataOffset
+    return batch.isControl && batch.producerEpoch === last.producerEpoch
+  }
+
+  /** Undefined when no record stays. */
+  #filterRecords(batch: RecordBatch, isUselessMarker: boolean): Buffer | undefined {
+    const cursor = new RecordCursor(batch, maxDecompressedBytes)
+    const kept: KeptRecord[] = []
+    let hasTombstone = false
+    while (cursor.next()) {
+      if (!batch.isControl && !this.#stays(batch, cursor)) continue
+      if (cursor.valueStart < 0) hasTombstone = true
+      const { offset, timestamp, recordStart: start, recordEnd: end, fieldsStart } = cursor
+      kept.push({ offset, timestamp, start, end, fieldsStart })
+    }
+    if (kept.length === 0) return undefined
+    const needsHorizon = hasTombstone || isUselessMarker
+    const newHorizonMs =
+      needsHorizon && batch.deleteHorizonMs === undefined
+        ? this.#options.nowMs + this.#options.deleteRetentionMs
+        : undefined
+    if (kept.length === batch.recordCount && newHorizonMs === undefined) return wholeBytes(batch)
+    return rewrittenBatch(batch, cursor.bytes, kept, newHorizonMs)
+  }
+
+  #stays({ deleteHorizonMs }: RecordBatch, cursor: RecordCursor): boolean {
+    const { offsets, nowMs } = this.#options
+    if (cursor.offset > offsets.latestOffset) return true
+    if (cursor.keyStart < 0) return false
+    const key = cursor.bytes.subarray(cursor.keyStart, cursor.keyEnd)
+    if (cursor.offset < offsets.get(key)) return false
+    return cursor.valueStart >= 0 || deleteHorizonMs === undefined || nowMs < deleteHorizonMs
+  }
+}
+
+function wholeBytes(batch: RecordBatch): Buffer {
+  return batch.bytes.subarray(batch.start, batch.start + batch.sizeInBytes)
+}

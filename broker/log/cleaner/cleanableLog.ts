@@ -1,0 +1,92 @@
+// A log as the cleaner sees it, at one moment: what may be cleaned of it, what the cleaner has to know
+// of its transactions and producers, and the way back in for what was cleaned. When the log has been
+// cut, closed or deleted since, nothing is put back.
+
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { IndexCache } from '../indexCache.ts'
+import type { LogConfig } from '../logConfig.ts'
+import type { LogHousekeeping } from '../logHousekeeping.ts'
+import type { LogSegments } from '../logSegments.ts'
+import type { ProducerState } from '../producerState.ts'
+import { Segment } from '../segment.ts'
+import { swapSegments } from '../segmentSwap.ts'
+import type { AbortedTransactionEntry } from '../transactionIndex.ts'
+import type { LastRecord } from './batchFilter.ts'
+import type { CleanedSegment } from './cleanedSegment.ts'
+import type { LogBounds } from './cleaningPlan.ts'
+
+export interface CleanableLogParts {
+  readonly disk: Disk
+  readonly directory: string
+  readonly config: LogConfig
+  readonly bounds: LogBounds
+  readonly segments: LogSegments
+  readonly producers: ProducerState
+  readonly housekeeping: LogHousekeeping
+  readonly cache: IndexCache
+}
+
+export class CleanableLog {
+  readonly directory: string
+  readonly config: LogConfig
+  readonly bounds: LogBounds
+  /** All segments but the one that is appended to. */
+  readonly sealed: readonly Segment[]
+  readonly #parts: CleanableLogParts
+
+  constructor(parts: CleanableLogParts) {
+    this.#parts = parts
+    this.directory = parts.directory
+    this.config = parts.config
+    this.bounds = parts.bounds
+    this.sealed = parts.segments.sealed()
+  }
+
+  /** Whether these segments are still the log's. */
+  holds(segments: readonly Segment[]): boolean {
+    return this.#parts.segments.holds(segments)
+  }
+
+  /** The last thing in the log of each producer that is remembered. */
+  lastRecords(): Map<number, LastRecord> {
+    const last = new Map<number, LastRecord>()
+    for (const { producerId, producerEpoch, batches } of this.#parts.producers.entries()) {
+      last.set(producerId, { producerEpoch, lastDataOffset: batches.at(-1)?.lastOffset })
+    }
+    return last
+  }
+
+  /** The aborted transactions that begin below `endOffset`, wherever their markers are. */
+  async abortedTransactions(endOffset: number): Promise<AbortedTransactionEntry[]> {
+    const found: AbortedTransactionEntry[] = []
+    for (const segment of this.#parts.segments.from(this.sealed[0]!)) {
+      const index = await segment.abortedTransactions()
+      for (let number = 0; number < index.count; number++) {
+        const transaction = index.at(number)
+        if (transaction.firstOffset < endOffset) found.push(transaction)
+      }
+    }
+    return found
+  }
+
+  /** Puts the finished segment in the place of `old`; false when those are not the log's any more. */
+  replace(old: readonly Segment[], cleaned: CleanedSegment): Promise<boolean> {
+    const { disk, directory, config, cache, segments, housekeeping } = this.#parts
+    const { nextOffset } = old.at(-1)!
+    const { baseOffset, sizeBytes } = cleaned
+    const replacement = new Segment({
+      disk,
+      directory,
+      baseOffset,
+      sizeBytes,
+      nextOffset,
+      indexes: undefined,
+      savedEntries: { offsets: 0, times: 0 },
+      cache,
+      indexIntervalBytes: config.indexIntervalBytes,
+    })
+    return housekeeping.replace(segments, old, replacement, () =>
+      swapSegments(disk, directory, { baseOffset, nextOffset }),
+    )
+  }
+}

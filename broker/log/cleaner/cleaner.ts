@@ -1,0 +1,182 @@
+// Cleans one log (Kafka's Cleaner): finds the last offset of each key in what is new, then writes
+// every segment up to there again without the records that newer ones have replaced, and puts the new
+// ones in the place of the old. It decides nothing about which log or when (logCleaner.ts does), and
+// never touches the segment that is appended to.
+
+import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
+import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { LogConfig } from '../logConfig.ts'
+import type { Segment } from '../segment.ts'
+import type { AbortedTransactionEntry } from '../transactionIndex.ts'
+import { BatchFilter, maxDecompressedBytes } from './batchFilter.ts'
+import type { CleanableLog } from './cleanableLog.ts'
+import { CleanedSegment } from './cleanedSegment.ts'
+import { CleanedTransactions } from './cleanedTransactions.ts'
+import { type CleaningRange, groupSegments } from './cleaningPlan.ts'
+import { OffsetMap } from './offsetMap.ts'
+import { segmentBatches, type WalkOptions } from './segmentBatches.ts'
+import { Throttle } from './throttle.ts'
+
+export interface CleanerOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  /** log.cleaner.dedupe.buffer.size: the most memory for the offsets of keys. */
+  readonly dedupeBufferBytes: number
+  /** log.cleaner.io.buffer.size: for reading and for writing, half each. */
+  readonly ioBufferBytes: number
+  /** log.cleaner.io.max.bytes.per.second */
+  readonly ioMaxBytesPerSecond: number
+}
+
+/** So much at most is worked on in one turn of the event loop: some milliseconds. */
+const turnBytes = 64 * 1024
+
+export class Cleaner {
+  readonly #options: CleanerOptions
+  readonly #throttle: Throttle
+
+  constructor(options: CleanerOptions) {
+    this.#options = options
+    this.#throttle = new Throttle(options.clock, options.ioMaxBytesPerSecond)
+  }
+
+  /**
+   * Returns the offset up to which the log is clean now; undefined when `signal` stopped it, or when
+   * the log was cut meanwhile. What has been put in place by then is whole, and stays.
+   */
+  async clean(
+    log: CleanableLog,
+    range: CleaningRange<Segment>,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { ioBufferBytes, dedupeBufferBytes } = this.#options
+    const chunkBytes = Math.min(turnBytes, Math.ceil(ioBufferBytes / 2))
+    const walk = { chunkBytes, throttle: this.#throttle, signal }
+    const aborted = await log.abortedTransactions(range.cleanable.at(-1)!.nextOffset)
+    const offsets = await mapOffsets(
+      range,
+      new CleanedTransactions(aborted),
+      dedupeBufferBytes,
+      walk,
+    )
+    const endOffset = offsets.latestOffset + 1
+    const round = new CleaningRound(this.#options, log, offsets, aborted, walk)
+    const cleaned = range.cleanable.filter(({ baseOffset }) => baseOffset < endOffset)
+    for (const group of await groupsOf(cleaned, log.config)) {
+      if (signal.aborted || !(await round.cleanGroup(group))) return undefined
+    }
+    return signal.aborted ? undefined : endOffset
+  }
+}
+
+/** The last offsets of the keys in what is new, as far as there is room for them. */
+async function mapOffsets(
+  { dirty, firstDirtyOffset }: CleaningRange<Segment>,
+  transactions: CleanedTransactions,
+  maxBytes: number,
+  walk: WalkOptions,
+): Promise<OffsetMap> {
+  const offsets = new OffsetMap(maxBytes, dirty.at(-1)!.nextOffset - firstDirtyOffset)
+  for (const segment of dirty) {
+    const { sizeBytes } = segment
+    const position = (await segment.locate(firstDirtyOffset, sizeBytes)) ?? sizeBytes
+    for await (const batch of segmentBatches(segment, position, walk)) {
+      const hasRecords = !transactions.isDiscardable(batch) && !batch.isControl
+      if (hasRecords && !mapBatch(batch, firstDirtyOffset, offsets)) return offsets
+      offsets.advance(batch.lastOffset)
+    }
+    offsets.advance(segment.nextOffset - 1)
+  }
+  return offsets
+}
+
+/** False when the map is full. */
+function mapBatch(batch: RecordBatch, firstDirtyOffset: number, offsets: OffsetMap): boolean {
+  const cursor = new RecordCursor(batch, maxDecompressedBytes)
+  while (cursor.next()) {
+    if (cursor.keyStart < 0 || cursor.offset < firstDirtyOffset) continue
+    const key = cursor.bytes.subarray(cursor.keyStart, cursor.keyEnd)
+    if (!offsets.put(key, cursor.offset)) return false
+  }
+  return true
+}
+
+async function groupsOf(
+  segments: readonly Segment[],
+  { segmentBytes, segmentIndexBytes }: LogConfig,
+): Promise<Segment[][]> {
+  const indexBytes = new Map<Segment, number>()
+  for (const segment of segments) {
+    const { offsets, times } = await segment.indexes()
+    indexBytes.set(segment, Math.max(offsets.sizeInBytes, times.sizeInBytes))
+  }
+  const limits = { segmentBytes, indexBytes: segmentIndexBytes }
+  return groupSegments(segments, (segment) => indexBytes.get(segment)!, limits)
+}
+
+/** Writes the segments anew, group after group, with what is remembered from one to the next. */
+class CleaningRound {
+  readonly #options: CleanerOptions
+  readonly #log: CleanableLog
+  readonly #walk: WalkOptions
+  readonly #filter: BatchFilter
+  /** Where the markers go that are still needed. */
+  #cleaned: CleanedSegment | undefined
+
+  constructor(
+    options: CleanerOptions,
+    log: CleanableLog,
+    offsets: OffsetMap,
+    aborted: readonly AbortedTransactionEntry[],
+    walk: WalkOptions,
+  ) {
+    this.#options = options
+    this.#log = log
+    this.#walk = walk
+    this.#filter = new BatchFilter({
+      offsets,
+      transactions: new CleanedTransactions(aborted, (kept) =>
+        this.#cleaned?.keepTransaction(kept),
+      ),
+      lastRecords: log.lastRecords(),
+      nowMs: options.clock.nowMs(),
+      deleteRetentionMs: log.config.deleteRetentionMs,
+    })
+  }
+
+  /** False when it was stopped, or the segments are not the log's any more. */
+  async cleanGroup(group: readonly Segment[]): Promise<boolean> {
+    const cleaned = await CleanedSegment.create({
+      disk: this.#options.disk,
+      directory: this.#log.directory,
+      baseOffset: group[0]!.baseOffset,
+      indexIntervalBytes: this.#log.config.indexIntervalBytes,
+      bufferBytes: Math.ceil(this.#options.ioBufferBytes / 2),
+    })
+    this.#cleaned = cleaned
+    let isReplaced = false
+    try {
+      await this.#fill(cleaned, group)
+      if (this.#walk.signal.aborted) return false
+      await cleaned.finish()
+      isReplaced = await this.#log.replace(group, cleaned)
+      return isReplaced
+    } finally {
+      if (!isReplaced) await cleaned.discard()
+    }
+  }
+
+  async #fill(cleaned: CleanedSegment, group: readonly Segment[]): Promise<void> {
+    const endOffset = group.at(-1)!.nextOffset
+    for (const segment of group) {
+      for await (const batch of segmentBatches(segment, 0, this.#walk)) {
+        const kept = this.#filter.filter(batch, batch.nextOffset === endOffset)
+        if (kept === undefined) continue
+        await cleaned.append(kept)
+        this.#walk.throttle.spend(kept.length)
+      }
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// Compacts logs in the background: looks every log.cleaner.backoff.ms for the log of which the largest
+// part is new (Kafka's LogCleanerManager), and cleans one at a time, as long as there is one. A log
+// that cannot be cleaned is left alone until the next start, and never keeps others from their turn.
+
+import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { TopicPartition } from '../dataDirectory.ts'
+import type { PartitionLog } from '../partitionLog.ts'
+import type { Segment } from '../segment.ts'
+import type { CleanableLog } from './cleanableLog.ts'
+import { Cleaner, type CleanerOptions } from './cleaner.ts'
+import type { CleanerCheckpoint } from './cleanerCheckpoint.ts'
+import { type CleaningRange, cleaningRange, firstDirtyOffset, isOverdue } from './cleaningPlan.ts'
+
+/** A data directory and the logs in it. */
+export interface CleanedDirectory {
+  readonly cleanerCheckpoint: CleanerCheckpoint
+  partitions(): Iterable<TopicPartition & { readonly log: PartitionLog }>
+}
+
+export interface LogCleanerOptions extends CleanerOptions {
+  readonly logger: Logger
+  readonly directories: readonly CleanedDirectory[]
+  /** log.cleaner.backoff.ms: how long it waits when no log is dirty enough. */
+  readonly backoffMs: number
+}
+
+interface Candidate {
+  readonly topicPartition: TopicPartition
+  readonly log: PartitionLog
+  readonly checkpoint: CleanerCheckpoint
+  readonly cleanable: CleanableLog
+  readonly range: CleaningRange<Segment>
+}
+
+export class LogCleaner {
+  readonly #options: LogCleanerOptions
+  readonly #clock: Clock
+  readonly #cleaner: Cleaner
+  readonly #uncleanable = new WeakSet<PartitionLog>()
+  /** By segment: the first timestamp, which never changes. */
+  readonly #firstTimestamps = new WeakMap<Segment, number>()
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: LogCleanerOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    this.#cleaner = new Cleaner(options)
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Stops what is under way; resolves when nothing is touched any more. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  /** Cleans the log that needs it most; false when none does. */
+  async cleanDirtiest(): Promise<boolean> {
+    const candidate = await this.#dirtiest()
+    if (candidate === undefined) return false
+    await this.#clean(candidate)
+    return true
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      if (!(await this.#tryClean())) await sleep(this.#clock, this.#options.backoffMs, signal)
+    }
+  }
+
+  async #tryClean(): Promise<boolean> {
+    try {
+      return await this.cleanDirtiest()
+    } catch (error) {
+      this.#options.logger.error({ error }, 'looking for a log to compact failed')
+      return false
+    }
+  }
+
+  async #dirtiest(): Promise<Candidate | undefined> {
+    let dirtiest: Candidate | undefined
+    for (const directory of this.#options.directories) {
+      for (const { log, topic, partition } of directory.partitions()) {
+        if (!log.config.cleanupPolicy.compact || this.#uncleanable.has(log) || log.offline) continue
+        const candidate = await this.#candidate(log, { topic, partition }, directory)
+        if (candidate && candidate.range.dirtyRatio > (dirtiest?.range.dirtyRatio ?? 0)) {
+          dirtiest = candidate
+        }
+      }
+    }
+    return dirtiest
+  }
+
+  /** Undefined when the log is clean enough, or cannot be looked at. */
+  async #candidate(
+    log: PartitionLog,
+    topicPartition: TopicPartition,
+    { cleanerCheckpoint: checkpoint }: CleanedDirectory,
+  ): Promise<Candidate | undefined> {
+    const { cleanable } = log
+    try {
+      const range = await this.#rangeOf(cleanable, checkpoint.get(topicPartition))
+      const { dirty, dirtyRatio } = range
+      if (dirty.length === 0) return undefined
+      const isDue = dirtyRatio > cleanable.config.minCleanableDirtyRatio
+      if (!isDue && !(await this.#isOverdue(cleanable, dirty))) return undefined
+      return { topicPartition, log, checkpoint, cleanable, range }
+    } catch (error) {
+      this.#setAside(log, cleanable, topicPartition, error)
+      return undefined
+    }
+  }
+
+  async #rangeOf(
+    { bounds, config, sealed }: CleanableLog,
+    checkpoint: number | undefined,
+  ): Promise<CleaningRange<Segment>> {
+    const firstDirty = firstDirtyOffset(checkpoint, bounds)
+    const tooYoung = new Set<Segment>()
+    if (config.minCompactionLagMs > 0) {
+      const youngestMs = this.#clock.nowMs() - config.minCompactionLagMs
+      for (const segment of sealed) {
+        if (segment.nextOffset <= firstDirty) continue
+        if ((await segment.largestTimestamp()) <= youngestMs) continue
+        tooYoung.add(segment)
+        break
+      }
+    }
+    const isTooYoung = (segment: Segment) => tooYoung.has(segment)
+    return cleaningRange(sealed, firstDirty, bounds.lastStableOffset, isTooYoung)
+  }
+
+  async #isOverdue(
+    { config: { maxCompactionLagMs } }: CleanableLog,
+    dirty: readonly Segment[],
+  ): Promise<boolean> {
+    const nowMs = this.#clock.nowMs()
+    if (maxCompactionLagMs > nowMs) return false
+    for (const segment of dirty) {
+      if (isOverdue(await this.#firstTimestamp(segment), maxCompactionLagMs, nowMs)) return true
+    }
+    return false
+  }
+
+  async #firstTimestamp(segment: Segment): Promise<number> {
+    const known = this.#firstTimestamps.get(segment)
+    if (known !== undefined) return known
+    const timestampMs = (await segment.firstTimestamp()) ?? -1
+    this.#firstTimestamps.set(segment, timestampMs)
+    return timestampMs
+  }
+
+  async #clean({ log, cleanable, range, topicPartition, checkpoint }: Candidate): Promise<void> {
+    const { logger } = this.#options
+    const sizeBefore = log.size
+    try {
+      const endOffset = await this.#cleaner.clean(cleanable, range, this.#stop.signal)
+      if (endOffset === undefined) return
+      await checkpoint.set(topicPartition, endOffset)
+      const { dirtyRatio } = range
+      logger.info(
+        { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
+        'a log was compacted',
+      )
+    } catch (error) {
+      this.#setAside(log, cleanable, topicPartition, error)
+    }
+  }
+
+  #setAside(
+    log: PartitionLog,
+    cleanable: CleanableLog,
+    topicPartition: TopicPartition,
+    error: unknown,
+  ): void {
+    // Segments that were removed, or closed with their log, cannot be read: nothing is wrong then.
+    if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return
+    this.#uncleanable.add(log)
+    this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
+  }
+}

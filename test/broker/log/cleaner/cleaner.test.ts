@@ -1,0 +1,267 @@
+// Single logs cleaned: what stays, what goes, and what of the rest is left as it was.
+
+import { describe, expect, test } from 'vitest'
+import { Compression } from '../../../../protocol/bytes/compression.ts'
+import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
+import { records } from '../../../../protocol/kafka/recordCursor.ts'
+import { append, openLog } from '../logFixture.ts'
+import {
+  appendWhole,
+  cleanLog,
+  compactConfig,
+  type KeyedRecord,
+  keyedBatch,
+  readBatches,
+  readRecords,
+  sealedLog,
+} from './cleaningFixture.ts'
+
+const anna = { producerId: 1, producerEpoch: 0 }
+
+function transactional(keyed: readonly KeyedRecord[], baseSequence: number): Buffer {
+  return keyedBatch(keyed, { ...anna, baseSequence, isTransactional: true })
+}
+
+function marker(isCommit: boolean, producer = anna): Buffer {
+  return buildEndTransactionMarker(producer, { isCommit, coordinatorEpoch: 0 }, 2000)
+}
+
+/** The base offsets of the batches that are there, with how many records each has. */
+async function layout(log: Parameters<typeof readBatches>[0]): Promise<string[]> {
+  const batches = await readBatches(log)
+  return batches.map(({ baseOffset, recordCount, isControl }) => {
+    return `${isControl ? 'marker ' : ''}${baseOffset}: ${recordCount}`
+  })
+}
+
+describe('records', () => {
+  test('the last one of each key stays, at its offset, and the active segment is left alone', async () => {
+    const rounds = ['1', '2', '3'].map((value) => keyedBatch([['a', value]]))
+    const { disk, log } = await sealedLog([...rounds, keyedBatch([['b', '3']])])
+    await append(log, keyedBatch([['a', 'active']]))
+    await append(log, keyedBatch([['a', 'active too']]))
+    expect(await cleanLog(log, { disk })).toBe(4)
+    expect(await readRecords(log)).toEqual([
+      { offset: 2, key: 'a', value: '3' },
+      { offset: 3, key: 'b', value: '3' },
+      { offset: 4, key: 'a', value: 'active' },
+      { offset: 5, key: 'a', value: 'active too' },
+    ])
+    await log.close()
+  })
+
+  test('segments become one as far as they fit', async () => {
+    const values = Array.from({ length: 40 }, (_, number) => `value ${number}`)
+    const { disk, log } = await sealedLog(values.map((value) => keyedBatch([['a', value]])))
+    const before = log.segmentCount
+    expect(before).toBeGreaterThan(5)
+    const end = await cleanLog(log, { disk })
+    expect(log.segmentCount).toBe(before)
+    expect(await cleanLog(log, { disk, from: end })).toBe(end)
+    await append(log, keyedBatch([['b', '1']]))
+    await log.roll()
+    await cleanLog(log, { disk, from: end })
+    expect(log.segmentCount).toBeLessThan(before)
+    expect(await readRecords(log)).toEqual([
+      { offset: 39, key: 'a', value: 'value 39' },
+      { offset: 40, key: 'b', value: '1' },
+    ])
+    await log.close()
+  })
+
+  test.each(Object.entries(Compression))(
+    'of a batch with %s some stay, with headers and timestamps; the batch remains what it was',
+    async (_, compression) => {
+      const producer = { producerId: 7, producerEpoch: 3, baseSequence: 5 }
+      const mixed = keyedBatch(
+        [
+          ['a', 'old'],
+          ['b', 'only'],
+          ['a', 'old too'],
+          ['c', 'only'],
+        ],
+        { compression, ...producer },
+      )
+      const { disk, log } = await sealedLog([mixed, keyedBatch([['a', 'new']])])
+      await cleanLog(log, { disk })
+      const [first] = await readBatches(log)
+      expect(first).toMatchObject({
+        ...producer,
+        baseOffset: 0,
+        lastOffset: 3,
+        recordCount: 2,
+        compression,
+        maxTimestamp: 1003,
+        lastSequence: 8,
+      })
+      expect(first!.isCrcValid()).toBe(true)
+      const kept = [...records(first!, 1_000_000)]
+      expect(kept.map(({ offset, timestamp }) => [offset, timestamp])).toEqual([
+        [1, 1001],
+        [3, 1003],
+      ])
+      expect(kept[1]!.headers).toEqual([{ key: 'number', value: Buffer.from('3') }])
+      await log.close()
+    },
+  )
+
+  test('a batch of which everything stays keeps its bytes', async () => {
+    const batch = keyedBatch([['a', 'x'.repeat(50)]], { compression: Compression.gzip })
+    const { disk, log } = await sealedLog([batch])
+    const [before] = await readBatches(log)
+    await cleanLog(log, { disk })
+    const [after] = await readBatches(log)
+    expect(after!.bytes.equals(before!.bytes)).toBe(true)
+    await log.close()
+  })
+
+  test('a batch larger than all buffers is cleaned', async () => {
+    const large: KeyedRecord[] = [['a', 'x'.repeat(5000)]]
+    const config = { ...compactConfig, segmentBytes: 20_000 }
+    const { disk, log } = await sealedLog([keyedBatch(large), keyedBatch(large)], config)
+    await cleanLog(log, { disk, ioBufferBytes: 128 })
+    expect(await layout(log)).toEqual(['1: 1'])
+    await log.close()
+  })
+
+  test('a map without room for all keys ends the round where it is full; the next goes on', async () => {
+    const keys = Array.from({ length: 12 }, (_, number) => `key ${number}`)
+    const written = [...keys, ...keys].map((key, number) => keyedBatch([[key, String(number)]]))
+    const { disk, log } = await sealedLog(written)
+    let from = 0
+    let rounds = 0
+    while (from < 24) {
+      const next = await cleanLog(log, { disk, from, dedupeBufferBytes: 24 * 6 })
+      expect(next).toBeGreaterThan(from)
+      from = next
+      rounds++
+    }
+    expect(rounds).toBeGreaterThan(2)
+    expect((await readRecords(log)).map(({ offset }) => offset)).toEqual(
+      Array.from({ length: 12 }, (_, number) => number + 12),
+    )
+    await log.close()
+  })
+
+  test('damage is found, and nothing is written over it', async () => {
+    const { disk, log } = await sealedLog([keyedBatch([['a', '1']]), keyedBatch([['a', '2']])])
+    const path = '/data/orders-0/00000000000000000000.log'
+    const file = await disk.open(path, 'write')
+    await file.write([Buffer.from('?')], 70)
+    await expect(cleanLog(log, { disk })).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: expect.stringContaining(`${path} is damaged at byte 0`),
+    })
+    expect((await disk.list('/data/orders-0')).filter((name) => name.includes('.cleaned'))).toEqual(
+      [],
+    )
+    await log.close()
+  })
+})
+
+describe('tombstones', () => {
+  test('stay for delete.retention.ms after the round that found them, then go', async () => {
+    const { disk, clock, log } = await sealedLog([
+      keyedBatch([
+        ['a', '1'],
+        ['b', '1'],
+      ]),
+      keyedBatch([['a', null]]),
+      keyedBatch([['c', '1']]),
+    ])
+    await cleanLog(log, { disk, clock })
+    const [, tombstone] = await readBatches(log)
+    expect(tombstone!.deleteHorizonMs).toBe(clock.nowMs() + 1000)
+    expect([...records(tombstone!, 1000)][0]).toMatchObject({ offset: 2, timestamp: 1000 })
+    clock.advance(999)
+    await append(log, keyedBatch([['d', '1']]))
+    await log.roll()
+    await cleanLog(log, { disk, clock })
+    expect((await readRecords(log)).map(({ key }) => key)).toEqual(['b', 'a', 'c', 'd'])
+    clock.advance(1)
+    await cleanLog(log, { disk, clock })
+    expect((await readRecords(log)).map(({ key }) => key)).toEqual(['b', 'c', 'd'])
+    await log.close()
+  })
+})
+
+describe('producers', () => {
+  test('the last batch of each stays, empty, so that a repeated one is known after a restart', async () => {
+    const sent = keyedBatch([['a', '1']], { ...anna, baseSequence: 0 })
+    const again = Buffer.from(sent)
+    const { disk, log } = await sealedLog([sent, keyedBatch([['a', '2']])])
+    await cleanLog(log, { disk })
+    expect(await layout(log)).toEqual(['0: 0', '1: 1'])
+    await log.close()
+    for (const name of await disk.list('/data/orders-0')) {
+      if (name.endsWith('.snapshot')) await disk.remove(`/data/orders-0/${name}`)
+    }
+    const reopened = await openLog(disk, { config: compactConfig })
+    expect(reopened.offline).toBeUndefined()
+    expect(await append(reopened, again)).toMatchObject({ duplicate: true, baseOffset: 0 })
+    await reopened.close()
+  })
+})
+
+describe('transactions', () => {
+  test('aborted records go; the marker goes when none of them is left and its horizon is over', async () => {
+    const { disk, clock, log } = await sealedLog([
+      keyedBatch([['a', 'before']]),
+      transactional([['a', 'aborted']], 0),
+      transactional([['b', 'aborted']], 1),
+      marker(false),
+      transactional([['b', 'committed']], 2),
+      marker(true),
+      keyedBatch([['c', '1']]),
+    ])
+    await cleanLog(log, { disk, clock })
+    expect(await layout(log)).toEqual(['0: 1', 'marker 3: 1', '4: 1', 'marker 5: 1', '6: 1'])
+    const read = await log.read(0, 10_000, { upTo: 'lastStable' })
+    expect(read.abortedTransactions).toEqual([{ producerId: 1, firstOffset: 1 }])
+    await cleanLog(log, { disk, clock })
+    expect((await log.read(0, 10_000, { upTo: 'lastStable' })).abortedTransactions).toEqual([])
+    clock.advance(1000)
+    await cleanLog(log, { disk, clock })
+    expect(await layout(log)).toEqual(['0: 1', '4: 1', 'marker 5: 1', '6: 1'])
+    expect((await readRecords(log)).map(({ key, value }) => [key, value])).toEqual([
+      ['a', 'before'],
+      ['b', 'committed'],
+      ['c', '1'],
+    ])
+    await log.close()
+  })
+
+  test('a commit marker stays while anything of its transaction does, even an empty batch', async () => {
+    const { disk, clock, log } = await sealedLog([
+      transactional([['a', '1']], 0),
+      marker(true),
+      keyedBatch([['a', '2']]),
+    ])
+    for (let round = 0; round < 4; round++) {
+      await cleanLog(log, { disk, clock })
+      clock.advance(1000)
+    }
+    expect(await layout(log)).toEqual(['0: 0', 'marker 1: 1', '2: 1'])
+    // The producer goes on, so that its old batch says nothing new any more.
+    await appendWhole(log, transactional([['b', '1']], 1))
+    await appendWhole(log, marker(true))
+    await log.roll()
+    for (let round = 0; round < 3; round++) {
+      await cleanLog(log, { disk, clock })
+      clock.advance(1000)
+    }
+    expect(await layout(log)).toEqual(['2: 1', '3: 1', 'marker 4: 1'])
+    await log.close()
+  })
+
+  test('nothing at or above an open transaction is cleaned', async () => {
+    const { disk, log } = await sealedLog([keyedBatch([['a', '1']]), keyedBatch([['a', '2']])])
+    await appendWhole(log, transactional([['a', 'open']], 0))
+    await log.roll()
+    await append(log, keyedBatch([['a', '3']]))
+    await log.roll()
+    expect(await cleanLog(log, { disk })).toBe(2)
+    expect((await readRecords(log)).map(({ value }) => value)).toEqual(['2', 'open', '3'])
+    await log.close()
+  })
+})
