@@ -4,7 +4,6 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { FlushPolicy } from './logConfig.ts'
 import type { LogSegments } from './logSegments.ts'
 import type { RemovedSegments } from './removedSegments.ts'
 import type { Segment } from './segment.ts'
@@ -13,7 +12,6 @@ import { offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
 export interface HousekeepingOptions {
   readonly disk: Disk
   readonly directory: string
-  readonly flush: FlushPolicy
   readonly recoveryPoint: number
   /** Where segments go that were taken out. */
   readonly removed: RemovedSegments
@@ -38,10 +36,10 @@ export class LogHousekeeping {
     return this.#last
   }
 
-  /** A segment has got its last batch, which is synced already under `group`. */
+  /** A segment has got its last batch. */
   seal(segment: Segment, endOffset: number, snapshot: Buffer): Promise<void> {
     return this.#run(async () => {
-      if (this.#options.flush === 'os') await segment.sync()
+      await segment.syncAppended()
       await segment.saveIndexes()
       segment.seal()
       await this.#saveSnapshot(endOffset, snapshot)
@@ -50,8 +48,8 @@ export class LogHousekeeping {
   }
 
   /**
-   * Everything below `offset` has been written (under `group` also synced), the last of it into
-   * `segment` or the ones after it; `snapshot` is the producer state there.
+   * Everything below `offset` has been written, the last of it into `segment` or the ones after it;
+   * `snapshot` is the producer state there.
    */
   checkpoint(
     segments: LogSegments,
@@ -61,7 +59,7 @@ export class LogHousekeeping {
   ): Promise<void> {
     return this.#run(async () => {
       for (const written of segments.from(segment)) {
-        if (this.#options.flush === 'os') await written.sync()
+        await written.syncAppended()
         await written.saveIndexes()
       }
       await this.#saveSnapshot(offset, snapshot)
@@ -73,7 +71,7 @@ export class LogHousekeeping {
   /** Syncs the segment and the ones after it. */
   sync(segments: LogSegments, segment: Segment): Promise<void> {
     return this.#run(async () => {
-      for (const written of segments.from(segment)) await written.sync()
+      for (const written of segments.from(segment)) await written.syncAppended()
     })
   }
 

@@ -156,12 +156,17 @@ export class LogSegments {
   /**
    * Closes all files and cuts off everything from `end` on, which is the start of a batch. Whole
    * segments go first, from the last one on and each durably: after a crash on the way the log is
-   * only longer, and never has a gap, which would be taken for damage.
+   * only longer, and never has a gap, which would be taken for damage. `beforeCut` is told first from
+   * which segment and position on.
    */
-  async cut(end: number): Promise<void> {
+  async cut(
+    end: number,
+    beforeCut: (baseOffset: number, position: number) => Promise<void>,
+  ): Promise<void> {
     const { startOffset } = this
     const last = this.#list[this.#find(end)]!
     const position = await last.locate(end, last.sizeBytes)
+    await beforeCut(last.baseOffset, position ?? last.sizeBytes)
     await this.close()
     for (const segment of this.#list.toReversed()) {
       if (segment.baseOffset < end || segment.baseOffset === startOffset) break

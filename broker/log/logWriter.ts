@@ -25,7 +25,7 @@ export interface WriterTarget {
   saveLeaderEpochs(content: Buffer): Promise<void>
   write(chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]): Promise<void>
   /** What was written is synced as far as the policy wants it: readers may have it. */
-  makeStable(): Promise<void>
+  makeStable(chunks: readonly Buffer[]): Promise<void>
   /** Called once. */
   failed(cause: unknown): void
   /** There is room for appends that were held back. */
@@ -115,7 +115,7 @@ export class LogWriter {
     }
     if (chunks.length === 0) return
     await this.#target.write(chunks, allAborted)
-    await this.#target.makeStable()
+    await this.#target.makeStable(chunks)
   }
 
   #fail(group: readonly PendingAppend[], cause: unknown): void {

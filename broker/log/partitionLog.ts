@@ -12,7 +12,9 @@ import { type AppendOptions, type AppendResult, appended, notAppended } from './
 import { CleanableLog } from './cleaner/cleanableLog.ts'
 import { removedDirectoryName } from './dataDirectory.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
+import { type Durability, durabilityOf } from './durability.ts'
 import { IndexCache } from './indexCache.ts'
+import type { CommitJournal } from './journal/commitJournal.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { LogError, writeFailed } from './logError.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
@@ -45,6 +47,8 @@ export interface PartitionLogOptions {
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
   readonly indexCache?: IndexCache
+  /** Makes appends durable together with those of other logs; without one, each log syncs its own. */
+  readonly journal?: CommitJournal | undefined
   /** Makes a lower recovery point durable before records are cut off. */
   readonly lowerRecoveryPoint?: (offset: number) => Promise<void>
   /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */
@@ -70,6 +74,7 @@ export class PartitionLog {
   readonly #listeners = new Set<() => void>()
   readonly #heldBack: HeldBack[] = []
   readonly #housekeeping: LogHousekeeping
+  readonly #durability: Durability
   readonly #removed: RemovedSegments
   readonly #reader = new LogReader(() => this.#look())
   #config: LogConfig
@@ -96,11 +101,12 @@ export class PartitionLog {
     this.#housekeeping = new LogHousekeeping({
       disk: options.disk,
       directory: options.directory,
-      flush: this.#config.flush,
       recoveryPoint: options.recoveryPoint ?? 0,
       removed: this.#removed,
       failed: (cause) => this.#fail(cause),
     })
+    const { flush } = this.#config
+    this.#durability = durabilityOf(flush, basename(this.directory), options.journal)
     this.#logStartOffset = options.logStartOffset ?? 0
     this.#lowerRecoveryPoint = options.lowerRecoveryPoint ?? (() => Promise.resolve())
     this.#saveLogStartOffset = options.saveLogStartOffset ?? (() => Promise.resolve())
@@ -332,7 +338,7 @@ export class PartitionLog {
         await this.#lowerRecoveryPoint(end)
         this.#housekeeping.recoveryPoint = end
       }
-      await this.#segments.cut(end)
+      await this.#segments.cut(end, this.#durability.beforeCut)
       await this.#cutEpochs(end)
       await this.#recover()
       this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
@@ -349,6 +355,7 @@ export class PartitionLog {
   /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
   async delete(): Promise<void> {
     await this.#shut()
+    await this.#durability.beforeCut(0, 0)
     const parent = dirname(this.directory)
     const name = removedDirectoryName(basename(this.directory), this.#clock.nowMs())
     const removed = join(parent, name)
@@ -486,8 +493,8 @@ export class PartitionLog {
         this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
       write: (chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]) =>
         this.#write(chunks, aborted),
-      makeStable: async () => {
-        if (this.#config.flush === 'group') await this.#segments.active.sync()
+      makeStable: async (chunks: readonly Buffer[]) => {
+        await this.#durability.makeStable(this.#segments.active, this.#stablePosition, chunks)
         this.#noteStable()
       },
       failed: (cause: unknown) => this.#fail(cause),

@@ -55,7 +55,11 @@ export class Segment {
   #largestTimestampMs: number | undefined
   #isDeleted = false
   #file: Promise<DiskFile> | undefined
-  #reads = 0
+  #uses = 0
+  /** Bytes were appended since the last sync. */
+  #isUnsynced = false
+  /** What is not synced is in the commit journal, which relies on it being synced in time. */
+  isJournaled = false
   #isClosed = false
   #onIdle: (() => void) | undefined
   #holders = 0
@@ -89,6 +93,7 @@ export class Segment {
   /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
     const file = await this.#openFile()
+    this.#isUnsynced = true
     await file.write(chunks, this.sizeBytes)
     for (const chunk of chunks) this.#observe(chunk)
   }
@@ -105,7 +110,19 @@ export class Segment {
 
   async sync(): Promise<void> {
     const file = await this.#openFile()
-    await file.sync()
+    // Before it begins: what is appended meanwhile may not be covered.
+    this.#isUnsynced = false
+    await this.#using(() => file.sync())
+  }
+
+  /** Syncs what was appended since the last time, if anything was. */
+  async syncAppended(): Promise<void> {
+    if (this.#isUnsynced) await this.sync()
+  }
+
+  /** The same for the commit journal: once the segment is closed there is nothing to do any more. */
+  async syncJournaled(): Promise<void> {
+    if (!this.#isClosed) await this.syncAppended()
   }
 
   /** Whether an index of the segment being appended to has reached `maxIndexBytes`. */
@@ -148,17 +165,13 @@ export class Segment {
   }
 
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
-  async readAt(position: number, length: number): Promise<Buffer> {
-    this.#reads++
-    try {
+  readAt(position: number, length: number): Promise<Buffer> {
+    return this.#using(async () => {
       const file = await this.#openFile()
       const bytes = Buffer.allocUnsafeSlow(length)
       const filled = await file.read(bytes, position)
       return filled === length ? bytes : bytes.subarray(0, filled)
-    } finally {
-      this.#reads--
-      if (this.#reads === 0) this.#onIdle?.()
-    }
+    })
   }
 
   /** The largest timestamp of all records; without any, when the file was last changed. */
@@ -220,19 +233,21 @@ export class Segment {
     await this.close()
   }
 
-  /** Waits for reads under way, then lets go of the file. */
+  /** Waits for what is under way, then lets go of the file. */
   async close(): Promise<void> {
     this.#isClosed = true
-    if (this.#reads > 0) {
+    if (this.#uses > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
       })
     }
     this.#cache.indexes.drop(this)
     this.#transactions.drop()
-    const file = this.#file
+    const file = await this.#file
     this.#file = undefined
-    if (file) await (await file).close()
+    // Of a log that failed: its journaled records may still be kept. What fails here is known already.
+    if (this.isJournaled && this.#isUnsynced) await file?.sync().catch(() => {})
+    await file?.close()
   }
 
   /** Renames the files so that no restart takes them for the log's. They can be read until closed. */
@@ -247,6 +262,17 @@ export class Segment {
   /** Removes the segment's files, once closed. */
   async remove(): Promise<void> {
     for (const suffix of segmentSuffixes) await this.#disk.remove(this.#pathOf(suffix))
+  }
+
+  /** Keeps the file open until the operation has ended. */
+  async #using<Result>(operation: () => Promise<Result>): Promise<Result> {
+    this.#uses++
+    try {
+      return await operation()
+    } finally {
+      this.#uses--
+      if (this.#uses === 0) this.#onIdle?.()
+    }
   }
 
   #openFile(): Promise<DiskFile> {

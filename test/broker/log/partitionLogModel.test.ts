@@ -5,9 +5,11 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { CommitJournal } from '../../../broker/log/journal/commitJournal.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { settle } from '../../manualClock.ts'
 import type { MemoryDisk } from '../../memoryDisk.ts'
 import { diskWithData, makeBatch, openLog, readAll, smallConfig, stored } from './logFixture.ts'
@@ -82,6 +84,7 @@ interface ModelBatch {
 
 class Model {
   readonly disk: MemoryDisk
+  readonly isJournaled: boolean
   log!: PartitionLog
   /** What has been submitted, in order, as the log has to store it. */
   submitted: ModelBatch[] = []
@@ -96,13 +99,15 @@ class Model {
   #label = 0
   #life = 0
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk, isJournaled: boolean) {
     this.disk = disk
+    this.isJournaled = isJournaled
     this.#process = mortalDisk(disk)
   }
 
   async start(): Promise<void> {
     this.log = await openLog(this.#process, {
+      journal: this.isJournaled ? await this.#openJournal() : undefined,
       recoveryPoint: this.recoveryPoint,
       lowerRecoveryPoint: async (offset) => {
         this.recoveryPoint = offset
@@ -114,6 +119,18 @@ class Model {
     })
     expect(this.log.offline).toBeUndefined()
     expect(this.log.logStartOffset).toBe(this.logStartOffset)
+  }
+
+  /** So small that it goes round often. */
+  #openJournal(): Promise<CommitJournal> {
+    return CommitJournal.open({
+      disk: this.#process,
+      logger: silentLogger,
+      directory: '/data',
+      random: seededRandom(this.#life),
+      fileBytes: 2000,
+      recoveryPointOf: () => this.recoveryPoint,
+    })
   }
 
   get nextOffset(): number {
@@ -275,16 +292,22 @@ async function run(model: Model, command: Command): Promise<void> {
   }
 }
 
-test('the log is what was submitted, never less than what was acknowledged', async () => {
-  expect(smallConfig.flush).toBe('group')
-  await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
-      const model = new Model(await diskWithData())
-      await model.start()
-      for (const next of commands) await run(model, next)
-      await model.check()
-      await model.log.close()
-    }),
-    { numRuns: 1500 },
-  )
-})
+test.each([
+  ['each append synced', false],
+  ['a commit journal', true],
+])(
+  'with %s, the log is what was submitted, never less than what was acknowledged',
+  async (_, isJournaled) => {
+    expect(smallConfig.flush).toBe('group')
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
+        const model = new Model(await diskWithData(), isJournaled)
+        await model.start()
+        for (const next of commands) await run(model, next)
+        await model.check()
+        await model.log.close()
+      }),
+      { numRuns: 1500 },
+    )
+  },
+)
