@@ -186,6 +186,7 @@ export class PartitionLog {
       segments: this.#segments,
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
+      durability: this.#durability,
       cache: this.#cache,
     })
   }

@@ -3,6 +3,7 @@
 // cut, closed or deleted since, nothing is put back.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Durability } from '../durability.ts'
 import type { IndexCache } from '../indexCache.ts'
 import type { LogConfig } from '../logConfig.ts'
 import type { LogHousekeeping } from '../logHousekeeping.ts'
@@ -23,6 +24,7 @@ export interface CleanableLogParts {
   readonly segments: LogSegments
   readonly producers: ProducerState
   readonly housekeeping: LogHousekeeping
+  readonly durability: Durability
   readonly cache: IndexCache
 }
 
@@ -71,7 +73,7 @@ export class CleanableLog {
 
   /** Puts the finished segment in the place of `old`; false when those are not the log's any more. */
   replace(old: readonly Segment[], cleaned: CleanedSegment): Promise<boolean> {
-    const { disk, directory, config, cache, segments, housekeeping } = this.#parts
+    const { disk, directory, config, cache, segments, housekeeping, durability } = this.#parts
     const { nextOffset } = old.at(-1)!
     const { baseOffset, sizeBytes } = cleaned
     const replacement = new Segment({
@@ -85,8 +87,9 @@ export class CleanableLog {
       cache,
       indexIntervalBytes: config.indexIntervalBytes,
     })
-    return housekeeping.replace(segments, old, replacement, () =>
-      swapSegments(disk, directory, { baseOffset, nextOffset }),
-    )
+    return housekeeping.replace(segments, old, replacement, async () => {
+      await durability.beforeReplace(old.at(-1)!.baseOffset)
+      await swapSegments(disk, directory, { baseOffset, nextOffset })
+    })
   }
 }
