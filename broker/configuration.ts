@@ -45,6 +45,9 @@ export const brokerOptions = {
   'producer.id.expiration.ms': dynamic(
     integer(86_400_000, 1, int32Max, 'How long an idle producer is remembered for deduplication.'),
   ),
+  'transaction.partition.verification.enable': dynamic(
+    boolean(true, 'Ask the transaction coordinator before a log opens a transaction (KIP-890).'),
+  ),
   'socket.request.max.bytes': integer(104_857_600, 1, int32Max, 'The largest request.'),
   'socket.outstanding.max.bytes': integer(
     16_777_216,

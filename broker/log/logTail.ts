@@ -41,6 +41,7 @@ export type AppendDecision =
       readonly aborted: readonly AbortedTransactionEntry[]
     }
 
+type Applied = { readonly aborted: readonly AbortedTransactionEntry[] }
 type SizedBatches = { readonly batches: RecordBatch[]; readonly incoming: Incoming }
 
 export class LogTail {
@@ -111,11 +112,10 @@ export class LogTail {
     const roll = shouldRoll(this.#segment, timed, this.#config, nowMs)
       ? { baseOffset: this.#nextOffset, snapshot: this.#snapshot(nowMs) }
       : undefined
-    const aborted: AbortedTransactionEntry[] = []
-    const refusal = this.#apply(batches, options, stampMs, nowMs, aborted)
-    if (refusal) return refusal
+    const applied = this.#apply(batches, options, stampMs, nowMs)
+    if ('kind' in applied) return applied
     if (roll) this.#segment = emptySegment(roll.baseOffset, nowMs)
-    return this.#accept(batches, incoming, stampMs, roll, aborted)
+    return this.#accept(batches, incoming, stampMs, roll, applied.aborted)
   }
 
   /** The headers alone: sizes, magic, CRC, counts, offsets where they are given. */
@@ -205,19 +205,16 @@ export class LogTail {
     options: AppendOptions,
     stampMs: number,
     nowMs: number,
-    aborted: AbortedTransactionEntry[],
-  ): Refusal | undefined {
+  ): Refusal | Applied {
     const before: [producerId: number, entry: ProducerEntry | undefined][] = []
+    const aborted: AbortedTransactionEntry[] = []
     let offset = this.#nextOffset
     for (const [number, batch] of batches.entries()) {
-      if (number > 0 && options.origin !== 'replication') {
-        const refusal = this.#checkNext(batch, options)
-        if (refusal) {
-          for (const [producerId, entry] of before.reverse()) {
-            this.producers.restore(producerId, entry)
-          }
-          return refusal
-        }
+      const isChecked = number === 0 || options.origin === 'replication'
+      const refusal = isChecked ? undefined : this.#checkNext(batch, options)
+      if (refusal) {
+        for (const [id, entry] of before.reverse()) this.producers.restore(id, entry)
+        return refusal
       }
       if (options.origin !== 'replication') {
         batch.baseOffset = offset
@@ -232,7 +229,7 @@ export class LogTail {
       if (batch.isTransactional) this.#verification.end(batch.producerId)
       offset = batch.nextOffset
     }
-    return undefined
+    return { aborted }
   }
 
   #accept(

@@ -12,6 +12,7 @@ export function logConfigOf(configs: ConfigTexts, broker: BrokerConfig): LogConf
     ...defaultLogConfig,
     flush: broker.flush,
     producerIdExpirationMs: broker['producer.id.expiration.ms'],
+    transactionVerification: broker['transaction.partition.verification.enable'],
     segmentBytes: Math.min(
       topicConfigValue('segment.bytes', configs, broker),
       topicConfigValue('internal.segment.bytes', configs, broker),

@@ -2,47 +2,15 @@
 // who may open a transaction, who may end it, and that a restart changes none of it.
 
 import { describe, expect, test } from 'vitest'
-import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import type { TransactionalProducer } from '../../../broker/log/transactionVerification.ts'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { append, diskWithData, makeBatch, openLog } from './logFixture.ts'
-
-interface Sender {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { append, diskWithData, makeBatch, openLog, smallConfig } from './logFixture.ts'
+import { committedRead, end, type Sender, verifying, write } from './transactionFixture.ts'
 
 const anna: Sender = { producerId: 1, producerEpoch: 0 }
 const bert: Sender = { producerId: 2, producerEpoch: 0 }
-
-function verifying(sender: Sender, baseSequence = 0, supportsEpochBump = false) {
-  return { ...sender, baseSequence, supportsEpochBump } satisfies TransactionalProducer
-}
-
-/** One transactional record, verified as Produce does it. Returns the error code. */
-async function write(log: PartitionLog, sender: Sender, baseSequence: number): Promise<number> {
-  const verification = log.verificationFor(verifying(sender, baseSequence))
-  const batch = makeBatch({ records: 1, ...sender, baseSequence, isTransactional: true })
-  return (await log.append(batch, { leaderEpoch: 0, origin: 'client', verification })).errorCode
-}
-
-async function end(
-  log: PartitionLog,
-  sender: Sender,
-  isCommit: boolean,
-  coordinatorEpoch = 0,
-): Promise<number> {
-  const marker = buildEndTransactionMarker(sender, { isCommit, coordinatorEpoch }, 2000)
-  return (await log.append(marker, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
-}
-
-async function committedRead(log: PartitionLog, offset: number) {
-  const read = await log.read(offset, 100_000, { upTo: 'lastStable' })
-  const offsets = [...splitBatches(read.bytes)].map((batch) => batch.baseOffset)
-  return { offsets, aborted: read.abortedTransactions, lastStable: read.lastStableOffset }
-}
 
 describe('what may be read', () => {
   test('an open transaction holds back what is behind it, until its marker is there', async () => {
@@ -138,15 +106,101 @@ describe('a batch that opens a transaction', () => {
     expect(log.verificationFor(verifying(anna, 1))).toBeUndefined()
     await log.close()
   })
+
+  test('needs none when verification is off, unless its client leaves adding to the broker', async () => {
+    const config = { ...smallConfig, transactionVerification: false }
+    const log = await openLog(await diskWithData(), { config })
+    expect(log.verificationFor(verifying(anna))).toBeUndefined()
+    expect(log.verificationFor(verifying(anna, 0, true))).toBeDefined()
+    const bare = await log.append(batch(), { leaderEpoch: 0, origin: 'client' })
+    expect(bare.errorCode).toBe(ErrorCode.none)
+    await log.close()
+  })
+
+  test('does not overtake one with a lower sequence number that waits to be verified', async () => {
+    const log = await openLog(await diskWithData())
+    const verification = log.verificationFor(verifying(anna, 1))
+    expect(log.verificationFor(verifying(anna, 0))).toBe(verification)
+    expect(await write(log, anna, 1)).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(await write(log, anna, 0)).toBe(ErrorCode.none)
+    expect(await write(log, anna, 1)).toBe(ErrorCode.none)
+    await log.close()
+  })
+
+  test('begins at sequence 0 when its epoch is its transaction', async () => {
+    const log = await openLog(await diskWithData())
+    const later = makeBatch({ records: 1, ...anna, baseSequence: 3, isTransactional: true })
+    const verification = log.verificationFor(verifying(anna, 3, true))
+    const refused = await log.append(later, { leaderEpoch: 0, origin: 'client', verification })
+    expect(refused.errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
+    expect(await write(log, bert, 3)).toBe(ErrorCode.none)
+    await log.close()
+  })
+
+  test('leaves no room for records beside it, nor for a transaction without a producer', async () => {
+    const log = await openLog(await diskWithData())
+    await write(log, anna, 0)
+    const beside = await append(log, { records: 1, ...anna, baseSequence: 1 })
+    expect(beside.errorCode).toBe(ErrorCode.invalidTxnState)
+    const nobody = await append(log, { records: 1, isTransactional: true })
+    expect(nobody.errorCode).toBe(ErrorCode.invalidRecord)
+    expect(await write(log, anna, 1)).toBe(ErrorCode.none)
+    await log.close()
+  })
+
+  test('is taken back with the batches it came with', async () => {
+    const log = await openLog(await diskWithData())
+    const verification = log.verificationFor(verifying(anna))
+    const beside = makeBatch({ records: 1, ...anna, baseSequence: 1 })
+    const both = Buffer.concat([batch(), beside])
+    const refused = await log.append(both, { leaderEpoch: 0, origin: 'client', verification })
+    expect(refused.errorCode).toBe(ErrorCode.invalidTxnState)
+    await append(log, { records: 1 })
+    expect(log.lastStableOffset).toBe(1)
+    expect([...log.producers()]).toEqual([])
+    await log.close()
+  })
 })
 
-test('offsets of a transaction have no sequence numbers, and open it all the same', async () => {
-  const log = await openLog(await diskWithData())
-  const offsets = makeBatch({ records: 1, ...anna, isTransactional: true })
-  const written = await log.append(offsets, { leaderEpoch: 0, origin: 'coordinator' })
-  expect(written.errorCode).toBe(ErrorCode.none)
-  expect(log.lastStableOffset).toBe(0)
-  await end(log, anna, true)
-  expect(log.lastStableOffset).toBe(2)
+describe('the coordinator', () => {
+  test('writes offsets without sequence numbers, and opens a transaction with them', async () => {
+    const log = await openLog(await diskWithData())
+    const offsets = makeBatch({ records: 1, ...anna, isTransactional: true })
+    const written = await log.append(offsets, { leaderEpoch: 0, origin: 'coordinator' })
+    expect(written.errorCode).toBe(ErrorCode.none)
+    expect(log.lastStableOffset).toBe(0)
+    await end(log, anna, true)
+    expect(log.lastStableOffset).toBe(2)
+    await log.close()
+  })
+
+  test('appends a marker alone, and one that says how the transaction ends', async () => {
+    const log = await openLog(await diskWithData())
+    const appendAs = async (bytes: Buffer) =>
+      (await log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
+    const marker = () =>
+      buildEndTransactionMarker(anna, { isCommit: true, coordinatorEpoch: 0 }, 1000)
+    expect(await appendAs(Buffer.concat([marker(), marker()]))).toBe(ErrorCode.invalidRecord)
+    const builder = new RecordBatchBuilder({ ...anna, isTransactional: true, isControl: true })
+    builder.append(1000, Buffer.from('0000000f', 'hex'), Buffer.alloc(6))
+    expect(await appendAs(builder.build())).toBe(ErrorCode.invalidRecord)
+    await log.close()
+  })
+})
+
+test('timestamps too far from now are refused, unless the log gives its own', async () => {
+  const limits = { messageTimestampBeforeMaxMs: 1000, messageTimestampAfterMaxMs: 500 }
+  const clock = new ManualClock(10_000)
+  const config = { ...smallConfig, ...limits }
+  const log = await openLog(await diskWithData(), { clock, config })
+  const sent = async (timestampMs: number) =>
+    (await append(log, { records: 1, timestampMs })).errorCode
+  expect(await sent(9000)).toBe(ErrorCode.none)
+  expect(await sent(8999)).toBe(ErrorCode.invalidTimestamp)
+  expect(await sent(10_500)).toBe(ErrorCode.none)
+  expect(await sent(10_501)).toBe(ErrorCode.invalidTimestamp)
+  expect(await sent(-1)).toBe(ErrorCode.none)
+  log.updateConfig({ ...config, messageTimestampType: 'LogAppendTime' })
+  expect(await sent(1)).toBe(ErrorCode.none)
   await log.close()
 })

@@ -1,0 +1,303 @@
+// Transactions in a log against a list of events, through rolls, checkpoints, restarts, truncations
+// and crashes. What must hold at every moment: the last stable offset, who has a transaction open,
+// and for every read which transactions a `read_committed` consumer is told to skip.
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { settle } from '../../manualClock.ts'
+import type { MemoryDisk } from '../../memoryDisk.ts'
+import { append, diskWithData, openLog } from './logFixture.ts'
+import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
+import { committedRead, end, write } from './transactionFixture.ts'
+
+type Command =
+  | { readonly kind: 'write'; readonly producerId: number; readonly wait: boolean }
+  | { readonly kind: 'plain'; readonly wait: boolean }
+  | {
+      readonly kind: 'end'
+      readonly producerId: number
+      readonly isCommit: boolean
+      readonly bump: boolean
+    }
+  | { readonly kind: 'turns'; readonly count: number }
+  | { readonly kind: 'roll' | 'reopen' }
+  | { readonly kind: 'checkpoint'; readonly wait: boolean }
+  | { readonly kind: 'truncate'; readonly fraction: number }
+  | { readonly kind: 'crash'; readonly seed: number }
+
+const producerId = fc.integer({ min: 1, max: 3 })
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      producerId,
+      wait: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('plain' as const), wait: fc.boolean() }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('end' as const),
+      producerId,
+      isCommit: fc.boolean(),
+      bump: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('turns' as const),
+      count: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('roll' as const, 'reopen' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('checkpoint' as const), wait: fc.boolean() }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('truncate' as const),
+      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('crash' as const), seed: fc.nat() }),
+  },
+)
+
+/** One batch of one offset: its place in the list. Undefined is a record of no producer. */
+type Event =
+  | undefined
+  | { readonly producerId: number; readonly epoch: number; readonly ends?: 'commit' | 'abort' }
+
+interface Transaction {
+  readonly producerId: number
+  readonly firstOffset: number
+  /** Undefined while it is open. */
+  readonly markerOffset: number | undefined
+  readonly isAborted: boolean
+}
+
+class Model {
+  readonly disk: MemoryDisk
+  log!: PartitionLog
+  recoveryPoint = 0
+  #events: Event[] = []
+  #process: MortalDisk
+  #inFlight: Promise<unknown>[] = []
+  #life = 0
+
+  constructor(disk: MemoryDisk) {
+    this.disk = disk
+    this.#process = mortalDisk(disk)
+  }
+
+  async start(): Promise<void> {
+    this.log = await openLog(this.#process, {
+      recoveryPoint: this.recoveryPoint,
+      lowerRecoveryPoint: async (offset) => {
+        this.recoveryPoint = offset
+      },
+    })
+    expect(this.log.offline).toBeUndefined()
+  }
+
+  async write(producerId: number, wait: boolean): Promise<void> {
+    const epoch = this.#epochOf(producerId)
+    const sequence = this.#events.filter(
+      (event) => event?.producerId === producerId && event.epoch === epoch && !event.ends,
+    ).length
+    this.#events.push({ producerId, epoch })
+    await this.#submit(write(this.log, { producerId, producerEpoch: epoch }, sequence), wait)
+  }
+
+  async plain(wait: boolean): Promise<void> {
+    this.#events.push(undefined)
+    await this.#submit(
+      append(this.log, { records: 1 }).then(({ errorCode }) => errorCode),
+      wait,
+    )
+  }
+
+  end(producerId: number, isCommit: boolean, bump: boolean): Promise<void> {
+    const epoch = this.#epochOf(producerId) + (bump ? 1 : 0)
+    this.#events.push({ producerId, epoch, ends: isCommit ? 'commit' : 'abort' })
+    return this.#submit(end(this.log, { producerId, producerEpoch: epoch }, isCommit), false)
+  }
+
+  async checkpoint(wait: boolean): Promise<void> {
+    const life = this.#life
+    const { log } = this
+    const done = log.checkpoint().then(() => {
+      if (life === this.#life) this.recoveryPoint = log.recoveryPoint
+    })
+    this.#inFlight.push(done)
+    if (wait) await done
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#inFlight)
+    this.#inFlight = []
+  }
+
+  async reopen(): Promise<void> {
+    this.#life++
+    await this.log.close()
+    await this.settle()
+    this.recoveryPoint = this.log.recoveryPoint
+    await this.start()
+  }
+
+  async truncate(fraction: number): Promise<void> {
+    await this.settle()
+    const offset = Math.floor(fraction * (this.#events.length + 1))
+    await this.log.truncateTo(offset)
+    this.#events = this.#events.slice(0, offset)
+  }
+
+  async crash(seed: number): Promise<void> {
+    this.#life++
+    this.#process.kill()
+    this.disk.crash({ keepUnsynced: seededRandom(seed), reorder: true })
+    await this.settle()
+    await settle()
+    this.#process = mortalDisk(this.disk)
+    await this.start()
+    this.#events = this.#events.slice(0, this.log.logEndOffset)
+  }
+
+  checkStable(): void {
+    const { highWatermark } = this.log
+    const unstable = this.#transactions()
+      .filter(({ markerOffset }) => markerOffset === undefined || markerOffset >= highWatermark)
+      .map(({ firstOffset }) => firstOffset)
+    expect(this.log.lastStableOffset).toBe(Math.min(highWatermark, ...unstable))
+  }
+
+  async check(): Promise<void> {
+    await this.settle()
+    expect(this.log.highWatermark).toBe(this.#events.length)
+    this.checkStable()
+    this.#checkProducers()
+    const stable = this.log.lastStableOffset
+    for (let offset = 0; offset <= stable; offset++) await this.#checkRead(offset)
+  }
+
+  async #checkRead(offset: number): Promise<void> {
+    const maxBytes = offset % 2 === 0 ? 1 : 100_000
+    const { offsets, aborted } = await committedRead(this.log, offset, maxBytes)
+    const until = offset + offsets.length
+    expect(until).toBeLessThanOrEqual(this.log.lastStableOffset)
+    expect(offsets).toEqual(Array.from(offsets, (_, at) => offset + at))
+    const expected = this.#transactions()
+      .filter(({ isAborted, firstOffset }) => isAborted && firstOffset < until)
+      .filter(({ markerOffset }) => markerOffset! >= offset && offsets.length > 0)
+      .sort((a, b) => a.markerOffset! - b.markerOffset!)
+      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
+    expect(aborted).toEqual(expected)
+  }
+
+  #checkProducers(): void {
+    const open = this.#transactions().filter(({ markerOffset }) => markerOffset === undefined)
+    const ids = new Set(this.#events.flatMap((event) => (event ? [event.producerId] : [])))
+    const known = [...this.log.producers()].sort((a, b) => a.producerId - b.producerId)
+    expect(known).toMatchObject(
+      [...ids].sort().map((producerId) => ({
+        producerId,
+        producerEpoch: this.#epochOf(producerId),
+        currentTxnFirstOffset: open.find((one) => one.producerId === producerId)?.firstOffset ?? -1,
+      })),
+    )
+  }
+
+  #epochOf(producerId: number): number {
+    return this.#events.findLast((event) => event?.producerId === producerId)?.epoch ?? 0
+  }
+
+  #transactions(): Transaction[] {
+    const ended: Transaction[] = []
+    const open = new Map<number, number>()
+    for (const [offset, event] of this.#events.entries()) {
+      if (event === undefined) continue
+      const { producerId, ends } = event
+      const firstOffset = open.get(producerId)
+      if (ends === undefined) {
+        if (firstOffset === undefined) open.set(producerId, offset)
+      } else if (firstOffset !== undefined) {
+        open.delete(producerId)
+        const isAborted = ends === 'abort'
+        ended.push({ producerId, firstOffset, markerOffset: offset, isAborted })
+      }
+    }
+    for (const [producerId, firstOffset] of open) {
+      ended.push({ producerId, firstOffset, markerOffset: undefined, isAborted: false })
+    }
+    return ended
+  }
+
+  async #submit(appended: Promise<number>, wait: boolean): Promise<void> {
+    const life = this.#life
+    const checked = appended.then((errorCode) => {
+      // What an earlier life of the log answers after its crash reaches nobody.
+      if (life === this.#life) expect(errorCode).toBe(ErrorCode.none)
+    })
+    this.#inFlight.push(checked)
+    if (wait) await checked
+  }
+}
+
+async function run(model: Model, command: Command): Promise<void> {
+  switch (command.kind) {
+    case 'write':
+      return await model.write(command.producerId, command.wait)
+    case 'plain':
+      return await model.plain(command.wait)
+    case 'end':
+      return await model.end(command.producerId, command.isCommit, command.bump)
+    case 'turns':
+      for (let turn = 0; turn < command.count; turn++) await Promise.resolve()
+      return
+    case 'roll':
+      return await model.log.roll()
+    case 'checkpoint':
+      return await model.checkpoint(command.wait)
+    case 'reopen':
+      return await model.reopen()
+    case 'truncate':
+      return await model.truncate(command.fraction)
+    case 'crash':
+      return await model.crash(command.seed)
+  }
+}
+
+test('read_committed sees what has ended, and is told what was aborted', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
+      const model = new Model(await diskWithData())
+      await model.start()
+      for (const next of commands) {
+        await run(model, next)
+        model.checkStable()
+      }
+      await model.check()
+      await model.log.close()
+    }),
+    { numRuns: 1000 },
+  )
+})
