@@ -23,11 +23,13 @@ import {
 import { type GroupEffect, joinError, noAssignment, syncError } from './groupOutcome.ts'
 import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
 import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import { admitJoin } from './joinAdmission.ts'
 import { JoinWait } from './joinWait.ts'
 import { MemberAnswers } from './memberAnswers.ts'
 import type { MemberBudget } from './memberBudget.ts'
 import { MemberRoster } from './memberRoster.ts'
 import { subscribedTopics } from './subscribedTopics.ts'
+import { SyncRound } from './syncRound.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
@@ -58,11 +60,7 @@ export class ClassicGroup implements Group {
   /** Of those who are joining; the generation takes it over. */
   #protocolType: string | null = null
   readonly #joinWait = new JoinWait()
-  /** When those who have not synced are given up. */
-  #syncDeadlineMs = Number.POSITIVE_INFINITY
-  readonly #unsynced = new Set<string>()
-  /** The leader's assignment that is being written. */
-  #assignments: ReadonlyMap<string, Buffer> | undefined
+  readonly #syncRound = new SyncRound()
 
   /** `effects` is the shell's list; `newMemberId` makes a unique id that starts with the prefix. */
   constructor(
@@ -134,11 +132,13 @@ export class ClassicGroup implements Group {
   // Joining
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
-    const refusal = this.#refuseJoin(request)
+    const refusal = this.#admitJoin(request)
+    if (refusal === ErrorCode.groupMaxSizeReached) {
+      this.#turnAway(nowMs, requestId, request.memberId)
+      return
+    }
     if (refusal !== ErrorCode.none) {
-      const full = refusal === ErrorCode.groupMaxSizeReached
-      if (full) this.#turnAway(request.memberId)
-      this.#answers.joined(requestId, joinError(refusal, full ? '' : request.memberId))
+      this.#answers.joined(requestId, joinError(refusal, request.memberId))
       return
     }
     if (request.memberId === '') {
@@ -158,34 +158,21 @@ export class ClassicGroup implements Group {
     this.#joinAgain(nowMs, requestId, this.#roster.get(request.memberId)!, request)
   }
 
-  /** Too many: whoever comes last has no place any more, even if it had one. */
-  #turnAway(memberId: string): void {
+  #admitJoin(request: JoinRequest): number {
+    if (this.#state === 'Dead') return ErrorCode.coordinatorNotAvailable
+    const isPreparing = this.#state === 'PreparingRebalance'
+    const { maxSize } = this.#limits
+    const roster = this.#roster
+    return admitJoin({ roster, protocolType: this.#protocolType, isPreparing, maxSize }, request)
+  }
+
+  /** There is no place: whoever had one, or was promised one, has it no more. */
+  #turnAway(nowMs: number, requestId: number, memberId: string): void {
+    this.#answers.joined(requestId, joinError(ErrorCode.groupMaxSizeReached, ''))
     const member = this.#roster.get(memberId)
     if (member) this.#dismiss(member)
     else this.#roster.withdraw(memberId)
-  }
-
-  #refuseJoin({ memberId, groupInstanceId, protocolType, protocols }: JoinRequest): number {
-    if (this.#state === 'Dead') return ErrorCode.coordinatorNotAvailable
-    if (!this.#hasRoomFor(memberId)) return ErrorCode.groupMaxSizeReached
-    if (!this.#roster.canAfford(memberId, protocols)) return ErrorCode.groupMaxSizeReached
-    const names = protocols.map(({ name }) => name)
-    const rejoining =
-      groupInstanceId === null
-        ? this.#roster.get(memberId)
-        : this.#roster.byInstance(groupInstanceId)
-    const agrees =
-      this.#roster.size === 0
-        ? protocolType !== '' && names.length > 0
-        : protocolType === this.#protocolType && this.#roster.supportsAny(names, rejoining)
-    return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
-  }
-
-  #hasRoomFor(memberId: string): boolean {
-    const { maxSize } = this.#limits
-    const member = this.#roster.get(memberId)
-    if (this.#state !== 'PreparingRebalance') return !!member || this.#roster.size < maxSize
-    return member?.joinRequest !== undefined || this.#roster.waitingToJoin < maxSize
+    this.#membersGone(nowMs)
   }
 
   #joinAsNew(nowMs: number, requestId: number, request: JoinRequest): void {
@@ -242,35 +229,28 @@ export class ClassicGroup implements Group {
     const member = newMember(memberId, request)
     member.assignment = old.assignment
     member.isNew = false
-    const previousLeader = this.#roster.leader
+    const previousLeader = this.#roster.leader ?? ''
     // Whoever still waits under the instance's old id must not go on.
     this.#answers.refuse(old, ErrorCode.fencedInstanceId)
     this.#roster.replace(old, member)
-    this.#unsynced.delete(old.memberId)
-    if (
-      this.#state !== 'Stable' ||
-      this.#roster.selectProtocol() !== this.#generation.protocolName
-    ) {
-      this.#awaitJoin(nowMs, member, requestId)
+    this.#syncRound.settle(old.memberId)
+    this.#awaitJoin(nowMs, member, requestId)
+    const isUnchanged =
+      this.#state === 'Stable' && this.#roster.selectProtocol() === this.#generation.protocolName
+    if (!isUnchanged) {
       this.#rebalance(nowMs)
       return
     }
-    this.#touch(nowMs, member)
-    this.#persist(undefined)
-    const leads = this.#roster.leader === memberId
-    const outcome = this.#generation.joinOutcome(
-      member,
-      this.#roster,
-      leads && request.supportsSkippingAssignment,
-    )
-    // A client that cannot skip the assignment is told that its former self leads, so that it does
-    // not compute one that nobody waits for.
-    this.#answers.joined(
-      requestId,
-      leads && request.supportsSkippingAssignment
-        ? { ...outcome, skipAssignment: true }
-        : { ...outcome, leader: previousLeader ?? '' },
-    )
+    // It must not be told its new id before that is durable: after a crash the old would fence it.
+    const generation = this.#generation
+    this.#persist(undefined, (thenMs, errorCode) => {
+      // A rebalance that has begun meanwhile answers it.
+      if (this.#state !== 'Stable' || member.joinRequest !== requestId) return
+      const skips = request.supportsSkippingAssignment
+      const outcome = generation.returnOutcome(member, this.#roster, previousLeader, skips)
+      this.#answers.join(member, errorCode === ErrorCode.none ? outcome : joinError(errorCode, ''))
+      this.#touch(thenMs, member)
+    })
   }
 
   #awaitJoin(nowMs: number, member: GroupMember, requestId: number): void {
@@ -295,9 +275,7 @@ export class ClassicGroup implements Group {
     }
     const wasEmpty = this.#state === 'Empty'
     this.#enter(nowMs, 'PreparingRebalance')
-    this.#assignments = undefined
-    this.#syncDeadlineMs = Number.POSITIVE_INFINITY
-    this.#unsynced.clear()
+    this.#syncRound.end()
     const timeoutMs = this.#roster.longestRebalanceTimeoutMs
     const delayMs = this.#limits.initialRebalanceDelayMs
     if (wasEmpty && delayMs > 0) this.#joinWait.beginInitial(nowMs, delayMs, timeoutMs)
@@ -334,12 +312,15 @@ export class ClassicGroup implements Group {
     this.#noteSubscriptions()
     if (this.#roster.size === 0) {
       this.#enter(nowMs, 'Empty')
-      this.#persist(undefined)
+      // Not waited for: without it, those of before seem to be there after a crash, and time out.
+      this.#persist(undefined, () => {})
       return
     }
     this.#enter(nowMs, 'CompletingRebalance')
-    this.#syncDeadlineMs = nowMs + this.#roster.longestRebalanceTimeoutMs
-    for (const member of this.#roster.all()) this.#announceGeneration(nowMs, member)
+    const members = [...this.#roster.all()]
+    const memberIds = members.map(({ memberId }) => memberId)
+    this.#syncRound.begin(nowMs + this.#roster.longestRebalanceTimeoutMs, memberIds)
+    for (const member of members) this.#announceGeneration(nowMs, member)
   }
 
   #announceGeneration(nowMs: number, member: GroupMember): void {
@@ -349,7 +330,6 @@ export class ClassicGroup implements Group {
     )
     this.#touch(nowMs, member)
     member.isNew = false
-    this.#unsynced.add(member.memberId)
   }
 
   // Syncing
@@ -361,7 +341,7 @@ export class ClassicGroup implements Group {
       return
     }
     const member = this.#roster.get(request.memberId)!
-    this.#unsynced.delete(member.memberId)
+    this.#syncRound.settle(member.memberId)
     if (this.#state === 'Stable') {
       this.#touch(nowMs, member)
       this.#answers.synced(requestId, this.#generation.syncOutcome(member))
@@ -370,11 +350,12 @@ export class ClassicGroup implements Group {
     this.#answers.sync(member, syncError(ErrorCode.unknownMemberId))
     member.syncRequest = requestId
     member.sessionDeadlineMs = Number.POSITIVE_INFINITY
-    if (member.memberId !== this.#roster.leader || this.#assignments) return
-    this.#assignments = new Map(
-      request.assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)]),
+    if (member.memberId !== this.#roster.leader || this.#syncRound.assignments) return
+    this.#syncRound.accept(request.assignments)
+    const { id } = this.#generation
+    this.#persist(this.#syncRound.assignments, (thenMs, errorCode) =>
+      this.#assigned(thenMs, id, errorCode),
     )
-    this.#persist(this.#assignments)
   }
 
   #refuseSync(request: SyncRequest): number {
@@ -388,12 +369,11 @@ export class ClassicGroup implements Group {
     return this.#state === 'PreparingRebalance' ? ErrorCode.rebalanceInProgress : ErrorCode.none
   }
 
-  /** The group's record for a generation has been written (or could not be). */
-  #persisted(nowMs: number, generationId: number, errorCode: number): void {
+  /** The leader's assignment for a generation has been written (or could not be). */
+  #assigned(nowMs: number, generationId: number, errorCode: number): void {
     const current = this.#state === 'CompletingRebalance' && generationId === this.#generation.id
-    if (!current || !this.#assignments) return
-    const assignments = this.#assignments
-    this.#assignments = undefined
+    const assignments = current ? this.#syncRound.takeAssignments() : undefined
+    if (!assignments) return
     if (errorCode !== ErrorCode.none) {
       this.#refuseSyncs(nowMs, errorCode)
       this.#rebalance(nowMs)
@@ -506,7 +486,7 @@ export class ClassicGroup implements Group {
 
   /** When `tick` has something to do; Infinity for never. */
   nextDeadlineMs(): number {
-    let next = Math.min(this.#joinWait.deadlineMs, this.#syncDeadlineMs)
+    let next = Math.min(this.#joinWait.deadlineMs, this.#syncRound.deadlineMs)
     for (const member of this.#roster.all()) next = Math.min(next, member.sessionDeadlineMs)
     for (const deadlineMs of this.#roster.promised.values()) next = Math.min(next, deadlineMs)
     return next
@@ -529,13 +509,11 @@ export class ClassicGroup implements Group {
       const { initialRebalanceDelayMs } = this.#limits
       if (!this.#joinWait.extend(nowMs, initialRebalanceDelayMs)) this.#completeJoin(nowMs)
     }
-    if (this.#syncDeadlineMs <= nowMs) this.#syncDeadlinePassed(nowMs)
+    if (this.#syncRound.deadlineMs <= nowMs) this.#syncDeadlinePassed(nowMs)
   }
 
   #syncDeadlinePassed(nowMs: number): void {
-    this.#syncDeadlineMs = Number.POSITIVE_INFINITY
-    const missing = [...this.#unsynced]
-    this.#unsynced.clear()
+    const missing = this.#syncRound.expire()
     for (const memberId of missing) {
       const member = this.#roster.get(memberId)
       if (member) this.#dismiss(member)
@@ -559,7 +537,7 @@ export class ClassicGroup implements Group {
 
   #dismiss(member: GroupMember): void {
     this.#answers.refuse(member, ErrorCode.unknownMemberId)
-    this.#unsynced.delete(member.memberId)
+    this.#syncRound.settle(member.memberId)
     this.#roster.remove(member)
   }
 
@@ -585,15 +563,14 @@ export class ClassicGroup implements Group {
     }
   }
 
-  #persist(assignments: ReadonlyMap<string, Buffer> | undefined): void {
+  /** `assignments` are those of the leader; without them the members keep what they have. */
+  #persist(
+    assignments: ReadonlyMap<string, Buffer> | undefined,
+    written: (nowMs: number, errorCode: number) => void,
+  ): void {
     this.#isWritten = true
-    const { groupId } = this
-    const generation = this.#generation
-    const value = generation.record(this.#roster, assignments)
-    this.#effects.push({
-      type: 'write',
-      records: [{ type: 'group', groupId, value }],
-      written: (nowMs, errorCode) => this.#persisted(nowMs, generation.id, errorCode),
-    })
+    const value = this.#generation.record(this.#roster, assignments)
+    const records = [{ type: 'group', groupId: this.groupId, value } as const]
+    this.#effects.push({ type: 'write', records, written })
   }
 }

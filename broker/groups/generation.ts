@@ -47,6 +47,23 @@ export class Generation {
     }
   }
 
+  /**
+   * What JoinGroup tells a static member that has come back into a running generation (KIP-814). A
+   * leader must not assign again, as nobody waits for that: whose client cannot be told so is told
+   * that its former self leads.
+   */
+  returnOutcome(
+    member: GroupMember,
+    roster: MemberRoster,
+    previousLeader: string,
+    supportsSkipping: boolean,
+  ): JoinOutcome {
+    const leads = roster.leader === member.memberId
+    const outcome = this.joinOutcome(member, roster, leads && supportsSkipping)
+    if (leads && supportsSkipping) return { ...outcome, skipAssignment: true }
+    return leads ? { ...outcome, leader: previousLeader } : outcome
+  }
+
   /** What SyncGroup tells a member. */
   syncOutcome({ assignment }: GroupMember): SyncOutcome {
     const { protocolType, protocolName } = this

@@ -102,6 +102,8 @@ export class GroupRegistry {
 
   /** The group is gone, in the log as well: whoever was promised a place in it has none. */
   remove(entry: GroupEntry): void {
+    // It may have been dropped already, and another one of the same name have come.
+    if (this.#entries.get(entry.groupId) !== entry) return
     entry.group.end(ErrorCode.unknownMemberId)
     this.collect(entry)
     this.#entries.delete(entry.groupId)

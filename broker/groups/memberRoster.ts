@@ -143,9 +143,9 @@ export class MemberRoster {
     return longest
   }
 
-  /** Whether one of the protocols is spoken by every member (apart from `except`). */
-  supportsAny(names: readonly string[], except?: GroupMember): boolean {
-    return names.some((name) => this.#spokenByAll(name, except))
+  /** Whether one of the protocols is spoken by every member. */
+  supportsAny(names: readonly string[]): boolean {
+    return names.some((name) => this.#spokenByAll(name))
   }
 
   /**
@@ -165,9 +165,8 @@ export class MemberRoster {
     return selected
   }
 
-  #spokenByAll(name: string, except?: GroupMember): boolean {
+  #spokenByAll(name: string): boolean {
     for (const member of this.#members.values()) {
-      if (member === except) continue
       if (!member.protocols.some((protocol) => protocol.name === name)) return false
     }
     return true

@@ -134,8 +134,8 @@ export class OffsetCoordinator {
       if (offsetsError !== ErrorCode.none) return answer(offsetsError)
       if (!entry.group.isEmpty) return answer(ErrorCode.nonEmptyGroup)
       this.#registry.append(entry, entry.group.tombstones(), undefined, (_, { errorCode }) => {
-        const isLeft = entry.group.isEmpty && entry.offsets.isEmpty
-        if (errorCode === ErrorCode.none && isLeft) this.#registry.remove(entry)
+        const isUnused = entry.group.isEmpty && entry.offsets.isEmpty
+        if (errorCode === ErrorCode.none && isUnused) this.#registry.remove(entry)
         answer(errorCode)
       })
     })

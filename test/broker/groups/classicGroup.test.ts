@@ -220,6 +220,8 @@ describe('a classic group', () => {
     group.restart(client('a'))
     group.takeAnswers()
     group.join(client('a'))
+    expect(group.takeAnswers(), 'its new id is not durable yet').toEqual([])
+    group.completeAppend()
     expect(group.takeAnswers()).toEqual(['a join NONE i-2 generation 1 range'])
   })
 
@@ -234,18 +236,22 @@ describe('a classic group', () => {
   it('is empty when the last member has left, and can be deleted then', () => {
     const { group, client, state } = start({ a: {} })
     settle(group, [client('a')])
-    group.coordinator.offsets.deleteGroup(-1, groupId)
-    expect(group.coordinator.takeEffects()).toEqual([
-      { type: 'written', requestId: -1, errorCodes: [ErrorCode.nonEmptyGroup] },
-    ])
+    const answers: (readonly number[])[] = []
+    const deleteIt = () =>
+      group.administer(
+        (id) => group.coordinator.offsets.deleteGroup(id, groupId),
+        (codes) => answers.push(codes),
+      )
+    deleteIt()
+    expect(answers).toEqual([[ErrorCode.nonEmptyGroup]])
     group.leave(client('a'))
     group.completeAllAppends()
     expect(state()).toBe('Empty')
-    group.coordinator.offsets.deleteGroup(-1, groupId)
-    group.perform()
+    deleteIt()
     expect(state(), 'not before that is durable').toBe('Empty')
     group.completeAllAppends()
-    expect(group.log.at(-1)).toMatchObject({ type: 'group', value: null })
+    expect(group.log.groupRecords().at(-1)).toMatchObject({ type: 'group', value: null })
+    expect(answers.at(-1)).toEqual([ErrorCode.none])
     expect(state()).toBeUndefined()
   })
 })

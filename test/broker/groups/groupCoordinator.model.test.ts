@@ -1,13 +1,13 @@
-// Random histories of a group: joins, syncs, heartbeats, leaves, restarts, commits, passing time and
-// failing appends in any order. The simulation checks every answer; here is what must hold besides.
+// Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the broker,
+// commits in and out of transactions, deletions, expiry, passing time and failing appends in any
+// order. The simulation checks every answer; here is what must hold besides.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
+import type { ClassicGroup } from '../../../broker/groups/classicGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   GroupSimulation,
-  generousLimits,
   groupId,
   partitionCount,
   type SimulatedClient,
@@ -15,44 +15,92 @@ import {
 
 type Action =
   | {
-      readonly kind: 'join' | 'sync' | 'heartbeat' | 'leave' | 'restart' | 'commit'
-      client: number
+      readonly kind: 'join' | 'sync' | 'heartbeat' | 'leave' | 'restart'
+      readonly client: number
+    }
+  | { readonly kind: 'commit'; readonly client: number; readonly partition: number }
+  | {
+      readonly kind: 'commitInTransaction'
+      readonly client: number
+      readonly partition: number
+      readonly producerId: number
+    }
+  | {
+      readonly kind: 'endTransaction'
+      readonly producerId: number
+      readonly isCommitted: boolean
     }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'append'; readonly fails: boolean }
-  | { readonly kind: 'converge' }
+  | Removal
+  | { readonly kind: 'converge' | 'restartBroker' | 'expire' }
 
+type Removal =
+  | { readonly kind: 'deleteOffset'; readonly partition: number }
+  | { readonly kind: 'deleteGroup' | 'forgetTopic' }
+
+const topics = ['s']
 const clients = [
-  { name: 'old', requireKnownMemberId: false, protocols: ['range', 'roundrobin'] },
-  { name: 'new', requireKnownMemberId: true, protocols: ['roundrobin', 'range'] },
+  { name: 'old', requireKnownMemberId: false, protocols: ['range', 'roundrobin'], topics },
+  { name: 'new', requireKnownMemberId: true, protocols: ['roundrobin', 'range'], topics },
   { name: 'late', requireKnownMemberId: true, sessionTimeoutMs: 3000, protocols: ['range'] },
-  { name: 'static', groupInstanceId: 'i1', protocols: ['range'] },
-  { name: 'static2', groupInstanceId: 'i2', supportsSkippingAssignment: false },
+  { name: 'static', groupInstanceId: 'i1', protocols: ['range'], topics },
+  { name: 'static2', groupInstanceId: 'i2', supportsSkippingAssignment: false, topics },
 ]
+const offsetPartitions = 2
+const retentionMs = 20_000
 
-const clientAction = fc.record({
-  kind: fc.constantFrom('join', 'sync', 'heartbeat', 'leave', 'restart', 'commit'),
-  client: fc.nat(clients.length - 1),
-})
+const client = fc.nat(clients.length - 1)
+const partition = fc.nat(offsetPartitions - 1)
+const producerId = fc.integer({ min: 7, max: 8 })
+
+function kind<K extends string>(...kinds: readonly K[]): fc.Arbitrary<K> {
+  return fc.constantFrom(...kinds)
+}
+
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 8, arbitrary: clientAction as fc.Arbitrary<Action> },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('advance'), ms: fc.nat(12_000) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('append'), fails: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('converge') }) },
-) as fc.Arbitrary<Action>
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: kind('join', 'sync', 'heartbeat', 'leave', 'restart'), client }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: kind('commit'), client, partition }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kind('commitInTransaction'), client, partition, producerId }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: kind('endTransaction'), producerId, isCommitted: fc.boolean() }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: kind('advance'), ms: fc.nat(12_000) }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind('append'), fails: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind('deleteOffset'), partition }) },
+  {
+    weight: 2,
+    arbitrary: fc.oneof(
+      fc.record({ kind: kind('converge', 'restartBroker', 'expire') }),
+      fc.record({ kind: kind('deleteGroup', 'forgetTopic') }),
+    ),
+  },
+)
 
 describe('GroupCoordinator', () => {
   it('keeps its promises in every history', () => {
     fc.assert(
       fc.property(
-        fc.array(action, { maxLength: 120 }),
+        fc.array(action, { maxLength: 100 }),
         fc.constantFrom(0, 3000),
         (actions, initialRebalanceDelayMs) => {
-          const group = new GroupSimulation(clients, { initialRebalanceDelayMs })
-          for (const each of actions) perform(group, each)
+          const limits = { initialRebalanceDelayMs, offsetsRetentionMs: retentionMs }
+          const group = new GroupSimulation(clients, limits)
+          for (const [index, each] of actions.entries()) {
+            perform(group, each, index)
+            if (group.log.isIdle) expectOffsetsOfLog(group)
+          }
           converge(group, group.clients)
           expectRestorable(group)
           silence(group)
+          expectForgotten(group)
         },
       ),
       { numRuns: 3000 },
@@ -60,22 +108,85 @@ describe('GroupCoordinator', () => {
   })
 })
 
-function perform(group: GroupSimulation, each: Action): void {
-  if (each.kind === 'advance') {
-    group.advance(each.ms)
-    return
+/** Offsets grow with the history, so that each commit can be told from every other. */
+function perform(group: GroupSimulation, each: Action, offset: number): void {
+  switch (each.kind) {
+    case 'advance':
+      group.advance(each.ms)
+      return
+    case 'append':
+      group.completeAppend(each.fails ? ErrorCode.kafkaStorageError : ErrorCode.none)
+      return
+    case 'converge':
+      converge(group, group.clients.slice(0, 3))
+      return
+    case 'restartBroker':
+      group.restartBroker()
+      return
+    case 'expire':
+      expire(group)
+      return
+    case 'endTransaction':
+      group.endTransaction(each.producerId, each.isCommitted)
+      return
+    case 'deleteOffset':
+    case 'deleteGroup':
+    case 'forgetTopic':
+      remove(group, each)
+      return
+    default: {
+      const client = group.clients[each.client]!
+      if (each.kind === 'commit') group.commit(client, offset, each.partition)
+      else if (each.kind === 'commitInTransaction') {
+        group.commitInTransaction(client, each.producerId, offset, each.partition)
+      } else group[each.kind](client)
+    }
   }
-  if (each.kind === 'append') {
-    group.completeAppend(each.fails ? ErrorCode.kafkaStorageError : ErrorCode.none)
-    return
+}
+
+function remove(group: GroupSimulation, each: Removal): void {
+  const { offsets } = group.coordinator
+  group.administer((id) => {
+    switch (each.kind) {
+      case 'deleteGroup':
+        return offsets.deleteGroup(id, groupId)
+      case 'forgetTopic':
+        return offsets.forgetTopic(id, 't')
+      case 'deleteOffset':
+        return offsets.delete(id, groupId, [{ topic: 't', partition: each.partition }])
+    }
+  })
+}
+
+/** What the log says holds, and nothing else: from each transaction what its marker says. */
+function expectOffsetsOfLog(group: GroupSimulation): void {
+  const offsets = group.coordinator.offsets.of(groupId)
+  for (let partition = 0; partition < offsetPartitions; partition++) {
+    expect(offsets?.get('t', partition)).toEqual(group.log.committed(groupId, 't', partition))
+    const isUnstable = group.log.isUnstable(groupId, 't', partition)
+    expect(offsets?.isUnstable('t', partition) ?? false).toBe(isUnstable)
   }
-  if (each.kind === 'converge') {
-    converge(group, group.clients.slice(0, 3))
-    return
+}
+
+/** Expiry takes nothing that is young, or that a transaction may yet change. */
+function expire(group: GroupSimulation): void {
+  group.completeAllAppends()
+  const first = group.log.entries.length
+  const offsets = group.coordinator.offsets.of(groupId)
+  const before = [...(offsets?.committed() ?? [])]
+  const unstable = before.filter(({ topic, partition }) => offsets?.isUnstable(topic, partition))
+  group.expireOffsets()
+  group.completeAllAppends()
+  for (const entry of group.log.entries.slice(first)) {
+    if (entry.kind !== 'record' || entry.record.type !== 'offset') continue
+    const { topic, partition, value } = entry.record
+    const isIt = (each: { topic: string; partition: number }) =>
+      each.topic === topic && each.partition === partition
+    const { commitTimestampMs } = before.find(isIt)!.value
+    expect(value, 'expiry only takes away').toBeNull()
+    expect(unstable.some(isIt), 'a transaction may still need it').toBe(false)
+    expect(group.nowMs - commitTimestampMs).toBeGreaterThanOrEqual(retentionMs)
   }
-  const client = group.clients[each.client]!
-  if (each.kind === 'commit') group.commit(client, 1)
-  else group[each.kind](client)
 }
 
 /** Well-behaved clients end up sharing all partitions, whatever has happened before. */
@@ -101,29 +212,20 @@ function isShared(group: GroupSimulation, members: readonly SimulatedClient[]): 
   return generations.size === 1 && new Set(partitions).size === partitionCount
 }
 
-/** What is in the log gives the same group after a restart. */
+/** What is in the log gives the same group after a restart, in which the members go on. */
 function expectRestorable(group: GroupSimulation): void {
-  const before = group.coordinator.group(groupId)!
-  const restored = new GroupCoordinator(
-    {
-      initialRebalanceDelayMs: 0,
-      maxSize: 100,
-      minSessionTimeoutMs: 1,
-      maxSessionTimeoutMs: 1_000_000,
-      maxOffsetMetadataBytes: 100,
-      ...generousLimits,
-    },
-    (prefix) => prefix,
-  )
-  const replay = restored.replay()
-  for (const [offset, record] of group.log.entries()) replay.record(record, -1, offset)
-  replay.finish(0, 0)
-  const after = restored.group(groupId)!
-  expect(after.state).toBe('Stable')
-  expect(after.generationId).toBe(before.generationId)
-  const membersOf = (each: typeof after) =>
+  const membersOf = (each: ClassicGroup) =>
     [...each.members()].map(({ memberId, assignment }) => [memberId, [...assignment]])
-  expect(membersOf(after)).toEqual(membersOf(before))
+  const before = group.coordinator.group(groupId)!
+  const { generationId } = before
+  const members = membersOf(before)
+  group.restartBroker()
+  const after = group.coordinator.group(groupId)!
+  expect(after.state).toBe('Stable')
+  expect(after.generationId).toBe(generationId)
+  expect(membersOf(after)).toEqual(members)
+  expectOffsetsOfLog(group)
+  for (const client of group.clients) expect(group.heartbeat(client)).toBe(ErrorCode.none)
 }
 
 /** When all clients fall silent, everybody who waits is answered, and the group empties. */
@@ -134,4 +236,15 @@ function silence(group: GroupSimulation): void {
   }
   expect(group.waiting, 'nobody waits for ever').toBe(0)
   expect(group.coordinator.group(groupId)!.state).toBe('Empty')
+}
+
+/** In the end nothing is left of a group that nobody uses, in memory and after a restart. */
+function expectForgotten(group: GroupSimulation): void {
+  for (const producerId of [7, 8]) group.endTransaction(producerId, true)
+  group.advance(retentionMs)
+  group.expireOffsets()
+  group.completeAllAppends()
+  expect(group.coordinator.group(groupId)).toBeUndefined()
+  group.restartBroker()
+  expect(group.coordinator.group(groupId)).toBeUndefined()
 }

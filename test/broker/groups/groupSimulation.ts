@@ -5,16 +5,23 @@
 import { expect } from 'vitest'
 import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../broker/groups/groupOutcome.ts'
-import type { GroupRecord } from '../../../broker/groups/groupRecords.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
+import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
+import { SimulatedLog } from './simulatedLog.ts'
 
 export const groupId = 'g'
 export const partitionCount = 4
 export const generousLimits = {
+  initialRebalanceDelayMs: 0,
+  maxSize: 100,
+  minSessionTimeoutMs: 1,
+  maxSessionTimeoutMs: 1_000_000,
+  maxOffsetMetadataBytes: 100,
   maxMemberBytes: 1_000_000,
   maxGroups: 100,
   offsetsRetentionMs: 1_000_000_000,
 }
+export type SimulationLimits = Partial<typeof generousLimits>
 
 export interface ClientOptions {
   readonly groupInstanceId?: string
@@ -24,6 +31,9 @@ export interface ClientOptions {
   readonly supportsSkippingAssignment?: boolean
   readonly sessionTimeoutMs?: number
   readonly rebalanceTimeoutMs?: number
+  readonly protocolType?: string
+  /** What it tells the others: a subscription to these topics, or else what nobody can read. */
+  readonly topics?: readonly string[]
 }
 
 export interface SimulatedClient {
@@ -39,21 +49,22 @@ export interface SimulatedClient {
 
 interface Pending {
   readonly client: SimulatedClient
-  readonly kind: 'join' | 'sync' | 'commit'
+  readonly kind: 'join' | 'sync' | 'commit' | 'transactionalCommit'
   readonly generationId: number
   /** At the time of the request. */
   readonly currentGenerationId: number
 }
 
 export class GroupSimulation {
-  readonly coordinator: GroupCoordinator
+  coordinator: GroupCoordinator
   readonly clients: SimulatedClient[]
-  readonly log: GroupRecord[] = []
+  readonly log = new SimulatedLog()
   /** What has been answered and not been looked at yet: `name kind OUTCOME`. */
   readonly answers: string[] = []
   nowMs = 0
-  readonly #appends: { appendId: number; records: readonly GroupRecord[] }[] = []
+  readonly #limits: SimulationLimits
   readonly #pending = new Map<number, Pending>()
+  readonly #administrators = new Map<number, (errorCodes: readonly number[]) => void>()
   readonly #agreed = new Map<number, { protocolName: string | null }>()
   /** Who was told, in a generation, to own a partition. */
   readonly #owners = new Map<string, string>()
@@ -64,19 +75,10 @@ export class GroupSimulation {
 
   constructor(
     clients: readonly (ClientOptions & { readonly name: string })[],
-    limits: { initialRebalanceDelayMs?: number; maxSize?: number } = {},
+    limits: SimulationLimits = {},
   ) {
-    this.coordinator = new GroupCoordinator(
-      {
-        initialRebalanceDelayMs: limits.initialRebalanceDelayMs ?? 0,
-        maxSize: limits.maxSize ?? 100,
-        minSessionTimeoutMs: 1,
-        maxSessionTimeoutMs: 1_000_000,
-        maxOffsetMetadataBytes: 100,
-        ...generousLimits,
-      },
-      (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
-    )
+    this.#limits = limits
+    this.coordinator = this.#newCoordinator()
     this.clients = clients.map(({ name, ...options }) => ({
       name,
       options,
@@ -88,8 +90,29 @@ export class GroupSimulation {
     }))
   }
 
+  #newCoordinator(): GroupCoordinator {
+    return new GroupCoordinator(
+      { ...generousLimits, ...this.#limits },
+      (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
+    )
+  }
+
+  /** The broker ends and starts again: nobody who waits is answered, the log is all that is left. */
+  restartBroker(): void {
+    this.log.crash()
+    this.#pending.clear()
+    this.#administrators.clear()
+    this.#agreed.clear()
+    this.#wakeAtMs = Number.POSITIVE_INFINITY
+    this.coordinator = this.#newCoordinator()
+    const replay = this.coordinator.replay()
+    this.log.replay(replay)
+    replay.finish(this.nowMs, this.nowMs)
+    this.perform()
+  }
+
   get waiting(): number {
-    return this.#pending.size
+    return this.#pending.size + this.#administrators.size
   }
 
   isWaiting(client: SimulatedClient): boolean {
@@ -121,8 +144,8 @@ export class GroupSimulation {
       clientHost: '/test',
       sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 30_000,
-      protocolType: 'consumer',
-      protocols: protocols.map((name) => ({ name, metadata: Buffer.from(client.name) })),
+      protocolType: options.protocolType ?? 'consumer',
+      protocols: protocols.map((name) => ({ name, metadata: subscription(client) })),
       requireKnownMemberId: options.requireKnownMemberId ?? false,
       supportsSkippingAssignment: options.supportsSkippingAssignment ?? true,
     })
@@ -164,19 +187,61 @@ export class GroupSimulation {
     this.perform()
   }
 
-  commit(client: SimulatedClient, offset: number): void {
+  commit(client: SimulatedClient, offset: number, partition = 0): void {
     const id = this.#request(client, 'commit', client.generationId)
+    const committer = { ...identity(client), generationId: client.generationId, apiVersion: 9 }
+    const offsets = [this.#offsetOf(offset, partition)]
+    this.coordinator.offsets.commit(this.nowMs, id, groupId, committer, offsets)
+    this.perform()
+  }
+
+  /** A producer commits for the client, as part of its transaction. */
+  commitInTransaction(
+    client: SimulatedClient,
+    producerId: number,
+    offset: number,
+    partition = 0,
+  ): void {
+    const { generationId } = client
+    const id = this.#request(client, 'transactionalCommit', generationId)
+    const offsets = [this.#offsetOf(offset, partition)]
+    const member = identity(client)
+    const commit = { groupId, member, generationId, producerId, producerEpoch: 0, offsets }
+    this.coordinator.offsets.commitInTransaction(id, commit)
+    this.perform()
+  }
+
+  endTransaction(producerId: number, isCommitted: boolean): void {
+    this.log.mark(producerId, isCommitted)
+    this.coordinator.endTransaction(producerId, isCommitted, () => true)
+    this.perform()
+  }
+
+  /** Somebody from outside of the group; `done` is told the error codes. */
+  administer(
+    send: (requestId: number) => void,
+    done: (errorCodes: readonly number[]) => void = () => {},
+  ): void {
+    const id = this.#nextRequestId++
+    this.#administrators.set(id, done)
+    send(id)
+    this.perform()
+  }
+
+  expireOffsets(): void {
+    this.coordinator.offsets.expire(this.nowMs, this.nowMs)
+    this.perform()
+  }
+
+  #offsetOf(offset: number, partition: number) {
     const value = {
       offset,
       leaderEpoch: 0,
       metadata: '',
-      commitTimestampMs: 0,
+      commitTimestampMs: this.nowMs,
       expireTimestampMs: -1,
     }
-    const offsets = [{ topic: 't', partition: 0, value }]
-    const committer = { ...identity(client), generationId: client.generationId, apiVersion: 9 }
-    this.coordinator.offsets.commit(this.nowMs, id, groupId, committer, offsets)
-    this.perform()
+    return { topic: 't', partition, value }
   }
 
   /** The client's process starts again: it knows nothing of before. */
@@ -190,16 +255,14 @@ export class GroupSimulation {
 
   /** The oldest append under way becomes durable, or fails. */
   completeAppend(errorCode: number = ErrorCode.none): void {
-    const append = this.#appends.shift()
-    if (!append) return
-    const baseOffset = this.log.length
-    if (errorCode === ErrorCode.none) this.log.push(...append.records)
-    this.coordinator.appended(this.nowMs, append.appendId, { errorCode, baseOffset })
+    const completed = this.log.complete(errorCode)
+    if (!completed) return
+    this.coordinator.appended(this.nowMs, completed.appendId, completed.appended)
     this.perform()
   }
 
   completeAllAppends(): void {
-    while (this.#appends.length > 0) this.completeAppend()
+    while (!this.log.isIdle) this.completeAppend()
   }
 
   /** Time goes on; the coordinator is woken when it asked for it. */
@@ -232,16 +295,21 @@ export class GroupSimulation {
     return pending!
   }
 
+  /** A group of the same name begins to count again. */
+  #forgetGenerations(): void {
+    this.#agreed.clear()
+    this.#owners.clear()
+  }
+
   /** Does what the coordinator asks for. */
   perform(): void {
+    if (!this.coordinator.group(groupId)) this.#forgetGenerations()
     for (const effect of this.coordinator.takeEffects()) {
       if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'synced')
         this.#synced(this.#answered(effect.requestId), effect.outcome)
-      else if (effect.type === 'written') {
-        if (effect.requestId >= 0)
-          this.#written(this.#answered(effect.requestId), effect.errorCodes)
-      } else if (effect.type === 'append') this.#appends.push(effect)
+      else if (effect.type === 'written') this.#written(effect.requestId, effect.errorCodes)
+      else if (effect.type === 'append') this.log.append(effect)
       else this.#wakeAtMs = effect.atMs
     }
   }
@@ -268,9 +336,9 @@ export class GroupSimulation {
     const detail = errorCode === ErrorCode.none ? ` ${[...assignment].join(',')}` : ''
     this.answers.push(`${client.name} sync ${errorName(errorCode)}${detail}`)
     if (errorCode !== ErrorCode.none) return
-    const isDurable = this.log.some(
-      ({ type, value }) => type === 'group' && value?.generation === generationId,
-    )
+    const isDurable = this.log.groupRecords().some((record) => {
+      return record.type === 'group' && record.value?.generation === generationId
+    })
     expect(isDurable, 'an assignment is durable before anybody is told of it').toBe(true)
     client.partitions = [...assignment]
     const owner = client.options.groupInstanceId ?? client.memberId
@@ -284,17 +352,27 @@ export class GroupSimulation {
     }
   }
 
-  #written(pending: Pending, errorCodes: readonly number[]): void {
-    this.answers.push(`${pending.client.name} commit ${errorCodes.map(errorName).join(',')}`)
-    if (errorCodes.some((code) => code !== ErrorCode.none) || pending.generationId < 0) return
-    expect(pending.generationId, 'no commit from an old generation').toBe(
-      pending.currentGenerationId,
-    )
+  #written(requestId: number, errorCodes: readonly number[]): void {
+    const administrator = this.#administrators.get(requestId)
+    if (administrator) {
+      this.#administrators.delete(requestId)
+      administrator(errorCodes)
+      return
+    }
+    const { client, kind, generationId, currentGenerationId } = this.#answered(requestId)
+    this.answers.push(`${client.name} ${kind} ${errorCodes.map(errorName).join(',')}`)
+    if (errorCodes.some((code) => code !== ErrorCode.none) || generationId < 0) return
+    expect(generationId, 'no commit from an old generation').toBe(currentGenerationId)
   }
 }
 
 function identity({ memberId, options }: SimulatedClient) {
   return { memberId, groupInstanceId: options.groupInstanceId ?? null }
+}
+
+function subscription({ name, options }: SimulatedClient): Buffer {
+  const { topics } = options
+  return topics ? consumerProtocolSubscription.encode({ topics }) : Buffer.from(name)
 }
 
 function describeJoin(outcome: JoinOutcome): string {
