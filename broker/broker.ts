@@ -81,6 +81,7 @@ async function start(
     logger,
     directory,
     identity: { nodeId: config['node.id'], clusterId: controller.clusterId },
+    journal: journalOf(options),
     configOf: (topic) =>
       logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
   })
@@ -139,6 +140,11 @@ async function start(
       return closing
     },
   }
+}
+
+function journalOf({ runtime, config }: BrokerOptions) {
+  const fileBytes = config['flush.journal.file.bytes']
+  return fileBytes === 0 ? undefined : { random: runtime.random, fileBytes }
 }
 
 async function openController(

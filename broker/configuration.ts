@@ -41,6 +41,12 @@ export const brokerOptions = {
     'group',
     'When an append is acknowledged: group, after a sync that many share; os, once written.',
   ),
+  'flush.journal.file.bytes': integer(
+    67_108_864,
+    0,
+    int32Max,
+    'Size of each of the two files of the commit journal, through which partitions share syncs; 0: each syncs its own.',
+  ),
   ...logOptions,
   'producer.id.expiration.ms': dynamic(
     integer(86_400_000, 1, int32Max, 'How long an idle producer is remembered for deduplication.'),

@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../protocol/runtime/disk.ts'
+import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   claimDirectory,
@@ -21,6 +22,7 @@ import {
   writeRecoveryPoints,
 } from './dataDirectory.ts'
 import { IndexCache } from './indexCache.ts'
+import { CommitJournal } from './journal/commitJournal.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { LogError } from './logError.ts'
 import { PartitionLog } from './partitionLog.ts'
@@ -38,6 +40,8 @@ export interface LogManagerOptions {
   readonly configOf?: (topic: string) => LogConfig
   /** Written to meta.properties; an existing directory with another one is refused. */
   readonly identity?: DirectoryIdentity
+  /** Lets partitions share syncs through a commit journal; without it, each log syncs its own. */
+  readonly journal?: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.flush.offset.checkpoint.interval.ms */
   readonly checkpointIntervalMs?: number
 }
@@ -62,6 +66,7 @@ export class LogManager {
   readonly #lock: DiskLock
   readonly #config: LogConfig
   readonly #indexCache = new IndexCache()
+  #journal: CommitJournal | undefined
   readonly #recoveryPoints: Map<string, number>
   readonly #logs = new Map<string, ManagedLog>()
   readonly #creating = new Map<string, Promise<PartitionLog>>()
@@ -98,6 +103,7 @@ export class LogManager {
       const recoveryPoints = await readRecoveryPoints(disk, directory)
       const clean = await takeCleanShutdown(disk, directory)
       const manager = new LogManager(options, lock, clean, recoveryPoints)
+      await manager.#openJournal()
       await manager.#openAll()
       return manager
     } catch (error) {
@@ -171,12 +177,26 @@ export class LogManager {
       const all = [...this.#logs.values()]
       await inParallel(all, ({ log }) => log.close())
       await this.#writeRecoveryPoints()
+      await this.#journal?.close()
       if (all.every(({ log }) => log.offline === undefined)) {
         await writeCleanShutdown(this.#disk, this.directory)
       }
     } finally {
       await this.#lock.release()
     }
+  }
+
+  /** Before any log is opened: what a crash has left in the journal belongs to them. */
+  async #openJournal(): Promise<void> {
+    const { disk, logger, journal } = this.#options
+    if (!journal) return
+    this.#journal = await CommitJournal.open({
+      ...journal,
+      disk,
+      logger,
+      directory: this.directory,
+      recoveryPointOf: (name) => this.#recoveryPoints.get(name) ?? 0,
+    })
   }
 
   async #openAll(): Promise<void> {
@@ -245,6 +265,7 @@ export class LogManager {
       config,
       recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
       indexCache: this.#indexCache,
+      journal: this.#journal,
       lowerRecoveryPoint: (offset) => this.#lowerRecoveryPoint(name, offset),
     })
     this.#logs.set(name, { ...topicPartition, topicId, log })
