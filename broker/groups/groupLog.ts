@@ -2,7 +2,7 @@
 
 import type { Appended } from '../log/coordinatorTopic.ts'
 import type { GroupRecord } from './groupRecords.ts'
-import type { TransactionalProducer } from './groupRegistry.ts'
+import type { CommittingProducer } from './groupRegistry.ts'
 
 /** Takes in what a log holds, in its order. */
 export interface GroupLogReader {
@@ -20,7 +20,7 @@ export interface GroupLog {
   append(
     groupId: string,
     records: readonly GroupRecord[],
-    producer: TransactionalProducer | undefined,
+    producer: CommittingProducer | undefined,
   ): Promise<Appended>
   /** Makes room for groups if there is none yet. */
   partitionOf(groupId: string): Promise<number>

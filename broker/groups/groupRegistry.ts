@@ -5,6 +5,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
+import type { VerificationGuard } from '../log/transactionVerification.ts'
 import { ClassicGroup, type GroupLimits } from './classicGroup.ts'
 import { GroupOffsets } from './groupOffsets.ts'
 import type { GroupEffect } from './groupOutcome.ts'
@@ -18,9 +19,10 @@ export interface RegistryLimits extends GroupLimits {
 }
 
 /** The producer whose transaction an append is part of. */
-export interface TransactionalProducer {
+export interface CommittingProducer {
   readonly producerId: number
   readonly producerEpoch: number
+  readonly verification: VerificationGuard | undefined
 }
 
 export type CoordinatorEffect =
@@ -31,7 +33,7 @@ export type CoordinatorEffect =
       readonly appendId: number
       readonly groupId: string
       readonly records: readonly GroupRecord[]
-      readonly producer: TransactionalProducer | undefined
+      readonly producer: CommittingProducer | undefined
     }
   /** Answers a commit (an error code per offset) or a deletion (one). */
   | { readonly type: 'written'; readonly requestId: number; readonly errorCodes: readonly number[] }
@@ -150,7 +152,7 @@ export class GroupRegistry {
   append(
     entry: GroupEntry,
     records: readonly GroupRecord[],
-    producer: TransactionalProducer | undefined,
+    producer: CommittingProducer | undefined,
     done: PendingAppend['done'],
   ): void {
     const appendId = this.#nextAppendId++
@@ -163,7 +165,7 @@ export class GroupRegistry {
   appendOffsets(
     entry: GroupEntry,
     records: readonly OffsetRecord[],
-    producer: TransactionalProducer | undefined,
+    producer: CommittingProducer | undefined,
     done: (errorCode: number) => void,
   ): void {
     const producerId = producer?.producerId ?? -1

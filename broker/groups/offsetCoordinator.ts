@@ -9,7 +9,7 @@ import type { TransactionalCommit } from '../transactions/transactionalOffsets.t
 import type { Group } from './group.ts'
 import type { GroupOffsets } from './groupOffsets.ts'
 import type { CommittedOffset, OffsetRecord } from './groupRecords.ts'
-import type { GroupEntry, GroupRegistry, TransactionalProducer } from './groupRegistry.ts'
+import type { CommittingProducer, GroupEntry, GroupRegistry } from './groupRegistry.ts'
 import type { Committer, OffsetToCommit } from './groupRequests.ts'
 import { expiredOffsets } from './offsetExpiry.ts'
 
@@ -45,9 +45,9 @@ export class OffsetCoordinator {
 
   /** The same as part of a transaction: seen by nobody before `endTransaction`. */
   commitInTransaction(requestId: number, commit: TransactionalCommit): void {
-    const { groupId, offsets, producerId, producerEpoch } = commit
+    const { groupId, offsets, producerId, producerEpoch, verification } = commit
     const error = this.#admitTransactionalCommit(commit)
-    this.#write(requestId, groupId, error, offsets, { producerId, producerEpoch })
+    this.#write(requestId, groupId, error, offsets, { producerId, producerEpoch, verification })
   }
 
   /** Whether the offsets may be read by whoever asks; a group that is not there has none. */
@@ -166,7 +166,7 @@ export class OffsetCoordinator {
     groupId: string,
     error: number,
     offsets: readonly OffsetToCommit[],
-    producer: TransactionalProducer | undefined,
+    producer: CommittingProducer | undefined,
   ): void {
     const codes = offsets.map(({ value }) =>
       error === ErrorCode.none ? this.#check(value) : error,

@@ -16,7 +16,7 @@ import {
 } from '../log/coordinatorTopic.ts'
 import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import { decodeGroupRecord, encodeGroupRecord, type GroupRecord } from './groupRecords.ts'
-import type { TransactionalProducer } from './groupRegistry.ts'
+import type { CommittingProducer } from './groupRegistry.ts'
 
 export const offsetsTopicName = '__consumer_offsets'
 
@@ -37,9 +37,10 @@ export class OffsetsTopic implements GroupLog {
   append(
     groupId: string,
     groupRecords: readonly GroupRecord[],
-    producer: TransactionalProducer | undefined,
+    producer: CommittingProducer | undefined,
   ): Promise<Appended> {
-    return this.#topic.append(groupId, this.#encode(groupRecords, producer))
+    const batch = this.#encode(groupRecords, producer)
+    return this.#topic.append(groupId, batch, producer?.verification)
   }
 
   partitionOf(groupId: string): Promise<number> {
@@ -50,10 +51,12 @@ export class OffsetsTopic implements GroupLog {
     return this.#topic.isIn(groupId, partition)
   }
 
-  #encode(groupRecords: readonly GroupRecord[], producer?: TransactionalProducer): Buffer {
+  #encode(groupRecords: readonly GroupRecord[], producer?: CommittingProducer): Buffer {
     const nowMs = this.#clock.nowMs()
     // No sequence: it is the coordinator that writes, not the producer.
-    const builder = new RecordBatchBuilder(producer && { ...producer, isTransactional: true })
+    const { producerId = -1, producerEpoch = -1 } = producer ?? {}
+    const isTransactional = producer !== undefined
+    const builder = new RecordBatchBuilder({ producerId, producerEpoch, isTransactional })
     for (const record of groupRecords) {
       const { key, value } = encodeGroupRecord(record, nowMs)
       builder.append(nowMs, key, value)

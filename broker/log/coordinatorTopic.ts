@@ -10,6 +10,7 @@ import { BrokerError } from '../errors.ts'
 import type { AppendResult } from './appendResult.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
 import type { PartitionLog } from './partitionLog.ts'
+import type { VerificationGuard } from './transactionVerification.ts'
 
 const readBytes = 1024 * 1024
 
@@ -63,20 +64,24 @@ export class CoordinatorTopic {
   }
 
   /** Resolves when the batch is durable. Calls keep their order. */
-  async append(id: string, batch: Buffer): Promise<Appended> {
+  async append(id: string, batch: Buffer, verification?: VerificationGuard): Promise<Appended> {
     // One after another up to the log, which keeps the order from there: finding the log may take a
     // while, and durability must not be waited for here.
-    const handedOver = this.#order.then(() => this.#handOver(id, batch))
+    const handedOver = this.#order.then(() => this.#handOver(id, batch, verification))
     this.#order = handedOver.catch(() => undefined)
     const { result } = await handedOver
     const { errorCode, baseOffset } = await result
     return { errorCode: coordinatorError(errorCode), baseOffset }
   }
 
-  async #handOver(id: string, batch: Buffer): Promise<{ readonly result: Promise<AppendResult> }> {
+  async #handOver(
+    id: string,
+    batch: Buffer,
+    verification: VerificationGuard | undefined,
+  ): Promise<{ readonly result: Promise<AppendResult> }> {
     const partition = await this.partitionOf(id)
     const log = this.#options.find(partition) ?? (await this.#options.open(partition))
-    return { result: log.append(batch, { leaderEpoch: 0, origin: 'coordinator' }) }
+    return { result: log.append(batch, { leaderEpoch: 0, origin: 'coordinator', verification }) }
   }
 
   async #loadPartition(

@@ -2,6 +2,7 @@
 // groups (KIP-98, KIP-447). Pending offsets are seen by nobody before their marker is durable.
 
 import type { MemberIdentity, OffsetToCommit } from '../groups/groupRequests.ts'
+import type { VerificationGuard } from '../log/transactionVerification.ts'
 
 export interface TransactionalCommit {
   readonly groupId: string
@@ -10,6 +11,8 @@ export interface TransactionalCommit {
   readonly generationId: number
   readonly producerId: number
   readonly producerEpoch: number
+  /** From the log of the group's partition, taken before the transaction was verified (KIP-890). */
+  readonly verification?: VerificationGuard | undefined
   readonly offsets: readonly OffsetToCommit[]
 }
 
