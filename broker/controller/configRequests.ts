@@ -53,7 +53,7 @@ export function decideAlterConfigs(
   const configs = applyChanges(resource, before, wish.changes)
   if (isRefusal(configs)) return configs
   const problem = configsProblem(resource, configs, configuration.current)
-  if (problem) return refuse(ErrorCode.invalidConfig, problem)
+  if (problem) return refuse(problemCode(resource), problem)
   return { command: { type: 'setConfigs', resource, configs } }
 }
 
@@ -123,7 +123,8 @@ function refuseFixed(
   changes: readonly ConfigChange[],
 ): Refusal | undefined {
   if (type !== 'broker') return undefined
-  for (const { name } of changes) {
+  for (const { name, operation } of changes) {
+    if (operation === ConfigOperation.delete) continue
     if (!isOptionName(name)) {
       const reason = unusedReason(name)
       const problem = reason
@@ -192,6 +193,11 @@ function brokerConfigsProblem(configs: ConfigTexts): string | undefined {
     }
   }
   return undefined
+}
+
+/** Kafka's brokers answer a value of their own that is wrong with another code than the rest. */
+function problemCode({ type }: ConfigResource): number {
+  return type === 'broker' ? ErrorCode.invalidRequest : ErrorCode.invalidConfig
 }
 
 function isRefusal(outcome: ConfigTexts | Refusal): outcome is Refusal {

@@ -85,16 +85,14 @@ function describe(
 ): ConfigEntry {
   const { option, synonyms: brokerNames }: TopicConfig<unknown> = topicConfigs[name]
   const text = configs[name]
-  const standard = { name, value: configText(option.default), source: ConfigSource.standard }
   const synonyms = [
     ...(text === undefined ? [] : [{ name, value: text, source: ConfigSource.topic }]),
     ...brokerNames.flatMap(({ option: brokerName }) => configuration.synonyms(brokerName)),
-    ...(brokerNames.length === 0 ? [standard] : []),
   ]
   return {
     name,
     value: text ?? inheritedText(name, brokerNames, configuration),
-    source: synonyms[0]!.source,
+    source: synonyms[0]?.source ?? ConfigSource.standard,
     type: option.type,
     doc: option.doc,
     isReadOnly: false,

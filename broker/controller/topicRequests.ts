@@ -10,6 +10,9 @@ import { topicNameProblem } from './topicName.ts'
 /** The most partitions one topic may have: each is a folder with open files. */
 export const maxPartitionsPerTopic = 10_000
 
+/** Where Kafka's controllers keep their log: its tools take a topic of this name for that. */
+const metadataTopicName = '__cluster_metadata'
+
 /** A command to append, or the reason why there is none. */
 export type Decision<Command extends MetadataCommand> =
   | { readonly command: Command }
@@ -73,6 +76,9 @@ export function decideCreatePartitions(
 function refuseName(state: MetadataState, name: string): Refusal | undefined {
   const problem = topicNameProblem(name)
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
+  if (name === metadataTopicName) {
+    return refuse(ErrorCode.invalidRequest, `${name} is the name of Kafka's own metadata`)
+  }
   if (state.topic(name)) {
     return refuse(ErrorCode.topicAlreadyExists, `there is a topic ${name} already`)
   }
@@ -124,9 +130,9 @@ function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined
 }
 
 function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | undefined {
+  // One that is set twice has its last value, as in Kafka.
   const texts: Record<string, string> = {}
   for (const { name, value } of configs) {
-    if (Object.hasOwn(texts, name)) return refuse(ErrorCode.invalidConfig, `${name} is set twice`)
     if (value === null) return refuse(ErrorCode.invalidConfig, `${name} has no value`)
     texts[name] = value
   }

@@ -4,7 +4,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { ConfigWish } from '../controller/configRequests.ts'
 import type { ConfigOutcome } from '../controller/controller.ts'
-import { repeatedIn } from './repeated.ts'
+import { byKey } from './repeated.ts'
 import type { BrokerParts } from './requestContext.ts'
 
 const namedTwice: ConfigOutcome = {
@@ -17,7 +17,7 @@ export async function alterEach(
   validateOnly: boolean,
   { controller }: BrokerParts,
 ) {
-  const repeated = repeatedIn(wishes.map(keyOf))
+  const { repeated } = byKey(wishes, keyOf)
   return await Promise.all(
     wishes.map(async (wish) => {
       const { errorCode, message } = repeated.has(keyOf(wish))

@@ -5,14 +5,14 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { handler } from '../handler.ts'
-import { repeatedIn } from '../repeated.ts'
+import { byKey } from '../repeated.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
 type TopicRequest = RequestOf<typeof createPartitions>['topics'][number]
 
 export const createPartitionsHandler = handler(createPartitions, async (request, { broker }) => {
-  const repeated = repeatedIn(request.topics.map(({ name }) => name))
-  const results = request.topics.map((topic) =>
+  const { unique, repeated } = byKey(request.topics, ({ name }) => name)
+  const results = unique.map((topic) =>
     repeated.has(topic.name) ? refusedTwice(topic.name) : grow(topic, request.validateOnly, broker),
   )
   return { throttleTimeMs: 0, results: await Promise.all(results) }
@@ -32,9 +32,9 @@ async function grow(
     const errorMessage = 'what is coordinated here would move to other partitions and be lost'
     return { name, errorCode: ErrorCode.invalidTopicException, errorMessage }
   }
-  const topic = controller.state.topic(name)
+  const added = count - (controller.state.topic(name)?.partitions ?? count)
   const refusal =
-    topic && assignments && refuseAssignments(assignments, count - topic.partitions, nodeId)
+    added > 0 && assignments ? refuseAssignments(assignments, added, nodeId) : undefined
   if (refusal) return { name, ...refusal }
   const { errorCode, message } = await controller.createPartitions(name, count, validateOnly)
   return { name, errorCode, errorMessage: message }
@@ -48,9 +48,9 @@ function refuseAssignments(
   const placedHere = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
-  // Some clients have no other way to say none. Too few partitions is an error of its own.
+  // Some clients have no other way to say none.
   const areEnough = assignments.length === 0 || assignments.length === newPartitions
-  if (placedHere && (areEnough || newPartitions <= 0)) return undefined
+  if (placedHere && areEnough) return undefined
   const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`
   return { errorCode: ErrorCode.invalidReplicaAssignment, errorMessage }
 }

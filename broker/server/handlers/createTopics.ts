@@ -8,12 +8,12 @@ import type { Topic } from '../../controller/metadataState.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
-import { repeatedIn } from '../repeated.ts'
+import { byKey } from '../repeated.ts'
 
 export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
-  const repeated = repeatedIn(request.topics.map(({ name }) => name))
+  const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const topics = await Promise.all(
-    request.topics.map(async (topic) => {
+    unique.map(async (topic) => {
       const outcome = repeated.has(topic.name)
         ? givenTwice(topic.name)
         : await broker.controller.createTopic(topic, request.validateOnly)

@@ -7,7 +7,7 @@ import type { TopicOutcome } from '../../controller/controller.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { handler } from '../handler.ts'
-import { repeatedIn } from '../repeated.ts'
+import { byKey } from '../repeated.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
 interface Wanted {
@@ -24,16 +24,19 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
     context.apiVersion >= byIdVersion
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
-  const found = wanted.map(({ name, topicId }) => find(context.broker, name, topicId))
-  // A topic may be in the request once by its name and once by its id.
-  const repeated = repeatedIn(found)
+  const { unique, repeated } = byKey(wanted, keyOf)
+  // A topic may also be in the request once by its name and once by its id.
+  const topics = byKey(
+    unique.filter((topic) => find(context.broker, topic)),
+    (topic) => find(context.broker, topic)!.id,
+  )
   const responses = await Promise.all(
-    wanted.map(async (topic, index) => {
-      const known = found[index]
-      const refusal = refuseDisabled(context) ?? refuseBoth(topic)
-      if (refusal) return answer(topic, refusal)
-      if (known && repeated.has(known)) return answer(topic, givenTwice)
-      return await deleteTopic(topic, known, context.broker)
+    unique.map(async (topic) => {
+      const known = find(context.broker, topic)
+      const isTwice = repeated.has(keyOf(topic)) || (known && topics.repeated.has(known.id))
+      const refusal =
+        refuseDisabled(context) ?? refuseNaming(topic) ?? (isTwice ? givenTwice : undefined)
+      return refusal ? answer(topic, refusal) : await deleteTopic(topic, known, context.broker)
     }),
   )
   return { throttleTimeMs: 0, responses }
@@ -46,7 +49,11 @@ const givenTwice: Refusal = {
   message: 'the topic is in the request twice',
 }
 
-function find({ controller }: BrokerParts, name: string | null, topicId: string) {
+function keyOf({ name, topicId }: Wanted): string {
+  return name === null ? `id ${topicId}` : `name ${name}`
+}
+
+function find({ controller }: BrokerParts, { name, topicId }: Wanted): Topic | undefined {
   return name === null ? controller.state.topicById(topicId) : controller.state.topic(name)
 }
 
@@ -57,9 +64,10 @@ function refuseDisabled({ apiVersion, broker }: RequestContext): Refusal | undef
   return { errorCode, message: 'delete.topic.enable is false' }
 }
 
-function refuseBoth({ name, topicId }: Wanted): Refusal | undefined {
-  if (name === null || topicId === zeroUuid) return undefined
-  const message = 'a topic is named by its name or by its id, not by both'
+function refuseNaming({ name, topicId }: Wanted): Refusal | undefined {
+  const hasId = topicId !== zeroUuid
+  if ((name !== null) !== hasId) return undefined
+  const message = `a topic is named by its name or by its id, not by ${hasId ? 'both' : 'neither'}`
   return { errorCode: ErrorCode.invalidRequest, message }
 }
 

@@ -11,7 +11,8 @@ import type { BrokerConfig } from '../../configuration.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { topicConfigValue } from '../../controller/topicConfiguration.ts'
-import { admitRecords, type RecordError } from '../../log/recordValidation.ts'
+import type { LogConfig } from '../../log/logConfig.ts'
+import { type Admission, admitRecords, type RecordError } from '../../log/recordValidation.ts'
 import { handler, noResponse } from '../handler.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
@@ -91,20 +92,12 @@ async function append(
   topic: string,
   { index, records }: PartitionData,
   apiVersion: number,
-  { partitions, traffic, config, clock }: BrokerParts,
+  broker: BrokerParts,
 ): Promise<PartitionResponse> {
+  const { partitions, traffic } = broker
   const log = partitions.log(topic, index)
   if (!log) return failure(index, ErrorCode.unknownTopicOrPartition)
-  if (!records || records.length === 0) return failure(index, ErrorCode.invalidRecord)
-  if (apiVersion < zstdVersion && isZstd(records)) {
-    return failure(index, ErrorCode.unsupportedCompressionType)
-  }
-  const admission = admitRecords(
-    records,
-    log.config,
-    clock.nowMs(),
-    config['socket.request.max.bytes'],
-  )
+  const admission = admit(records, apiVersion, log.config, broker)
   if ('errorCode' in admission) {
     const { errorCode, errorMessage, recordErrors } = admission
     return failure(index, errorCode, errorMessage, recordErrors)
@@ -113,7 +106,7 @@ async function append(
     const result = await log.append(admission.batches, { leaderEpoch: 0, origin: 'client' })
     if (result.errorCode === ErrorCode.none && !result.duplicate) {
       const counters = traffic.of(topic)
-      counters.bytesIn += records.length
+      counters.bytesIn += records!.length
       counters.messagesIn += result.lastOffset - result.baseOffset + 1
     }
     return {
@@ -130,9 +123,29 @@ async function append(
   }
 }
 
-function isZstd(records: Buffer): boolean {
-  if (records.length < recordBatchOverheadBytes) return false
-  return new RecordBatch(records).compression === Compression.zstd
+/** What is to be appended for the records that were sent, or why nothing is. */
+function admit(
+  records: Buffer | null,
+  apiVersion: number,
+  logConfig: LogConfig,
+  { clock, config }: BrokerParts,
+): Admission {
+  if (!records || records.length === 0) return refused(ErrorCode.invalidRecord, 'no record batch')
+  if (records.length >= recordBatchOverheadBytes) {
+    const first = new RecordBatch(records)
+    if (first.isComplete() && first.sizeInBytes < records.length) {
+      return refused(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
+    }
+    if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
+      return refused(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
+    }
+  }
+  const maxDecompressedBytes = config['socket.request.max.bytes']
+  return admitRecords(records, logConfig, clock.nowMs(), maxDecompressedBytes)
+}
+
+function refused(errorCode: number, errorMessage: string): Admission {
+  return { errorCode, errorMessage, recordErrors: [] }
 }
 
 function failure(

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
+import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
@@ -15,6 +16,7 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const topicType = 2
@@ -189,7 +191,7 @@ describe('configs', () => {
     ['a name', topicType, 'no spaces', ['segment.ms', set, '1'], 17],
     ['a read-only key', brokerType, '1', ['num.partitions', set, '1'], ErrorCode.invalidRequest],
     ['a key without use', brokerType, '1', ['num.io.threads', set, '1'], ErrorCode.invalidConfig],
-    ['a broker value', brokerType, '', ['message.max.bytes', set, '-1'], ErrorCode.invalidConfig],
+    ['a broker value', brokerType, '', ['message.max.bytes', set, '-1'], ErrorCode.invalidRequest],
     ['another broker', brokerType, '2', ['message.max.bytes', set, '1'], ErrorCode.invalidRequest],
     ['no broker', brokerType, 'one', ['message.max.bytes', set, '1'], ErrorCode.invalidRequest],
     ['all groups', groupType, '', ['consumer.session.timeout.ms', set, '50000'], 42],
@@ -234,6 +236,18 @@ describe('configs', () => {
     await alter(topicType, 't', ['min.insync.replicas', set, '2'])
     expect(await send(batchOf('x'))).toMatchObject({ errorCode: ErrorCode.notEnoughReplicas })
     expect(await send(batchOf('x'), 1)).toMatchObject({ errorCode: 0 })
+  })
+
+  it('takes one batch for a partition, and no zstd from a version that has none', async () => {
+    const two = Buffer.concat([batchOf('a'), batchOf('b')])
+    expect(await send(two)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
+    const builder = new RecordBatchBuilder({ compression: Compression.zstd })
+    builder.append(0, null, Buffer.from('a'))
+    const zstd = builder.build()
+    expect(await send(Buffer.from(zstd), -1, 6)).toMatchObject({
+      errorCode: ErrorCode.unsupportedCompressionType,
+    })
+    expect(await send(zstd, -1, 7)).toMatchObject({ errorCode: ErrorCode.none, baseOffset: 0 })
   })
 
   it('refuses records without a key for a compacted topic, one by one', async () => {
@@ -301,6 +315,28 @@ describe('configs', () => {
     expect((await list([groupType])).configResources).toHaveLength(1)
     expect((await list([99])).errorCode).toBe(ErrorCode.unsupportedVersion)
     expect((await client.send(listConfigResources, 0, {})).configResources).toEqual([])
+  })
+
+  it('answers once for a topic that is in a request twice', async () => {
+    const counts = { numPartitions: 1, replicationFactor: -1, assignments: [], configs: [] }
+    const topics = ['new', 'other', 'new'].map((name) => ({ name, ...counts }))
+    const created = await client.send(createTopics, 7, { topics, timeoutMs: 1000 })
+    expect(created.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ['new', ErrorCode.invalidRequest],
+      ['other', ErrorCode.none],
+    ])
+    const grown = await client.send(createPartitions, 3, {
+      topics: [2, 3].map((count) => ({ name: 't', count, assignments: null })),
+      timeoutMs: 1000,
+      validateOnly: false,
+    })
+    expect(grown.results).toMatchObject([{ name: 't', errorCode: ErrorCode.invalidRequest }])
+    const topicNames = ['nowhere', 't', 'nowhere']
+    const deleted = await client.send(deleteTopics, 4, { topicNames, timeoutMs: 1000 })
+    expect(deleted.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ['nowhere', ErrorCode.invalidRequest],
+      ['t', ErrorCode.none],
+    ])
   })
 
   it('refuses a topic that is in the request by its name and by its id', async () => {
