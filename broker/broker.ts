@@ -7,7 +7,7 @@ import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
-import type { BrokerConfig } from './configuration.ts'
+import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
 import type { MetadataLog } from './controller/metadataLog.ts'
@@ -30,7 +30,7 @@ export interface BrokerOptions {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly metrics?: Metrics
-  /** From brokerConfig(); `log.dir` is the data folder. Its `listeners` are for the command line. */
+  /** From brokerConfig(); `log.dirs` or `log.dir` are the data folders. Its `listeners` are for the command line. */
   readonly config: BrokerConfig
   readonly listeners: readonly BrokerListener[]
   /** Where metadata is kept; by default in `level`, in the data folder. */
@@ -70,8 +70,8 @@ async function start(
   closeAll: () => Promise<void>,
 ): Promise<Broker> {
   const { runtime, config, logger } = options
-  const directory = config['log.dir']
-  await runtime.disk.makeDirectory(directory)
+  const directories = dataDirectories(config)
+  await runtime.disk.makeDirectory(directories[0]!)
   const configuration = new DynamicConfiguration(config)
   const controller = await openController(options, configuration)
   undo.push(() => controller.close())
@@ -79,8 +79,16 @@ async function start(
     disk: runtime.disk,
     clock: runtime.clock,
     logger,
-    directory,
-    identity: { nodeId: config['node.id'], clusterId: controller.clusterId },
+    directories,
+    identity: {
+      nodeId: config['node.id'],
+      clusterId: controller.clusterId,
+      newDirectoryId: () => randomUuid(runtime.random).toString('base64url'),
+    },
+    checkpointIntervalMs: config['log.flush.offset.checkpoint.interval.ms'],
+    retentionCheckIntervalMs: config['log.retention.check.interval.ms'],
+    initialTaskDelayMs: config['log.initial.task.delay.ms'],
+    reservedBytes: config['log.dir.reserved.bytes'],
     journal: journalOf(options),
     configOf: (topic) =>
       logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
@@ -151,7 +159,7 @@ async function openController(
   { runtime, config, logger, openMetadataLog = openLevelMetadataLog }: BrokerOptions,
   configuration: DynamicConfiguration,
 ): Promise<Controller> {
-  const log = await openMetadataLog(join(config['log.dir'], '__metadata'))
+  const log = await openMetadataLog(join(dataDirectories(config)[0]!, '__metadata'))
   try {
     return await Controller.open({
       log,

@@ -9,6 +9,8 @@ import {
   int32Max,
   int64Max,
   integer,
+  list,
+  listElements,
   string,
 } from './configOption.ts'
 import { BrokerError } from './errors.ts'
@@ -27,6 +29,12 @@ export const brokerOptions = {
     'What clients of each listener are told to connect to; without it, the listener itself.',
   ),
   'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
+  'log.dirs': list(
+    '',
+    'paths separated by commas',
+    (path) => path !== '',
+    'The folders that hold topics; the first also holds metadata. Without it, log.dir.',
+  ),
   'auto.create.topics.enable': boolean(true, 'Create a topic when a client first asks for it.'),
   'delete.topic.enable': boolean(true, 'Whether clients may delete topics.'),
   'default.replication.factor': integer(
@@ -261,4 +269,10 @@ export function parseBrokerConfig(
 
 export function isOptionName(key: string): key is BrokerOptionName {
   return Object.hasOwn(brokerOptions, key)
+}
+
+/** The data folders, at least one. */
+export function dataDirectories(config: BrokerConfig): string[] {
+  const several = listElements(config['log.dirs'])
+  return several.length > 0 ? several : [config['log.dir']]
 }

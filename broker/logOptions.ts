@@ -115,6 +115,30 @@ export const logOptions = {
   'log.cleaner.max.compaction.lag.ms': dynamic(
     integer(int64Max, 1, int64Max, 'Older records make a log be compacted.'),
   ),
+  'log.retention.check.interval.ms': integer(
+    300_000,
+    1,
+    int64Max,
+    'How often it is looked for segments to delete.',
+  ),
+  'log.initial.task.delay.ms': integer(
+    30_000,
+    0,
+    int64Max,
+    'How long after the start that is done for the first time.',
+  ),
+  'log.flush.offset.checkpoint.interval.ms': integer(
+    60_000,
+    1,
+    int32Max,
+    'How often it is noted how much of each log a restart need not look at.',
+  ),
+  'log.dir.reserved.bytes': integer(
+    67_108_864,
+    0,
+    int64Max,
+    'With less than this free on the disk of a data folder, no records are taken for it.',
+  ),
   'log.segment.delete.delay.ms': dynamic(
     integer(60_000, 0, int64Max, 'How long the files of a removed segment still lie there.'),
   ),

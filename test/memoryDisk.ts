@@ -35,6 +35,9 @@ export interface MemoryDiskOptions {
   readonly beforeChange?: (operation: string, path: string) => void
 }
 
+/** What it says it has; nothing counts against it. */
+export const memoryDiskBytes = 2 ** 40
+
 type Names = Map<string, MemoryInode>
 
 /** One change to a directory that no syncDirectory has covered yet. */
@@ -174,7 +177,11 @@ export class MemoryDisk implements Disk {
   }
 
   async freeBytes(): Promise<number> {
-    return this.#options.freeBytes ?? 2 ** 40
+    return this.#options.freeBytes ?? memoryDiskBytes
+  }
+
+  async totalBytes(): Promise<number> {
+    return memoryDiskBytes
   }
 
   async lock(directory: string): Promise<DiskLock> {

@@ -3,10 +3,10 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
 import { LogError } from './logError.ts'
 
-const recoveryPointsFile = 'recovery-point-offset-checkpoint'
+export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
+export const logStartOffsetsFile = 'log-start-offset-checkpoint'
 const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
@@ -15,6 +15,8 @@ const maxFileNameBytes = 255
 export interface DirectoryIdentity {
   readonly nodeId: number
   readonly clusterId: string
+  /** Kafka's form of an id: 16 random bytes in base64url. */
+  readonly newDirectoryId: () => string
 }
 
 export interface TopicPartition {
@@ -44,28 +46,6 @@ export function isRemovedDirectory(name: string): boolean {
   return name.endsWith('-delete')
 }
 
-/** Recovery points by partition directory name; empty when there is no sound checkpoint. */
-export async function readRecoveryPoints(disk: Disk, data: string): Promise<Map<string, number>> {
-  const bytes = await disk.readFile(join(data, recoveryPointsFile))
-  const entries = bytes ? decodeCheckpoint(bytes, 3) : undefined
-  const points = new Map<string, number>()
-  for (const [topic, partition, offset] of entries ?? []) {
-    const point = Number(offset)
-    if (!Number.isSafeInteger(point) || point < 0) continue
-    points.set(partitionDirectoryName(topic!, Number(partition)), point)
-  }
-  return points
-}
-
-export async function writeRecoveryPoints(
-  disk: Disk,
-  data: string,
-  points: readonly (TopicPartition & { readonly offset: number })[],
-): Promise<void> {
-  const entries = points.map(({ topic, partition, offset }) => [topic, partition, offset])
-  await disk.writeFileAtomic(join(data, recoveryPointsFile), encodeCheckpoint(entries))
-}
-
 export async function writeCleanShutdown(disk: Disk, data: string): Promise<void> {
   const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
   await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
@@ -80,25 +60,38 @@ export async function takeCleanShutdown(disk: Disk, data: string): Promise<boole
   return true
 }
 
-/** Writes the identity into a new directory; throws LogError when it belongs to another broker. */
+/**
+ * Writes the identity into a new directory, and returns the id that tells this directory from the
+ * broker's others. Throws LogError when the directory belongs to another broker.
+ */
 export async function claimDirectory(
   disk: Disk,
   data: string,
   identity: DirectoryIdentity,
-): Promise<void> {
+): Promise<string> {
   const path = join(data, metaPropertiesFile)
   const bytes = await disk.readFile(path)
-  if (bytes === undefined) {
-    const lines = [
-      '#',
-      `cluster.id=${identity.clusterId}`,
-      'version=1',
-      `node.id=${identity.nodeId}`,
-    ]
-    await disk.writeFileAtomic(path, Buffer.from(`${lines.join('\n')}\n`))
-    return
-  }
-  const found = parseProperties(bytes.toString('utf8'))
+  const found = bytes && parseProperties(bytes.toString('utf8'))
+  if (found) checkOwner(path, found, identity)
+  const known = found?.get('directory.id')
+  if (known !== undefined) return known
+  const id = identity.newDirectoryId()
+  const lines = [
+    '#',
+    `cluster.id=${identity.clusterId}`,
+    `directory.id=${id}`,
+    'version=1',
+    `node.id=${identity.nodeId}`,
+  ]
+  await disk.writeFileAtomic(path, Buffer.from(`${lines.join('\n')}\n`))
+  return id
+}
+
+function checkOwner(
+  path: string,
+  found: ReadonlyMap<string, string>,
+  identity: DirectoryIdentity,
+): void {
   const nodeId = found.get('node.id') ?? found.get('broker.id')
   const clusterId = found.get('cluster.id')
   if (clusterId === identity.clusterId && nodeId === String(identity.nodeId)) return

@@ -11,6 +11,12 @@ export type LogErrorCode =
   | 'LOG_CLOSED'
   /** The data directory was written by another broker or by another cluster. */
   | 'LOG_DIRECTORY_FOREIGN'
+  /** A data directory cannot be read or written. */
+  | 'LOG_DIRECTORY_FAILED'
+  /** Two data directories hold the same partition. */
+  | 'LOG_PARTITION_TWICE'
+  /** There is no room on the disk: nothing is lost, and writes go on when there is. */
+  | 'LOG_DISK_FULL'
 
 export class LogError extends Error {
   readonly code: LogErrorCode
@@ -30,12 +36,48 @@ export function corruptLog(file: string, position: number, detail: string): LogE
   )
 }
 
+export function corruptRead(file: string, position: number, detail: string): LogError {
+  return new LogError(
+    'LOG_CORRUPT',
+    `${file} is damaged at byte ${position}: ${detail}. What lies before it can be read; the partition ` +
+      'takes no writes. Restore the file from a copy, and start again',
+  )
+}
+
+export function directoryFailed(directory: string, cause: unknown): LogError {
+  return new LogError(
+    'LOG_DIRECTORY_FAILED',
+    `${directory} cannot be used (${reasonOf(cause)}). Its partitions are offline: check the disk and ` +
+      'the permissions, then start the broker again',
+    cause,
+  )
+}
+
+export function diskFull(place: string, cause: unknown): LogError {
+  return new LogError(
+    'LOG_DISK_FULL',
+    `${place} has no room (${reasonOf(cause)}). Nothing is written until there is room again: free ` +
+      'some, or lower retention.ms or retention.bytes of large topics',
+    cause,
+  )
+}
+
+/** Whether an operation failed for lack of room, which can come back. */
+export function isLackOfSpace(cause: unknown): boolean {
+  const code = (cause as { code?: unknown } | undefined)?.code
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'LOG_DISK_FULL'
+}
+
 export function writeFailed(file: string, cause: unknown): LogError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof LogError) return cause
   return new LogError(
     'LOG_WRITE_FAILED',
-    `${file} could not be written or synced (${reason}). The partition takes no writes until the ` +
+    `${file} could not be written or synced (${reasonOf(cause)}). The partition takes no writes until the ` +
       'broker is started again: check the disk and its free space first',
     cause,
   )
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

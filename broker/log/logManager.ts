@@ -1,39 +1,35 @@
-// All partitions of one data directory: takes the directory for this process, opens what is in it,
-// creates and deletes, and writes down from time to time how much need not be looked at again. It
-// knows nothing of topics beyond their names; who may create one is decided elsewhere.
+// All partitions of a broker: takes its data directories for this process, opens what is in them,
+// creates and deletes, and does from time to time what keeps logs small and restarts short. It knows
+// nothing of topics beyond their names; who may create one is decided elsewhere.
 
-import { dirname, join } from 'node:path'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Disk, DiskLock } from '../../protocol/runtime/disk.ts'
+import { join } from 'node:path'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import { DirectoryInUseError, type Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
-  claimDirectory,
   type DirectoryIdentity,
   decodePartitionMetadata,
   encodePartitionMetadata,
-  isRemovedDirectory,
-  parsePartitionDirectory,
   partitionDirectoryName,
-  readRecoveryPoints,
   type TopicPartition,
-  takeCleanShutdown,
-  writeCleanShutdown,
-  writeRecoveryPoints,
 } from './dataDirectory.ts'
+import { describeDirectory, type LogDirectoryDescription } from './directoryDescription.ts'
 import { IndexCache } from './indexCache.ts'
-import { CommitJournal } from './journal/commitJournal.ts'
+import { inParallel } from './inParallel.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { LogError } from './logError.ts'
+import { LogDirectory, type ManagedLog } from './logDirectory.ts'
+import { directoryFailed, LogError } from './logError.ts'
 import { PartitionLog } from './partitionLog.ts'
+import { PeriodicTask } from './periodicTask.ts'
 import { partitionMetadataFileName } from './segmentFiles.ts'
 
 export interface LogManagerOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly logger: Logger
-  /** The data directory; created when it is missing. */
-  readonly directory: string
+  /** The data directories (log.dirs), at least one; created when they are missing. */
+  readonly directories: readonly string[]
   /** What logs have that are found on the disk, or are created without a configuration. */
   readonly config?: LogConfig
   /** For logs found on the disk: what their topic has set. Without it, `config` for all. */
@@ -44,70 +40,61 @@ export interface LogManagerOptions {
   readonly journal?: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.flush.offset.checkpoint.interval.ms */
   readonly checkpointIntervalMs?: number
+  /** log.retention.check.interval.ms */
+  readonly retentionCheckIntervalMs?: number
+  /** log.initial.task.delay.ms: until retention is applied for the first time. */
+  readonly initialTaskDelayMs?: number
+  /** log.dir.reserved.bytes: with less than this free, no records of clients are taken. */
+  readonly reservedBytes?: number
 }
 
-/** A partition and its log. */
-export interface ManagedLog extends TopicPartition {
-  /** Undefined when the partition was created without one. */
-  readonly topicId: string | undefined
-  readonly log: PartitionLog
+/** A data directory that could not be used when the broker was started. */
+interface FailedDirectory {
+  readonly path: string
+  readonly error: LogError
 }
 
-/** How many partitions are opened, checkpointed or closed at the same time. */
-const parallelPartitions = 8
 const defaultCheckpointIntervalMs = 60_000
+const defaultRetentionCheckIntervalMs = 300_000
+const defaultInitialTaskDelayMs = 30_000
+/** How soon it is noticed that a disk is full, or has room again, without anything being written. */
+const spaceCheckIntervalMs = 5_000
 
 export class LogManager {
-  readonly directory: string
-  /** Whether the last holder of the directory ended in order. */
-  readonly wasCleanShutdown: boolean
   readonly #options: LogManagerOptions
   readonly #disk: Disk
-  readonly #lock: DiskLock
   readonly #config: LogConfig
   readonly #indexCache = new IndexCache()
-  #journal: CommitJournal | undefined
-  readonly #recoveryPoints: Map<string, number>
+  readonly #directories: LogDirectory[] = []
+  readonly #failed: FailedDirectory[] = []
   readonly #logs = new Map<string, ManagedLog>()
   readonly #creating = new Map<string, Promise<PartitionLog>>()
-  #timer: Timer | undefined
+  readonly #tasks: PeriodicTask[] = []
   #checkpointing: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  private constructor(
-    options: LogManagerOptions,
-    lock: DiskLock,
-    wasCleanShutdown: boolean,
-    recoveryPoints: Map<string, number>,
-  ) {
+  private constructor(options: LogManagerOptions) {
     this.#options = options
-    this.directory = options.directory
     this.#disk = options.disk
     this.#config = options.config ?? defaultLogConfig
-    this.#lock = lock
-    this.wasCleanShutdown = wasCleanShutdown
-    this.#recoveryPoints = recoveryPoints
   }
 
   /**
-   * Throws DirectoryInUseError when another process has the directory, and LogError when it belongs
-   * to another broker. A damaged partition is opened, offline (`PartitionLog.offline`).
+   * Throws DirectoryInUseError when another process has one of the directories, and LogError when
+   * one belongs to another broker, or none can be used. Others go on without a directory that fails
+   * (`describeDirectories`). A damaged partition is opened, offline (`PartitionLog.offline`).
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
-    const { disk, directory } = options
-    await disk.makeDirectory(directory)
-    await disk.syncDirectory(dirname(directory))
-    const lock = await disk.lock(directory)
+    const manager = new LogManager(options)
     try {
-      if (options.identity) await claimDirectory(disk, directory, options.identity)
-      const recoveryPoints = await readRecoveryPoints(disk, directory)
-      const clean = await takeCleanShutdown(disk, directory)
-      const manager = new LogManager(options, lock, clean, recoveryPoints)
-      await manager.#openJournal()
-      await manager.#openAll()
+      for (const path of options.directories) await manager.#openDirectory(path)
+      if (manager.#directories.length === 0) throw manager.#failed[0]!.error
+      await manager.#openLogs()
+      manager.#startTasks()
       return manager
     } catch (error) {
-      await lock.release()
+      await Promise.allSettled([...manager.#logs.values()].map(({ log }) => log.close()))
+      await Promise.allSettled(manager.#directories.map((directory) => directory.release()))
       throw error
     }
   }
@@ -121,12 +108,36 @@ export class LogManager {
     return this.#logs.values()
   }
 
+  /** Whether partitions may be missing only because their data directory cannot be used. */
+  get hasFailedDirectory(): boolean {
+    return this.#failed.length > 0
+  }
+
+  /** Whether the last holder of the directories ended in order. */
+  get wasCleanShutdown(): boolean {
+    return this.#directories.every((directory) => directory.wasCleanShutdown)
+  }
+
   /** Bytes of segment indexes kept in memory for segments that are no longer appended to. */
   get indexCacheBytes(): number {
     return this.#indexCache.sizeInBytes
   }
 
-  /** Makes the partition's log, durably; an existing one is returned as it is. */
+  /** All data directories, in the order of the options. */
+  async describeDirectories(): Promise<LogDirectoryDescription[]> {
+    const usable = this.#directories.map((directory) => describeDirectory(this.#disk, directory))
+    const failed = this.#failed.map(({ path, error }) => {
+      return { path, error, totalBytes: -1, usableBytes: -1, partitions: [] }
+    })
+    const all = [...(await Promise.all(usable)), ...failed]
+    const order = this.#options.directories
+    return all.sort((a, b) => order.indexOf(a.path) - order.indexOf(b.path))
+  }
+
+  /**
+   * Makes the partition's log, durably, in the directory with the fewest; an existing one is
+   * returned as it is.
+   */
   async create(
     topic: string,
     partition: number,
@@ -152,9 +163,13 @@ export class LogManager {
   async delete(topic: string): Promise<void> {
     this.#mustBeOpen()
     const found = [...this.#logs].filter(([, managed]) => managed.topic === topic)
-    for (const [name] of found) this.#logs.delete(name)
+    for (const [name, { directory }] of found) {
+      this.#logs.delete(name)
+      directory.logs.delete(name)
+    }
     // First, so that a topic created again under this name does not inherit a recovery point.
-    if (found.length > 0) await this.#writeRecoveryPoints()
+    const directories = new Set(found.map(([, { directory }]) => directory))
+    await inParallel([...directories], (directory) => directory.forgetRemoved())
     await inParallel(found, ([, { log }]) => log.delete())
   }
 
@@ -162,75 +177,75 @@ export class LogManager {
   checkpoint(): Promise<void> {
     this.#checkpointing = this.#checkpointing.then(async () => {
       await inParallel([...this.#logs.values()], ({ log }) => log.checkpoint())
-      await this.#writeRecoveryPoints()
+      await inParallel(this.#directories, (directory) => directory.saveRecoveryPoints())
     })
     return this.#checkpointing
   }
 
-  /** Syncs and closes every log, notes the orderly end, and gives the directory back. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#timer?.cancel()
-    try {
-      await Promise.allSettled([this.#checkpointing, ...this.#creating.values()])
-      const all = [...this.#logs.values()]
-      await inParallel(all, ({ log }) => log.close())
-      await this.#writeRecoveryPoints()
-      await this.#journal?.close()
-      if (all.every(({ log }) => log.offline === undefined)) {
-        await writeCleanShutdown(this.#disk, this.directory)
+  /** Deletes in every log what its retention says. */
+  async applyRetention(): Promise<void> {
+    await inParallel([...this.#logs.values()], async ({ topic, partition, log }) => {
+      try {
+        await log.applyRetention()
+      } catch (error) {
+        this.#options.logger.error({ error, topic, partition }, 'old segments could not be deleted')
       }
-    } finally {
-      await this.#lock.release()
-    }
-  }
-
-  /** Before any log is opened: what a crash has left in the journal belongs to them. */
-  async #openJournal(): Promise<void> {
-    const { disk, logger, journal } = this.#options
-    if (!journal) return
-    this.#journal = await CommitJournal.open({
-      ...journal,
-      disk,
-      logger,
-      directory: this.directory,
-      recoveryPointOf: (name) => this.#recoveryPoints.get(name) ?? 0,
     })
   }
 
-  async #openAll(): Promise<void> {
-    const names = await this.#disk.list(this.directory)
-    for (const name of names.filter(isRemovedDirectory)) {
-      await this.#disk.remove(join(this.directory, name))
-    }
-    // What a killed process made here may not be durable yet, and will be relied upon.
-    await this.#disk.syncDirectory(this.directory)
-    const found: TopicPartition[] = []
-    for (const name of names) {
-      const topicPartition = parsePartitionDirectory(name)
-      if (topicPartition && (await this.#isDirectory(name))) found.push(topicPartition)
-    }
+  /** Syncs and closes every log, notes the orderly end, and gives the directories back. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await Promise.allSettled(this.#tasks.map((task) => task.stop()))
+    await Promise.allSettled([this.#checkpointing, ...this.#creating.values()])
+    const closing = inParallel([...this.#logs.values()], ({ log }) => log.close())
+    const [closed] = await Promise.allSettled([closing])
+    const isOrderly = closed.status === 'fulfilled'
+    await inParallel(this.#directories, (directory) => directory.close(isOrderly))
+    await closing
+  }
+
+  async #openDirectory(path: string): Promise<void> {
+    const { logger, identity, journal, reservedBytes = 0 } = this.#options
     try {
-      await inParallel(found, (topicPartition) => this.#openExisting(topicPartition))
-      await this.#writeRecoveryPoints()
-    } catch (error) {
-      await Promise.allSettled([...this.#logs.values()].map(({ log }) => log.close()))
-      throw error
+      const options = { disk: this.#disk, logger, path, identity, journal, reservedBytes }
+      this.#directories.push(await LogDirectory.open(options))
+    } catch (cause) {
+      // These are mistakes of whoever started the broker, not failures of the disk.
+      if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
+      const error = directoryFailed(path, cause)
+      this.#failed.push({ path, error })
+      logger.error({ error }, 'a data directory cannot be used')
     }
-    this.#scheduleCheckpoint()
   }
 
-  async #isDirectory(name: string): Promise<boolean> {
-    return (await this.#disk.stat(join(this.directory, name)))?.isDirectory ?? false
+  async #openLogs(): Promise<void> {
+    for (const directory of this.#directories) {
+      const found = await directory.findPartitions()
+      for (const topicPartition of found) this.#mustBeNew(topicPartition, directory)
+      await inParallel(found, (topicPartition) => this.#openExisting(topicPartition, directory))
+      await directory.saveRecoveryPoints()
+    }
   }
 
-  async #openExisting(topicPartition: TopicPartition): Promise<void> {
+  #mustBeNew({ topic, partition }: TopicPartition, { path }: LogDirectory): void {
+    const other = this.#logs.get(partitionDirectoryName(topic, partition))
+    if (!other) return
+    throw new LogError(
+      'LOG_PARTITION_TWICE',
+      `${topic}-${partition} is in ${other.directory.path} and in ${path}: look which one is ` +
+        'complete, move the other one away, and start again',
+    )
+  }
+
+  async #openExisting(topicPartition: TopicPartition, directory: LogDirectory): Promise<void> {
     const config = this.#options.configOf?.(topicPartition.topic) ?? this.#config
     const name = partitionDirectoryName(topicPartition.topic, topicPartition.partition)
-    const path = join(this.directory, name, partitionMetadataFileName)
+    const path = join(directory.path, name, partitionMetadataFileName)
     const metadata = await this.#disk.readFile(path)
-    await this.#openLog(topicPartition, config, metadata && decodePartitionMetadata(metadata))
+    const topicId = metadata && decodePartitionMetadata(metadata)
+    await this.#openLog(topicPartition, config, topicId, directory)
   }
 
   async #create(
@@ -238,22 +253,34 @@ export class LogManager {
     config: LogConfig,
     topicId: string | undefined,
   ): Promise<PartitionLog> {
-    const { topic, partition } = topicPartition
-    const path = join(this.directory, partitionDirectoryName(topic, partition))
-    await this.#disk.makeDirectory(path)
-    if (topicId !== undefined) {
-      const metadata = encodePartitionMetadata(topicId)
-      await this.#disk.writeFileAtomic(join(path, partitionMetadataFileName), metadata)
+    const directory = this.#emptiestDirectory()
+    directory.arriving++
+    try {
+      const { topic, partition } = topicPartition
+      const path = join(directory.path, partitionDirectoryName(topic, partition))
+      await this.#disk.makeDirectory(path)
+      if (topicId !== undefined) {
+        const metadata = encodePartitionMetadata(topicId)
+        await this.#disk.writeFileAtomic(join(path, partitionMetadataFileName), metadata)
+      }
+      const log = await this.#openLog(topicPartition, config, topicId, directory)
+      await this.#disk.syncDirectory(directory.path)
+      return log
+    } finally {
+      directory.arriving--
     }
-    const log = await this.#openLog(topicPartition, config, topicId)
-    await this.#disk.syncDirectory(this.directory)
-    return log
+  }
+
+  #emptiestDirectory(): LogDirectory {
+    const count = ({ logs, arriving }: LogDirectory) => logs.size + arriving
+    return this.#directories.reduce((best, next) => (count(next) < count(best) ? next : best))
   }
 
   async #openLog(
     topicPartition: TopicPartition,
     config: LogConfig,
     topicId: string | undefined,
+    directory: LogDirectory,
   ): Promise<PartitionLog> {
     const { disk, clock, logger } = this.#options
     const name = partitionDirectoryName(topicPartition.topic, topicPartition.partition)
@@ -261,69 +288,47 @@ export class LogManager {
       disk,
       clock,
       logger,
-      directory: join(this.directory, name),
+      directory: join(directory.path, name),
       config,
-      recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
+      ...directory.takeInheritance(name),
       indexCache: this.#indexCache,
-      journal: this.#journal,
-      lowerRecoveryPoint: (offset) => this.#lowerRecoveryPoint(name, offset),
+      journal: directory.journal,
+      space: directory.space,
+      saveRecoveryPoint: () => directory.saveRecoveryPoints(),
+      saveLogStartOffset: () => directory.saveLogStartOffsets(),
     })
-    this.#logs.set(name, { ...topicPartition, topicId, log })
+    const managed = { ...topicPartition, topicId, log, directory }
+    directory.logs.set(name, managed)
+    this.#logs.set(name, managed)
     return log
   }
 
-  async #lowerRecoveryPoint(name: string, offset: number): Promise<void> {
-    this.#recoveryPoints.set(name, offset)
-    const points = [...this.#logs].map(([other, { topic, partition, log }]) => ({
-      topic,
-      partition,
-      offset: other === name ? offset : log.recoveryPoint,
-    }))
-    await writeRecoveryPoints(this.#disk, this.directory, points)
+  #startTasks(): void {
+    const {
+      checkpointIntervalMs = defaultCheckpointIntervalMs,
+      initialTaskDelayMs = defaultInitialTaskDelayMs,
+      retentionCheckIntervalMs = defaultRetentionCheckIntervalMs,
+    } = this.#options
+    this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
+    this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
+    this.#repeat(spaceCheckIntervalMs, spaceCheckIntervalMs, () => this.#checkSpace())
   }
 
-  async #writeRecoveryPoints(): Promise<void> {
-    let changed = this.#recoveryPoints.size !== this.#logs.size
-    for (const [name, { log }] of this.#logs) {
-      if (this.#recoveryPoints.get(name) !== log.recoveryPoint) changed = true
-    }
-    if (!changed) return
-    const points = [...this.#logs.values()].map(({ topic, partition, log }) => {
-      return { topic, partition, offset: log.recoveryPoint }
-    })
-    await writeRecoveryPoints(this.#disk, this.directory, points)
-    this.#recoveryPoints.clear()
-    for (const { topic, partition, offset } of points) {
-      this.#recoveryPoints.set(partitionDirectoryName(topic, partition), offset)
-    }
+  #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
+    const { clock, logger } = this.#options
+    const failed = (error: unknown) => logger.error({ error }, 'the care of the logs has failed')
+    this.#tasks.push(new PeriodicTask({ clock, delayMs, intervalMs, run, failed }))
   }
 
-  #scheduleCheckpoint(): void {
-    const delayMs = this.#options.checkpointIntervalMs ?? defaultCheckpointIntervalMs
-    this.#timer = this.#options.clock.setTimer(delayMs, () => {
-      this.checkpoint()
-        .catch((error: unknown) => {
-          this.#options.logger.error({ error }, 'the recovery points could not be written')
-        })
-        .finally(() => {
-          if (!this.#isClosed) this.#scheduleCheckpoint()
-        })
+  async #checkSpace(): Promise<void> {
+    await inParallel(this.#directories, async ({ space, logs }) => {
+      await space.check()
+      const full = [...logs.values()].filter(({ log }) => log.offline?.code === 'LOG_DISK_FULL')
+      await inParallel(full, ({ log }) => log.regainSpace())
     })
   }
 
   #mustBeOpen(): void {
-    if (this.#isClosed) throw new LogError('LOG_CLOSED', `${this.directory} is closed`)
+    if (this.#isClosed) throw new LogError('LOG_CLOSED', 'the logs of this broker are closed')
   }
-}
-
-/** Runs `work` on every item, a few at a time; the first failure ends it. */
-async function inParallel<Item>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<unknown>,
-): Promise<void> {
-  let next = 0
-  const worker = async () => {
-    while (next < items.length) await work(items[next++]!)
-  }
-  await Promise.all(Array.from({ length: Math.min(parallelPartitions, items.length) }, worker))
 }

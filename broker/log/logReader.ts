@@ -3,6 +3,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { endOfBatches } from './batchWalk.ts'
+import { LogError } from './logError.ts'
 import type { LogSegments } from './logSegments.ts'
 import type {
   AbortedTransaction,
@@ -29,9 +30,12 @@ const noBytes = Buffer.alloc(0)
 
 export class LogReader {
   readonly #look: () => LogView
+  readonly #damaged: (damage: LogError) => void
 
-  constructor(look: () => LogView) {
+  /** `damaged` is told of bytes that are not as they were written; the read fails with the same. */
+  constructor(look: () => LogView, damaged: (damage: LogError) => void) {
     this.#look = look
+    this.#damaged = damaged
   }
 
   /** See `PartitionLog.read`. */
@@ -52,9 +56,14 @@ export class LogReader {
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)
     } catch (error) {
-      if (offset >= this.#look().logStartOffset) throw error
-      // Deleted under the read.
-      return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
+      const { logStartOffset, segments } = this.#look()
+      // Deleted, or opened again, under the read.
+      if (offset < logStartOffset) {
+        return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
+      }
+      if (segments !== view.segments) return await this.read(offset, maxBytes, options)
+      if (error instanceof LogError && error.code === 'LOG_CORRUPT') this.#damaged(error)
+      throw error
     }
   }
 

@@ -102,8 +102,14 @@ export class LogSegments {
     for (const segment of this.#walk(this.#list[this.#find(offset)]!)) {
       if (segment.baseOffset >= limits.offset) break
       const limitPosition = segment === active ? limits.activeBytes : segment.sizeBytes
-      const bytes = await holding(segment, () => segment.read(offset, limits, limitPosition))
-      if (bytes.length > 0 || segment.nextOffset > offset) return bytes
+      const bytes = await holding(segment, async () => {
+        const found = await segment.read(offset, limits, limitPosition)
+        if (found.length > 0) return found
+        // What comes first may lie beyond the limits; only when there is nothing is it further on.
+        const isBeyond = (await segment.locate(offset, limitPosition)) !== undefined
+        return isBeyond ? noBytes : undefined
+      })
+      if (bytes) return bytes
     }
     return noBytes
   }
@@ -174,7 +180,7 @@ export class LogSegments {
       await this.#disk.syncDirectory(this.#directory)
     }
     const isCut = last.baseOffset < end || last.baseOffset === startOffset
-    if (isCut && position !== undefined) await this.#cutFile(last.path, position)
+    if (isCut && position !== undefined) await last.cutTo(position)
   }
 
   async close(): Promise<void> {
@@ -205,16 +211,6 @@ export class LogSegments {
       else high = middle
     }
     return low - 1
-  }
-
-  async #cutFile(path: string, sizeBytes: number): Promise<void> {
-    const file = await this.#disk.open(path, 'write')
-    try {
-      await file.truncate(sizeBytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
   }
 }
 

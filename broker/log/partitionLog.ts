@@ -3,63 +3,37 @@
 // brings back. It must never show to anyone, as an offset or as bytes, what a crash could take away
 // again (flush `group`), nor go on writing after the disk has failed.
 
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
-import { removedDirectoryName } from './dataDirectory.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
+import type { DiskSpace } from './diskSpace.ts'
 import { type Durability, durabilityOf } from './durability.ts'
+import { HeldAppends } from './heldAppends.ts'
 import { IndexCache } from './indexCache.ts'
-import type { CommitJournal } from './journal/commitJournal.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { LogError, writeFailed } from './logError.ts'
+import { diskFull, isLackOfSpace, LogError, writeFailed } from './logError.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
 import { type RecoveredLog, recoverLog } from './logRecovery.ts'
 import { LogSegments } from './logSegments.ts'
+import { type LogOfStart, LogStart } from './logStart.ts'
 import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
 import { LogWriter } from './logWriter.ts'
+import { makePartitionDirectory, removePartitionDirectory } from './partitionDirectory.ts'
+import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import { encodeProducerSnapshot } from './producerSnapshot.ts'
 import type { ProducerEntry } from './producerState.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { RemovedSegments } from './removedSegments.ts'
-import { findExpired } from './retention.ts'
 import { Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
-import { SegmentIndexes } from './segmentIndexes.ts'
 import type { AbortedTransactionEntry } from './transactionIndex.ts'
 import type { TransactionalProducer, VerificationGuard } from './transactionVerification.ts'
-
-export interface PartitionLogOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly logger: Logger
-  /** The partition's own directory; created when it is missing. */
-  readonly directory: string
-  readonly config?: LogConfig
-  /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
-  readonly recoveryPoint?: number
-  /** From the checkpoint: everything below was deleted. */
-  readonly logStartOffset?: number
-  /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
-  readonly indexCache?: IndexCache
-  /** Makes appends durable together with those of other logs; without one, each log syncs its own. */
-  readonly journal?: CommitJournal | undefined
-  /** Makes a lower recovery point durable before records are cut off. */
-  readonly lowerRecoveryPoint?: (offset: number) => Promise<void>
-  /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */
-  readonly saveLogStartOffset?: () => Promise<void>
-}
-
-interface HeldBack {
-  readonly bytes: Buffer
-  readonly options: AppendOptions
-  readonly resolve: (result: Promise<AppendResult>) => void
-}
 
 const noBytes = Buffer.alloc(0)
 
@@ -69,24 +43,30 @@ export class PartitionLog {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #cache: IndexCache
-  readonly #lowerRecoveryPoint: (offset: number) => Promise<void>
-  readonly #saveLogStartOffset: () => Promise<void>
+  readonly #space: DiskSpace | undefined
+  readonly #saveRecoveryPoint: () => Promise<void>
   readonly #listeners = new Set<() => void>()
-  readonly #heldBack: HeldBack[] = []
-  readonly #housekeeping: LogHousekeeping
+  readonly #held = new HeldAppends()
   readonly #durability: Durability
+  #housekeeping: LogHousekeeping
   readonly #removed: RemovedSegments
-  readonly #reader = new LogReader(() => this.#look())
+  readonly #start: LogStart
+  readonly #reader = new LogReader(
+    () => this.#look(),
+    (damage) => this.#fail(damage),
+  )
   #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
   #writer!: LogWriter
-  #logStartOffset: number
   #stableEnd = 0
   #stablePosition = 0
   #highWatermark = 0
   #followsStableEnd = true
   #offline: LogError | undefined
+  /** Set while there was no room for what was to be written. */
+  #full: LogError | undefined
+  #regaining: Promise<void> | undefined
   #isHeld = false
   #isClosed = false
 
@@ -98,24 +78,24 @@ export class PartitionLog {
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
     this.#removed = new RemovedSegments({ ...options, logger: this.#logger })
-    this.#housekeeping = new LogHousekeeping({
-      disk: options.disk,
-      directory: options.directory,
-      recoveryPoint: options.recoveryPoint ?? 0,
-      removed: this.#removed,
-      failed: (cause) => this.#fail(cause),
-    })
+    this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal)
-    this.#logStartOffset = options.logStartOffset ?? 0
-    this.#lowerRecoveryPoint = options.lowerRecoveryPoint ?? (() => Promise.resolve())
-    this.#saveLogStartOffset = options.saveLogStartOffset ?? (() => Promise.resolve())
+    this.#start = new LogStart({
+      clock: options.clock,
+      logger: this.#logger,
+      offset: options.logStartOffset ?? 0,
+      save: options.saveLogStartOffset ?? (() => Promise.resolve()),
+      log: () => this.#logOfStart(),
+    })
+    this.#space = options.space
+    this.#saveRecoveryPoint = options.saveRecoveryPoint ?? (() => Promise.resolve())
   }
 
   /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
-    await log.#makeDirectory()
+    await makePartitionDirectory(options.disk, options.directory)
     await log.#recover()
     if (log.recoveryPoint < log.#stableEnd) await log.checkpoint()
     return log
@@ -123,7 +103,7 @@ export class PartitionLog {
 
   /** The first offset that can be read; it may lie inside the first segment. */
   get logStartOffset(): number {
-    return this.#logStartOffset
+    return this.#start.offset
   }
 
   /** The offset after the last written record: what a follower may read up to. */
@@ -169,7 +149,7 @@ export class PartitionLog {
 
   /** Why the log takes no writes; undefined when it does. */
   get offline(): LogError | undefined {
-    return this.#offline
+    return this.#offline ?? this.#full
   }
 
   /** The log as the cleaner sees it now. */
@@ -203,7 +183,7 @@ export class PartitionLog {
    */
   append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
     if (!this.#mustWait) return this.#admit(batches, options)
-    return new Promise((resolve) => this.#heldBack.push({ bytes: batches, options, resolve }))
+    return this.#held.hold(batches, options)
   }
 
   /** Whole batches from the one with `offset` on. At the end of what may be read: no bytes. */
@@ -263,35 +243,13 @@ export class PartitionLog {
    * resolves, though the disk space comes back only with whole segments.
    */
   async deleteRecordsBefore(offset: number): Promise<DeleteRecordsResult> {
-    const startOffset = offset === -1 ? this.#highWatermark : offset
-    if (startOffset < 0 || startOffset > this.#highWatermark) {
-      return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
-    }
-    try {
-      // Under `os` a crash could take away more than what is deleted, and offsets would be given twice.
-      if (this.recoveryPoint < startOffset) await this.flush()
-      await this.#moveStart(startOffset)
-      return { errorCode: ErrorCode.none, lowWatermark: this.logStartOffset }
-    } catch (error) {
-      this.#logger.error({ error, offset }, 'records could not be deleted')
-      return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
-    }
+    return await this.#start.deleteBefore(offset)
   }
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
   async applyRetention(): Promise<void> {
-    if (this.#isHeld || this.#isClosed || this.#offline) return
-    const { logStartOffset, highWatermark, config } = this
-    const spans = this.#segments.spans()
-    const expired = await findExpired(
-      { spans, logStartOffset, highWatermark, config },
-      this.#clock.nowMs(),
-    )
-    const { endOffset, withActive, reasons } = expired
-    if (reasons.size === 0) return
-    if (withActive) await this.roll()
-    this.#logger.info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
-    await this.#moveStart(Math.max(endOffset, this.logStartOffset))
+    if (this.#isHeld || this.#isClosed || this.offline) return
+    await this.#start.applyRetention()
   }
 
   /** What the topic has set has changed: counts from the next append on. `flush` stays as it is. */
@@ -305,7 +263,7 @@ export class PartitionLog {
     const { active } = this.#segments
     if (!(await this.#writer.barrier())) throw this.#unusable()
     if (this.#config.flush === 'os') await this.#housekeeping.sync(this.#segments, active)
-    if (this.#offline) throw this.#offline
+    if (this.offline) throw this.offline
   }
 
   /**
@@ -315,7 +273,7 @@ export class PartitionLog {
   async checkpoint(): Promise<void> {
     if (this.#isHeld) return
     const offset = this.#tail.nextOffset
-    if (this.#offline || offset === this.recoveryPoint) return
+    if (this.offline || offset === this.recoveryPoint) return
     const { active } = this.#segments
     this.#tail.producers.expire(this.#clock.nowMs())
     const snapshot = encodeProducerSnapshot(this.#tail.producers)
@@ -331,19 +289,28 @@ export class PartitionLog {
     await this.#exclusively(async () => {
       if (offset >= this.logEndOffset) return
       const end = await this.#segments.batchStart(Math.max(offset, this.logStartOffset))
-      if (end < this.logStartOffset) {
-        this.#logStartOffset = end
-        await this.#saveLogStartOffset()
-      }
+      await this.#start.lowerTo(end)
       if (end < this.recoveryPoint) {
-        await this.#lowerRecoveryPoint(end)
         this.#housekeeping.recoveryPoint = end
+        await this.#saveRecoveryPoint()
       }
       await this.#segments.cut(end, this.#durability.beforeCut)
       await this.#cutEpochs(end)
       await this.#recover()
       this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
     })
+  }
+
+  /**
+   * After there was no room: cuts off what was written in part, and takes writes again. Readers notice
+   * nothing. When there is still no room, nothing changes.
+   */
+  async regainSpace(): Promise<void> {
+    if (!this.#full || this.#offline || this.#isClosed) return
+    this.#regaining ??= this.#regain().finally(() => {
+      this.#regaining = undefined
+    })
+    await this.#regaining
   }
 
   /** Lets everything appended become durable, then lets go of all files. */
@@ -357,18 +324,13 @@ export class PartitionLog {
   async delete(): Promise<void> {
     await this.#shut()
     await this.#durability.beforeCut(0, 0)
-    const parent = dirname(this.directory)
-    const name = removedDirectoryName(basename(this.directory), this.#clock.nowMs())
-    const removed = join(parent, name)
-    await this.#disk.rename(this.directory, removed)
-    await this.#disk.syncDirectory(parent)
-    await this.#disk.remove(removed)
+    await removePartitionDirectory(this.#disk, this.directory, this.#clock.nowMs())
   }
 
   #look(): LogView {
     return {
       segments: this.#segments,
-      logStartOffset: this.#logStartOffset,
+      logStartOffset: this.logStartOffset,
       logEndOffset: this.logEndOffset,
       highWatermark: this.#highWatermark,
       lastStableOffset: this.lastStableOffset,
@@ -377,12 +339,37 @@ export class PartitionLog {
     }
   }
 
+  #logOfStart(): LogOfStart {
+    return {
+      segments: this.#segments,
+      highWatermark: this.#highWatermark,
+      config: this.#config,
+      epochs: this.#tail.epochs,
+      flush: () => this.flush(),
+      roll: () => this.roll(),
+      saveEpochs: async (leaderEpochs) => {
+        if (!(await this.#writer.barrier({ leaderEpochs }))) throw this.#unusable()
+      },
+      removeBelow: async (offset) => {
+        const { fileDeleteDelayMs } = this.#config
+        await this.#housekeeping.removeBelow(this.#segments, offset, fileDeleteDelayMs)
+        if (this.offline) throw this.offline
+      },
+    }
+  }
+
   get #mustWait(): boolean {
-    return this.#isHeld || this.#heldBack.length > 0 || this.#writer.isFull
+    return this.#isHeld || !this.#held.isEmpty || this.#writer.isFull
   }
 
   #admit(bytes: Buffer, options: AppendOptions): Promise<AppendResult> {
-    if (this.#offline || this.#isClosed) return Promise.resolve(this.#unusableResult())
+    if (this.offline || this.#isClosed) return Promise.resolve(this.#unusableResult())
+    const shortage = options.origin === 'client' ? this.#space?.shortage : undefined
+    if (shortage) {
+      const { message } = shortage
+      return Promise.resolve(notAppended(ErrorCode.kafkaStorageError, message, this.logStartOffset))
+    }
+    this.#space?.use(bytes.length)
     const decision = this.#tail.append(bytes, options, this.#clock.nowMs())
     if (decision.kind === 'refused') {
       return Promise.resolve(notAppended(decision.errorCode, decision.message, this.logStartOffset))
@@ -406,10 +393,10 @@ export class PartitionLog {
 
   /** Lets in what was held back, in the order in which it came. */
   #letIn(): void {
-    while (this.#heldBack.length > 0 && !this.#isHeld && !this.#writer.isFull) {
-      const { bytes, options, resolve } = this.#heldBack.shift()!
-      resolve(this.#admit(bytes, options))
-    }
+    this.#held.letIn(
+      () => !this.#isHeld && !this.#writer.isFull,
+      (bytes, options) => this.#admit(bytes, options),
+    )
   }
 
   #appendSuccess(decision: Exclude<AppendDecision, { kind: 'refused' }>): AppendResult {
@@ -421,26 +408,12 @@ export class PartitionLog {
   #unusableResult(): AppendResult {
     const { message } = this.#unusable()
     // A log that is closed is being deleted, or its broker ends: the client should look elsewhere.
-    const code = this.#offline ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
+    const code = this.offline ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
     return notAppended(code, message, this.logStartOffset)
   }
 
   #unusable(): LogError {
-    return this.#offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
-  }
-
-  /** Durably lets the log begin at `offset`, which is known to stay, and drops what lies below. */
-  async #moveStart(offset: number): Promise<void> {
-    if (offset > this.#logStartOffset) {
-      this.#logStartOffset = offset
-      await this.#saveLogStartOffset()
-      if (this.#tail.epochs.truncateFromStart(offset)) {
-        await this.#writer.barrier({ leaderEpochs: this.#tail.epochs.encode() })
-      }
-    }
-    const { fileDeleteDelayMs } = this.#config
-    await this.#housekeeping.removeBelow(this.#segments, this.#logStartOffset, fileDeleteDelayMs)
-    if (this.#offline) throw this.#offline
+    return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
   #advanceHighWatermark(offset: number): void {
@@ -448,12 +421,6 @@ export class PartitionLog {
     this.#highWatermark = offset
     this.#tail.producers.transactions.settle(offset)
     for (const listener of this.#listeners) listener()
-  }
-
-  async #makeDirectory(): Promise<void> {
-    if ((await this.#disk.stat(this.directory)) !== undefined) return
-    await this.#disk.makeDirectory(this.directory)
-    await this.#disk.syncDirectory(dirname(this.directory))
   }
 
   async #recover(): Promise<void> {
@@ -464,7 +431,7 @@ export class PartitionLog {
       config: this.#config,
       cache: this.#cache,
       recoveryPoint: this.recoveryPoint,
-      logStartOffset: this.#logStartOffset,
+      logStartOffset: this.logStartOffset,
       nowMs: this.#clock.nowMs(),
     })
     this.#adopt(recovered)
@@ -477,7 +444,7 @@ export class PartitionLog {
 
   #adopt(recovered: RecoveredLog): void {
     const { segments, active, nextOffset, producers, epochs } = recovered
-    this.#logStartOffset = recovered.logStartOffset
+    this.#start.offset = recovered.logStartOffset
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
     this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs)
     this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
@@ -495,7 +462,13 @@ export class PartitionLog {
       write: (chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]) =>
         this.#write(chunks, aborted),
       makeStable: async (chunks: readonly Buffer[]) => {
-        await this.#durability.makeStable(this.#segments.active, this.#stablePosition, chunks)
+        const { active } = this.#segments
+        try {
+          await this.#durability.makeStable(active, this.#stablePosition, chunks)
+        } catch (cause) {
+          // Unlike a write, for lack of space too: what the disk has of it cannot be known.
+          throw writeFailed(active.path, cause)
+        }
         this.#noteStable()
       },
       failed: (cause: unknown) => this.#fail(cause),
@@ -526,7 +499,14 @@ export class PartitionLog {
     // At most one segment is being sealed: a disk that cannot keep up slows the appends down.
     await this.#housekeeping.idle
     const sealed = this.#segments.active
-    const segment = this.#newSegment(baseOffset)
+    const { indexIntervalBytes } = this.#config
+    const segment = Segment.empty({
+      disk: this.#disk,
+      directory: this.directory,
+      baseOffset,
+      cache: this.#cache,
+      indexIntervalBytes,
+    })
     await segment.openForAppend()
     await this.#disk.syncDirectory(this.directory)
     this.#segments.add(segment)
@@ -534,27 +514,51 @@ export class PartitionLog {
     void this.#housekeeping.seal(sealed, baseOffset, snapshot)
   }
 
-  #newSegment(baseOffset: number): Segment {
-    const { indexIntervalBytes } = this.#config
-    return new Segment({
+  #newHousekeeping(recoveryPoint: number): LogHousekeeping {
+    return new LogHousekeeping({
       disk: this.#disk,
       directory: this.directory,
-      baseOffset,
-      sizeBytes: 0,
-      nextOffset: baseOffset,
-      indexes: SegmentIndexes.empty(baseOffset, indexIntervalBytes),
-      savedEntries: { offsets: 0, times: 0 },
-      cache: this.#cache,
-      indexIntervalBytes,
+      recoveryPoint,
+      removed: this.#removed,
+      failed: (cause) => this.#fail(cause),
     })
   }
 
   #fail(cause: unknown): void {
     if (this.#offline) return
+    if (isLackOfSpace(cause)) {
+      this.#full ??= diskFull(this.#segments.active.path, cause)
+      void this.#writer.stop()
+      this.#logger.error({ error: this.#full }, 'the log takes no writes until there is room')
+      return
+    }
+    this.#goOffline(cause)
+  }
+
+  #goOffline(cause: unknown): void {
+    if (this.#offline) return
     this.#offline = writeFailed(this.#segments.active.path, cause)
     void this.#writer.stop()
     void this.#housekeeping.stop()
     this.#logger.error({ error: this.#offline }, 'the log failed and takes no writes')
+  }
+
+  async #regain(): Promise<void> {
+    const outgrown = this.#segments
+    try {
+      await this.#writer.stop()
+      await this.#housekeeping.stop()
+      await this.#durability.beforeCut(outgrown.active.baseOffset, this.#stablePosition)
+      await outgrown.active.cutTo(this.#stablePosition)
+      this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
+      await this.#recover()
+    } catch (error) {
+      if (!isLackOfSpace(error)) this.#goOffline(error)
+      return
+    }
+    this.#full = undefined
+    await outgrown.close()
+    this.#logger.info({ offset: this.logEndOffset }, 'there is room again: the log takes writes')
   }
 
   /** Runs with everything written and nothing new let in. */
@@ -563,11 +567,12 @@ export class PartitionLog {
     try {
       if (!(await this.#writer.barrier())) throw this.#unusable()
       await this.#housekeeping.idle
-      if (this.#offline) throw this.#offline
-      await task()
-    } catch (error) {
-      this.#fail(error)
-      throw error
+      if (this.offline) throw this.offline
+      // Cut off in part, it is not what readers or writers may go on with.
+      await task().catch((error: unknown) => {
+        this.#goOffline(error)
+        throw error
+      })
     } finally {
       this.#isHeld = false
       this.#letIn()
@@ -583,6 +588,7 @@ export class PartitionLog {
   async #shut(): Promise<void> {
     this.#isClosed = true
     this.#isHeld = false
+    await this.#regaining
     await this.#writer.stop()
     this.#letIn()
     await this.#housekeeping.stop()

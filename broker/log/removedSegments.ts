@@ -54,7 +54,7 @@ export class RemovedSegments {
   async #removeFiles(segments: readonly Segment[]): Promise<void> {
     for (const segment of segments) {
       try {
-        await segment.close()
+        await segment.retire()
         await segment.remove()
       } catch (error) {
         // The log does not miss them: the next start tries again.

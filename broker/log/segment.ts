@@ -4,11 +4,12 @@
 
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
-import { LogError } from './logError.ts'
+import { LogError, writeFailed } from './logError.ts'
 import type { ReadLimits } from './readResult.ts'
 import {
   deletedSuffix,
@@ -16,7 +17,7 @@ import {
   segmentFileName,
   segmentSuffixes,
 } from './segmentFiles.ts'
-import { noTimestamp, type SegmentIndexes } from './segmentIndexes.ts'
+import { noTimestamp, SegmentIndexes } from './segmentIndexes.ts'
 import { SegmentReader } from './segmentReader.ts'
 import { SegmentTransactions } from './segmentTransactions.ts'
 import { type AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
@@ -80,6 +81,20 @@ export class Segment {
     this.#transactions = new SegmentTransactions(isNew ? { ...state, transactions: none() } : state)
   }
 
+  /** One that nothing has been written to. */
+  static empty(
+    place: Pick<SegmentState, 'disk' | 'directory' | 'baseOffset' | 'cache' | 'indexIntervalBytes'>,
+  ): Segment {
+    const { baseOffset, indexIntervalBytes } = place
+    return new Segment({
+      ...place,
+      sizeBytes: 0,
+      nextOffset: baseOffset,
+      indexes: SegmentIndexes.empty(baseOffset, indexIntervalBytes),
+      savedEntries: { offsets: 0, times: 0 },
+    })
+  }
+
   get path(): string {
     return this.#pathOf('.log')
   }
@@ -108,11 +123,19 @@ export class Segment {
     return this.#transactions.index()
   }
 
+  /**
+   * Throws LogError. For whatever reason a sync fails, what is then on the disk is unknown: the system
+   * may have given up the pages, and would report success the next time.
+   */
   async sync(): Promise<void> {
     const file = await this.#openFile()
     // Before it begins: what is appended meanwhile may not be covered.
     this.#isUnsynced = false
-    await this.#using(() => file.sync())
+    try {
+      await this.#using(() => file.sync())
+    } catch (cause) {
+      throw writeFailed(this.path, cause)
+    }
   }
 
   /** Syncs what was appended since the last time, if anything was. */
@@ -231,6 +254,19 @@ export class Segment {
       })
     }
     await this.close()
+  }
+
+  /** Cuts off what was written after `sizeBytes`, durably. */
+  async cutTo(sizeBytes: number): Promise<void> {
+    const file = await this.#disk.open(this.path, 'write')
+    try {
+      await file.truncate(sizeBytes)
+      await file.sync()
+      const stat = await file.stat()
+      assert(stat.sizeBytes === sizeBytes, 'a file is as long as it was made')
+    } finally {
+      await file.close()
+    }
   }
 
   /** Waits for what is under way, then lets go of the file. */

@@ -77,7 +77,7 @@ export class Partitions implements PartitionLogs {
 
   obstacle(name: string): string | undefined {
     if (!this.#strays.has(name)) return undefined
-    return `folders of an older topic ${name} are in ${this.#manager.directory}: move them away`
+    return `folders of an older topic ${name} are in the data folders: move them away`
   }
 
   /** What a client is told when a log has failed; rethrows what is not the log's. */

@@ -46,6 +46,8 @@ export interface Disk {
   syncDirectory(directory: string): Promise<void>
   /** Free bytes on the file system that holds the directory. */
   freeBytes(directory: string): Promise<number>
+  /** The size of the file system that holds the directory. */
+  totalBytes(directory: string): Promise<number>
   /**
    * Takes a directory for this process alone, until `release` or the end of the process, however
    * it ends. Throws DirectoryInUseError when another holder has it.

@@ -141,6 +141,11 @@ export const nodeDisk: Disk = {
     return bavail * bsize
   },
 
+  async totalBytes(directory) {
+    const { blocks, bsize } = await fs.statfs(directory)
+    return blocks * bsize
+  },
+
   // LevelDB's lock is the one portable lock held by the kernel (fcntl) that Node can reach without
   // a native addon of our own: unlike a pid file it cannot outlive its process.
   async lock(directory): Promise<DiskLock> {

@@ -12,7 +12,7 @@ const manager = await LogManager.open({
   disk: nodeDisk,
   clock: systemClock,
   logger: silentLogger,
-  directory: process.argv[2]!,
+  directories: [process.argv[2]!],
   config,
   checkpointIntervalMs: 20,
 })

@@ -3,7 +3,8 @@
 
 import type { AppendResult } from '../../../broker/log/appendResult.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
-import { PartitionLog, type PartitionLogOptions } from '../../../broker/log/partitionLog.ts'
+import { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
 import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'

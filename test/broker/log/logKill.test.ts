@@ -43,7 +43,7 @@ test('what a killed process had acknowledged is there', async () => {
         disk: nodeDisk,
         clock: systemClock,
         logger: silentLogger,
-        directory,
+        directories: [directory],
         config: { ...smallConfig, segmentBytes: 20_000 },
       })
       const log = manager.get('orders', 0)!

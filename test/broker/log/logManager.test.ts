@@ -15,10 +15,14 @@ function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promi
     disk,
     clock: new ManualClock(),
     logger: silentLogger,
-    directory: '/data',
+    directories: ['/data'],
     config: smallConfig,
     ...options,
   })
+}
+
+function identity(clusterId: string, nodeId = 1) {
+  return { nodeId, clusterId, newDirectoryId: () => 'xMi3uLsCQ1aOP2gnvyyo-g' }
 }
 
 async function text(disk: MemoryDisk, path: string): Promise<string | undefined> {
@@ -42,7 +46,7 @@ test('partitions, their records and topic ids are found again', async () => {
 
 test("the files are Kafka's", async () => {
   const disk = new MemoryDisk()
-  const manager = await open(disk, { identity: { nodeId: 3, clusterId: 'c1' } })
+  const manager = await open(disk, { identity: identity('c1', 3) })
   const log = await manager.create('orders', 0, smallConfig, topicId)
   await append(log, { records: 2 }, 7)
   await log.roll()
@@ -72,7 +76,7 @@ test("the files are Kafka's", async () => {
     'version: 0\ntopic_id: Dx4tPEtaaXiHlqW0w9Lh8A\n',
   )
   expect(await text(disk, '/data/meta.properties')).toContain(
-    'cluster.id=c1\nversion=1\nnode.id=3\n',
+    'cluster.id=c1\ndirectory.id=xMi3uLsCQ1aOP2gnvyyo-g\nversion=1\nnode.id=3\n',
   )
 })
 
@@ -87,10 +91,10 @@ describe('the directory', () => {
 
   test("is not another broker's", async () => {
     const disk = new MemoryDisk()
-    await (await open(disk, { identity: { nodeId: 1, clusterId: 'c1' } })).close()
-    const foreign = open(disk, { identity: { nodeId: 1, clusterId: 'c2' } })
+    await (await open(disk, { identity: identity('c1') })).close()
+    const foreign = open(disk, { identity: identity('c2') })
     await expect(foreign).rejects.toMatchObject({ code: 'LOG_DIRECTORY_FOREIGN' })
-    await (await open(disk, { identity: { nodeId: 1, clusterId: 'c1' } })).close()
+    await (await open(disk, { identity: identity('c1') })).close()
   })
 })
 
@@ -114,7 +118,6 @@ test('recovery points are written from time to time', async () => {
   await clock.advanceAndSettle(1000)
   await settle(20)
   expect(await text(disk, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\norders 0 4\n')
-  expect(clock.pendingTimers).toBe(1)
   await manager.close()
   expect(clock.pendingTimers).toBe(0)
 })

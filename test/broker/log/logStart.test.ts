@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 import type { LogConfig } from '../../../broker/log/logConfig.ts'
-import type { PartitionLog, PartitionLogOptions } from '../../../broker/log/partitionLog.ts'
+import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock, settle } from '../../manualClock.ts'

@@ -109,8 +109,8 @@ class Model {
     this.log = await openLog(this.#process, {
       journal: this.isJournaled ? await this.#openJournal() : undefined,
       recoveryPoint: this.recoveryPoint,
-      lowerRecoveryPoint: async (offset) => {
-        this.recoveryPoint = offset
+      saveRecoveryPoint: async () => {
+        this.recoveryPoint = this.log.recoveryPoint
       },
       logStartOffset: this.logStartOffset,
       saveLogStartOffset: async () => {

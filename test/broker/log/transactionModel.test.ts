@@ -111,8 +111,8 @@ class Model {
   async start(): Promise<void> {
     this.log = await openLog(this.#process, {
       recoveryPoint: this.recoveryPoint,
-      lowerRecoveryPoint: async (offset) => {
-        this.recoveryPoint = offset
+      saveRecoveryPoint: async () => {
+        this.recoveryPoint = this.log.recoveryPoint
       },
     })
     expect(this.log.offline).toBeUndefined()

@@ -127,7 +127,9 @@ describe('directories', () => {
   })
 
   it('know how much room is left', async () => {
-    expect(await nodeDisk.freeBytes(directory)).toBeGreaterThan(0)
+    const freeBytes = await nodeDisk.freeBytes(directory)
+    expect(freeBytes).toBeGreaterThan(0)
+    expect(await nodeDisk.totalBytes(directory)).toBeGreaterThan(freeBytes)
   })
 })
 

@@ -1,0 +1,96 @@
+// Where a log begins, and how its beginning goes: on request (DeleteRecords), by age and by size. The
+// new start is durable before anything is removed, so that what was deleted never comes back; nothing
+// that is not below the high watermark is ever deleted.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
+import type { LeaderEpochs } from './leaderEpochs.ts'
+import type { LogConfig } from './logConfig.ts'
+import type { LogSegments } from './logSegments.ts'
+import { findExpired } from './retention.ts'
+
+/** The log, as far as its beginning goes; each call may throw LogError. */
+export interface LogOfStart {
+  readonly segments: LogSegments
+  readonly highWatermark: number
+  readonly config: LogConfig
+  readonly epochs: LeaderEpochs
+  /** Resolves when everything appended so far is on the disk. */
+  flush(): Promise<void>
+  roll(): Promise<void>
+  /** Writes the leader epoch checkpoint. */
+  saveEpochs(content: Buffer): Promise<void>
+  /** Takes out the segments that hold nothing at or above `offset`. */
+  removeBelow(offset: number): Promise<void>
+}
+
+export interface LogStartOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** As it was saved last. */
+  readonly offset: number
+  /** Makes `offset` durable as it is now. */
+  readonly save: () => Promise<void>
+  readonly log: () => LogOfStart
+}
+
+export class LogStart {
+  readonly #options: LogStartOptions
+  /** The first offset that can be read; it may lie inside the first segment. */
+  offset: number
+
+  constructor(options: LogStartOptions) {
+    this.#options = options
+    this.offset = options.offset
+  }
+
+  /** See `PartitionLog.deleteRecordsBefore`. */
+  async deleteBefore(offset: number): Promise<DeleteRecordsResult> {
+    const log = this.#options.log()
+    const startOffset = offset === -1 ? log.highWatermark : offset
+    if (startOffset < 0 || startOffset > log.highWatermark) {
+      return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
+    }
+    try {
+      // Else a crash could take away more than is deleted, and offsets would be given twice.
+      await log.flush()
+      await this.#moveTo(startOffset)
+      return { errorCode: ErrorCode.none, lowWatermark: this.offset }
+    } catch (error) {
+      this.#options.logger.error({ error, offset }, 'records could not be deleted')
+      return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
+    }
+  }
+
+  /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
+  async applyRetention(): Promise<void> {
+    const { clock, logger, log } = this.#options
+    const { segments, highWatermark, config, roll } = log()
+    const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
+    const { endOffset, withActive, reasons } = await findExpired(retained, clock.nowMs())
+    if (reasons.size === 0) return
+    if (withActive) await roll()
+    logger.info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
+    await this.#moveTo(endOffset)
+  }
+
+  /** The log is cut off at `offset`: it cannot begin above that. */
+  async lowerTo(offset: number): Promise<void> {
+    if (offset >= this.offset) return
+    this.offset = offset
+    await this.#options.save()
+  }
+
+  /** Lets the log begin at `offset` at the earliest, and drops what lies below. */
+  async #moveTo(offset: number): Promise<void> {
+    const { epochs, saveEpochs, removeBelow } = this.#options.log()
+    if (offset > this.offset) {
+      this.offset = offset
+      await this.#options.save()
+      if (epochs.truncateFromStart(offset)) await saveEpochs(epochs.encode())
+    }
+    await removeBelow(this.offset)
+  }
+}

@@ -1,0 +1,33 @@
+// What a partition's log is opened with: the world, where it lies, and what its data directory knows
+// of it.
+
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { DiskSpace } from './diskSpace.ts'
+import type { IndexCache } from './indexCache.ts'
+import type { CommitJournal } from './journal/commitJournal.ts'
+import type { LogConfig } from './logConfig.ts'
+
+export interface PartitionLogOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+  /** The partition's own directory; created when it is missing. */
+  readonly directory: string
+  readonly config?: LogConfig
+  /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
+  readonly recoveryPoint?: number
+  /** From the checkpoint: everything below was deleted. */
+  readonly logStartOffset?: number
+  /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
+  readonly indexCache?: IndexCache
+  /** Makes appends durable together with those of other logs; without one, each log syncs its own. */
+  readonly journal?: CommitJournal | undefined
+  /** The room for all logs of the data directory. */
+  readonly space?: DiskSpace
+  /** Makes `recoveryPoint` durable as it is now, before records below the last one are cut off. */
+  readonly saveRecoveryPoint?: () => Promise<void>
+  /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */
+  readonly saveLogStartOffset?: () => Promise<void>
+}
