@@ -16,8 +16,7 @@ export interface AppendOptions {
   readonly origin: AppendOrigin
   /**
    * From `PartitionLog.verificationFor`, when it gave one: the coordinator has been asked since. A
-   * client's batch that opens a transaction is refused without it, and any batch with one that has
-   * been overtaken by a marker.
+   * batch that opens a transaction is refused without it, or when a marker has come in between.
    */
   readonly verification?: VerificationGuard | undefined
 }

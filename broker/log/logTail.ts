@@ -89,8 +89,15 @@ export class LogTail {
     return this.#startSegment(this.#nextOffset, nowMs)
   }
 
+  /** The producer state after everything accepted, without those that may be forgotten. */
+  snapshot(nowMs: number): Buffer {
+    this.producers.expire(nowMs)
+    this.#verification.expire(nowMs, this.#config.producerIdExpirationMs)
+    return encodeProducerSnapshot(this.producers)
+  }
+
   /**
-   * What a client's batch needs to open a transaction here. Undefined when the transaction is open
+   * What a producer's batch needs to open a transaction here. Undefined when the transaction is open
    * already, or when nothing has to be verified.
    */
   verificationFor(producer: TransactionalProducer, nowMs: number): VerificationGuard | undefined {
@@ -110,7 +117,7 @@ export class LogTail {
     const stampMs = this.#stampMs(options, nowMs)
     const timed = stampMs < 0 ? incoming : { ...incoming, maxTimestampMs: stampMs }
     const roll = shouldRoll(this.#segment, timed, this.#config, nowMs)
-      ? { baseOffset: this.#nextOffset, snapshot: this.#snapshot(nowMs) }
+      ? { baseOffset: this.#nextOffset, snapshot: this.snapshot(nowMs) }
       : undefined
     const applied = this.#apply(batches, options, stampMs, nowMs)
     if ('kind' in applied) return applied
@@ -188,15 +195,14 @@ export class LogTail {
 
   #isVerified(
     batch: RecordBatch,
-    { origin, verification }: AppendOptions,
+    { verification }: AppendOptions,
     guard: VerificationGuard | undefined,
   ): boolean {
     if (!batch.isTransactional || batch.isControl || !this.#config.transactionVerification) {
       return true
     }
     if (this.producers.isInTransaction(batch.producerId, batch.producerEpoch)) return true
-    if (verification === undefined) return origin === 'coordinator'
-    return verification === guard
+    return verification !== undefined && verification === guard
   }
 
   /** Gives offsets and remembers the producers: of all batches, or, when one is refused, of none. */
@@ -266,13 +272,7 @@ export class LogTail {
 
   #startSegment(baseOffset: number, nowMs: number): Roll {
     this.#segment = emptySegment(baseOffset, nowMs)
-    return { baseOffset, snapshot: this.#snapshot(nowMs) }
-  }
-
-  #snapshot(nowMs: number): Buffer {
-    this.producers.expire(nowMs)
-    this.#verification.expire(nowMs, this.#config.producerIdExpirationMs)
-    return encodeProducerSnapshot(this.producers)
+    return { baseOffset, snapshot: this.snapshot(nowMs) }
   }
 
   #stampMs({ origin }: AppendOptions, nowMs: number): number {

@@ -26,7 +26,6 @@ import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
 import { LogWriter } from './logWriter.ts'
 import { makePartitionDirectory, removePartitionDirectory } from './partitionDirectory.ts'
 import type { PartitionLogOptions } from './partitionLogOptions.ts'
-import { encodeProducerSnapshot } from './producerSnapshot.ts'
 import type { ProducerEntry } from './producerState.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { RemovedSegments } from './removedSegments.ts'
@@ -275,8 +274,7 @@ export class PartitionLog {
     const offset = this.#tail.nextOffset
     if (this.offline || offset === this.recoveryPoint) return
     const { active } = this.#segments
-    this.#tail.producers.expire(this.#clock.nowMs())
-    const snapshot = encodeProducerSnapshot(this.#tail.producers)
+    const snapshot = this.#tail.snapshot(this.#clock.nowMs())
     if (!(await this.#writer.barrier())) return
     await this.#housekeeping.checkpoint(this.#segments, active, offset, snapshot)
   }

@@ -166,7 +166,11 @@ describe('the coordinator', () => {
   test('writes offsets without sequence numbers, and opens a transaction with them', async () => {
     const log = await openLog(await diskWithData())
     const offsets = makeBatch({ records: 1, ...anna, isTransactional: true })
-    const written = await log.append(offsets, { leaderEpoch: 0, origin: 'coordinator' })
+    const options = { leaderEpoch: 0, origin: 'coordinator' } as const
+    const bare = await log.append(offsets, options)
+    expect(bare.errorCode).toBe(ErrorCode.invalidTxnState)
+    const verification = log.verificationFor(verifying(anna, -1))
+    const written = await log.append(offsets, { ...options, verification })
     expect(written.errorCode).toBe(ErrorCode.none)
     expect(log.lastStableOffset).toBe(0)
     await end(log, anna, true)
