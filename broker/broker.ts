@@ -22,6 +22,7 @@ import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
 import { logConfigOf } from './server/topicLogConfig.ts'
 import { TrafficByTopic } from './server/topicTraffic.ts'
+import { TransactionalAppends } from './server/transactionalAppends.ts'
 
 export type { BrokerListener } from './server/brokerServer.ts'
 export type { TopicOverview } from './server/overview.ts'
@@ -120,6 +121,7 @@ async function start(
     partitions,
     groups,
     transactions,
+    transactionalAppends: new TransactionalAppends(transactions),
     producerIds,
     fetchSessions: new FetchSessions({
       maxSessions: config['max.incremental.fetch.session.cache.slots'],

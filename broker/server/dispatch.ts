@@ -12,11 +12,10 @@ import {
   type RequestHeader,
 } from '../../protocol/kafka/frame.ts'
 import { type Handler, noResponse } from './handler.ts'
-
+import { addOffsetsToTxnHandler } from './handlers/addOffsetsToTxn.ts'
+import { addPartitionsToTxnHandler } from './handlers/addPartitionsToTxn.ts'
 import { alterConfigsHandler } from './handlers/alterConfigs.ts'
-
 import { alterPartitionReassignmentsHandler } from './handlers/alterPartitionReassignments.ts'
-
 import { apiVersionsHandler, unsupportedApiVersions } from './handlers/apiVersions.ts'
 import { createAclsHandler } from './handlers/createAcls.ts'
 import { createPartitionsHandler } from './handlers/createPartitions.ts'
@@ -30,8 +29,11 @@ import { describeClientQuotasHandler } from './handlers/describeClientQuotas.ts'
 import { describeClusterHandler } from './handlers/describeCluster.ts'
 import { describeConfigsHandler } from './handlers/describeConfigs.ts'
 import { describeGroupsHandler } from './handlers/describeGroups.ts'
+import { describeProducersHandler } from './handlers/describeProducers.ts'
 import { describeTopicPartitionsHandler } from './handlers/describeTopicPartitions.ts'
+import { describeTransactionsHandler } from './handlers/describeTransactions.ts'
 import { describeUserScramCredentialsHandler } from './handlers/describeUserScramCredentials.ts'
+import { endTxnHandler } from './handlers/endTxn.ts'
 import { fetchHandler } from './handlers/fetch.ts'
 import { findCoordinatorHandler } from './handlers/findCoordinator.ts'
 import { heartbeatHandler } from './handlers/heartbeat.ts'
@@ -43,6 +45,7 @@ import { listConfigResourcesHandler } from './handlers/listConfigResources.ts'
 import { listGroupsHandler } from './handlers/listGroups.ts'
 import { listOffsetsHandler } from './handlers/listOffsets.ts'
 import { listPartitionReassignmentsHandler } from './handlers/listPartitionReassignments.ts'
+import { listTransactionsHandler } from './handlers/listTransactions.ts'
 import { metadataHandler } from './handlers/metadata.ts'
 import { offsetCommitHandler } from './handlers/offsetCommit.ts'
 import { offsetDeleteHandler } from './handlers/offsetDelete.ts'
@@ -52,6 +55,8 @@ import { produceHandler } from './handlers/produce.ts'
 import { saslAuthenticateHandler } from './handlers/saslAuthenticate.ts'
 import { saslHandshakeHandler } from './handlers/saslHandshake.ts'
 import { syncGroupHandler } from './handlers/syncGroup.ts'
+import { txnOffsetCommitHandler } from './handlers/txnOffsetCommit.ts'
+import { writeTxnMarkersHandler } from './handlers/writeTxnMarkers.ts'
 import type { ConnectionContext } from './requestContext.ts'
 
 const served: readonly Handler[] = [
@@ -91,6 +96,14 @@ const served: readonly Handler[] = [
   describeClientQuotasHandler,
   describeUserScramCredentialsHandler,
   describeTopicPartitionsHandler,
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  endTxnHandler,
+  writeTxnMarkersHandler,
+  txnOffsetCommitHandler,
+  describeProducersHandler,
+  describeTransactionsHandler,
+  listTransactionsHandler,
 ]
 
 /** Every API that this broker answers. */

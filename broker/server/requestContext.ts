@@ -12,6 +12,7 @@ import type { TransactionService } from '../transactions/transactionService.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
+import type { TransactionalAppends } from './transactionalAppends.ts'
 
 export interface BrokerParts {
   readonly nodeId: number
@@ -24,6 +25,7 @@ export interface BrokerParts {
   readonly partitions: Partitions
   readonly groups: GroupService
   readonly transactions: TransactionService
+  readonly transactionalAppends: TransactionalAppends
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
   readonly traffic: TrafficByTopic

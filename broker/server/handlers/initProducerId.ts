@@ -1,20 +1,42 @@
-// Gives a producer the id under which its batches are deduplicated.
+// Gives a producer the id under which its batches are deduplicated, and a transactional one the
+// epoch that fences those before it.
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { noEpoch, noProducerId } from '../../transactions/transactionMetadata.ts'
+import { failed } from '../../transactions/transactionOutcome.ts'
 import { handler } from '../handler.ts'
+import { errorForOlder } from '../producerFenced.ts'
 
-export const initProducerIdHandler = handler(initProducerId, async (request, { broker }) => {
-  if (request.transactionalId !== null) {
-    // Transactions are not served yet; FindCoordinator has said so in words.
-    return refusal(ErrorCode.transactionalIdAuthorizationFailed)
-  }
-  // Always a new id, whatever id and epoch the client says it has: without a transactional id there
-  // is nothing that would prove it, and some clients send zeros.
-  const producerId = await broker.producerIds.next()
-  return { throttleTimeMs: 0, errorCode: ErrorCode.none, producerId, producerEpoch: 0 }
-})
+/** From here on a client knows PRODUCER_FENCED. */
+const fencedVersion = 4
 
-function refusal(errorCode: number) {
-  return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 }
+export const initProducerIdHandler = handler(
+  initProducerId,
+  async (request, { broker, apiVersion }) => {
+    const { transactionalId } = request
+    if (transactionalId === null) {
+      // Always a new id, whatever id and epoch the client says it has: without a transactional id
+      // there is nothing that would prove it, and some clients send zeros.
+      const producerId = await broker.producerIds.next()
+      return { throttleTimeMs: 0, errorCode: ErrorCode.none, producerId, producerEpoch: 0 }
+    }
+    const outcome = isHalfKnown(request)
+      ? failed(ErrorCode.invalidRequest)
+      : await broker.transactions.initProducerId(transactionalId, {
+          timeoutMs: request.transactionTimeoutMs,
+          expected: expectedOf(request),
+        })
+    const errorCode = errorForOlder(outcome.errorCode, apiVersion, fencedVersion)
+    return { throttleTimeMs: 0, ...outcome, errorCode }
+  },
+)
+
+function isHalfKnown({ producerId, producerEpoch }: RequestOf<typeof initProducerId>): boolean {
+  return (producerId === noProducerId) !== (producerEpoch === noEpoch)
+}
+
+function expectedOf({ producerId, producerEpoch }: RequestOf<typeof initProducerId>) {
+  return producerId === noProducerId ? undefined : { producerId, producerEpoch }
 }

@@ -14,10 +14,17 @@ import { topicConfigValue } from '../../controller/topicConfiguration.ts'
 import type { LogConfig } from '../../log/logConfig.ts'
 import { type Admission, admitRecords, type RecordError } from '../../log/recordValidation.ts'
 import { handler, noResponse } from '../handler.ts'
+import { leaderEpoch } from '../leaderEpoch.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
-type TopicData = RequestOf<typeof produce>['topicData'][number]
+type ProduceRequest = RequestOf<typeof produce>
+type TopicData = ProduceRequest['topicData'][number]
 type PartitionData = TopicData['partitionData'][number]
+
+interface Sender {
+  readonly transactionalId: string | null
+  readonly apiVersion: number
+}
 
 interface PartitionResponse {
   readonly index: number
@@ -40,27 +47,38 @@ const knownAcks = new Set([allReplicas, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
   const refusal = refuse(request, context.apiVersion)
-  const appends = request.topicData.map((topic) =>
-    appendTopic(topic, refusal, request.acks, context),
-  )
+  const appends = request.topicData.map((topic) => appendTopic(topic, refusal, request, context))
   const responses = await Promise.all(appends)
   if (request.acks !== 0) return { responses }
   reportUnanswered(responses, context)
   return noResponse
 })
 
-function refuse({ acks, transactionalId }: RequestOf<typeof produce>, version: number): number {
+function refuse(request: ProduceRequest, version: number): number {
   if (version < firstVersion) return ErrorCode.unsupportedVersion
-  if (!knownAcks.has(acks)) return ErrorCode.invalidRequiredAcks
-  // Transactions are not served yet; their producers are told so when they look for a coordinator.
-  if (transactionalId !== null) return ErrorCode.transactionalIdAuthorizationFailed
-  return ErrorCode.none
+  if (!knownAcks.has(request.acks)) return ErrorCode.invalidRequiredAcks
+  return refuseTransaction(request)
+}
+
+/** A request is for one transaction at most. */
+function refuseTransaction({ transactionalId, topicData }: ProduceRequest): number {
+  const producerIds = new Set<number>()
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) {
+      const first = firstBatch(records)
+      if (first?.isTransactional) producerIds.add(first.producerId)
+    }
+  }
+  if (producerIds.size > 1) return ErrorCode.invalidProducerIdMapping
+  return producerIds.size > 0 && transactionalId === null
+    ? ErrorCode.transactionalIdAuthorizationFailed
+    : ErrorCode.none
 }
 
 async function appendTopic(
   { name, topicId, partitionData }: TopicData,
   refusal: number,
-  acks: number,
+  { acks, transactionalId }: ProduceRequest,
   { broker, apiVersion }: RequestContext,
 ) {
   const { state } = broker.controller
@@ -68,8 +86,9 @@ async function appendTopic(
   const topic = byId ? state.topicById(topicId) : state.topic(name)
   const error =
     refusal || topicError(topic?.name, byId) || tooFewReplicas(topic!, acks, broker.config)
+  const sender = { transactionalId, apiVersion }
   const appends = partitionData.map((data) =>
-    error ? failure(data.index, error) : append(topic!.name, data, apiVersion, broker),
+    error ? failure(data.index, error) : append(topic!.name, data, sender, broker),
   )
   return { name, topicId, partitionResponses: await Promise.all(appends) }
 }
@@ -91,10 +110,10 @@ function tooFewReplicas(topic: Topic, acks: number, broker: BrokerConfig): numbe
 async function append(
   topic: string,
   { index, records }: PartitionData,
-  apiVersion: number,
+  { transactionalId, apiVersion }: Sender,
   broker: BrokerParts,
 ): Promise<PartitionResponse> {
-  const { partitions, traffic } = broker
+  const { partitions, transactionalAppends, traffic } = broker
   const log = partitions.log(topic, index)
   if (!log) return failure(index, ErrorCode.unknownTopicOrPartition)
   const admission = admit(records, apiVersion, log.config, broker)
@@ -103,7 +122,13 @@ async function append(
     return failure(index, errorCode, errorMessage, recordErrors)
   }
   try {
-    const result = await log.append(admission.batches, { leaderEpoch: 0, origin: 'client' })
+    const bytes = admission.batches
+    const first = firstBatch(bytes)
+    const target = { topic, partition: index, log, bytes, apiVersion }
+    const result =
+      transactionalId !== null && first?.isTransactional
+        ? await transactionalAppends.append({ ...target, transactionalId, first })
+        : await log.append(bytes, { leaderEpoch, origin: 'client' })
     if (result.errorCode === ErrorCode.none && !result.duplicate) {
       const counters = traffic.of(topic)
       counters.bytesIn += records!.length
@@ -131,8 +156,8 @@ function admit(
   { clock, config }: BrokerParts,
 ): Admission {
   if (!records || records.length === 0) return refused(ErrorCode.invalidRecord, 'no record batch')
-  if (records.length >= recordBatchOverheadBytes) {
-    const first = new RecordBatch(records)
+  const first = firstBatch(records)
+  if (first) {
     if (first.isComplete() && first.sizeInBytes < records.length) {
       return refused(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
     }
@@ -146,6 +171,12 @@ function admit(
 
 function refused(errorCode: number, errorMessage: string): Admission {
   return { errorCode, errorMessage, recordErrors: [] }
+}
+
+/** The header says what all batches of a producer have in common. */
+function firstBatch(records: Buffer | null): RecordBatch | undefined {
+  const isWhole = records !== null && records.length >= recordBatchOverheadBytes
+  return isWhole ? new RecordBatch(records) : undefined
 }
 
 function failure(

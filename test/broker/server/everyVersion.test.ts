@@ -9,6 +9,7 @@ import type { Api } from '../../../protocol/kafka/schema.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const group = 'g'
+const transaction = { transactionalId: 'tx', producerId: 1, producerEpoch: 0 }
 
 /** A request of each API with something in it, for fields that all its versions have or ignore. */
 const requests: Record<string, (version: number) => object> = {
@@ -160,6 +161,41 @@ const requests: Record<string, (version: number) => object> = {
   DescribeClientQuotas: () => ({ components: [], strict: false }),
   DescribeUserScramCredentials: () => ({ users: [{ name: 'somebody' }] }),
   DescribeTopicPartitions: () => ({ topics: [{ name: 't' }] }),
+  AddPartitionsToTxn: (version) => {
+    const topics = [{ name: 't', partitions: [0] }]
+    const producer = { transactionalId: 'tx', producerId: 1, producerEpoch: 0 }
+    return version < 4
+      ? {
+          transactions: [],
+          v3AndBelowTransactionalId: 'tx',
+          v3AndBelowProducerId: 1,
+          v3AndBelowProducerEpoch: 0,
+          v3AndBelowTopics: topics,
+        }
+      : { transactions: [{ ...producer, topics }] }
+  },
+  AddOffsetsToTxn: () => ({ ...transaction, groupId: group }),
+  EndTxn: () => ({ ...transaction, committed: true }),
+  TxnOffsetCommit: () => ({
+    ...{ ...transaction, groupId: group },
+    topics: [
+      {
+        name: 't',
+        partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: 'm' }],
+      },
+    ],
+  }),
+  WriteTxnMarkers: () => ({
+    markers: [
+      {
+        ...{ producerId: 1, producerEpoch: 0, transactionResult: true, coordinatorEpoch: 0 },
+        topics: [{ name: 't', partitionIndexes: [0] }],
+      },
+    ],
+  }),
+  DescribeProducers: () => ({ topics: [{ name: 't', partitionIndexes: [0] }] }),
+  DescribeTransactions: () => ({ transactionalIds: ['tx'] }),
+  ListTransactions: () => ({ stateFilters: ['Ongoing'], producerIdFilters: [1] }),
 }
 
 describe('every advertised version', () => {

@@ -1,0 +1,77 @@
+// Makes partitions part of a transaction, durably, before anything of it is written to them. Clients
+// ask for one transaction; from version 4 on brokers ask for several, or whether partitions are part
+// of them already.
+
+import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { TopicPartition } from '../../transactions/partitionSet.ts'
+import { handler } from '../handler.ts'
+import { partitionExists } from '../partitionExists.ts'
+import { errorForOlder } from '../producerFenced.ts'
+import type { RequestContext } from '../requestContext.ts'
+
+type Transaction = RequestOf<typeof addPartitionsToTxn>['transactions'][number]
+
+/** From here on a client knows PRODUCER_FENCED. */
+const fencedVersion = 2
+/** From here on a request is for several transactions, of clients that bump their epochs. */
+const batchedVersion = 4
+
+export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (request, context) => {
+  if (context.apiVersion >= batchedVersion) {
+    const resultsByTransaction = request.transactions.map(async (transaction) => ({
+      transactionalId: transaction.transactionalId,
+      topicResults: await topicResults(transaction, context),
+    }))
+    return {
+      throttleTimeMs: 0,
+      errorCode: ErrorCode.none,
+      resultsByTransaction: await Promise.all(resultsByTransaction),
+      resultsByTopicV3AndBelow: [],
+    }
+  }
+  const transaction = {
+    transactionalId: request.v3AndBelowTransactionalId,
+    producerId: request.v3AndBelowProducerId,
+    producerEpoch: request.v3AndBelowProducerEpoch,
+    verifyOnly: false,
+    topics: request.v3AndBelowTopics,
+  }
+  const resultsByTopicV3AndBelow = await topicResults(transaction, context)
+  return { throttleTimeMs: 0, resultsByTransaction: [], resultsByTopicV3AndBelow }
+})
+
+async function topicResults(transaction: Transaction, context: RequestContext) {
+  const codes = await errorCodes(transaction, context)
+  let next = 0
+  return transaction.topics.map(({ name, partitions }) => ({
+    name,
+    resultsByPartition: partitions.map((partitionIndex) => ({
+      partitionIndex,
+      partitionErrorCode: errorForOlder(codes[next++]!, context.apiVersion, fencedVersion),
+    })),
+  }))
+}
+
+/** One for each partition, in the order of the request. */
+async function errorCodes(
+  transaction: Transaction,
+  { broker, apiVersion }: RequestContext,
+): Promise<number[]> {
+  const partitions = transaction.topics.flatMap(({ name, partitions: numbers }) =>
+    numbers.map((partition): TopicPartition => ({ topic: name, partition })),
+  )
+  const { state } = broker.controller
+  const exist = partitions.map(({ topic, partition }) => partitionExists(state, topic, partition))
+  if (exist.includes(false)) {
+    // All or nothing: those that are there are not added either.
+    return exist.map((exists) =>
+      exists ? ErrorCode.operationNotAttempted : ErrorCode.unknownTopicOrPartition,
+    )
+  }
+  if (transaction.verifyOnly) return broker.transactions.verifyPartitions(transaction, partitions)
+  const version = apiVersion >= batchedVersion ? 2 : 0
+  const errorCode = await broker.transactions.addPartitions(transaction, partitions, version)
+  return partitions.map(() => errorCode)
+}

@@ -1,0 +1,50 @@
+// The producers that partitions know: where their sequences are, and which transactions are open.
+
+import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { topicNameProblem } from '../../controller/topicName.ts'
+import type { ProducerEntry } from '../../log/producerState.ts'
+import { handler } from '../handler.ts'
+import { partitionExists } from '../partitionExists.ts'
+import type { BrokerParts } from '../requestContext.ts'
+
+export const describeProducersHandler = handler(describeProducers, ({ topics }, { broker }) => ({
+  throttleTimeMs: 0,
+  topics: topics.map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partitionIndex) => ({
+      partitionIndex,
+      ...describe(name, partitionIndex, broker),
+    })),
+  })),
+}))
+
+function describe(topic: string, partition: number, { controller, partitions }: BrokerParts) {
+  const problem = topicNameProblem(topic)
+  if (problem) return failure(ErrorCode.invalidTopicException, problem)
+  if (!partitionExists(controller.state, topic, partition)) {
+    return failure(ErrorCode.unknownTopicOrPartition, null)
+  }
+  // The partition of a coordinator that has not written to it yet has no log, and no producers.
+  const producers = [...(partitions.log(topic, partition)?.producers() ?? [])]
+  return {
+    errorCode: ErrorCode.none,
+    errorMessage: null,
+    activeProducers: producers.map(activeProducer),
+  }
+}
+
+function activeProducer(entry: ProducerEntry) {
+  return {
+    producerId: entry.producerId,
+    producerEpoch: entry.producerEpoch,
+    lastSequence: entry.batches.at(-1)?.lastSequence ?? -1,
+    lastTimestamp: entry.lastTimestampMs,
+    coordinatorEpoch: entry.coordinatorEpoch,
+    currentTxnStartOffset: entry.currentTxnFirstOffset,
+  }
+}
+
+function failure(errorCode: number, errorMessage: string | null) {
+  return { errorCode, errorMessage, activeProducers: [] }
+}

@@ -1,0 +1,44 @@
+// The state of transactions, by transactional id.
+
+import { describeTransactions } from '../../../protocol/kafka/apis/describeTransactions.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
+import { transactionStateName } from '../../transactions/transactionStateName.ts'
+import { handler } from '../handler.ts'
+
+export const describeTransactionsHandler = handler(
+  describeTransactions,
+  ({ transactionalIds }, { broker }) => ({
+    throttleTimeMs: 0,
+    transactionStates: transactionalIds.map((transactionalId) => ({
+      transactionalId,
+      ...describe(transactionalId, broker.transactions.describe(transactionalId)),
+    })),
+  }),
+)
+
+function describe(transactionalId: string, metadata: TransactionMetadata | undefined) {
+  if (transactionalId === '') return failure(ErrorCode.invalidRequest)
+  if (!metadata) return failure(ErrorCode.transactionalIdNotFound)
+  return {
+    errorCode: ErrorCode.none,
+    transactionState: transactionStateName(metadata.status),
+    transactionTimeoutMs: metadata.timeoutMs,
+    transactionStartTimeMs: metadata.startTimestampMs,
+    producerId: metadata.producerId,
+    producerEpoch: metadata.producerEpoch,
+    topics: metadata.partitions.byTopic(),
+  }
+}
+
+function failure(errorCode: number) {
+  return {
+    errorCode,
+    transactionState: '',
+    transactionTimeoutMs: 0,
+    transactionStartTimeMs: 0,
+    producerId: 0,
+    producerEpoch: 0,
+    topics: [],
+  }
+}

@@ -1,0 +1,48 @@
+// The transactions that this broker coordinates: of some states, producers, ids, or open for long.
+
+import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { IdPattern } from '../../transactions/idPattern.ts'
+import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
+import {
+  transactionStateName,
+  transactionStateNames,
+} from '../../transactions/transactionStateName.ts'
+import { handler } from '../handler.ts'
+
+type Request = RequestOf<typeof listTransactions>
+
+export const listTransactionsHandler = handler(listTransactions, (request, { broker }) => {
+  const { stateFilters, transactionalIdPattern } = request
+  const pattern = transactionalIdPattern ? IdPattern.parse(transactionalIdPattern) : undefined
+  if (pattern === null) {
+    const errorCode = ErrorCode.invalidRegularExpression
+    return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
+  }
+  const isWanted = filterOf(request, broker.clock.nowMs())
+  const found = [...broker.transactions.transactions()].filter(
+    ({ transactionalId, metadata }) =>
+      isWanted(metadata) && (!pattern || pattern.matches(transactionalId)),
+  )
+  return {
+    throttleTimeMs: 0,
+    errorCode: ErrorCode.none,
+    unknownStateFilters: stateFilters.filter((name) => !transactionStateNames.has(name)),
+    transactionStates: found.map(({ transactionalId, metadata }) => ({
+      transactionalId,
+      producerId: metadata.producerId,
+      transactionState: transactionStateName(metadata.status),
+    })),
+  }
+})
+
+function filterOf({ stateFilters, producerIdFilters, durationFilter }: Request, nowMs: number) {
+  const states = new Set(stateFilters)
+  const producerIds = new Set(producerIdFilters)
+  return ({ status, producerId, startTimestampMs }: TransactionMetadata): boolean => {
+    if (states.size > 0 && !states.has(transactionStateName(status))) return false
+    if (producerIds.size > 0 && !producerIds.has(producerId)) return false
+    return durationFilter < 0 || nowMs - startTimestampMs > durationFilter
+  }
+}

@@ -1,0 +1,96 @@
+// Notes how far a group has got as part of a transaction: seen by nobody before the transaction is
+// committed. Answered when that is durable.
+
+import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { OffsetToCommit } from '../../groups/groupRequests.ts'
+import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { handler } from '../handler.ts'
+import { partitionExists } from '../partitionExists.ts'
+import type { BrokerParts, RequestContext } from '../requestContext.ts'
+
+type Request = RequestOf<typeof txnOffsetCommit>
+type PartitionRequest = Request['topics'][number]['partitions'][number]
+
+/** From here on a client knows TRANSACTION_ABORTABLE. */
+const abortableVersion = 4
+/** From here on the broker adds the partition to the transaction. */
+const addingVersion = 5
+
+export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, context) => {
+  const { state } = context.broker.controller
+  const nowMs = context.broker.clock.nowMs()
+  const offsets = request.topics.flatMap(({ name, partitions }) =>
+    partitions
+      .filter(({ partitionIndex }) => partitionExists(state, name, partitionIndex))
+      .map((partition) => offsetOf(name, partition, nowMs)),
+  )
+  const codes = offsets.length > 0 ? await commit(request, offsets, context) : []
+  const codeOf = new Map(offsets.map((offset, index) => [keyOf(offset), codes[index]!]))
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({
+      partitionIndex,
+      errorCode:
+        codeOf.get(keyOf({ topic: name, partition: partitionIndex })) ??
+        ErrorCode.unknownTopicOrPartition,
+    })),
+  }))
+  return { throttleTimeMs: 0, topics }
+})
+
+/** An error code for each offset. */
+async function commit(
+  request: Request,
+  offsets: readonly OffsetToCommit[],
+  { broker, apiVersion }: RequestContext,
+): Promise<readonly number[]> {
+  const { groupId, memberId, groupInstanceId, generationId, producerId, producerEpoch } = request
+  const { groups, transactions } = broker
+  if (groupId === '') return offsets.map(() => ErrorCode.invalidGroupId)
+  const addMissing = apiVersion >= addingVersion
+  const partition = await groups.partitionOf(groupId)
+  const log = await offsetsLog(partition, broker)
+  // Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless.
+  const verification = log.verificationFor({
+    producerId,
+    producerEpoch,
+    baseSequence: -1,
+    supportsEpochBump: addMissing,
+  })
+  const error = await transactions.verify(request, offsetsTopicName, partition, addMissing)
+  if (error !== ErrorCode.none) return offsets.map(() => commitError(error, apiVersion))
+  const member = { memberId, groupInstanceId }
+  const producer = { producerId, producerEpoch, verification }
+  return await groups.commitInTransaction({ groupId, member, generationId, ...producer, offsets })
+}
+
+async function offsetsLog(partition: number, { controller, partitions }: BrokerParts) {
+  return await partitions.open(controller.state.topic(offsetsTopicName)!, partition)
+}
+
+/** What the client is told of the transaction coordinator's answer, in words that it knows. */
+function commitError(errorCode: number, apiVersion: number): number {
+  if (errorCode === ErrorCode.producerFenced) return ErrorCode.invalidProducerEpoch
+  const isUnknown = errorCode === ErrorCode.transactionAbortable && apiVersion < abortableVersion
+  return isUnknown ? ErrorCode.invalidTxnState : errorCode
+}
+
+function keyOf({ topic, partition }: Pick<OffsetToCommit, 'topic' | 'partition'>): string {
+  return `${topic}/${partition}`
+}
+
+function offsetOf(topic: string, request: PartitionRequest, nowMs: number): OffsetToCommit {
+  return {
+    topic,
+    partition: request.partitionIndex,
+    value: {
+      offset: request.committedOffset,
+      leaderEpoch: request.committedLeaderEpoch,
+      metadata: request.committedMetadata ?? '',
+      commitTimestampMs: nowMs,
+      expireTimestampMs: -1,
+    },
+  }
+}

@@ -1,0 +1,29 @@
+// Ends transactions in partitions: for coordinators on other brokers, and for people who have to end
+// one that its coordinator has lost (kafka-transactions abort).
+
+import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { handler } from '../handler.ts'
+import type { BrokerParts } from '../requestContext.ts'
+
+type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number]
+
+export const writeTxnMarkersHandler = handler(writeTxnMarkers, async ({ markers }, { broker }) => ({
+  markers: await Promise.all(markers.map((marker) => write(marker, broker))),
+}))
+
+async function write(marker: Marker, { transactions }: BrokerParts) {
+  const { producerId, producerEpoch, transactionResult: committed, coordinatorEpoch } = marker
+  const end = { producerId, producerEpoch, committed }
+  const topics = marker.topics.map(async ({ name, partitionIndexes }) => ({
+    name,
+    partitions: await Promise.all(
+      partitionIndexes.map(async (partitionIndex) => {
+        const partition = { topic: name, partition: partitionIndex }
+        const errorCode = await transactions.writeMarker(partition, end, coordinatorEpoch)
+        return { partitionIndex, errorCode }
+      }),
+    ),
+  }))
+  return { producerId, topics: await Promise.all(topics) }
+}
