@@ -105,6 +105,15 @@ export type TopicConfigValue<Name extends TopicConfigName> =
     ? NonNullable<Value>
     : never
 
+/** The options that say what a broker option is where it has no value itself, the strongest first. */
+export function weakerOptions(name: BrokerOptionName): BrokerOptionName[] {
+  for (const { synonyms } of Object.values<TopicConfig<unknown>>(topicConfigs)) {
+    const at = synonyms.findIndex(({ option }) => option === name)
+    if (at >= 0) return synonyms.slice(at + 1).map(({ option }) => option)
+  }
+  return []
+}
+
 export function isTopicConfigName(name: string): name is TopicConfigName {
   return Object.hasOwn(topicConfigs, name)
 }

@@ -17,6 +17,7 @@ const createdAtOnce = 16
 
 export class Partitions implements PartitionLogs {
   readonly #manager: LogManager
+  readonly #state: MetadataState
   readonly #configuration: DynamicConfiguration
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
@@ -29,6 +30,7 @@ export class Partitions implements PartitionLogs {
     logger: Logger,
   ) {
     this.#manager = manager
+    this.#state = state
     this.#configuration = configuration
     this.#logger = logger
     this.#noteStrays(state)
@@ -89,9 +91,13 @@ export class Partitions implements PartitionLogs {
     return ErrorCode.kafkaStorageError
   }
 
-  #create(topic: Topic, partition: number): Promise<PartitionLog> {
+  async #create(topic: Topic, partition: number): Promise<PartitionLog> {
     const config = logConfigOf(topic.configs, this.#configuration.current)
-    return this.#manager.create(topic.name, partition, config, topic.id)
+    const log = await this.#manager.create(topic.name, partition, config, topic.id)
+    // What was set meanwhile has only been told to the logs that were there.
+    const now = this.#state.topicById(topic.id)
+    if (now) log.updateConfig(logConfigOf(now.configs, this.#configuration.current))
+    return log
   }
 
   /**

@@ -9,6 +9,7 @@ import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../c
 import { configsOf, findResource } from '../../controller/configRequests.ts'
 import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
 import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
+import { weakerOptions } from '../../controller/topicConfigs.ts'
 import { type ConfigEntry, describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import {
   ConfigSource,
@@ -80,7 +81,7 @@ function entriesOf(
 
 function brokerEntry(name: BrokerOptionName, configuration: DynamicConfiguration): ConfigEntry {
   const { type, doc, updateMode } = brokerOptions[name]
-  const synonyms = configuration.synonyms(name)
+  const synonyms = [name, ...weakerOptions(name)].flatMap((each) => configuration.synonyms(each))
   return {
     name,
     value: configuration.text(name),

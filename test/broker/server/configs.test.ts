@@ -123,6 +123,14 @@ describe('configs', () => {
       configSource: 3,
       readOnly: false,
     })
+    expect(await shown(brokerType, '1', 'log.retention.ms')).toMatchObject({
+      value: null,
+      configSource: 4,
+      synonyms: [
+        { name: 'log.retention.minutes', value: '3', source: 4 },
+        { name: 'log.retention.hours', value: '168', source: 5 },
+      ],
+    })
     expect(await shown(brokerType, '1', 'node.id')).toMatchObject({ value: '1', readOnly: true })
     expect((await describeAll(brokerType, '')).configs).toMatchObject([
       { name: 'message.max.bytes', value: '2000', configSource: 3 },
