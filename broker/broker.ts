@@ -137,7 +137,7 @@ async function start(
   undo.push(() => server.drain())
   for (const listener of options.listeners) await server.listen(listener)
   if (options.metrics) {
-    const hide = exposeTraffic(options.metrics, traffic, () => server.connectionCount)
+    const hide = exposeTraffic(options.metrics, traffic, () => server.clientFigures)
     undo.push(async () => hide())
   }
   let closing: Promise<void> | undefined

@@ -72,6 +72,28 @@ export const brokerOptions = {
   'max.connections': dynamic(
     integer(int32Max, 0, int32Max, 'Connections served at the same time.'),
   ),
+  'max.connections.per.ip': integer(
+    int32Max,
+    0,
+    int32Max,
+    'Connections served at the same time from one address.',
+  ),
+  'max.connections.per.ip.overrides': string(
+    '',
+    'Other limits for single addresses: address:number, separated by commas.',
+  ),
+  'queued.max.request.bytes': integer(
+    134_217_728,
+    -1,
+    int64Max,
+    'Unanswered request bytes of all connections, half-received ones included, above which clients are read one at a time; -1 without limit.',
+  ),
+  'queued.max.response.bytes': integer(
+    134_217_728,
+    -1,
+    int64Max,
+    'Bytes of answers of all connections that clients have not taken; above it fetches wait. -1 without limit.',
+  ),
   'connections.max.idle.ms': integer(600_000, 1, int64Max, 'Idle time that ends a connection.'),
   'max.incremental.fetch.session.cache.slots': integer(
     1_000,

@@ -3,6 +3,9 @@
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
 import { ClientConnection } from './clientConnection.ts'
+import { ConnectionLimits } from './connectionLimits.ts'
+import { MemoryBudget } from './memoryBudget.ts'
+import type { ClientFigures } from './overview.ts'
 import type { BrokerParts } from './requestContext.ts'
 
 export interface BrokerListener {
@@ -23,14 +26,25 @@ export class BrokerServer {
   readonly #broker: BrokerParts
   readonly #listeners: OpenListener[] = []
   readonly #connections = new Set<ClientConnection>()
+  readonly #limits: ConnectionLimits
+  readonly #requestBudget: MemoryBudget
+  readonly #answerBudget: MemoryBudget
   #onEmpty: (() => void) | undefined
 
   constructor(broker: BrokerParts) {
+    const { config } = broker
     this.#broker = broker
+    this.#limits = new ConnectionLimits(broker)
+    this.#requestBudget = new MemoryBudget(limitOf(config['queued.max.request.bytes']))
+    this.#answerBudget = new MemoryBudget(limitOf(config['queued.max.response.bytes']))
   }
 
-  get connectionCount(): number {
-    return this.#connections.size
+  get clientFigures(): ClientFigures {
+    return {
+      connections: this.#connections.size,
+      requestBytes: this.#requestBudget.usedBytes,
+      responseBytes: this.#answerBudget.usedBytes,
+    }
   }
 
   get listeners(): { name: string; address: Address }[] {
@@ -69,16 +83,18 @@ export class BrokerServer {
   }
 
   #accept(connection: Connection, advertised: Address): void {
-    if (this.#connections.size >= this.#broker.config['max.connections']) {
-      const client = connection.remoteAddress
-      this.#broker.logger.warn({ client }, 'a client is refused: max.connections are open')
+    const { remoteAddress } = connection
+    if (!this.#limits.admit(remoteAddress)) {
       connection.destroy()
       return
     }
     const client = new ClientConnection(connection, {
       broker: this.#broker,
       advertised,
+      requestBudget: this.#requestBudget,
+      answerBudget: this.#answerBudget,
       onClosed: () => {
+        this.#limits.left(remoteAddress)
         this.#connections.delete(client)
         if (this.#connections.size === 0) this.#onEmpty?.()
       },
@@ -86,4 +102,8 @@ export class BrokerServer {
     this.#connections.add(client)
     client.start()
   }
+}
+
+function limitOf(bytes: number): number {
+  return bytes === -1 ? Infinity : bytes
 }

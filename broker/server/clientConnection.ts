@@ -1,13 +1,16 @@
 // One client. Requests are answered in the order in which they came, and handled one at a time, as
 // Kafka does it; only Produce requests behind one another overlap, so that many share one sync. It
-// holds bounded memory: a client that sends without reading, or reads without end, is not read.
+// holds bounded memory, by itself and together with all others: a client that sends without reading,
+// or sends more than there is room for, is not read; one that stops half way is sent away.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { FrameSplitter } from '../../protocol/kafka/frame.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Connection, ConnectionHandler } from '../../protocol/runtime/network.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { AnswerMemory } from './answerMemory.ts'
 import { type Answer, dispatch, isProduce } from './dispatch.ts'
+import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { BrokerParts, ConnectionContext } from './requestContext.ts'
 
 /** Produce requests of one connection in the log at the same time. */
@@ -15,6 +18,9 @@ const maxOverlapping = 64
 
 /** What a frame costs besides its bytes; so that a flood of tiny ones is bounded as well. */
 const frameOverheadBytes = 1024
+
+/** A client that stops in the middle of a request, or of an answer when memory is scarce. */
+const stalledMs = 30_000
 
 /** A request under way: its place in the order of answers. */
 interface Slot {
@@ -26,6 +32,8 @@ interface Slot {
 export interface ConnectionOptions {
   readonly broker: BrokerParts
   readonly advertised: ConnectionContext['advertised']
+  readonly requestBudget: MemoryBudget
+  readonly answerBudget: MemoryBudget
   readonly onClosed: () => void
 }
 
@@ -39,14 +47,24 @@ export class ClientConnection implements ConnectionHandler {
   readonly #abort = new AbortController()
   readonly #frames: Buffer[] = []
   readonly #slots: Slot[] = []
+  readonly #answerMemory: AnswerMemory
   /** Bytes of frames not answered yet, whether waiting or under way. */
   #outstandingBytes = 0
+  /** What the budget for requests knows of this connection. */
+  #countedBytes = 0
+  /** A place in the line for that budget, or the turn to overdraw it. */
+  #room: RoomRequest | undefined
+  #waitsForRoom = false
   #onlyProduces = true
   #paused = false
   #sendBlocked = false
   #draining = false
   #closed = false
   #lastActivityMs: number
+  /** When the client last sent something, or could first do so again. */
+  #lastReceivedMs: number
+  /** When the client last took something of its answers. */
+  #lastTakenMs: number
   #idleTimer: Timer | undefined
 
   constructor(connection: Connection, options: ConnectionOptions) {
@@ -56,11 +74,15 @@ export class ClientConnection implements ConnectionHandler {
     this.#clock = broker.clock
     this.#logger = broker.logger
     this.#splitter = new FrameSplitter(broker.config['socket.request.max.bytes'])
+    this.#answerMemory = new AnswerMemory(options.answerBudget)
     this.#lastActivityMs = broker.clock.monotonicMs()
+    this.#lastReceivedMs = this.#lastActivityMs
+    this.#lastTakenMs = this.#lastActivityMs
     this.#context = {
       broker,
       advertised: options.advertised,
       clientHost: `/${connection.remoteAddress.replace(/:\d+$/, '')}`,
+      answerMemory: this.#answerMemory,
       stopWaiting: this.#abort.signal,
       disconnect: (reason) => this.#disconnect(reason),
     }
@@ -74,7 +96,7 @@ export class ClientConnection implements ConnectionHandler {
   /** Answers what is under way, takes nothing new, then ends. */
   drain(): void {
     this.#draining = true
-    this.#frames.length = 0
+    this.#forgetFrames()
     this.#abort.abort()
     this.#endWhenDrained()
   }
@@ -87,6 +109,8 @@ export class ClientConnection implements ConnectionHandler {
   onData(chunk: Buffer): void {
     if (this.#draining || this.#closed) return
     this.#lastActivityMs = this.#clock.monotonicMs()
+    this.#lastReceivedMs = this.#lastActivityMs
+    const framesBefore = this.#frames.length
     try {
       for (const frame of this.#splitter.push(chunk)) {
         this.#frames.push(frame)
@@ -96,7 +120,10 @@ export class ClientConnection implements ConnectionHandler {
       this.#fail(error)
       return
     }
+    this.#count()
+    if (this.#frames.length > framesBefore) this.#leaveRoom()
     this.#advance()
+    this.#waitForRoom()
   }
 
   onDrain(): void {
@@ -107,7 +134,9 @@ export class ClientConnection implements ConnectionHandler {
   onClose(cause?: Error): void {
     if (this.#closed) return
     this.#closed = true
-    this.#frames.length = 0
+    for (const slot of this.#slots) if (slot.done) this.#outstandingBytes -= slot.frameBytes
+    this.#forgetFrames()
+    this.#answerMemory.close()
     this.#idleTimer?.cancel()
     this.#abort.abort()
     if (cause) {
@@ -129,6 +158,7 @@ export class ClientConnection implements ConnectionHandler {
 
   #mayStart(frame: Buffer): boolean {
     if (this.#sendBlocked) return false
+    if (this.#answerMemory.unsentBytes > 0 && this.#options.answerBudget.isExceeded) return false
     if (this.#slots.length === 0) return true
     return this.#onlyProduces && isProduce(frame) && this.#slots.length < maxOverlapping
   }
@@ -145,6 +175,7 @@ export class ClientConnection implements ConnectionHandler {
       outcome = dispatch(frame, this.#context)
     } catch (error) {
       this.#fail(error)
+      this.#finish(slot, undefined)
       return
     }
     if (!(outcome instanceof Promise)) {
@@ -156,33 +187,102 @@ export class ClientConnection implements ConnectionHandler {
         this.#finish(slot, answer)
         this.#advance()
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        this.#fail(error)
+        this.#finish(slot, undefined)
+      },
     )
   }
 
   /** Sends every answer whose turn has come. */
   #finish(slot: Slot, answer: Answer): void {
+    if (this.#closed) {
+      this.#outstandingBytes -= slot.frameBytes
+      this.#count()
+      return
+    }
     slot.done = true
     slot.answer = answer
     while (this.#slots[0]?.done) {
       const first = this.#slots.shift()!
       this.#outstandingBytes -= first.frameBytes
-      if (first.answer && !this.#closed && !this.#connection.write(first.answer)) {
-        this.#sendBlocked = true
-      }
+      if (first.answer) this.#send(first.answer)
     }
+    this.#count()
     this.#lastActivityMs = this.#clock.monotonicMs()
     this.#endWhenDrained()
   }
 
+  #send(answer: readonly Uint8Array[]): void {
+    if (this.#answerMemory.unsentBytes === 0) this.#lastTakenMs = this.#clock.monotonicMs()
+    const bytes = answer.reduce((sum, chunk) => sum + chunk.length, 0)
+    const release = this.#answerMemory.sent(bytes)
+    const below = this.#connection.write(answer, () => {
+      release()
+      this.#lastTakenMs = this.#clock.monotonicMs()
+      this.#lastActivityMs = this.#lastTakenMs
+      if (this.#frames.length > 0) this.#advance()
+    })
+    if (!below) this.#sendBlocked = true
+  }
+
+  /** Tells the budget for requests what this connection holds now. */
+  #count(): void {
+    const bytes = this.#outstandingBytes + this.#splitter.heldBytes
+    const before = this.#countedBytes
+    this.#countedBytes = bytes
+    if (bytes > before) this.#options.requestBudget.take(bytes - before)
+    else if (bytes < before) this.#options.requestBudget.release(before - bytes)
+  }
+
+  /** Reads no more while all connections together hold too much. */
+  #waitForRoom(): void {
+    const { requestBudget } = this.#options
+    if (this.#closed || this.#room || !requestBudget.isExceeded) return
+    const room: RoomRequest = {
+      neededBytes: 1,
+      mayOverdraw: this.#splitter.pendingBytes > 0,
+      go: (overdraws) => {
+        this.#waitsForRoom = false
+        if (!overdraws) this.#room = undefined
+        this.#regulate()
+      },
+    }
+    this.#room = room
+    this.#waitsForRoom = true
+    requestBudget.wait(room)
+    this.#regulate()
+  }
+
+  #leaveRoom(): void {
+    if (!this.#room) return
+    const room = this.#room
+    this.#room = undefined
+    this.#waitsForRoom = false
+    this.#options.requestBudget.leave(room)
+  }
+
+  #forgetFrames(): void {
+    for (const frame of this.#frames.splice(0)) {
+      this.#outstandingBytes -= frame.length + frameOverheadBytes
+    }
+    this.#splitter.clear()
+    this.#count()
+    this.#leaveRoom()
+  }
+
   /** Stops reading above the limit, and goes on at half of it. */
   #regulate(): void {
+    if (this.#closed) return
     const limit = this.#options.broker.config['socket.outstanding.max.bytes']
-    if (!this.#paused && this.#outstandingBytes > limit) {
-      this.#paused = true
+    const isFull = this.#outstandingBytes > (this.#paused ? limit / 2 : limit)
+    const mustPause = isFull || this.#waitsForRoom
+    if (mustPause === this.#paused) return
+    this.#paused = mustPause
+    if (mustPause) {
       this.#connection.pause()
-    } else if (this.#paused && this.#outstandingBytes <= limit / 2) {
-      this.#paused = false
+    } else {
+      this.#lastReceivedMs = this.#clock.monotonicMs()
       this.#connection.resume()
     }
   }
@@ -209,19 +309,39 @@ export class ClientConnection implements ConnectionHandler {
     this.destroy()
   }
 
-  /** One timer that looks again when the connection could be idle at the earliest. */
+  /** One timer that looks again when there could be a reason to close at the earliest. */
   #watchIdleness(limitMs: number): void {
-    const idleMs = this.#clock.monotonicMs() - this.#lastActivityMs
-    const inUse = this.#slots.length > 0
-    if (!inUse && idleMs >= limitMs) {
-      this.#logger.debug({ client: this.#connection.remoteAddress }, 'an idle connection is closed')
+    const reason = this.#stallReason() ?? this.#idleReason(limitMs)
+    if (reason !== undefined) {
+      const client = this.#connection.remoteAddress
+      this.#logger.info({ client, reason }, 'a quiet connection is closed')
       this.destroy()
       return
     }
-    const waitMs = inUse ? limitMs : limitMs - idleMs
-    // Timers cannot be set for longer than this; looking too early does no harm.
-    this.#idleTimer = this.#clock.setTimer(Math.min(waitMs, 2 ** 31 - 1), () =>
+    this.#idleTimer = this.#clock.setTimer(Math.min(limitMs, stalledMs), () =>
       this.#watchIdleness(limitMs),
     )
+  }
+
+  #idleReason(limitMs: number): string | undefined {
+    if (this.#slots.length > 0 || this.#sinceMs(this.#lastActivityMs) < limitMs) return undefined
+    return 'connections.max.idle.ms are over'
+  }
+
+  /** Half a request that does not go on, or an answer that is not read while others need its room. */
+  #stallReason(): string | undefined {
+    const isHalfWay = this.#splitter.pendingBytes > 0 && !this.#paused
+    if (isHalfWay && this.#sinceMs(this.#lastReceivedMs) >= stalledMs) {
+      return 'a request stopped half way'
+    }
+    const { unsentBytes, isScarce } = this.#answerMemory
+    if (unsentBytes > 0 && isScarce && this.#sinceMs(this.#lastTakenMs) >= stalledMs) {
+      return 'an answer is not read, and memory is scarce'
+    }
+    return undefined
+  }
+
+  #sinceMs(pastMs: number): number {
+    return this.#clock.monotonicMs() - pastMs
   }
 }

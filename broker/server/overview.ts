@@ -61,11 +61,18 @@ function describePartition(
   }
 }
 
-/** Keeps gauges up to date with the traffic of each topic; returns what takes them away again. */
+/** What the clients of a broker take of it now. */
+export interface ClientFigures {
+  readonly connections: number
+  readonly requestBytes: number
+  readonly responseBytes: number
+}
+
+/** Keeps gauges up to date with the traffic of each topic and of clients; returns what takes them away again. */
 export function exposeTraffic(
   metrics: Metrics,
   traffic: TrafficByTopic,
-  connectionCount: () => number,
+  clients: () => ClientFigures,
 ): () => void {
   const bytesIn = metrics.gauge({
     name: 'millrace_broker_topic_in_bytes',
@@ -86,8 +93,19 @@ export function exposeTraffic(
     name: 'millrace_broker_connections',
     help: 'Open client connections.',
   })
+  const requestBytes = metrics.gauge({
+    name: 'millrace_broker_queued_request_bytes',
+    help: 'Bytes of requests that are not answered, half-received ones included.',
+  })
+  const responseBytes = metrics.gauge({
+    name: 'millrace_broker_queued_response_bytes',
+    help: 'Bytes read for answers or of answers that clients have not taken.',
+  })
   return metrics.onExpose(() => {
-    connections.set(connectionCount())
+    const figures = clients()
+    connections.set(figures.connections)
+    requestBytes.set(figures.requestBytes)
+    responseBytes.set(figures.responseBytes)
     for (const [topic, totals] of traffic.all()) {
       bytesIn.labels(topic).set(totals.bytesIn)
       bytesOut.labels(topic).set(totals.bytesOut)

@@ -72,8 +72,11 @@ export async function readEnough(
   const wait = new FetchWait(logs, context.broker.clock, request.maxWaitMs, context.stopWaiting)
   try {
     while (true) {
-      const round = await readRound(request, targets, maxBytes, context)
-      const enough = round.bytes >= request.minBytes || round.isUrgent || logs.length === 0
+      const mayRead = await context.answerMemory.reserve(maxBytes)
+      const round = await readRound(request, targets, mayRead, context)
+      context.answerMemory.keep(round.bytes)
+      const minBytes = Math.min(request.minBytes, mayRead)
+      const enough = round.bytes >= minBytes || round.isUrgent || logs.length === 0
       if (enough || !(await wait.forAppend())) return round.responses
     }
   } finally {

@@ -9,6 +9,7 @@ import type { ProducerIds } from '../controller/producerIds.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { GroupService } from '../groups/groupService.ts'
 import type { TransactionService } from '../transactions/transactionService.ts'
+import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
@@ -38,6 +39,8 @@ export interface ConnectionContext {
   readonly clientHost: string
   /** What this client is told to connect to: the address that its own listener advertises. */
   readonly advertised: Address
+  /** What is read for an answer is reserved here first. */
+  readonly answerMemory: AnswerMemory
   /** Aborted when nobody reads the answer any more, or the broker stops: long polls end. */
   readonly stopWaiting: AbortSignal
   /** Closes the connection because of a request that gets no answer. */

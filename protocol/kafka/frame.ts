@@ -119,15 +119,23 @@ function finishFrame(message: MessageCodec<unknown>, body: unknown, version: num
   return writer.takeChunks()
 }
 
+/** A part of a frame that is smaller than this is copied; a larger one is kept as it came. */
+const gatheredBelowBytes = 4 * 1024
+const gatheredBlockBytes = 16 * 1024
+
 /**
  * Cuts a stream of chunks into frames. A frame that lies within one chunk is a view of it; one that
  * spans several is put together once, when its last byte is there, so that the work is linear and
- * memory is held only for bytes that have really come.
+ * memory is held only for bytes that have really come: small chunks are gathered, since a sender of
+ * single bytes would have each of them kept as an object, or keep a whole block of memory alive.
  */
 export class FrameSplitter {
   readonly #maxFrameBytes: number
   #pending: Buffer[] = []
   #pendingBytes = 0
+  #heldBytes = 0
+  /** The block that the last pending part is the beginning of, when that was gathered. */
+  #gathered: { readonly block: Buffer; used: number } | undefined
   /** Length of the frame under way, its prefix included; 0 while the prefix is incomplete. */
   #frameBytes = 0
 
@@ -135,9 +143,14 @@ export class FrameSplitter {
     this.#maxFrameBytes = maxFrameBytes
   }
 
-  /** Bytes held for a frame that is not complete. */
+  /** Bytes that have come of a frame that is not complete. */
   get pendingBytes(): number {
     return this.#pendingBytes
+  }
+
+  /** Memory that they take. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   /**
@@ -159,6 +172,15 @@ export class FrameSplitter {
     return frames
   }
 
+  /** Lets go of a frame that is not complete; the stream cannot be read on in the middle of it. */
+  clear(): void {
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#heldBytes = 0
+    this.#gathered = undefined
+    this.#frameBytes = 0
+  }
+
   /** The frame's length with its prefix, or 0 when not all four bytes of that are there. */
   #readLength(chunk: Buffer, from: number): number {
     const missing = 4 - this.#pendingBytes
@@ -176,8 +198,30 @@ export class FrameSplitter {
   }
 
   #keep(part: Buffer): void {
-    this.#pending.push(part)
     this.#pendingBytes += part.length
+    if (part.length >= gatheredBelowBytes) {
+      this.#pending.push(part)
+      this.#heldBytes += part.length
+      this.#gathered = undefined
+    } else {
+      this.#gather(part)
+    }
+  }
+
+  /** Copies the part behind the small ones before it; what it does not fit into is left as it is. */
+  #gather(part: Buffer): void {
+    const last = this.#gathered
+    if (last && last.used + part.length <= last.block.length) {
+      part.copy(last.block, last.used)
+      last.used += part.length
+      this.#pending[this.#pending.length - 1] = last.block.subarray(0, last.used)
+      return
+    }
+    const block = Buffer.allocUnsafeSlow(Math.max(part.length, last ? gatheredBlockBytes : 64))
+    part.copy(block)
+    this.#gathered = { block, used: part.length }
+    this.#heldBytes += block.length
+    this.#pending.push(block.subarray(0, part.length))
   }
 
   #complete(last: Buffer): Buffer {
@@ -186,9 +230,7 @@ export class FrameSplitter {
       return last.subarray(4)
     }
     const frame = Buffer.concat([...this.#pending, last], this.#frameBytes)
-    this.#pending = []
-    this.#pendingBytes = 0
-    this.#frameBytes = 0
+    this.clear()
     return frame.subarray(4)
   }
 }

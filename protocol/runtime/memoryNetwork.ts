@@ -11,6 +11,7 @@ import {
   NetworkError,
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
+import { WriteReceipts } from './writeReceipts.ts'
 
 export interface MemoryNetworkOptions {
   /** Past this many undelivered bytes `write` returns false. */
@@ -96,6 +97,7 @@ class MemoryConnection implements Connection {
   #cause: Error | undefined
   #wantsDrain = false
   #scheduled = false
+  readonly #receipts = new WriteReceipts()
 
   constructor(remoteAddress: string, highWaterBytes: number, schedule: (run: () => void) => void) {
     this.remoteAddress = remoteAddress
@@ -113,14 +115,20 @@ class MemoryConnection implements Connection {
     this.#wake()
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#closed || this.#ended) return false
+  write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
+    if (this.#closed || this.#ended) {
+      if (taken) queueMicrotask(taken)
+      return false
+    }
     const peer = this.#peer
+    let bytes = 0
     for (const chunk of chunks) {
       if (chunk.length === 0) continue
       peer.#inbox.push(chunk)
-      peer.#inboxBytes += chunk.length
+      bytes += chunk.length
     }
+    peer.#inboxBytes += bytes
+    this.#receipts.wrote(bytes, taken)
     peer.#wake()
     const below = peer.#inboxBytes <= this.#highWaterBytes
     if (!below) this.#wantsDrain = true
@@ -160,6 +168,7 @@ class MemoryConnection implements Connection {
     this.#cause = cause
     this.#inbox = []
     this.#inboxBytes = 0
+    this.#receipts.dropped()
     this.#wake()
   }
 
@@ -190,6 +199,7 @@ class MemoryConnection implements Connection {
       const chunk = inbox[taken++]!
       bytes += chunk.length
       this.#inboxBytes -= chunk.length
+      this.#peer.#receipts.took(chunk.length)
       handler.onData(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     }
     if (!this.#closed) inbox.splice(0, taken)

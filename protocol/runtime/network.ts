@@ -22,9 +22,10 @@ export interface Connection {
   start(handler: ConnectionHandler): void
   /**
    * Queues the chunks, which must not change afterwards. False: more than `highWaterBytes` wait to
-   * be sent, so the writer should hold back until `onDrain`.
+   * be sent, so the writer should hold back until `onDrain`. `taken` is called once, later, when the
+   * other side or the operating system has the last byte of them, or when they were dropped.
    */
-  write(chunks: readonly Uint8Array[]): boolean
+  write(chunks: readonly Uint8Array[], taken?: () => void): boolean
   /** Bytes accepted by `write` and not yet handed to the other side or the operating system. */
   readonly bufferedBytes: number
   /** Stops `onData` (and so, in time, the other side's writes) until `resume`. */

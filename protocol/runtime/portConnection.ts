@@ -4,6 +4,7 @@
 
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { type Connection, type ConnectionHandler, NetworkError } from './network.ts'
+import { WriteReceipts } from './writeReceipts.ts'
 
 export type PortMessage =
   | { readonly kind: 'data'; readonly id: number; readonly bytes: Uint8Array }
@@ -31,6 +32,7 @@ export class PortConnection implements Connection {
   #handler: ConnectionHandler | undefined
   #outbox: Uint8Array[] = []
   #outboxBytes = 0
+  readonly #receipts = new WriteReceipts()
   #unackedBytes = 0
   #wantsDrain = false
   #ended = false
@@ -64,13 +66,19 @@ export class PortConnection implements Connection {
     })
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#closed || this.#ended) return false
+  write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
+    if (this.#closed || this.#ended) {
+      if (taken) queueMicrotask(taken)
+      return false
+    }
+    let bytes = 0
     for (const chunk of chunks) {
       if (chunk.length === 0) continue
       this.#outbox.push(chunk)
-      this.#outboxBytes += chunk.length
+      bytes += chunk.length
     }
+    this.#outboxBytes += bytes
+    this.#receipts.wrote(bytes, taken)
     this.#send()
     const below = this.bufferedBytes <= windowBytes
     if (!below) this.#wantsDrain = true
@@ -165,6 +173,7 @@ export class PortConnection implements Connection {
 
   #credited(bytes: number): void {
     this.#unackedBytes -= bytes
+    this.#receipts.took(bytes)
     this.#send()
     this.#closeWhenDone()
     if (this.#wantsDrain && this.bufferedBytes <= windowBytes) {
@@ -208,6 +217,7 @@ export class PortConnection implements Connection {
     this.#inbox = []
     this.#outbox = []
     this.#outboxBytes = 0
+    this.#receipts.dropped()
     this.#forget(this.#id)
     if (this.#handler !== undefined) queueMicrotask(() => this.#announceClose())
   }

@@ -55,12 +55,17 @@ class TcpConnection implements Connection {
     if (!this.#socket.destroyed) this.#handler?.onData(chunk)
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
     const socket = this.#socket
-    if (socket.destroyed || socket.writableEnded) return false
+    if (socket.destroyed || socket.writableEnded) {
+      if (taken) queueMicrotask(taken)
+      return false
+    }
     // Corked, the chunks of one message leave in one writev.
     socket.cork()
-    for (const chunk of chunks) socket.write(chunk)
+    const last = chunks.length - 1
+    // Also called, with an error, for what is dropped when the socket is destroyed.
+    for (const [at, chunk] of chunks.entries()) socket.write(chunk, at === last ? taken : undefined)
     socket.uncork()
     const below = socket.writableLength <= highWaterBytes
     if (!below) this.#wantsDrain = true

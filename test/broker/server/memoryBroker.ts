@@ -10,6 +10,7 @@ import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/sche
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
@@ -22,6 +23,7 @@ export class MemoryBroker {
   readonly disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
+  readonly metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
@@ -42,6 +44,7 @@ export class MemoryBroker {
     this.broker = await startBroker({
       runtime: { clock, disk, network, random: seededRandom(1) },
       logger,
+      metrics: this.metrics,
       config: brokerConfig({
         'log.dir': '/data',
         'group.initial.rebalance.delay.ms': 0,
@@ -59,6 +62,14 @@ export class MemoryBroker {
     for (const client of this.#clients.splice(0)) client.close()
     this.network = memoryNetwork()
     await this.start()
+  }
+
+  /** What a metric without labels stands at. */
+  async metric(name: string): Promise<number> {
+    const line = (await this.metrics.expose())
+      .split('\n')
+      .find((each) => each.startsWith(`${name} `))
+    return Number(line!.slice(name.length))
   }
 
   async client(): Promise<RawClient> {
@@ -121,6 +132,15 @@ export class RawClient {
   /** For requests that get no answer. */
   sendOnly<A extends Api>(api: A, version: number, body: RequestInput<A>): void {
     this.#write(api, version, body)
+  }
+
+  /** Reads nothing until `resume`. */
+  pause(): void {
+    this.#connection.pause()
+  }
+
+  resume(): void {
+    this.#connection.resume()
   }
 
   write(bytes: Buffer): void {

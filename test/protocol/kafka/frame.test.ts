@@ -216,5 +216,23 @@ describe('FrameSplitter', () => {
     const splitter = new FrameSplitter(1_000_000_000)
     splitter.push(Buffer.from('3b9aca00' + '00', 'hex'))
     expect(splitter.pendingBytes).toBe(5)
+    expect(splitter.heldBytes).toBeLessThan(100)
+  })
+
+  test('holds little more than what came, however small the pieces', () => {
+    const payload = Buffer.from(Array.from({ length: 50_000 }, (_, at) => at & 0xff))
+    const stream = framed([payload])
+    for (const sizes of [[1], [1, 7, 4000], [1, 4096], [5000, 3]]) {
+      const splitter = new FrameSplitter(100_000)
+      const found: Buffer[] = []
+      for (let at = 0, turn = 0; at < stream.length; turn++) {
+        const size = sizes[turn % sizes.length]!
+        found.push(...splitter.push(stream.subarray(at, at + size)))
+        at += size
+        expect(splitter.heldBytes).toBeLessThanOrEqual(5 * splitter.pendingBytes + 20_000)
+      }
+      expect(found).toEqual([payload])
+      expect(splitter.heldBytes).toBe(0)
+    }
   })
 })

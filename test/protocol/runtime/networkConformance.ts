@@ -61,6 +61,10 @@ class Recorder implements ConnectionHandler {
   }
 }
 
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setImmediate(resolve))
+}
+
 export function networkConformance(name: string, make: () => NetworkUnderTest): void {
   describe(`${name} is a Network`, () => {
     let network: NetworkUnderTest
@@ -94,6 +98,26 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       server.start(atServer)
       return { client, server, atClient, atServer }
     }
+
+    test('says when what was written has been taken, and when it was dropped', async () => {
+      const { client, server } = await pair()
+      const receiver = new Recorder()
+      const receipts: string[] = []
+      client.start(new Recorder())
+      client.write([Buffer.from('a'), Buffer.alloc(3_000_000)], () => receipts.push('first'))
+      client.write([Buffer.alloc(3_000_000)], () => receipts.push('second'))
+      expect(receipts).toEqual([])
+      server.start(receiver)
+      await receiver.until(() => receiver.bytes === 6_000_001)
+      await until(() => receipts.length === 2)
+      expect(receipts).toEqual(['first', 'second'])
+      server.pause()
+      client.write([Buffer.alloc(30_000_000)], () => receipts.push('dropped'))
+      client.destroy()
+      await until(() => receipts.length === 3)
+      client.write([Buffer.from('late')], () => receipts.push('late'))
+      await until(() => receipts.length === 4)
+    })
 
     test('bytes arrive in the order in which they were written, both ways', async () => {
       const { client, server, atClient, atServer } = await startedPair()

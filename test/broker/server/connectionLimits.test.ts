@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { brokerConfig } from '../../../broker/configuration.ts'
+import { ConnectionLimits } from '../../../broker/server/connectionLimits.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+
+function limitsOf(values: Parameters<typeof brokerConfig>[0]) {
+  const clock = new ManualClock()
+  const logger = new MemoryLogger()
+  return {
+    clock,
+    logger,
+    limits: new ConnectionLimits({ config: brokerConfig(values), clock, logger }),
+  }
+}
+
+describe('connection limits', () => {
+  it('hold for all together', () => {
+    const { limits } = limitsOf({ 'max.connections': 2 })
+    expect(['a:1', 'b:1', 'c:1'].map((client) => limits.admit(client))).toEqual([true, true, false])
+    limits.left('a:1')
+    expect(limits.admit('c:1')).toBe(true)
+  })
+
+  it('hold for an address, whichever way it is written, unless it has its own', () => {
+    const { limits } = limitsOf({
+      'max.connections.per.ip': 1,
+      'max.connections.per.ip.overrides': '10.0.0.9:2, [::1]:0',
+    })
+    expect(limits.admit('10.0.0.1:5000')).toBe(true)
+    expect(limits.admit('[::ffff:10.0.0.1]:5001')).toBe(false)
+    expect(limits.admit('10.0.0.2:5000')).toBe(true)
+    expect(limits.admit('10.0.0.9:1')).toBe(true)
+    expect(limits.admit('10.0.0.9:2')).toBe(true)
+    expect(limits.admit('10.0.0.9:3')).toBe(false)
+    expect(limits.admit('[::1]:1')).toBe(false)
+    limits.left('10.0.0.1:5000')
+    expect(limits.admit('[::ffff:10.0.0.1]:5001')).toBe(true)
+  })
+
+  it('says once in a while how many were refused', () => {
+    const { limits, logger, clock } = limitsOf({ 'max.connections': 0 })
+    for (let count = 0; count < 1000; count++) limits.admit('a:1')
+    expect(logger.lines).toMatchObject([{ fields: { limit: 'max.connections', refused: 1 } }])
+    clock.advance(10_000)
+    limits.admit('a:1')
+    expect(logger.lines.at(-1)).toMatchObject({ fields: { refused: 1000 } })
+  })
+
+  it.each(['10.0.0.1', '10.0.0.1:many', ':5'])('cannot be read from "%s"', (text) => {
+    expect(() => limitsOf({ 'max.connections.per.ip.overrides': text })).toThrow(/overrides/)
+  })
+})
