@@ -59,7 +59,9 @@ export class MemberRoster {
   /** Whether there is memory for what a member says when it joins (again). */
   canAfford(memberId: string, protocols: readonly MemberProtocol[]): boolean {
     const member = this.#members.get(memberId)
-    const more = protocolBytes(protocols) - (member ? protocolBytes(member.protocols) : 0)
+    const promisedBytes = this.#promised.has(memberId) ? memberOverheadBytes : 0
+    const takenBytes = member ? memberBytes(member) : promisedBytes
+    const more = memberOverheadBytes + protocolBytes(protocols) - takenBytes
     return this.#budget.hasRoomFor(more)
   }
 

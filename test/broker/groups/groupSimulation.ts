@@ -153,7 +153,7 @@ export class GroupSimulation {
   }
 
   /** The leader shares the partitions out among the members it was told of. */
-  sync(client: SimulatedClient): void {
+  sync(client: SimulatedClient, protocol: { type?: string; name?: string } = {}): void {
     const assignments = client.members.map((memberId, index) => ({
       memberId,
       assignment: Buffer.from(
@@ -166,8 +166,8 @@ export class GroupSimulation {
     this.coordinator.sync(this.nowMs, id, groupId, {
       ...identity(client),
       generationId: client.generationId,
-      protocolType: null,
-      protocolName: null,
+      protocolType: protocol.type ?? null,
+      protocolName: protocol.name ?? null,
       assignments: client.leads ? assignments : [],
     })
     this.perform()
@@ -180,10 +180,12 @@ export class GroupSimulation {
     return code
   }
 
-  leave(client: SimulatedClient): void {
-    const [code] = this.coordinator.leave(this.nowMs, groupId, [identity(client)])
-    this.answers.push(`${client.name} leave ${errorName(code!)}`)
-    this.restart(client)
+  leave(...clients: readonly SimulatedClient[]): void {
+    const codes = this.coordinator.leave(this.nowMs, groupId, clients.map(identity))
+    for (const [index, client] of clients.entries()) {
+      this.answers.push(`${client.name} leave ${errorName(codes[index]!)}`)
+      this.restart(client)
+    }
     this.perform()
   }
 
