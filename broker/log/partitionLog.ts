@@ -33,6 +33,7 @@ import { Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
 import type { AbortedTransactionEntry } from './transactionIndex.ts'
 import type { TransactionalProducer, VerificationGuard } from './transactionVerification.ts'
+import { Watermarks } from './watermarks.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -44,7 +45,7 @@ export class PartitionLog {
   readonly #cache: IndexCache
   readonly #space: DiskSpace | undefined
   readonly #saveRecoveryPoint: () => Promise<void>
-  readonly #listeners = new Set<() => void>()
+  readonly #watermarks = new Watermarks()
   readonly #held = new HeldAppends()
   readonly #durability: Durability
   #housekeeping: LogHousekeeping
@@ -58,10 +59,6 @@ export class PartitionLog {
   #segments!: LogSegments
   #tail!: LogTail
   #writer!: LogWriter
-  #stableEnd = 0
-  #stablePosition = 0
-  #highWatermark = 0
-  #followsStableEnd = true
   #offline: LogError | undefined
   /** Set while there was no room for what was to be written. */
   #full: LogError | undefined
@@ -96,7 +93,7 @@ export class PartitionLog {
     const log = new PartitionLog(options)
     await makePartitionDirectory(options.disk, options.directory)
     await log.#recover()
-    if (log.recoveryPoint < log.#stableEnd) await log.checkpoint()
+    if (log.recoveryPoint < log.#watermarks.stableEnd) await log.checkpoint()
     return log
   }
 
@@ -112,14 +109,12 @@ export class PartitionLog {
 
   /** Consumers read below this. It follows the durable end until `setHighWatermark` is called. */
   get highWatermark(): number {
-    return this.#highWatermark
+    return this.#watermarks.highWatermark
   }
 
   /** `read_committed` consumers read below this: every transaction there has ended for good. */
   get lastStableOffset(): number {
-    const unstable = this.#tail.producers.transactions.firstOffset
-    if (unstable === undefined || unstable >= this.#highWatermark) return this.#highWatermark
-    return Math.max(unstable, this.logStartOffset)
+    return Math.max(this.#watermarks.lastStableOffset, this.logStartOffset)
   }
 
   /** Bytes of all segments. */
@@ -221,14 +216,12 @@ export class PartitionLog {
    * a marker counts once it is below the watermark. Returns what takes the listener away again.
    */
   onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#watermarks.onAdvance(listener)
   }
 
   /** Replication decides from now on what consumers may read; the mark never goes back. */
   setHighWatermark(offset: number): void {
-    this.#followsStableEnd = false
-    this.#advanceHighWatermark(Math.min(offset, this.logEndOffset))
+    this.#watermarks.setHighWatermark(Math.min(offset, this.logEndOffset))
   }
 
   /** Goes on in a new segment, unless the active one is empty. */
@@ -330,17 +323,17 @@ export class PartitionLog {
       segments: this.#segments,
       logStartOffset: this.logStartOffset,
       logEndOffset: this.logEndOffset,
-      highWatermark: this.#highWatermark,
+      highWatermark: this.#watermarks.highWatermark,
       lastStableOffset: this.lastStableOffset,
-      stableEnd: this.#stableEnd,
-      stablePosition: this.#stablePosition,
+      stableEnd: this.#watermarks.stableEnd,
+      stablePosition: this.#watermarks.stablePosition,
     }
   }
 
   #logOfStart(): LogOfStart {
     return {
       segments: this.#segments,
-      highWatermark: this.#highWatermark,
+      highWatermark: this.#watermarks.highWatermark,
       config: this.#config,
       epochs: this.#tail.epochs,
       flush: () => this.flush(),
@@ -373,7 +366,7 @@ export class PartitionLog {
       return Promise.resolve(notAppended(decision.errorCode, decision.message, this.logStartOffset))
     }
     const isDuplicate = decision.kind === 'duplicate'
-    if (isDuplicate && decision.lastOffset < this.#stableEnd) {
+    if (isDuplicate && decision.lastOffset < this.#watermarks.stableEnd) {
       return Promise.resolve(this.#appendSuccess(decision))
     }
     return new Promise((resolve) => {
@@ -414,13 +407,6 @@ export class PartitionLog {
     return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  #advanceHighWatermark(offset: number): void {
-    if (offset <= this.#highWatermark) return
-    this.#highWatermark = offset
-    this.#tail.producers.transactions.settle(offset)
-    for (const listener of this.#listeners) listener()
-  }
-
   async #recover(): Promise<void> {
     const recovered = await recoverLog({
       disk: this.#disk,
@@ -446,9 +432,7 @@ export class PartitionLog {
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
     this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs)
     this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
-    // Only a truncation can have left it above the end.
-    this.#highWatermark = Math.min(this.#highWatermark, nextOffset)
-    producers.transactions.settle(this.#highWatermark)
+    this.#watermarks.begin(nextOffset, producers.transactions)
     this.#noteStable()
   }
 
@@ -462,7 +446,7 @@ export class PartitionLog {
       makeStable: async (chunks: readonly Buffer[]) => {
         const { active } = this.#segments
         try {
-          await this.#durability.makeStable(active, this.#stablePosition, chunks)
+          await this.#durability.makeStable(active, this.#watermarks.stablePosition, chunks)
         } catch (cause) {
           // Unlike a write, for lack of space too: what the disk has of it cannot be known.
           throw writeFailed(active.path, cause)
@@ -488,9 +472,7 @@ export class PartitionLog {
 
   #noteStable(): void {
     const { active } = this.#segments
-    this.#stableEnd = active.nextOffset
-    this.#stablePosition = active.sizeBytes
-    if (this.#followsStableEnd) this.#advanceHighWatermark(this.#stableEnd)
+    this.#watermarks.noteStable(active.nextOffset, active.sizeBytes)
   }
 
   async #startSegment({ baseOffset, snapshot }: Roll): Promise<void> {
@@ -546,8 +528,8 @@ export class PartitionLog {
     try {
       await this.#writer.stop()
       await this.#housekeeping.stop()
-      await this.#durability.beforeCut(outgrown.active.baseOffset, this.#stablePosition)
-      await outgrown.active.cutTo(this.#stablePosition)
+      await this.#durability.beforeCut(outgrown.active.baseOffset, this.#watermarks.stablePosition)
+      await outgrown.active.cutTo(this.#watermarks.stablePosition)
       this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
       await this.#recover()
     } catch (error) {
