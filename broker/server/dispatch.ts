@@ -29,6 +29,7 @@ import { describeClientQuotasHandler } from './handlers/describeClientQuotas.ts'
 import { describeClusterHandler } from './handlers/describeCluster.ts'
 import { describeConfigsHandler } from './handlers/describeConfigs.ts'
 import { describeGroupsHandler } from './handlers/describeGroups.ts'
+import { describeLogDirsHandler } from './handlers/describeLogDirs.ts'
 import { describeProducersHandler } from './handlers/describeProducers.ts'
 import { describeTopicPartitionsHandler } from './handlers/describeTopicPartitions.ts'
 import { describeTransactionsHandler } from './handlers/describeTransactions.ts'
@@ -85,6 +86,7 @@ const served: readonly Handler[] = [
   describeClusterHandler,
   offsetDeleteHandler,
   deleteRecordsHandler,
+  describeLogDirsHandler,
   saslHandshakeHandler,
   offsetForLeaderEpochHandler,
   describeAclsHandler,

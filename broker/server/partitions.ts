@@ -7,6 +7,7 @@ import type { PartitionLogs } from '../controller/controller.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
+import type { LogDirectoryDescription } from '../log/directoryDescription.ts'
 import { LogError } from '../log/logError.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
@@ -48,6 +49,10 @@ export class Partitions implements PartitionLogs {
     const known = this.log(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
     return known || !isLazy ? known : await this.open(topic, partition)
+  }
+
+  directories(): Promise<LogDirectoryDescription[]> {
+    return this.#manager.describeDirectories()
   }
 
   /** Makes one log unless it is there. */

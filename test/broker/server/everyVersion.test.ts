@@ -117,6 +117,7 @@ const requests: Record<string, (version: number) => object> = {
     topics: [{ name: 't', partitions: [{ partitionIndex: 0, offset: 0 }] }],
     timeoutMs: 1000,
   }),
+  DescribeLogDirs: () => ({ topics: null }),
   SaslHandshake: () => ({ mechanism: 'PLAIN' }),
   SaslAuthenticate: () => ({ authBytes: Buffer.from('token') }),
   OffsetForLeaderEpoch: () => ({

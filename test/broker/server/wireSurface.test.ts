@@ -10,6 +10,7 @@ import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
+import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
@@ -176,6 +177,25 @@ describe('the wire surface', () => {
     expect(await refused('compacted', 0)).toBe(ErrorCode.policyViolation)
     expect(await refused('t', 9)).toBe(ErrorCode.unknownTopicOrPartition)
     expect(await refused('nope', 0)).toBe(ErrorCode.unknownTopicOrPartition)
+  })
+
+  it('says what the data directory holds', async () => {
+    await append(batchOf('a'))
+    const held = async (topics: { topic: string; partitions: number[] }[] | null) => {
+      const [directory] = (await client.send(describeLogDirs, 4, { topics })).results
+      expect(directory).toMatchObject({ errorCode: 0, logDir: '/data' })
+      return directory!.topics.flatMap(({ name, partitions }) =>
+        partitions.map((each) => `${name}-${each.partitionIndex} ${each.partitionSize}`),
+      )
+    }
+    const size = batchOf('a').length
+    expect(await held(null)).toEqual([`t-0 ${size}`, 't-1 0', 't-2 0'])
+    const some = [
+      { topic: 't', partitions: [2, 9] },
+      { topic: 'nope', partitions: [0] },
+    ]
+    expect(await held(some)).toEqual(['t-2 0'])
+    expect(await held([])).toEqual([])
   })
 
   it('says where leader epochs end', async () => {

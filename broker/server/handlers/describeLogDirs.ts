@@ -1,0 +1,52 @@
+// Says what the data directories hold and have room for; of one that has failed only that it has.
+
+import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type {
+  LogDirectoryDescription,
+  PartitionDescription,
+} from '../../log/directoryDescription.ts'
+import { handler } from '../handler.ts'
+
+/** The partitions asked for, by topic; null asks for all. */
+type Wanted = ReadonlyMap<string, ReadonlySet<number>> | null
+
+export const describeLogDirsHandler = handler(describeLogDirs, async (request, { broker }) => {
+  const wanted = wantedOf(request)
+  const directories = await broker.partitions.directories()
+  return {
+    errorCode: ErrorCode.none,
+    results: directories.map((directory) => describe(directory, wanted)),
+  }
+})
+
+function wantedOf({ topics }: RequestOf<typeof describeLogDirs>): Wanted {
+  return topics && new Map(topics.map(({ topic, partitions }) => [topic, new Set(partitions)]))
+}
+
+function describe(directory: LogDirectoryDescription, wanted: Wanted) {
+  const { path, error, totalBytes, usableBytes } = directory
+  return {
+    errorCode: error ? ErrorCode.kafkaStorageError : ErrorCode.none,
+    logDir: path,
+    topics: error ? [] : byTopic(directory.partitions, wanted),
+    totalBytes,
+    usableBytes,
+  }
+}
+
+function byTopic(partitions: readonly PartitionDescription[], wanted: Wanted) {
+  const shown = partitions.filter(
+    ({ topic, partition }) => wanted === null || wanted.get(topic)?.has(partition),
+  )
+  return [...Map.groupBy(shown, ({ topic }) => topic)].map(([name, ofTopic]) => ({
+    name,
+    partitions: ofTopic.map(({ partition, sizeBytes, offsetLag }) => ({
+      partitionIndex: partition,
+      partitionSize: sizeBytes,
+      offsetLag,
+      isFutureKey: false,
+    })),
+  }))
+}
