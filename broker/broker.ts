@@ -98,7 +98,11 @@ async function start(
   const partitions = new Partitions(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
   const world = { runtime, config, logger, controller, partitions }
-  const groups = await openGroups({ ...world, newId: () => randomText(runtime.random) })
+  const groups = await openGroups({
+    ...world,
+    configuration,
+    newId: () => randomText(runtime.random),
+  })
   undo.push(() => groups.close())
   const transactions = await openTransactions({ ...world, producerIds, groups })
   undo.push(() => transactions.close())

@@ -133,6 +133,11 @@ export function list(
   }
 }
 
+/** The same option, which must say something. */
+export function nonEmpty(option: ConfigOption<string>): ConfigOption<string> {
+  return { ...option, parse: (text) => option.parse(text) || undefined }
+}
+
 /** The same option, changeable while the broker runs. */
 export function dynamic<Value>(option: ConfigOption<Value>): ConfigOption<Value> {
   return { ...option, updateMode: 'cluster-wide' }

@@ -11,6 +11,7 @@ import {
   integer,
   list,
   listElements,
+  nonEmpty,
   string,
 } from './configOption.ts'
 import { BrokerError } from './errors.ts'
@@ -156,6 +157,25 @@ export const brokerOptions = {
     1,
     int32Max,
     'The most that consumer.heartbeat.interval.ms of a group may be.',
+  ),
+  'group.consumer.max.size': integer(
+    int32Max,
+    1,
+    int32Max,
+    'The most members of one consumer group (KIP-848).',
+  ),
+  'group.consumer.assignors': nonEmpty(
+    list(
+      'uniform,range',
+      'uniform and range, or one of them',
+      (name) => name === 'uniform' || name === 'range',
+      'Who assigns partitions in consumer groups (KIP-848); the first where members do not choose.',
+    ),
+  ),
+  'group.consumer.migration.policy': choice(
+    ['bidirectional', 'upgrade', 'downgrade', 'disabled'],
+    'bidirectional',
+    'Whether groups change between the classic protocol and that of KIP-848 while members are in them.',
   ),
   'group.max.size': integer(int32Max, 1, int32Max, 'The most members of one group.'),
   'offset.metadata.max.bytes': integer(

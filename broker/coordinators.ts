@@ -3,9 +3,14 @@
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import { listElements } from './configOption.ts'
 import type { BrokerConfig } from './configuration.ts'
 import type { Controller } from './controller/controller.ts'
+import { type GroupConfigName, groupConfigValue } from './controller/groupConfiguration.ts'
 import type { ProducerIds } from './controller/producerIds.ts'
+import type { DynamicConfiguration } from './dynamicConfiguration.ts'
+import { isAssignorName } from './groups/consumer/assignor.ts'
+import type { ConsumerGroupLimits } from './groups/consumer/consumerGroup.ts'
 import { GroupService } from './groups/groupService.ts'
 import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
 import { CoordinatorTopic } from './log/coordinatorTopic.ts'
@@ -27,6 +32,12 @@ export interface CoordinatorWorld {
   readonly partitions: Partitions
 }
 
+export interface GroupWorld extends CoordinatorWorld {
+  readonly configuration: DynamicConfiguration
+  /** A unique text. */
+  readonly newId: () => string
+}
+
 /** Any client can join any number of groups and say what it likes: this much is kept of it all. */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
@@ -34,10 +45,7 @@ const maxGroups = 100_000
 /** Any client can make up transactional ids; each costs about half a kilobyte, more with partitions. */
 const maxTransactionalIds = 200_000
 
-/** `newId`: a unique text. */
-export async function openGroups(
-  world: CoordinatorWorld & { readonly newId: () => string },
-): Promise<GroupService> {
+export async function openGroups(world: GroupWorld): Promise<GroupService> {
   const { runtime, config, logger } = world
   const topic = coordinatorTopic(world, {
     name: offsetsTopicName,
@@ -58,10 +66,31 @@ export async function openGroups(
       offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
       maxMemberBytes: maxGroupMemberBytes,
       maxGroups,
+      consumer: consumerGroupLimits(world),
     },
+    catalog: world.controller.state,
     offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
     newMemberId: (prefix) => `${prefix}-${world.newId()}`,
   })
+}
+
+function consumerGroupLimits({
+  config,
+  controller,
+  configuration,
+}: GroupWorld): ConsumerGroupLimits {
+  const policy = config['group.consumer.migration.policy']
+  const value = (name: GroupConfigName) => (groupId: string) =>
+    groupConfigValue(name, controller.state.groupConfigs(groupId), configuration.current)
+  return {
+    maxSize: config['group.consumer.max.size'],
+    classicMaxSize: config['group.max.size'],
+    assignors: listElements(config['group.consumer.assignors']).filter(isAssignorName),
+    canUpgrade: policy === 'upgrade' || policy === 'bidirectional',
+    canDowngrade: policy === 'downgrade' || policy === 'bidirectional',
+    sessionTimeoutMs: value('consumer.session.timeout.ms'),
+    heartbeatIntervalMs: value('consumer.heartbeat.interval.ms'),
+  }
 }
 
 export async function openTransactions(

@@ -59,6 +59,7 @@ export interface MetadataSnapshot {
 export class MetadataState {
   #clusterId: string | undefined
   #nextProducerId = 0
+  #topicsVersion = 0
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<string, Topic>()
   readonly #nameByCollisionKey = new Map<string, string>()
@@ -87,6 +88,11 @@ export class MetadataState {
 
   get nextProducerId(): number {
     return this.#nextProducerId
+  }
+
+  /** Another number as soon as a topic has come, changed or gone; not the same after a restart. */
+  get topicsVersion(): number {
+    return this.#topicsVersion
   }
 
   topic(name: string): Topic | undefined {
@@ -153,6 +159,7 @@ export class MetadataState {
         this.#byId.delete(topic.id)
         this.#nameByCollisionKey.delete(collisionKey(topic.name))
         this.#deleting.set(topic.id, topic)
+        this.#topicsVersion++
         return
       }
       case 'forgetTopic':
@@ -192,6 +199,7 @@ export class MetadataState {
   }
 
   #put(topic: Topic): void {
+    this.#topicsVersion++
     this.#byName.set(topic.name, topic)
     this.#byId.set(topic.id, topic)
     this.#nameByCollisionKey.set(collisionKey(topic.name), topic.name)

@@ -12,7 +12,7 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../protocol/kafka/groups.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import { Generation } from './generation.ts'
-import type { Group, OffsetsUnused } from './group.ts'
+import type { Group, GroupLimits, OffsetsUnused } from './group.ts'
 import {
   type GroupMember,
   metadataFor,
@@ -32,11 +32,6 @@ import { subscribedTopics } from './subscribedTopics.ts'
 import { SyncRound } from './syncRound.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
-
-export interface GroupLimits {
-  readonly initialRebalanceDelayMs: number
-  readonly maxSize: number
-}
 
 /** A new member whose client has gone would otherwise hold up its group for ever. */
 const newMemberJoinTimeoutMs = 5 * 60_000
@@ -130,6 +125,11 @@ export class ClassicGroup implements Group {
   }
 
   // Joining
+
+  /** Asks everyone to join again: what they have been told need not hold any more. */
+  rejoin(nowMs: number): void {
+    this.#rebalance(nowMs)
+  }
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     const refusal = this.#admitJoin(request)
@@ -480,6 +480,7 @@ export class ClassicGroup implements Group {
     for (const member of this.#roster.all()) {
       this.#answers.refuse(member, errorCode)
     }
+    this.#roster.clear()
   }
 
   // Time

@@ -1,14 +1,20 @@
-// What the coordinator needs of a group, whichever protocol its members speak. Everything that is a
-// protocol's own (JoinGroup and SyncGroup, or ConsumerGroupHeartbeat) is not here: the coordinator
-// looks at `type` first. A group is a state machine: it changes only when it is called, and puts what
-// is to be done into the list of effects that it was made with.
+// What the coordinator needs of a group, whichever protocol its members speak. Members of the classic
+// protocol can be in groups of both kinds; ConsumerGroupHeartbeat is for the other kind alone. A group
+// is a state machine: it changes only when it is called, and puts what is to be done into the list of
+// effects that it was made with.
 //
 // Times are monotonic milliseconds.
 
 import type { GroupRecord } from './groupRecords.ts'
-import type { Committer, MemberIdentity } from './groupRequests.ts'
+import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
 
 export type GroupType = 'classic' | 'consumer'
+
+/** Of groups of the classic protocol. */
+export interface GroupLimits {
+  readonly initialRebalanceDelayMs: number
+  readonly maxSize: number
+}
 
 /**
  * Since when a group's offsets have not been needed: since a time (nobody is in the group any more),
@@ -30,6 +36,14 @@ export interface Group {
   readonly isEmpty: boolean
   /** Nothing has been written of it and nobody is expected: it may be forgotten without a trace. */
   readonly isUntouched: boolean
+
+  // Members of the classic protocol.
+
+  join(nowMs: number, requestId: number, request: JoinRequest): void
+  sync(nowMs: number, requestId: number, request: SyncRequest): void
+  heartbeat(nowMs: number, identity: MemberIdentity, generationId: number): number
+  /** An error code for each member. */
+  leave(nowMs: number, members: readonly MemberIdentity[]): number[]
 
   // Each of these is asked before something is done, and answers with a Kafka error code.
 

@@ -1,13 +1,16 @@
 // All groups of one coordinator, as a state machine: finds the group a request is for and the rules
 // that depend on the group being there, and says what to write and when to wake up. It never touches
-// a log, a clock or a timer; groupService.ts does what the effects say. Offsets have a coordinator of
-// their own, over the same groups.
+// a log, a clock or a timer; groupService.ts does what the effects say. Offsets, and the protocol of
+// KIP-848, have a coordinator of their own, over the same groups.
 //
 // Times are monotonic milliseconds.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
-import type { ClassicGroup } from './classicGroup.ts'
+import { ClassicGroup } from './classicGroup.ts'
+import { ConsumerCoordinator } from './consumer/consumerCoordinator.ts'
+import { ConsumerGroup } from './consumer/consumerGroup.ts'
+import type { TopicCatalog } from './consumer/topicCatalog.ts'
 import type { Group } from './group.ts'
 import { joinError, syncError } from './groupOutcome.ts'
 import { type CoordinatorEffect, GroupRegistry, type RegistryLimits } from './groupRegistry.ts'
@@ -22,12 +25,18 @@ export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
 
 export class GroupCoordinator {
   readonly offsets: OffsetCoordinator
+  readonly consumers: ConsumerCoordinator
   readonly #limits: CoordinatorLimits
   readonly #registry: GroupRegistry
 
-  constructor(limits: CoordinatorLimits, newMemberId: (prefix: string) => string) {
+  constructor(
+    limits: CoordinatorLimits,
+    newMemberId: (prefix: string) => string,
+    catalog: TopicCatalog,
+  ) {
     this.#limits = limits
-    this.#registry = new GroupRegistry(limits, newMemberId)
+    this.#registry = new GroupRegistry(limits, newMemberId, catalog)
+    this.consumers = new ConsumerCoordinator(this.#registry, limits.consumer, catalog)
     this.offsets = new OffsetCoordinator(this.#registry, limits)
   }
 
@@ -51,6 +60,7 @@ export class GroupCoordinator {
       return
     }
     const entry = this.#registry.findOrCreate(groupId)
+    this.consumers.makeClassicIfEmpty(entry)
     entry.group.join(nowMs, requestId, request)
     this.#registry.settle(entry)
   }
@@ -84,9 +94,11 @@ export class GroupCoordinator {
     identity: MemberIdentity,
     generationId: number,
   ): number {
-    // Only moves deadlines away: the timer that is set is early enough.
     const entry = this.#registry.find(groupId)
-    return entry ? entry.group.heartbeat(nowMs, identity, generationId) : unknownGroup(groupId)
+    if (!entry) return unknownGroup(groupId)
+    const errorCode = entry.group.heartbeat(nowMs, identity, generationId)
+    this.#registry.settle(entry)
+    return errorCode
   }
 
   /** An error code for each member. */
@@ -126,8 +138,14 @@ export class GroupCoordinator {
 
   // Administration
 
-  group(groupId: string): ClassicGroup | undefined {
-    return this.#registry.find(groupId)?.group
+  classicGroup(groupId: string): ClassicGroup | undefined {
+    const group = this.#registry.find(groupId)?.group
+    return group instanceof ClassicGroup ? group : undefined
+  }
+
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#registry.find(groupId)?.group
+    return group instanceof ConsumerGroup ? group : undefined
   }
 
   groups(): Group[] {

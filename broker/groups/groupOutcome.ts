@@ -1,6 +1,8 @@
 // What the group state machine asks its shell to do. Requests that may have to wait (JoinGroup,
 // SyncGroup, OffsetCommit) are known by a number; an outcome answers one of them, once.
 
+import type { HeartbeatOutcome } from './consumer/heartbeatRequest.ts'
+import type { Group } from './group.ts'
 import type { GroupRecord } from './groupRecords.ts'
 
 export interface JoinOutcome {
@@ -32,6 +34,13 @@ export interface SyncOutcome {
 export type GroupEffect =
   | { readonly type: 'joined'; readonly requestId: number; readonly outcome: JoinOutcome }
   | { readonly type: 'synced'; readonly requestId: number; readonly outcome: SyncOutcome }
+  | {
+      readonly type: 'heartbeatAnswered'
+      readonly requestId: number
+      readonly outcome: HeartbeatOutcome
+    }
+  /** The group goes on as one of another protocol. */
+  | { readonly type: 'replaced'; readonly group: Group }
   /** Append these to the group's partition, then say so: with 0 when they are durable. */
   | {
       readonly type: 'write'

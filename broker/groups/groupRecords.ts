@@ -1,5 +1,6 @@
 // What __consumer_offsets holds, in Kafka's own formats, so that Kafka's tools read it: a committed
-// offset, or a group with its members, each under a key; a null value removes what is under it.
+// offset, a classic group with its members, or part of a consumer group (those are made and read in
+// consumer/), each under a key; a null value removes what is under it.
 
 import {
   decodeGroupRecordKey,
@@ -7,6 +8,12 @@ import {
   groupMetadataValue,
   offsetCommitValue,
 } from '../../protocol/kafka/groupRecords.ts'
+import {
+  type ConsumerGroupRecord,
+  consumerGroupRecordKey,
+  decodeConsumerGroupRecord,
+  encodeConsumerGroupValue,
+} from './consumer/consumerGroupRecords.ts'
 
 export interface CommittedOffset {
   readonly offset: number
@@ -50,7 +57,7 @@ export interface ClassicGroupRecord {
   readonly value: GroupMetadataValue | null
 }
 
-export type GroupRecord = OffsetRecord | ClassicGroupRecord
+export type GroupRecord = OffsetRecord | ClassicGroupRecord | ConsumerGroupRecord
 
 /** The only version whose values expire by themselves; it has no leader epoch. */
 const expiringOffsetVersion = 1
@@ -67,9 +74,15 @@ export function encodeGroupRecord(
       value: value && encodeOffset(value),
     }
   }
+  if (record.type === 'group') {
+    return {
+      key: encodeGroupRecordKey({ type: 'groupMetadata', group }),
+      value: record.value && encodeGroup(record.value, nowMs),
+    }
+  }
   return {
-    key: encodeGroupRecordKey({ type: 'groupMetadata', group }),
-    value: record.value && encodeGroup(record.value, nowMs),
+    key: encodeGroupRecordKey(consumerGroupRecordKey(record)),
+    value: encodeConsumerGroupValue(record),
   }
 }
 
@@ -95,6 +108,7 @@ export function decodeGroupRecord(keyBytes: Buffer, value: Buffer | null): Group
   if (key.type === 'groupMetadata') {
     return { type: 'group', groupId, value: value && decodeGroup(value) }
   }
+  if (key.type !== 'offsetCommit') return decodeConsumerGroupRecord(key, value)
   const { topic, partition } = key
   return { type: 'offset', groupId, topic, partition, value: value && decodeOffset(value) }
 }

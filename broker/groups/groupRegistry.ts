@@ -6,7 +6,11 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
 import type { VerificationGuard } from '../log/transactionVerification.ts'
-import { ClassicGroup, type GroupLimits } from './classicGroup.ts'
+import { ClassicGroup } from './classicGroup.ts'
+import { ConsumerGroup, type ConsumerGroupLimits } from './consumer/consumerGroup.ts'
+import type { ConsumerGroupState } from './consumer/consumerGroupState.ts'
+import type { TopicCatalog } from './consumer/topicCatalog.ts'
+import type { Group, GroupLimits } from './group.ts'
 import { GroupOffsets } from './groupOffsets.ts'
 import type { GroupEffect } from './groupOutcome.ts'
 import type { GroupRecord, OffsetRecord } from './groupRecords.ts'
@@ -16,6 +20,8 @@ export interface RegistryLimits extends GroupLimits {
   /** Memory for what the members of all groups say of themselves. */
   readonly maxMemberBytes: number
   readonly maxGroups: number
+  /** Of groups of the protocol of KIP-848. */
+  readonly consumer: ConsumerGroupLimits
 }
 
 /** The producer whose transaction an append is part of. */
@@ -26,7 +32,7 @@ export interface CommittingProducer {
 }
 
 export type CoordinatorEffect =
-  | Exclude<GroupEffect, { type: 'write' }>
+  | Exclude<GroupEffect, { type: 'write' | 'replaced' }>
   /** Append these to the group's partition as one batch, then call `appended`. */
   | {
       readonly type: 'append'
@@ -42,7 +48,7 @@ export type CoordinatorEffect =
 
 export interface GroupEntry {
   readonly groupId: string
-  readonly group: ClassicGroup
+  group: Group
   readonly offsets: GroupOffsets
   readonly effects: GroupEffect[]
   /** When the shell has been told to wake the group. */
@@ -61,6 +67,7 @@ export class GroupRegistry {
   readonly budget: MemberBudget
   readonly #limits: RegistryLimits
   readonly #newMemberId: (prefix: string) => string
+  readonly #catalog: TopicCatalog
   readonly #entries = new Map<string, GroupEntry>()
   readonly #appends = new Map<number, PendingAppend>()
   /** The groups that a producer has committed offsets of in its open transaction. */
@@ -68,9 +75,14 @@ export class GroupRegistry {
   #nextAppendId = 1
   #effects: CoordinatorEffect[] = []
 
-  constructor(limits: RegistryLimits, newMemberId: (prefix: string) => string) {
+  constructor(
+    limits: RegistryLimits,
+    newMemberId: (prefix: string) => string,
+    catalog: TopicCatalog,
+  ) {
     this.#limits = limits
     this.#newMemberId = newMemberId
+    this.#catalog = catalog
     this.budget = new MemberBudget(limits.maxMemberBytes)
   }
 
@@ -93,13 +105,30 @@ export class GroupRegistry {
     const effects: GroupEffect[] = []
     const entry: GroupEntry = {
       groupId,
-      group: new ClassicGroup(groupId, this.#limits, this.#newMemberId, effects, this.budget),
+      group: this.classicGroup(groupId, effects),
       offsets: new GroupOffsets(),
       effects,
       wakeAtMs: Number.POSITIVE_INFINITY,
     }
     this.#entries.set(groupId, entry)
     return entry
+  }
+
+  /** For an entry of this id and with these effects. */
+  classicGroup(groupId: string, effects: GroupEffect[]): ClassicGroup {
+    return new ClassicGroup(groupId, this.#limits, this.#newMemberId, effects, this.budget)
+  }
+
+  /** For an entry of the state's id and with these effects. */
+  consumerGroup(nowMs: number, state: ConsumerGroupState, effects: GroupEffect[]): ConsumerGroup {
+    return new ConsumerGroup(nowMs, state, {
+      limits: this.#limits.consumer,
+      catalog: this.#catalog,
+      newMemberId: this.#newMemberId,
+      effects,
+      budget: this.budget,
+      newClassicGroup: () => this.classicGroup(state.groupId, effects),
+    })
   }
 
   /** The group is gone, in the log as well: whoever was promised a place in it has none. */
@@ -139,6 +168,10 @@ export class GroupRegistry {
 
   collect(entry: GroupEntry): void {
     for (const effect of entry.effects.splice(0)) {
+      if (effect.type === 'replaced') {
+        entry.group = effect.group
+        continue
+      }
       if (effect.type !== 'write') {
         this.#effects.push(effect)
         continue

@@ -11,6 +11,9 @@ import type {
   TransactionalOffsets,
 } from '../transactions/transactionalOffsets.ts'
 import type { ClassicGroup } from './classicGroup.ts'
+import type { ConsumerGroup } from './consumer/consumerGroup.ts'
+import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/heartbeatRequest.ts'
+import type { TopicCatalog } from './consumer/topicCatalog.ts'
 import type { Group } from './group.ts'
 import { type CoordinatorLimits, GroupCoordinator } from './groupCoordinator.ts'
 import type { GroupLog } from './groupLog.ts'
@@ -30,6 +33,7 @@ export interface GroupServiceOptions {
   readonly logger: Logger
   readonly log: GroupLog
   readonly limits: CoordinatorLimits
+  readonly catalog: TopicCatalog
   /** How often it is looked for offsets that have outlived their use. */
   readonly offsetsRetentionCheckIntervalMs: number
   /** A unique member id that starts with the prefix. */
@@ -51,7 +55,7 @@ export class GroupService implements TransactionalOffsets {
 
   private constructor(options: GroupServiceOptions) {
     this.#options = options
-    this.#coordinator = new GroupCoordinator(options.limits, options.newMemberId)
+    this.#coordinator = new GroupCoordinator(options.limits, options.newMemberId, options.catalog)
   }
 
   /** Replays the log. */
@@ -80,7 +84,16 @@ export class GroupService implements TransactionalOffsets {
   }
 
   heartbeat(groupId: string, identity: MemberIdentity, generationId: number): number {
-    return this.#coordinator.heartbeat(this.#nowMs, groupId, identity, generationId)
+    const errorCode = this.#coordinator.heartbeat(this.#nowMs, groupId, identity, generationId)
+    this.#perform()
+    return errorCode
+  }
+
+  /** Of a member that speaks the protocol of KIP-848; answered when what the answer says is durable. */
+  consumerHeartbeat(groupId: string, request: HeartbeatRequest): Promise<HeartbeatOutcome> {
+    return this.#request((id, nowMs) =>
+      this.#coordinator.consumers.heartbeat(nowMs, id, groupId, request),
+    )
   }
 
   /** An error code for each member. */
@@ -145,8 +158,12 @@ export class GroupService implements TransactionalOffsets {
     return this.#request((id) => this.#coordinator.offsets.delete(id, groupId, partitions))
   }
 
-  group(groupId: string): ClassicGroup | undefined {
-    return this.#coordinator.group(groupId)
+  classicGroup(groupId: string): ClassicGroup | undefined {
+    return this.#coordinator.classicGroup(groupId)
+  }
+
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    return this.#coordinator.consumerGroup(groupId)
   }
 
   groups(): Group[] {
@@ -205,6 +222,7 @@ export class GroupService implements TransactionalOffsets {
     switch (effect.type) {
       case 'joined':
       case 'synced':
+      case 'heartbeatAnswered':
         this.#answer(effect.requestId, effect.outcome)
         return
       case 'written':

@@ -96,6 +96,11 @@ export class MemberRoster {
     this.leader = this.#members.keys().next().value ?? null
   }
 
+  clear(): void {
+    for (const memberId of [...this.#promised.keys()]) this.withdraw(memberId)
+    for (const member of [...this.#members.values()]) this.remove(member)
+  }
+
   /** Takes over what a member says of itself when it joins again. */
   update(member: GroupMember, request: JoinRequest): void {
     this.#budget.giveBack(memberBytes(member))

@@ -17,6 +17,8 @@ import { addPartitionsToTxnHandler } from './handlers/addPartitionsToTxn.ts'
 import { alterConfigsHandler } from './handlers/alterConfigs.ts'
 import { alterPartitionReassignmentsHandler } from './handlers/alterPartitionReassignments.ts'
 import { apiVersionsHandler, unsupportedApiVersions } from './handlers/apiVersions.ts'
+import { consumerGroupDescribeHandler } from './handlers/consumerGroupDescribe.ts'
+import { consumerGroupHeartbeatHandler } from './handlers/consumerGroupHeartbeat.ts'
 import { createAclsHandler } from './handlers/createAcls.ts'
 import { createPartitionsHandler } from './handlers/createPartitions.ts'
 import { createTopicsHandler } from './handlers/createTopics.ts'
@@ -106,6 +108,8 @@ const served: readonly Handler[] = [
   describeProducersHandler,
   describeTransactionsHandler,
   listTransactionsHandler,
+  consumerGroupHeartbeatHandler,
+  consumerGroupDescribeHandler,
 ]
 
 /** Every API that this broker answers. */

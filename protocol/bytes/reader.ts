@@ -76,6 +76,13 @@ export class ByteReader {
     return value
   }
 
+  /** A 64-bit integer whole. A bigint costs much more than a number: for what is rare. */
+  bits64(): bigint {
+    this.need(8)
+    this.position += 8
+    return this.bytes.readBigInt64BE(this.position - 8)
+  }
+
   float64(): number {
     this.need(8)
     this.position += 8

@@ -60,6 +60,11 @@ export class ByteWriter {
     this.length += 8
   }
 
+  bits64(value: bigint): void {
+    this.reserve(8).writeBigInt64BE(value, this.length)
+    this.length += 8
+  }
+
   float64(value: number): void {
     this.reserve(8).writeDoubleBE(value, this.length)
     this.length += 8

@@ -14,6 +14,7 @@ export type PrimitiveName =
   | 'int32'
   | 'uint32'
   | 'int64'
+  | 'bits64'
   | 'float64'
   | 'uuid'
   | 'string'
@@ -123,6 +124,8 @@ export const int32 = primitive<number>('int32', 0)
 export const uint32 = primitive<number>('uint32', 0)
 /** A number; one outside the safe integers is malformed. */
 export const int64 = primitive<number>('int64', 0)
+/** All 64 bits, as a bigint: for what is only compared (a hash), where `int64` would be malformed. */
+export const bits64 = primitive<bigint>('bits64', 0n)
 export const float64 = primitive<number>('float64', 0)
 /** 36 characters, lower-case hex with dashes. */
 export const uuid = primitive<string>('uuid', zeroUuid)

@@ -1,57 +1,63 @@
-// The records of __consumer_offsets for classic groups, as Kafka writes them: a key says what a
-// record is about, its value the latest state of that; no value means it is gone. The int16 before
-// a key is the type of the record, the one before a value its version. The record types of KIP-848
-// groups are not read yet; a key of one decodes to undefined.
+// The keys of __consumer_offsets, and the values for offsets and classic groups, as Kafka writes
+// them: a key says what a record is about, its value the latest state of that; no value means it is
+// gone. The int16 before a key is the type of the record, the one before a value its version. The
+// record types of share and streams groups are not read; a key of one decodes to undefined.
 
 import { ByteReader } from '../bytes/reader.ts'
 import { ByteWriter } from '../bytes/writer.ts'
-import { array, bytes, int32, int64, string, uuid } from './fields.ts'
+import { consumerGroupKeys } from './consumerGroupRecords.ts'
+import { array, bytes, int32, int64, type OutputOf, string, uuid } from './fields.ts'
 import { Message } from './schema.ts'
 import { VersionedMessage } from './versionedMessage.ts'
 
-export type GroupRecordKey =
-  | {
-      readonly type: 'offsetCommit'
-      readonly group: string
-      readonly topic: string
-      readonly partition: number
-    }
-  | { readonly type: 'groupMetadata'; readonly group: string }
-
 const keyOptions = { versions: '0', flexibleFrom: Infinity, mayBeFollowed: false }
 
-const offsetCommitKey = new Message(
-  { group: string('0+'), topic: string('0+'), partition: int32('0+') },
-  { name: 'OffsetCommitKey', ...keyOptions },
-)
-const groupMetadataKey = new Message(
-  { group: string('0+') },
-  { name: 'GroupMetadataKey', ...keyOptions },
-)
+/** By the type of record: Kafka's number for it, and the fields of its key. */
+const keys = {
+  offsetCommit: {
+    number: 1,
+    message: new Message(
+      { group: string('0+'), topic: string('0+'), partition: int32('0+') },
+      { name: 'OffsetCommitKey', ...keyOptions },
+    ),
+  },
+  groupMetadata: {
+    number: 2,
+    message: new Message({ group: string('0+') }, { name: 'GroupMetadataKey', ...keyOptions }),
+  },
+  ...consumerGroupKeys,
+} as const
 
-/** Type 0 is how Kafka before 0.9.1 wrote offsetCommit; it is read, and 1 written. */
-const keyType = { legacyOffsetCommit: 0, offsetCommit: 1, groupMetadata: 2 } as const
+type Keys = typeof keys
+type KeyFields<Type extends keyof Keys> = Keys[Type]['message'] extends Message<infer F> ? F : never
+
+export type GroupRecordKey = {
+  [Type in keyof Keys]: { readonly type: Type } & OutputOf<KeyFields<Type>>
+}[keyof Keys]
+
+/** How Kafka before 0.9.1 wrote offsetCommit; it is read, and 1 written. */
+const legacyOffsetCommit = 0
+
+const typeByNumber = new Map<number, keyof Keys>([
+  [legacyOffsetCommit, 'offsetCommit'],
+  ...(Object.keys(keys) as (keyof Keys)[]).map((type) => [keys[type].number, type] as const),
+])
 
 export function encodeGroupRecordKey(key: GroupRecordKey): Buffer {
+  const { number, message } = keys[key.type]
   const writer = new ByteWriter()
-  writer.int16(keyType[key.type])
-  if (key.type === 'offsetCommit') offsetCommitKey.encode(writer, key, 0)
-  else groupMetadataKey.encode(writer, key, 0)
+  writer.int16(number)
+  // The type of the key says which message it is; the compiler cannot follow that through a table.
+  message.encode(writer, key as never, 0)
   return writer.take()
 }
 
 /** Undefined for a type of record that is not known: to be skipped. Throws MalformedError. */
 export function decodeGroupRecordKey(bytes: Uint8Array): GroupRecordKey | undefined {
   const reader = new ByteReader(bytes)
-  switch (reader.int16()) {
-    case keyType.legacyOffsetCommit:
-    case keyType.offsetCommit:
-      return { type: 'offsetCommit', ...offsetCommitKey.decode(reader, 0) }
-    case keyType.groupMetadata:
-      return { type: 'groupMetadata', ...groupMetadataKey.decode(reader, 0) }
-    default:
-      return undefined
-  }
+  const type = typeByNumber.get(reader.int16())
+  if (type === undefined) return undefined
+  return { type, ...keys[type].message.decode(reader, 0) } as GroupRecordKey
 }
 
 /**

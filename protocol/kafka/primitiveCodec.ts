@@ -82,6 +82,11 @@ const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
     (writer, value) => writer.int64(value),
     (reader) => reader.int64(),
   ),
+  bits64: {
+    encode: (writer, value: bigint) => writer.bits64(value),
+    decode: (reader) => reader.bits64(),
+    minBytes: 8,
+  },
   float64: numeric(
     8,
     (writer, value) => writer.float64(value),

@@ -15,7 +15,7 @@ export const describeGroupsHandler = handler(describeGroups, (request, context) 
     ? allOperations.group
     : noOperations
   const groups = request.groups.map((groupId) => {
-    const group = context.broker.groups.group(groupId)
+    const group = context.broker.groups.classicGroup(groupId)
     return group
       ? { ...describe(group), authorizedOperations }
       : absent(groupId, context.apiVersion)

@@ -14,7 +14,7 @@ function start(
     limits,
   )
   const client = (name: string) => group.clients.find((each) => each.name === name)!
-  return { group, client, state: () => group.coordinator.group(groupId)?.state }
+  return { group, client, state: () => group.coordinator.classicGroup(groupId)?.state }
 }
 
 describe('a classic group', () => {

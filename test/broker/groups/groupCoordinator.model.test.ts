@@ -202,11 +202,11 @@ function converge(group: GroupSimulation, members: readonly SimulatedClient[]): 
     group.advance(1000)
   }
   expect(isShared(group, members), 'the group becomes stable').toBe(true)
-  expect(group.coordinator.group(groupId)!.state).toBe('Stable')
+  expect(group.coordinator.classicGroup(groupId)!.state).toBe('Stable')
 }
 
 function isShared(group: GroupSimulation, members: readonly SimulatedClient[]): boolean {
-  if (group.coordinator.group(groupId)?.state !== 'Stable') return false
+  if (group.coordinator.classicGroup(groupId)?.state !== 'Stable') return false
   const generations = new Set(members.map(({ generationId }) => generationId))
   const partitions = members.flatMap((member) => member.partitions ?? [])
   return generations.size === 1 && new Set(partitions).size === partitionCount
@@ -216,11 +216,11 @@ function isShared(group: GroupSimulation, members: readonly SimulatedClient[]): 
 function expectRestorable(group: GroupSimulation): void {
   const membersOf = (each: ClassicGroup) =>
     [...each.members()].map(({ memberId, assignment }) => [memberId, [...assignment]])
-  const before = group.coordinator.group(groupId)!
+  const before = group.coordinator.classicGroup(groupId)!
   const { generationId } = before
   const members = membersOf(before)
   group.restartBroker()
-  const after = group.coordinator.group(groupId)!
+  const after = group.coordinator.classicGroup(groupId)!
   expect(after.state).toBe('Stable')
   expect(after.generationId).toBe(generationId)
   expect(membersOf(after)).toEqual(members)
@@ -235,7 +235,7 @@ function silence(group: GroupSimulation): void {
     group.completeAllAppends()
   }
   expect(group.waiting, 'nobody waits for ever').toBe(0)
-  expect(group.coordinator.group(groupId)!.state).toBe('Empty')
+  expect(group.coordinator.classicGroup(groupId)!.state).toBe('Empty')
 }
 
 /** In the end nothing is left of a group that nobody uses, in memory and after a restart. */
@@ -244,7 +244,7 @@ function expectForgotten(group: GroupSimulation): void {
   group.advance(retentionMs)
   group.expireOffsets()
   group.completeAllAppends()
-  expect(group.coordinator.group(groupId)).toBeUndefined()
+  expect(group.coordinator.classicGroup(groupId)).toBeUndefined()
   group.restartBroker()
-  expect(group.coordinator.group(groupId)).toBeUndefined()
+  expect(group.coordinator.classicGroup(groupId)).toBeUndefined()
 }

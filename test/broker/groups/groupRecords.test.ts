@@ -84,7 +84,7 @@ describe('group records', () => {
   })
 
   it('of other kinds are left out', () => {
-    expect(decodeGroupRecord(Buffer.from([0, 3, 0, 1, 0x67]), null)).toBeUndefined()
+    expect(decodeGroupRecord(Buffer.from([0, 11, 0, 1, 0x67]), null)).toBeUndefined()
   })
 })
 

@@ -3,14 +3,25 @@
 // never happen, whatever the order.
 
 import { expect } from 'vitest'
+import type { ConsumerGroupLimits } from '../../../broker/groups/consumer/consumerGroup.ts'
 import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../broker/groups/groupOutcome.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
+import { MemoryCatalog } from './memoryCatalog.ts'
 import { SimulatedLog } from './simulatedLog.ts'
 
 export const groupId = 'g'
 export const partitionCount = 4
+export const consumerLimits: ConsumerGroupLimits = {
+  maxSize: 100,
+  classicMaxSize: 100,
+  assignors: ['uniform', 'range'],
+  canUpgrade: true,
+  canDowngrade: true,
+  sessionTimeoutMs: () => 45_000,
+  heartbeatIntervalMs: () => 5_000,
+}
 export const generousLimits = {
   initialRebalanceDelayMs: 0,
   maxSize: 100,
@@ -20,6 +31,7 @@ export const generousLimits = {
   maxMemberBytes: 1_000_000,
   maxGroups: 100,
   offsetsRetentionMs: 1_000_000_000,
+  consumer: consumerLimits,
 }
 export type SimulationLimits = Partial<typeof generousLimits>
 
@@ -94,6 +106,7 @@ export class GroupSimulation {
     return new GroupCoordinator(
       { ...generousLimits, ...this.#limits },
       (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
+      new MemoryCatalog(),
     )
   }
 
@@ -285,7 +298,7 @@ export class GroupSimulation {
 
   #request(client: SimulatedClient, kind: Pending['kind'], generationId: number): number {
     const id = this.#nextRequestId++
-    const currentGenerationId = this.coordinator.group(groupId)?.generationId ?? -1
+    const currentGenerationId = this.coordinator.classicGroup(groupId)?.generationId ?? -1
     this.#pending.set(id, { client, kind, generationId, currentGenerationId })
     return id
   }
@@ -305,14 +318,14 @@ export class GroupSimulation {
 
   /** Does what the coordinator asks for. */
   perform(): void {
-    if (!this.coordinator.group(groupId)) this.#forgetGenerations()
+    if (!this.coordinator.classicGroup(groupId)) this.#forgetGenerations()
     for (const effect of this.coordinator.takeEffects()) {
       if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'synced')
         this.#synced(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'written') this.#written(effect.requestId, effect.errorCodes)
       else if (effect.type === 'append') this.log.append(effect)
-      else this.#wakeAtMs = effect.atMs
+      else if (effect.type === 'wakeAt') this.#wakeAtMs = effect.atMs
     }
   }
 

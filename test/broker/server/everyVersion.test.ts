@@ -197,6 +197,18 @@ const requests: Record<string, (version: number) => object> = {
   DescribeProducers: () => ({ topics: [{ name: 't', partitionIndexes: [0] }] }),
   DescribeTransactions: () => ({ transactionalIds: ['tx'] }),
   ListTransactions: () => ({ stateFilters: ['Ongoing'], producerIdFilters: [1] }),
+  ConsumerGroupHeartbeat: (version) => ({
+    groupId: `consumer-${version}`,
+    memberId: 'm',
+    memberEpoch: 0,
+    rebalanceTimeoutMs: 10_000,
+    subscribedTopicNames: ['t'],
+    topicPartitions: [],
+  }),
+  ConsumerGroupDescribe: () => ({
+    groupIds: ['consumer-0', 'join-0', 'nobody'],
+    includeAuthorizedOperations: false,
+  }),
 }
 
 describe('every advertised version', () => {

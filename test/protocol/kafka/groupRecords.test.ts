@@ -31,7 +31,7 @@ describe('keys of __consumer_offsets', () => {
   })
 
   test('of other types are left to others', () => {
-    expect(decodeGroupRecordKey(Buffer.from('0003000167', 'hex'))).toBeUndefined()
+    expect(decodeGroupRecordKey(Buffer.from('000b000167', 'hex'))).toBeUndefined()
   })
 
   test('cut short are malformed', () => {

@@ -25,6 +25,7 @@ const primitives: Readonly<Record<PrimitiveName, fc.Arbitrary<unknown>>> = {
   int32: fc.integer(),
   uint32: fc.integer({ min: 0, max: 0xffffffff }),
   int64: safeInteger,
+  bits64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   float64: fc.double({ noNaN: true }),
   uuid: fc.uuid(),
   string: fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: 'grapheme', maxLength: 200 })),

@@ -1,0 +1,253 @@
+// The members of a consumer group that speak the classic protocol, while the group moves from one
+// protocol to the other. JoinGroup takes the part of a heartbeat with everything in it, SyncGroup
+// fetches the assignment that was decided then, and Heartbeat says when to join again: every epoch is
+// a generation of its own for each member. There is no leader, because the assignment is made here.
+
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import {
+  consumerProtocolSubscription,
+  consumerProtocolType,
+} from '../../../protocol/kafka/groups.ts'
+import { type GroupEffect, joinError, syncError } from '../groupOutcome.ts'
+import type { JoinRequest, MemberIdentity, SyncRequest } from '../groupRequests.ts'
+import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'
+import {
+  bytesOf,
+  type ClassicMemberMetadata,
+  type ConsumerGroupMember,
+  MemberState,
+  newConsumerMember,
+  topicNames,
+} from './consumerGroupMember.ts'
+import type { ConsumerGroupState } from './consumerGroupState.ts'
+import type { GroupReconciliation } from './groupReconciliation.ts'
+import type { MemberDeadlines } from './memberDeadlines.ts'
+import { identifyMember } from './memberIdentity.ts'
+import type { RecordJournal } from './recordJournal.ts'
+import type { TopicCatalog } from './topicCatalog.ts'
+import { hasPartition } from './topicPartitions.ts'
+
+export interface ClassicMembersParts {
+  readonly state: ConsumerGroupState
+  readonly journal: RecordJournal
+  readonly deadlines: MemberDeadlines
+  readonly reconciliation: GroupReconciliation
+  readonly catalog: TopicCatalog
+  readonly effects: GroupEffect[]
+  readonly newMemberId: (prefix: string) => string
+  readonly hasRoomFor: (memberId: string, bytes: number) => boolean
+}
+
+/** A member that is known to speak the classic protocol. */
+type ClassicMember = ConsumerGroupMember & { readonly classic: ClassicMemberMetadata }
+type Subscription = ReturnType<typeof consumerProtocolSubscription.decode>
+
+export class ClassicMembers {
+  readonly #parts: ClassicMembersParts
+  readonly #state: ConsumerGroupState
+
+  constructor(parts: ClassicMembersParts) {
+    this.#parts = parts
+    this.#state = parts.state
+  }
+
+  join(nowMs: number, requestId: number, request: JoinRequest): void {
+    const { groupInstanceId, requireKnownMemberId } = request
+    const isUnknown = request.memberId === ''
+    const memberId =
+      request.memberId || this.#parts.newMemberId(groupInstanceId ?? request.clientId)
+    const subscription = readSubscription(request)
+    const refusal = this.#refuseJoin(memberId, request)
+    if (refusal !== ErrorCode.none || !subscription) {
+      const error = refusal || ErrorCode.inconsistentGroupProtocol
+      this.#joined(requestId, joinError(error, request.memberId))
+    } else if (isUnknown && groupInstanceId === null && requireKnownMemberId) {
+      this.#joined(requestId, joinError(ErrorCode.memberIdRequired, memberId))
+    } else {
+      const before = this.#memberToJoin(memberId, request)
+      if (typeof before === 'number') this.#joined(requestId, joinError(before, memberId))
+      else this.#admit(nowMs, requestId, before, request, subscription)
+    }
+  }
+
+  #refuseJoin(memberId: string, { protocolType, protocols }: JoinRequest): number {
+    const classic = { sessionTimeoutMs: 0, supportedProtocols: protocols }
+    const bytes = bytesOf({ subscribedTopicNames: [], subscribedTopicRegex: null, classic })
+    if (!this.#parts.hasRoomFor(memberId, bytes)) return ErrorCode.groupMaxSizeReached
+    const agrees =
+      protocolType === consumerProtocolType && protocols.some(({ name }) => this.#isSpoken(name))
+    return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
+  }
+
+  /** By every member of the classic protocol: the group may be theirs alone again one day. */
+  #isSpoken(name: string): boolean {
+    for (const { classic } of this.#state.members.values()) {
+      if (classic && !classic.supportedProtocols.some((each) => each.name === name)) return false
+    }
+    return true
+  }
+
+  #memberToJoin(memberId: string, request: JoinRequest): ConsumerGroupMember | number {
+    const { groupInstanceId } = request
+    if (groupInstanceId === null) {
+      return this.#state.members.get(memberId) ?? newConsumerMember(memberId)
+    }
+    // With a member id, the instance says that it is this member already.
+    if (request.memberId !== '') return identifyMember(this.#state, request)
+    const old = this.#state.byInstance(groupInstanceId)
+    return old ? this.#parts.reconciliation.replace(old, memberId) : newConsumerMember(memberId)
+  }
+
+  #admit(
+    nowMs: number,
+    requestId: number,
+    before: ConsumerGroupMember,
+    request: JoinRequest,
+    subscription: Subscription,
+  ): void {
+    const { memberId } = before
+    const { sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request
+    const member = this.#parts.reconciliation.advance(
+      nowMs,
+      {
+        ...before,
+        instanceId: request.groupInstanceId ?? before.instanceId,
+        rackId: subscription.rackId ?? before.rackId,
+        clientId: request.clientId,
+        clientHost: request.clientHost,
+        rebalanceTimeoutMs,
+        subscribedTopicNames: topicNames(subscription.topics),
+        classic: { sessionTimeoutMs, supportedProtocols: owned(protocols) },
+      },
+      fromTopics(subscription.ownedPartitions, this.#parts.catalog),
+    )
+    const { deadlines, journal } = this.#parts
+    deadlines.cancel(memberId, 'join')
+    deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
+    deadlines.set(memberId, 'sync', nowMs + rebalanceTimeoutMs)
+    journal.flush((errorCode) => {
+      if (errorCode !== ErrorCode.none) {
+        return this.#joined(requestId, joinError(errorCode, memberId))
+      }
+      this.#joined(requestId, {
+        errorCode,
+        memberId,
+        generationId: member.memberEpoch,
+        protocolType: consumerProtocolType,
+        protocolName: protocols[0]!.name,
+        leader: '',
+        skipAssignment: false,
+        members: [],
+      })
+    })
+  }
+
+  sync(nowMs: number, requestId: number, request: SyncRequest): void {
+    const { effects, deadlines, journal, catalog } = this.#parts
+    const member = this.#authenticate(request, request.generationId)
+    const error = typeof member === 'number' ? member : this.#refuseSync(nowMs, member, request)
+    if (typeof member === 'number' || error !== ErrorCode.none) {
+      effects.push({ type: 'synced', requestId, outcome: syncError(error) })
+      return
+    }
+    deadlines.cancel(member.memberId, 'sync')
+    this.touch(nowMs, member)
+    const assignment = encodeAssignment(member.assigned, protocolVersion(member.classic), catalog)
+    const { protocolType, protocolName } = request
+    journal.flush((errorCode) => {
+      const outcome =
+        errorCode === ErrorCode.none
+          ? { errorCode, protocolType, protocolName, assignment }
+          : syncError(errorCode)
+      effects.push({ type: 'synced', requestId, outcome })
+    })
+  }
+
+  #refuseSync(nowMs: number, member: ClassicMember, request: SyncRequest): number {
+    const { protocolType, protocolName } = request
+    const disagrees =
+      (protocolType !== null && protocolType !== consumerProtocolType) ||
+      (protocolName !== null && protocolName !== member.classic.supportedProtocols[0]!.name)
+    if (disagrees) return ErrorCode.inconsistentGroupProtocol
+    // One that has still to give partitions up has joined already: it goes on from there.
+    const mustJoin =
+      this.#state.groupEpoch > member.memberEpoch &&
+      member.state !== MemberState.unrevokedPartitions
+    return mustJoin ? this.#askToJoin(nowMs, member) : ErrorCode.none
+  }
+
+  heartbeat(nowMs: number, identity: MemberIdentity, generationId: number): number {
+    const member = this.#authenticate(identity, generationId)
+    if (typeof member === 'number') return member
+    this.touch(nowMs, member)
+    const mustJoin =
+      member.memberEpoch < this.#state.groupEpoch ||
+      member.state === MemberState.unrevokedPartitions ||
+      (member.state === MemberState.unreleasedPartitions && !this.#waitsForOthers(member))
+    return mustJoin ? this.#askToJoin(nowMs, member) : ErrorCode.none
+  }
+
+  #askToJoin(nowMs: number, { memberId, rebalanceTimeoutMs }: ClassicMember): number {
+    this.#parts.deadlines.setIfAbsent(memberId, 'join', nowMs + rebalanceTimeoutMs)
+    return ErrorCode.rebalanceInProgress
+  }
+
+  /** The member is to have something that another has not given up yet. */
+  #waitsForOthers({ memberId, assigned }: ClassicMember): boolean {
+    for (const [topicId, partitions] of this.#state.target(memberId)) {
+      for (const partition of partitions) {
+        const isMissing = !hasPartition(assigned, topicId, partition)
+        if (isMissing && this.#state.isOwned(topicId, partition)) return true
+      }
+    }
+    return false
+  }
+
+  /** The member that asks to leave, or that a tool takes out by its instance alone; or an error code. */
+  identifyLeaving(identity: MemberIdentity): ConsumerGroupMember | number {
+    const { memberId, groupInstanceId } = identity
+    const byInstance = memberId === '' && groupInstanceId !== null
+    const member = byInstance
+      ? (this.#state.byInstance(groupInstanceId) ?? ErrorCode.unknownMemberId)
+      : identifyMember(this.#state, identity)
+    return typeof member !== 'number' && !isClassic(member) ? ErrorCode.unknownMemberId : member
+  }
+
+  /** A member of the classic protocol has been heard of; others are by their own heartbeats only. */
+  touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
+    if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
+  }
+
+  #authenticate(identity: MemberIdentity, generationId: number): ClassicMember | number {
+    const member = identifyMember(this.#state, identity)
+    if (typeof member === 'number') return member
+    if (!isClassic(member)) return ErrorCode.unknownMemberId
+    return member.memberEpoch === generationId ? member : ErrorCode.illegalGeneration
+  }
+
+  #joined(requestId: number, outcome: ReturnType<typeof joinError>): void {
+    this.#parts.effects.push({ type: 'joined', requestId, outcome })
+  }
+}
+
+function isClassic(member: ConsumerGroupMember): member is ClassicMember {
+  return member.classic !== null
+}
+
+/** A consumer says the same in every protocol. Undefined when it cannot be read. */
+function readSubscription({ protocols }: JoinRequest): Subscription | undefined {
+  const first = protocols[0]
+  if (!first) return undefined
+  try {
+    return consumerProtocolSubscription.decode(first.metadata)
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
+}
+
+/** The request's buffer is a network chunk: what a group keeps for long is copied out of it. */
+function owned(protocols: JoinRequest['protocols']): ClassicMemberMetadata['supportedProtocols'] {
+  return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
+}

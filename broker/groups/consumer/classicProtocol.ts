@@ -1,0 +1,45 @@
+// What consumers of the classic protocol tell one another (ConsumerProtocol), in the words of a
+// consumer group: topics by name there, by id here.
+
+import { consumerProtocolAssignment } from '../../../protocol/kafka/groups.ts'
+import type { ClassicMemberMetadata } from './consumerGroupMember.ts'
+import type { TopicCatalog } from './topicCatalog.ts'
+import { addPartition, type TopicPartitions, toList } from './topicPartitions.ts'
+
+interface PartitionsOfTopic {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+/** Topics that are not there any more are left out. */
+export function fromTopics(
+  list: readonly PartitionsOfTopic[],
+  catalog: TopicCatalog,
+): TopicPartitions {
+  const all = new Map<string, Set<number>>()
+  for (const { topic, partitions } of list) {
+    const id = catalog.topic(topic)?.id
+    if (id === undefined) continue
+    for (const partition of partitions) addPartition(all, id, partition)
+  }
+  return all
+}
+
+/** In a version that the member reads. */
+export function encodeAssignment(
+  assigned: TopicPartitions,
+  version: number,
+  catalog: TopicCatalog,
+): Buffer {
+  const assignedPartitions = toList(assigned).flatMap(({ topicId, partitions }) => {
+    const topic = catalog.topicById(topicId)
+    return topic ? [{ topic: topic.name, partitions }] : []
+  })
+  return consumerProtocolAssignment.encode({ assignedPartitions, userData: null }, version)
+}
+
+/** The version of ConsumerProtocol that a member speaks: what its subscription is in. */
+export function protocolVersion({ supportedProtocols }: ClassicMemberMetadata): number {
+  const highest = consumerProtocolAssignment.message.versions.to
+  return Math.min(supportedProtocols[0]!.metadata.readInt16BE(0), highest)
+}

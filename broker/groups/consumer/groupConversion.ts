@@ -1,0 +1,149 @@
+// A group that changes its protocol while its members go on: what they said in one protocol, in the
+// words of the other.
+
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+  consumerProtocolType,
+} from '../../../protocol/kafka/groups.ts'
+import type { ClassicGroup } from '../classicGroup.ts'
+import type { GroupMember } from '../groupMember.ts'
+import type { GroupMetadataValue } from '../groupRecords.ts'
+import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'
+import { type ClassicMemberMetadata, MemberState, topicNames } from './consumerGroupMember.ts'
+import { ConsumerGroupState } from './consumerGroupState.ts'
+import type { TopicCatalog } from './topicCatalog.ts'
+import { noPartitions } from './topicPartitions.ts'
+
+/** This assignor of the Java client keeps data of its own, which a new assignment does not need. */
+const stickyAssignor = 'sticky'
+
+/**
+ * A classic group as a consumer group, everyone with what it was last assigned. Why not, when that
+ * cannot be: members whose words cannot be read, or an assignor that keeps data of its own in them.
+ */
+export function consumerGroupOf(
+  group: ClassicGroup,
+  catalog: TopicCatalog,
+): ConsumerGroupState | string {
+  const state = new ConsumerGroupState(group.groupId)
+  const { groupId } = group
+  const { generationId: epoch, protocolName } = group
+  try {
+    for (const member of group.members()) {
+      if (keepsUserData(member, protocolName)) return 'an unsupported custom assignor is in use'
+      putMember(state, member, group, catalog)
+    }
+  } catch (error) {
+    if (error instanceof MalformedError) return 'the embedded consumer protocol is malformed'
+    throw error
+  }
+  // The hash is that of no topics: the member for whom the group is converted makes a new epoch.
+  state.apply({ type: 'consumerGroupMetadata', groupId, value: { epoch, metadataHash: 0n } })
+  const value = { assignmentEpoch: epoch }
+  state.apply({ type: 'consumerGroupTargetAssignmentMetadata', groupId, value })
+  return state
+}
+
+function keepsUserData(member: GroupMember, protocolName: string | null): boolean {
+  if (protocolName === stickyAssignor) return false
+  const { userData } = readSubscription(member, protocolName)
+  return (userData?.length ?? 0) > 0 || (readAssignment(member)?.userData?.length ?? 0) > 0
+}
+
+function putMember(
+  state: ConsumerGroupState,
+  member: GroupMember,
+  { groupId, generationId: memberEpoch, protocolName }: ClassicGroup,
+  catalog: TopicCatalog,
+): void {
+  const { memberId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs } = member
+  const subscription = readSubscription(member, protocolName)
+  const assigned = fromTopics(readAssignment(member)?.assignedPartitions ?? [], catalog)
+  const of = { groupId, memberId }
+  state.apply({
+    type: 'consumerGroupMemberMetadata',
+    ...of,
+    value: {
+      instanceId: member.groupInstanceId,
+      rackId: subscription.rackId,
+      clientId,
+      clientHost,
+      subscribedTopicNames: topicNames(subscription.topics),
+      subscribedTopicRegex: null,
+      rebalanceTimeoutMs,
+      serverAssignor: null,
+      classic: { sessionTimeoutMs, supportedProtocols: member.protocols },
+    },
+  })
+  state.apply({ type: 'consumerGroupTargetAssignmentMember', ...of, value: { assigned } })
+  state.apply({
+    type: 'consumerGroupCurrentMemberAssignment',
+    ...of,
+    value: {
+      memberEpoch,
+      previousMemberEpoch: memberEpoch,
+      state: MemberState.stable,
+      assigned,
+      pendingRevocation: noPartitions,
+    },
+  })
+}
+
+/** A consumer says the same in every protocol; before the first generation none is agreed on. */
+function readSubscription({ protocols }: GroupMember, protocolName: string | null) {
+  const protocol = protocols.find(({ name }) => name === protocolName) ?? protocols[0]
+  return consumerProtocolSubscription.decode(protocol?.metadata ?? noBytes)
+}
+
+/** Undefined for a member that has not been assigned anything yet. */
+function readAssignment({ assignment }: GroupMember) {
+  return assignment.length === 0 ? undefined : consumerProtocolAssignment.decode(assignment)
+}
+
+const noBytes = Buffer.alloc(0)
+
+/** A consumer group in which all members speak the classic protocol, as what a classic group stores. */
+export function classicGroupValue(
+  state: ConsumerGroupState,
+  catalog: TopicCatalog,
+): GroupMetadataValue {
+  const members = [...state.members.values()].flatMap((member) =>
+    member.classic ? [{ ...member, classic: member.classic }] : [],
+  )
+  const protocol = commonProtocol(members.map(({ classic }) => classic))
+  return {
+    protocolType: consumerProtocolType,
+    generation: state.groupEpoch,
+    protocol,
+    leader: members[0]?.memberId ?? null,
+    currentStateTimestampMs: -1,
+    members: members.map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      rebalanceTimeout: member.rebalanceTimeoutMs,
+      sessionTimeout: member.classic.sessionTimeoutMs,
+      subscription: metadataIn(member.classic, protocol),
+      assignment: encodeAssignment(member.assigned, protocolVersion(member.classic), catalog),
+    })),
+  }
+}
+
+/** There is one: whoever speaks none of the others' is not let in. */
+function commonProtocol(members: readonly ClassicMemberMetadata[]): string | null {
+  const [first, ...others] = members
+  const common = first?.supportedProtocols.find(({ name }) =>
+    others.every(({ supportedProtocols }) => supportedProtocols.some((each) => each.name === name)),
+  )
+  return common?.name ?? null
+}
+
+function metadataIn(
+  { supportedProtocols }: ClassicMemberMetadata,
+  protocol: string | null,
+): Buffer {
+  return supportedProtocols.find(({ name }) => name === protocol)?.metadata ?? noBytes
+}

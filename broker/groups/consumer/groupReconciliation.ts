@@ -1,0 +1,257 @@
+// What changes a consumer group (KIP-848): a member that comes, changes or goes moves the group to a
+// new epoch, a new epoch needs new targets, and each member is led to its target one heartbeat at a
+// time. Every change is a record, applied at once and put into the journal; who may ask for one is
+// not decided here.
+
+import { type AssignorName, assignors } from './assignor.ts'
+import {
+  type ConsumerGroupMember,
+  MemberState,
+  metadataOf,
+  sameMetadata,
+  sameSubscription,
+} from './consumerGroupMember.ts'
+import type { ConsumerGroupRecord } from './consumerGroupRecords.ts'
+import { type ConsumerGroupState, currentOf, memberTombstones } from './consumerGroupState.ts'
+import { reconcile } from './currentAssignment.ts'
+import type { MemberDeadlines } from './memberDeadlines.ts'
+import { metadataHash } from './metadataHash.ts'
+import { PatternError } from './patternSyntax.ts'
+import type { RecordJournal } from './recordJournal.ts'
+import type { CatalogTopic, TopicCatalog } from './topicCatalog.ts'
+import { equal, noPartitions, type TopicPartitions } from './topicPartitions.ts'
+import { TopicPattern } from './topicPattern.ts'
+
+export interface ReconciliationParts {
+  readonly state: ConsumerGroupState
+  readonly journal: RecordJournal
+  readonly deadlines: MemberDeadlines
+  readonly catalog: TopicCatalog
+  /** The first is used when no member asks for one. */
+  readonly assignors: readonly AssignorName[]
+}
+
+export class GroupReconciliation {
+  readonly #parts: ReconciliationParts
+  readonly #state: ConsumerGroupState
+  readonly #catalog: TopicCatalog
+  /** The topics that have been looked at; none yet after a start. */
+  #topicsVersion = -1
+
+  constructor(parts: ReconciliationParts) {
+    this.#parts = parts
+    this.#state = parts.state
+    this.#catalog = parts.catalog
+  }
+
+  /**
+   * Takes over what a member, new or known, says of itself, and leads it a step towards what it is
+   * to have. Returns the member as it is then.
+   */
+  advance(
+    nowMs: number,
+    member: ConsumerGroupMember,
+    owned: TopicPartitions | null,
+  ): ConsumerGroupMember {
+    const { memberId } = member
+    const before = this.#state.members.get(memberId)
+    if (!before || !sameMetadata(before, member)) {
+      this.#write({
+        type: 'consumerGroupMemberMetadata',
+        ...this.#of(memberId),
+        value: metadataOf(member),
+      })
+    }
+    const isResubscribed = !before || !sameSubscription(before, member)
+    const hasNewTopics = this.#topicsVersion !== this.#catalog.topicsVersion
+    if (isResubscribed || hasNewTopics) this.#updateEpoch(isResubscribed, hasNewTopics)
+    if (this.#state.groupEpoch > this.#state.assignmentEpoch) this.#updateTargets()
+    return this.#reconcile(nowMs, this.#state.members.get(memberId)!, owned)
+  }
+
+  /** A static instance came back under a new member id: it takes over what its former self had. */
+  replace(old: ConsumerGroupMember, memberId: string): ConsumerGroupMember {
+    const assigned = this.#state.target(old.memberId)
+    this.#forget(old.memberId)
+    const member = { ...old, memberId, memberEpoch: 0, previousMemberEpoch: 0 }
+    const of = this.#of(memberId)
+    this.#write({ type: 'consumerGroupMemberMetadata', ...of, value: metadataOf(member) })
+    this.#write({ type: 'consumerGroupTargetAssignmentMember', ...of, value: { assigned } })
+    this.#write({ type: 'consumerGroupCurrentMemberAssignment', ...of, value: currentOf(member) })
+    return member
+  }
+
+  /** A static member leaves for a while: nobody gets what it has before its session ends. */
+  suspend(member: ConsumerGroupMember, memberEpoch: number): void {
+    this.#parts.deadlines.cancel(member.memberId, 'rebalance')
+    this.#write({
+      type: 'consumerGroupCurrentMemberAssignment',
+      ...this.#of(member.memberId),
+      value: { ...currentOf(member), memberEpoch, pendingRevocation: noPartitions },
+    })
+  }
+
+  /** Takes members out. The others get new targets with the next heartbeat of one of them. */
+  remove(memberIds: Iterable<string>): void {
+    for (const memberId of memberIds) this.#forget(memberId)
+    this.#updateEpoch(true, false)
+  }
+
+  /** The assignor that most members who ask for one ask for. */
+  get assignorName(): AssignorName {
+    const votes = new Map<string, number>()
+    for (const { serverAssignor } of this.#state.members.values()) {
+      if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1)
+    }
+    const preferred = this.#parts.assignors.filter((name) => votes.has(name))
+    const byVotes = preferred.sort((a, b) => votes.get(b)! - votes.get(a)!)
+    return byVotes[0] ?? this.#parts.assignors[0]!
+  }
+
+  #forget(memberId: string): void {
+    this.#parts.deadlines.forget(memberId)
+    for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
+  }
+
+  /** A new epoch, if `isNeeded` or when the topics are not what they were. */
+  #updateEpoch(isNeeded: boolean, hasNewTopics: boolean): void {
+    const { groupId } = this.#state
+    const hasNewPatterns = this.#resolvePatterns(hasNewTopics)
+    this.#topicsVersion = this.#catalog.topicsVersion
+    const hash = metadataHash(this.#topics())
+    if (!isNeeded && !hasNewPatterns && hash === this.#state.metadataHash) return
+    if (this.#state.hasPartitionMetadata) {
+      this.#write({ type: 'consumerGroupPartitionMetadata', groupId, value: null })
+    }
+    const value = { epoch: this.#state.groupEpoch + 1, metadataHash: hash }
+    this.#write({ type: 'consumerGroupMetadata', groupId, value })
+  }
+
+  /** Resolves the patterns that are new, or all; forgets those that nobody uses. Whether any changed. */
+  #resolvePatterns(isAgain: boolean): boolean {
+    const { groupId, members, patterns } = this.#state
+    const used = new Set([...members.values()].map((member) => member.subscribedTopicRegex ?? ''))
+    used.delete('')
+    let hasChanged = false
+    for (const regularExpression of [...patterns.keys()]) {
+      if (used.has(regularExpression)) continue
+      this.#write({
+        type: 'consumerGroupRegularExpression',
+        groupId,
+        regularExpression,
+        value: null,
+      })
+    }
+    for (const regularExpression of used) {
+      const known = patterns.get(regularExpression)
+      if (known && !isAgain) continue
+      const topics = this.#topicsMatching(regularExpression)
+      if (known && sameNames(known.topics, topics)) continue
+      // Version and time say how old the answer is. Ours is kept up to date as long as we run;
+      // whoever takes over the log is to ask again.
+      const value = { topics, version: 0, timestamp: 0 }
+      this.#write({ type: 'consumerGroupRegularExpression', groupId, regularExpression, value })
+      hasChanged = true
+    }
+    return hasChanged
+  }
+
+  #topicsMatching(regularExpression: string): string[] {
+    const pattern = TopicPattern.compile(regularExpression)
+    // Only one that another coordinator has accepted can be read back and be none here.
+    if (pattern instanceof PatternError) return []
+    const names = [...this.#catalog.topics()].map(({ name }) => name)
+    return names.filter((name) => pattern.matches(name)).sort()
+  }
+
+  /** Everything that anybody is subscribed to, as far as it is there. */
+  #topics(): Iterable<CatalogTopic> {
+    const names = new Set<string>()
+    for (const member of this.#state.members.values()) {
+      for (const name of this.#state.subscribedTopics(member)) names.add(name)
+    }
+    return [...names].flatMap((name) => this.#catalog.topic(name) ?? [])
+  }
+
+  #updateTargets(): void {
+    const { groupId, members } = this.#state
+    const assigned = assignors[this.assignorName](
+      [...members.values()].map((member) => ({
+        memberId: member.memberId,
+        instanceId: member.instanceId,
+        topicIds: this.#topicIdsOf(member),
+        target: this.#state.target(member.memberId),
+      })),
+      (topicId) => this.#catalog.topicById(topicId)!.partitions,
+    )
+    for (const [memberId, partitions] of assigned) {
+      if (equal(this.#state.target(memberId), partitions)) continue
+      const value = { assigned: partitions }
+      this.#write({ type: 'consumerGroupTargetAssignmentMember', ...this.#of(memberId), value })
+    }
+    const value = { assignmentEpoch: this.#state.groupEpoch }
+    this.#write({ type: 'consumerGroupTargetAssignmentMetadata', groupId, value })
+  }
+
+  #topicIdsOf(member: ConsumerGroupMember): ReadonlySet<string> {
+    const ids = new Set<string>()
+    for (const name of this.#state.subscribedTopics(member)) {
+      const topic = this.#catalog.topic(name)
+      if (topic) ids.add(topic.id)
+    }
+    return ids
+  }
+
+  #reconcile(
+    nowMs: number,
+    member: ConsumerGroupMember,
+    owned: TopicPartitions | null,
+  ): ConsumerGroupMember {
+    const { memberId } = member
+    const { assignmentEpoch: epoch } = this.#state
+    const next = reconcile(
+      member,
+      { epoch, partitions: this.#state.target(memberId) },
+      (topicId, partition) => this.#state.isOwned(topicId, partition),
+      owned,
+    )
+    if (sameCurrent(member, next)) return member
+    this.#write({
+      type: 'consumerGroupCurrentMemberAssignment',
+      ...this.#of(memberId),
+      value: currentOf(next),
+    })
+    // Members of the classic protocol have to join and sync in time instead.
+    const mustRevoke = next.state === MemberState.unrevokedPartitions && next.classic === null
+    if (mustRevoke) {
+      this.#parts.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
+    } else {
+      this.#parts.deadlines.cancel(memberId, 'rebalance')
+    }
+    return next
+  }
+
+  #of(memberId: string) {
+    return { groupId: this.#state.groupId, memberId }
+  }
+
+  #write(record: ConsumerGroupRecord): void {
+    this.#state.apply(record)
+    this.#parts.journal.add(record)
+  }
+}
+
+function sameCurrent(a: ConsumerGroupMember, b: ConsumerGroupMember): boolean {
+  return (
+    a === b ||
+    (a.memberEpoch === b.memberEpoch &&
+      a.previousMemberEpoch === b.previousMemberEpoch &&
+      a.state === b.state &&
+      equal(a.assigned, b.assigned) &&
+      equal(a.pendingRevocation, b.pendingRevocation))
+  )
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, index) => name === b[index])
+}

@@ -1,0 +1,123 @@
+// What a member says in ConsumerGroupHeartbeat, what it is told, and what cannot be said at all.
+
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { type AssignorName, isAssignorName } from './assignor.ts'
+import { joinEpoch, leaveEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
+import { PatternError } from './patternSyntax.ts'
+import type { TopicPartitions } from './topicPartitions.ts'
+import { TopicPattern } from './topicPattern.ts'
+
+/** Null, and -1 for the timeout, mean: as before. */
+export interface HeartbeatRequest {
+  readonly memberId: string
+  readonly memberEpoch: number
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  readonly rebalanceTimeoutMs: number
+  readonly clientId: string
+  readonly clientHost: string
+  readonly subscribedTopicNames: readonly string[] | null
+  readonly subscribedTopicRegex: string | null
+  readonly serverAssignor: string | null
+  /** What it has. */
+  readonly owned: TopicPartitions | null
+  /** From version 1 on, members make their own ids. */
+  readonly requireMemberId: boolean
+}
+
+export interface HeartbeatOutcome {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+  readonly memberId: string | null
+  readonly memberEpoch: number
+  readonly heartbeatIntervalMs: number
+  /** Null when it is what the member knows already. */
+  readonly assignment: TopicPartitions | null
+}
+
+/** Why a request is answered with an error; the words are for the people who run the client. */
+export interface Refusal {
+  readonly errorCode: number
+  readonly message: string
+}
+
+export function refused({ errorCode, message }: Refusal): HeartbeatOutcome {
+  return {
+    errorCode,
+    errorMessage: message,
+    memberId: null,
+    memberEpoch: 0,
+    heartbeatIntervalMs: 0,
+    assignment: null,
+  }
+}
+
+export function isLeaving({ memberEpoch }: HeartbeatRequest): boolean {
+  return memberEpoch === leaveEpoch || memberEpoch === leaveStaticEpoch
+}
+
+/** It says everything, so that it is told everything. */
+export function isFull(request: HeartbeatRequest): boolean {
+  if (request.memberEpoch === joinEpoch) return true
+  const { rebalanceTimeoutMs, subscribedTopicNames, owned } = request
+  return rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && owned !== null
+}
+
+/** Whether the request makes sense by itself, whatever group it is for. */
+export function checkRequest(
+  groupId: string,
+  request: HeartbeatRequest,
+  assignors: readonly AssignorName[],
+): Refusal | undefined {
+  const { memberId, memberEpoch, instanceId, rackId, serverAssignor } = request
+  const needsMemberId = request.requireMemberId || memberEpoch > 0 || memberEpoch === leaveEpoch
+  if (needsMemberId && memberId === '') return invalid("MemberId can't be empty.")
+  if (groupId === '') return invalid("GroupId can't be empty.")
+  if (instanceId === '') return invalid("InstanceId can't be empty.")
+  if (rackId === '') return invalid("RackId can't be empty.")
+  if (memberEpoch < leaveStaticEpoch) return invalid('MemberEpoch is invalid.')
+  if (memberEpoch === leaveStaticEpoch && instanceId === null) {
+    return invalid("InstanceId can't be null.")
+  }
+  const refusal = memberEpoch === joinEpoch ? checkJoin(request) : undefined
+  return refusal ?? checkAssignor(serverAssignor, assignors) ?? checkPattern(request)
+}
+
+function checkJoin(request: HeartbeatRequest): Refusal | undefined {
+  if (request.rebalanceTimeoutMs === -1) {
+    return invalid('RebalanceTimeoutMs must be provided in first request.')
+  }
+  if (request.owned === null || request.owned.size > 0) {
+    return invalid('TopicPartitions must be empty when (re-)joining.')
+  }
+  if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null) {
+    return invalid(
+      'Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.',
+    )
+  }
+  return undefined
+}
+
+function checkAssignor(
+  name: string | null,
+  assignors: readonly AssignorName[],
+): Refusal | undefined {
+  if (name === null || (isAssignorName(name) && assignors.includes(name))) return undefined
+  return {
+    errorCode: ErrorCode.unsupportedAssignor,
+    message: `ServerAssignor ${name} is not supported. Supported assignors: ${assignors.join(', ')}.`,
+  }
+}
+
+function checkPattern({ subscribedTopicRegex }: HeartbeatRequest): Refusal | undefined {
+  const pattern = TopicPattern.compile(subscribedTopicRegex ?? '')
+  if (!(pattern instanceof PatternError)) return undefined
+  return {
+    errorCode: ErrorCode.invalidRegularExpression,
+    message: `SubscribedTopicRegex \`${subscribedTopicRegex}\` is not a valid regular expression: ${pattern.message}.`,
+  }
+}
+
+function invalid(message: string): Refusal {
+  return { errorCode: ErrorCode.invalidRequest, message }
+}

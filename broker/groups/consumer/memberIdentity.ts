@@ -1,0 +1,96 @@
+// Who a heartbeat is from: a member, one that is new, a static instance that has come back, or
+// somebody who has been fenced and must not go on.
+
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { MemberIdentity } from '../groupRequests.ts'
+import { type ConsumerGroupMember, joinEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
+import type { ConsumerGroupState } from './consumerGroupState.ts'
+import { type HeartbeatRequest, isLeaving, type Refusal } from './heartbeatRequest.ts'
+import { isSubset } from './topicPartitions.ts'
+
+export interface Identified {
+  /** Undefined for one that is new. */
+  readonly member: ConsumerGroupMember | undefined
+  /** The member is the former self of a static instance, and is to be replaced. */
+  readonly isReplaced: boolean
+}
+
+export function identify(
+  state: ConsumerGroupState,
+  request: HeartbeatRequest,
+): Identified | Refusal {
+  const { memberId, instanceId } = request
+  if (request.memberEpoch === joinEpoch && instanceId !== null) {
+    return identifyInstance(state, request, instanceId)
+  }
+  const member = instanceId === null ? state.members.get(memberId) : state.byInstance(instanceId)
+  if (!member) return request.memberEpoch === joinEpoch ? newcomer : unknown(request)
+  if (member.memberId !== memberId) return fencedInstance(request, member)
+  const refusal = isLeaving(request) ? undefined : checkEpoch(request, member)
+  return refusal ?? { member, isReplaced: false }
+}
+
+const newcomer: Identified = { member: undefined, isReplaced: false }
+
+/** A static member joins. Its instance may be in use: by another, or by its own former self. */
+function identifyInstance(
+  state: ConsumerGroupState,
+  request: HeartbeatRequest,
+  instanceId: string,
+): Identified | Refusal {
+  const member = state.byInstance(instanceId)
+  if (!member) return newcomer
+  if (member.classic === null && member.memberEpoch !== leaveStaticEpoch) {
+    return {
+      errorCode: ErrorCode.unreleasedInstanceId,
+      message: `Static member ${request.memberId} with instance id ${instanceId} cannot join the group because the instance id is owned by ${member.memberId} member.`,
+    }
+  }
+  return { member, isReplaced: true }
+}
+
+function checkEpoch(
+  { memberEpoch, owned }: HeartbeatRequest,
+  member: ConsumerGroupMember,
+): Refusal | undefined {
+  if (memberEpoch === member.memberEpoch) return undefined
+  const isSmaller = memberEpoch < member.memberEpoch
+  // The answer that had the new epoch may have been lost; a member that has nothing beyond what is
+  // its own can simply be told again.
+  const hasMissedAnswer =
+    isSmaller &&
+    memberEpoch === member.previousMemberEpoch &&
+    owned !== null &&
+    isSubset(owned, member.assigned)
+  if (hasMissedAnswer) return undefined
+  return {
+    errorCode: ErrorCode.fencedMemberEpoch,
+    message: `The consumer group member has a ${isSmaller ? 'smaller' : 'greater'} member epoch (${memberEpoch}) than the one known by the group coordinator (${member.memberEpoch}). The member must abandon all its partitions and rejoin.`,
+  }
+}
+
+function unknown({ memberId, instanceId }: HeartbeatRequest): Refusal {
+  const who = instanceId === null ? `Member ${memberId}` : `Instance id ${instanceId}`
+  return { errorCode: ErrorCode.unknownMemberId, message: `${who} is unknown.` }
+}
+
+function fencedInstance(
+  { memberId, instanceId }: HeartbeatRequest,
+  by: ConsumerGroupMember,
+): Refusal {
+  return {
+    errorCode: ErrorCode.fencedInstanceId,
+    message: `Static member ${memberId} with instance id ${instanceId} was fenced by member ${by.memberId}.`,
+  }
+}
+
+/** The same for requests of the classic protocol and for commits: the member, or an error code. */
+export function identifyMember(
+  state: ConsumerGroupState,
+  { memberId, groupInstanceId }: MemberIdentity,
+): ConsumerGroupMember | number {
+  if (groupInstanceId === null) return state.members.get(memberId) ?? ErrorCode.unknownMemberId
+  const member = state.byInstance(groupInstanceId)
+  if (!member) return ErrorCode.unknownMemberId
+  return member.memberId === memberId ? member : ErrorCode.fencedInstanceId
+}

@@ -1,0 +1,60 @@
+// The assignor `range`: each topic is cut into ranges of nearly equal length, one per subscriber, in
+// the same order of subscribers for every topic. So topics with as many partitions and the same
+// subscribers are co-partitioned: who has partition 3 of one has partition 3 of the other, which
+// joins rely on. Static members come first, by instance, because their instance outlives their
+// member id: they get the same ranges again after a restart.
+
+import type { AssignorMember } from './assignorMember.ts'
+import type { TopicPartitions } from './topicPartitions.ts'
+
+export function rangeAssignor(
+  members: readonly AssignorMember[],
+  partitionsOf: (topicId: string) => number,
+): ReadonlyMap<string, TopicPartitions> {
+  const sorted = [...members].sort(compareMembers)
+  const assignment = new Map(sorted.map(({ memberId }) => [memberId, new Map()]))
+  for (const [topicId, subscribers] of subscribersByTopic(sorted)) {
+    const ranges = cut(partitionsOf(topicId), subscribers.length)
+    subscribers.forEach(({ memberId }, index) => {
+      const range = ranges[index]!
+      if (range.size > 0) assignment.get(memberId)!.set(topicId, range)
+    })
+  }
+  return assignment
+}
+
+function subscribersByTopic(
+  members: readonly AssignorMember[],
+): ReadonlyMap<string, AssignorMember[]> {
+  const byTopic = new Map<string, AssignorMember[]>()
+  for (const member of members) {
+    for (const topicId of member.topicIds) {
+      const subscribers = byTopic.get(topicId)
+      if (subscribers) subscribers.push(member)
+      else byTopic.set(topicId, [member])
+    }
+  }
+  return byTopic
+}
+
+/** The first ranges are one longer where it does not come out even. */
+function cut(partitions: number, ranges: number): ReadonlySet<number>[] {
+  const shortest = Math.floor(partitions / ranges)
+  const longer = partitions % ranges
+  let next = 0
+  return Array.from({ length: ranges }, (_, index) => {
+    const length = index < longer ? shortest + 1 : shortest
+    return new Set(Array.from({ length }, () => next++))
+  })
+}
+
+function compareMembers(a: AssignorMember, b: AssignorMember): number {
+  if (a.instanceId !== null && b.instanceId !== null) return compare(a.instanceId, b.instanceId)
+  if (a.instanceId !== null) return -1
+  if (b.instanceId !== null) return 1
+  return compare(a.memberId, b.memberId)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

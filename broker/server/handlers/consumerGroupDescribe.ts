@@ -1,0 +1,84 @@
+// Says how far consumer groups (KIP-848) have got: epochs, members, what each has and is to have.
+
+import { consumerGroupDescribe } from '../../../protocol/kafka/apis/consumerGroupDescribe.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { ConsumerGroup } from '../../groups/consumer/consumerGroup.ts'
+import type { ConsumerGroupMember } from '../../groups/consumer/consumerGroupMember.ts'
+import type { TopicCatalog } from '../../groups/consumer/topicCatalog.ts'
+import { type TopicPartitions, toList } from '../../groups/consumer/topicPartitions.ts'
+import { allOperations, noOperations } from '../authorizedOperations.ts'
+import { handler } from '../handler.ts'
+
+/** Which protocol a member speaks, while a group moves from one to the other. */
+const MemberType = { classic: 0, consumer: 1 } as const
+
+export const consumerGroupDescribeHandler = handler(
+  consumerGroupDescribe,
+  ({ groupIds, includeAuthorizedOperations }, { broker }) => {
+    const authorizedOperations = includeAuthorizedOperations ? allOperations.group : noOperations
+    const groups = groupIds.map((groupId) => {
+      const group = broker.groups.consumerGroup(groupId)
+      if (!group) return absent(groupId)
+      return { ...describe(group, broker.controller.state), authorizedOperations }
+    })
+    return { throttleTimeMs: 0, groups }
+  },
+)
+
+function describe(group: ConsumerGroup, catalog: TopicCatalog) {
+  const { groupId, state, groupEpoch, assignmentEpoch, assignorName } = group
+  return {
+    errorCode: ErrorCode.none,
+    groupId,
+    groupState: state,
+    groupEpoch,
+    assignmentEpoch,
+    assignorName,
+    members: [...group.members()].map((member) =>
+      describeMember(member, group.target(member.memberId), catalog),
+    ),
+  }
+}
+
+function describeMember(
+  member: ConsumerGroupMember,
+  target: TopicPartitions,
+  catalog: TopicCatalog,
+) {
+  const { memberId, instanceId, rackId, memberEpoch, clientId, clientHost } = member
+  return {
+    memberId,
+    instanceId,
+    rackId,
+    memberEpoch,
+    clientId,
+    clientHost,
+    subscribedTopicNames: member.subscribedTopicNames,
+    subscribedTopicRegex: member.subscribedTopicRegex || null,
+    assignment: describeAssignment(member.assigned, catalog),
+    targetAssignment: describeAssignment(target, catalog),
+    memberType: member.classic === null ? MemberType.consumer : MemberType.classic,
+  }
+}
+
+/** Topics that are not there any more have no name to show. */
+function describeAssignment(all: TopicPartitions, catalog: TopicCatalog) {
+  const topicPartitions = toList(all).flatMap(({ topicId, partitions }) => {
+    const topic = catalog.topicById(topicId)
+    return topic ? [{ topicId, topicName: topic.name, partitions }] : []
+  })
+  return { topicPartitions }
+}
+
+function absent(groupId: string) {
+  return {
+    errorCode: ErrorCode.groupIdNotFound,
+    errorMessage: `Group ${groupId} is not a consumer group.`,
+    groupId,
+    groupState: '',
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    assignorName: '',
+    members: [],
+  }
+}
