@@ -19,8 +19,8 @@ function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits
   return {
     group,
     client,
-    state: () => group.coordinator.group(groupId)?.state,
-    generation: () => group.coordinator.group(groupId)?.generationId,
+    state: () => group.coordinator.classicGroup(groupId)?.state,
+    generation: () => group.coordinator.classicGroup(groupId)?.generationId,
     settle: (...names: string[]) => {
       for (let round = 0; round < 6; round++) {
         for (const name of names) group.takePart(client(name))
@@ -72,7 +72,7 @@ describe('leaving', () => {
   it('of the only one who waits for latecomers empties the group at once', () => {
     const { group, client, state } = start({ a: {} }, { initialRebalanceDelayMs: 3000 })
     group.join(client('a'))
-    const [member] = group.coordinator.group(groupId)!.members()
+    const [member] = group.coordinator.classicGroup(groupId)!.members()
     group.leave({ ...client('a'), memberId: member!.memberId })
     expect(group.takeAnswers()).toEqual(['a leave NONE', 'a join UNKNOWN_MEMBER_ID'])
     expect(state()).toBe('Empty')
@@ -177,12 +177,12 @@ describe('a member that vanishes', () => {
     const { group, client, settle } = start({ a: {}, b: {} })
     settle('a')
     group.join(client('b'))
-    const before = group.coordinator.group(groupId)!
+    const before = group.coordinator.classicGroup(groupId)!
     group.advance(9000)
     expect(group.heartbeat(client('a'))).toBe(ErrorCode.rebalanceInProgress)
     expect([...before.members()]).toHaveLength(2)
     group.advance(5 * 60_000)
-    expect(group.coordinator.group(groupId)?.state).toBe('Empty')
+    expect(group.coordinator.classicGroup(groupId)?.state).toBe('Empty')
     expect(group.waiting).toBe(0)
   })
 
@@ -247,7 +247,7 @@ describe('the size of a group', () => {
     expect(state()).toBe('PreparingRebalance')
     for (const name of ['b', 'c', 'a']) group.join(client(name))
     expect(group.takeAnswers()[0]).toBe('a join GROUP_MAX_SIZE_REACHED')
-    expect([...group.coordinator.group(groupId)!.members()]).toHaveLength(2)
+    expect([...group.coordinator.classicGroup(groupId)!.members()]).toHaveLength(2)
     expect(state()).toBe('CompletingRebalance')
   })
 

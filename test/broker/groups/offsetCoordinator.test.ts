@@ -25,7 +25,7 @@ function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits
     client,
     offset: (partition = 0) => offsets()?.get('t', partition)?.offset,
     isUnstable: (partition = 0) => offsets()?.isUnstable('t', partition),
-    state: () => group.coordinator.group(groupId)?.state,
+    state: () => group.coordinator.classicGroup(groupId)?.state,
     settle: (...names: string[]) => {
       for (let round = 0; round < 6; round++) {
         for (const name of names) group.takePart(client(name))
@@ -141,7 +141,7 @@ describe('a transactional commit', () => {
     group.completeAllAppends()
     group.endTransaction(producerId, false)
     expect([offset(), isUnstable() ?? false]).toEqual([undefined, false])
-    expect(group.coordinator.group(groupId), 'nor the group').toBeUndefined()
+    expect(group.coordinator.classicGroup(groupId), 'nor the group').toBeUndefined()
   })
 
   it('does not undo what was committed after it', () => {
@@ -290,7 +290,7 @@ describe('expiry', () => {
     group.commit(client('a'), 5)
     group.advance(day)
     group.completeAllAppends()
-    expect(group.coordinator.group(groupId)?.state, 'its session is over').toBe('Empty')
+    expect(group.coordinator.classicGroup(groupId)?.state, 'its session is over').toBe('Empty')
     group.restartBroker()
     expect(offset()).toBe(5)
     pass(group, day)
@@ -312,7 +312,7 @@ describe('expiry', () => {
     group.expireOffsets()
     group.completeAllAppends()
     expect(offset()).toBeUndefined()
-    expect(group.coordinator.group(groupId)?.state, 'the group stays').toBe('Stable')
+    expect(group.coordinator.classicGroup(groupId)?.state, 'the group stays').toBe('Stable')
   })
 
   it('counts from the commit where there never were members', () => {
