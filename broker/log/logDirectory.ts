@@ -169,8 +169,12 @@ export class LogDirectory {
   }
 
   /** Gives the directory back as it is. */
-  release(): Promise<void> {
-    return this.#lock.release()
+  async release(): Promise<void> {
+    try {
+      await this.journal?.close()
+    } finally {
+      await this.#lock.release()
+    }
   }
 
   #offsets(offsetOf: (log: PartitionLog) => number): PartitionOffset[] {
@@ -189,12 +193,9 @@ async function openJournal(
   { disk, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
 ): Promise<CommitJournal | undefined> {
-  if (!journal) return undefined
-  return await CommitJournal.open({
-    ...journal,
-    disk,
-    logger,
-    directory: path,
-    recoveryPointOf: (name) => recoveryPoints.get(name) ?? 0,
-  })
+  const recoveryPointOf = (name: string) => recoveryPoints.get(name) ?? 0
+  const options = { disk, logger, directory: path, recoveryPointOf }
+  if (journal) return await CommitJournal.open({ ...options, ...journal })
+  await CommitJournal.replayLeftover(options)
+  return undefined
 }

@@ -94,6 +94,19 @@ export class CommitJournal {
     }
   }
 
+  /** For a directory that is used without a journal now: what one of before has left is not lost. */
+  static async replayLeftover(options: ReplayOptions): Promise<void> {
+    const { disk, directory } = options
+    if ((await disk.stat(join(directory, directoryName))) === undefined) return
+    const files = await openFiles(disk, directory)
+    try {
+      await replayJournal(files, options)
+      await invalidate(files)
+    } finally {
+      for (const file of files) await file.close()
+    }
+  }
+
   /** Resolves when the bytes survive a crash; fails as syncing the segment does. */
   commit({ name, segment, position, endOffset, chunks }: Commit): Promise<void> {
     const { baseOffset } = segment

@@ -228,6 +228,27 @@ describe('the commit journal', () => {
     expect(log.segments[0]!.bytes).toHaveLength(150)
   })
 
+  it('is replayed, too, where none is used any more', async () => {
+    const disk = new MemoryDisk()
+    await disk.makeDirectory(`${directory}/a-0`)
+    await disk.syncDirectory('/')
+    await disk.syncDirectory(directory)
+    const log: ModelLog = {
+      name: 'a-0',
+      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
+      nextOffset: 0,
+    }
+    const first = await Life.begin(disk, 1)
+    await first.append(log, Buffer.from('only in the journal'))
+    disk.crash()
+    const logger = new MemoryLogger()
+    await CommitJournal.replayLeftover({ disk, logger, directory, recoveryPointOf: () => 0 })
+    await expectAcknowledged(disk, [log])
+    expect(logger.messages('info')).toHaveLength(1)
+    await CommitJournal.replayLeftover({ disk, logger, directory, recoveryPointOf: () => 0 })
+    expect(logger.messages('info')).toHaveLength(1)
+  })
+
   it('says which file is damaged when a group in its middle is', async () => {
     const disk = new MemoryDisk()
     await disk.makeDirectory(`${directory}/a-0`)
