@@ -1,0 +1,211 @@
+// Which log is compacted when, and what becomes of those that cannot be.
+
+import { describe, expect, test } from 'vitest'
+import {
+  CleanerCheckpoint,
+  cleanerCheckpointFileName,
+} from '../../../../broker/log/cleaner/cleanerCheckpoint.ts'
+import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
+import type { LogConfig } from '../../../../broker/log/logConfig.ts'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import type { Disk } from '../../../../protocol/runtime/disk.ts'
+import { ManualClock } from '../../../manualClock.ts'
+import { MemoryLogger } from '../../../memoryLogger.ts'
+import { diskWithData, openLog } from '../logFixture.ts'
+import { appendWhole, compactConfig, keyedBatch, readRecords } from './cleaningFixture.ts'
+
+const backoffMs = 15_000
+
+async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerOptions> = {}) {
+  const disk = await diskWithData()
+  const clock = new ManualClock()
+  const logger = new MemoryLogger()
+  const { lines } = logger
+  const checkpoint = await CleanerCheckpoint.open(disk, '/data')
+  const managed: { topic: string; partition: number; log: PartitionLog }[] = []
+  const directory = { cleanerCheckpoint: checkpoint, partitions: () => managed }
+  const cleaner = new LogCleaner({
+    disk,
+    clock,
+    logger,
+    directories: [directory],
+    backoffMs,
+    dedupeBufferBytes: 1_000_000,
+    ioBufferBytes: 512 * 1024,
+    ioMaxBytesPerSecond: Number.POSITIVE_INFINITY,
+    ...options,
+  })
+  /** A log with so many values of one key, each in a batch, in one sealed segment. */
+  const addLog = async (topic: string, values: number, onDisk: Disk = disk) => {
+    const log = await openLog(onDisk, {
+      clock,
+      directory: `/data/${topic}-0`,
+      config: { ...compactConfig, segmentBytes: 10_000, ...config },
+    })
+    managed.push({ topic, partition: 0, log })
+    await addValues(log, values)
+    return log
+  }
+  const addValues = async (log: PartitionLog, values: number) => {
+    const timestampMs = clock.nowMs()
+    for (let value = 0; value < values; value++) {
+      await appendWhole(log, keyedBatch([['key', String(value)]], { timestampMs }))
+    }
+    await log.roll()
+  }
+  return { disk, clock, lines, checkpoint, cleaner, addLog, addValues }
+}
+
+async function values(log: PartitionLog): Promise<number> {
+  return (await readRecords(log)).length
+}
+
+describe('which log', () => {
+  test('the dirtiest first; none when all are clean enough', async () => {
+    const { cleaner, checkpoint, addLog, addValues } = await cleaning({})
+    const half = await addLog('half', 4)
+    await cleaner.cleanDirtiest()
+    expect(await values(half)).toBe(1)
+    await addValues(half, 2)
+    const all = await addLog('all', 4)
+    expect(await cleaner.cleanDirtiest()).toBe(true)
+    expect([await values(half), await values(all)]).toEqual([3, 1])
+    expect(await cleaner.cleanDirtiest()).toBe(true)
+    expect([await values(half), await values(all)]).toEqual([1, 1])
+    expect(await cleaner.cleanDirtiest()).toBe(false)
+    expect(checkpoint.get({ topic: 'half', partition: 0 })).toBe(6)
+  })
+
+  test('none that is not to be compacted, or is not dirty enough', async () => {
+    const { cleaner, addLog } = await cleaning({ minCleanableDirtyRatio: 1 })
+    await addLog('all-new', 4)
+    expect(await cleaner.cleanDirtiest()).toBe(false)
+    const other = await cleaning({ cleanupPolicy: { delete: true, compact: false } })
+    await other.addLog('deleted', 4)
+    expect(await other.cleaner.cleanDirtiest()).toBe(false)
+  })
+
+  test('none before min.compaction.lag.ms', async () => {
+    const { cleaner, clock, addLog } = await cleaning({ minCompactionLagMs: 1000 })
+    const log = await addLog('young', 4)
+    clock.advance(999)
+    expect(await cleaner.cleanDirtiest()).toBe(false)
+    clock.advance(1)
+    expect(await cleaner.cleanDirtiest()).toBe(true)
+    expect(await values(log)).toBe(1)
+  })
+
+  test('one that is nearly clean after max.compaction.lag.ms', async () => {
+    const config = { minCleanableDirtyRatio: 1, maxCompactionLagMs: 1000 }
+    const { cleaner, clock, addLog } = await cleaning(config)
+    const log = await addLog('old', 4)
+    clock.advance(1000)
+    expect(await cleaner.cleanDirtiest()).toBe(false)
+    clock.advance(1)
+    expect(await cleaner.cleanDirtiest()).toBe(true)
+    expect(await values(log)).toBe(1)
+  })
+
+  test('it is looked for every log.cleaner.backoff.ms, until the cleaner is closed', async () => {
+    const { cleaner, clock, addLog, addValues } = await cleaning({})
+    cleaner.start()
+    await clock.advanceAndSettle(0)
+    const log = await addLog('topic', 3)
+    await clock.advanceAndSettle(backoffMs - 1)
+    expect(await values(log)).toBe(3)
+    await clock.advanceAndSettle(1)
+    expect(await values(log)).toBe(1)
+    await cleaner.close()
+    await addValues(log, 5)
+    await clock.advanceAndSettle(10 * backoffMs)
+    expect(await values(log)).toBe(6)
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+describe('a log that cannot be compacted', () => {
+  test('is named once, with file and position, and keeps no other from its turn', async () => {
+    const { cleaner, disk, lines, addLog } = await cleaning({})
+    const damaged = await addLog('damaged', 9)
+    const sound = await addLog('sound', 3)
+    const path = '/data/damaged-0/00000000000000000000.log'
+    const file = await disk.open(path, 'write')
+    await file.write([Buffer.from('?')], 70)
+    while (await cleaner.cleanDirtiest());
+    expect([await values(sound), damaged.segmentCount]).toEqual([1, 2])
+    const errors = lines.filter(({ level }) => level === 'error')
+    expect(errors).toHaveLength(1)
+    expect(errors[0]!.fields).toMatchObject({ topic: 'damaged', partition: 0 })
+    expect(String(errors[0]!.fields.error)).toContain(`${path} is damaged at byte 0`)
+    expect(damaged.offline).toBeUndefined()
+  })
+
+  test('is not one that is deleted, closed or cut while it is cleaned', async () => {
+    for (const end of ['delete', 'close', 'truncate'] as const) {
+      const { cleaner, lines, addLog } = await cleaning({})
+      const log = await addLog('gone', 200)
+      const cleaned = cleaner.cleanDirtiest()
+      await Promise.resolve()
+      if (end === 'truncate') await log.truncateTo(5)
+      else await log[end]()
+      await cleaned
+      expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+      if (end === 'truncate') expect(await values(log)).toBe(5)
+    }
+  })
+})
+
+test('reads go on while a segment is replaced', async () => {
+  const { cleaner, addLog } = await cleaning({})
+  const log = await addLog('read', 50)
+  const cleaned = cleaner.cleanDirtiest()
+  let reading = true
+  const readers = [0, 10, 49].map(async (offset) => {
+    let reads = 0
+    while (reading) {
+      const { errorCode, bytes } = await log.read(offset, 100)
+      expect(errorCode).toBe(0)
+      expect(bytes.length).toBeGreaterThan(0)
+      expect(await log.offsetForTimestamp(0)).toBeDefined()
+      reads++
+    }
+    return reads
+  })
+  await cleaned
+  reading = false
+  for (const reads of await Promise.all(readers)) expect(reads).toBeGreaterThan(3)
+  expect(await values(log)).toBe(1)
+})
+
+test('what is read and written stays below log.cleaner.io.max.bytes.per.second', async () => {
+  const { cleaner, clock, addLog } = await cleaning({}, { ioMaxBytesPerSecond: 1000 })
+  const log = await addLog('slow', 50)
+  const startMs = clock.monotonicMs()
+  const { size } = log
+  const cleaned = cleaner.cleanDirtiest()
+  while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
+  // Read once for the keys, and once to be written anew; the last read is not waited for.
+  expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(size)
+})
+
+describe('the checkpoint', () => {
+  const orders = { topic: 'orders', partition: 3 }
+
+  test('is read again, in the format of Kafka', async () => {
+    const disk = await diskWithData()
+    const checkpoint = await CleanerCheckpoint.open(disk, '/data')
+    await checkpoint.set(orders, 42)
+    await checkpoint.set({ topic: 'my-topic', partition: 0 }, 7)
+    const text = await disk.readFile(`/data/${cleanerCheckpointFileName}`)
+    expect(String(text)).toBe('0\n2\norders 3 42\nmy-topic 0 7\n')
+    const again = await CleanerCheckpoint.open(disk, '/data')
+    expect(again.get(orders)).toBe(42)
+    expect(again.get({ topic: 'orders', partition: 4 })).toBeUndefined()
+  })
+
+  test('that is damaged says nothing', async () => {
+    const disk = await diskWithData()
+    await disk.writeFileAtomic(`/data/${cleanerCheckpointFileName}`, Buffer.from('0\n5\norders'))
+    expect((await CleanerCheckpoint.open(disk, '/data')).get(orders)).toBeUndefined()
+  })
+})
