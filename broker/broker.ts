@@ -14,6 +14,7 @@ import type { MetadataLog } from './controller/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
 import { DynamicConfiguration } from './dynamicConfiguration.ts'
+import { LogCleaner } from './log/cleaner/logCleaner.ts'
 import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
@@ -113,6 +114,7 @@ async function start(
   })
   await controller.start(partitions)
   transactions.start()
+  undo.push(startCleaner(options, manager))
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -154,6 +156,22 @@ async function start(
       return closing
     },
   }
+}
+
+/** Compacts logs from now on; returns what ends that. */
+function startCleaner({ runtime, config, logger }: BrokerOptions, manager: LogManager) {
+  const cleaner = new LogCleaner({
+    disk: runtime.disk,
+    clock: runtime.clock,
+    logger,
+    directories: manager.directories,
+    backoffMs: config['log.cleaner.backoff.ms'],
+    dedupeBufferBytes: config['log.cleaner.dedupe.buffer.size'],
+    ioBufferBytes: config['log.cleaner.io.buffer.size'],
+    ioMaxBytesPerSecond: config['log.cleaner.io.max.bytes.per.second'],
+  })
+  if (config['log.cleaner.enable']) cleaner.start()
+  return () => cleaner.close()
 }
 
 function journalOf({ runtime, config }: BrokerOptions) {

@@ -16,6 +16,9 @@ import {
 /** log.segment.bytes must not be less, as in Kafka 4; tests use `internal.segment.bytes`. */
 export const smallestSegmentBytes = 1_048_576
 
+/** As in Kafka: a map of fewer keys would make a round of a log endless. */
+const smallestDedupeBytes = 1_048_576
+
 const cleanupPolicies = ['compact', 'delete']
 
 export const logOptions = {
@@ -102,6 +105,31 @@ export const logOptions = {
       (element) => cleanupPolicies.includes(element),
       'What becomes of old records: whole segments are deleted, or each key keeps its last record.',
     ),
+  ),
+  'log.cleaner.enable': boolean(true, 'Whether logs are compacted whose cleanup.policy says so.'),
+  'log.cleaner.backoff.ms': integer(
+    15_000,
+    0,
+    int64Max,
+    'How long the cleaner waits when no log is dirty enough to be compacted.',
+  ),
+  'log.cleaner.dedupe.buffer.size': integer(
+    134_217_728,
+    smallestDedupeBytes,
+    int32Max,
+    'The most memory for the keys of a log while it is compacted, in bytes.',
+  ),
+  'log.cleaner.io.buffer.size': integer(
+    524_288,
+    1024,
+    int32Max,
+    'Memory for what the cleaner reads and writes, in bytes.',
+  ),
+  'log.cleaner.io.max.bytes.per.second': double(
+    Number.MAX_VALUE,
+    1,
+    Number.MAX_VALUE,
+    'The cleaner reads and writes no more than this.',
   ),
   'log.cleaner.delete.retention.ms': dynamic(
     integer(86_400_000, 0, int64Max, 'How long the tombstones of a compacted log can be seen.'),

@@ -29,6 +29,8 @@ const byKey: Readonly<Record<string, string>> = {
   'num.network.threads': threads,
   'num.recovery.threads.per.data.dir': threads,
   'group.coordinator.threads': threads,
+  'log.cleaner.threads': threads,
+  'log.cleaner.io.buffer.load.factor': 'the map of keys is filled to nine tenths here',
   'queued.max.requests': threads,
   'fetch.purgatory.purge.interval.requests': noPurgatory,
   'producer.purgatory.purge.interval.requests': noPurgatory,

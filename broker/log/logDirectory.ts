@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Disk, DiskLock } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { CleanerCheckpoint, cleanerCheckpointFile } from './cleaner/cleanerCheckpoint.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,
@@ -46,6 +47,7 @@ interface Inheritance {
   readonly wasCleanShutdown: boolean
   readonly recoveryPoints: Map<string, number>
   readonly logStartOffsets: Map<string, number>
+  readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
 }
 
@@ -57,6 +59,7 @@ export class LogDirectory {
   readonly wasCleanShutdown: boolean
   readonly space: DiskSpace
   readonly journal: CommitJournal | undefined
+  readonly cleanerCheckpoint: CleanerCheckpoint
   /** By the names of the partitions' directories. */
   readonly logs = new Map<string, ManagedLog>()
   /** Partitions that are being made here and are not among `logs` yet. */
@@ -74,6 +77,9 @@ export class LogDirectory {
     this.wasCleanShutdown = inherited.wasCleanShutdown
     this.space = new DiskSpace({ ...options, directory: path })
     this.journal = inherited.journal
+    this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
+      this.partitions(),
+    )
     this.#disk = disk
     this.#lock = lock
     this.#inherited = inherited
@@ -102,6 +108,7 @@ export class LogDirectory {
         recoveryPoints,
         journal: await openJournal(options, recoveryPoints),
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
+        cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
         wasCleanShutdown: await takeCleanShutdown(disk, path),
       })
       await directory.space.check()
@@ -110,6 +117,11 @@ export class LogDirectory {
       await lock.release()
       throw error
     }
+  }
+
+  /** The partitions that lie here and are open. */
+  partitions(): IterableIterator<ManagedLog> {
+    return this.logs.values()
   }
 
   /** The partitions that lie here. Removes what is left of deleted ones. */
@@ -139,8 +151,9 @@ export class LogDirectory {
   }
 
   /** Makes durable what the logs say of themselves now. */
-  saveRecoveryPoints(): Promise<void> {
-    return this.#recoveryPoints.write()
+  async saveRecoveryPoints(): Promise<void> {
+    await this.cleanerCheckpoint.follow()
+    await this.#recoveryPoints.write()
   }
 
   saveLogStartOffsets(): Promise<void> {

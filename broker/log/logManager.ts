@@ -108,6 +108,11 @@ export class LogManager {
     return this.#logs.values()
   }
 
+  /** The data directories that can be used. */
+  get directories(): readonly LogDirectory[] {
+    return this.#directories
+  }
+
   /** Whether partitions may be missing only because their data directory cannot be used. */
   get hasFailedDirectory(): boolean {
     return this.#failed.length > 0

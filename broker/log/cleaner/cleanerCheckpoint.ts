@@ -4,72 +4,68 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { decodeCheckpoint, encodeCheckpoint } from '../checkpointFile.ts'
 import { partitionDirectoryName, type TopicPartition } from '../dataDirectory.ts'
+import { OffsetCheckpoint, type PartitionOffset } from '../offsetCheckpoint.ts'
 
-export const cleanerCheckpointFileName = 'cleaner-offset-checkpoint'
+export const cleanerCheckpointFile = 'cleaner-offset-checkpoint'
 
-interface Entry extends TopicPartition {
-  readonly offset: number
+/** What is known of a log in the directory. */
+interface CheckpointedLog extends TopicPartition {
+  readonly log: { readonly recoveryPoint: number }
 }
 
 export class CleanerCheckpoint {
-  readonly #disk: Disk
-  readonly #path: string
-  readonly #entries: Map<string, Entry>
-  #writing: Promise<void> = Promise.resolve()
+  readonly #file: OffsetCheckpoint
+  readonly #offsets: Map<string, number>
+  readonly #logs: () => Iterable<CheckpointedLog>
 
-  private constructor(disk: Disk, path: string, entries: Map<string, Entry>) {
-    this.#disk = disk
-    this.#path = path
-    this.#entries = entries
+  /** `offsets` are those of the file, by the names of the partitions' directories. */
+  constructor(
+    disk: Disk,
+    directory: string,
+    offsets: Map<string, number>,
+    logs: () => Iterable<CheckpointedLog>,
+  ) {
+    this.#offsets = offsets
+    this.#logs = logs
+    this.#file = new OffsetCheckpoint(disk, join(directory, cleanerCheckpointFile), () =>
+      this.#collect(),
+    )
   }
 
-  /** Without a sound file nothing counts as clean. */
-  static async open(disk: Disk, directory: string): Promise<CleanerCheckpoint> {
-    const path = join(directory, cleanerCheckpointFileName)
-    const bytes = await disk.readFile(path)
-    const entries = new Map<string, Entry>()
-    for (const [topic, number, text] of (bytes && decodeCheckpoint(bytes, 3)) ?? []) {
-      const partition = Number(number)
-      const offset = Number(text)
-      if (!Number.isSafeInteger(offset) || offset < 0) continue
-      const entry = { topic: topic!, partition, offset }
-      entries.set(partitionDirectoryName(entry.topic, partition), entry)
-    }
-    return new CleanerCheckpoint(disk, path, entries)
-  }
-
+  /** Undefined for a log that was never cleaned. */
   get({ topic, partition }: TopicPartition): number | undefined {
-    return this.#entries.get(partitionDirectoryName(topic, partition))?.offset
+    return this.#offsets.get(partitionDirectoryName(topic, partition))
   }
 
+  /** Everything below `offset` is clean. Resolves when that is durable. */
   async set({ topic, partition }: TopicPartition, offset: number): Promise<void> {
-    this.#entries.set(partitionDirectoryName(topic, partition), { topic, partition, offset })
-    await this.#write()
+    this.#offsets.set(partitionDirectoryName(topic, partition), offset)
+    await this.#file.write()
   }
 
-  /** The log is going to be cut at `offset`. */
-  async lower(topicPartition: TopicPartition, offset: number): Promise<void> {
-    const known = this.get(topicPartition)
-    if (known !== undefined && known > offset) await this.set(topicPartition, offset)
+  /**
+   * To be called when a log was removed, or its recovery point lowered, which happens before it is
+   * cut: what has been cleaned lies below the recovery point. Resolves when it is durable.
+   */
+  async follow(): Promise<void> {
+    const known = new Map<string, number>()
+    for (const { topic, partition, log } of this.#logs()) {
+      const name = partitionDirectoryName(topic, partition)
+      const offset = this.#offsets.get(name)
+      if (offset !== undefined) known.set(name, Math.min(offset, log.recoveryPoint))
+    }
+    this.#offsets.clear()
+    for (const [name, offset] of known) this.#offsets.set(name, offset)
+    await this.#file.write()
   }
 
-  /** The topic is deleted; one of the same name begins from nothing. */
-  async forget(topic: string): Promise<void> {
-    const found = [...this.#entries].filter(([, entry]) => entry.topic === topic)
-    for (const [name] of found) this.#entries.delete(name)
-    if (found.length > 0) await this.#write()
-  }
-
-  /** One write after another, each with everything known when it begins. */
-  #write(): Promise<void> {
-    const written = this.#writing.then(() => {
-      const entries = [...this.#entries.values()]
-      const lines = entries.map(({ topic, partition, offset }) => [topic, partition, offset])
-      return this.#disk.writeFileAtomic(this.#path, encodeCheckpoint(lines))
-    })
-    this.#writing = written.catch(() => undefined)
-    return written
+  #collect(): PartitionOffset[] {
+    const collected: PartitionOffset[] = []
+    for (const { topic, partition } of this.#logs()) {
+      const offset = this.get({ topic, partition })
+      if (offset !== undefined) collected.push({ topic, partition, offset })
+    }
+    return collected
   }
 }

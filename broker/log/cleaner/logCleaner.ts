@@ -5,6 +5,7 @@
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { TopicPartition } from '../dataDirectory.ts'
+import { isLackOfSpace } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
@@ -59,12 +60,10 @@ export class LogCleaner {
     await this.#running
   }
 
-  /** Cleans the log that needs it most; false when none does. */
+  /** Cleans the log that needs it most; false when none does, or there is no room for it. */
   async cleanDirtiest(): Promise<boolean> {
     const candidate = await this.#dirtiest()
-    if (candidate === undefined) return false
-    await this.#clean(candidate)
-    return true
+    return candidate !== undefined && (await this.#clean(candidate))
   }
 
   async #run(): Promise<void> {
@@ -156,12 +155,14 @@ export class LogCleaner {
     return timestampMs
   }
 
-  async #clean({ log, cleanable, range, topicPartition, checkpoint }: Candidate): Promise<void> {
+  /** Whether to look for the next log. */
+  async #clean(candidate: Candidate): Promise<boolean> {
+    const { log, cleanable, range, topicPartition, checkpoint } = candidate
     const { logger } = this.#options
     const sizeBefore = log.size
     try {
       const endOffset = await this.#cleaner.clean(cleanable, range, this.#stop.signal)
-      if (endOffset === undefined) return
+      if (endOffset === undefined) return true
       await checkpoint.set(topicPartition, endOffset)
       const { dirtyRatio } = range
       logger.info(
@@ -169,8 +170,13 @@ export class LogCleaner {
         'a log was compacted',
       )
     } catch (error) {
+      if (isLackOfSpace(error)) {
+        logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
+        return false
+      }
       this.#setAside(log, cleanable, topicPartition, error)
     }
+    return true
   }
 
   #setAside(

@@ -3,13 +3,15 @@
 import { describe, expect, test } from 'vitest'
 import {
   CleanerCheckpoint,
-  cleanerCheckpointFileName,
+  cleanerCheckpointFile,
 } from '../../../../broker/log/cleaner/cleanerCheckpoint.ts'
 import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
+import { readOffsetCheckpoint } from '../../../../broker/log/offsetCheckpoint.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import type { Disk } from '../../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../manualClock.ts'
+import { MemoryDisk } from '../../../memoryDisk.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { diskWithData, openLog } from '../logFixture.ts'
 import { appendWhole, compactConfig, keyedBatch, readRecords } from './cleaningFixture.ts'
@@ -17,12 +19,20 @@ import { appendWhole, compactConfig, keyedBatch, readRecords } from './cleaningF
 const backoffMs = 15_000
 
 async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerOptions> = {}) {
-  const disk = await diskWithData()
+  let isFull = false
+  const beforeChange = (operation: string, path: string) => {
+    if (!isFull || operation !== 'write' || !path.endsWith('.cleaned')) return
+    throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
+  }
+  const disk = await diskWithData(new MemoryDisk({ beforeChange }))
+  const fill = (full: boolean) => {
+    isFull = full
+  }
   const clock = new ManualClock()
   const logger = new MemoryLogger()
   const { lines } = logger
-  const checkpoint = await CleanerCheckpoint.open(disk, '/data')
   const managed: { topic: string; partition: number; log: PartitionLog }[] = []
+  const checkpoint = new CleanerCheckpoint(disk, '/data', new Map(), () => managed)
   const directory = { cleanerCheckpoint: checkpoint, partitions: () => managed }
   const cleaner = new LogCleaner({
     disk,
@@ -53,7 +63,7 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
     }
     await log.roll()
   }
-  return { disk, clock, lines, checkpoint, cleaner, addLog, addValues }
+  return { disk, clock, lines, checkpoint, cleaner, addLog, addValues, fill }
 }
 
 async function values(log: PartitionLog): Promise<number> {
@@ -140,6 +150,19 @@ describe('a log that cannot be compacted', () => {
     expect(damaged.offline).toBeUndefined()
   })
 
+  test('is not one for which there was no room', async () => {
+    const { cleaner, lines, addLog, fill } = await cleaning({})
+    const log = await addLog('large', 9)
+    fill(true)
+    expect(await cleaner.cleanDirtiest()).toBe(false)
+    expect(lines.map(({ level, message }) => [level, message])).toEqual([
+      ['warn', 'there is no room to compact a log in'],
+    ])
+    fill(false)
+    expect(await cleaner.cleanDirtiest()).toBe(true)
+    expect(await values(log)).toBe(1)
+  })
+
   test('is not one that is deleted, closed or cut while it is cleaned', async () => {
     for (const end of ['delete', 'close', 'truncate'] as const) {
       const { cleaner, lines, addLog } = await cleaning({})
@@ -189,23 +212,38 @@ test('what is read and written stays below log.cleaner.io.max.bytes.per.second',
 })
 
 describe('the checkpoint', () => {
-  const orders = { topic: 'orders', partition: 3 }
+  const orders = { topic: 'orders', partition: 3, log: { recoveryPoint: 100 } }
+  const payments = { topic: 'my-payments', partition: 0, log: { recoveryPoint: 100 } }
+  const path = `/data/${cleanerCheckpointFile}`
+
+  async function checkpointOf(disk: Disk, logs: readonly (typeof orders)[]) {
+    return new CleanerCheckpoint(disk, '/data', await readOffsetCheckpoint(disk, path), () => logs)
+  }
 
   test('is read again, in the format of Kafka', async () => {
     const disk = await diskWithData()
-    const checkpoint = await CleanerCheckpoint.open(disk, '/data')
+    const checkpoint = await checkpointOf(disk, [orders, payments])
     await checkpoint.set(orders, 42)
-    await checkpoint.set({ topic: 'my-topic', partition: 0 }, 7)
-    const text = await disk.readFile(`/data/${cleanerCheckpointFileName}`)
-    expect(String(text)).toBe('0\n2\norders 3 42\nmy-topic 0 7\n')
-    const again = await CleanerCheckpoint.open(disk, '/data')
+    await checkpoint.set(payments, 7)
+    expect(String(await disk.readFile(path))).toBe('0\n2\norders 3 42\nmy-payments 0 7\n')
+    const again = await checkpointOf(disk, [orders, payments])
     expect(again.get(orders)).toBe(42)
     expect(again.get({ topic: 'orders', partition: 4 })).toBeUndefined()
   })
 
-  test('that is damaged says nothing', async () => {
+  test('goes back with a log that is cut, for good, and forgets one that is gone', async () => {
     const disk = await diskWithData()
-    await disk.writeFileAtomic(`/data/${cleanerCheckpointFileName}`, Buffer.from('0\n5\norders'))
-    expect((await CleanerCheckpoint.open(disk, '/data')).get(orders)).toBeUndefined()
+    const cut = { ...orders, log: { recoveryPoint: 100 } }
+    const logs = [cut, payments]
+    const checkpoint = await checkpointOf(disk, logs)
+    await checkpoint.set(cut, 42)
+    await checkpoint.set(payments, 7)
+    cut.log.recoveryPoint = 30
+    logs.pop()
+    await checkpoint.follow()
+    cut.log.recoveryPoint = 100
+    logs.push(payments)
+    expect([checkpoint.get(cut), checkpoint.get(payments)]).toEqual([30, undefined])
+    expect(String(await disk.readFile(path))).toBe('0\n1\norders 3 30\n')
   })
 })
