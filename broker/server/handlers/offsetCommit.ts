@@ -5,27 +5,28 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { partitionExists } from '../partitionExists.ts'
 
 type Request = RequestOf<typeof offsetCommit>
 type PartitionRequest = Request['topics'][number]['partitions'][number]
 
 export const offsetCommitHandler = handler(offsetCommit, async (request, context) => {
   const { broker, apiVersion } = context
+  const { state } = broker.controller
   const timestamps = timestampsOf(request, broker.clock.nowMs())
-  const offsets: OffsetToCommit[] = []
-  for (const { name, partitions } of request.topics) {
-    for (const partition of partitions) {
-      if (exists(broker, name, partition)) offsets.push(offsetOf(name, partition, timestamps))
-    }
-  }
+  const offsets = request.topics.flatMap(({ name, partitions }) =>
+    partitions
+      .filter(({ partitionIndex }) => partitionExists(state, name, partitionIndex))
+      .map((partition) => offsetOf(name, partition, timestamps)),
+  )
   const committer = {
     memberId: request.memberId,
     groupInstanceId: request.groupInstanceId,
     generationId: request.generationIdOrMemberEpoch,
     apiVersion,
   }
-  const codes = await broker.groups.commit(request.groupId, committer, offsets)
+  const codes =
+    offsets.length > 0 ? await broker.groups.commit(request.groupId, committer, offsets) : []
   const codeOf = new Map(offsets.map((offset, index) => [keyOf(offset), codes[index]!]))
   const topics = request.topics.map(({ name, topicId, partitions }) => ({
     name,
@@ -40,15 +41,6 @@ export const offsetCommitHandler = handler(offsetCommit, async (request, context
 
 function keyOf({ topic, partition }: Pick<OffsetToCommit, 'topic' | 'partition'>): string {
   return `${topic}/${partition}`
-}
-
-function exists(
-  { controller }: BrokerParts,
-  name: string,
-  { partitionIndex }: PartitionRequest,
-): boolean {
-  const topic = controller.state.topic(name)
-  return topic !== undefined && partitionIndex >= 0 && partitionIndex < topic.partitions
 }
 
 /** Up to version 4 a client may say how long its offsets are to be kept. */
