@@ -8,6 +8,7 @@ import {
   encodeProducerSnapshot,
 } from '../../../broker/log/producerSnapshot.ts'
 import { ProducerState, sequenceBefore } from '../../../broker/log/producerState.ts'
+import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, sequenceAfter } from '../../../protocol/kafka/recordBatch.ts'
 import { makeBatch } from './logFixture.ts'
@@ -73,6 +74,68 @@ describe('the rules', () => {
     state.append(batch(0, 0), nowMs)
     state.expire(nowMs + expirationMs - 1)
     expect(state.size).toBe(1)
+    state.expire(nowMs + expirationMs)
+    expect(state.size).toBe(0)
+  })
+})
+
+describe('a transaction', () => {
+  const sent = (producerEpoch: number, baseSequence: number, baseOffset: number) => {
+    const spec = { records: 1, producerId: 7, producerEpoch, baseSequence, isTransactional: true }
+    const made = new RecordBatch(makeBatch(spec))
+    made.baseOffset = baseOffset
+    return made
+  }
+  const marker = (producerEpoch: number, coordinatorEpoch: number, baseOffset: number) => {
+    const ends = { isCommit: false, coordinatorEpoch }
+    const bytes = buildEndTransactionMarker({ producerId: 7, producerEpoch }, ends, 5000)
+    const made = new RecordBatch(bytes)
+    made.baseOffset = baseOffset
+    return made
+  }
+
+  test('ends with a marker, whose epoch its producer goes on with', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(sent(0, 0, 10), nowMs)
+    state.append(sent(0, 1, 11), nowMs)
+    expect(state.isInTransaction(7, 0)).toBe(true)
+    expect(state.isInTransaction(7, 1)).toBe(false)
+    expect(state.append(marker(1, 3, 12), nowMs)).toEqual({
+      producerId: 7,
+      firstOffset: 10,
+      lastOffset: 12,
+      lastStableOffset: 13,
+      isCommit: false,
+    })
+    expect(state.get(7)).toMatchObject({
+      producerEpoch: 1,
+      coordinatorEpoch: 3,
+      lastTimestampMs: 5000,
+      currentTxnFirstOffset: -1,
+      batches: [],
+    })
+    expect(state.findDuplicate(sent(0, 1, 0))).toBeUndefined()
+    expect(state.append(marker(1, 3, 13), nowMs)).toBeUndefined()
+  })
+
+  test('in the same epoch leaves the batches before its marker known', () => {
+    const state = new ProducerState(expirationMs)
+    state.append(sent(0, 0, 10), nowMs)
+    state.append(marker(0, 0, 11), nowMs)
+    expect(state.findDuplicate(sent(0, 0, 0))?.lastOffset).toBe(10)
+    expect(state.checkClient(sent(0, 1, 0), undefined)).toBe(ErrorCode.none)
+  })
+
+  test('keeps its producer known however long it lasts, and through a snapshot', () => {
+    let state = new ProducerState(expirationMs)
+    state.append(sent(0, 0, 10), nowMs)
+    state.expire(nowMs + 10 * expirationMs)
+    state = decodeProducerSnapshot(encodeProducerSnapshot(state), expirationMs, nowMs)!
+    expect(state.transactions.firstOffset).toBe(10)
+    expect(state.append(marker(0, 0, 11), nowMs)).toMatchObject({ firstOffset: 10 })
+    state = decodeProducerSnapshot(encodeProducerSnapshot(state), expirationMs, nowMs)!
+    expect(state.transactions.firstOffset).toBeUndefined()
+    expect(state.get(7)).toMatchObject({ coordinatorEpoch: 0, lastTimestampMs: 5000 })
     state.expire(nowMs + expirationMs)
     expect(state.size).toBe(0)
   })
