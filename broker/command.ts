@@ -10,14 +10,19 @@ import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type Broker, type BrokerListener, startBroker } from './broker.ts'
-import { type BrokerConfig, brokerConfig, parseBrokerConfig } from './configuration.ts'
+import {
+  type BrokerConfig,
+  brokerConfig,
+  dataDirectories,
+  parseBrokerConfig,
+} from './configuration.ts'
 import { BrokerError } from './errors.ts'
 import { parseListeners } from './server/listenerAddress.ts'
 
 export interface BrokerArguments {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The data folder; wins over `log.dir`, as the other arguments win over the file. */
+  /** The only data folder; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
@@ -45,7 +50,7 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
   }
   const stopped = stopSignal()
   const addresses = broker.listeners.map(({ address }) => textOf(address)).join(', ')
-  process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dir']}\n`)
+  process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dirs']}\n`)
   await stopped
   await broker.close()
 }
@@ -58,7 +63,8 @@ async function readConfig(args: BrokerArguments, logger: Logger): Promise<Broker
     args.port === undefined && args.host === undefined
       ? config.listeners
       : `PLAINTEXT://${bracketed(args.host ?? '127.0.0.1')}:${args.port ?? 9092}`
-  return { ...config, listeners, 'log.dir': resolve(args.data ?? config['log.dir']) }
+  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
+  return { ...config, listeners, 'log.dirs': directories.map((path) => resolve(path)).join(',') }
 }
 
 async function readConfigFile(file: string, logger: Logger): Promise<Partial<BrokerConfig>> {

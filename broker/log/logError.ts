@@ -53,6 +53,14 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
   )
 }
 
+/** Of a partition that is not in any data directory that can be used. */
+export function hiddenPartition(topic: string, partition: number): LogError {
+  return new LogError(
+    'LOG_DIRECTORY_FAILED',
+    `${topic}-${partition} may be in a data directory that cannot be used: see the log of the start`,
+  )
+}
+
 export function diskFull(place: string, cause: unknown): LogError {
   return new LogError(
     'LOG_DISK_FULL',

@@ -53,7 +53,10 @@ export async function findTargets(
       topic &&
       (partitions.log(topic.name, request.partition) ??
         (await partitions.readable(topic, request.partition)))
-    const missing = byId && !topic ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
+    const missing =
+      byId && !topic
+        ? ErrorCode.unknownTopicId
+        : partitions.errorCodeOfMissing(topic, request.partition)
     const errorCode = log ? leaderEpochError(request.currentLeaderEpoch) : missing
     targets.push({ topic: topic?.name ?? name, topicId, request, log, errorCode })
   }

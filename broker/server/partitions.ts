@@ -8,7 +8,7 @@ import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directoryDescription.ts'
-import { LogError } from '../log/logError.ts'
+import { hiddenPartition, LogError } from '../log/logError.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -23,6 +23,8 @@ export class Partitions implements PartitionLogs {
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
   readonly #strays = new Set<string>()
+  /** By topic id, how many partitions may lie in a data folder that cannot be used now. */
+  readonly #hidden = new Map<string, number>()
 
   constructor(
     manager: LogManager,
@@ -35,6 +37,7 @@ export class Partitions implements PartitionLogs {
     this.#configuration = configuration
     this.#logger = logger
     this.#noteStrays(state)
+    if (manager.hasFailedDirectory) this.#noteHidden(state)
     configuration.onChange(() => {
       for (const topic of state.topics()) this.reconfigure(topic)
     })
@@ -48,17 +51,26 @@ export class Partitions implements PartitionLogs {
   async readable(topic: Topic, partition: number): Promise<PartitionLog | undefined> {
     const known = this.log(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
-    return known || !isLazy ? known : await this.open(topic, partition)
+    if (known || !isLazy || this.#isHidden(topic, partition)) return known
+    return await this.open(topic, partition)
+  }
+
+  /** What a client is told of a partition that has no log. */
+  errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
+    const isHidden = topic && this.#isHidden(topic, partition)
+    return isHidden ? ErrorCode.kafkaStorageError : ErrorCode.unknownTopicOrPartition
   }
 
   directories(): Promise<LogDirectoryDescription[]> {
     return this.#manager.describeDirectories()
   }
 
-  /** Makes one log unless it is there. */
+  /** Makes one log unless it is there. Throws LogError when it may be in a failed data folder. */
   async open(topic: Topic, partition: number): Promise<PartitionLog> {
     const known = this.#manager.get(topic.name, partition)
-    return known ?? (await this.#create(topic, partition))
+    if (known) return known
+    if (this.#isHidden(topic, partition)) throw hiddenPartition(topic.name, partition)
+    return await this.#create(topic, partition)
   }
 
   async create(topic: Topic, from: number, until: number): Promise<void> {
@@ -67,7 +79,8 @@ export class Partitions implements PartitionLogs {
     for (let first = from; first < until; first += createdAtOnce) {
       const count = Math.min(createdAtOnce, until - first)
       const partitions = Array.from({ length: count }, (_, index) => first + index)
-      await Promise.all(partitions.map((partition) => this.open(topic, partition)))
+      const open = partitions.filter((partition) => !this.#isHidden(topic, partition))
+      await Promise.all(open.map((partition) => this.open(topic, partition)))
     }
   }
 
@@ -103,6 +116,16 @@ export class Partitions implements PartitionLogs {
     const now = this.#state.topicById(topic.id)
     if (now) log.updateConfig(logConfigOf(now.configs, this.#configuration.current))
     return log
+  }
+
+  /** An empty log in place of one that cannot be seen would give out its offsets a second time. */
+  #noteHidden(state: MetadataState): void {
+    for (const topic of state.topics()) this.#hidden.set(topic.id, topic.partitions)
+  }
+
+  #isHidden(topic: Topic, partition: number): boolean {
+    const isOld = partition >= 0 && partition < (this.#hidden.get(topic.id) ?? 0)
+    return isOld && this.log(topic.name, partition) === undefined
   }
 
   /**

@@ -29,10 +29,11 @@ async function deleteBefore(
   { partitionIndex, offset }: PartitionRequest,
   { controller, partitions }: BrokerParts,
 ): Promise<DeleteRecordsResult> {
-  if (!controller.state.topic(topic)) return refuse(ErrorCode.unknownTopicOrPartition)
+  const known = controller.state.topic(topic)
+  if (!known) return refuse(ErrorCode.unknownTopicOrPartition)
   if (isInternalTopic(topic)) return refuse(ErrorCode.invalidTopicException)
   const log = partitions.log(topic, partitionIndex)
-  if (!log) return refuse(ErrorCode.unknownTopicOrPartition)
+  if (!log) return refuse(partitions.errorCodeOfMissing(known, partitionIndex))
   // The key's last value must stay where cleaning keeps it.
   if (!log.config.cleanupPolicy.delete) return refuse(ErrorCode.policyViolation)
   return await log.deleteRecordsBefore(offset)

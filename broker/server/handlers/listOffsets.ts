@@ -88,7 +88,7 @@ async function findOrRefuse(
   }
   const known = broker.controller.state.topic(topic)
   const log = known && (await broker.partitions.readable(known, partitionIndex))
-  if (!log) return refuse(ErrorCode.unknownTopicOrPartition)
+  if (!log) return refuse(broker.partitions.errorCodeOfMissing(known, partitionIndex))
   const epochError = leaderEpochError(currentLeaderEpoch)
   if (epochError !== ErrorCode.none) return refuse(epochError)
   try {

@@ -33,7 +33,7 @@ async function endOf(
 ) {
   const topic = broker.controller.state.topic(name)
   const log = topic && (await broker.partitions.readable(topic, partition))
-  if (!log) return { partition, errorCode: ErrorCode.unknownTopicOrPartition }
+  if (!log) return { partition, errorCode: broker.partitions.errorCodeOfMissing(topic, partition) }
   const errorCode = leaderEpochError(currentLeaderEpoch)
   if (errorCode !== ErrorCode.none) return { partition, errorCode }
   const end = epochEnd(log, leaderEpoch)

@@ -113,9 +113,11 @@ async function append(
   { transactionalId, apiVersion }: Sender,
   broker: BrokerParts,
 ): Promise<PartitionResponse> {
-  const { partitions, transactionalAppends, traffic } = broker
+  const { controller, partitions, transactionalAppends, traffic } = broker
   const log = partitions.log(topic, index)
-  if (!log) return failure(index, ErrorCode.unknownTopicOrPartition)
+  if (!log) {
+    return failure(index, partitions.errorCodeOfMissing(controller.state.topic(topic), index))
+  }
   const admission = admit(records, apiVersion, log.config, broker)
   if ('errorCode' in admission) {
     const { errorCode, errorMessage, recordErrors } = admission
