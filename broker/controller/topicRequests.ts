@@ -48,7 +48,7 @@ export function decideCreateTopic(
       : refuseCounts(wish, broker)) ??
     refuseConfigs(wish, broker)
   if (refusal) return refusal
-  const configs = Object.fromEntries(wish.configs.map(({ name, value }) => [name, value!]))
+  const configs = textsOf(wish.configs)
   const partitions =
     wish.assignments.length ||
     (wish.numPartitions === -1 ? broker['num.partitions'] : wish.numPartitions)
@@ -130,14 +130,16 @@ function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined
 }
 
 function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | undefined {
-  // One that is set twice has its last value, as in Kafka.
-  const texts: Record<string, string> = {}
-  for (const { name, value } of configs) {
-    if (value === null) return refuse(ErrorCode.invalidConfig, `${name} has no value`)
-    texts[name] = value
-  }
+  const unset = configs.find(({ value }) => value === null)
+  if (unset) return refuse(ErrorCode.invalidConfig, `${unset.name} has no value`)
+  const texts = textsOf(configs)
   const problem = topicConfigsProblem(texts, broker)
   return problem ? refuse(ErrorCode.invalidConfig, problem) : undefined
+}
+
+/** One that is set twice has its last value, as in Kafka. */
+function textsOf(configs: TopicWish['configs']): Record<string, string> {
+  return Object.fromEntries(configs.map(({ name, value }) => [name, value!]))
 }
 
 function refuseTooMany(partitions: number): Refusal {

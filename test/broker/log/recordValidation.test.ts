@@ -10,6 +10,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   RecordBatch,
   RecordBatchField,
+  recordBatchOverheadBytes,
   validateBatch,
 } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
@@ -152,6 +153,24 @@ describe('admitRecords', () => {
       expect(admitted(admit(bytes, compacted))).toBe(bytes)
     }
     expect(admitted(admit(sent, { ...compacted, maxMessageBytes: 10 }))).toBe(sent)
+  })
+
+  it('answers, and never throws, whatever is compressed', () => {
+    const mutation = fc.record({ at: fc.nat(), byte: fc.nat(255) })
+    fc.assert(
+      fc.property(plainRecords, codec, fc.array(mutation), (plain, from, mutations) => {
+        const sent = batch(plain, from)
+        for (const { at, byte } of mutations) {
+          sent[recordBatchOverheadBytes + (at % (sent.length - recordBatchOverheadBytes))] = byte
+        }
+        // Makes the CRC right again.
+        new RecordBatch(sent).setProducer(1, 1, 1)
+        const result = admit(sent, { ...compacted, compressionType: 'gzip' })
+        if ('errorCode' in result) expect(result.errorCode).toBe(ErrorCode.invalidRecord)
+        else validateBatch(new RecordBatch(result.batches), { maxBytes: most })
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('converts each of several batches', () => {

@@ -291,8 +291,10 @@ describe('configs', () => {
     expect(sources.get('retention.ms')).toBe(4)
     expect(sources.get('cleanup.policy')).toBe(5)
     expect(sources.has('internal.segment.bytes')).toBe(false)
-    const refused = await create('refused', { 'segment.ms': 'x' })
-    expect(refused).toMatchObject({ errorCode: ErrorCode.invalidConfig, configs: null })
+    for (const refused of [{ 'segment.ms': 'x' }, { ['__proto__']: 'x' }]) {
+      const { errorCode } = await create('refused', refused)
+      expect(errorCode).toBe(ErrorCode.invalidConfig)
+    }
   })
 
   it('deletes no topic where that is switched off', async () => {
