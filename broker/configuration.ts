@@ -73,11 +73,8 @@ export const brokerOptions = {
   'max.connections': dynamic(
     integer(int32Max, 0, int32Max, 'Connections served at the same time.'),
   ),
-  'max.connections.per.ip': integer(
-    int32Max,
-    0,
-    int32Max,
-    'Connections served at the same time from one address.',
+  'max.connections.per.ip': dynamic(
+    integer(int32Max, 0, int32Max, 'Connections served at the same time from one address.'),
   ),
   'max.connections.per.ip.overrides': string(
     '',

@@ -2,8 +2,14 @@
 
 import { describe, expect, it } from 'vitest'
 import { configText } from '../../broker/configOption.ts'
-import { brokerConfig, brokerOptions, parseBrokerConfig } from '../../broker/configuration.ts'
+import {
+  brokerConfig,
+  brokerOptionNames,
+  brokerOptions,
+  parseBrokerConfig,
+} from '../../broker/configuration.ts'
 import { parseListeners } from '../../broker/server/listenerAddress.ts'
+import { unusedReason } from '../../broker/unusedOptions.ts'
 
 describe('parseBrokerConfig', () => {
   it('reads a file as Java would', () => {
@@ -45,6 +51,11 @@ describe('parseBrokerConfig', () => {
       { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests here' },
       { key: 'num.oi.threads', line: 3 },
     ])
+  })
+
+  it('says of no option that it has no effect', () => {
+    expect(brokerOptionNames.filter((name) => unusedReason(name) !== undefined)).toEqual([])
+    expect(unusedReason('remote.log.reader.threads')).toMatch(/tiered/)
   })
 
   it('has defaults within their own bounds', () => {
