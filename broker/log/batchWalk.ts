@@ -1,6 +1,6 @@
 // Walks the headers of batches in bytes that come from our own segment files, to find where a batch
-// ends and which offsets it holds. It believes the length fields as far as they stay inside the
-// bytes; whether a batch is sound is recovery's question and the client's.
+// ends and which offsets it holds. It says so when a header is none, or offsets go back; whether what
+// follows a header is sound is recovery's question and the client's.
 
 import { readInt64 } from '../../protocol/bytes/reader.ts'
 import {
@@ -37,6 +37,7 @@ export function walkTo(bytes: Buffer, offset: number): number {
   for (;;) {
     const size = batchSizeAt(bytes, at)
     if (size === undefined || lastOffsetAt(bytes, at) >= offset) return at
+    if (headerDefect(bytes, at, -1) !== undefined) return at
     at += size
   }
 }
@@ -48,6 +49,8 @@ export interface WholeBatches {
   readonly nextOffset: number
   /** The size of the batch at `end`, when it lies below the limit of offsets but is too large. */
   readonly wantedBytes: number
+  /** Why what is at `end` cannot have been written there; undefined when it can. */
+  readonly defect: string | undefined
 }
 
 /**
@@ -63,15 +66,26 @@ export function wholeBatches(
   const limit = Math.min(bytes.length, start + maxBytes)
   let end = start
   let nextOffset = -1
-  for (;;) {
-    const size = batchSizeAt(bytes, end)
-    if (size === undefined) return { end, nextOffset, wantedBytes: 0 }
+  while (bytes.length - end >= walkHeaderBytes) {
+    const defect = headerDefect(bytes, end, nextOffset)
+    if (defect !== undefined) return { end, nextOffset, wantedBytes: 0, defect }
+    const size = batchSizeAt(bytes, end)!
     const lastOffset = lastOffsetAt(bytes, end)
-    if (lastOffset >= limitOffset) return { end, nextOffset, wantedBytes: 0 }
-    if (size > limit - end) return { end, nextOffset, wantedBytes: size }
+    if (lastOffset >= limitOffset) break
+    if (size > limit - end) return { end, nextOffset, wantedBytes: size, defect: undefined }
     nextOffset = lastOffset + 1
     end += size
   }
+  return { end, nextOffset, wantedBytes: 0, defect: undefined }
+}
+
+/** Why the header at `at`, which is there whole, is none that can follow `nextOffset - 1`. */
+export function headerDefect(bytes: Buffer, at: number, nextOffset: number): string | undefined {
+  if (batchSizeAt(bytes, at) === undefined) return 'no batch has such a length'
+  if (bytes[at + RecordBatchField.magic] !== 2) return 'no batch begins here'
+  const baseOffset = baseOffsetAt(bytes, at)
+  if (baseOffset < nextOffset) return `offset ${baseOffset} after ${nextOffset - 1}`
+  return lastOffsetAt(bytes, at) < baseOffset ? 'the batch ends before it begins' : undefined
 }
 
 /** The offset after the last batch in `bytes`, which holds whole batches only, and at least one. */

@@ -3,13 +3,16 @@
 // has it, wherever it lies and however long the log is. It never decides what may be read, and never
 // looks at more than the limit it is given.
 
-import { lastOffsetAt, walkHeaderBytes, walkTo, wholeBatches } from './batchWalk.ts'
+import { headerDefect, lastOffsetAt, walkHeaderBytes, walkTo, wholeBatches } from './batchWalk.ts'
+import { corruptRead, type LogError } from './logError.ts'
 import type { IndexSpan } from './offsetIndex.ts'
 import type { ReadLimits } from './readResult.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
 
 /** What is read from. */
 export interface SegmentBytes {
+  /** For messages. */
+  readonly path: string
   indexes(): SegmentIndexes | Promise<SegmentIndexes>
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
   readAt(position: number, length: number): Promise<Buffer>
@@ -38,13 +41,14 @@ export class SegmentReader {
   /**
    * Whole batches from the one that holds `offset` (or follows it) on, as far as the limits and
    * `limitPosition` in the file allow. Takes a second read of the file for a batch that is larger
-   * than what is asked for, and up to two more to find one among batches of more than 64 KiB.
+   * than what is asked for, and up to two more to find one among batches of more than 64 KiB. Throws
+   * LogError when what it comes upon cannot have been written there.
    */
   async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
     const span = await this.#spanToRead(offset, limits.maxBytes, limitPosition)
     if (span.start >= limitPosition) return noBytes
     const length = readLength(span, limits.maxBytes, limitPosition)
-    const bytes = await this.#segment.readAt(span.start, length)
+    const bytes = await this.#readWhole(span.start, length)
     const at = walkTo(bytes, offset)
     if (at + walkHeaderBytes <= bytes.length) {
       return await this.#takeBatches(bytes, at, span.start, limits, limitPosition)
@@ -53,7 +57,7 @@ export class SegmentReader {
     const position = await this.#walk(span.start + at, offset, limitPosition)
     if (position === undefined) return noBytes
     const rest = readLength(exactly(position), limits.maxBytes, limitPosition)
-    const more = await this.#segment.readAt(position, rest)
+    const more = await this.#readWhole(position, rest)
     return await this.#takeBatches(more, 0, position, limits, limitPosition)
   }
 
@@ -85,12 +89,12 @@ export class SegmentReader {
   ): Promise<number | undefined> {
     while (position + walkHeaderBytes <= limitPosition) {
       const length = Math.min(walkBytes, limitPosition - position)
-      const bytes = await this.#segment.readAt(position, length)
+      const bytes = await this.#readWhole(position, length)
       const at = walkTo(bytes, offset)
       if (at + walkHeaderBytes <= bytes.length) {
-        return lastOffsetAt(bytes, at) >= offset ? position + at : undefined
+        this.#mustBeHeader(bytes, at, position)
+        return position + at
       }
-      if (at === 0) return undefined
       position += at
     }
     return undefined
@@ -107,7 +111,10 @@ export class SegmentReader {
     limits: ReadLimits,
     limitPosition: number,
   ): Promise<Buffer> {
-    const { end, nextOffset, wantedBytes } = wholeBatches(bytes, at, limits.maxBytes, limits.offset)
+    const found = wholeBatches(bytes, at, limits.maxBytes, limits.offset)
+    const { end, nextOffset, wantedBytes, defect } = found
+    // What is sound before it is given out first.
+    if (defect !== undefined && end === at) throw this.#damage(start + end, defect)
     if (end > at) {
       this.#rememberPosition(nextOffset, start + end)
       return bytes.subarray(at, end)
@@ -116,7 +123,23 @@ export class SegmentReader {
     if (wantedBytes === 0 || !limits.minOneBatch || start + firstEnd > limitPosition) return noBytes
     this.#rememberPosition(lastOffsetAt(bytes, at) + 1, start + firstEnd)
     if (firstEnd <= bytes.length) return bytes.subarray(at, firstEnd)
-    return await this.#segment.readAt(start + at, wantedBytes)
+    return await this.#readWhole(start + at, wantedBytes)
+  }
+
+  /** Bytes that were all written. */
+  async #readWhole(position: number, length: number): Promise<Buffer> {
+    const bytes = await this.#segment.readAt(position, length)
+    if (bytes.length === length) return bytes
+    throw this.#damage(position + bytes.length, 'the file ends here')
+  }
+
+  #mustBeHeader(bytes: Buffer, at: number, position: number): void {
+    const defect = headerDefect(bytes, at, -1)
+    if (defect !== undefined) throw this.#damage(position + at, defect)
+  }
+
+  #damage(position: number, defect: string): LogError {
+    return corruptRead(this.#segment.path, position, defect)
   }
 
   #rememberPosition(offset: number, position: number): void {
