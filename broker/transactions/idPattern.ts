@@ -6,7 +6,8 @@ type Accepts = (codePoint: number) => boolean
 
 type Node =
   | { readonly kind: 'one'; readonly accepts: Accepts }
-  | { readonly kind: 'sequence' | 'choice'; readonly nodes: readonly Node[] }
+  | { readonly kind: 'sequence'; readonly nodes: readonly Node[] }
+  | { readonly kind: 'choice'; readonly nodes: readonly Node[] }
   | { readonly kind: 'repeat'; readonly node: Node; readonly min: number; readonly max: number }
   | { readonly kind: 'start' | 'end' }
 
@@ -19,6 +20,7 @@ const maxPatternLength = 1000
 const maxNesting = 50
 /** Every id is compared with every step: many ids and many steps would hold up the broker. */
 const maxSteps = 200
+const maxEmitted = 2000
 
 class Unsupported extends Error {}
 
@@ -33,9 +35,7 @@ export class IdPattern {
   static parse(pattern: string): IdPattern | null {
     if (pattern.length > maxPatternLength) return null
     try {
-      const steps: Step[] = []
-      emit(new Parser(pattern).parse(), steps)
-      return new IdPattern(steps)
+      return new IdPattern(new Compiler().compile(new Parser(pattern).parse()))
     } catch (error) {
       if (error instanceof Unsupported) return null
       throw error
@@ -73,51 +73,61 @@ export class IdPattern {
   }
 }
 
-function emit(node: Node, steps: Step[]): void {
-  if (steps.length > maxSteps) throw new Unsupported()
-  switch (node.kind) {
-    case 'sequence':
-      for (const each of node.nodes) emit(each, steps)
-      break
-    case 'choice':
-      emitChoice(node.nodes, steps)
-      break
-    case 'repeat':
-      emitRepeat(node, steps)
-      break
-    default:
-      steps.push(node)
-  }
-}
+class Compiler {
+  readonly #steps: Step[] = []
+  /** Also of nodes that come to no step: those can be repeated, too. */
+  #emitted = 0
 
-function emitChoice(nodes: readonly Node[], steps: Step[]): void {
-  const fork = steps.push({ kind: 'fork', to: [] }) - 1
-  const begins: number[] = []
-  const ends: number[] = []
-  for (const node of nodes) {
-    begins.push(steps.length)
-    emit(node, steps)
-    ends.push(steps.push({ kind: 'fork', to: [] }) - 1)
+  compile(node: Node): readonly Step[] {
+    this.#emit(node)
+    return this.#steps
   }
-  steps[fork] = { kind: 'fork', to: begins }
-  for (const end of ends) steps[end] = { kind: 'fork', to: [steps.length] }
-}
 
-function emitRepeat({ node, min, max }: Extract<Node, { kind: 'repeat' }>, steps: Step[]): void {
-  for (let count = 0; count < min; count++) emit(node, steps)
-  if (max === Number.POSITIVE_INFINITY) {
-    const fork = steps.push({ kind: 'fork', to: [] }) - 1
-    emit(node, steps)
-    steps.push({ kind: 'fork', to: [fork] })
-    steps[fork] = { kind: 'fork', to: [fork + 1, steps.length] }
-    return
+  #emit(node: Node): void {
+    if (++this.#emitted > maxEmitted || this.#steps.length > maxSteps) throw new Unsupported()
+    if (node.kind === 'sequence') for (const each of node.nodes) this.#emit(each)
+    else if (node.kind === 'choice') this.#emitChoice(node.nodes)
+    else if (node.kind === 'repeat') this.#emitRepeat(node)
+    else this.#steps.push(node)
   }
-  const forks: number[] = []
-  for (let count = min; count < max; count++) {
-    forks.push(steps.push({ kind: 'fork', to: [] }) - 1)
-    emit(node, steps)
+
+  #emitChoice(nodes: readonly Node[]): void {
+    const choice = this.#reserve()
+    const begins: number[] = []
+    const ends: number[] = []
+    for (const node of nodes) {
+      begins.push(this.#steps.length)
+      this.#emit(node)
+      ends.push(this.#reserve())
+    }
+    this.#fork(choice, begins)
+    for (const end of ends) this.#fork(end, [this.#steps.length])
   }
-  for (const fork of forks) steps[fork] = { kind: 'fork', to: [fork + 1, steps.length] }
+
+  #emitRepeat({ node, min, max }: Extract<Node, { kind: 'repeat' }>): void {
+    for (let count = 0; count < min; count++) this.#emit(node)
+    if (max === Number.POSITIVE_INFINITY) {
+      const again = this.#reserve()
+      this.#emit(node)
+      this.#fork(this.#reserve(), [again])
+      this.#fork(again, [again + 1, this.#steps.length])
+      return
+    }
+    const mayEnd: number[] = []
+    for (let count = min; count < max; count++) {
+      mayEnd.push(this.#reserve())
+      this.#emit(node)
+    }
+    for (const at of mayEnd) this.#fork(at, [at + 1, this.#steps.length])
+  }
+
+  #reserve(): number {
+    return this.#steps.push({ kind: 'fork', to: [] }) - 1
+  }
+
+  #fork(at: number, to: readonly number[]): void {
+    this.#steps[at] = { kind: 'fork', to }
+  }
 }
 
 class Parser {
