@@ -61,7 +61,11 @@ interface PendingAppend {
 }
 
 /** A batch of tombstones stays far below what a log takes at once. */
-const tombstonesAtOnce = 1000
+const tombstoneBatchBytes = 128 * 1024
+/** A record without the group's name: a topic's name is at most 249 bytes, the rest is small. */
+const mostTombstoneBytes = 320
+/** Of a character in UTF-8. */
+const mostCharacterBytes = 3
 
 export class GroupRegistry {
   readonly budget: MemberBudget
@@ -245,9 +249,11 @@ export class GroupRegistry {
       if (errorCode !== ErrorCode.none) result = errorCode
       if (--open === 0) done(result)
     }
-    for (let from = 0; from < partitions.length; from += tombstonesAtOnce) {
+    const recordBytes = groupId.length * mostCharacterBytes + mostTombstoneBytes
+    const atOnce = Math.max(1, Math.floor(tombstoneBatchBytes / recordBytes))
+    for (let from = 0; from < partitions.length; from += atOnce) {
       const records = partitions
-        .slice(from, from + tombstonesAtOnce)
+        .slice(from, from + atOnce)
         .map((each): OffsetRecord => ({ type: 'offset', groupId, ...each, value: null }))
       open++
       this.appendOffsets(entry, records, undefined, settled)

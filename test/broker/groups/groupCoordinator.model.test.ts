@@ -33,7 +33,8 @@ type Action =
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'append'; readonly fails: boolean }
   | Removal
-  | { readonly kind: 'converge' | 'restartBroker' | 'expire' }
+  | { readonly kind: 'expire'; readonly afterMs: number }
+  | { readonly kind: 'converge' | 'restartBroker' }
 
 type Removal =
   | { readonly kind: 'deleteOffset'; readonly partition: number }
@@ -48,7 +49,7 @@ const clients = [
   { name: 'static2', groupInstanceId: 'i2', supportsSkippingAssignment: false, topics },
 ]
 const offsetPartitions = 2
-const retentionMs = 20_000
+const retentionMs = 5000
 
 const client = fc.nat(clients.length - 1)
 const partition = fc.nat(offsetPartitions - 1)
@@ -78,7 +79,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.oneof(
-      fc.record({ kind: kind('converge', 'restartBroker', 'expire') }),
+      fc.record({ kind: kind('converge', 'restartBroker') }),
+      fc.record({ kind: kind('expire'), afterMs: fc.constantFrom(0, retentionMs) }),
       fc.record({ kind: kind('deleteGroup', 'forgetTopic') }),
     ),
   },
@@ -124,6 +126,7 @@ function perform(group: GroupSimulation, each: Action, offset: number): void {
       group.restartBroker()
       return
     case 'expire':
+      group.advance(each.afterMs)
       expire(group)
       return
     case 'endTransaction':
