@@ -30,10 +30,15 @@ export function shouldRoll(
   if (segment.sizeBytes === 0) return incoming.lastOffset - segment.baseOffset > maxRelativeOffset
   return (
     segment.sizeBytes + incoming.sizeBytes > config.segmentBytes ||
-    ageMs(segment, incoming, nowMs) > config.segmentMs ||
+    ageMs(segment, incoming, nowMs) > maxAgeMs(config) ||
     segment.indexesFull ||
     incoming.lastOffset - segment.baseOffset > maxRelativeOffset
   )
+}
+
+// The active segment is never compacted, so that a log that must be has to roll in time.
+function maxAgeMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig): number {
+  return cleanupPolicy.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
 }
 
 // Age is measured by the records' own timestamps, so that a log that is copied or replayed rolls at

@@ -16,8 +16,8 @@ import { CleanedSegment } from './cleanedSegment.ts'
 import { CleanedTransactions } from './cleanedTransactions.ts'
 import { type CleaningRange, groupSegments } from './cleaningPlan.ts'
 import { OffsetMap } from './offsetMap.ts'
+import { Pace } from './pace.ts'
 import { segmentBatches, type WalkOptions } from './segmentBatches.ts'
-import { Throttle } from './throttle.ts'
 
 export interface CleanerOptions {
   readonly disk: Disk
@@ -30,16 +30,16 @@ export interface CleanerOptions {
   readonly ioMaxBytesPerSecond: number
 }
 
-/** So much at most is worked on in one turn of the event loop: some milliseconds. */
-const turnBytes = 64 * 1024
+/** So much at most is read at once: work for a few milliseconds. */
+const maxChunkBytes = 64 * 1024
 
 export class Cleaner {
   readonly #options: CleanerOptions
-  readonly #throttle: Throttle
+  readonly #pace: Pace
 
   constructor(options: CleanerOptions) {
     this.#options = options
-    this.#throttle = new Throttle(options.clock, options.ioMaxBytesPerSecond)
+    this.#pace = new Pace(options.clock, options.ioMaxBytesPerSecond)
   }
 
   /**
@@ -52,8 +52,8 @@ export class Cleaner {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     const { ioBufferBytes, dedupeBufferBytes } = this.#options
-    const chunkBytes = Math.min(turnBytes, Math.ceil(ioBufferBytes / 2))
-    const walk = { chunkBytes, throttle: this.#throttle, signal }
+    const chunkBytes = Math.min(maxChunkBytes, Math.ceil(ioBufferBytes / 2))
+    const walk = { chunkBytes, pace: this.#pace, signal }
     const aborted = await log.abortedTransactions(range.cleanable.at(-1)!.nextOffset)
     const offsets = await mapOffsets(
       range,
@@ -175,7 +175,7 @@ class CleaningRound {
         const kept = this.#filter.filter(batch, batch.nextOffset === endOffset)
         if (kept === undefined) continue
         await cleaned.append(kept)
-        this.#walk.throttle.spend(kept.length)
+        this.#walk.pace.spend(kept.length)
       }
     }
   }

@@ -67,8 +67,9 @@ export class OffsetMap {
   /** Where the key is, or the empty slot where it would be put. There always is an empty one. */
   #slotOf(key: Uint8Array): number {
     const words = this.#words
-    const digest = hash('md5', key, 'buffer')
-    for (let word = 0; word < hashWords; word++) words[word] = digest.readInt32BE(word * 4)
+    // As a string it takes a third of the time that it takes as a buffer.
+    const digest = hash('md5', key, 'binary')
+    for (let word = 0; word < hashWords; word++) words[word] = wordAt(digest, word * 4)
     let slot = 0
     // Each word of the hash is a place to try, before the slots are tried one after another.
     for (let word = 0; word < hashWords; word++) {
@@ -92,4 +93,14 @@ export class OffsetMap {
       hashes[at + 3] === words[3]
     )
   }
+}
+
+/** The 32 bits of the four characters from `at` on, each of which is a byte. */
+function wordAt(digest: string, at: number): number {
+  return (
+    (digest.charCodeAt(at) << 24) |
+    (digest.charCodeAt(at + 1) << 16) |
+    (digest.charCodeAt(at + 2) << 8) |
+    digest.charCodeAt(at + 3)
+  )
 }

@@ -5,12 +5,12 @@ import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { batchSizeAt } from '../batchWalk.ts'
 import { LogError } from '../logError.ts'
 import type { Segment } from '../segment.ts'
-import type { Throttle } from './throttle.ts'
+import type { Pace } from './pace.ts'
 
 export interface WalkOptions {
   /** How much is read at once; a batch larger than this is read for itself. */
   readonly chunkBytes: number
-  readonly throttle: Throttle
+  readonly pace: Pace
   /** Ends the walk before its end. */
   readonly signal: AbortSignal
 }
@@ -19,14 +19,14 @@ export interface WalkOptions {
 export async function* segmentBatches(
   segment: Segment,
   position: number,
-  { chunkBytes, throttle, signal }: WalkOptions,
+  { chunkBytes, pace, signal }: WalkOptions,
 ): AsyncGenerator<RecordBatch, void> {
   const { sizeBytes } = segment
   let wantedBytes = chunkBytes
   while (position < sizeBytes && !signal.aborted) {
-    await throttle.wait(signal)
+    await pace.beforeRead(signal)
     const bytes = await segment.readAt(position, Math.min(wantedBytes, sizeBytes - position))
-    throttle.spend(bytes.length)
+    pace.spend(bytes.length)
     const firstSize = batchSizeAt(bytes, 0)
     if (firstSize === undefined || firstSize > sizeBytes - position) {
       throw notCleanable(segment, position, 'there is no batch')
@@ -38,6 +38,7 @@ export async function* segmentBatches(
       const batch = new RecordBatch(bytes, at)
       // A batch that is written anew gets a new CRC, which must not hide that it was damaged.
       if (!batch.isCrcValid()) throw notCleanable(segment, position, 'the CRC does not match')
+      await pace.beforeBatch(batch.recordCount, signal)
       yield batch
       at += size
       position += size

@@ -124,6 +124,17 @@ describe('records', () => {
     await log.close()
   })
 
+  test('a log rolls in time for max.compaction.lag.ms', async () => {
+    const config = { ...compactConfig, maxCompactionLagMs: 500 }
+    const { log } = await sealedLog([], config)
+    await appendWhole(log, keyedBatch([['a', '1']], { timestampMs: 1000 }))
+    await appendWhole(log, keyedBatch([['a', '2']], { timestampMs: 1500 }))
+    expect(log.segmentCount).toBe(1)
+    await appendWhole(log, keyedBatch([['a', '3']], { timestampMs: 1501 }))
+    expect(log.segmentCount).toBe(2)
+    await log.close()
+  })
+
   test('a map without room for all keys ends the round where it is full; the next goes on', async () => {
     const keys = Array.from({ length: 12 }, (_, number) => `key ${number}`)
     const written = [...keys, ...keys].map((key, number) => keyedBatch([[key, String(number)]]))

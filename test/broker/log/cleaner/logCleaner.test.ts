@@ -9,12 +9,19 @@ import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/clean
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
 import { readOffsetCheckpoint } from '../../../../broker/log/offsetCheckpoint.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import { Compression } from '../../../../protocol/bytes/compression.ts'
 import type { Disk } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../../manualClock.ts'
+import { ManualClock, settle } from '../../../manualClock.ts'
 import { MemoryDisk } from '../../../memoryDisk.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { diskWithData, openLog } from '../logFixture.ts'
-import { appendWhole, compactConfig, keyedBatch, readRecords } from './cleaningFixture.ts'
+import {
+  appendWhole,
+  compactConfig,
+  type KeyedRecord,
+  keyedBatch,
+  readRecords,
+} from './cleaningFixture.ts'
 
 const backoffMs = 15_000
 
@@ -209,6 +216,29 @@ test('what is read and written stays below log.cleaner.io.max.bytes.per.second',
   while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
   // Read once for the keys, and once to be written anew; the last read is not waited for.
   expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(size)
+})
+
+test('others have their turn between batches of many records', async () => {
+  const { cleaner, clock, addLog } = await cleaning({ segmentBytes: 1_000_000 })
+  const log = await addLog('many', 0)
+  const keyed = Array.from({ length: 1500 }, (): KeyedRecord => ['key', 'value'])
+  const compression = Compression.gzip
+  for (let batch = 0; batch < 4; batch++) await appendWhole(log, keyedBatch(keyed, { compression }))
+  await log.roll()
+  let isCleaned = false
+  const cleaned = cleaner.cleanDirtiest().then(() => {
+    isCleaned = true
+  })
+  let turns = 0
+  for (await settle(); !isCleaned; await settle()) {
+    expect(clock.nextTimerInMs).toBe(0)
+    clock.advance(0)
+    turns++
+  }
+  await cleaned
+  // Once in the middle when the keys are found, and once when the batches are written.
+  expect(turns).toBe(2)
+  expect(await values(log)).toBe(1)
 })
 
 describe('the checkpoint', () => {
