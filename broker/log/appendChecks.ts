@@ -24,7 +24,6 @@ export function checkHeader(
   origin: AppendOrigin,
   nextOffset: number,
   config: LogConfig,
-  nowMs: number,
 ): Refusal | undefined {
   const { maxMessageBytes } = config
   if (origin === 'client' && batch.isComplete() && batch.sizeInBytes > maxMessageBytes) {
@@ -43,10 +42,10 @@ export function checkHeader(
     return refuse(ErrorCode.invalidRecord, `offset ${batch.baseOffset} after ${nextOffset - 1}`)
   }
   if (origin === 'coordinator') return undefined
-  return checkClientBatch(batch) ?? checkTimestamps(batch, config, nowMs)
+  return checkClientBatch(batch, config)
 }
 
-function checkClientBatch(batch: RecordBatch): Refusal | undefined {
+function checkClientBatch(batch: RecordBatch, config: LogConfig): Refusal | undefined {
   if (batch.isControl) return refuse(ErrorCode.invalidRecord, 'clients write no control batches')
   if (batch.isTransactional && batch.producerId < 0) {
     return refuse(ErrorCode.invalidRecord, 'a transaction needs a producer id')
@@ -55,30 +54,8 @@ function checkClientBatch(batch: RecordBatch): Refusal | undefined {
     const counts = `${batch.recordCount} records in ${batch.lastOffsetDelta + 1} offsets`
     return refuse(ErrorCode.invalidRecord, counts)
   }
-  return undefined
-}
-
-/**
- * Of the records' timestamps the header has the first and the largest: no record is younger than the
- * limit, and the first is not older. The time the log stamps itself needs no check.
- */
-function checkTimestamps(
-  batch: RecordBatch,
-  config: LogConfig,
-  nowMs: number,
-): Refusal | undefined {
-  if (config.messageTimestampType === 'LogAppendTime') return undefined
-  if (batch.timestampType === 'logAppend') {
+  if (batch.timestampType === 'logAppend' && config.messageTimestampType === 'CreateTime') {
     return refuse(ErrorCode.invalidTimestamp, 'a client must not send log append times')
-  }
-  const { baseTimestamp, maxTimestamp } = batch
-  if (maxTimestamp - nowMs > config.messageTimestampAfterMaxMs) {
-    const limit = `message.timestamp.after.max.ms is ${config.messageTimestampAfterMaxMs}`
-    return refuse(ErrorCode.invalidTimestamp, `timestamp ${maxTimestamp} at ${nowMs}: ${limit}`)
-  }
-  if (baseTimestamp >= 0 && nowMs - baseTimestamp > config.messageTimestampBeforeMaxMs) {
-    const limit = `message.timestamp.before.max.ms is ${config.messageTimestampBeforeMaxMs}`
-    return refuse(ErrorCode.invalidTimestamp, `timestamp ${baseTimestamp} at ${nowMs}: ${limit}`)
   }
   return undefined
 }

@@ -109,7 +109,7 @@ export class LogTail {
   }
 
   append(bytes: Buffer, options: AppendOptions, nowMs: number): AppendDecision {
-    const checked = this.#checkHeaders(bytes, options, nowMs)
+    const checked = this.#checkHeaders(bytes, options)
     if ('kind' in checked) return checked
     const { batches, incoming } = checked
     const decided = this.#checkFirst(batches, options)
@@ -126,7 +126,7 @@ export class LogTail {
   }
 
   /** The headers alone: sizes, magic, CRC, counts, offsets where they are given. */
-  #checkHeaders(bytes: Buffer, { origin }: AppendOptions, nowMs: number): Refusal | SizedBatches {
+  #checkHeaders(bytes: Buffer, { origin }: AppendOptions): Refusal | SizedBatches {
     const batches: RecordBatch[] = []
     let nextOffset = this.#nextOffset
     let maxTimestampMs = -1
@@ -135,7 +135,7 @@ export class LogTail {
         return refuse(ErrorCode.corruptMessage, 'record batch cut short')
       }
       const batch = new RecordBatch(bytes, at)
-      const refusal = checkHeader(batch, origin, nextOffset, this.#config, nowMs)
+      const refusal = checkHeader(batch, origin, nextOffset, this.#config)
       if (refusal) return refusal
       nextOffset =
         origin === 'replication' ? batch.nextOffset : nextOffset + batch.lastOffsetDelta + 1

@@ -25,7 +25,7 @@ type Command =
   | { readonly kind: 'turns'; readonly count: number }
   | { readonly kind: 'roll' | 'reopen' }
   | { readonly kind: 'checkpoint'; readonly wait: boolean }
-  | { readonly kind: 'truncate'; readonly fraction: number }
+  | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
   | { readonly kind: 'crash'; readonly seed: number }
 
 const producerId = fc.integer({ min: 1, max: 3 })
@@ -73,6 +73,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('truncate' as const),
       fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('truncate' as const),
+      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
+      crashAfter: fc.integer({ min: 0, max: 150 }),
     }),
   },
   {
@@ -171,10 +179,29 @@ class Model {
     this.#events = this.#events.slice(0, offset)
   }
 
+  async truncateAndCrash(fraction: number, turns: number): Promise<void> {
+    await this.settle()
+    const offset = Math.floor(fraction * (this.#events.length + 1))
+    // What a dead process is told reaches nobody.
+    const truncated = this.log.truncateTo(offset).catch(() => {})
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    this.#kill(0)
+    await truncated
+    await this.#nextLife()
+  }
+
   async crash(seed: number): Promise<void> {
+    this.#kill(seed)
+    await this.#nextLife()
+  }
+
+  #kill(seed: number): void {
     this.#life++
     this.#process.kill()
     this.disk.crash({ keepUnsynced: seededRandom(seed), reorder: true })
+  }
+
+  async #nextLife(): Promise<void> {
     await this.settle()
     await settle()
     this.#process = mortalDisk(this.disk)
@@ -196,19 +223,20 @@ class Model {
     this.checkStable()
     this.#checkProducers()
     const stable = this.log.lastStableOffset
-    for (let offset = 0; offset <= stable; offset++) await this.#checkRead(offset)
+    const aborted = this.#transactions().filter(({ isAborted }) => isAborted)
+    for (let offset = 0; offset <= stable; offset++) await this.#checkRead(offset, aborted)
   }
 
-  async #checkRead(offset: number): Promise<void> {
+  /** `all` is every aborted transaction, in the order of the markers. */
+  async #checkRead(offset: number, all: readonly Transaction[]): Promise<void> {
     const maxBytes = offset % 2 === 0 ? 1 : 100_000
     const { offsets, aborted } = await committedRead(this.log, offset, maxBytes)
     const until = offset + offsets.length
     expect(until).toBeLessThanOrEqual(this.log.lastStableOffset)
     expect(offsets).toEqual(Array.from(offsets, (_, at) => offset + at))
-    const expected = this.#transactions()
-      .filter(({ isAborted, firstOffset }) => isAborted && firstOffset < until)
-      .filter(({ markerOffset }) => markerOffset! >= offset && offsets.length > 0)
-      .sort((a, b) => a.markerOffset! - b.markerOffset!)
+    const expected = all
+      .filter(({ firstOffset }) => firstOffset < until && offsets.length > 0)
+      .filter(({ markerOffset }) => markerOffset! >= offset)
       .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
     expect(aborted).toEqual(expected)
   }
@@ -280,7 +308,8 @@ async function run(model: Model, command: Command): Promise<void> {
     case 'reopen':
       return await model.reopen()
     case 'truncate':
-      return await model.truncate(command.fraction)
+      if (command.crashAfter === undefined) return await model.truncate(command.fraction)
+      return await model.truncateAndCrash(command.fraction, command.crashAfter)
     case 'crash':
       return await model.crash(command.seed)
   }
@@ -298,6 +327,6 @@ test('read_committed sees what has ended, and is told what was aborted', async (
       await model.check()
       await model.log.close()
     }),
-    { numRuns: 1000 },
+    { numRuns: 1500 },
   )
 })

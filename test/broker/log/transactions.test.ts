@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { append, diskWithData, makeBatch, openLog, smallConfig } from './logFixture.ts'
 import { committedRead, end, type Sender, verifying, write } from './transactionFixture.ts'
 
@@ -190,21 +189,4 @@ describe('the coordinator', () => {
     expect(await appendAs(builder.build())).toBe(ErrorCode.invalidRecord)
     await log.close()
   })
-})
-
-test('timestamps too far from now are refused, unless the log gives its own', async () => {
-  const limits = { messageTimestampBeforeMaxMs: 1000, messageTimestampAfterMaxMs: 500 }
-  const clock = new ManualClock(10_000)
-  const config = { ...smallConfig, ...limits }
-  const log = await openLog(await diskWithData(), { clock, config })
-  const sent = async (timestampMs: number) =>
-    (await append(log, { records: 1, timestampMs })).errorCode
-  expect(await sent(9000)).toBe(ErrorCode.none)
-  expect(await sent(8999)).toBe(ErrorCode.invalidTimestamp)
-  expect(await sent(10_500)).toBe(ErrorCode.none)
-  expect(await sent(10_501)).toBe(ErrorCode.invalidTimestamp)
-  expect(await sent(-1)).toBe(ErrorCode.none)
-  log.updateConfig({ ...config, messageTimestampType: 'LogAppendTime' })
-  expect(await sent(1)).toBe(ErrorCode.none)
-  await log.close()
 })
