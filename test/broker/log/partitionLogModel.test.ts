@@ -209,6 +209,7 @@ class Model {
     const truncated = this.log.truncateTo(offset).catch(() => {})
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     this.acknowledgedEnd = this.#endAtOrBelow(offset)
+    this.#life++
     this.#process.kill()
     this.disk.crash()
     await truncated
