@@ -83,6 +83,22 @@ describe('group records', () => {
     )
   })
 
+  it('of offsets that expire by themselves are in the version that can say so', () => {
+    const value = {
+      offset: 258,
+      leaderEpoch: -1,
+      metadata: 'm',
+      commitTimestampMs: 1,
+      expireTimestampMs: 2,
+    }
+    const record = { type: 'offset', groupId: 'g', topic: 't', partition: 3, value } as const
+    const encoded = encodeGroupRecord(record, 0)
+    expect(encoded.value!.toString('hex')).toBe(
+      '00010000000000000102' + '00016d' + '0000000000000001' + '0000000000000002',
+    )
+    expect(decodeGroupRecord(encoded.key, encoded.value)).toEqual(record)
+  })
+
   it('of other kinds are left out', () => {
     expect(decodeGroupRecord(Buffer.from([0, 11, 0, 1, 0x67]), null)).toBeUndefined()
   })
