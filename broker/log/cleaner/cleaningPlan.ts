@@ -99,15 +99,10 @@ export function groupSegments<S extends PlannedSegment>(
   return groups
 }
 
-/** Whether records have waited for longer than max.compaction.lag.ms, whatever the ratio. */
-export function isOverdue(
-  earliestDirtyTimestampMs: number | undefined,
-  maxCompactionLagMs: number,
-  nowMs: number,
-): boolean {
-  return (
-    earliestDirtyTimestampMs !== undefined && earliestDirtyTimestampMs < nowMs - maxCompactionLagMs
-  )
+/** Whether a record of that time has waited for longer than max.compaction.lag.ms. */
+export function isOverdue(timestampMs: number, maxCompactionLagMs: number, nowMs: number): boolean {
+  // Records without a timestamp wait for no one.
+  return timestampMs > 0 && timestampMs < nowMs - maxCompactionLagMs
 }
 
 function bytesOf(segments: readonly PlannedSegment[]): number {

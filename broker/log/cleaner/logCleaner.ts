@@ -60,7 +60,7 @@ export class LogCleaner {
     await this.#running
   }
 
-  /** Cleans the log that needs it most; false when none does, or there is no room for it. */
+  /** Cleans the log that needs it most; false when there is no other to go on with at once. */
   async cleanDirtiest(): Promise<boolean> {
     const candidate = await this.#dirtiest()
     return candidate !== undefined && (await this.#clean(candidate))
@@ -155,39 +155,38 @@ export class LogCleaner {
     return timestampMs
   }
 
-  /** Whether to look for the next log. */
+  /** Whether to go on with the next log at once. */
   async #clean(candidate: Candidate): Promise<boolean> {
     const { log, cleanable, range, topicPartition, checkpoint } = candidate
     const { logger } = this.#options
     const sizeBefore = log.size
     try {
       const endOffset = await this.#cleaner.clean(cleanable, range, this.#stop.signal)
-      if (endOffset === undefined) return true
+      if (endOffset === undefined) return false
       await checkpoint.set(topicPartition, endOffset)
       const { dirtyRatio } = range
       logger.info(
         { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
         'a log was compacted',
       )
+      return true
     } catch (error) {
-      if (isLackOfSpace(error)) {
-        logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
-        return false
-      }
-      this.#setAside(log, cleanable, topicPartition, error)
+      if (!isLackOfSpace(error)) return this.#setAside(log, cleanable, topicPartition, error)
+      logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
+      return false
     }
-    return true
   }
 
+  /** False when nothing is wrong: segments that were removed, or closed with their log, are gone. */
   #setAside(
     log: PartitionLog,
     cleanable: CleanableLog,
     topicPartition: TopicPartition,
     error: unknown,
-  ): void {
-    // Segments that were removed, or closed with their log, cannot be read: nothing is wrong then.
-    if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return
+  ): boolean {
+    if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
     this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
+    return true
   }
 }

@@ -54,7 +54,7 @@ describe('how far it goes', () => {
 })
 
 test('records wait no longer than max.compaction.lag.ms', () => {
-  expect(isOverdue(undefined, 100, 1000)).toBe(false)
+  expect(isOverdue(-1, 100, 1000)).toBe(false)
   expect(isOverdue(900, 100, 1000)).toBe(false)
   expect(isOverdue(899, 100, 1000)).toBe(true)
 })
