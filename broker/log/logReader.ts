@@ -40,7 +40,11 @@ export class LogReader {
 
   /** See `PartitionLog.read`. */
   async read(offset: number, maxBytes: number, options: ReadOptions): Promise<ReadResult> {
-    const { upTo = 'highWatermark', minOneBatch = true } = options
+    const {
+      upTo = 'highWatermark',
+      minOneBatch = true,
+      allocate = Buffer.allocUnsafeSlow,
+    } = options
     const view = this.#look()
     const limit = boundOf(view, upTo)
     const noneAborted = upTo === 'lastStable' ? [] : undefined
@@ -51,7 +55,7 @@ export class LogReader {
     try {
       const { segments, stableEnd, stablePosition } = view
       const activeBytes = limit <= stableEnd ? stablePosition : segments.active.sizeBytes
-      const limits = { maxBytes, minOneBatch, offset: limit, activeBytes }
+      const limits = { maxBytes, minOneBatch, offset: limit, activeBytes, allocate }
       const bytes = await segments.read(offset, limits)
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)

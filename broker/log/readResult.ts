@@ -25,11 +25,16 @@ export interface AbortedTransaction {
  */
 export type ReadBound = 'highWatermark' | 'lastStable' | 'logEnd'
 
+/** Memory for `length` bytes to be read; what is in it is of no account. */
+export type Allocate = (length: number) => Buffer
+
 export interface ReadOptions {
   /** Return the first batch even when it is larger than `maxBytes`. True unless said otherwise. */
   readonly minOneBatch?: boolean
   /** The high watermark unless said otherwise. */
   readonly upTo?: ReadBound
+  /** Where the bytes are read into: the caller knows when they are done with. New memory without. */
+  readonly allocate?: Allocate
 }
 
 /** How far a read may go. */
@@ -40,6 +45,7 @@ export interface ReadLimits {
   readonly offset: number
   /** How many bytes of the active segment's file are to be looked at. */
   readonly activeBytes: number
+  readonly allocate: Allocate
 }
 
 /** A record found by its timestamp. */

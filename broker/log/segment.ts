@@ -10,7 +10,7 @@ import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
 import { LogError, writeFailed } from './logError.ts'
-import type { ReadLimits } from './readResult.ts'
+import type { Allocate, ReadLimits } from './readResult.ts'
 import {
   deletedSuffix,
   type SegmentSuffix,
@@ -188,10 +188,14 @@ export class Segment {
   }
 
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
-  readAt(position: number, length: number): Promise<Buffer> {
+  readAt(
+    position: number,
+    length: number,
+    allocate: Allocate = Buffer.allocUnsafeSlow,
+  ): Promise<Buffer> {
     return this.#using(async () => {
       const file = await this.#openFile()
-      const bytes = Buffer.allocUnsafeSlow(length)
+      const bytes = allocate(length)
       const filled = await file.read(bytes, position)
       return filled === length ? bytes : bytes.subarray(0, filled)
     })

@@ -6,7 +6,7 @@
 import { headerDefect, lastOffsetAt, walkHeaderBytes, walkTo, wholeBatches } from './batchWalk.ts'
 import { corruptRead, type LogError } from './logError.ts'
 import type { IndexSpan } from './offsetIndex.ts'
-import type { ReadLimits } from './readResult.ts'
+import type { Allocate, ReadLimits } from './readResult.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
 
 /** What is read from. */
@@ -15,7 +15,7 @@ export interface SegmentBytes {
   readonly path: string
   indexes(): SegmentIndexes | Promise<SegmentIndexes>
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
-  readAt(position: number, length: number): Promise<Buffer>
+  readAt(position: number, length: number, allocate?: Allocate): Promise<Buffer>
 }
 
 /** Bytes read at once to walk from an index entry to a batch: more than an index interval. */
@@ -48,7 +48,7 @@ export class SegmentReader {
     const span = await this.#spanToRead(offset, limits.maxBytes, limitPosition)
     if (span.start >= limitPosition) return noBytes
     const length = readLength(span, limits.maxBytes, limitPosition)
-    const bytes = await this.#readWhole(span.start, length)
+    const bytes = await this.#readWhole(span.start, length, limits.allocate)
     const at = walkTo(bytes, offset)
     if (at + walkHeaderBytes <= bytes.length) {
       return await this.#takeBatches(bytes, at, span.start, limits, limitPosition)
@@ -57,7 +57,7 @@ export class SegmentReader {
     const position = await this.#walk(span.start + at, offset, limitPosition)
     if (position === undefined) return noBytes
     const rest = readLength(exactly(position), limits.maxBytes, limitPosition)
-    const more = await this.#readWhole(position, rest)
+    const more = await this.#readWhole(position, rest, limits.allocate)
     return await this.#takeBatches(more, 0, position, limits, limitPosition)
   }
 
@@ -123,12 +123,12 @@ export class SegmentReader {
     if (wantedBytes === 0 || !limits.minOneBatch || start + firstEnd > limitPosition) return noBytes
     this.#rememberPosition(lastOffsetAt(bytes, at) + 1, start + firstEnd)
     if (firstEnd <= bytes.length) return bytes.subarray(at, firstEnd)
-    return await this.#readWhole(start + at, wantedBytes)
+    return await this.#readWhole(start + at, wantedBytes, limits.allocate)
   }
 
   /** Bytes that were all written. */
-  async #readWhole(position: number, length: number): Promise<Buffer> {
-    const bytes = await this.#segment.readAt(position, length)
+  async #readWhole(position: number, length: number, allocate?: Allocate): Promise<Buffer> {
+    const bytes = await this.#segment.readAt(position, length, allocate)
     if (bytes.length === length) return bytes
     throw this.#damage(position + bytes.length, 'the file ends here')
   }

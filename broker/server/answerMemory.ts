@@ -3,19 +3,25 @@
 // makes others wait, but never the memory grow.
 
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
+import type { ReadBuffers } from './readBuffers.ts'
 
 /** So much is kept free for one batch of usual size, which every answer may bring whole. */
 const smallestReserveBytes = 1024 * 1024
 
 export class AnswerMemory {
   readonly #budget: MemoryBudget
+  readonly #buffers: ReadBuffers | undefined
+  /** What was read into for the answer under way. */
+  #blocks: Buffer[] = []
   #reservedBytes = 0
   #unsentBytes = 0
   #waiting: { readonly room: RoomRequest; readonly giveUp: () => void } | undefined
   #isClosed = false
 
-  constructor(budget: MemoryBudget) {
+  /** Without `buffers` what is read is left to the garbage collector. */
+  constructor(budget: MemoryBudget, buffers?: ReadBuffers) {
     this.#budget = budget
+    this.#buffers = buffers
   }
 
   /** Written and not taken by the client. */
@@ -35,6 +41,8 @@ export class AnswerMemory {
   async reserve(wantedBytes: number): Promise<number> {
     if (this.#isClosed) return 0
     this.keep(0)
+    this.#giveBack(this.#blocks)
+    this.#blocks = []
     const floorBytes = Math.min(smallestReserveBytes, this.#budget.limitBytes)
     if (this.#budget.isWaitedFor || !this.#budget.hasRoomFor(floorBytes)) {
       await this.#room(floorBytes)
@@ -56,14 +64,25 @@ export class AnswerMemory {
     else this.#budget.release(before - bytes)
   }
 
+  /** Memory to read into for the answer under way, until it is taken or `reserve` is called again. */
+  readonly allocate = (length: number): Buffer => {
+    if (!this.#buffers) return Buffer.allocUnsafeSlow(length)
+    const block = this.#buffers.take(length)
+    this.#blocks.push(block)
+    return block.subarray(0, length)
+  }
+
   /** An answer is written. Returns what must be called when the client has taken it. */
   sent(bytes: number): () => void {
     this.#unsentBytes += bytes
     this.#budget.take(bytes)
     this.keep(0)
+    const blocks = this.#blocks
+    this.#blocks = []
     return () => {
       this.#unsentBytes -= bytes
       this.#budget.release(bytes)
+      this.#giveBack(blocks)
     }
   }
 
@@ -72,6 +91,10 @@ export class AnswerMemory {
     this.keep(0)
     this.#isClosed = true
     this.#waiting?.giveUp()
+  }
+
+  #giveBack(blocks: readonly Buffer[]): void {
+    for (const block of blocks) this.#buffers?.giveBack(block)
   }
 
   #take(bytes: number): void {

@@ -6,7 +6,11 @@ import { ClientConnection } from './clientConnection.ts'
 import { ConnectionLimits } from './connectionLimits.ts'
 import { MemoryBudget } from './memoryBudget.ts'
 import type { ClientFigures } from './overview.ts'
+import { ReadBuffers } from './readBuffers.ts'
 import type { BrokerParts } from './requestContext.ts'
+
+/** Memory kept between fetches: for some consumers in full flow. */
+const keptReadBufferBytes = 32 * 1024 * 1024
 
 export interface BrokerListener {
   readonly name: string
@@ -29,6 +33,7 @@ export class BrokerServer {
   readonly #limits: ConnectionLimits
   readonly #requestBudget: MemoryBudget
   readonly #answerBudget: MemoryBudget
+  readonly #readBuffers = new ReadBuffers(keptReadBufferBytes)
   #onEmpty: (() => void) | undefined
 
   constructor(broker: BrokerParts) {
@@ -93,6 +98,7 @@ export class BrokerServer {
       advertised,
       requestBudget: this.#requestBudget,
       answerBudget: this.#answerBudget,
+      readBuffers: this.#readBuffers,
       onClosed: () => {
         this.#limits.left(remoteAddress)
         this.#connections.delete(client)

@@ -11,6 +11,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { AnswerMemory } from './answerMemory.ts'
 import { type Answer, dispatch, isProduce } from './dispatch.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
+import type { ReadBuffers } from './readBuffers.ts'
 import type { BrokerParts, ConnectionContext } from './requestContext.ts'
 
 /** Produce requests of one connection in the log at the same time. */
@@ -34,6 +35,7 @@ export interface ConnectionOptions {
   readonly advertised: ConnectionContext['advertised']
   readonly requestBudget: MemoryBudget
   readonly answerBudget: MemoryBudget
+  readonly readBuffers: ReadBuffers
   readonly onClosed: () => void
 }
 
@@ -74,7 +76,9 @@ export class ClientConnection implements ConnectionHandler {
     this.#clock = broker.clock
     this.#logger = broker.logger
     this.#splitter = new FrameSplitter(broker.config['socket.request.max.bytes'])
-    this.#answerMemory = new AnswerMemory(options.answerBudget)
+    // Over other networks a client may hold on to the very bytes that were written.
+    const buffers = connection.copiesOnWrite ? options.readBuffers : undefined
+    this.#answerMemory = new AnswerMemory(options.answerBudget, buffers)
     this.#lastActivityMs = broker.clock.monotonicMs()
     this.#lastReceivedMs = this.#lastActivityMs
     this.#lastTakenMs = this.#lastActivityMs

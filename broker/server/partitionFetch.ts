@@ -119,7 +119,7 @@ async function readPartition(
   { topic, request, log, errorCode }: FetchTarget,
   bytesLeft: number,
   minOneBatch: boolean,
-  { broker }: RequestContext,
+  { broker, answerMemory }: RequestContext,
 ): Promise<PartitionResponse> {
   const { partition } = request
   if (!log || errorCode !== ErrorCode.none) return failure(partition, errorCode)
@@ -130,7 +130,11 @@ async function readPartition(
     if (diverging === 'unknown') return failure(partition, ErrorCode.offsetOutOfRange)
     const maxBytes = diverging ? 0 : Math.min(request.partitionMaxBytes, bytesLeft)
     const from = diverging ? log.highWatermark : request.fetchOffset
-    const result = await log.read(from, maxBytes, { minOneBatch, upTo })
+    const result = await log.read(from, maxBytes, {
+      minOneBatch,
+      upTo,
+      allocate: answerMemory.allocate,
+    })
     if (result.errorCode !== ErrorCode.none) return failure(partition, result.errorCode)
     return {
       partitionIndex: partition,

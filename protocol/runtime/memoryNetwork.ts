@@ -83,6 +83,7 @@ function nobodyListens(address: Address): NetworkError {
 
 class MemoryConnection implements Connection {
   readonly remoteAddress: string
+  readonly copiesOnWrite = false
   readonly #highWaterBytes: number
   readonly #schedule: (run: () => void) => void
   #peer!: MemoryConnection

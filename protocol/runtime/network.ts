@@ -26,6 +26,8 @@ export interface Connection {
    * other side or the operating system has the last byte of them, or when they were dropped.
    */
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean
+  /** Whether what has been `taken` may be overwritten: nobody else holds those chunks. */
+  readonly copiesOnWrite: boolean
   /** Bytes accepted by `write` and not yet handed to the other side or the operating system. */
   readonly bufferedBytes: number
   /** Stops `onData` (and so, in time, the other side's writes) until `resume`. */

@@ -25,6 +25,8 @@ export interface PortConnectionOptions {
 
 export class PortConnection implements Connection {
   readonly remoteAddress: string
+  /** Memory is moved to the other thread where that is allowed. */
+  readonly copiesOnWrite = false
   readonly #port: MessagePort
   readonly #id: number
   readonly #forget: (id: number) => void

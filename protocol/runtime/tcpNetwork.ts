@@ -21,6 +21,7 @@ const backlog = 512
 
 class TcpConnection implements Connection {
   readonly remoteAddress: string
+  readonly copiesOnWrite = true
   readonly #socket: net.Socket
   #handler: ConnectionHandler | undefined
   #cause: Error | undefined
