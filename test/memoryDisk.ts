@@ -180,6 +180,10 @@ export class MemoryDisk implements Disk {
     return this.#options.freeBytes ?? memoryDiskBytes
   }
 
+  async maxOpenFiles(): Promise<number> {
+    return 1024
+  }
+
   async totalBytes(): Promise<number> {
     return memoryDiskBytes
   }

@@ -1,11 +1,14 @@
-// What is kept in memory of the segments that are no longer appended to, bounded for the whole process:
+// What segments share, bounded for the whole process: the files that are open, and what is kept in
+// memory of the segments that are no longer appended to, which is
 // at most 20 bytes for each 4096 of log in use, 34 for each aborted transaction, and never more than
 // the bounds, however long the logs.
 
 import { LoadedIndexes } from './loadedIndexes.ts'
+import { OpenFiles } from './openFiles.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
 import type { TransactionIndex } from './transactionIndex.ts'
 
+const defaultMaxOpenFiles = 512
 const defaultMaxBytes = 64 * 1024 * 1024
 /** Apart from the others, which a search for aborted transactions would else push out. */
 const defaultMaxTransactionBytes = 16 * 1024 * 1024
@@ -14,7 +17,10 @@ export class IndexCache {
   readonly indexes: LoadedIndexes<SegmentIndexes>
   readonly transactions = new LoadedIndexes<TransactionIndex>(defaultMaxTransactionBytes)
 
-  constructor(maxBytes = defaultMaxBytes) {
+  readonly files: OpenFiles
+
+  constructor(maxBytes = defaultMaxBytes, maxOpenFiles = defaultMaxOpenFiles) {
+    this.files = new OpenFiles(maxOpenFiles)
     this.indexes = new LoadedIndexes(maxBytes)
   }
 

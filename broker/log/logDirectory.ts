@@ -141,13 +141,14 @@ export class LogDirectory {
   }
 
   /** What the last holder knew of a partition; a partition that is made again begins anew. */
-  takeInheritance(name: string): { recoveryPoint: number; logStartOffset: number } {
-    const { recoveryPoints, logStartOffsets } = this.#inherited
+  takeInheritance(name: string) {
+    const { recoveryPoints, logStartOffsets, wasCleanShutdown } = this.#inherited
+    const wasClosed = wasCleanShutdown && recoveryPoints.has(name)
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
-    return { recoveryPoint, logStartOffset }
+    return { recoveryPoint, logStartOffset, wasClosed }
   }
 
   /** Makes durable what the logs say of themselves now. */

@@ -64,7 +64,7 @@ export class LogManager {
   readonly #options: LogManagerOptions
   readonly #disk: Disk
   readonly #config: LogConfig
-  readonly #indexCache = new IndexCache()
+  readonly #indexCache: IndexCache
   readonly #directories: LogDirectory[] = []
   readonly #failed: FailedDirectory[] = []
   readonly #logs = new Map<string, ManagedLog>()
@@ -73,7 +73,8 @@ export class LogManager {
   #checkpointing: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  private constructor(options: LogManagerOptions) {
+  private constructor(options: LogManagerOptions, indexCache: IndexCache) {
+    this.#indexCache = indexCache
     this.#options = options
     this.#disk = options.disk
     this.#config = options.config ?? defaultLogConfig
@@ -85,7 +86,9 @@ export class LogManager {
    * (`describeDirectories`). A damaged partition is opened, offline (`PartitionLog.offline`).
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
-    const manager = new LogManager(options)
+    // The other half is for connections.
+    const maxOpenFiles = Math.floor((await options.disk.maxOpenFiles()) / 2)
+    const manager = new LogManager(options, new IndexCache(undefined, maxOpenFiles))
     try {
       for (const path of options.directories) await manager.#openDirectory(path)
       if (manager.#directories.length === 0) throw manager.#failed[0]!.error

@@ -38,6 +38,8 @@ export interface RecoveryOptions {
   readonly cache: IndexCache
   /** Everything below this offset is on the disk for certain. */
   readonly recoveryPoint: number
+  /** The last one to have the log open closed it in order. */
+  readonly wasClosed: boolean
   /** Everything below this offset was deleted, whether or not it is still there. */
   readonly logStartOffset: number
   readonly nowMs: number
@@ -94,7 +96,9 @@ class LogRecovery {
     const last = await this.#walkSegments()
     this.#epochs.truncateFromEnd(last.scan.nextOffset)
     this.#checkStart(last)
-    await this.#options.disk.syncDirectory(this.#options.directory)
+    if (!this.#options.wasClosed) {
+      await this.#options.disk.syncDirectory(this.#options.directory)
+    }
     return await this.#assemble(last)
   }
 
@@ -188,7 +192,8 @@ class LogRecovery {
       await runScan(file, scan)
       // A killed process leaves in the system's memory what it had not synced: records, or that they
       // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
-      if (scan.nextOffset > this.#recoveryPoint || isLast) await file.sync()
+      const isSynced = this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint
+      if (!isSynced && (scan.nextOffset > this.#recoveryPoint || isLast)) await file.sync()
       return { baseOffset, path, scan, indexes, savedEntries, transactions, firstTimestampMs }
     } finally {
       await file.close()
@@ -279,7 +284,6 @@ class LogRecovery {
     const { scan } = last
     if (!this.#damage && scan.defect !== undefined) await this.#cutTail(last)
     const active = this.#segment(last)
-    await active.openForAppend()
     const segments: Segment[] = []
     for (const [at, baseOffset] of this.#bases.slice(0, -1).entries()) {
       segments.push(await this.#sealedSegment(baseOffset, this.#bases[at + 1]!))

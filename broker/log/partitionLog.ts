@@ -92,7 +92,7 @@ export class PartitionLog {
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
     await makePartitionDirectory(options.disk, options.directory)
-    await log.#recover()
+    await log.#recover(options.wasClosed)
     if (log.recoveryPoint < log.#watermarks.stableEnd) await log.checkpoint()
     return log
   }
@@ -407,7 +407,7 @@ export class PartitionLog {
     return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  async #recover(): Promise<void> {
+  async #recover(wasClosed = false): Promise<void> {
     const recovered = await recoverLog({
       disk: this.#disk,
       logger: this.#logger,
@@ -415,6 +415,7 @@ export class PartitionLog {
       config: this.#config,
       cache: this.#cache,
       recoveryPoint: this.recoveryPoint,
+      wasClosed,
       logStartOffset: this.logStartOffset,
       nowMs: this.#clock.nowMs(),
     })
@@ -487,7 +488,7 @@ export class PartitionLog {
       cache: this.#cache,
       indexIntervalBytes,
     })
-    await segment.openForAppend()
+    await segment.create()
     await this.#disk.syncDirectory(this.directory)
     this.#segments.add(segment)
     this.#noteStable()

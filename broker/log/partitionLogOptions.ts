@@ -18,6 +18,8 @@ export interface PartitionLogOptions {
   readonly config?: LogConfig
   /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
   readonly recoveryPoint?: number
+  /** The last one to have the log open closed it in order: what it has left is durable. */
+  readonly wasClosed?: boolean
   /** From the checkpoint: everything below was deleted. */
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile, DiskMode } from '../../protocol/runtime/disk.ts'
 import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
@@ -55,10 +55,17 @@ export class Segment {
   #savedEntries: IndexCounts
   #largestTimestampMs: number | undefined
   #isDeleted = false
+  /** The file cannot be opened a second time. */
+  #isDetached = false
+  /** Why a sync that nobody waited for has failed. */
+  #failure: LogError | undefined
+  readonly #mode: DiskMode
   #file: Promise<DiskFile> | undefined
   #uses = 0
   /** Bytes were appended since the last sync. */
   #isUnsynced = false
+  /** The sync under way that covers everything appended before it. */
+  #syncing: Promise<void> | undefined
   /** What is not synced is in the commit journal, which relies on it being synced in time. */
   isJournaled = false
   #isClosed = false
@@ -74,6 +81,7 @@ export class Segment {
     this.#directory = state.directory
     this.#cache = state.cache
     this.#indexes = state.indexes
+    this.#mode = state.indexes ? 'write' : 'read'
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
@@ -99,17 +107,18 @@ export class Segment {
     return this.#pathOf('.log')
   }
 
-  /** Opens the file for appending, creating it when it is new. */
-  async openForAppend(): Promise<void> {
-    this.#file = this.#disk.open(this.path, 'write')
-    await this.#file
+  /** Makes the file of a new segment. */
+  async create(): Promise<void> {
+    await this.#openFile()
   }
 
   /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
-    const file = await this.#openFile()
-    this.#isUnsynced = true
-    await file.write(chunks, this.sizeBytes)
+    await this.#using(async () => {
+      const file = await this.#openFile()
+      this.#isUnsynced = true
+      await file.write(chunks, this.sizeBytes)
+    })
     for (const chunk of chunks) this.#observe(chunk)
   }
 
@@ -128,19 +137,27 @@ export class Segment {
    * may have given up the pages, and would report success the next time.
    */
   async sync(): Promise<void> {
-    const file = await this.#openFile()
-    // Before it begins: what is appended meanwhile may not be covered.
-    this.#isUnsynced = false
+    const syncing = this.#using(async () => {
+      const file = await this.#openFile()
+      // Before it begins: what is appended meanwhile may not be covered.
+      this.#isUnsynced = false
+      try {
+        await file.sync()
+      } catch (cause) {
+        throw writeFailed(this.path, cause)
+      }
+    })
+    this.#syncing = syncing
     try {
-      await this.#using(() => file.sync())
-    } catch (cause) {
-      throw writeFailed(this.path, cause)
+      await syncing
+    } finally {
+      if (this.#syncing === syncing) this.#syncing = undefined
     }
   }
 
   /** Syncs what was appended since the last time, if anything was. */
   async syncAppended(): Promise<void> {
-    if (this.#isUnsynced) await this.sync()
+    await (this.#isUnsynced ? this.sync() : this.#syncing)
   }
 
   /** The same for the commit journal: once the segment is closed there is nothing to do any more. */
@@ -245,6 +262,7 @@ export class Segment {
 
   /** Needs its files' names no longer: reads go on when the names are given to other files. */
   async detach(): Promise<void> {
+    this.#isDetached = true
     await this.#openFile()
     this.#indexes = await this.indexes()
     await this.#transactions.detach()
@@ -282,12 +300,29 @@ export class Segment {
       })
     }
     this.#cache.indexes.drop(this)
+    this.#cache.files.closed(this)
     this.#transactions.drop()
     const file = await this.#file
     this.#file = undefined
     // Of a log that failed: its journaled records may still be kept. What fails here is known already.
     if (this.isJournaled && this.#isUnsynced) await file?.sync().catch(() => {})
     await file?.close()
+  }
+
+  /** Closes the file, after syncing it, until it is needed again; see FileHolder. */
+  async letGo(): Promise<boolean> {
+    try {
+      if (this.#isUnsynced && !this.#isClosed && !this.#failure) await this.sync()
+    } catch (error) {
+      // Told to whoever needs the file next, so that nobody takes the bytes for durable.
+      if (error instanceof LogError) this.#failure = error
+    }
+    if (this.#isClosed || !this.#file) return true
+    if (this.#uses > 0 || this.#isUnsynced || this.#isDetached || this.#failure) return false
+    const file = this.#file
+    this.#file = undefined
+    await (await file).close().catch(() => {})
+    return true
   }
 
   /** Renames the files so that no restart takes them for the log's. They can be read until closed. */
@@ -317,7 +352,9 @@ export class Segment {
 
   #openFile(): Promise<DiskFile> {
     if (this.#isClosed) throw new LogError('LOG_CLOSED', `${this.path} is closed`)
-    this.#file ??= this.#disk.open(this.path, 'read').catch((error: unknown) => {
+    if (this.#failure) throw this.#failure
+    this.#cache.files.used(this)
+    this.#file ??= this.#disk.open(this.path, this.#mode).catch((error: unknown) => {
       this.#file = undefined
       throw error
     })

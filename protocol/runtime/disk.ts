@@ -46,6 +46,8 @@ export interface Disk {
   syncDirectory(directory: string): Promise<void>
   /** Free bytes on the file system that holds the directory. */
   freeBytes(directory: string): Promise<number>
+  /** How many files this process may have open at the same time. */
+  maxOpenFiles(): Promise<number>
   /** The size of the file system that holds the directory. */
   totalBytes(directory: string): Promise<number>
   /**

@@ -15,6 +15,9 @@ import {
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
 const maxVectors = 1024
 
+/** Where the limit of open files cannot be read. */
+const usualMaxOpenFiles = 1024
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #handle: fs.FileHandle
@@ -139,6 +142,13 @@ export const nodeDisk: Disk = {
   async freeBytes(directory) {
     const { bavail, bsize } = await fs.statfs(directory)
     return bavail * bsize
+  },
+
+  // Node raises the limit as far as it may, so what the kernel says now holds.
+  async maxOpenFiles() {
+    const limits = await unlessMissing(() => fs.readFile('/proc/self/limits', 'utf8'))
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(limits ?? '') ?? []
+    return soft === undefined ? usualMaxOpenFiles : Number(soft)
   },
 
   async totalBytes(directory) {

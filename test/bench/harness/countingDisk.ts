@@ -32,6 +32,7 @@ export function countingDisk(disk: Disk): CountingDisk {
     remove: (path) => disk.remove(path),
     syncDirectory: (directory) => disk.syncDirectory(directory),
     freeBytes: (directory) => disk.freeBytes(directory),
+    maxOpenFiles: () => disk.maxOpenFiles(),
     totalBytes: (directory) => disk.totalBytes(directory),
     lock: (directory) => disk.lock(directory),
   }

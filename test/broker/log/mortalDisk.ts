@@ -43,6 +43,7 @@ export function mortalDisk(disk: Disk): MortalDisk {
     remove: (path) => alive(() => disk.remove(path)),
     syncDirectory: (directory) => alive(() => disk.syncDirectory(directory)),
     freeBytes: (directory) => alive(() => disk.freeBytes(directory)),
+    maxOpenFiles: () => alive(() => disk.maxOpenFiles()),
     totalBytes: (directory) => alive(() => disk.totalBytes(directory)),
     lock: (directory) => alive(() => disk.lock(directory)),
   }

@@ -129,6 +129,7 @@ describe('directories', () => {
   it('know how much room is left', async () => {
     const freeBytes = await nodeDisk.freeBytes(directory)
     expect(freeBytes).toBeGreaterThan(0)
+    expect(await nodeDisk.maxOpenFiles()).toBeGreaterThan(100)
     expect(await nodeDisk.totalBytes(directory)).toBeGreaterThan(freeBytes)
   })
 })
