@@ -60,19 +60,19 @@ function refuse(request: ProduceRequest, version: number): number {
   return refuseTransaction(request)
 }
 
-/** A request is for one transaction at most. */
+/** A request is for one transaction at most, and says which. */
 function refuseTransaction({ transactionalId, topicData }: ProduceRequest): number {
-  const producerIds = new Set<number>()
+  let producerId: number | undefined
   for (const { partitionData } of topicData) {
     for (const { records } of partitionData) {
       const first = firstBatch(records)
-      if (first?.isTransactional) producerIds.add(first.producerId)
+      if (!first?.isTransactional) continue
+      if (transactionalId === null) return ErrorCode.transactionalIdAuthorizationFailed
+      producerId ??= first.producerId
+      if (first.producerId !== producerId) return ErrorCode.invalidProducerIdMapping
     }
   }
-  if (producerIds.size > 1) return ErrorCode.invalidProducerIdMapping
-  return producerIds.size > 0 && transactionalId === null
-    ? ErrorCode.transactionalIdAuthorizationFailed
-    : ErrorCode.none
+  return ErrorCode.none
 }
 
 async function appendTopic(
