@@ -1,0 +1,283 @@
+// Groups that change their protocol: empty ones at once, others while their members go on, and back
+// again when the last member of the new protocol has left.
+
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { JoinRequest } from '../../../../broker/groups/groupRequests.ts'
+import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
+import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../../../protocol/kafka/groups.ts'
+import { ConsumerSimulation, groupId, places, SimulatedMember } from './consumerSimulation.ts'
+
+type Owned = readonly { readonly topic: string; readonly partitions: readonly number[] }[]
+
+let group: ConsumerSimulation
+
+beforeEach(() => {
+  group = new ConsumerSimulation({ t: 4 })
+})
+
+function subscription(owned: Owned = [], userData: Buffer | null = null): Buffer {
+  return consumerProtocolSubscription.encode({ topics: ['t'], ownedPartitions: owned, userData })
+}
+
+function assignment(...partitions: number[]): Buffer {
+  return consumerProtocolAssignment.encode({ assignedPartitions: [{ topic: 't', partitions }] })
+}
+
+/** Answered when everything that can be is durable; undefined while it waits. */
+function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
+  group.joined.length = 0
+  group.coordinator.join(group.nowMs, 1, groupId, {
+    memberId,
+    groupInstanceId: null,
+    clientId: 'c',
+    clientHost: '/h',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 20_000,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: subscription() }],
+    requireKnownMemberId: false,
+    supportsSkippingAssignment: true,
+    ...request,
+  })
+  group.perform()
+  group.completeAll()
+  return group.joined.at(-1)
+}
+
+function syncClassic(memberId: string, generationId: number, to: Record<string, Buffer> = {}) {
+  group.synced.length = 0
+  group.coordinator.sync(group.nowMs, 1, groupId, {
+    memberId,
+    groupInstanceId: null,
+    generationId,
+    protocolType: 'consumer',
+    protocolName: 'range',
+    assignments: Object.entries(to).map(([memberId, assignment]) => ({ memberId, assignment })),
+  })
+  group.perform()
+  group.completeAll()
+  const { errorCode, assignment: bytes } = group.synced.at(-1)!
+  if (errorCode !== ErrorCode.none) return errorName(errorCode)
+  const { assignedPartitions } = consumerProtocolAssignment.decode(bytes)
+  return assignedPartitions.flatMap(({ topic, partitions }) =>
+    partitions.map((p) => `${topic}-${p}`),
+  )
+}
+
+function heartbeatClassic(memberId: string, generationId: number): string {
+  const identity = { memberId, groupInstanceId: null }
+  const code = group.coordinator.heartbeat(group.nowMs, groupId, identity, generationId)
+  group.perform()
+  return errorName(code)
+}
+
+function heartbeat(member: SimulatedMember): string {
+  group.revoke(member)
+  group.heartbeat(member)
+  group.completeAll()
+  return errorName(group.outcomes.at(-1)!.errorCode)
+}
+
+/** A classic group of one member, which has all four partitions. */
+function classicGroup(protocol: Partial<JoinRequest> = {}): string {
+  const { memberId } = joinClassic('', protocol)!
+  syncClassic(memberId, 1, { [memberId]: assignment(0, 1, 2, 3) })
+  return memberId
+}
+
+describe('an empty group', () => {
+  it('becomes what its next member speaks, and keeps its offsets', () => {
+    const memberId = classicGroup()
+    group.coordinator.leave(group.nowMs, groupId, [{ memberId, groupInstanceId: null }])
+    group.perform()
+    group.completeAll()
+    const offset = {
+      offset: 7,
+      leaderEpoch: 0,
+      metadata: '',
+      commitTimestampMs: 0,
+      expireTimestampMs: -1,
+    }
+    const tool = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
+    group.coordinator.offsets.commit(group.nowMs, 1, groupId, tool, [
+      { topic: 't', partition: 0, value: offset },
+    ])
+    group.perform()
+    group.completeAll()
+    const member = new SimulatedMember('m', ['t'], null, false)
+    expect(heartbeat(member)).toBe('NONE')
+    expect(group.group!.state).toBe('Stable')
+    expect(group.coordinator.classicGroup(groupId)).toBeUndefined()
+    group.leave(member, true)
+    group.completeAll()
+    expect(group.group!.state).toBe('Empty')
+    expect(joinClassic('')!.generationId).toBe(1)
+    expect(group.group).toBeUndefined()
+    expect(group.coordinator.classicGroup(groupId)!.state).toBe('CompletingRebalance')
+    expect(group.coordinator.offsets.of(groupId)!.get('t', 0)!.offset).toBe(7)
+    group.restartBroker()
+    expect(group.coordinator.groups()[0]!.type).toBe('classic')
+    expect(group.coordinator.offsets.of(groupId)!.get('t', 0)!.offset).toBe(7)
+  })
+})
+
+describe('a classic group', () => {
+  it('is joined by a member of the new protocol while its members go on, and goes back', () => {
+    const old = classicGroup()
+    const member = new SimulatedMember('m', ['t'], null, false)
+    group.with([member])
+    expect(heartbeat(member)).toBe('NONE')
+    expect(member.epoch).toBe(2)
+    expect(places(member.owned)).toEqual([])
+    expect(group.group!.state).toBe('Reconciling')
+
+    // The old member is told to join again; it gives up two, joins once more, and goes on with two.
+    expect(heartbeatClassic(old, 1)).toBe('REBALANCE_IN_PROGRESS')
+    const owning = (...partitions: number[]) => ({
+      protocols: [{ name: 'range', metadata: subscription([{ topic: 't', partitions }]) }],
+    })
+    const first = joinClassic(old, owning(0, 1, 2, 3))!
+    expect(first).toMatchObject({ generationId: 1, protocolName: 'range', leader: '', members: [] })
+    expect(syncClassic(old, 1)).toEqual(['t-0', 't-1'])
+    expect(heartbeatClassic(old, 1)).toBe('REBALANCE_IN_PROGRESS')
+    expect(joinClassic(old, owning(0, 1))!.generationId).toBe(2)
+    expect(syncClassic(old, 2)).toEqual(['t-0', 't-1'])
+    expect(heartbeatClassic(old, 2)).toBe('NONE')
+    expect(heartbeat(member)).toBe('NONE')
+    expect(places(member.owned).map((at) => at.at(-1))).toEqual(['2', '3'])
+    expect(group.group!.state).toBe('Stable')
+
+    group.restartBroker()
+    expect(heartbeatClassic(old, 2)).toBe('NONE')
+    expect(heartbeatClassic(old, 1)).toBe('ILLEGAL_GENERATION')
+    expect(heartbeat(member)).toBe('NONE')
+
+    group.leave(member, true)
+    group.completeAll()
+    expect(group.group).toBeUndefined()
+    expect(group.coordinator.classicGroup(groupId)!.state).toBe('PreparingRebalance')
+    group.restartBroker()
+    expect(group.coordinator.classicGroup(groupId)!.state).toBe('Stable')
+    expect(joinClassic(old)).toMatchObject({ errorCode: 0, generationId: 4, leader: old })
+    expect(syncClassic(old, 4, { [old]: assignment(0, 1, 2, 3) })).toHaveLength(4)
+  })
+
+  it('tells those who wait for their generation to join again', () => {
+    const old = classicGroup()
+    expect(joinClassic('')).toBeUndefined()
+    expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('NONE')
+    expect(group.joined.map(({ errorCode }) => errorName(errorCode))).toEqual([
+      'REBALANCE_IN_PROGRESS',
+    ])
+    expect([...group.group!.members()].some(({ memberId }) => memberId === old)).toBe(true)
+  })
+
+  it.each<[string, Partial<JoinRequest>]>([
+    ['that are not consumers', { protocolType: 'connect' }],
+    ['whose words cannot be read', { protocols: [{ name: 'range', metadata: Buffer.from('m') }] }],
+    [
+      'whose assignor keeps data of its own',
+      { protocols: [{ name: 'range', metadata: subscription([], Buffer.from('mine')) }] },
+    ],
+  ])('of members %s stays one', (_, request) => {
+    const { memberId } = joinClassic('', request)!
+    expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
+    expect(heartbeatClassic(memberId, 1)).toBe('NONE')
+  })
+
+  it('stays one where that is the policy', () => {
+    group = new ConsumerSimulation({ t: 4 }, { canUpgrade: false })
+    classicGroup()
+    expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
+  })
+})
+
+describe('members of the classic protocol in a consumer group', () => {
+  let member: SimulatedMember
+
+  beforeEach(() => {
+    member = new SimulatedMember('m', ['t'], null, false)
+    heartbeat(member)
+  })
+
+  it('are told their id first, if their version can be', () => {
+    const answer = joinClassic('', { requireKnownMemberId: true })!
+    expect(errorName(answer.errorCode)).toBe('MEMBER_ID_REQUIRED')
+    expect(joinClassic(answer.memberId, { requireKnownMemberId: true })!.errorCode).toBe(0)
+    expect([...group.group!.members()]).toHaveLength(2)
+  })
+
+  it('have to be consumers', () => {
+    const errorOf = (request: Partial<JoinRequest>) =>
+      errorName(joinClassic('', request)!.errorCode)
+    expect(errorOf({ protocolType: 'connect' })).toBe('INCONSISTENT_GROUP_PROTOCOL')
+    expect(errorOf({ protocols: [] })).toBe('INCONSISTENT_GROUP_PROTOCOL')
+    const metadata = Buffer.from('m')
+    expect(errorOf({ protocols: [{ name: 'range', metadata }] })).toBe(
+      'INCONSISTENT_GROUP_PROTOCOL',
+    )
+  })
+
+  it('have to speak a protocol that all of them speak', () => {
+    joinClassic('')
+    const protocols = [{ name: 'sticky', metadata: subscription() }]
+    expect(errorName(joinClassic('', { protocols })!.errorCode)).toBe('INCONSISTENT_GROUP_PROTOCOL')
+  })
+
+  it('are fenced when they do not join, sync or live on in time', () => {
+    const { memberId } = joinClassic('')!
+    const isIn = () => [...group.group!.members()].some((each) => each.memberId === memberId)
+    group.advance(9_999)
+    expect(isIn()).toBe(true)
+    group.advance(1)
+    expect(isIn()).toBe(false)
+    const other = joinClassic('')!
+    for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 5_000) {
+      expect([...group.group!.members()]).toHaveLength(2)
+      heartbeatClassic(other.memberId, other.generationId)
+      heartbeat(member)
+      group.advance(5_000)
+    }
+    expect([...group.group!.members()]).toHaveLength(1)
+  })
+
+  it('leave by themselves, or are taken out by their instance', () => {
+    const { memberId } = joinClassic('')!
+    joinClassic('', { groupInstanceId: 'i' })
+    const codes = group.coordinator.leave(group.nowMs, groupId, [
+      { memberId, groupInstanceId: null },
+      { memberId: '', groupInstanceId: 'i' },
+      { memberId: 'm', groupInstanceId: null },
+      { memberId: '', groupInstanceId: 'j' },
+    ])
+    expect(codes.map(errorName)).toEqual(['NONE', 'NONE', 'UNKNOWN_MEMBER_ID', 'UNKNOWN_MEMBER_ID'])
+    group.perform()
+    group.completeAll()
+    expect([...group.group!.members()].map(({ memberId }) => memberId)).toEqual(['m'])
+  })
+
+  it('take over from the former self of their instance, and the group with it', () => {
+    group = new ConsumerSimulation({ t: 4 })
+    const instance = new SimulatedMember('s', ['t'], null, true)
+    heartbeat(instance)
+    const answer = joinClassic('', { groupInstanceId: 'i-s' })!
+    expect(answer.errorCode).toBe(0)
+    expect(group.group).toBeUndefined()
+    const [classic] = [...group.coordinator.classicGroup(groupId)!.members()]
+    expect(classic!.groupInstanceId).toBe('i-s')
+    expect(classic!.memberId).toBe(answer.memberId)
+  })
+
+  it('stay in a consumer group where that is the policy', () => {
+    group = new ConsumerSimulation({ t: 4 }, { canDowngrade: false })
+    const last = new SimulatedMember('m', ['t'], null, false)
+    heartbeat(last)
+    joinClassic('')
+    group.leave(last, true)
+    group.completeAll()
+    expect([...group.group!.members()]).toHaveLength(1)
+  })
+})
