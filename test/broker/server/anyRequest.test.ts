@@ -1,0 +1,47 @@
+// Well-formed requests with arbitrary values in them, of every API in every version: whatever is
+// asked, it is answered or refused as what it is, and nothing in the broker fails over it.
+
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { servedApis } from '../../../broker/server/dispatch.ts'
+import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { encodeRequest } from '../../../protocol/kafka/frame.ts'
+import type { Api, Message } from '../../../protocol/kafka/schema.ts'
+import { settle } from '../../manualClock.ts'
+import { structArbitrary } from '../../protocol/kafka/messageArbitrary.ts'
+import { MemoryBroker } from './memoryBroker.ts'
+
+const samplesPerVersion = 10
+
+function framesOf(api: Api, version: number): Buffer[] {
+  const { fields } = api.request as Message<never>
+  const bodies = fc.sample(structArbitrary(fields, version, 'omitted'), samplesPerVersion)
+  const header = { correlationId: 1, clientId: 'any' }
+  return bodies.map((body) => Buffer.concat(encodeRequest(api, version, header, body)))
+}
+
+async function sendOn(broker: MemoryBroker, frame: Buffer): Promise<void> {
+  const connection = await broker.network.connect({ host: 'broker', port: 9092 }, 1000)
+  connection.start({ onData() {}, onDrain() {}, onClose() {} })
+  connection.write([frame])
+}
+
+function errorsOf({ logger }: MemoryBroker): unknown[] {
+  return logger.lines.filter(({ level }) => level === 'error')
+}
+
+it('no request makes anything in the broker fail', async () => {
+  const broker = await MemoryBroker.start({ 'auto.create.topics.enable': false })
+  for (const api of servedApis) {
+    for (let version = api.minVersion; version <= api.maxVersion; version++) {
+      for (const frame of framesOf(api, version)) await sendOn(broker, frame)
+      await settle()
+      expect(errorsOf(broker), `${api.name} v${version}`).toEqual([])
+    }
+  }
+  await settle(20)
+  expect(errorsOf(broker)).toEqual([])
+  const client = await broker.client()
+  await client.send(apiVersions, 0, {})
+  await broker.stop()
+})
