@@ -11,8 +11,23 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import { claimError, decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
-import { PartitionSet, type TopicPartition } from './partitionSet.ts'
+import { decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
+import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import {
+  type InitProducerIdRequest,
+  isFenced,
+  isPartOf,
+  refuseToAdd,
+  refuseToVerify,
+} from './producerRules.ts'
+import {
+  type Entry,
+  isBusy,
+  isKnown,
+  type KnownEntry,
+  newEntry,
+  type Step,
+} from './transactionEntry.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import {
   type ClientTransactionVersion,
@@ -37,12 +52,6 @@ export interface TransactionLimits {
   /** How long an id that nothing is heard of is remembered. */
   readonly expirationMs: number
   readonly maxTransactionalIds: number
-}
-
-export interface InitProducerIdRequest {
-  readonly timeoutMs: number
-  /** What the producer has been told before; undefined when it does not say (KIP-360). */
-  readonly expected: { readonly producerId: number; readonly producerEpoch: number } | undefined
 }
 
 /** Ends a producer's transaction in the partitions it wrote to. */
@@ -72,21 +81,6 @@ export type TransactionEffect =
 
 /** The rest goes next time: each waits in memory for its record to be durable. */
 const maxRemovedAtOnce = 10_000
-
-/** What is being made durable. */
-type Step = 'initialize' | 'add' | 'end' | 'remove'
-
-interface Entry {
-  readonly transactionalId: string
-  /** What is durable; undefined until the first record is. */
-  metadata: TransactionMetadata | undefined
-  step: Step | undefined
-  /** Where the markers of a decided end are still missing. */
-  unmarked: PartitionSet
-  markersUnderWay: boolean
-}
-
-type KnownEntry = Entry & { readonly metadata: TransactionMetadata }
 
 type Identity = Pick<TransactionMetadata, 'producerId' | 'producerEpoch' | 'lastProducerEpoch'>
 
@@ -420,58 +414,6 @@ export class TransactionCoordinator {
 
 /** How the coordinator itself ends a transaction: its producer must not go on under its epoch. */
 const fence: TransactionEnd = { committed: false, clientTransactionVersion: 2 }
-
-function newEntry(transactionalId: string, metadata: TransactionMetadata | undefined): Entry {
-  const unmarked = PartitionSet.empty
-  return { transactionalId, metadata, step: undefined, unmarked, markersUnderWay: false }
-}
-
-/** Not one whose first record is still on its way. */
-function isKnown(entry: Entry | undefined): entry is KnownEntry {
-  return entry?.metadata !== undefined
-}
-
-/** A step is being made durable, or the markers of a decided end are being written. */
-function isBusy({ metadata, step }: Entry): boolean {
-  return step !== undefined || (metadata !== undefined && isPreparing(metadata))
-}
-
-/**
- * Whether a producer that says who it was has been replaced by another one since (KIP-360). It may
- * be one epoch behind when it asked before and did not hear the answer.
- */
-function isFenced(metadata: TransactionMetadata, { expected }: InitProducerIdRequest): boolean {
-  if (!expected) return false
-  const { producerId, previousProducerId, producerEpoch, lastProducerEpoch } = metadata
-  const epoch = expected.producerEpoch
-  if (expected.producerId === producerId) {
-    return epoch !== producerEpoch && epoch !== lastProducerEpoch
-  }
-  const missedNewId = expected.producerId === previousProducerId && isExhausted(epoch)
-  return !missedNewId || epoch !== lastProducerEpoch
-}
-
-function refuseToAdd(entry: Entry | undefined, producer: ProducerIdentity): number {
-  if (producer.transactionalId === '') return ErrorCode.invalidRequest
-  if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
-  // Asked first: the step under way may lead to the producer id that asks.
-  return isBusy(entry) ? ErrorCode.concurrentTransactions : claimError(entry.metadata, producer)
-}
-
-function refuseToVerify(entry: Entry | undefined, producer: ProducerIdentity): number {
-  if (producer.transactionalId === '') return ErrorCode.invalidRequest
-  if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
-  const error = claimError(entry.metadata, producer)
-  if (error !== ErrorCode.none) return error
-  // What is written after the marker would stay open for ever; other partitions may be added.
-  const isEnding = isBusy(entry) && entry.step !== 'add'
-  return isEnding ? ErrorCode.concurrentTransactions : ErrorCode.none
-}
-
-function isPartOf(metadata: TransactionMetadata, partitions: readonly TopicPartition[]): boolean {
-  if (metadata.status !== TransactionStatus.ongoing) return false
-  return partitions.every((partition) => metadata.partitions.has(partition))
-}
 
 function take<Value>(values: Map<number, Value>, id: number): Value {
   const value = values.get(id)

@@ -8,8 +8,8 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
 import { PartitionAdditions } from './partitionAdditions.ts'
 import { PartitionSet, type TopicPartition } from './partitionSet.ts'
+import type { InitProducerIdRequest } from './producerRules.ts'
 import {
-  type InitProducerIdRequest,
   TransactionCoordinator,
   type TransactionEffect,
   type TransactionLimits,
