@@ -183,7 +183,9 @@ export class LogManager {
 
   /** Lets every log save what a restart needs, then writes the recovery points. */
   checkpoint(): Promise<void> {
-    this.#checkpointing = this.#checkpointing.then(async () => {
+    // One that failed, for lack of space perhaps, was told of to its caller.
+    const before = this.#checkpointing.catch(() => {})
+    this.#checkpointing = before.then(async () => {
       await inParallel([...this.#logs.values()], ({ log }) => log.checkpoint())
       await inParallel(this.#directories, (directory) => directory.saveRecoveryPoints())
     })

@@ -217,6 +217,10 @@ describe('the reserve', () => {
     await clock.advanceAndSettle(spaceCheckMs)
     await log.regainSpace()
     expect(await write(log, 'taken')).toBe(ErrorCode.none)
+    disk.isFull = (_, path) => path.includes('recovery-point')
+    await expect(manager.checkpoint()).rejects.toMatchObject({ code: 'ENOSPC' })
+    disk.isFull = () => false
+    await manager.checkpoint()
     await manager.close()
   })
 })

@@ -1,5 +1,5 @@
 // The log against a plain array, through appends, reads, rolls, deletions of its beginning,
-// truncations, crashes that lose or tear what was not synced, and orderly restarts. What must hold:
+// truncations, full disks, crashes that lose or tear what was not synced, and orderly restarts. What must hold:
 // a log is always a beginning of what was submitted, in order, once, never shorter than what was
 // acknowledged or shown, and what was deleted from it does not come back.
 
@@ -11,7 +11,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { settle } from '../../manualClock.ts'
-import type { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
 import { diskWithData, makeBatch, openLog, readAll, smallConfig, stored } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 
@@ -19,6 +19,7 @@ type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
   | { readonly kind: 'turns'; readonly count: number }
   | { readonly kind: 'roll' | 'checkpoint' | 'reopen' }
+  | { readonly kind: 'full'; readonly changes: number; readonly sizes: readonly number[] }
   | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
   | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
   | { readonly kind: 'crash'; readonly seed: number; readonly loss: 'all' | 'torn' | 'reordered' }
@@ -68,6 +69,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('full' as const),
+      changes: fc.integer({ min: 0, max: 12 }),
+      sizes: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 8 }),
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('crash' as const),
@@ -82,7 +91,19 @@ interface ModelBatch {
   readonly nextOffset: number
 }
 
+/** How many changes that take room the disk still has it for. The commit journal has its own. */
+class Room {
+  left = Number.POSITIVE_INFINITY
+
+  take(operation: string, path: string): void {
+    const takesRoom = ['write', 'open', 'rename'].includes(operation) && !path.includes('__journal')
+    if (!takesRoom || --this.left >= 0) return
+    throw Object.assign(new Error(`ENOSPC: ${path}`), { code: 'ENOSPC' })
+  }
+}
+
 class Model {
+  readonly room: Room
   readonly disk: MemoryDisk
   readonly isJournaled: boolean
   log!: PartitionLog
@@ -97,9 +118,11 @@ class Model {
   #process: MortalDisk
   #inFlight: Promise<unknown>[] = []
   #label = 0
+  #journals = 0
   #life = 0
 
-  constructor(disk: MemoryDisk, isJournaled: boolean) {
+  constructor(disk: MemoryDisk, isJournaled: boolean, room: Room) {
+    this.room = room
     this.disk = disk
     this.isJournaled = isJournaled
     this.#process = mortalDisk(disk)
@@ -127,7 +150,8 @@ class Model {
       disk: this.#process,
       logger: silentLogger,
       directory: '/data',
-      random: seededRandom(this.#life),
+      // Each run of a journal has an id of its own, by which it knows the entries of earlier ones.
+      random: seededRandom(this.#journals++),
       fileBytes: 2000,
       recoveryPointOf: () => this.recoveryPoint,
     })
@@ -231,6 +255,20 @@ class Model {
     expect(await this.log.deleteRecordsBefore(offset)).toEqual({ errorCode: 0, lowWatermark })
   }
 
+  /** Runs out of room somewhere in the appends, and gets it back: only what was refused is missing. */
+  async fillDisk(changes: number, sizes: readonly number[]): Promise<void> {
+    await this.settle()
+    this.room.left = changes
+    for (const size of sizes) void this.append([size])
+    await this.settle()
+    await this.log.checkpoint()
+    this.room.left = Number.POSITIVE_INFINITY
+    await this.log.regainSpace()
+    expect(this.log.offline).toBeUndefined()
+    this.#adopt()
+    expect(this.log.highWatermark).toBe(this.nextOffset)
+  }
+
   async retain(fraction: number): Promise<void> {
     // What lies below the start of the log goes whatever the limits.
     this.log.updateConfig({ ...this.log.config, retentionMs: -1, retentionBytes: -1 })
@@ -282,6 +320,8 @@ async function run(model: Model, command: Command): Promise<void> {
       expect(model.log.recoveryPoint).toBe(model.nextOffset)
       model.recoveryPoint = model.log.recoveryPoint
       return await model.start()
+    case 'full':
+      return await model.fillDisk(command.changes, command.sizes)
     case 'deleteRecords':
       return await model.deleteRecords(command.fraction)
     case 'retain':
@@ -305,7 +345,13 @@ test.each([
     expect(smallConfig.flush).toBe('group')
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
-        const model = new Model(await diskWithData(), isJournaled)
+        const room = new Room()
+        const beforeChange = (operation: string, path: string) => room.take(operation, path)
+        const model = new Model(
+          await diskWithData(new MemoryDisk({ beforeChange })),
+          isJournaled,
+          room,
+        )
         await model.start()
         for (const next of commands) await run(model, next)
         await model.check()
