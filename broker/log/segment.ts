@@ -138,7 +138,8 @@ export class Segment {
    */
   async sync(): Promise<void> {
     const syncing = this.#using(async () => {
-      const file = await this.#openFile()
+      // No use that counts: it may be the last one before the file is let go.
+      const file = await (this.#file ?? this.#openFile())
       // Before it begins: what is appended meanwhile may not be covered.
       this.#isUnsynced = false
       try {

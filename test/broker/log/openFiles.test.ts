@@ -2,11 +2,13 @@
 
 import { describe, expect, test } from 'vitest'
 import { IndexCache } from '../../../broker/log/indexCache.ts'
+import type { FlushPolicy } from '../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
 import { settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
-import { append, openLog, readValues } from './logFixture.ts'
+import { append, openLog, readValues, smallConfig } from './logFixture.ts'
 
 /** Knows how many segment files are open, and lets syncs fail. */
 class CountingDisk extends MemoryDisk {
@@ -33,13 +35,12 @@ class CountingDisk extends MemoryDisk {
   }
 }
 
-async function logs(disk: Disk, indexCache: IndexCache, count: number, flush: 'group' | 'os') {
+async function logs(disk: Disk, indexCache: IndexCache, count: number, flush: FlushPolicy) {
   await disk.makeDirectory('/data')
   const opened: PartitionLog[] = []
   for (let number = 0; number < count; number++) {
-    const log = await openLog(disk, { directory: `/data/t-${number}`, indexCache })
-    opened.push(log)
-    log.updateConfig({ ...log.config, flush })
+    const config = { ...smallConfig, flush }
+    opened.push(await openLog(disk, { directory: `/data/t-${number}`, indexCache, config }))
   }
   return opened
 }
@@ -57,6 +58,23 @@ describe('segments', () => {
     for (const log of all) expect(await readValues(log)).toEqual(['a/0', 'b/0'])
     await Promise.all(all.map((log) => log.close()))
     expect(disk.openCount).toBe(0)
+  })
+
+  test('sync what was not, before they let go, and tell of it when that fails', async () => {
+    const disk = new CountingDisk()
+    const [first, second] = await logs(disk, new IndexCache(undefined, 1), 2, 'os')
+    await append(first!, { records: 1 })
+    disk.syncs = 0
+    await append(second!, { records: 1 })
+    await settle()
+    expect([disk.syncs, disk.openCount]).toEqual([1, 1])
+    disk.failsSync = true
+    await append(first!, { records: 1 })
+    await settle()
+    expect((await append(second!, { records: 1 })).errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect(second!.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
+    disk.failsSync = false
+    await Promise.all([first!.close(), second!.close()])
   })
 
   test('are opened without a sync when they were closed in order', async () => {
