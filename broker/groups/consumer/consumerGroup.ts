@@ -205,16 +205,25 @@ export class ConsumerGroup implements Group {
 
   /** Takes a member out. When only members of the classic protocol are left, the group goes with them. */
   #fence(nowMs: number, memberId: string): void {
-    this.#reconciliation.remove([memberId])
-    if (this.#isClassicAlone()) this.#becomeClassic(nowMs)
+    if (!this.#isClassicWithout(memberId)) {
+      this.#reconciliation.remove([memberId])
+      return
+    }
+    // Without a new epoch: it is the others' generation, and they are to be asked to join again
+    // rather than told that theirs is over.
+    this.#reconciliation.forget(memberId)
+    this.#becomeClassic(nowMs)
   }
 
-  /** Nobody who is left speaks our protocol. */
-  #isClassicAlone(): boolean {
+  /** Whether nobody speaks our protocol apart from this member, which does, or from none at all. */
+  #isClassicWithout(memberId: string | undefined): boolean {
     const { canDowngrade, classicMaxSize } = this.#parts.limits
     const { members } = this.#state
-    if (!canDowngrade || members.size === 0 || members.size > classicMaxSize) return false
-    for (const { classic } of members.values()) if (classic === null) return false
+    const left = members.size - (memberId === undefined ? 0 : 1)
+    if (!canDowngrade || left === 0 || left > classicMaxSize) return false
+    for (const member of members.values()) {
+      if ((member.classic === null) !== (member.memberId === memberId)) return false
+    }
     return true
   }
 
@@ -253,7 +262,7 @@ export class ConsumerGroup implements Group {
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     this.#classic.join(nowMs, requestId, request)
     // A static instance may have come back with the classic protocol, and been the last of ours.
-    if (this.#isClassicAlone()) this.#becomeClassic(nowMs)
+    if (this.#isClassicWithout(undefined)) this.#becomeClassic(nowMs)
     this.#settleBudget()
   }
 

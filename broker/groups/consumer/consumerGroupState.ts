@@ -199,11 +199,7 @@ export class ConsumerGroupState {
   }
 
   #put(member: ConsumerGroupMember): void {
-    const before = this.#members.get(member.memberId)
-    if (before) {
-      this.#disown(before)
-      this.#memberBytes -= bytesOf(before)
-    }
+    this.#remove(member.memberId)
     this.#memberBytes += bytesOf(member)
     this.#members.set(member.memberId, member)
     if (member.instanceId !== null) this.#instances.set(member.instanceId, member.memberId)

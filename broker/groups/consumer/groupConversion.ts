@@ -16,12 +16,9 @@ import { ConsumerGroupState } from './consumerGroupState.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { noPartitions } from './topicPartitions.ts'
 
-/** This assignor of the Java client keeps data of its own, which a new assignment does not need. */
-const stickyAssignor = 'sticky'
-
 /**
  * A classic group as a consumer group, everyone with what it was last assigned. Why not, when that
- * cannot be: members whose words cannot be read, or an assignor that keeps data of its own in them.
+ * cannot be: members whose words cannot be read, or an assignor that tells them more than partitions.
  */
 export function consumerGroupOf(
   group: ClassicGroup,
@@ -29,10 +26,10 @@ export function consumerGroupOf(
 ): ConsumerGroupState | string {
   const state = new ConsumerGroupState(group.groupId)
   const { groupId } = group
-  const { generationId: epoch, protocolName } = group
+  const { generationId: epoch } = group
   try {
     for (const member of group.members()) {
-      if (keepsUserData(member, protocolName)) return 'an unsupported custom assignor is in use'
+      if (hasUserData(member)) return 'an unsupported custom assignor is in use'
       putMember(state, member, group, catalog)
     }
   } catch (error) {
@@ -46,10 +43,9 @@ export function consumerGroupOf(
   return state
 }
 
-function keepsUserData(member: GroupMember, protocolName: string | null): boolean {
-  if (protocolName === stickyAssignor) return false
-  const { userData } = readSubscription(member, protocolName)
-  return (userData?.length ?? 0) > 0 || (readAssignment(member)?.userData?.length ?? 0) > 0
+/** Data that its assignor sent it, which nobody could send it any more. */
+function hasUserData(member: GroupMember): boolean {
+  return (readAssignment(member)?.userData?.length ?? 0) > 0
 }
 
 function putMember(

@@ -72,7 +72,7 @@ export class GroupReconciliation {
   /** A static instance came back under a new member id: it takes over what its former self had. */
   replace(old: ConsumerGroupMember, memberId: string): ConsumerGroupMember {
     const assigned = this.#state.target(old.memberId)
-    this.#forget(old.memberId)
+    this.forget(old.memberId)
     const member = { ...old, memberId, memberEpoch: 0, previousMemberEpoch: 0 }
     const of = this.#of(memberId)
     this.#write({ type: 'consumerGroupMemberMetadata', ...of, value: metadataOf(member) })
@@ -93,8 +93,14 @@ export class GroupReconciliation {
 
   /** Takes members out. The others get new targets with the next heartbeat of one of them. */
   remove(memberIds: Iterable<string>): void {
-    for (const memberId of memberIds) this.#forget(memberId)
+    for (const memberId of memberIds) this.forget(memberId)
     this.#updateEpoch(true, false)
+  }
+
+  /** The same without a new epoch: for one who is replaced, or when the group itself ends. */
+  forget(memberId: string): void {
+    this.#parts.deadlines.forget(memberId)
+    for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
   }
 
   /** The assignor that most members who ask for one ask for. */
@@ -106,11 +112,6 @@ export class GroupReconciliation {
     const preferred = this.#parts.assignors.filter((name) => votes.has(name))
     const byVotes = preferred.sort((a, b) => votes.get(b)! - votes.get(a)!)
     return byVotes[0] ?? this.#parts.assignors[0]!
-  }
-
-  #forget(memberId: string): void {
-    this.#parts.deadlines.forget(memberId)
-    for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
   }
 
   /** A new epoch, if `isNeeded` or when the topics are not what they were. */

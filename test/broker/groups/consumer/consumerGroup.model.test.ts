@@ -128,11 +128,7 @@ function performOf(
   else if (action.kind === 'lose') group.lose(member)
   else if (action.kind === 'restart') member.restart()
   else if (action.kind === 'leave') group.leave(member, action.forGood)
-  else if (action.kind === 'subscribe') {
-    member.topics = action.topics
-    member.regex = action.regex
-    member.isUnsure = true
-  }
+  else if (action.kind === 'subscribe') member.subscribe(action.topics, action.regex)
 }
 
 /** Left alone, everyone gets its share, and every partition that somebody wants is consumed. */
@@ -162,7 +158,7 @@ function wanted(group: ConsumerSimulation, members: readonly SimulatedMember[]):
   const names = topicNames.filter((name) =>
     members.some(
       ({ topics, regex }) =>
-        topics!.includes(name) || (regex !== null && new RegExp(`^(?:${regex})$`).test(name)),
+        topics.includes(name) || (regex !== null && new RegExp(`^(?:${regex})$`).test(name)),
     ),
   )
   return names

@@ -31,8 +31,10 @@ export class SimulatedMember {
   readonly instanceId: string | null
   memberId: string
   epoch = 0
-  topics: readonly string[] | null
+  topics: readonly string[]
   regex: string | null
+  /** How often it has changed its mind. */
+  revision = 0
   /** What it consumes from. */
   owned: TopicPartitions = nothing
   /** What it was last told to have. */
@@ -51,6 +53,13 @@ export class SimulatedMember {
     this.topics = topics
     this.regex = regex
     this.instanceId = isStatic ? `i-${name}` : null
+  }
+
+  subscribe(topics: readonly string[], regex: string | null): void {
+    this.topics = topics
+    this.regex = regex
+    this.revision++
+    this.isUnsure = true
   }
 
   /** It lets go of everything, and is to join. */
@@ -72,6 +81,7 @@ interface Pending {
   readonly member: SimulatedMember
   readonly memberId: string
   readonly epoch: number
+  readonly revision: number
   readonly sentMs: number
 }
 
@@ -142,8 +152,8 @@ export class ConsumerSimulation {
 
   send(member: SimulatedMember, request: Partial<HeartbeatRequest>): void {
     const requestId = this.#nextRequestId++
-    const { memberId, instanceId } = member
-    this.#pending.set(requestId, { member, memberId, epoch: member.epoch, sentMs: this.nowMs })
+    const { memberId, instanceId, epoch, revision } = member
+    this.#pending.set(requestId, { member, memberId, epoch, revision, sentMs: this.nowMs })
     this.coordinator.consumers.heartbeat(this.nowMs, requestId, groupId, {
       memberId,
       instanceId,
@@ -238,7 +248,7 @@ export class ConsumerSimulation {
         if (outcome.memberEpoch < 0) return
         expect(outcome.memberEpoch).toBeGreaterThanOrEqual(epoch)
         if (this.nowMs >= sentMs + sessionTimeoutMs) member.drop()
-        else this.#takeOver(member, outcome, sentMs)
+        else this.#takeOver(pending, outcome)
         break
       case ErrorCode.unknownMemberId:
       case ErrorCode.fencedMemberEpoch:
@@ -253,9 +263,9 @@ export class ConsumerSimulation {
     }
   }
 
-  #takeOver(member: SimulatedMember, outcome: HeartbeatOutcome, sentMs: number): void {
+  #takeOver({ member, revision, sentMs }: Pending, outcome: HeartbeatOutcome): void {
     member.epoch = outcome.memberEpoch
-    member.isUnsure = false
+    member.isUnsure = revision !== member.revision
     member.heardMs = sentMs
     if (outcome.assignment === null) return
     member.told = outcome.assignment
