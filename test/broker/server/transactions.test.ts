@@ -120,6 +120,13 @@ describe('transactions', () => {
     return answer.transactionStates[0]!
   }
 
+  /** The markers of what has been decided are written. */
+  const atRest = async () => {
+    const isMoving = ({ transactionState }: { transactionState: string }) =>
+      transactionState.startsWith('Prepare')
+    while (isMoving(await describeOne())) await settle()
+  }
+
   it('version 2: the broker adds partitions, and every transaction has its own epoch', async () => {
     const producer = await init()
     expect(producer).toMatchObject({ errorCode: 0, producerEpoch: 0 })
@@ -133,14 +140,14 @@ describe('transactions', () => {
     })
     const next = await end(producer, true)
     expect(next).toMatchObject({ errorCode: 0, producerId: producer.producerId, producerEpoch: 1 })
-    await settle()
+    await atRest()
     expect(await committed()).toEqual(['a', 'b'])
     expect(await committed(1)).toEqual(['c'])
     expect(await end(producer, true), 'the answer got lost').toMatchObject(pick(next))
     expect(await write(producer, 'late', { baseSequence: 2 })).toBe(ErrorCode.invalidProducerEpoch)
     expect(await write(next, 'd')).toBe(ErrorCode.none)
     expect((await end(next, false)).errorCode).toBe(ErrorCode.none)
-    await settle()
+    await atRest()
     expect(await describeOne()).toMatchObject({ transactionState: 'CompleteAbort' })
   })
 
@@ -156,7 +163,7 @@ describe('transactions', () => {
     const value = { version: 10, baseSequence: 1 }
     expect(await write(producer, 'b', value)).toBe(ErrorCode.none)
     expect(await end(producer, false, 4)).toMatchObject({ errorCode: 0 })
-    await settle()
+    await atRest()
     expect(await end(producer, true, 4)).toMatchObject({ errorCode: ErrorCode.invalidTxnState })
     expect(await end(producer, false, 4), 'again').toMatchObject({ errorCode: ErrorCode.none })
   })
@@ -165,7 +172,7 @@ describe('transactions', () => {
     const old = await init()
     expect(await write(old, 'zombie')).toBe(ErrorCode.none)
     expect(await init()).toMatchObject({ errorCode: ErrorCode.concurrentTransactions })
-    await settle()
+    await atRest()
     const next = await init()
     expect(next).toMatchObject({ errorCode: 0, producerId: old.producerId, producerEpoch: 2 })
     const later = { baseSequence: 1 }
@@ -182,6 +189,8 @@ describe('transactions', () => {
     const producer = await init()
     expect(await write(producer, 'a')).toBe(ErrorCode.none)
     await broker.clock.advanceAndSettle(10_000)
+    while ((await describeOne()).transactionState === 'Ongoing') await settle()
+    await atRest()
     expect(await describeOne()).toMatchObject({
       transactionState: 'CompleteAbort',
       producerEpoch: 1,
@@ -214,7 +223,7 @@ describe('transactions', () => {
     }
     expect(await offsets()).toBe(-1)
     expect(await end(producer, true)).toMatchObject({ errorCode: ErrorCode.none })
-    await settle()
+    await atRest()
     expect(await offsets()).toBe(7)
     await broker.crash()
     client = await broker.client()
@@ -230,8 +239,8 @@ describe('transactions', () => {
     const crashed = decided.then(() => broker.crash())
     expect(await decided).toMatchObject({ errorCode: 0, producerEpoch: 1 })
     await crashed
-    await settle()
     client = await broker.client()
+    await atRest()
     expect(await committed()).toEqual(['a'])
     expect(await committed(1)).toEqual(['b'])
     expect(await describeOne()).toMatchObject({ transactionState: 'CompleteCommit' })
@@ -246,7 +255,7 @@ describe('transactions', () => {
     expect(await describeOne()).toMatchObject({ transactionState: 'Ongoing' })
     expect(await write(producer, 'b', { baseSequence: 1 })).toBe(ErrorCode.none)
     expect(await end(producer, true)).toMatchObject({ errorCode: ErrorCode.none })
-    await settle()
+    await atRest()
     expect(await committed()).toEqual(['a', 'b'])
   })
 
@@ -258,7 +267,7 @@ describe('transactions', () => {
     const elsewhere = write(producer, 'x', { partition: 1 })
     expect(await Promise.all([...writes, elsewhere])).toEqual(Array(21).fill(ErrorCode.none))
     await end(producer, true)
-    await settle()
+    await atRest()
     expect(await committed()).toEqual(Array.from({ length: 20 }, (_, number) => String(number)))
   })
 
