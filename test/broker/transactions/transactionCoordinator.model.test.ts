@@ -65,7 +65,7 @@ describe('TransactionCoordinator', () => {
         world.comeToRest()
         world.forgetEverything()
       }),
-      { numRuns: 3000 },
+      { numRuns: 5000 },
     )
   })
 })
