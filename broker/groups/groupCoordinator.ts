@@ -97,7 +97,8 @@ export class GroupCoordinator {
     const entry = this.#registry.find(groupId)
     if (!entry) return unknownGroup(groupId)
     const errorCode = entry.group.heartbeat(nowMs, identity, generationId)
-    this.#registry.settle(entry)
+    // In a classic group this only moves deadlines away: the timer that is set is early enough.
+    if (entry.group.type === 'consumer') this.#registry.settle(entry)
     return errorCode
   }
 
