@@ -41,6 +41,8 @@ export interface GroupWorld extends CoordinatorWorld {
 /** Any client can join any number of groups and say what it likes: this much is kept of it all. */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
+/** A client may call itself what fills a string; with a unique part behind it that fits into none. */
+const memberIdPrefixLength = 1000
 
 /** Any client can make up transactional ids; each costs about half a kilobyte, more with partitions. */
 const maxTransactionalIds = 200_000
@@ -70,7 +72,7 @@ export async function openGroups(world: GroupWorld): Promise<GroupService> {
     },
     catalog: world.controller.state,
     offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
-    newMemberId: (prefix) => `${prefix}-${world.newId()}`,
+    newMemberId: (prefix) => `${memberIdPrefix(prefix)}-${world.newId()}`,
   })
 }
 
@@ -91,6 +93,10 @@ function consumerGroupLimits({
     sessionTimeoutMs: value('consumer.session.timeout.ms'),
     heartbeatIntervalMs: value('consumer.heartbeat.interval.ms'),
   }
+}
+
+function memberIdPrefix(name: string): string {
+  return name.slice(0, memberIdPrefixLength).toWellFormed()
 }
 
 export async function openTransactions(

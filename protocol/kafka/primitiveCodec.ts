@@ -21,10 +21,16 @@ export interface Context {
   readonly nullable: boolean
   /** Where the value stands, for messages: 'Produce request v9 topicData.name'. */
   readonly where: string
+  /** Whether a string is words for people, of which a part is better than no answer. */
+  readonly mayBeCut?: boolean
 }
 
 /** Kafka's own limit, also for compact strings. */
 const maxStringBytes = 0x7fff
+/** What is left of words that are too long. */
+const cutLength = 1000
+/** A byte that is not UTF-8 is read as a character of three: longer ones could not be written again. */
+const mostBytesThatFitAnyway = Math.floor(maxStringBytes / 3)
 
 export function primitiveCodec(kind: PrimitiveName, context: Context): Codec {
   switch (kind) {
@@ -103,15 +109,19 @@ function numeric(
   return { encode, decode, minBytes }
 }
 
-function stringCodec({ flexible, nullable, where }: Context): Codec {
+function stringCodec({ flexible, nullable, where, mayBeCut = false }: Context): Codec {
   const tooLong = (byteLength: number) =>
     new RangeError(`${where}: a string of ${byteLength} bytes, ${maxStringBytes} are allowed`)
   return {
     encode(writer, value) {
       if (value === null) return writeNull(writer, flexible ? 'compact' : 'int16', nullable, where)
-      const text = value as string
-      const byteLength = Buffer.byteLength(text)
-      if (byteLength > maxStringBytes) throw tooLong(byteLength)
+      let text = value as string
+      let byteLength = Buffer.byteLength(text)
+      if (byteLength > maxStringBytes) {
+        if (!mayBeCut) throw tooLong(byteLength)
+        text = `${text.slice(0, cutLength)}...`
+        byteLength = Buffer.byteLength(text)
+      }
       if (flexible) writer.uvarint(byteLength + 1)
       else writer.int16(byteLength)
       writer.utf8(text)
@@ -122,7 +132,11 @@ function stringCodec({ flexible, nullable, where }: Context): Codec {
       if (byteLength > maxStringBytes) {
         throw new MalformedError(`${where}: a string of ${byteLength} bytes`)
       }
-      return reader.utf8(byteLength)
+      const text = reader.utf8(byteLength)
+      if (byteLength > mostBytesThatFitAnyway && Buffer.byteLength(text) > maxStringBytes) {
+        throw new MalformedError(`${where}: bytes that are not UTF-8`)
+      }
+      return text
     },
     minBytes: flexible ? 1 : 2,
   }

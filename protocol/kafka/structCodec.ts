@@ -93,6 +93,8 @@ function compileField(name: string, field: Field, parent: StructContext): Compil
     ...parent,
     nullable: includes(field.nullable, parent.version),
     where: `${parent.where} ${name}`,
+    // It may quote what a client sent, and that may be as long as a string can be.
+    mayBeCut: /^(error|.*Error)Message$/.test(name),
   }
   return {
     name,

@@ -45,7 +45,9 @@ function keyOf({ topic, partition }: Pick<OffsetToCommit, 'topic' | 'partition'>
 
 /** Up to version 4 a client may say how long its offsets are to be kept. */
 function timestampsOf({ retentionTimeMs }: Request, nowMs: number) {
-  const expireTimestampMs = retentionTimeMs < 0 ? -1 : nowMs + retentionTimeMs
+  // What is recorded must be a number that can be read again when the broker starts.
+  const expireTimestampMs =
+    retentionTimeMs < 0 ? -1 : Math.min(nowMs + retentionTimeMs, Number.MAX_SAFE_INTEGER)
   return { commitTimestampMs: nowMs, expireTimestampMs }
 }
 

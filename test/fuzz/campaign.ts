@@ -1,0 +1,289 @@
+// Throws inputs at whole brokers in memory and says what must never be: a request that hangs, a
+// connection closed without a reason in the log, an error in the log, an answer that cannot be read,
+// memory that grows, a log that does not open again. One seed is one history.
+
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { servedApis } from '../../broker/server/dispatch.ts'
+import { createTopics } from '../../protocol/kafka/apis/createTopics.ts'
+import { metadata } from '../../protocol/kafka/apis/metadata.ts'
+import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import { MemoryBroker } from '../broker/server/memoryBroker.ts'
+import { settle } from '../manualClock.ts'
+import { Figures } from './figures.ts'
+import { FuzzClient } from './fuzzClient.ts'
+import { drawInput, type InputSource } from './input.ts'
+import { sampleFrame, type World } from './requestGenerator.ts'
+
+const address = { host: 'broker', port: 9092 }
+const megabyte = 1024 * 1024
+const clientCount = 32
+const maxFrameBytes = megabyte
+/** After so many inputs the broker is stopped or loses power, opens its logs again, and is replaced. */
+const inputsPerBroker = 20_000
+const roundsBetweenProbes = 20
+/** A connection is used for so many inputs on average. */
+const inputsPerConnection = 12
+/** By then the broker has looked twice for clients that stopped half way. */
+const patienceMs = 65_000
+/** What is answered when others do something, or when a time is over that the client chose. */
+const mayWait = new Set(['Fetch', 'JoinGroup', 'SyncGroup'])
+/** What brokers that are gone may leave behind: compiled code, codecs, pools. */
+const leftBehindBytes = 48 * megabyte
+
+const topicConfigs: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  t: {},
+  compacted: { 'cleanup.policy': 'compact', 'segment.bytes': '20000' },
+  recompressed: { 'compression.type': 'lz4' },
+  stamped: { 'message.timestamp.type': 'LogAppendTime' },
+  recent: { 'message.timestamp.before.max.ms': '3600000' },
+}
+const topics = Object.keys(topicConfigs)
+
+export class FuzzError extends Error {
+  readonly code = 'FUZZ'
+}
+
+export interface CampaignOptions {
+  readonly seed: number
+  readonly inputs: number
+  readonly onProgress?: (figures: Figures) => void
+}
+
+/** Throws a FuzzError that says how to see it again. */
+export async function runCampaign({ seed, inputs, onProgress }: CampaignOptions): Promise<Figures> {
+  const figures = new Figures()
+  let heldBytes: number | undefined
+  for (let brokerSeed = seed; figures.inputs < inputs; brokerSeed++) {
+    const most = Math.min(inputsPerBroker, inputs - figures.inputs)
+    try {
+      await new Siege(brokerSeed, figures).run(most)
+      const nowBytes = collectedBytes()
+      heldBytes ??= nowBytes
+      if (nowBytes - heldBytes > leftBehindBytes) {
+        throw new FuzzError(`${nowBytes - heldBytes} bytes are held for brokers that are gone`)
+      }
+    } catch (error) {
+      const message = `${(error as Error).message}\nto see it again: node test/fuzz/fuzz.ts --seed ${brokerSeed} --inputs ${most}`
+      throw new FuzzError(message, { cause: error })
+    }
+    onProgress?.(figures)
+  }
+  return figures
+}
+
+/** One broker and its clients. */
+class Siege {
+  readonly #random: Random
+  readonly #figures: Figures
+  readonly #clients: FuzzClient[] = []
+  readonly #corpus: Buffer[] = []
+  readonly #reasons = new Map<string, string>()
+  #broker!: MemoryBroker
+  #source!: InputSource
+  #connections = 0
+  #pending = 0
+  #failure: string | undefined
+
+  constructor(seed: number, figures: Figures) {
+    this.#random = seededRandom(seed)
+    this.#figures = figures
+  }
+
+  async run(inputs: number): Promise<void> {
+    this.#broker = await MemoryBroker.start({
+      'socket.request.max.bytes': maxFrameBytes,
+      'log.segment.bytes': megabyte,
+      'flush.journal.file.bytes': 4 * megabyte,
+      'log.cleaner.dedupe.buffer.size': megabyte,
+      'log.cleaner.io.buffer.size': megabyte,
+      'offsets.topic.num.partitions': 4,
+      'transaction.state.log.num.partitions': 4,
+    })
+    for (const api of servedApis) {
+      for (let version = api.advertisedMinVersion; version <= api.maxVersion; version++) {
+        this.#corpus.push(sampleFrame(api, version))
+      }
+    }
+    const until = this.#figures.inputs + inputs
+    for (let round = 0; this.#figures.inputs < until; round++) {
+      if (round % roundsBetweenProbes === 0) this.#source = await this.#probe()
+      await this.#round(Math.min(clientCount, until - this.#figures.inputs))
+    }
+    await this.#comeBack()
+    await this.#broker.stop()
+  }
+
+  /** A connection that knows of nothing is served; and what the requests are about exists. */
+  async #probe(): Promise<InputSource> {
+    const client = await this.#broker.client()
+    this.#connections++
+    const answers = (async () => {
+      await client.send(createTopics, 4, {
+        timeoutMs: 1000,
+        topics: Object.entries(topicConfigs).map(([name, configs]) => ({
+          name,
+          numPartitions: 2,
+          replicationFactor: 1,
+          assignments: [],
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+        })),
+      })
+      return await client.send(metadata, 12, { topics: topics.map((name) => ({ name })) })
+    })()
+    let found: Awaited<typeof answers> | undefined
+    answers.then(
+      (answer) => {
+        found = answer
+      },
+      () => {},
+    )
+    for (let turn = 0; turn < 2000 && !found; turn++) await this.#turn(turn)
+    if (!found) throw new FuzzError('a probe was not answered')
+    client.close()
+    this.#figures.probes++
+    const world: World = {
+      topics,
+      topicIds: found.topics.map(({ topicId }) => topicId),
+      nowMs: () => this.#broker.clock.nowMs(),
+    }
+    return {
+      random: this.#random,
+      world,
+      apis: servedApis,
+      corpus: this.#corpus,
+      tooManyBytes: maxFrameBytes + 1,
+    }
+  }
+
+  /** An input from each client, until all have come to an end. */
+  async #round(clients: number): Promise<void> {
+    const startMs = performance.now()
+    for (let at = 0; at < clients; at++) {
+      const client = this.#clients[at]
+      if (!client || client.isClosed) this.#clients[at] = await this.#connect()
+    }
+    this.#pending = clients
+    for (const client of this.#clients.slice(0, clients)) client.send(drawInput(this.#source))
+    await this.#untilSettled()
+    this.#figures.inputs += clients
+    this.#readLog()
+    this.#figures.slowestRoundMs = Math.max(
+      this.#figures.slowestRoundMs,
+      performance.now() - startMs,
+    )
+    this.#figures.peakBytes = Math.max(this.#figures.peakBytes, process.memoryUsage.rss())
+    for (const client of this.#clients) {
+      if (this.#random.below(inputsPerConnection) === 0) client.leave()
+    }
+  }
+
+  async #untilSettled(): Promise<void> {
+    const deadlineMs = this.#broker.clock.monotonicMs() + patienceMs
+    for (let turn = 0; this.#pending > 0; turn++) {
+      await this.#turn(turn)
+      if (this.#failure) throw new FuzzError(this.#failure)
+      if (this.#broker.clock.monotonicMs() > deadlineMs) this.#giveUp()
+    }
+  }
+
+  /** Everything that can go on does; when that has been for a while, time does. */
+  async #turn(turn: number): Promise<void> {
+    await settle(1)
+    if (turn % 8 === 7) this.#broker.clock.advance(this.#broker.clock.nextTimerInMs ?? 1000)
+  }
+
+  /** Clients whose answers may take their time go away; for others this is a hang. */
+  #giveUp(): void {
+    for (const client of this.#clients) {
+      if (!client.isPending) continue
+      if (!mayWait.has(client.waitsFor)) {
+        throw new FuzzError(`no answer for ${patienceMs} ms: ${describe(client)}`)
+      }
+      this.#figures.left++
+      client.leave()
+    }
+  }
+
+  async #connect(): Promise<FuzzClient> {
+    const { network } = this.#broker
+    const connection = await network.connect(address, 1000)
+    return new FuzzClient(connection, {
+      name: `memory:${++this.#connections}`,
+      maxFrameBytes,
+      observer: {
+        answered: (api, body) => this.#figures.answered(api, body),
+        settled: (client) => {
+          this.#pending--
+          if (client.input!.leaves) this.#figures.left++
+        },
+        failed: (client, problem) => {
+          this.#failure ??= `${problem}: ${describe(client)}`
+        },
+      },
+    })
+  }
+
+  /** Every connection that the broker closed has a reason there, and nothing is an error. */
+  #readLog(): void {
+    const { lines } = this.#broker.logger
+    for (const { level, fields, message } of lines) {
+      if (level === 'error') throw new FuzzError(`in the log: ${message} ${errorText(fields)}`)
+      const { client, reason } = (fields ?? {}) as { client?: string; reason?: string }
+      if (client && reason) this.#reasons.set(client, reason)
+    }
+    lines.length = 0
+    for (const client of this.#clients) {
+      if (!client.wasSentAway) continue
+      const reason = this.#reasons.get(client.name)
+      if (!reason) throw new FuzzError(`closed without a reason in the log: ${describe(client)}`)
+      this.#reasons.delete(client.name)
+      this.#figures.closed(reason)
+    }
+    this.#clients.splice(0, this.#clients.length, ...this.#clients.filter((each) => !each.isClosed))
+  }
+
+  /** Without clients it holds nothing for them; its logs open again, also after a loss of power. */
+  async #comeBack(): Promise<void> {
+    for (const client of this.#clients) client.leave()
+    await settle(10)
+    for (const name of ['queued_request_bytes', 'queued_response_bytes', 'connections']) {
+      const left = await this.#broker.metric(`millrace_broker_${name}`)
+      if (left !== 0) throw new FuzzError(`without a client ${name} is ${left}`)
+    }
+    this.#clients.length = 0
+    if (this.#random.below(2) === 0) {
+      await this.#broker.crash()
+      this.#connections = 0
+    } else {
+      await this.#broker.broker.close()
+      await this.#broker.start()
+    }
+    this.#figures.restarts++
+    await this.#probe()
+    this.#readLog()
+  }
+}
+
+function describe(client: FuzzClient): string {
+  const bytes = Buffer.concat(client.input!.chunks)
+  return `it waits for ${client.waitsFor}, after ${bytes.length} bytes: ${bytes.toString('hex').slice(0, 2000)}`
+}
+
+function errorText(fields: object | undefined): string {
+  const { error, ...others } = (fields ?? {}) as { error?: Error }
+  return `${error?.stack ?? ''} ${JSON.stringify(others)}`
+}
+
+let collect: (() => void) | undefined
+
+/** Memory in use after a collection. */
+function collectedBytes(): number {
+  if (!collect) {
+    setFlagsFromString('--expose-gc')
+    collect = runInNewContext('gc') as () => void
+  }
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}

@@ -1,0 +1,89 @@
+// Choices of a fuzzer: everything is drawn from one seeded generator, so that a seed is a history.
+
+import type { Random } from '../../protocol/runtime/random.ts'
+
+export function pick<T>(random: Random, choices: readonly T[]): T {
+  return choices[random.below(choices.length)]!
+}
+
+/** True once in `count` times. */
+export function oneIn(random: Random, count: number): boolean {
+  return random.below(count) === 0
+}
+
+const near32 = [0, 1, -1, -2, 2, 7, 127, 128, 255, 256, 32_767, 32_768, 65_536, 0x7ffffffe]
+const far32 = [0x7fffffff, -0x80000000, -0x7fffffff, 0x10000000]
+
+/** A 32-bit integer that a careless decoder would trip over. */
+export function trickyInt32(random: Random): number {
+  if (oneIn(random, 6)) return random.uint32() | 0
+  return pick(random, oneIn(random, 3) ? far32 : near32)
+}
+
+const tricky64 = [
+  0n,
+  1n,
+  -1n,
+  -2n,
+  -3n,
+  -4n,
+  -5n,
+  100n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n - 1n,
+  -(2n ** 31n),
+  -(2n ** 53n),
+  -(2n ** 63n),
+]
+
+/** Eight bytes, also of numbers that are no safe integers. */
+export function trickyInt64(random: Random): Buffer {
+  if (oneIn(random, 6)) return random.bytes(8)
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(pick(random, tricky64))
+  return bytes
+}
+
+/** A varint that is valid, longer than it need be, too long, or without an end. */
+export function trickyVarint(random: Random, value: number): Buffer {
+  switch (random.below(6)) {
+    case 0:
+      return padded(value, 5)
+    case 1:
+      return padded(value, 6 + random.below(6))
+    case 2:
+      return Buffer.alloc(1 + random.below(11), 0xff)
+    case 3:
+      return Buffer.from([0xff, 0xff, 0xff, 0xff, 0x7f])
+    default:
+      return uvarint(value)
+  }
+}
+
+/** The shortest form; a negative number as its 32 bits. */
+export function uvarint(value: number): Buffer {
+  const bytes: number[] = []
+  let rest = value >>> 0
+  while (rest >= 0x80) {
+    bytes.push((rest & 0x7f) | 0x80)
+    rest >>>= 7
+  }
+  bytes.push(rest)
+  return Buffer.from(bytes)
+}
+
+/** Over-long: continued with groups of zeros. */
+function padded(value: number, length: number): Buffer {
+  const shortest = uvarint(value)
+  if (shortest.length >= length) return shortest
+  const bytes = Buffer.alloc(length, 0x80)
+  shortest.copy(bytes)
+  bytes[shortest.length - 1]! |= 0x80
+  bytes[length - 1] = 0
+  return bytes
+}
