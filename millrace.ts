@@ -122,7 +122,7 @@ async function loadRooms() {
     Promise.all([
       import('./protocol/telemetry/logger.ts'),
       import('./protocol/telemetry/metrics.ts'),
-      import('./protocol/telemetry/status.ts'),
+      import('./protocol/telemetry/statusTopic.ts'),
     ]),
     Promise.all([
       import('./broker/broker.ts'),
@@ -196,7 +196,7 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
   onStop(() => cluster.close())
   await new rooms.Admin(cluster).createTopics([
     { name: 'orders', partitions: 2 },
-    { name: rooms.statusTopic, partitions: 1 },
+    rooms.newStatusTopic,
   ])
 
   const page = await onPort(options.consolePort, defaultConsolePort, (port) =>

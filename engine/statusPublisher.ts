@@ -1,14 +1,13 @@
 // Sends a job's status to the status topic: after each batch, and at least once a second. A job must
 // not depend on it: what cannot be sent is logged and dropped, and there is one status on the way.
 
-import { Admin } from '../protocol/client/admin.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
 import { Producer } from '../protocol/client/producer.ts'
-import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
 import type { Timer } from '../protocol/runtime/clock.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { encodeStatus, type JobStatus, statusTopic } from '../protocol/telemetry/status.ts'
+import { ensureStatusTopic } from '../protocol/telemetry/statusTopic.ts'
 
 const intervalMs = 1000
 const deliveryTimeoutMs = 5000
@@ -58,23 +57,12 @@ export class StatusPublisher {
 
   async #send(): Promise<void> {
     try {
-      if (!this.#hasTopic) await this.#createTopic()
+      if (!this.#hasTopic) await ensureStatusTopic(this.#cluster, deliveryTimeoutMs)
       this.#hasTopic = true
       await this.#producer.send(statusTopic, encodeStatus(this.#status()))
     } catch (error) {
       const reason = (error as Error).message
       this.#logger.warn({ reason }, 'the status of the job could not be published')
-    }
-  }
-
-  async #createTopic(): Promise<void> {
-    try {
-      await new Admin(this.#cluster, deliveryTimeoutMs).createTopics([
-        { name: statusTopic, partitions: 1 },
-      ])
-    } catch (error) {
-      const exists = error instanceof KafkaError && error.errorCode === ErrorCode.topicAlreadyExists
-      if (!exists) throw error
     }
   }
 }

@@ -8,6 +8,7 @@ import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AgentStatus, encodeStatus, statusTopic } from '../../protocol/telemetry/status.ts'
+import { ensureStatusTopic } from '../../protocol/telemetry/statusTopic.ts'
 
 const intervalMs = 1000
 const deliveryTimeoutMs = 5000
@@ -21,16 +22,21 @@ export function statusReporter(
   return () => {
     const sender = new BatchSender(cluster, clock, { acks: 1, deliveryTimeoutMs, maxInFlight: 1 })
     let isSending = false
+    let hasTopic = false
+    const report = async () => {
+      if (!hasTopic) await ensureStatusTopic(cluster, deliveryTimeoutMs)
+      hasTopic = true
+      const { key, value } = encodeStatus(status())
+      const builder = new RecordBatchBuilder()
+      builder.append(clock.nowMs(), key, value)
+      await sender.send(statusTopic, 0, builder.build())
+    }
     return {
       started: (context) => context.setPeriodicTimer('report', intervalMs, 'report'),
       receive() {
         if (isSending) return
         isSending = true
-        const { key, value } = encodeStatus(status())
-        const builder = new RecordBatchBuilder()
-        builder.append(clock.nowMs(), key, value)
-        sender
-          .send(statusTopic, 0, builder.build())
+        report()
           .catch((error: unknown) => logger.debug({ error }, 'the status was not reported'))
           .finally(() => {
             isSending = false
