@@ -27,22 +27,30 @@ const leftToTheSystem: Durability = { ...nothing, makeStable: async () => {} }
 
 const syncedEach: Durability = { ...nothing, makeStable: (segment) => segment.sync() }
 
-/** `name` is the partition's directory, by which the journal knows its entries. */
+/**
+ * `name` is the partition's directory, by which the journal knows its entries. `failed` is called when
+ * acknowledged records could not be synced later: the log must take no more writes.
+ */
 export function durabilityOf(
   flush: FlushPolicy,
   name: string,
   journal: CommitJournal | undefined,
+  failed: (cause: unknown) => void,
 ): Durability {
   if (flush === 'os') return leftToTheSystem
-  return journal ? journaled(name, journal) : syncedEach
+  return journal ? journaled(name, journal, failed) : syncedEach
 }
 
-function journaled(name: string, journal: CommitJournal): Durability {
+function journaled(
+  name: string,
+  journal: CommitJournal,
+  failed: (cause: unknown) => void,
+): Durability {
   return {
     makeStable(segment, position, chunks) {
       const { nextOffset: endOffset, sizeBytes } = segment
       if (sizeBytes - position > journaledBytes) return segment.sync()
-      segment.isJournaled = true
+      segment.journalFailed = failed
       return journal.commit({ name, segment, position, endOffset, chunks })
     },
     beforeCut: (baseOffset, position) => journal.cut(name, baseOffset, position),

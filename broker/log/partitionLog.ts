@@ -76,7 +76,9 @@ export class PartitionLog {
     this.#removed = new RemovedSegments({ ...options, logger: this.#logger })
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
-    this.#durability = durabilityOf(flush, basename(this.directory), options.journal)
+    this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
+      this.#goOffline(cause),
+    )
     this.#start = new LogStart({
       clock: options.clock,
       logger: this.#logger,

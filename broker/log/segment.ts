@@ -66,8 +66,8 @@ export class Segment {
   #isUnsynced = false
   /** The sync under way that covers everything appended before it. */
   #syncing: Promise<void> | undefined
-  /** What is not synced is in the commit journal, which relies on it being synced in time. */
-  isJournaled = false
+  /** Set when the commit journal relies on what is appended being synced in time: told when it is not. */
+  journalFailed: ((cause: unknown) => void) | undefined
   #isClosed = false
   #onIdle: (() => void) | undefined
   #holders = 0
@@ -163,7 +163,13 @@ export class Segment {
 
   /** The same for the commit journal: once the segment is closed there is nothing to do any more. */
   async syncJournaled(): Promise<void> {
-    if (!this.#isClosed) await this.syncAppended()
+    if (this.#isClosed) return
+    try {
+      await this.syncAppended()
+    } catch (error) {
+      this.journalFailed?.(error)
+      throw error
+    }
   }
 
   /** Whether an index of the segment being appended to has reached `maxIndexBytes`. */
@@ -306,7 +312,7 @@ export class Segment {
     const file = await this.#file
     this.#file = undefined
     // Of a log that failed: its journaled records may still be kept. What fails here is known already.
-    if (this.isJournaled && this.#isUnsynced) await file?.sync().catch(() => {})
+    if (this.journalFailed && this.#isUnsynced) await file?.sync().catch(() => {})
     await file?.close()
   }
 

@@ -22,7 +22,10 @@ export interface CommitJournalOptions extends ReplayOptions {
 /** A segment whose newest bytes may be durable in the journal alone. */
 export interface JournaledSegment {
   readonly baseOffset: number
-  /** Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. */
+  /**
+   * Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. When it
+   * fails, the segment's log must take no more writes.
+   */
   syncJournaled(): Promise<void>
 }
 
@@ -71,7 +74,10 @@ export class CommitJournal {
   #sequence = 0
   #pending: Pending[] = []
   #running: Promise<void> | undefined
+  /** Why nothing is written any more. */
   #failure: unknown
+  /** A segment could not be synced: what the files hold is all there is of its last records. */
+  #mustKeep = false
 
   private constructor(files: readonly DiskFile[], { random, fileBytes }: CommitJournalOptions) {
     assert(files.length === 2, 'two files are written in turn')
@@ -130,7 +136,7 @@ export class CommitJournal {
     const files = this.#halves.map(({ file }) => file)
     await Promise.allSettled(this.#halves.map(({ settled }) => settled))
     try {
-      if (this.#failure === undefined) await invalidate(files)
+      if (this.#failure === undefined && !this.#mustKeep) await invalidate(files)
     } finally {
       for (const file of files) await file.close()
     }
@@ -169,11 +175,14 @@ export class CommitJournal {
   /**
    * The journal could not be written, for want of space or worse: the segments are synced themselves,
    * and the files are emptied, which also gives their space back. As long as that fails, nothing can be
-   * declared void, so that no log may be cut; but appends go on.
+   * declared void, so that no log may be cut; but appends go on. A segment that could not be synced once
+   * may seem to be synced the next time, though its bytes are gone: then the files stay as they are for
+   * the next start, which writes from them what is missing.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
     try {
-      await Promise.all(this.#halves.map(settleHalf))
+      await Promise.all(this.#halves.map((half) => this.#settle(half)))
+      if (this.#mustKeep) throw cause
       for (const half of this.#halves) await empty(half)
       this.#failure = undefined
     } catch {
@@ -223,7 +232,7 @@ export class CommitJournal {
   async #halfFor(groupBytes: number): Promise<Half> {
     const current = this.#halves[this.#current]!
     if (current.usedBytes === 0 || current.usedBytes + groupBytes <= this.#fileBytes) return current
-    current.settled = settleHalf(current)
+    current.settled = this.#settle(current)
     // Looked at when the file is wanted again; until then a failure must not count as unhandled.
     current.settled.catch(() => {})
     this.#current = 1 - this.#current
@@ -234,17 +243,22 @@ export class CommitJournal {
     next.names = new Set()
     return next
   }
-}
 
-/** Syncs all segments with bytes in the file. Its entries still count until it is written over. */
-async function settleHalf(half: Half): Promise<void> {
-  const segments = [...half.segments]
-  let next = 0
-  const worker = async () => {
-    while (next < segments.length) await segments[next++]!.syncJournaled()
+  /** Syncs all segments with bytes in the file. Its entries still count until it is written over. */
+  async #settle(half: Half): Promise<void> {
+    const segments = [...half.segments]
+    let next = 0
+    const worker = async () => {
+      while (next < segments.length) await segments[next++]!.syncJournaled()
+    }
+    try {
+      await Promise.all(Array.from({ length: syncedAtOnce }, worker))
+    } catch (error) {
+      this.#mustKeep = true
+      throw error
+    }
+    half.segments.clear()
   }
-  await Promise.all(Array.from({ length: syncedAtOnce }, worker))
-  half.segments.clear()
 }
 
 function newHalf(file: DiskFile): Half {

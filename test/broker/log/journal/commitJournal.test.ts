@@ -228,6 +228,31 @@ describe('the commit journal', () => {
     expect(log.segments[0]!.bytes).toHaveLength(150)
   })
 
+  it('keeps what it holds when a segment cannot be synced, until the next start', async () => {
+    let isBad = false
+    const disk = new MemoryDisk({
+      beforeChange(operation, path) {
+        if (isBad && operation === 'sync' && path.includes('/a-0/')) throw new Error('EIO')
+      },
+    })
+    for (const name of ['a-0', 'b-0']) await disk.makeDirectory(`${directory}/${name}`)
+    await disk.syncDirectory('/')
+    await disk.syncDirectory(directory)
+    const [bad, good] = ['a-0', 'b-0'].map((name): ModelLog => {
+      return { name, segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }], nextOffset: 0 }
+    }) as [ModelLog, ModelLog]
+    const first = await Life.begin(disk, 1)
+    await first.append(bad, Buffer.from('acknowledged'))
+    isBad = true
+    // Several times round the files, were they used again.
+    for (let number = 0; number < 40; number++) await first.append(good, Buffer.alloc(200, number))
+    await expect(first.journal.cut('a-0', 0, 0)).rejects.toThrow('EIO')
+    disk.crash()
+    isBad = false
+    await Life.begin(disk, 2)
+    await expectAcknowledged(disk, [bad, good])
+  })
+
   it('is replayed, too, where none is used any more', async () => {
     const disk = new MemoryDisk()
     await disk.makeDirectory(`${directory}/a-0`)
