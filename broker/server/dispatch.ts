@@ -36,6 +36,7 @@ import { describeProducersHandler } from './handlers/describeProducers.ts'
 import { describeTopicPartitionsHandler } from './handlers/describeTopicPartitions.ts'
 import { describeTransactionsHandler } from './handlers/describeTransactions.ts'
 import { describeUserScramCredentialsHandler } from './handlers/describeUserScramCredentials.ts'
+import { electLeadersHandler } from './handlers/electLeaders.ts'
 import { endTxnHandler } from './handlers/endTxn.ts'
 import { fetchHandler } from './handlers/fetch.ts'
 import { findCoordinatorHandler } from './handlers/findCoordinator.ts'
@@ -94,6 +95,7 @@ const served: readonly Handler[] = [
   createAclsHandler,
   deleteAclsHandler,
   saslAuthenticateHandler,
+  electLeadersHandler,
   alterPartitionReassignmentsHandler,
   listPartitionReassignmentsHandler,
   describeClientQuotasHandler,

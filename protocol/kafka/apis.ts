@@ -27,6 +27,7 @@ import { describeProducers } from './apis/describeProducers.ts'
 import { describeTopicPartitions } from './apis/describeTopicPartitions.ts'
 import { describeTransactions } from './apis/describeTransactions.ts'
 import { describeUserScramCredentials } from './apis/describeUserScramCredentials.ts'
+import { electLeaders } from './apis/electLeaders.ts'
 import { endTxn } from './apis/endTxn.ts'
 import { fetch } from './apis/fetch.ts'
 import { findCoordinator } from './apis/findCoordinator.ts'
@@ -89,6 +90,7 @@ export const apis: readonly Api[] = [
   saslAuthenticate,
   createPartitions,
   deleteGroups,
+  electLeaders,
   incrementalAlterConfigs,
   alterPartitionReassignments,
   listPartitionReassignments,

@@ -154,6 +154,7 @@ export const sampleRequests: Readonly<Record<string, (version: number) => object
   AlterPartitionReassignments: () => ({
     topics: [{ name: 't', partitions: [{ partitionIndex: 0, replicas: [1] }] }],
   }),
+  ElectLeaders: () => ({ topicPartitions: [{ topic: 't', partitions: [0] }] }),
   ListPartitionReassignments: () => ({ topics: null }),
   DescribeClientQuotas: () => ({ components: [], strict: false }),
   DescribeUserScramCredentials: () => ({ users: [{ name: 'somebody' }] }),

@@ -12,6 +12,7 @@ import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
+import { ElectionType, electLeaders } from '../../../protocol/kafka/apis/electLeaders.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
@@ -317,6 +318,33 @@ describe('the wire surface', () => {
     expect(await outcomes('t', 0, null)).toBe(ErrorCode.noReassignmentInProgress)
     expect(await outcomes('t', 7, [1])).toBe(ErrorCode.unknownTopicOrPartition)
     expect(await outcomes('nope', 0, [1])).toBe(ErrorCode.unknownTopicOrPartition)
+  })
+
+  it('needs no election of leaders, and says which partitions are not there', async () => {
+    const elect = (electionType: number, topicPartitions: object[] | null) =>
+      client.send(electLeaders, 2, { electionType, topicPartitions: topicPartitions as never })
+    for (const type of Object.values(ElectionType)) {
+      const asked = [
+        { topic: 't', partitions: [0, 7] },
+        { topic: 'nope', partitions: [0] },
+      ]
+      expect(await elect(type, asked)).toMatchObject({
+        errorCode: ErrorCode.none,
+        replicaElectionResults: [
+          {
+            topic: 't',
+            partitionResult: [
+              { partitionId: 0, errorCode: ErrorCode.electionNotNeeded },
+              { partitionId: 7, errorCode: ErrorCode.unknownTopicOrPartition },
+            ],
+          },
+          { partitionResult: [{ errorCode: ErrorCode.unknownTopicOrPartition }] },
+        ],
+      })
+      const all = await elect(type, null)
+      expect(all).toMatchObject({ errorCode: ErrorCode.none, replicaElectionResults: [] })
+    }
+    expect(await elect(9, null)).toMatchObject({ errorCode: ErrorCode.invalidRequest })
   })
 
   it('has no access control, and says so', async () => {
