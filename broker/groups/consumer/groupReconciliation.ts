@@ -3,6 +3,7 @@
 // time. Every change is a record, applied at once and put into the journal; who may ask for one is
 // not decided here.
 
+import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import { type AssignorName, assignors } from './assignor.ts'
 import {
   type ConsumerGroupMember,
@@ -16,11 +17,9 @@ import { type ConsumerGroupState, currentOf, memberTombstones } from './consumer
 import { reconcile } from './currentAssignment.ts'
 import type { MemberDeadlines } from './memberDeadlines.ts'
 import { metadataHash } from './metadataHash.ts'
-import { PatternError } from './patternSyntax.ts'
 import type { RecordJournal } from './recordJournal.ts'
 import type { CatalogTopic, TopicCatalog } from './topicCatalog.ts'
 import { equal, noPartitions, type TopicPartitions } from './topicPartitions.ts'
-import { TopicPattern } from './topicPattern.ts'
 
 export interface ReconciliationParts {
   readonly state: ConsumerGroupState
@@ -158,7 +157,7 @@ export class GroupReconciliation {
   }
 
   #topicsMatching(regularExpression: string): string[] {
-    const pattern = TopicPattern.compile(regularExpression)
+    const pattern = compilePattern(regularExpression)
     // Only one that another coordinator has accepted can be read back and be none here.
     if (pattern instanceof PatternError) return []
     const names = [...this.#catalog.topics()].map(({ name }) => name)

@@ -1,11 +1,10 @@
 // What a member says in ConsumerGroupHeartbeat, what it is told, and what cannot be said at all.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import { type AssignorName, isAssignorName } from './assignor.ts'
 import { joinEpoch, leaveEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
-import { PatternError } from './patternSyntax.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
-import { TopicPattern } from './topicPattern.ts'
 
 /** Null, and -1 for the timeout, mean: as before. */
 export interface HeartbeatRequest {
@@ -110,7 +109,8 @@ function checkAssignor(
 }
 
 function checkPattern({ subscribedTopicRegex }: HeartbeatRequest): Refusal | undefined {
-  const pattern = TopicPattern.compile(subscribedTopicRegex ?? '')
+  if (!subscribedTopicRegex) return undefined
+  const pattern = compilePattern(subscribedTopicRegex)
   if (!(pattern instanceof PatternError)) return undefined
   return {
     errorCode: ErrorCode.invalidRegularExpression,

@@ -3,7 +3,7 @@
 import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { IdPattern } from '../../transactions/idPattern.ts'
+import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
 import {
   transactionStateName,
@@ -15,8 +15,8 @@ type Request = RequestOf<typeof listTransactions>
 
 export const listTransactionsHandler = handler(listTransactions, (request, { broker }) => {
   const { stateFilters, transactionalIdPattern } = request
-  const pattern = transactionalIdPattern ? IdPattern.parse(transactionalIdPattern) : undefined
-  if (pattern === null) {
+  const pattern = transactionalIdPattern ? compilePattern(transactionalIdPattern) : undefined
+  if (pattern instanceof PatternError) {
     const errorCode = ErrorCode.invalidRegularExpression
     return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
   }
