@@ -47,6 +47,9 @@ export function checkHeader(
 
 function checkClientBatch(batch: RecordBatch, config: LogConfig): Refusal | undefined {
   if (batch.isControl) return refuse(ErrorCode.invalidRecord, 'clients write no control batches')
+  if (batch.baseOffset !== 0) {
+    return refuse(ErrorCode.invalidRecord, `a client's batch begins at 0, not ${batch.baseOffset}`)
+  }
   if (batch.isTransactional && batch.producerId < 0) {
     return refuse(ErrorCode.invalidRecord, 'a transaction needs a producer id')
   }

@@ -39,7 +39,7 @@ export const allOperations = {
     'describeConfigs',
     'alterConfigs',
   ),
-  group: bits('read', 'delete', 'describe'),
+  group: bits('read', 'delete', 'describe', 'describeConfigs', 'alterConfigs'),
 } as const
 
 function bits(...names: OperationName[]): number {

@@ -54,7 +54,7 @@ function describeMember(
     clientId,
     clientHost,
     subscribedTopicNames: member.subscribedTopicNames,
-    subscribedTopicRegex: member.subscribedTopicRegex || null,
+    subscribedTopicRegex: member.subscribedTopicRegex ?? '',
     assignment: describeAssignment(member.assigned, catalog),
     targetAssignment: describeAssignment(target, catalog),
     memberType: member.classic === null ? MemberType.consumer : MemberType.classic,

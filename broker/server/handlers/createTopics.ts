@@ -44,7 +44,7 @@ function answer(
     errorMessage: message,
     numPartitions: topic?.partitions ?? -1,
     replicationFactor: topic ? 1 : -1,
-    configs: topic ? configsOf(topic, configuration) : null,
+    configs: topic ? configsOf(topic, configuration) : [],
   }
 }
 

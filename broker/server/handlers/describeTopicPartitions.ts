@@ -23,7 +23,7 @@ export const describeTopicPartitionsHandler = handler(
   ({ topics, cursor, responsePartitionLimit }, { broker }) => {
     const asked = topics.map(({ name }) => name)
     if (cursor && !isUsable(cursor, asked)) {
-      return { topics: asked.map((name) => missing(name, ErrorCode.invalidRequest)) }
+      return { topics: asked.map((name) => missing(name, ErrorCode.invalidRequest, noOperations)) }
     }
     const all = asked.length > 0 ? asked : [...broker.controller.state.topics()].map(nameOf)
     const names = [...new Set(all)].filter((name) => !cursor || name >= cursor.topicName).sort()
@@ -53,7 +53,7 @@ function describePage(
     if (!topic) {
       const isName = topicNameProblem(name) === undefined
       const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
-      topics.push(missing(name, errorCode))
+      topics.push(missing(name, errorCode, allOperations.topic))
       continue
     }
     const from = cursor?.topicName === name ? cursor.partitionIndex : 0
@@ -89,12 +89,12 @@ function describe(topic: Topic, from: number, until: number, nodeId: number) {
   }
 }
 
-function missing(name: string, errorCode: number) {
+function missing(name: string, errorCode: number, topicAuthorizedOperations: number) {
   return {
     errorCode,
     name,
     topicId: zeroUuid,
     partitions: [],
-    topicAuthorizedOperations: noOperations,
+    topicAuthorizedOperations,
   }
 }

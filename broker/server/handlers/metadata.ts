@@ -7,6 +7,7 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
+import { topicNameProblem } from '../../controller/topicName.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
 import { leaderEpoch } from '../leaderEpoch.ts'
@@ -65,7 +66,9 @@ async function findOrCreate(
   if (known) return describe(known, request, nodeId)
   const mayCreate = request.allowAutoTopicCreation && config['auto.create.topics.enable']
   if (!mayCreate || isInternalTopic(name)) {
-    return missing(name, zeroUuid, ErrorCode.unknownTopicOrPartition)
+    const isName = topicNameProblem(name) === undefined
+    const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
+    return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
   // Somebody else may have been first: then it is there as well.

@@ -7,10 +7,7 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { BrokerConfig } from '../../configuration.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
-import type { Topic } from '../../controller/metadataState.ts'
-import { topicConfigValue } from '../../controller/topicConfiguration.ts'
 import type { LogConfig } from '../../log/logConfig.ts'
 import { type Admission, admitRecords, type RecordError } from '../../log/recordValidation.ts'
 import { handler, noResponse } from '../handler.ts'
@@ -41,9 +38,11 @@ const firstVersion = produce.minVersion
 const idVersion = 13
 /** From here on a client may send zstd. */
 const zstdVersion = 7
-const allReplicas = -1
-/** All replicas, none, the leader. */
-const knownAcks = new Set([allReplicas, 0, 1])
+/**
+ * All replicas, none, the leader. The only replica there is is in sync: min.insync.replicas never
+ * asks for more replicas than a partition has.
+ */
+const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
   const refusal = refuse(request, context.apiVersion)
@@ -78,14 +77,13 @@ function refuseTransaction({ transactionalId, topicData }: ProduceRequest): numb
 async function appendTopic(
   { name, topicId, partitionData }: TopicData,
   refusal: number,
-  { acks, transactionalId }: ProduceRequest,
+  { transactionalId }: ProduceRequest,
   { broker, apiVersion }: RequestContext,
 ) {
   const { state } = broker.controller
   const byId = apiVersion >= idVersion
   const topic = byId ? state.topicById(topicId) : state.topic(name)
-  const error =
-    refusal || topicError(topic?.name, byId) || tooFewReplicas(topic!, acks, broker.config)
+  const error = refusal || topicError(topic?.name, byId)
   const sender = { transactionalId, apiVersion }
   const appends = partitionData.map((data) =>
     error ? failure(data.index, error) : append(topic!.name, data, sender, broker),
@@ -98,13 +96,6 @@ function topicError(name: string | undefined, byId: boolean): number {
     return byId ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition
   }
   return isInternalTopic(name) ? ErrorCode.invalidTopicException : ErrorCode.none
-}
-
-/** The leader is the only replica in sync, and the only one there is. */
-function tooFewReplicas(topic: Topic, acks: number, broker: BrokerConfig): number {
-  if (acks !== allReplicas) return ErrorCode.none
-  const wanted = topicConfigValue('min.insync.replicas', topic.configs, broker)
-  return wanted > 1 ? ErrorCode.notEnoughReplicas : ErrorCode.none
 }
 
 async function append(
@@ -159,13 +150,12 @@ function admit(
 ): Admission {
   if (!records || records.length === 0) return refused(ErrorCode.invalidRecord, 'no record batch')
   const first = firstBatch(records)
-  if (first) {
-    if (first.isComplete() && first.sizeInBytes < records.length) {
-      return refused(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
-    }
-    if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
-      return refused(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
-    }
+  if (!first?.isComplete()) return refused(ErrorCode.invalidRecord, 'a record batch cut short')
+  if (first.sizeInBytes < records.length) {
+    return refused(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
+  }
+  if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
+    return refused(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
   }
   const maxDecompressedBytes = config['socket.request.max.bytes']
   return admitRecords(records, logConfig, clock.nowMs(), maxDecompressedBytes)

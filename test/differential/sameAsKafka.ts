@@ -1,0 +1,36 @@
+// The tests of one client's scenarios: each runs against ours and must show what Kafka showed, but
+// for what it lists. Those that do not interfere run side by side, because most of them wait.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RunningBroker, startOurs } from './brokers.ts'
+import { differences } from './differences.ts'
+import { recorded, titleOf } from './recorded.ts'
+import { observe, type Scenario } from './scenario.ts'
+
+export function sameAsKafka(scenarios: readonly Scenario[]): void {
+  let broker: RunningBroker
+
+  beforeAll(async () => {
+    broker = await startOurs()
+  })
+
+  afterAll(() => broker?.stop())
+
+  const check = async (scenario: Scenario) => {
+    const [kafka, ours] = [await recorded(scenario), await observe(broker, scenario)]
+    const onPurpose = (scenario.differs ?? []).map(({ why, ...difference }) => difference)
+    expect(differences(kafka, ours)).toEqual(onPurpose)
+  }
+
+  describe.concurrent('side by side', () => {
+    for (const scenario of scenarios.filter(({ alone }) => !alone)) {
+      it(titleOf(scenario), () => check(scenario))
+    }
+  })
+
+  const lonely = scenarios.filter(({ alone }) => alone)
+  if (lonely.length === 0) return
+  describe('one by one', () => {
+    for (const scenario of lonely) it(titleOf(scenario), () => check(scenario))
+  })
+}

@@ -1,0 +1,91 @@
+// A scenario: one script against the address of a broker, in one client, that tells all that a user
+// could see. The same script runs against real Kafka and against ours; what differs is a defect, or
+// it is listed here with its reason. A script names its topics and groups through its stage, so that
+// scenarios can share a broker, and it waits for what it can observe, never for time to pass.
+
+import type { BrokerSetup } from './brokers.ts'
+import type { Difference } from './differences.ts'
+import { Naming } from './naming.ts'
+
+export type Client = 'raw' | 'kafkajs' | 'platformatic' | 'kcat' | 'python'
+
+export interface Scenario {
+  readonly client: Client
+  readonly name: string
+  readonly run: (stage: Stage) => Promise<unknown>
+  /** It changes or shows what all share: nothing else runs on the broker meanwhile. */
+  readonly alone?: true
+  /** What differs on purpose, and why. Exactly this must differ. */
+  readonly differs?: readonly DeliberateDifference[]
+}
+
+export interface DeliberateDifference extends Difference {
+  readonly why: string
+}
+
+/** Where a scenario plays: the broker, names of its own, and what must be closed in the end. */
+export class Stage {
+  readonly address: string
+  readonly #prefix: string
+  readonly #closing: (() => unknown)[] = []
+  /** A time that Kafka and ours agree to keep: midnight before last. Shown as T+0. */
+  readonly timeMs: number
+  readonly naming: Naming
+
+  constructor({ address, nowMs }: BrokerSetup, { client, name }: Scenario) {
+    const dayMs = 86_400_000
+    this.address = address
+    this.#prefix = `${client}-${name}-${nowMs.toString(36)}`
+    this.timeMs = (Math.floor(nowMs / dayMs) - 1) * dayMs
+    this.naming = new Naming(this)
+  }
+
+  get port(): number {
+    return Number(this.address.slice(this.address.lastIndexOf(':') + 1))
+  }
+
+  /** The name of a topic, group or transactional id that no other scenario uses. */
+  name(base: string): string {
+    return `${this.#prefix}-${base}`
+  }
+
+  onClose(close: () => unknown): void {
+    this.#closing.push(close)
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close()
+  }
+}
+
+/** What the scenario saw, as plain JSON. */
+export async function observe(setup: BrokerSetup, scenario: Scenario): Promise<unknown> {
+  const stage = new Stage(setup, scenario)
+  try {
+    return stage.naming.plain(await scenario.run(stage))
+  } finally {
+    await stage.close()
+  }
+}
+
+/** What the promise fails with, by the name its client gives it; its value when it does not. */
+export async function outcome(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.catch(failure)
+}
+
+function failure(error: Error & { type?: string; errors?: unknown[] }): unknown {
+  const inner = error.errors?.map((each) => failure(each as Error))
+  const own = protocolError(error)
+  if (inner === undefined || inner.length === 0) return { error: own }
+  return own === 'NONE' ? { errors: inner } : { error: own, errors: inner }
+}
+
+function protocolError(error: {
+  type?: unknown
+  apiId?: unknown
+  code?: unknown
+  name?: string
+  cause?: unknown
+}): unknown {
+  return error.apiId ?? error.type ?? error.code ?? error.name
+}
