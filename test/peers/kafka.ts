@@ -2,12 +2,13 @@
 // benchmarks. Its published jars come from Maven Central at first use and stay in node_modules/.cache;
 // this needs mvn and java, and nothing of the product does. Every process is ended by who started it.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { hasTool } from '../tools.ts'
 
@@ -20,6 +21,8 @@ export interface KafkaOptions {
   /** For its data; the caller removes it. */
   readonly directory: string
   readonly heapMegabytes?: number
+  /** Levels of features other than those of a new cluster: `NAME=LEVEL`. */
+  readonly features?: readonly string[]
   /** On top of what one node needs: lines of server.properties. */
   readonly properties?: Readonly<Record<string, string | number>>
 }
@@ -51,7 +54,9 @@ export class KafkaPeer {
     await mkdir(options.directory, { recursive: true })
     await writeFile(config, serverProperties(options, port, controllerPort))
     const id = randomBytes(16).toString('base64url')
-    const formatted = await runJava('kafka.tools.StorageTool', ['format', '-t', id, '-c', config])
+    const features = (options.features ?? []).flatMap((level) => ['--feature', level])
+    const words = ['format', '-t', id, '-c', config, ...features]
+    const formatted = await runJava('kafka.tools.StorageTool', words)
     if (formatted.code !== 0) throw new Error(`Kafka could not format: ${formatted.stderr}`)
     const heap = options.heapMegabytes ?? 1024
     const java = await javaArguments('kafka.Kafka', [config], [`-Xmx${heap}m`, `-Xms${heap}m`])
@@ -110,6 +115,15 @@ export async function runJava(
     once(child, 'exit'),
   ])
   return { code: code ?? -1, stdout, stderr }
+}
+
+export type JavaProcess = ChildProcessByStdio<Writable, Readable, null>
+
+/** Starts a main class, or a file of source, that runs until it is ended. For work that is small: compiled once, quickly. */
+export async function startJava(mainClass: string, words: readonly string[]): Promise<JavaProcess> {
+  const options = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+  const java = await javaArguments(mainClass, words, options)
+  return spawn('java', java, { stdio: ['pipe', 'pipe', 'inherit'] })
 }
 
 async function javaArguments(

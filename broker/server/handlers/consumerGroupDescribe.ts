@@ -18,7 +18,7 @@ export const consumerGroupDescribeHandler = handler(
     const authorizedOperations = includeAuthorizedOperations ? allOperations.group : noOperations
     const groups = groupIds.map((groupId) => {
       const group = broker.groups.consumerGroup(groupId)
-      if (!group) return absent(groupId)
+      if (!group) return absent(groupId, broker.groups.classicGroup(groupId) !== undefined)
       return { ...describe(group, broker.controller.state), authorizedOperations }
     })
     return { throttleTimeMs: 0, groups }
@@ -70,10 +70,12 @@ function describeAssignment(all: TopicPartitions, catalog: TopicCatalog) {
   return { topicPartitions }
 }
 
-function absent(groupId: string) {
+function absent(groupId: string, isClassic: boolean) {
   return {
     errorCode: ErrorCode.groupIdNotFound,
-    errorMessage: `Group ${groupId} is not a consumer group.`,
+    errorMessage: isClassic
+      ? `Group ${groupId} is not a consumer group.`
+      : `Group ${groupId} not found.`,
     groupId,
     groupState: '',
     groupEpoch: 0,

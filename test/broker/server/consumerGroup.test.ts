@@ -8,6 +8,7 @@ import { deleteGroups } from '../../../protocol/kafka/apis/deleteGroups.ts'
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
 import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
+import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
@@ -65,7 +66,11 @@ describe('a consumer group', () => {
         assignorName: 'uniform',
         members: [{ memberId: 'm', memberType: 1, assignment: has, targetAssignment: has }],
       },
-      { groupId: 'nobody', errorCode: ErrorCode.groupIdNotFound },
+      {
+        groupId: 'nobody',
+        errorCode: ErrorCode.groupIdNotFound,
+        errorMessage: 'Group nobody not found.',
+      },
     ])
     const remove = () => client.send(deleteGroups, 2, { groupsNames: ['g'] })
     expect((await remove()).results[0]!.errorCode).toBe(ErrorCode.nonEmptyGroup)
@@ -83,6 +88,19 @@ describe('a consumer group', () => {
     expect(latest).toMatchObject({ errorCode: ErrorCode.groupIdNotFound, groupState: 'Dead' })
     const [older] = (await client.send(describeGroups, 5, ask)).groups
     expect(older).toMatchObject({ errorCode: ErrorCode.none, groupState: 'Dead' })
+  })
+
+  it('is told from a classic group by those who ask for one', async () => {
+    const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }]
+    const topics = [{ name: 't', partitions }]
+    await client.send(offsetCommit, 8, { groupId: 'old', memberId: '', topics })
+    const ask = { groupIds: ['old'], includeAuthorizedOperations: false }
+    expect((await client.send(consumerGroupDescribe, 1, ask)).groups).toMatchObject([
+      {
+        errorCode: ErrorCode.groupIdNotFound,
+        errorMessage: 'Group old is not a consumer group.',
+      },
+    ])
   })
 
   it('can be given a rhythm of its own', async () => {

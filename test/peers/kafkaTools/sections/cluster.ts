@@ -1,0 +1,46 @@
+// The cluster, its versions and features, and what comes with security and other kinds of brokers.
+
+import { prepare, run, type Section } from '../section.ts'
+
+const cluster: Section = {
+  name: 'kafka-cluster, kafka-broker-api-versions, kafka-features',
+  steps: [
+    run('kafka-cluster cluster-id'),
+    run('kafka-cluster list-endpoints'),
+    run('kafka-cluster list-endpoints --include-fenced-brokers'),
+    run('kafka-cluster unregister --id 7'),
+    run('kafka-broker-api-versions', {
+      unordered: true,
+      note: 'lists what is served: docs/protocol-support.md',
+    }),
+    run('kafka-features describe'),
+    run('kafka-features upgrade --feature transaction.version=2'),
+    run('kafka-features downgrade --feature transaction.version=1'),
+    run('kafka-features upgrade --release-version 4.1 --dry-run'),
+  ],
+}
+
+const quorum: Section = {
+  name: 'kafka-metadata-quorum',
+  steps: [
+    run('kafka-metadata-quorum describe --status', { measures: true }),
+    run('kafka-metadata-quorum describe --replication', { measures: true }),
+  ],
+}
+
+const security: Section = {
+  name: 'kafka-acls, kafka-delegation-tokens',
+  steps: [
+    prepare('kafka-topics --create --topic secret'),
+    run('kafka-acls --list'),
+    run('kafka-acls --add --allow-principal User:alice --operation Read --topic secret'),
+    run('kafka-acls --remove --force --allow-principal User:alice --operation Read --topic secret'),
+    run('kafka-delegation-tokens --describe --command-config FILES/empty.properties'),
+    run(
+      'kafka-delegation-tokens --create --max-life-time-period -1 --command-config FILES/empty.properties',
+    ),
+  ],
+  files: { 'empty.properties': '\n' },
+}
+
+export const clusterSections = [cluster, quorum, security]
