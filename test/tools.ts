@@ -3,10 +3,13 @@
 
 import { spawnSync } from 'node:child_process'
 
-/** Whether the tests that need `tool` can run here. Throws with CI=true when they cannot. */
-export function hasTool(tool: string): boolean {
+/**
+ * Whether the tests that need `tool` can run here, which Debian has in `debianPackage`. Throws with
+ * CI=true when they cannot.
+ */
+export function hasTool(tool: string, debianPackage = tool): boolean {
   if (spawnSync('which', [tool]).status === 0) return true
-  const how = `${tool} is missing: on Debian or Ubuntu, sudo apt-get install ${tool}`
+  const how = `${tool} is missing: on Debian or Ubuntu, sudo apt-get install ${debianPackage}`
   if (process.env.CI === 'true') throw new Error(how)
   console.warn(`left out: ${how}`)
   return false

@@ -1,6 +1,6 @@
 // Real Apache Kafka, run beside ours: as a peer in tests of what clients see, and as the other side of
 // benchmarks. Its published jars come from Maven Central at first use and stay in node_modules/.cache;
-// this needs mvn and java, and nothing of the product does. Every process is ended by who started it.
+// this needs mvn and a JDK, and nothing of the product does. Every process is ended by who started it.
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -35,7 +35,7 @@ export interface ToolRun {
 
 /** Whether Kafka can be run here. Throws with CI=true when it cannot. */
 export function hasKafka(): boolean {
-  return hasTool('java') && hasTool('mvn')
+  return hasTool('javac', 'default-jdk') && hasTool('mvn', 'maven')
 }
 
 /** One node that is broker and controller, in its default configuration but for what one node needs. */

@@ -40,7 +40,9 @@ function outcomeOf({ code }: ToolRun, printed: readonly string[]): string {
   if (code === -1) return 'does not end'
   const message =
     messageOf(printed) ?? printed.find((line) => /\b(?:Error|ERROR|failed|Failed)\b/.test(line))
-  if (message !== undefined) return message
+  // The console consumer ends in order when nothing has come for --timeout-ms, with these two lines.
+  const isTimeout = code === 0 && message === 'TimeoutException'
+  if (message !== undefined && !isTimeout) return message
   return code === 0 ? 'works' : (printed[0] ?? `exit code ${code}`)
 }
 
