@@ -88,7 +88,7 @@ export class MemoryDisk implements Disk {
         return this.#names.get(path) ?? this.#create(path)
       })
     }
-    return this.#newFile(path, inode)
+    return this.#newFile(path, inode, mode === 'writeSynced')
   }
 
   async list(directory: string): Promise<string[]> {
@@ -114,12 +114,20 @@ export class MemoryDisk implements Disk {
 
   async writeFileAtomic(path: string, content: Uint8Array): Promise<void> {
     const temporary = `${path}.tmp`
+    const crashes = this.#crashes
+    // Between its steps, too, the disk may crash: then those that are left must not happen.
+    const mustNotHaveCrashed = () => {
+      if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    }
     await this.remove(temporary)
+    mustNotHaveCrashed()
     const file = await this.open(temporary, 'write')
     await file.write([content], 0)
     await file.sync()
     await file.close()
+    mustNotHaveCrashed()
     await this.rename(temporary, path)
+    mustNotHaveCrashed()
     await this.syncDirectory(dirname(path))
   }
 
@@ -240,7 +248,7 @@ export class MemoryDisk implements Disk {
     return apply()
   }
 
-  #newFile(path: string, inode: MemoryInode): DiskFile {
+  #newFile(path: string, inode: MemoryInode, syncsEachWrite: boolean): DiskFile {
     const crashes = this.#crashes
     let isOpen = true
     const check = () => {
@@ -258,9 +266,10 @@ export class MemoryDisk implements Disk {
         if (position >= inode.content.length) return 0
         return inode.content.copy(into, 0, position, position + into.length)
       },
-      write(chunks, position) {
+      async write(chunks, position) {
         const bytes = Buffer.concat(chunks)
-        return change('write', () => inode.write(bytes, position))
+        await change('write', () => inode.write(bytes, position))
+        if (syncsEachWrite) await change('sync', () => inode.sync())
       },
       sync: () => change('sync', () => inode.sync()),
       truncate: (sizeBytes) => change('truncate', () => inode.truncate(sizeBytes)),

@@ -2,13 +2,19 @@
 // many partitions share, by syncing the segment itself, or not before the system sees to it. It must be told
 // before written bytes are taken away again, because a journal would bring them back.
 
+import { endOfBatches } from './batchWalk.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
+import { writeFailed } from './logError.ts'
 import type { Segment } from './segment.ts'
 
 export interface Durability {
-  /** The chunks are all that was written to the segment since the last call, from `position` on. */
-  makeStable(segment: Segment, position: number, chunks: readonly Buffer[]): Promise<void>
+  /**
+   * Appends whole batches to the segment; resolves when they are as durable as the policy wants it. Fails
+   * with the disk's error when they could not be written, and with a LogError when they could not be made
+   * durable: for whatever reason, what the disk has of them is then unknown.
+   */
+  append(segment: Segment, chunks: readonly Buffer[]): Promise<void>
   /** Later segments, and this one from `position` on, are going to be removed. */
   beforeCut(baseOffset: number, position: number): Promise<void>
   /** Segments that are synced, up to this one, are going to be replaced. */
@@ -16,16 +22,19 @@ export interface Durability {
 }
 
 /** From here on it costs less to sync the segment than to write the bytes twice. */
-const journaledBytes = 256 * 1024
+const journaledBytes = 4 * 1024 * 1024
 
-const nothing: Omit<Durability, 'makeStable'> = {
+const nothing: Omit<Durability, 'append'> = {
   beforeCut: async () => {},
   beforeReplace: async () => {},
 }
 
-const leftToTheSystem: Durability = { ...nothing, makeStable: async () => {} }
+const leftToTheSystem: Durability = {
+  ...nothing,
+  append: (segment, chunks) => segment.append(chunks),
+}
 
-const syncedEach: Durability = { ...nothing, makeStable: (segment) => segment.sync() }
+const syncedEach: Durability = { ...nothing, append: appendSynced }
 
 /**
  * `name` is the partition's directory, by which the journal knows its entries. `failed` is called when
@@ -47,13 +56,41 @@ function journaled(
   failed: (cause: unknown) => void,
 ): Durability {
   return {
-    makeStable(segment, position, chunks) {
-      const { nextOffset: endOffset, sizeBytes } = segment
-      if (sizeBytes - position > journaledBytes) return segment.sync()
+    append(segment, chunks) {
+      if (totalBytes(chunks) > journaledBytes) return appendSynced(segment, chunks)
       segment.journalFailed = failed
-      return journal.commit({ name, segment, position, endOffset, chunks })
+      return appendJournaled(segment, chunks, name, journal)
     },
     beforeCut: (baseOffset, position) => journal.cut(name, baseOffset, position),
     beforeReplace: (baseOffset) => journal.settle(name, baseOffset),
   }
+}
+
+async function appendSynced(segment: Segment, chunks: readonly Buffer[]): Promise<void> {
+  await segment.append(chunks)
+  await segment.sync()
+}
+
+/**
+ * Into the segment and into the journal at the same time. Where one of them fails the append has failed,
+ * though the other may bring it back after a crash, as with any write that fails.
+ */
+async function appendJournaled(
+  segment: Segment,
+  chunks: readonly Buffer[],
+  name: string,
+  journal: CommitJournal,
+): Promise<void> {
+  const position = segment.sizeBytes
+  const endOffset = endOfBatches(chunks.at(-1)!)
+  const [written, committed] = await Promise.allSettled([
+    segment.append(chunks),
+    journal.commit({ name, segment, position, endOffset, chunks }),
+  ])
+  if (written.status === 'rejected') throw written.reason
+  if (committed.status === 'rejected') throw writeFailed(segment.path, committed.reason)
+}
+
+function totalBytes(chunks: readonly Buffer[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 }

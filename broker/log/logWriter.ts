@@ -23,9 +23,8 @@ export interface PendingAppend extends Flushable {
 export interface WriterTarget {
   startSegment(roll: Roll): Promise<void>
   saveLeaderEpochs(content: Buffer): Promise<void>
+  /** Resolves when it is as durable as the policy wants it: readers may have it. */
   write(chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]): Promise<void>
-  /** What was written is synced as far as the policy wants it: readers may have it. */
-  makeStable(chunks: readonly Buffer[]): Promise<void>
   /** Called once. */
   failed(cause: unknown): void
   /** There is room for appends that were held back. */
@@ -113,9 +112,7 @@ export class LogWriter {
       if (bytes.length > 0) chunks.push(bytes)
       if (aborted.length > 0) allAborted.push(...aborted)
     }
-    if (chunks.length === 0) return
-    await this.#target.write(chunks, allAborted)
-    await this.#target.makeStable(chunks)
+    if (chunks.length > 0) await this.#target.write(chunks, allAborted)
   }
 
   #fail(group: readonly PendingAppend[], cause: unknown): void {

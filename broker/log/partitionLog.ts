@@ -446,16 +446,6 @@ export class PartitionLog {
         this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
       write: (chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]) =>
         this.#write(chunks, aborted),
-      makeStable: async (chunks: readonly Buffer[]) => {
-        const { active } = this.#segments
-        try {
-          await this.#durability.makeStable(active, this.#watermarks.stablePosition, chunks)
-        } catch (cause) {
-          // Unlike a write, for lack of space too: what the disk has of it cannot be known.
-          throw writeFailed(active.path, cause)
-        }
-        this.#noteStable()
-      },
       failed: (cause: unknown) => this.#fail(cause),
       drained: () => this.#letIn(),
     }
@@ -466,11 +456,12 @@ export class PartitionLog {
     aborted: readonly AbortedTransactionEntry[],
   ): Promise<void> {
     const { active } = this.#segments
-    await active.append(chunks)
+    await this.#durability.append(active, chunks)
     active.noteAborted(aborted)
     if (active.indexesFull(this.#config.segmentIndexBytes)) {
       this.#tail.indexesFull(active.baseOffset)
     }
+    this.#noteStable()
   }
 
   #noteStable(): void {

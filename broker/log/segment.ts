@@ -62,7 +62,9 @@ export class Segment {
   readonly #mode: DiskMode
   #file: Promise<DiskFile> | undefined
   #uses = 0
-  /** Bytes were appended since the last sync. */
+  /** The append under way. */
+  #writing: Promise<void> | undefined
+  /** Bytes were appended since the last sync began. */
   #isUnsynced = false
   /** The sync under way that covers everything appended before it. */
   #syncing: Promise<void> | undefined
@@ -114,11 +116,21 @@ export class Segment {
 
   /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
-    await this.#using(async () => {
+    const writing = this.#using(async () => {
       const file = await this.#openFile()
-      this.#isUnsynced = true
-      await file.write(chunks, this.sizeBytes)
+      try {
+        await file.write(chunks, this.sizeBytes)
+      } finally {
+        // Not before: a sync that was begun meanwhile may not cover all of it.
+        this.#isUnsynced = true
+      }
     })
+    this.#writing = writing
+    try {
+      await writing
+    } finally {
+      this.#writing = undefined
+    }
     for (const chunk of chunks) this.#observe(chunk)
   }
 
@@ -133,13 +145,16 @@ export class Segment {
   }
 
   /**
-   * Throws LogError. For whatever reason a sync fails, what is then on the disk is unknown: the system
+   * Covers everything whose append has begun. Throws LogError. For whatever reason a sync fails, what is then on the disk is unknown: the system
    * may have given up the pages, and would report success the next time.
    */
   async sync(): Promise<void> {
+    const writing = this.#writing
     const syncing = this.#using(async () => {
       // No use that counts: it may be the last one before the file is let go.
       const file = await (this.#file ?? this.#openFile())
+      // Whether it succeeds is told to whoever appends.
+      await writing?.catch(() => {})
       // Before it begins: what is appended meanwhile may not be covered.
       this.#isUnsynced = false
       try {
@@ -156,9 +171,9 @@ export class Segment {
     }
   }
 
-  /** Syncs what was appended since the last time, if anything was. */
+  /** Syncs what was appended, or is being appended, since the last time, if anything was. */
   async syncAppended(): Promise<void> {
-    await (this.#isUnsynced ? this.sync() : this.#syncing)
+    await (this.#isUnsynced || this.#writing ? this.sync() : this.#syncing)
   }
 
   /** The same for the commit journal: once the segment is closed there is nothing to do any more. */

@@ -1,15 +1,18 @@
 // Files as a thing that is handed in. The simulator's disk loses unsynced bytes and tears writes;
 // the real one is nodeDisk. Code above this interface must assume both.
 
-/** What a file is opened for. `read` fails when it is missing; `write` reads too and creates it. */
-export type DiskMode = 'read' | 'write'
+/**
+ * What a file is opened for. `read` fails when it is missing; `write` reads too and creates it. With
+ * `writeSynced` every write is durable when it resolves, which costs less than a sync behind it.
+ */
+export type DiskMode = 'read' | 'write' | 'writeSynced'
 
 /** One open file. Positions and sizes are in bytes. Calls may overlap. */
 export interface DiskFile {
   readonly path: string
   /** Fills `into` from `position`; returns how many bytes there were (less at the end of file). */
   read(into: Uint8Array, position: number): Promise<number>
-  /** Writes all chunks, one after another, from `position`. Not durable before `sync`. */
+  /** Writes all chunks, one after another, from `position`. Not durable before `sync`, unless the mode says so. */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>
   /** Makes every byte written so far survive a power failure (fdatasync). */
   sync(): Promise<void>

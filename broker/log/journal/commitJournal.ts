@@ -19,17 +19,17 @@ export interface CommitJournalOptions extends ReplayOptions {
   readonly fileBytes?: number
 }
 
-/** A segment whose newest bytes may be durable in the journal alone. */
+/** A segment whose newest bytes may be durable in the journal alone, and may still be being written. */
 export interface JournaledSegment {
   readonly baseOffset: number
   /**
-   * Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. When it
+   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. When it
    * fails, the segment's log must take no more writes.
    */
   syncJournaled(): Promise<void>
 }
 
-/** Bytes that have been written to a segment and are to be made durable. */
+/** Bytes that are to be durable, and whose way into their segment has begun. */
 export interface Commit {
   readonly name: string
   readonly segment: JournaledSegment
@@ -223,7 +223,6 @@ export class CommitJournal {
       if (segment) half.segments.add(segment)
     }
     await half.file.write(chunks, half.usedBytes)
-    await half.file.sync()
     half.usedBytes += groupBytes
     half.oldNames.clear()
   }
@@ -278,7 +277,7 @@ async function openFiles(disk: Disk, dataDirectory: string): Promise<DiskFile[]>
   await disk.syncDirectory(dataDirectory)
   const files: DiskFile[] = []
   for (const name of ['first', 'second']) {
-    files.push(await disk.open(join(directory, `${name}.journal`), 'write'))
+    files.push(await disk.open(join(directory, `${name}.journal`), 'writeSynced'))
   }
   await disk.syncDirectory(directory)
   return files
@@ -298,7 +297,6 @@ async function invalidate(files: readonly DiskFile[]): Promise<void> {
   for (const file of files) {
     if ((await file.stat()).sizeBytes === 0) continue
     await file.write([Buffer.alloc(groupPrefixBytes)], 0)
-    await file.sync()
   }
 }
 

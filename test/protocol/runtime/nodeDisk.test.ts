@@ -46,6 +46,16 @@ describe('a file', () => {
     )
   })
 
+  it('is opened for synced writes like for others, and keeps what it holds', async () => {
+    const path = fresh()
+    for (const [position, text] of ['some', ' bytes'].entries()) {
+      const file = await nodeDisk.open(path, 'writeSynced')
+      await file.write([Buffer.from(text)], position * 4)
+      await file.close()
+    }
+    expect((await nodeDisk.readFile(path))?.toString()).toBe('some bytes')
+  })
+
   it('takes more chunks at once than one system call does', async () => {
     const file = await nodeDisk.open(fresh(), 'write')
     const chunks = Array.from({ length: 5_000 }, (_, at) => Buffer.from([at & 0xff, at >> 8]))

@@ -34,18 +34,25 @@ interface ModelLog {
 class SegmentFile implements JournaledSegment {
   readonly baseOffset: number
   readonly #file: DiskFile
+  #writing: Promise<void> | undefined
   constructor(baseOffset: number, file: DiskFile) {
     this.baseOffset = baseOffset
     this.#file = file
   }
-  write(bytes: Buffer, position: number): Promise<void> {
-    return this.#file.write([bytes.subarray(0, 3), bytes.subarray(3)], position)
+  /** `delay` turns of the queue of microtasks pass before it happens. */
+  async write(bytes: Buffer, position: number, delay: number): Promise<void> {
+    this.#writing = (async () => {
+      for (let turn = 0; turn < delay; turn++) await undefined
+      await this.#file.write([bytes.subarray(0, 3), bytes.subarray(3)], position)
+    })()
+    await this.#writing
   }
   truncate(position: number): Promise<void> {
     return this.#file.truncate(position)
   }
-  syncJournaled(): Promise<void> {
-    return this.#file.sync()
+  async syncJournaled(): Promise<void> {
+    await this.#writing
+    await this.#file.sync()
   }
 }
 
@@ -85,13 +92,15 @@ class Life {
     return segment
   }
 
-  async append(log: ModelLog, bytes: Buffer): Promise<void> {
+  async append(log: ModelLog, bytes: Buffer, delay = 0): Promise<void> {
     const model = log.segments.at(-1)!
     const segment = await this.segment(log.name, model.baseOffset)
     const position = model.bytes.length
-    await segment.write(bytes, position)
     const endOffset = log.nextOffset + 1
-    await this.journal.commit({ name: log.name, segment, position, endOffset, chunks: [bytes] })
+    await Promise.all([
+      segment.write(bytes, position, delay),
+      this.journal.commit({ name: log.name, segment, position, endOffset, chunks: [bytes] }),
+    ])
     model.bytes = Buffer.concat([model.bytes, bytes])
     log.nextOffset = endOffset
   }
@@ -315,7 +324,9 @@ async function liveUntilCrash(
   const random = seededRandom(seed)
   const one = async (log: ModelLog, index: number) => {
     for (const step of steps[index]!) {
-      if (step.kind === 'append') await life.append(log, random.bytes(step.size + 1))
+      // Into the segment faster than into the journal, or slower.
+      const delay = random.below(4) * 8
+      if (step.kind === 'append') await life.append(log, random.bytes(step.size + 1), delay)
       else if (step.kind === 'roll') await life.roll(log)
       else if (step.kind === 'replace') await life.replace(log, random.bytes(step.size + 1))
       else await life.cut(log, step.share)
