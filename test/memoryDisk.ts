@@ -229,6 +229,7 @@ export class MemoryDisk implements Disk {
 
   #change(directories: readonly string[], apply: (names: Names) => void): void {
     apply(this.#names)
+    for (const directory of directories) this.#names.get(directory)?.touch()
     this.#nameChanges.push({ directories, apply })
   }
 

@@ -59,6 +59,11 @@ export class MemoryInode {
     return this.#current.view()
   }
 
+  /** A name in the directory has changed. */
+  touch(): void {
+    this.#modifiedMs = this.#nowMs()
+  }
+
   /** `bytes` must not change afterwards. */
   write(bytes: Buffer, position: number): void {
     this.#change({ kind: 'write', bytes, position })

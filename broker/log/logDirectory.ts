@@ -6,6 +6,7 @@ import type { Disk, DiskLock } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { CleanerCheckpoint, cleanerCheckpointFile } from './cleaner/cleanerCheckpoint.ts'
+import type { ClosedLog } from './closedLog.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,
@@ -18,6 +19,7 @@ import {
   writeCleanShutdown,
 } from './dataDirectory.ts'
 import { DiskSpace } from './diskSpace.ts'
+import { inParallel } from './inParallel.ts'
 import { CommitJournal } from './journal/commitJournal.ts'
 import { OffsetCheckpoint, type PartitionOffset, readOffsetCheckpoint } from './offsetCheckpoint.ts'
 import type { PartitionLog } from './partitionLog.ts'
@@ -41,10 +43,25 @@ export interface LogDirectoryOptions {
   readonly reservedBytes: number
 }
 
+/** A partition whose directory is there. */
+export interface FoundPartition extends TopicPartition {
+  /** When a name in the directory changed for the last time. */
+  readonly modifiedMs: number
+}
+
+/** What the last holder of the directory knew of one partition. */
+export interface Inherited {
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  readonly wasClosed: boolean
+  readonly closed: ClosedLog | undefined
+}
+
 /** What the last holder of the directory left for the next one. */
 interface Inheritance {
   readonly id: string | undefined
-  readonly wasCleanShutdown: boolean
+  /** Of an orderly end, by the names of the partitions' directories; undefined after another one. */
+  readonly closedLogs: Map<string, ClosedLog> | undefined
   readonly recoveryPoints: Map<string, number>
   readonly logStartOffsets: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
@@ -74,7 +91,7 @@ export class LogDirectory {
     const { disk, path } = options
     this.path = path
     this.id = inherited.id
-    this.wasCleanShutdown = inherited.wasCleanShutdown
+    this.wasCleanShutdown = inherited.closedLogs !== undefined
     this.space = new DiskSpace({ ...options, directory: path })
     this.journal = inherited.journal
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
@@ -109,7 +126,7 @@ export class LogDirectory {
         journal: await openJournal(options, recoveryPoints),
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
-        wasCleanShutdown: await takeCleanShutdown(disk, path),
+        closedLogs: await takeCleanShutdown(disk, path),
       })
       await directory.space.check()
       return directory
@@ -125,30 +142,38 @@ export class LogDirectory {
   }
 
   /** The partitions that lie here. Removes what is left of deleted ones. */
-  async findPartitions(): Promise<TopicPartition[]> {
+  async findPartitions(): Promise<FoundPartition[]> {
     const names = await this.#disk.list(this.path)
     for (const name of names.filter(isRemovedDirectory)) {
       await this.#disk.remove(join(this.path, name))
     }
     // What a killed process made here may not be durable yet, and will be relied upon.
     await this.#disk.syncDirectory(this.path)
-    const found: TopicPartition[] = []
-    for (const name of names) {
+    const found: FoundPartition[] = []
+    await inParallel(names, async (name) => {
       const topicPartition = parsePartitionDirectory(name)
-      if (topicPartition && (await this.#isDirectory(name))) found.push(topicPartition)
-    }
+      if (!topicPartition) return
+      const stat = await this.#disk.stat(join(this.path, name))
+      if (stat?.isDirectory) found.push({ ...topicPartition, modifiedMs: stat.modifiedMs })
+    })
     return found
   }
 
-  /** What the last holder knew of a partition; a partition that is made again begins anew. */
-  takeInheritance(name: string) {
-    const { recoveryPoints, logStartOffsets, wasCleanShutdown } = this.#inherited
-    const wasClosed = wasCleanShutdown && recoveryPoints.has(name)
+  /**
+   * What the last holder knew of a partition; a partition that is made again begins anew. When names
+   * in its directory have changed since, it is looked into as if nothing had been noted of it.
+   */
+  takeInheritance(name: string, modifiedMs?: number): Inherited {
+    const { recoveryPoints, logStartOffsets, closedLogs } = this.#inherited
+    const wasClosed = closedLogs !== undefined && recoveryPoints.has(name)
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
+    const noted = closedLogs?.get(name)
+    const closed = noted?.directoryModifiedMs === modifiedMs ? noted : undefined
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
-    return { recoveryPoint, logStartOffset, wasClosed }
+    closedLogs?.delete(name)
+    return { recoveryPoint, logStartOffset, wasClosed, closed }
   }
 
   /** Makes durable what the logs say of themselves now. */
@@ -175,7 +200,7 @@ export class LogDirectory {
       await this.journal?.close()
       const logs = [...this.logs.values()]
       if (isOrderly && logs.every(({ log }) => log.offline === undefined)) {
-        await writeCleanShutdown(this.#disk, this.path)
+        await writeCleanShutdown(this.#disk, this.path, await this.#closedLogs())
       }
     } finally {
       await this.#lock.release()
@@ -197,8 +222,15 @@ export class LogDirectory {
     })
   }
 
-  async #isDirectory(name: string): Promise<boolean> {
-    return (await this.#disk.stat(join(this.path, name)))?.isDirectory ?? false
+  async #closedLogs(): Promise<Map<string, ClosedLog>> {
+    const closed = new Map<string, ClosedLog>()
+    await inParallel([...this.logs], async ([name, { log, topicId }]) => {
+      const state = log.closedState()
+      if (!state) return
+      const stat = await this.#disk.stat(join(this.path, name))
+      if (stat) closed.set(name, { ...state, topicId, directoryModifiedMs: stat.modifiedMs })
+    })
+    return closed
   }
 }
 

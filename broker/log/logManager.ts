@@ -10,7 +10,6 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   type DirectoryIdentity,
   decodePartitionMetadata,
-  encodePartitionMetadata,
   partitionDirectoryName,
   type TopicPartition,
 } from './dataDirectory.ts'
@@ -18,10 +17,17 @@ import { describeDirectory, type LogDirectoryDescription } from './directoryDesc
 import { IndexCache } from './indexCache.ts'
 import { inParallel } from './inParallel.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { LogDirectory, type ManagedLog } from './logDirectory.ts'
+import {
+  type FoundPartition,
+  type Inherited,
+  LogDirectory,
+  type ManagedLog,
+} from './logDirectory.ts'
 import { directoryFailed, LogError } from './logError.ts'
+import { makeNewPartition } from './partitionDirectory.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { PeriodicTask } from './periodicTask.ts'
+import { newLog } from './resumedLog.ts'
 import { partitionMetadataFileName } from './segmentFiles.ts'
 
 export interface LogManagerOptions {
@@ -231,10 +237,20 @@ export class LogManager {
   }
 
   async #openLogs(): Promise<void> {
+    const configs = new Map<string, LogConfig>()
+    const configOf = (topic: string) => {
+      const known = configs.get(topic)
+      if (known) return known
+      const config = this.#options.configOf?.(topic) ?? this.#config
+      configs.set(topic, config)
+      return config
+    }
     for (const directory of this.#directories) {
       const found = await directory.findPartitions()
       for (const topicPartition of found) this.#mustBeNew(topicPartition, directory)
-      await inParallel(found, (topicPartition) => this.#openExisting(topicPartition, directory))
+      await inParallel(found, (topicPartition) =>
+        this.#openExisting(topicPartition, configOf(topicPartition.topic), directory),
+      )
       await directory.saveRecoveryPoints()
     }
   }
@@ -249,13 +265,23 @@ export class LogManager {
     )
   }
 
-  async #openExisting(topicPartition: TopicPartition, directory: LogDirectory): Promise<void> {
-    const config = this.#options.configOf?.(topicPartition.topic) ?? this.#config
-    const name = partitionDirectoryName(topicPartition.topic, topicPartition.partition)
-    const path = join(directory.path, name, partitionMetadataFileName)
-    const metadata = await this.#disk.readFile(path)
-    const topicId = metadata && decodePartitionMetadata(metadata)
-    await this.#openLog(topicPartition, config, topicId, directory)
+  async #openExisting(
+    found: FoundPartition,
+    config: LogConfig,
+    directory: LogDirectory,
+  ): Promise<void> {
+    const { topic, partition, modifiedMs } = found
+    const name = nameOf(found)
+    const inherited = directory.takeInheritance(name, modifiedMs)
+    const topicId = inherited.closed
+      ? inherited.closed.topicId
+      : await this.#readTopicId(join(directory.path, name))
+    await this.#openLog({ topic, partition }, config, topicId, directory, inherited)
+  }
+
+  async #readTopicId(path: string): Promise<string | undefined> {
+    const metadata = await this.#disk.readFile(join(path, partitionMetadataFileName))
+    return metadata && decodePartitionMetadata(metadata)
   }
 
   async #create(
@@ -266,16 +292,12 @@ export class LogManager {
     const directory = this.#emptiestDirectory()
     directory.arriving++
     try {
-      const { topic, partition } = topicPartition
-      const path = join(directory.path, partitionDirectoryName(topic, partition))
-      await this.#disk.makeDirectory(path)
-      if (topicId !== undefined) {
-        const metadata = encodePartitionMetadata(topicId)
-        await this.#disk.writeFileAtomic(join(path, partitionMetadataFileName), metadata)
-      }
-      const log = await this.#openLog(topicPartition, config, topicId, directory)
-      await this.#disk.syncDirectory(directory.path)
-      return log
+      const name = nameOf(topicPartition)
+      await makeNewPartition(this.#disk, join(directory.path, name), topicId)
+      // What the last holder knew of one of this name means nothing any more.
+      directory.takeInheritance(name)
+      const inherited = { wasClosed: true, closed: newLog }
+      return await this.#openLog(topicPartition, config, topicId, directory, inherited)
     } finally {
       directory.arriving--
     }
@@ -291,16 +313,17 @@ export class LogManager {
     config: LogConfig,
     topicId: string | undefined,
     directory: LogDirectory,
+    inherited: Partial<Inherited>,
   ): Promise<PartitionLog> {
     const { disk, clock, logger } = this.#options
-    const name = partitionDirectoryName(topicPartition.topic, topicPartition.partition)
+    const name = nameOf(topicPartition)
     const log = await PartitionLog.open({
       disk,
       clock,
       logger,
       directory: join(directory.path, name),
       config,
-      ...directory.takeInheritance(name),
+      ...inherited,
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
@@ -341,4 +364,8 @@ export class LogManager {
   #mustBeOpen(): void {
     if (this.#isClosed) throw new LogError('LOG_CLOSED', 'the logs of this broker are closed')
   }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return partitionDirectoryName(topic, partition)
 }

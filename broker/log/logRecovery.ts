@@ -26,7 +26,7 @@ import {
   segmentSuffixes,
 } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
-import { recoverSwaps } from './segmentSwap.ts'
+import { hasSwaps, recoverSwaps } from './segmentSwap.ts'
 import { TransactionIndex } from './transactionIndex.ts'
 import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
 
@@ -80,6 +80,8 @@ class LogRecovery {
   #epochs = new LeaderEpochs()
   /** Batches from here on are not in the producer state yet. */
   #replayFrom = 0
+  /** The segments that have one, by their base offsets. */
+  #transactionIndexes: ReadonlySet<number> = new Set()
   #damage: LogError | undefined
 
   constructor(options: RecoveryOptions) {
@@ -88,11 +90,11 @@ class LogRecovery {
   }
 
   async run(): Promise<RecoveredLog> {
-    this.#damage = await recoverSwaps(this.#options.disk, this.#options.directory)
-    const names = await this.#options.disk.list(this.#options.directory)
+    const names = await this.#list()
     await this.#findSegments(names)
     await this.#loadProducers(offsetsOfFiles(names, '.snapshot'))
-    await this.#loadEpochs()
+    if (names.includes(leaderEpochFileName)) await this.#loadEpochs()
+    this.#transactionIndexes = new Set(offsetsOfFiles(names, '.txnindex'))
     const last = await this.#walkSegments()
     this.#epochs.truncateFromEnd(last.scan.nextOffset)
     this.#checkStart(last)
@@ -100,6 +102,15 @@ class LogRecovery {
       await this.#options.disk.syncDirectory(this.#options.directory)
     }
     return await this.#assemble(last)
+  }
+
+  /** The names of the files, once no replacement of segments is left half done. */
+  async #list(): Promise<string[]> {
+    const { disk, directory } = this.#options
+    const names = await disk.list(directory)
+    if (!hasSwaps(names)) return names
+    this.#damage = await recoverSwaps(disk, directory)
+    return await disk.list(directory)
   }
 
   /** Removes what was deleted before, and takes the rest for the log. */
@@ -208,8 +219,7 @@ class LogRecovery {
       index.truncateFromOffset(this.#replayFrom)
       return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
     }
-    const path = join(directory, segmentFileName(baseOffset, '.txnindex'))
-    const savedEntries = (await disk.stat(path)) === undefined ? undefined : 0
+    const savedEntries = this.#transactionIndexes.has(baseOffset) ? 0 : undefined
     return { index: TransactionIndex.empty(), savedEntries }
   }
 

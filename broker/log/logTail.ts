@@ -71,6 +71,11 @@ export class LogTail {
     return this.#nextOffset
   }
 
+  /** Of the segment that is appended to: the largest timestamp of its first batch, if it has one. */
+  get firstTimestampMs(): number | undefined {
+    return this.#segment.firstTimestampMs
+  }
+
   /** Counts from the next append on. */
   updateConfig(config: LogConfig): void {
     this.#config = config

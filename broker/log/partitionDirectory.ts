@@ -3,12 +3,30 @@
 
 import { basename, dirname, join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import { removedDirectoryName } from './dataDirectory.ts'
+import { encodePartitionMetadata, removedDirectoryName } from './dataDirectory.ts'
+import { partitionMetadataFileName, segmentFileName } from './segmentFiles.ts'
 
 /** Makes the directory durably, unless it is there. */
 export async function makePartitionDirectory(disk: Disk, directory: string): Promise<void> {
   if ((await disk.stat(directory)) !== undefined) return
   await disk.makeDirectory(directory)
+  await disk.syncDirectory(dirname(directory))
+}
+
+/** Makes the directory of a new partition, with all that a log begins with, durably. */
+export async function makeNewPartition(
+  disk: Disk,
+  directory: string,
+  topicId: string | undefined,
+): Promise<void> {
+  await disk.makeDirectory(directory)
+  const segment = await disk.open(join(directory, segmentFileName(0, '.log')), 'write')
+  await segment.close()
+  if (topicId !== undefined) {
+    const metadata = encodePartitionMetadata(topicId)
+    await disk.writeFileAtomic(join(directory, partitionMetadataFileName), metadata)
+  }
+  await disk.syncDirectory(directory)
   await disk.syncDirectory(dirname(directory))
 }
 

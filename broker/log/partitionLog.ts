@@ -10,6 +10,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
+import type { ClosedLog } from './closedLog.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { DiskSpace } from './diskSpace.ts'
 import { type Durability, durabilityOf } from './durability.ts'
@@ -19,7 +20,7 @@ import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { diskFull, isLackOfSpace, LogError, writeFailed } from './logError.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
-import { type RecoveredLog, recoverLog } from './logRecovery.ts'
+import { type RecoveredLog, type RecoveryOptions, recoverLog } from './logRecovery.ts'
 import { LogSegments } from './logSegments.ts'
 import { type LogOfStart, LogStart } from './logStart.ts'
 import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
@@ -29,6 +30,7 @@ import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import type { ProducerEntry } from './producerState.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { RemovedSegments } from './removedSegments.ts'
+import { type ClosedState, closedState, resumeLog } from './resumedLog.ts'
 import { Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
 import type { AbortedTransactionEntry } from './transactionIndex.ts'
@@ -93,6 +95,7 @@ export class PartitionLog {
   /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
+    if (options.wasClosed && options.closed && log.#resume(options.closed)) return log
     await makePartitionDirectory(options.disk, options.directory)
     await log.#recover(options.wasClosed)
     if (log.recoveryPoint < log.#watermarks.stableEnd) await log.checkpoint()
@@ -313,6 +316,12 @@ export class PartitionLog {
     await this.#shut()
   }
 
+  /** What the next start has to know; undefined unless the log is closed and everything saved. */
+  closedState(): ClosedState | undefined {
+    const isSaved = this.#isClosed && !this.offline && this.recoveryPoint === this.logEndOffset
+    return isSaved ? closedState(this.#segments, this.#tail, this.logStartOffset) : undefined
+  }
+
   /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
   async delete(): Promise<void> {
     await this.#shut()
@@ -409,8 +418,8 @@ export class PartitionLog {
     return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  async #recover(wasClosed = false): Promise<void> {
-    const recovered = await recoverLog({
+  #recoveryOptions(wasClosed: boolean): RecoveryOptions {
+    return {
       disk: this.#disk,
       logger: this.#logger,
       directory: this.directory,
@@ -420,7 +429,18 @@ export class PartitionLog {
       wasClosed,
       logStartOffset: this.logStartOffset,
       nowMs: this.#clock.nowMs(),
-    })
+    }
+  }
+
+  /** Takes up a log that was closed in order; false when it has to be looked into. */
+  #resume(closed: ClosedLog): boolean {
+    const resumed = resumeLog(this.#recoveryOptions(true), closed)
+    if (resumed) this.#adopt(resumed)
+    return resumed !== undefined
+  }
+
+  async #recover(wasClosed = false): Promise<void> {
+    const recovered = await recoverLog(this.#recoveryOptions(wasClosed))
     this.#adopt(recovered)
     const { damage } = recovered
     if (!damage) return

@@ -4,6 +4,7 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { ClosedLog } from './closedLog.ts'
 import type { DiskSpace } from './diskSpace.ts'
 import type { IndexCache } from './indexCache.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
@@ -20,6 +21,8 @@ export interface PartitionLogOptions {
   readonly recoveryPoint?: number
   /** The last one to have the log open closed it in order: what it has left is durable. */
   readonly wasClosed?: boolean
+  /** With `wasClosed`: what was written down of the log then, if it can still be believed. */
+  readonly closed?: ClosedLog | undefined
   /** From the checkpoint: everything below was deleted. */
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */

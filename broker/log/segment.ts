@@ -11,6 +11,7 @@ import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
 import { LogError, writeFailed } from './logError.ts'
 import type { Allocate, ReadLimits } from './readResult.ts'
+import { resumeSegment } from './resumedSegment.ts'
 import {
   deletedSuffix,
   type SegmentSuffix,
@@ -39,6 +40,10 @@ export interface SegmentState {
   readonly transactions?: SavedTransactions | undefined
   readonly cache: IndexCache
   readonly indexIntervalBytes: number
+  /** It is appended to, and finds its indexes when it is first needed. */
+  readonly isAsleep?: boolean
+  /** Where it is known already. */
+  readonly largestTimestampMs?: number | undefined
 }
 
 export class Segment {
@@ -54,6 +59,8 @@ export class Segment {
   #indexes: SegmentIndexes | undefined
   #savedEntries: IndexCounts
   #largestTimestampMs: number | undefined
+  #isAsleep: boolean
+  #waking: Promise<SegmentIndexes> | undefined
   #isDeleted = false
   /** The file cannot be opened a second time. */
   #isDetached = false
@@ -83,7 +90,9 @@ export class Segment {
     this.#directory = state.directory
     this.#cache = state.cache
     this.#indexes = state.indexes
-    this.#mode = state.indexes ? 'write' : 'read'
+    this.#isAsleep = state.isAsleep ?? false
+    this.#largestTimestampMs = state.largestTimestampMs
+    this.#mode = state.indexes || this.#isAsleep ? 'write' : 'read'
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
@@ -194,7 +203,9 @@ export class Segment {
 
   /** The indexes: at hand for the active segment, else from their files or built again. */
   indexes(): SegmentIndexes | Promise<SegmentIndexes> {
-    return this.#indexes ?? this.#cache.indexes.get(this, () => this.#loadIndexes())
+    if (this.#indexes) return this.#indexes
+    if (this.#isAsleep) return this.#wake()
+    return this.#cache.indexes.get(this, () => this.#loadIndexes())
   }
 
   /**
@@ -223,6 +234,7 @@ export class Segment {
       this.#cache.indexes.put(this, this.#indexes)
     }
     this.#indexes = undefined
+    this.#isAsleep = false
     this.#transactions.seal()
   }
 
@@ -240,10 +252,14 @@ export class Segment {
     })
   }
 
+  /** The largest timestamp of all records; undefined when the disk would have to be asked. */
+  get knownLargestTimestampMs(): number | undefined {
+    return this.#indexes?.maxTimestampMs ?? this.#largestTimestampMs
+  }
+
   /** The largest timestamp of all records; without any, when the file was last changed. */
   async largestTimestamp(): Promise<number> {
-    const timestampMs = this.#indexes?.maxTimestampMs ?? this.#largestTimestampMs
-    const known = timestampMs ?? (await this.indexes()).maxTimestampMs
+    const known = this.knownLargestTimestampMs ?? (await this.indexes()).maxTimestampMs
     if (!this.#indexes) this.#largestTimestampMs = known
     if (known > noTimestamp) return known
     return (await this.#disk.stat(this.path))?.modifiedMs ?? 0
@@ -393,6 +409,23 @@ export class Segment {
       this.nextOffset = batch.nextOffset
       at += size
     }
+  }
+
+  /** Looks whether the segment still ends as it did, and takes up its indexes. */
+  #wake(): Promise<SegmentIndexes> {
+    this.#waking ??= this.#using(async () => {
+      const file = await this.#openFile()
+      const intervalBytes = this.#indexIntervalBytes
+      const resumed = await resumeSegment(this.#disk, this.#directory, file, this, intervalBytes)
+      this.#transactions.resume(resumed.transactions)
+      this.#savedEntries = resumed.savedEntries
+      this.#indexes = resumed.indexes
+      this.#isAsleep = false
+      return resumed.indexes
+    }).finally(() => {
+      this.#waking = undefined
+    })
+    return this.#waking
   }
 
   #loadIndexes(): Promise<SegmentIndexes> {

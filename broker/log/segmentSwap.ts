@@ -45,6 +45,11 @@ export async function swapSegments(disk: Disk, directory: string, range: SwapRan
   await finishSwap(disk, directory, range)
 }
 
+/** Whether a crash left something behind, among the names of a partition's files. */
+export function hasSwaps(names: readonly string[]): boolean {
+  return names.some((name) => name.endsWith('.cleaned') || name.endsWith('.swap'))
+}
+
 /** Removes what a crash left behind. The damage, when a new segment is not what was synced. */
 export async function recoverSwaps(disk: Disk, directory: string): Promise<LogError | undefined> {
   const names = await disk.list(directory)

@@ -36,6 +36,13 @@ export class SegmentTransactions {
     this.#savedEntries = state.transactions?.savedEntries
   }
 
+  /** The segment is appended to again, after it was closed with these. */
+  resume({ index, savedEntries }: SavedTransactions): void {
+    this.drop()
+    this.#index = index
+    this.#savedEntries = savedEntries
+  }
+
   append(transaction: AbortedTransactionEntry): void {
     assert(this.#index, 'only a segment that is appended to gets markers')
     this.#index.append(transaction)

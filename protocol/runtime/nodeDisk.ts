@@ -11,6 +11,7 @@ import {
   type DiskLock,
   type DiskStat,
 } from './disk.ts'
+import { SharedRuns } from './sharedRuns.ts'
 
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
 const maxVectors = 1024
@@ -140,14 +141,7 @@ export const nodeDisk: Disk = {
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
 
-  async syncDirectory(directory) {
-    const handle = await fs.open(directory, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  syncDirectory: (directory) => directorySyncs.ask(directory),
 
   async freeBytes(directory) {
     const { bavail, bsize } = await fs.statfs(directory)
@@ -181,6 +175,16 @@ export const nodeDisk: Disk = {
     return { release: () => holder.close() }
   },
 }
+
+/** Shared by all who ask: thousands of partitions are made in one directory. */
+const directorySyncs = new SharedRuns(async (directory) => {
+  const handle = await fs.open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+})
 
 function toStat(stat: {
   size: number

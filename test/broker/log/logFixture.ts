@@ -2,6 +2,7 @@
 // log back. It must not know anything of how the log stores them.
 
 import type { AppendResult } from '../../../broker/log/appendResult.ts'
+import { decodeClosedLogs, encodeClosedLogs } from '../../../broker/log/closedLog.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
@@ -64,6 +65,15 @@ export function openLog(
     config: smallConfig,
     ...options,
   })
+}
+
+/** What the next start finds written down of a log that was closed in order. */
+export function notedOf(log: PartitionLog): Pick<PartitionLogOptions, 'closed' | 'wasClosed'> {
+  const state = log.closedState()
+  if (!state) return {}
+  const noted = { ...state, topicId: undefined, directoryModifiedMs: 1 }
+  const closed = decodeClosedLogs(encodeClosedLogs(new Map([['orders-0', noted]])))
+  return { wasClosed: true, closed: closed.get('orders-0') }
 }
 
 export function append(

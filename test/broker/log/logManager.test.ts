@@ -54,6 +54,7 @@ test("the files are Kafka's", async () => {
   await manager.close()
   expect(await disk.list('/data')).toEqual([
     '.kafka_cleanshutdown',
+    'closed-logs',
     'meta.properties',
     'orders-0',
     'recovery-point-offset-checkpoint',

@@ -12,13 +12,21 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
-import { diskWithData, makeBatch, openLog, readAll, smallConfig, stored } from './logFixture.ts'
+import {
+  diskWithData,
+  makeBatch,
+  notedOf,
+  openLog,
+  readAll,
+  smallConfig,
+  stored,
+} from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 
 type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
   | { readonly kind: 'turns'; readonly count: number }
-  | { readonly kind: 'roll' | 'checkpoint' | 'reopen' }
+  | { readonly kind: 'roll' | 'checkpoint' | 'reopen' | 'resume' }
   | { readonly kind: 'full'; readonly changes: number; readonly sizes: readonly number[] }
   | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
   | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
@@ -43,7 +51,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constantFrom('roll' as const, 'checkpoint' as const, 'reopen' as const),
+      kind: fc.constantFrom(
+        'roll' as const,
+        'checkpoint' as const,
+        'reopen' as const,
+        'resume' as const,
+      ),
     }),
   },
   {
@@ -128,8 +141,10 @@ class Model {
     this.#process = mortalDisk(disk)
   }
 
-  async start(): Promise<void> {
+  /** `noted`: what an orderly end has written down, see closedLog.ts. */
+  async start(noted: ReturnType<typeof notedOf> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
+      ...noted,
       journal: this.isJournaled ? await this.#openJournal() : undefined,
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
@@ -315,11 +330,15 @@ async function run(model: Model, command: Command): Promise<void> {
       model.recoveryPoint = model.log.recoveryPoint
       return
     case 'reopen':
+    case 'resume': {
       await model.log.close()
       await model.settle()
       expect(model.log.recoveryPoint).toBe(model.nextOffset)
       model.recoveryPoint = model.log.recoveryPoint
-      return await model.start()
+      const noted = notedOf(model.log)
+      expect(noted.closed?.logEndOffset).toBe(model.nextOffset)
+      return await model.start(command.kind === 'resume' ? noted : {})
+    }
     case 'full':
       return await model.fillDisk(command.changes, command.sizes)
     case 'deleteRecords':

@@ -9,7 +9,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { settle } from '../../manualClock.ts'
 import type { MemoryDisk } from '../../memoryDisk.ts'
-import { append, diskWithData, openLog } from './logFixture.ts'
+import { append, diskWithData, notedOf, openLog } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 import { committedRead, end, write } from './transactionFixture.ts'
 
@@ -23,7 +23,7 @@ type Command =
       readonly bump: boolean
     }
   | { readonly kind: 'turns'; readonly count: number }
-  | { readonly kind: 'roll' | 'reopen' }
+  | { readonly kind: 'roll' | 'reopen' | 'resume' }
   | { readonly kind: 'checkpoint'; readonly wait: boolean }
   | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
   | { readonly kind: 'crash'; readonly seed: number }
@@ -61,7 +61,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      kind: fc.constantFrom('roll' as const, 'reopen' as const),
+      kind: fc.constantFrom('roll' as const, 'reopen' as const, 'resume' as const),
     }),
   },
   {
@@ -116,8 +116,9 @@ class Model {
     this.#process = mortalDisk(disk)
   }
 
-  async start(): Promise<void> {
+  async start(noted: ReturnType<typeof notedOf> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
+      ...noted,
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
         this.recoveryPoint = this.log.recoveryPoint
@@ -164,12 +165,12 @@ class Model {
     this.#inFlight = []
   }
 
-  async reopen(): Promise<void> {
+  async reopen(isNoted: boolean): Promise<void> {
     this.#life++
     await this.log.close()
     await this.settle()
     this.recoveryPoint = this.log.recoveryPoint
-    await this.start()
+    await this.start(isNoted ? notedOf(this.log) : {})
   }
 
   async truncate(fraction: number): Promise<void> {
@@ -306,7 +307,8 @@ async function run(model: Model, command: Command): Promise<void> {
     case 'checkpoint':
       return await model.checkpoint(command.wait)
     case 'reopen':
-      return await model.reopen()
+    case 'resume':
+      return await model.reopen(command.kind === 'resume')
     case 'truncate':
       if (command.crashAfter === undefined) return await model.truncate(command.fraction)
       return await model.truncateAndCrash(command.fraction, command.crashAfter)
