@@ -31,7 +31,7 @@ import type { ProducerEntry } from './producerState.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { RemovedSegments } from './removedSegments.ts'
 import { type ClosedState, closedState, resumeLog } from './resumedLog.ts'
-import { Segment } from './segment.ts'
+import { type LogPlace, Segment } from './segment.ts'
 import { leaderEpochFileName } from './segmentFiles.ts'
 import type { AbortedTransactionEntry } from './transactionIndex.ts'
 import type { TransactionalProducer, VerificationGuard } from './transactionVerification.ts'
@@ -154,9 +154,7 @@ export class PartitionLog {
   /** The log as the cleaner sees it now. */
   get cleanable(): CleanableLog {
     return new CleanableLog({
-      disk: this.#disk,
-      directory: this.directory,
-      config: this.#config,
+      ...this.#place(),
       bounds: {
         logStartOffset: this.logStartOffset,
         logEndOffset: this.logEndOffset,
@@ -166,7 +164,6 @@ export class PartitionLog {
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
       durability: this.#durability,
-      cache: this.#cache,
     })
   }
 
@@ -418,18 +415,20 @@ export class PartitionLog {
     return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  #recoveryOptions(wasClosed: boolean): RecoveryOptions {
+  #place(): LogPlace {
     return {
       disk: this.#disk,
-      logger: this.#logger,
       directory: this.directory,
       config: this.#config,
       cache: this.#cache,
-      recoveryPoint: this.recoveryPoint,
-      wasClosed,
-      logStartOffset: this.logStartOffset,
-      nowMs: this.#clock.nowMs(),
     }
+  }
+
+  #recoveryOptions(wasClosed: boolean): RecoveryOptions {
+    const { recoveryPoint, logStartOffset } = this
+    const nowMs = this.#clock.nowMs()
+    const known = { recoveryPoint, logStartOffset, wasClosed, nowMs }
+    return { ...this.#place(), ...known, logger: this.#logger }
   }
 
   /** Takes up a log that was closed in order; false when it has to be looked into. */
@@ -493,17 +492,7 @@ export class PartitionLog {
     // At most one segment is being sealed: a disk that cannot keep up slows the appends down.
     await this.#housekeeping.idle
     const sealed = this.#segments.active
-    const { indexIntervalBytes } = this.#config
-    const segment = Segment.empty({
-      disk: this.#disk,
-      directory: this.directory,
-      baseOffset,
-      cache: this.#cache,
-      indexIntervalBytes,
-    })
-    await segment.create()
-    await this.#disk.syncDirectory(this.directory)
-    this.#segments.add(segment)
+    this.#segments.add(await Segment.create(this.#place(), baseOffset))
     this.#noteStable()
     void this.#housekeeping.seal(sealed, baseOffset, snapshot)
   }

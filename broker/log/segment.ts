@@ -9,6 +9,7 @@ import type { Disk, DiskFile, DiskMode } from '../../protocol/runtime/disk.ts'
 import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
+import type { LogConfig } from './logConfig.ts'
 import { LogError, writeFailed } from './logError.ts'
 import type { Allocate, ReadLimits } from './readResult.ts'
 import { resumeSegment } from './resumedSegment.ts'
@@ -23,6 +24,14 @@ import { SegmentReader } from './segmentReader.ts'
 import { SegmentTransactions } from './segmentTransactions.ts'
 import { type AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
 import type { SavedTransactions } from './transactionIndexFile.ts'
+
+/** Where the segments of a log lie, and how they are kept. */
+export interface LogPlace {
+  readonly disk: Disk
+  readonly directory: string
+  readonly config: LogConfig
+  readonly cache: IndexCache
+}
 
 export interface SegmentState {
   readonly disk: Disk
@@ -100,27 +109,28 @@ export class Segment {
     this.#transactions = new SegmentTransactions(isNew ? { ...state, transactions: none() } : state)
   }
 
-  /** One that nothing has been written to. */
-  static empty(
-    place: Pick<SegmentState, 'disk' | 'directory' | 'baseOffset' | 'cache' | 'indexIntervalBytes'>,
-  ): Segment {
-    const { baseOffset, indexIntervalBytes } = place
-    return new Segment({
-      ...place,
+  /** A new one, whose file is there durably. */
+  static async create(place: LogPlace, baseOffset: number): Promise<Segment> {
+    const { disk, directory, cache, config } = place
+    const { indexIntervalBytes } = config
+    const segment = new Segment({
+      disk,
+      directory,
+      cache,
+      indexIntervalBytes,
+      baseOffset,
       sizeBytes: 0,
       nextOffset: baseOffset,
       indexes: SegmentIndexes.empty(baseOffset, indexIntervalBytes),
       savedEntries: { offsets: 0, times: 0 },
     })
+    await segment.#openFile()
+    await disk.syncDirectory(directory)
+    return segment
   }
 
   get path(): string {
     return this.#pathOf('.log')
-  }
-
-  /** Makes the file of a new segment. */
-  async create(): Promise<void> {
-    await this.#openFile()
   }
 
   /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */

@@ -15,6 +15,7 @@ import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 
+const config = { ...smallConfig, retentionMs: -1 }
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const segment = '/data/orders-0/00000000000000000000.log'
 
@@ -48,7 +49,7 @@ function open(disk: MemoryDisk): Promise<LogManager> {
     clock: new ManualClock(),
     logger: silentLogger,
     directories: ['/data'],
-    config: smallConfig,
+    config,
   })
 }
 
@@ -56,7 +57,7 @@ function open(disk: MemoryDisk): Promise<LogManager> {
 async function closed(): Promise<WatchedDisk> {
   const disk = new WatchedDisk()
   const manager = await open(disk)
-  const log = await manager.create('orders', 0, smallConfig, topicId)
+  const log = await manager.create('orders', 0, config, topicId)
   for (const label of ['a', 'b', 'c']) {
     await append(log, { records: 30, label }, 5)
     await log.roll()
@@ -142,7 +143,7 @@ test('a last segment that does not end where it did is damage, before anything i
 test('a new partition has its first segment durably', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
-  const log = await manager.create('orders', 0, smallConfig, topicId)
+  const log = await manager.create('orders', 0, config, topicId)
   await append(log, { records: 1, label: 'kept' })
   disk.crash()
   expect(await disk.stat(segment)).toBeDefined()
