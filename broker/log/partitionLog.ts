@@ -475,6 +475,8 @@ export class PartitionLog {
     aborted: readonly AbortedTransactionEntry[],
   ): Promise<void> {
     const { active } = this.#segments
+    // Damage at its end must be known before the journal has anything that lies behind it.
+    if (active.isAsleep) await active.indexes()
     await this.#durability.append(active, chunks)
     active.noteAborted(aborted)
     if (active.indexesFull(this.#config.segmentIndexBytes)) {

@@ -68,7 +68,6 @@ export class Segment {
   #indexes: SegmentIndexes | undefined
   #savedEntries: IndexCounts
   #largestTimestampMs: number | undefined
-  #isAsleep: boolean
   #waking: Promise<SegmentIndexes> | undefined
   #isDeleted = false
   /** The file cannot be opened a second time. */
@@ -99,9 +98,9 @@ export class Segment {
     this.#directory = state.directory
     this.#cache = state.cache
     this.#indexes = state.indexes
-    this.#isAsleep = state.isAsleep ?? false
+    this.isAsleep = state.isAsleep ?? false
     this.#largestTimestampMs = state.largestTimestampMs
-    this.#mode = state.indexes || this.#isAsleep ? 'write' : 'read'
+    this.#mode = state.indexes || this.isAsleep ? 'write' : 'read'
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
@@ -214,7 +213,7 @@ export class Segment {
   /** The indexes: at hand for the active segment, else from their files or built again. */
   indexes(): SegmentIndexes | Promise<SegmentIndexes> {
     if (this.#indexes) return this.#indexes
-    if (this.#isAsleep) return this.#wake()
+    if (this.isAsleep) return this.#wake()
     return this.#cache.indexes.get(this, () => this.#loadIndexes())
   }
 
@@ -244,7 +243,7 @@ export class Segment {
       this.#cache.indexes.put(this, this.#indexes)
     }
     this.#indexes = undefined
-    this.#isAsleep = false
+    this.isAsleep = false
     this.#transactions.seal()
   }
 
@@ -430,7 +429,7 @@ export class Segment {
       this.#transactions.resume(resumed.transactions)
       this.#savedEntries = resumed.savedEntries
       this.#indexes = resumed.indexes
-      this.#isAsleep = false
+      this.isAsleep = false
       return resumed.indexes
     }).finally(() => {
       this.#waking = undefined

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { IndexCache } from '../../../broker/log/indexCache.ts'
+import { defaultLogConfig } from '../../../broker/log/logConfig.ts'
 import { Segment } from '../../../broker/log/segment.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -63,15 +64,8 @@ function batch(): Buffer {
 
 async function newSegment(slow: SlowDisk): Promise<Segment> {
   await slow.memory.makeDirectory(directory)
-  const segment = Segment.empty({
-    disk: slow.disk,
-    directory,
-    baseOffset: 0,
-    cache: new IndexCache(),
-    indexIntervalBytes: 4096,
-  })
-  await segment.create()
-  await slow.memory.syncDirectory(directory)
+  const place = { disk: slow.disk, directory, config: defaultLogConfig, cache: new IndexCache() }
+  const segment = await Segment.create(place, 0)
   await slow.memory.syncDirectory('/')
   return segment
 }
