@@ -59,6 +59,8 @@ export class Segment {
   readonly baseOffset: number
   sizeBytes: number
   nextOffset: number
+  /** It was closed in order, and has not been looked at since: `indexes` does that, before an append. */
+  isAsleep: boolean
   readonly #disk: Disk
   readonly #directory: string
   readonly #cache: IndexCache
