@@ -123,7 +123,10 @@ export type JavaProcess = ChildProcessByStdio<Writable, Readable, null>
 export async function startJava(mainClass: string, words: readonly string[]): Promise<JavaProcess> {
   const options = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
   const java = await javaArguments(mainClass, words, options)
-  return spawn('java', java, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn('java', java, { stdio: ['pipe', 'pipe', 'inherit'] })
+  // Nobody need say that it has ended: its output does.
+  child.stdin.on('error', () => {})
+  return child
 }
 
 async function javaArguments(

@@ -60,21 +60,28 @@ const exception =
 function withoutWords(printed: readonly string[]): (line: string) => string {
   const said = printed.map((line) => /Exception: ((?!.*Exception: ).+)/.exec(line)?.[1])
   const words = said.filter((text) => text !== undefined)
-  return (line) =>
-    words
-      .reduce((rest, text) => rest.replaceAll(text, 'WORDS'), line)
-      .replace(/Exception: ?$/, 'Exception: WORDS')
+  return (line) => words.reduce((rest, text) => rest.replaceAll(text, 'WORDS'), line)
 }
 
 /** What a run printed and its exit code, with chance taken out. */
 function linesOf({ measures, unordered }: Command, run: ToolRun, places: Places): string[] {
   const printed = `${run.stdout}\n${run.stderr}`
+    // Formatters of internal topics put no end of line between records.
+    .replaceAll('}{"key"', '}\n{"key"')
     .split('\n')
-    .map((line) => withoutChance(line, places).trim())
+    .map((line) =>
+      withoutChance(line, places)
+        .trim()
+        .replace(/Exception:$/, 'Exception: no message'),
+    )
     .filter((line) => line !== '' && !/^at [\w.$/]+\(|^at [\w.]+\/|^\.\.\. \d+ more/.test(line))
-    .map((line) => (measures ? line.replace(/-?\d+([.,]\d+)?(E-?\d+)?/g, 'N') : line))
-  const lines = unordered ? printed.sort() : printed
+  const shown = measures ? [...new Set(printed.map(withoutFigures))] : printed
+  const lines = unordered ? shown.sort() : shown
   return run.code === 0 ? lines : [...lines, `exit code ${run.code}`]
+}
+
+function withoutFigures(line: string): string {
+  return line.replace(/-?\d+([.,]\d+)?(E-?\d+)?/g, 'N')
 }
 
 /** Addresses, folders, times and random ids. Runs of spaces are columns as wide as those. */

@@ -14,17 +14,25 @@ export interface Row {
 
 /** `page` with `section` in it, behind the others or in the place of its last version. */
 export function withSection(page: string, { name }: Section, rows: readonly Row[]): string {
-  const [, ...sections] = page.split(/^(?=## )/m)
+  const [, ...parts] = page.split(/^(?=## )/m)
+  const others = parts.filter((text) => !text.startsWith(leftOutHeading))
   const table = [
     `## ${name}\n`,
     '| command | with Millrace | same as Kafka |',
     '|---|---|---|',
     ...rows.map(row),
   ].join('\n')
-  const at = sections.findIndex((text) => text.startsWith(`## ${name}\n`))
-  if (at === -1) sections.push('')
-  const texts = sections.with(at, table).map((text) => text.trimEnd())
-  return `${[head, ...texts].join('\n\n')}\n`
+  const known = others.findIndex((text) => text.startsWith(`## ${name}\n`))
+  const sections = known === -1 ? [...others, table] : others.with(known, table)
+  const texts = sections.map((text) => text.trimEnd())
+  return `${[head, summary(texts.join('\n')), ...texts, leftOut].join('\n\n')}\n`
+}
+
+function summary(text: string): string {
+  const count = (pattern: RegExp) => text.match(pattern)?.length ?? 0
+  const [all, same, words] = [/^\| `/gm, /\| yes \|$/gm, /\| yes, in other words \|$/gm].map(count)
+  const rest = all! - same! - words!
+  return `Of ${all} commands ${same} give the same, ${words} the same in other words, ${rest} differ.`
 }
 
 const head = `<!-- Written by \`node test/peers/tools.ts\`: run it again, do not change this page. -->
@@ -32,10 +40,18 @@ const head = `<!-- Written by \`node test/peers/tools.ts\`: run it again, do not
 # Kafka's own command-line tools
 
 Every tool of Apache Kafka ${kafkaVersion} that concerns a broker, run against \`millrace broker\` and against a
-real Kafka of one node, both in their default configuration. Every command also has \`--bootstrap-server\`
-where it names no address. *Same as Kafka* compares everything that both print and the exit code, without
-what is chance: addresses, folders, times, random ids; *in other words* is the same error with another text.
-Needs java and mvn.`
+real Kafka of one node, both in their default configuration but for \`group.initial.rebalance.delay.ms=0\`, and
+Kafka without eligible leader replicas. Every command also has \`--bootstrap-server\` where it names no address.
+*Same as Kafka* compares everything that both print and the exit code, without what is chance: addresses,
+folders, times, random ids, measurements; *in other words* is the same error with another text.`
+
+const leftOutHeading = '## Left out\n'
+const leftOut = `${leftOutHeading}
+
+\`kafka-replica-verification\`, which compares replicas of other brokers; \`kafka-console-share-consumer\` and
+its like, because share groups are not served (nor by Kafka 4.1 unless they are switched on); the programs
+that are Kafka itself or run beside it: \`kafka-server-start\`, \`kafka-server-stop\`, \`kafka-storage\`,
+\`kafka-metadata-shell\`, \`kafka-jmx\`, \`kafka-run-class\`, \`connect-*\` and \`trogdor\`.`
 
 function row({ command, comparison }: Row): string {
   return `| ${code(command.line)} | ${cell(comparison.outcome)} | ${cell(verdict(command, comparison))} |`
@@ -44,7 +60,7 @@ function row({ command, comparison }: Row): string {
 function verdict({ note }: Command, { same, onlyOurs, onlyKafkas }: Comparison): string {
   if (same === 'yes') return 'yes'
   if (same === 'words') return 'yes, in other words'
-  return note ?? `no: “${onlyOurs[0] ?? ''}”, Kafka “${onlyKafkas[0] ?? ''}”`
+  return `no: ${note ?? `“${onlyOurs[0] ?? ''}”, Kafka “${onlyKafkas[0] ?? ''}”`}`
 }
 
 function code(line: string): string {

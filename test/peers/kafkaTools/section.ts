@@ -20,7 +20,7 @@ export interface Command {
   readonly input?: string
   /** Not in the page: it only makes what the next ones look at, and must succeed. */
   readonly preparation?: boolean
-  /** Whether its figures are measurements, so that only the words around them are compared. */
+  /** Whether its figures are measurements: the words around them are compared, and no repetitions. */
   readonly measures?: boolean
   /** Whether the order of its lines is nobody's promise. */
   readonly unordered?: boolean

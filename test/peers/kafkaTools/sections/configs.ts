@@ -2,6 +2,11 @@
 
 import { prepare, run, type Section } from '../section.ts'
 
+const alsoDefault =
+  'also names the default behind the value where it comes from another key, as log.retention.hours'
+const noQuotas = 'quotas are not served'
+const noClientMetrics = 'clients are not asked for their metrics'
+
 const topics: Section = {
   name: 'kafka-configs: topics',
   steps: [
@@ -9,8 +14,10 @@ const topics: Section = {
     run(
       "kafka-configs --alter --entity-type topics --entity-name settings --add-config 'retention.ms=3600000,cleanup.policy=[compact,delete]'",
     ),
-    run('kafka-configs --describe --entity-type topics --entity-name settings'),
-    run('kafka-configs --describe --topic settings --all', { unordered: true }),
+    run('kafka-configs --describe --entity-type topics --entity-name settings', {
+      note: alsoDefault,
+    }),
+    run('kafka-configs --describe --topic settings --all', { note: alsoDefault, unordered: true }),
     run(
       'kafka-configs --alter --entity-type topics --entity-name settings --delete-config retention.ms',
     ),
@@ -27,7 +34,7 @@ const topics: Section = {
       'kafka-configs --alter --entity-type topics --entity-name nobody --add-config retention.ms=1',
     ),
     run('kafka-configs --describe --entity-type topics --entity-name nobody'),
-    run('kafka-configs --describe --entity-type topics', { unordered: true }),
+    run('kafka-configs --describe --entity-type topics', { note: alsoDefault, unordered: true }),
   ],
 }
 
@@ -62,9 +69,12 @@ const brokers: Section = {
     ),
     run('kafka-configs --describe --entity-type brokers --entity-name 7'),
     run('kafka-configs --describe --entity-type brokers'),
-    run('kafka-configs --describe --entity-type broker-loggers --entity-name 1'),
+    run('kafka-configs --describe --entity-type broker-loggers --entity-name 1', {
+      note: 'refused: there is one log level, that of --log-level',
+    }),
     run(
       'kafka-configs --alter --entity-type broker-loggers --entity-name 1 --add-config kafka.server=DEBUG',
+      { note: 'refused: there is one log level, that of --log-level' },
     ),
   ],
 }
@@ -75,12 +85,15 @@ const others: Section = {
     run(
       'kafka-configs --alter --entity-type groups --entity-name crew --add-config consumer.session.timeout.ms=50000',
     ),
-    run('kafka-configs --describe --entity-type groups --entity-name crew'),
-    run('kafka-configs --describe --group crew --all', { unordered: true }),
+    run('kafka-configs --describe --entity-type groups --entity-name crew', { note: alsoDefault }),
+    run('kafka-configs --describe --group crew --all', {
+      note: 'has no settings of share groups and streams groups',
+      unordered: true,
+    }),
     run(
       'kafka-configs --alter --entity-type groups --entity-name crew --add-config consumer.session.timeout.ms=1',
     ),
-    run('kafka-configs --describe --entity-type groups'),
+    run('kafka-configs --describe --entity-type groups', { note: alsoDefault }),
     run(
       'kafka-configs --alter --entity-type groups --entity-name crew --delete-config consumer.session.timeout.ms',
     ),
@@ -88,21 +101,35 @@ const others: Section = {
     run('kafka-configs --describe --entity-type users --entity-name alice'),
     run(
       'kafka-configs --alter --entity-type users --entity-name alice --add-config producer_byte_rate=1024',
+      { note: noQuotas },
     ),
     run(
       "kafka-configs --alter --entity-type users --entity-name alice --add-config 'SCRAM-SHA-256=[iterations=8192,password=secret]'",
+      { note: 'refused: no listener authenticates yet' },
     ),
     run('kafka-configs --describe --entity-type clients'),
     run(
       'kafka-configs --alter --entity-type clients --entity-default --add-config consumer_byte_rate=1024',
+      { note: noQuotas },
+    ),
+    // Kafka would keep to it in the sections that follow.
+    run(
+      'kafka-configs --alter --entity-type clients --entity-default --delete-config consumer_byte_rate',
+      { note: noQuotas },
     ),
     run('kafka-configs --describe --entity-type ips'),
     run(
       'kafka-configs --alter --entity-type ips --entity-name 127.0.0.1 --add-config connection_creation_rate=10',
+      { note: noQuotas },
+    ),
+    run(
+      'kafka-configs --alter --entity-type ips --entity-name 127.0.0.1 --delete-config connection_creation_rate',
+      { note: noQuotas },
     ),
     run('kafka-configs --describe --entity-type client-metrics'),
     run(
       'kafka-configs --alter --entity-type client-metrics --entity-name all --add-config interval.ms=1000',
+      { note: noClientMetrics },
     ),
   ],
 }
@@ -110,12 +137,13 @@ const others: Section = {
 const clientMetrics: Section = {
   name: 'kafka-client-metrics',
   steps: [
-    run('kafka-client-metrics --list'),
-    run('kafka-client-metrics --describe'),
+    run('kafka-client-metrics --list', { note: noClientMetrics }),
+    run('kafka-client-metrics --describe', { note: noClientMetrics }),
     run(
       'kafka-client-metrics --alter --name all --metrics org.apache.kafka.producer. --interval 1000',
+      { note: noClientMetrics },
     ),
-    run('kafka-client-metrics --delete --name all'),
+    run('kafka-client-metrics --delete --name all', { note: noClientMetrics }),
   ],
 }
 

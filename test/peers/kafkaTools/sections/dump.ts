@@ -14,7 +14,7 @@ const dump: Section = {
     prepare(`kafka-console-producer --topic dumped --sync ${keyed}`, 'a:1\nb:2\n'),
     prepare('kafka-console-producer --topic dumped --compression-codec zstd', 'x\ny\nz\n'),
     prepare(
-      'kafka-producer-perf-test --topic dumped --num-records 5 --record-size 10 --throughput -1 --transactional-id dump-commit --transaction-duration-ms 10000 --producer-props bootstrap.servers=BROKER',
+      'kafka-producer-perf-test --topic dumped --num-records 3 --record-size 10 --throughput 2 --transactional-id dump-commit --transaction-duration-ms 10000 --producer-props bootstrap.servers=BROKER linger.ms=0',
     ),
     start(
       'kafka-producer-perf-test --topic dumped --num-records 100000 --record-size 10 --throughput 5 --transactional-id dump-abort --transaction-duration-ms 1000000 --producer-props bootstrap.servers=BROKER linger.ms=0',
@@ -41,11 +41,11 @@ const dump: Section = {
     run(`kafka-dump-log --files ${segment('dumped-0')}.timeindex`, { measures: true }),
     run(`kafka-dump-log --files ${segment('dumped-0')}.txnindex`, { measures: true }),
     run('kafka-dump-log --files DATA/dumped-0/0*.snapshot', { measures: true }),
-    run(`kafka-dump-log --files ${segment('__consumer_offsets-26')}.log --offsets-decoder`, {
+    run(`kafka-dump-log --files ${segment('__consumer_offsets-42')}.log --offsets-decoder`, {
       measures: true,
     }),
     run(
-      `kafka-dump-log --files ${segment('__transaction_state-40')}.log --transaction-log-decoder`,
+      `kafka-dump-log --files ${segment('__transaction_state-30')}.log --transaction-log-decoder`,
       {
         measures: true,
       },

@@ -3,7 +3,7 @@
 import { prepare, run, type Section, type Step, start, stop } from '../section.ts'
 
 /** With a key, so that both brokers get them into the same partitions. */
-const tenLines = Array.from({ length: 10 }, (_, at) => `key:line ${at}\n`).join('')
+const tenLines = Array.from({ length: 10 }, (_, at) => `a:line ${at}\n`).join('')
 const keyed = '--property parse.key=true --property key.separator=:'
 const groups = 'kafka-consumer-groups'
 
@@ -107,7 +107,9 @@ const others: Section = {
   steps: [
     prepare('kafka-topics --create --topic shared'),
     run('kafka-share-groups --list'),
-    run('kafka-share-groups --describe --group sharers'),
+    run('kafka-share-groups --describe --group sharers', {
+      note: 'not served; Kafka refuses as well until share.version is 1',
+    }),
     run('kafka-share-groups --delete --group sharers'),
     run('kafka-streams-groups --list'),
     run('kafka-streams-groups --describe --group streamers'),

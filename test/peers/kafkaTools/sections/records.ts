@@ -3,7 +3,7 @@
 import { prepare, run, type Section } from '../section.ts'
 
 const lines = (count: number) => Array.from({ length: count }, (_, at) => `line ${at}\n`).join('')
-const keyed = 'key.separator=: --property parse.key=true'
+const keyed = '--property parse.key=true --property key.separator=:'
 
 const producer: Section = {
   name: 'kafka-console-producer, kafka-console-consumer',
@@ -22,7 +22,7 @@ const producer: Section = {
       input: lines(3),
     }),
     run(
-      `kafka-console-producer --topic keyed --property ${keyed} --property parse.headers=true --property null.marker=NULL`,
+      `kafka-console-producer --topic keyed ${keyed} --property parse.headers=true --property null.marker=NULL`,
       { input: 'host:h1\ta:1\nhost:h2\tb:2\nNULL\ta:NULL\n' },
     ),
     run('kafka-console-producer --topic made-by-asking', { input: lines(1) }),
@@ -49,10 +49,16 @@ const producer: Section = {
     ),
     run('kafka-console-consumer --topic keyed --group readers --timeout-ms 3000'),
     run(
-      'kafka-console-consumer --topic __consumer_offsets --from-beginning --timeout-ms 5000 --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter',
+      'kafka-console-consumer --topic __consumer_offsets --from-beginning --timeout-ms 10000 --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter',
+      { measures: true, unordered: true },
     ),
     run(
-      'kafka-console-consumer --topic __consumer_offsets --from-beginning --timeout-ms 5000 --formatter org.apache.kafka.tools.consumer.GroupMetadataMessageFormatter',
+      'kafka-console-consumer --topic __consumer_offsets --from-beginning --timeout-ms 10000 --formatter org.apache.kafka.tools.consumer.GroupMetadataMessageFormatter',
+      {
+        measures: true,
+        unordered: true,
+        note: 'the same but for a record that Kafka writes when a group is only named',
+      },
     ),
   ],
 }
@@ -79,7 +85,11 @@ const offsets: Section = {
   },
   steps: [
     prepare('kafka-topics --create --topic measured --partitions 2'),
-    prepare('kafka-console-producer --topic measured --sync', lines(10)),
+    // The keys say which partition.
+    prepare(
+      `kafka-console-producer --topic measured --sync ${keyed}`,
+      lines(10).replaceAll('line', 'a:line'),
+    ),
     run('kafka-get-offsets --topic measured', { unordered: true }),
     ...['latest', 'earliest', 'max-timestamp', 'earliest-local', 'latest-tiered', '-4', '0'].map(
       (time) => run(`kafka-get-offsets --topic measured --time ${time}`),

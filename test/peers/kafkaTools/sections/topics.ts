@@ -56,6 +56,7 @@ const logDirs: Section = {
   name: 'kafka-log-dirs',
   steps: [
     prepare('kafka-topics --create --topic stored --partitions 2'),
+    prepare('kafka-get-offsets --topic stored'),
     run('kafka-log-dirs --describe --topic-list stored', { unordered: true }),
     run('kafka-log-dirs --describe --broker-list 1 --topic-list nobody'),
     run('kafka-log-dirs --describe --broker-list 1,7 --topic-list stored'),
@@ -101,6 +102,7 @@ const reassign: Section = {
     run('kafka-reassign-partitions --verify --reassignment-json-file FILES/same.json'),
     run(
       'kafka-reassign-partitions --execute --reassignment-json-file FILES/same.json --throttle 1000000',
+      { note: 'refused: there is no other broker, so nothing to throttle' },
     ),
     run('kafka-reassign-partitions --verify --reassignment-json-file FILES/same.json'),
     run('kafka-reassign-partitions --execute --reassignment-json-file FILES/elsewhere.json'),

@@ -42,7 +42,8 @@ const transactions: Section = {
       'kafka-console-consumer --topic paid --partition 0 --offset earliest --isolation-level read_committed --timeout-ms 3000',
     ),
     run(
-      'kafka-console-consumer --topic __transaction_state --from-beginning --timeout-ms 5000 --formatter org.apache.kafka.tools.consumer.TransactionLogMessageFormatter',
+      'kafka-console-consumer --topic __transaction_state --from-beginning --timeout-ms 10000 --formatter org.apache.kafka.tools.consumer.TransactionLogMessageFormatter',
+      { measures: true, unordered: true },
     ),
   ],
 }
