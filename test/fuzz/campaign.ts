@@ -10,9 +10,11 @@ import { metadata } from '../../protocol/kafka/apis/metadata.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { MemoryBroker } from '../broker/server/memoryBroker.ts'
 import { settle } from '../manualClock.ts'
+import { capturedFrames } from './capturedFrames.ts'
 import { Figures } from './figures.ts'
 import { FuzzClient } from './fuzzClient.ts'
 import { drawInput, type InputSource } from './input.ts'
+import { withTopicIds } from './layout.ts'
 import { sampleFrame, type World } from './requestGenerator.ts'
 
 const address = { host: 'broker', port: 9092 }
@@ -105,6 +107,7 @@ class Siege {
         this.#corpus.push(sampleFrame(api, version))
       }
     }
+    for (const { frame } of capturedFrames()) this.#corpus.push(Buffer.from(frame, 'base64'))
     const until = this.#figures.inputs + inputs
     for (let round = 0; this.#figures.inputs < until; round++) {
       if (round % roundsBetweenProbes === 0) this.#source = await this.#probe()
@@ -151,7 +154,7 @@ class Siege {
       random: this.#random,
       world,
       apis: servedApis,
-      corpus: this.#corpus,
+      corpus: this.#corpus.map((frame) => withTopicIds(frame, world.topicIds[0]!)),
       tooManyBytes: maxFrameBytes + 1,
     }
   }

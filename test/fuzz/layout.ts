@@ -52,6 +52,15 @@ export function layoutOf(frame: Buffer): Span[] {
   return walk.spans
 }
 
+/** The frame about topics that exist now: what was captured has the ids of others. */
+export function withTopicIds(frame: Buffer, topicId: string): Buffer {
+  const ids = layoutOf(frame).filter(({ kind, name }) => kind === 'uuid' && name === 'topicId')
+  if (ids.length === 0) return frame
+  const changed = Buffer.from(frame)
+  for (const { at } of ids) changed.write(topicId.replaceAll('-', ''), at, 'hex')
+  return changed
+}
+
 /** The bytes are no longer what the table says. */
 class Astray extends Error {}
 

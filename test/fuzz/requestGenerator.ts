@@ -107,6 +107,7 @@ class Generator {
   #number(kind: 'int8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64', name: string): number {
     const random = this.#random
     if (/Ms$/.test(name)) return pick(random, waitsMs)
+    if (name === 'acks') return pick(random, [-1, -1, -1, 1, 1, 0, 2])
     // A topic of thousands of partitions is no crime, and tells nothing more than one of three.
     if (/^(numPartitions|count)$/.test(name)) return pick(random, smallCounts)
     if (!oneIn(random, 3)) return random.below(name === 'resourceType' ? 9 : 4)
