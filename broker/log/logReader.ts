@@ -66,19 +66,27 @@ export class LogReader {
         return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
       }
       if (segments !== view.segments) return await this.read(offset, maxBytes, options)
-      if (error instanceof LogError && error.code === 'LOG_CORRUPT') this.#damaged(error)
-      throw error
+      this.#notice(error, view)
     }
   }
 
   offsetForTimestamp(timestampMs: number, upTo: ReadBound): Promise<TimestampedOffset | undefined> {
     const view = this.#look()
-    return view.segments.offsetForTimestamp(timestampMs, rangeOf(view, upTo))
+    const found = view.segments.offsetForTimestamp(timestampMs, rangeOf(view, upTo))
+    return found.catch((error) => this.#notice(error, view))
   }
 
   offsetOfMaxTimestamp(upTo: ReadBound): Promise<TimestampedOffset | undefined> {
     const view = this.#look()
-    return view.segments.offsetOfMaxTimestamp(rangeOf(view, upTo))
+    const found = view.segments.offsetOfMaxTimestamp(rangeOf(view, upTo))
+    return found.catch((error) => this.#notice(error, view))
+  }
+
+  /** Damage is only that of the files that are still the log's. */
+  #notice(error: unknown, { segments }: LogView): never {
+    const isCorrupt = error instanceof LogError && error.code === 'LOG_CORRUPT'
+    if (isCorrupt && segments === this.#look().segments) this.#damaged(error)
+    throw error
   }
 
   #result(

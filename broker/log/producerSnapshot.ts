@@ -4,6 +4,7 @@
 // entry of a producer win, so it reads these files as its own.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { ByteWriter } from '../../protocol/bytes/writer.ts'
 import {
@@ -47,7 +48,13 @@ export function decodeProducerSnapshot(
   const count = reader.int32()
   if (count < 0 || reader.remaining !== count * entryBytes) return undefined
   const state = new ProducerState(expirationMs)
-  for (let read = 0; read < count; read++) readEntry(reader, state, nowMs)
+  try {
+    for (let read = 0; read < count; read++) readEntry(reader, state, nowMs)
+  } catch (error) {
+    // A number that none of ours can be.
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
   return state
 }
 

@@ -1,8 +1,11 @@
 // Finds records by time in one segment: the time index says from which offset on to look, then the
 // headers of batches, then the records of one batch. It reads no more than the batch it needs.
 
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
+import { headerDefect } from './batchWalk.ts'
+import { corruptRead } from './logError.ts'
 import type { TimestampedOffset } from './readResult.ts'
 import type { Segment } from './segment.ts'
 
@@ -51,6 +54,8 @@ async function search(
     const bytes = await segment.readAt(position, Math.min(chunkBytes, limit - position))
     let at = 0
     while (bytes.length - at >= recordBatchOverheadBytes) {
+      const defect = headerDefect(bytes, at, -1)
+      if (defect !== undefined) throw corruptRead(segment.path, position + at, defect)
       const header = new RecordBatch(bytes, at)
       if (header.baseOffset >= range.until) return undefined
       if (header.maxTimestamp >= timestampMs) {
@@ -71,10 +76,33 @@ async function wholeBatch(
   position: number,
 ): Promise<RecordBatch> {
   if (header.isComplete()) return header
+  if (header.sizeInBytes > segment.sizeBytes - position) {
+    throw corruptRead(segment.path, position, 'the batch is longer than what is left of the file')
+  }
   return new RecordBatch(await segment.readAt(position, header.sizeInBytes))
 }
 
+/**
+ * Clients may have sent records that nobody can read, of which only the checksum was looked at: who
+ * looks for the time of such a batch is led to its beginning.
+ */
 function searchBatch(
+  batch: RecordBatch,
+  timestampMs: number,
+  range: OffsetRange,
+): TimestampedOffset | undefined {
+  try {
+    return searchRecords(batch, timestampMs, range)
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+  }
+  const { maxTimestamp, lastOffset, partitionLeaderEpoch } = batch
+  const offset = Math.max(batch.baseOffset, range.from)
+  if (offset > lastOffset || offset >= range.until) return undefined
+  return { offset, timestampMs: maxTimestamp, leaderEpoch: partitionLeaderEpoch }
+}
+
+function searchRecords(
   batch: RecordBatch,
   timestampMs: number,
   range: OffsetRange,

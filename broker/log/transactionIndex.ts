@@ -34,9 +34,8 @@ export class TransactionIndex {
     let lastOffset = baseOffset - 1
     while (bytes.length - end >= transactionIndexEntryBytes) {
       const entry = entryAt(bytes, end)
-      const { firstOffset, lastStableOffset } = entry
       if (bytes.readInt16BE(end) !== version || entry.lastOffset <= lastOffset) break
-      if (firstOffset < 0 || firstOffset >= entry.lastOffset || lastStableOffset < 0) break
+      if (!makesSense(entry)) break
       lastOffset = entry.lastOffset
       end += transactionIndexEntryBytes
     }
@@ -90,6 +89,13 @@ export class TransactionIndex {
   copyFrom(entry: number): Buffer {
     return this.#entries.copyFrom(entry)
   }
+}
+
+function makesSense(entry: AbortedTransactionEntry): boolean {
+  const { producerId, firstOffset, lastOffset, lastStableOffset } = entry
+  const areNumbers = [producerId, lastOffset, lastStableOffset].every(Number.isSafeInteger)
+  if (!areNumbers || producerId < 0 || lastStableOffset < 0) return false
+  return firstOffset >= 0 && firstOffset < lastOffset
 }
 
 function entryAt(bytes: Buffer, at: number): AbortedTransactionEntry {

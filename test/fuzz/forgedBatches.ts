@@ -66,7 +66,8 @@ function bombBatch(batch: Buffer, random: Random): Buffer {
   return withRecords(batch, codec, bytes)
 }
 
-function wrongHeader(batch: Buffer, random: Random): Buffer {
+/** Changes the batch in place. */
+export function wrongHeader(batch: Buffer, random: Random): Buffer {
   const fields = Object.values(RecordBatchField)
   for (let count = 1 + random.below(2); count > 0; count--) {
     const at = pick(random, fields)

@@ -1,16 +1,30 @@
-// What the fuzzer has found, a case each: small requests that once did harm.
+// What the fuzzer has found, a case each: small requests and small damage that once did harm.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import {
+  decodeProducerSnapshot,
+  encodeProducerSnapshot,
+} from '../../broker/log/producerSnapshot.ts'
+import { ProducerState } from '../../broker/log/producerState.ts'
+import { TransactionIndex } from '../../broker/log/transactionIndex.ts'
+import { Compression } from '../../protocol/bytes/compression.ts'
+import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { describeUserScramCredentials } from '../../protocol/kafka/apis/describeUserScramCredentials.ts'
 import { joinGroup } from '../../protocol/kafka/apis/joinGroup.ts'
+import { listOffsets } from '../../protocol/kafka/apis/listOffsets.ts'
 import { metadata } from '../../protocol/kafka/apis/metadata.ts'
 import { offsetCommit } from '../../protocol/kafka/apis/offsetCommit.ts'
+import { produce } from '../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { encodeRequest } from '../../protocol/kafka/frame.ts'
 import { primitiveCodec } from '../../protocol/kafka/primitiveCodec.ts'
-import { MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
+import { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
+import { append, diskWithData, openLog } from '../broker/log/logFixture.ts'
+import { batchOf, MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
+import { withRecords } from './forgedBatches.ts'
 
 let broker: MemoryBroker
 let client: RawClient
@@ -71,4 +85,60 @@ it('bytes that are not UTF-8 and would become too long a string are malformed', 
   expect(() => codec.decode(new ByteReader(bytes))).toThrow(MalformedError)
   bytes.fill('x', 2)
   expect(codec.decode(new ByteReader(bytes))).toBe('x'.repeat(20_000))
+})
+
+it('records that nobody can read do not cut off who looks for a time among them', async () => {
+  await client.send(metadata, 1, { topics: [{ name: 't' }] })
+  const records = withRecords(batchOf('a', 'b'), Compression.gzip, Buffer.from('no gzip'))
+  const partitionData = [{ index: 0, records }]
+  const sent = await client.send(produce, 7, {
+    acks: -1,
+    timeoutMs: 1000,
+    topicData: [{ name: 't', partitionData }],
+  })
+  expect(sent.responses[0]!.partitionResponses[0]!.errorCode).toBe(ErrorCode.none)
+  for (const timestamp of [1000, -3]) {
+    const partitions = [{ partitionIndex: 0, timestamp }]
+    const topics = [{ name: 't', partitions }]
+    const answer = await client.send(listOffsets, 7, { replicaId: -1, topics })
+    expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: ErrorCode.none, offset: 0 })
+  }
+})
+
+it('an aborted transaction with numbers that are none of ours is not believed', () => {
+  const index = TransactionIndex.empty()
+  index.append({ producerId: 1, firstOffset: 0, lastOffset: 5, lastStableOffset: 6 })
+  const bytes = Buffer.from(index.copyFrom(0))
+  expect(TransactionIndex.load(0, Buffer.from(bytes)).count).toBe(1)
+  bytes.writeBigInt64BE(2n ** 62n, 2)
+  expect(TransactionIndex.load(0, bytes).count).toBe(0)
+})
+
+it('a producer snapshot with such numbers, and a checksum that is right, is none', () => {
+  const producers = new ProducerState(1000)
+  producers.append(new RecordBatch(soundIdempotentBatch()), 0)
+  const bytes = encodeProducerSnapshot(producers)
+  expect(decodeProducerSnapshot(bytes, 1000, 0)).toBeDefined()
+  bytes.writeBigInt64BE(2n ** 62n, 10)
+  bytes.writeUInt32BE(crc32c(bytes, 6), 2)
+  expect(decodeProducerSnapshot(bytes, 1000, 0)).toBeUndefined()
+})
+
+function soundIdempotentBatch(): Buffer {
+  const builder = new RecordBatchBuilder({ producerId: 1, producerEpoch: 0, baseSequence: 0 })
+  builder.append(1000, null, Buffer.from('a'))
+  return builder.build()
+}
+
+it('a batch that cannot be where it is ends a search for a time, and writes', async () => {
+  const disk = await diskWithData()
+  const log = await openLog(disk)
+  for (const _ of [0, 1]) await append(log, { records: 1 })
+  const file = await disk.open('/data/orders-0/00000000000000000000.log', 'write')
+  // A length of nothing at all: who walked on by it would never come to an end.
+  await file.write([Buffer.from([0xff, 0xff, 0xff, 0xf4])], 8)
+  await file.close()
+  await expect(log.offsetForTimestamp(1000)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+  expect(log.offline).toMatchObject({ code: 'LOG_CORRUPT' })
+  await log.close()
 })

@@ -40,7 +40,7 @@ function bytesChanged(frame: Buffer, donor: Buffer, random: Random): Buffer {
   }
 }
 
-function bitsFlipped(frame: Buffer, random: Random): Buffer {
+export function bitsFlipped(frame: Buffer, random: Random): Buffer {
   const changed = Buffer.from(frame)
   if (changed.length === 0) return changed
   for (let count = 1 + random.below(4); count > 0; count--) {

@@ -1,22 +1,42 @@
-// The fuzzer's command line: node test/fuzz/fuzz.ts --inputs 1000000 [--seed N]. Prints its figures;
-// a failure prints the seed of the broker that it happened to.
+// The fuzzer's command line. Prints figures; a failure prints the seed that it happened to.
+//   node test/fuzz/fuzz.ts --inputs 1000000 [--seed N]   requests to a running broker
+//   node test/fuzz/fuzz.ts --folders 10000 [--seed N]    damaged data folders to start from
 
 import { parseArgs } from 'node:util'
 import { systemRandom } from '../../protocol/runtime/random.ts'
 import { runCampaign } from './campaign.ts'
+import { runFolderCampaign } from './folderCampaign.ts'
 
 const { values } = parseArgs({
-  options: { inputs: { type: 'string', default: '1000000' }, seed: { type: 'string' } },
-})
-const seed = values.seed === undefined ? systemRandom().uint32() : Number(values.seed)
-process.on('uncaughtExceptionMonitor', () => console.error(`the campaign began with seed ${seed}`))
-
-const startMs = performance.now()
-const figures = await runCampaign({
-  seed,
-  inputs: Number(values.inputs),
-  onProgress: ({ inputs }) => {
-    if (inputs % 100_000 === 0) console.error(`${inputs} inputs`)
+  options: {
+    inputs: { type: 'string' },
+    folders: { type: 'string' },
+    seed: { type: 'string' },
   },
 })
-console.log(`seed: ${seed}\n${figures.text((performance.now() - startMs) / 1000)}`)
+const seed = values.seed === undefined ? systemRandom().uint32() : Number(values.seed)
+process.on('uncaughtExceptionMonitor', () => console.error(`it began with seed ${seed}`))
+
+const startMs = performance.now()
+if (values.folders === undefined) await fuzzRequests(Number(values.inputs ?? 1_000_000))
+else await fuzzFolders(Number(values.folders))
+
+async function fuzzRequests(inputs: number): Promise<void> {
+  const onProgress = ({ inputs }: { inputs: number }) => {
+    if (inputs % 100_000 === 0) console.error(`${inputs} inputs`)
+  }
+  const figures = await runCampaign({ seed, inputs, onProgress })
+  console.log(`seed: ${seed}\n${figures.text(seconds())}`)
+}
+
+async function fuzzFolders(folders: number): Promise<void> {
+  const { started, refused, peakBytes } = await runFolderCampaign(seed, folders)
+  console.log(`seed: ${seed}\nfolders: ${folders} in ${Math.round(seconds())} s`)
+  console.log(`brokers that started and served: ${started}`)
+  for (const [code, count] of refused) console.log(`refused with ${code}: ${count}`)
+  console.log(`largest resident memory: ${Math.round(peakBytes / 1024 / 1024)} MB`)
+}
+
+function seconds(): number {
+  return (performance.now() - startMs) / 1000
+}

@@ -20,7 +20,8 @@ const address = { host: 'broker', port: 9092 }
 
 export class MemoryBroker {
   readonly clock = new ManualClock()
-  readonly disk = new MemoryDisk()
+  /** What the next `start` finds. */
+  disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
   readonly metrics = new Metrics()

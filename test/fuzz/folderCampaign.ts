@@ -1,0 +1,143 @@
+// Starts brokers on damaged data folders. Each either starts and serves what can be served, or says
+// with an error of its own what is wrong and where; it never fails in another way, and never hangs.
+
+import { createTopics } from '../../protocol/kafka/apis/createTopics.ts'
+import { fetch } from '../../protocol/kafka/apis/fetch.ts'
+import { listOffsets } from '../../protocol/kafka/apis/listOffsets.ts'
+import { produce } from '../../protocol/kafka/apis/produce.ts'
+import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import { batchOf, type MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
+import { settle } from '../manualClock.ts'
+import { diskWith, type Files, folderTopics, makeFolder } from './dataFolder.ts'
+import { oneIn, pick } from './draw.ts'
+import { damagedFolder } from './folderDamage.ts'
+
+export interface FolderFigures {
+  folders: number
+  started: number
+  /** By the code of the error with which the broker did not start. */
+  readonly refused: Map<string, number>
+  peakBytes: number
+}
+
+/** Errors of the tables of the log, the broker and the coordinators: they tell people what to do. */
+const ownCode = /^(LOG|COORDINATOR|DATA|CONFIG|BROKER|DIRECTORY)_[A-Z_]+$/
+const patienceTurns = 5000
+
+/** Throws an error that says the seed with which it can be seen again. */
+export async function runFolderCampaign(seed: number, folders: number): Promise<FolderFigures> {
+  const made = [await makeFolder('closed'), await makeFolder('crashed')]
+  const figures: FolderFigures = { folders: 0, started: 0, refused: new Map(), peakBytes: 0 }
+  for (let number = 0; number < folders; number++) {
+    const random = seededRandom(seed + number)
+    const { broker, files } = pick(random, made)
+    const damaged = damagedFolder(files, random)
+    try {
+      await startOn(broker, damaged.files, random, figures)
+    } catch (error) {
+      const words = `${(error as Error).stack}\nwith ${damaged.touched.join(', ')} damaged`
+      throw new Error(
+        `${words}\nto see it again: node test/fuzz/fuzz.ts --folders 1 --seed ${seed + number}`,
+      )
+    }
+    figures.folders++
+    figures.peakBytes = Math.max(figures.peakBytes, process.memoryUsage.rss())
+  }
+  return figures
+}
+
+async function startOn(
+  broker: MemoryBroker,
+  files: Files,
+  random: Random,
+  figures: FolderFigures,
+): Promise<void> {
+  broker.disk = await diskWith(files)
+  broker.logger.lines.length = 0
+  const commands = [...broker.metadataLog.commands]
+  try {
+    await inTime(broker, broker.start())
+  } catch (error) {
+    const code = codeOf(error)
+    if (!ownCode.test(code)) throw error
+    figures.refused.set(code, (figures.refused.get(code) ?? 0) + 1)
+    return
+  }
+  figures.started++
+  const client = await broker.client()
+  try {
+    await inTime(broker, use(client))
+  } catch (error) {
+    readLog(broker)
+    throw error
+  }
+  if (oneIn(random, 10)) await broker.clock.advanceAndSettle(60_000)
+  client.close()
+  await inTime(broker, broker.broker.close())
+  broker.metadataLog.commands = commands
+  readLog(broker)
+}
+
+/** Errors in the log are of the tables; a request that fails is none of them. */
+function readLog({ logger }: MemoryBroker): void {
+  for (const { level, fields, message } of logger.lines) {
+    if (level !== 'error') continue
+    const { client, error } = fields as { client?: string; error?: Error }
+    if (client !== undefined || (error && !ownCode.test(codeOf(error)))) {
+      throw new Error(`in the log: ${message}: ${error?.stack}`)
+    }
+  }
+}
+
+/** Reads all there is, looks for times, and writes. */
+async function use(client: RawClient): Promise<void> {
+  for (const topic of [...folderTopics, '__consumer_offsets', '__transaction_state']) {
+    for (const timestamp of [-1, -2, -3, 0, 1_767_000_000_000]) {
+      const partitions = [{ partitionIndex: 0, timestamp }]
+      await client.send(listOffsets, 7, {
+        replicaId: -1,
+        isolationLevel: 1,
+        topics: [{ name: topic, partitions }],
+      })
+    }
+    for (const fetchOffset of [0, 1, 5, 10, 20, 40]) {
+      const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 10_000 }]
+      await client.send(fetch, 11, {
+        maxWaitMs: 0,
+        minBytes: 0,
+        maxBytes: 100_000,
+        isolationLevel: fetchOffset % 2,
+        topics: [{ topic, partitions }],
+      })
+    }
+  }
+  for (const name of folderTopics) {
+    const partitionData = [{ index: 0, records: batchOf('a') }]
+    await client.send(produce, 7, {
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name, partitionData }],
+    })
+  }
+  const topic = { numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
+  await client.send(createTopics, 4, { timeoutMs: 1000, topics: [{ name: 'new', ...topic }] })
+}
+
+/** Lets time pass while the promise is not settled; fails when that does not help. */
+async function inTime<T>(broker: MemoryBroker, promise: Promise<T>): Promise<T> {
+  let isSettled = false
+  const settled = () => {
+    isSettled = true
+  }
+  promise.then(settled, settled)
+  for (let turn = 0; !isSettled; turn++) {
+    if (turn === patienceTurns) throw new Error('it hangs')
+    await settle(1)
+    if (turn % 8 === 7) broker.clock.advance(broker.clock.nextTimerInMs ?? 1000)
+  }
+  return promise
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code)
+}
