@@ -85,7 +85,9 @@ export function headerDefect(bytes: Buffer, at: number, nextOffset: number): str
   if (bytes[at + RecordBatchField.magic] !== 2) return 'no batch begins here'
   const baseOffset = baseOffsetAt(bytes, at)
   if (baseOffset < nextOffset) return `offset ${baseOffset} after ${nextOffset - 1}`
-  return lastOffsetAt(bytes, at) < baseOffset ? 'the batch ends before it begins' : undefined
+  const lastOffset = lastOffsetAt(bytes, at)
+  if (lastOffset < baseOffset) return 'the batch ends before it begins'
+  return lastOffset > Number.MAX_SAFE_INTEGER ? `no offset is ${lastOffset}` : undefined
 }
 
 /** The offset after the last batch in `bytes`, which holds whole batches only, and at least one. */

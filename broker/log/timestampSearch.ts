@@ -99,7 +99,7 @@ function searchBatch(
   const { maxTimestamp, lastOffset, partitionLeaderEpoch } = batch
   const offset = Math.max(batch.baseOffset, range.from)
   if (offset > lastOffset || offset >= range.until) return undefined
-  return { offset, timestampMs: maxTimestamp, leaderEpoch: partitionLeaderEpoch }
+  return { offset, timestampMs: sendable(maxTimestamp), leaderEpoch: partitionLeaderEpoch }
 }
 
 function searchRecords(
@@ -112,7 +112,12 @@ function searchRecords(
     if (cursor.offset >= range.until) return undefined
     if (cursor.timestamp < timestampMs || cursor.offset < range.from) continue
     const { offset, timestamp } = cursor
-    return { offset, timestampMs: timestamp, leaderEpoch: batch.partitionLeaderEpoch }
+    return { offset, timestampMs: sendable(timestamp), leaderEpoch: batch.partitionLeaderEpoch }
   }
   return undefined
+}
+
+/** What a record's delta makes of its batch's time may be no number that can be told exactly. */
+function sendable(timestampMs: number): number {
+  return Math.min(timestampMs, Number.MAX_SAFE_INTEGER)
 }
