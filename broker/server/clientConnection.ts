@@ -26,6 +26,8 @@ const stalledMs = 30_000
 /** A request under way: its place in the order of answers. */
 interface Slot {
   readonly frameBytes: number
+  /** What the frame lies in, when nobody has it any more once the request is answered. */
+  readonly block: Buffer | undefined
   done: boolean
   answer: Answer
 }
@@ -48,6 +50,8 @@ export class ClientConnection implements ConnectionHandler {
   readonly #context: ConnectionContext
   readonly #abort = new AbortController()
   readonly #frames: Buffer[] = []
+  /** Of the frames that were put together of several chunks, the blocks they lie in. */
+  readonly #blocks = new Map<ArrayBufferLike, Buffer>()
   readonly #slots: Slot[] = []
   readonly #answerMemory: AnswerMemory
   /** Bytes of frames not answered yet, whether waiting or under way. */
@@ -75,7 +79,8 @@ export class ClientConnection implements ConnectionHandler {
     this.#options = options
     this.#clock = broker.clock
     this.#logger = broker.logger
-    this.#splitter = new FrameSplitter(broker.config['socket.request.max.bytes'])
+    const maxFrameBytes = broker.config['socket.request.max.bytes']
+    this.#splitter = new FrameSplitter(maxFrameBytes, (bytes) => this.#takeBlock(bytes))
     // Over other networks a client may hold on to the very bytes that were written.
     const buffers = connection.copiesOnWrite ? options.readBuffers : undefined
     this.#answerMemory = new AnswerMemory(options.answerBudget, buffers)
@@ -170,6 +175,7 @@ export class ClientConnection implements ConnectionHandler {
   #start(frame: Buffer): void {
     const slot: Slot = {
       frameBytes: frame.length + frameOverheadBytes,
+      block: this.#blockOf(frame),
       done: false,
       answer: undefined,
     }
@@ -188,6 +194,7 @@ export class ClientConnection implements ConnectionHandler {
     }
     outcome.then(
       (answer) => {
+        if (slot.block) this.#options.readBuffers.giveBack(slot.block)
         this.#finish(slot, answer)
         this.#advance()
       },
@@ -196,6 +203,19 @@ export class ClientConnection implements ConnectionHandler {
         this.#finish(slot, undefined)
       },
     )
+  }
+
+  #takeBlock(bytes: number): Buffer {
+    const block = this.#options.readBuffers.take(bytes)
+    this.#blocks.set(block.buffer, block)
+    return block.subarray(0, bytes)
+  }
+
+  /** Other requests than appends may leave parts of themselves behind, such as a member's metadata. */
+  #blockOf(frame: Buffer): Buffer | undefined {
+    const block = this.#blocks.get(frame.buffer)
+    this.#blocks.delete(frame.buffer)
+    return isProduce(frame) ? block : undefined
   }
 
   /** Sends every answer whose turn has come. */
@@ -271,6 +291,7 @@ export class ClientConnection implements ConnectionHandler {
       this.#outstandingBytes -= frame.length + frameOverheadBytes
     }
     this.#splitter.clear()
+    this.#blocks.clear()
     this.#count()
     this.#leaveRoom()
   }

@@ -1,6 +1,7 @@
-// Blocks of memory that logs are read into, used again when the answer has left: new memory of some
-// megabytes for every answer costs more, in the kernel and in the garbage collector, than reading
-// into it does. A block is given back by its only user, or not at all.
+// Blocks of memory that logs are read into, used again when the answer has left, and those that requests
+// to append are put together in, used again when they are answered. New memory each time costs more, in
+// the kernel and in the garbage collector, than filling it does. A block is given back by its only user,
+// or not at all.
 
 /** Smaller reads get memory of their own. */
 const smallestBytes = 64 * 1024

@@ -131,6 +131,7 @@ const gatheredBlockBytes = 16 * 1024
  */
 export class FrameSplitter {
   readonly #maxFrameBytes: number
+  readonly #allocate: (bytes: number) => Buffer
   #pending: Buffer[] = []
   #pendingBytes = 0
   #heldBytes = 0
@@ -139,8 +140,10 @@ export class FrameSplitter {
   /** Length of the frame under way, its prefix included; 0 while the prefix is incomplete. */
   #frameBytes = 0
 
-  constructor(maxFrameBytes: number) {
+  /** `allocate` gives the memory for a frame that is put together. */
+  constructor(maxFrameBytes: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe) {
     this.#maxFrameBytes = maxFrameBytes
+    this.#allocate = allocate
   }
 
   /** Bytes that have come of a frame that is not complete. */
@@ -229,7 +232,10 @@ export class FrameSplitter {
       this.#frameBytes = 0
       return last.subarray(4)
     }
-    const frame = Buffer.concat([...this.#pending, last], this.#frameBytes)
+    const frame = this.#allocate(this.#frameBytes)
+    let at = 0
+    for (const part of this.#pending) at += part.copy(frame, at)
+    last.copy(frame, at)
     this.clear()
     return frame.subarray(4)
   }

@@ -49,6 +49,23 @@ describe('a client connection', () => {
 
   afterEach(() => broker.stop())
 
+  it('appends what came in pieces as it was sent, though memory is used again', async () => {
+    const value = (round: number) => `${round}`.repeat(80_000)
+    const produceTwice = async (round: number) => {
+      const batch = batchOf(value(round))
+      await Promise.all([1, 2].map(() => client.send(produce, 7, produceOf(batch))))
+    }
+    for (let round = 0; round < 10; round += 2) {
+      await Promise.all([produceTwice(round), produceTwice(round + 1)])
+    }
+    for (let round = 0; round < 10; round++) {
+      const { responses } = await client.send(fetch, 4, fetchFrom(2 * round))
+      const { records } = responses[0]!.partitions[0]!
+      expect(records!.includes(value(round))).toBe(true)
+      expect([...splitBatches(records!)].every((batch) => batch.isCrcValid())).toBe(true)
+    }
+  })
+
   it('appends pipelined produce requests in order and answers in order', async () => {
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, index) =>

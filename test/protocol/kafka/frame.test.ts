@@ -204,6 +204,21 @@ describe('FrameSplitter', () => {
     expect([first!.toString(), second!.toString()]).toEqual(['abc', 'de'])
   })
 
+  test('a frame over several chunks lies in the memory that was allocated for it', () => {
+    const allocated: Buffer[] = []
+    const splitter = new FrameSplitter(100, (bytes) => {
+      allocated.push(Buffer.alloc(bytes))
+      return allocated.at(-1)!
+    })
+    const stream = framed([Buffer.from('whole'), Buffer.from('in pieces')])
+    expect(splitter.push(stream.subarray(0, 12))).toHaveLength(1)
+    expect(splitter.push(stream.subarray(12, 17))).toHaveLength(0)
+    expect(allocated).toHaveLength(0)
+    const [frame] = splitter.push(stream.subarray(17))
+    expect(frame!.toString()).toBe('in pieces')
+    expect(allocated.map(({ buffer }) => buffer)).toEqual([frame!.buffer])
+  })
+
   test.each(['ffffffff', '80000000', '00000065'])('refuses the length %s', (length) => {
     const bytes = Buffer.from(length, 'hex')
     expect(() => new FrameSplitter(100).push(bytes)).toThrow(MalformedError)
