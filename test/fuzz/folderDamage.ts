@@ -2,7 +2,8 @@
 // again, since otherwise nothing behind the checksums would ever be tried.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
-import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Files } from './dataFolder.ts'
 import { oneIn, pick, trickyInt32, trickyInt64 } from './draw.ts'
@@ -71,7 +72,7 @@ function int32(random: Random): Buffer {
 
 /** One of a segment's batches with a header or records that lie. */
 function withForgedBatch(content: Buffer, random: Random): Buffer {
-  const batches = [...splitBatches(content)]
+  const batches = soundBatches(content)
   if (batches.length === 0) return bitsFlipped(content, random)
   const { start, sizeInBytes, compression } = pick(random, batches)
   const batch = Buffer.from(content.subarray(start, start + sizeInBytes))
@@ -80,6 +81,17 @@ function withForgedBatch(content: Buffer, random: Random): Buffer {
     : withRecords(batch, compression, bitsFlipped(batch.subarray(61), random))
   const before = content.subarray(0, start)
   return Buffer.concat([before, forged, content.subarray(start + sizeInBytes)])
+}
+
+/** As far as the segment is one: it may have been damaged before. */
+function soundBatches(content: Buffer): RecordBatch[] {
+  const batches: RecordBatch[] = []
+  try {
+    for (const batch of splitBatches(content)) batches.push(batch)
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+  }
+  return batches
 }
 
 /** The first group's head is checked from byte 12 on, with the sum in byte 8. */
