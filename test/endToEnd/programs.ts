@@ -13,16 +13,26 @@ export class Program {
   readonly name: string
   readonly #words: readonly string[]
   readonly #ready: RegExp
+  readonly #environment: Readonly<Record<string, string>>
   #child: ChildProcess | undefined
   #exited: Promise<number | null> = Promise.resolve(null)
   #printed = ''
   starts = 0
 
-  /** `ready` matches what the program prints, on either stream, once it works. */
-  constructor(name: string, words: readonly string[], ready: RegExp) {
+  /**
+   * `ready` matches what the program prints, on either stream, once it works. `environment` is added
+   * to that of the test.
+   */
+  constructor(
+    name: string,
+    words: readonly string[],
+    ready: RegExp,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.name = name
     this.#words = words
     this.#ready = ready
+    this.#environment = environment
   }
 
   get printed(): string {
@@ -35,6 +45,7 @@ export class Program {
     this.#printed += `--- start ${this.starts} of ${this.name}\n`
     const child = spawn(process.execPath, ['millrace.ts', ...this.#words], {
       cwd: root,
+      env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child

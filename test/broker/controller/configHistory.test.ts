@@ -9,6 +9,7 @@ import { Controller } from '../../../broker/controller/controller.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { models } from '../../modelRuns.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
 /** Type, name, keys of longs, keys of lists. */
@@ -130,6 +131,6 @@ it('keeps what was set, and nothing that was refused, over restarts', async () =
         text === undefined ? undefined : Math.min(Number(text), Number.MAX_SAFE_INTEGER),
       )
     }),
-    { numRuns: 300 },
+    { numRuns: models.configs.sequences },
   )
 })

@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ClassicGroup } from '../../../broker/groups/classicGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { models } from '../../modelRuns.ts'
 import {
   GroupSimulation,
   groupId,
@@ -105,7 +106,7 @@ describe('GroupCoordinator', () => {
           expectForgotten(group)
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: models.classicGroups.sequences },
     )
   })
 })

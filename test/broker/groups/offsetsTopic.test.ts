@@ -11,6 +11,7 @@ import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { encodeGroupRecordKey } from '../../../protocol/kafka/groupRecords.ts'
 import { ManualClock } from '../../manualClock.ts'
+import { models } from '../../modelRuns.ts'
 import { cleanLog, compactConfig, keyedBatch } from '../log/cleaner/cleaningFixture.ts'
 import { diskWithData, openLog } from '../log/logFixture.ts'
 import { end } from '../log/transactionFixture.ts'
@@ -109,7 +110,7 @@ describe('the offsets topic', () => {
         expect(await replayed(reopened)).toEqual(before)
         await reopened.close()
       }),
-      { numRuns: 150 },
+      { numRuns: models.offsetsTopic.sequences },
     )
   })
 

@@ -7,6 +7,7 @@ import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 export interface MortalDisk extends Disk {
   /** From now on every operation fails, those under way included. */
   kill(): void
+  readonly isAlive: boolean
 }
 
 export function mortalDisk(disk: Disk): MortalDisk {
@@ -32,6 +33,9 @@ export function mortalDisk(disk: Disk): MortalDisk {
   return {
     kill: () => {
       isDead = true
+    },
+    get isAlive() {
+      return !isDead
     },
     open: (path, mode) => alive(async () => wrap(await disk.open(path, mode))),
     list: (directory) => alive(() => disk.list(directory)),

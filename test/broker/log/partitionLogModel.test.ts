@@ -12,6 +12,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
+import { models } from '../../modelRuns.ts'
 import {
   diskWithData,
   makeBatch,
@@ -356,11 +357,11 @@ async function run(model: Model, command: Command): Promise<void> {
 }
 
 test.each([
-  ['each append synced', false],
-  ['a commit journal', true],
+  ['each append synced', false, models.logSynced.sequences],
+  ['a commit journal', true, models.logJournaled.sequences],
 ])(
   'with %s, the log is what was submitted, never less than what was acknowledged',
-  async (_, isJournaled) => {
+  async (_, isJournaled, numRuns) => {
     expect(smallConfig.flush).toBe('group')
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
@@ -376,7 +377,7 @@ test.each([
         await model.check()
         await model.log.close()
       }),
-      { numRuns: 1500 },
+      { numRuns },
     )
   },
 )

@@ -9,6 +9,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { settle } from '../../manualClock.ts'
 import type { MemoryDisk } from '../../memoryDisk.ts'
+import { models } from '../../modelRuns.ts'
 import { append, diskWithData, notedOf, openLog } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 import { committedRead, end, write } from './transactionFixture.ts'
@@ -329,6 +330,6 @@ test('read_committed sees what has ended, and is told what was aborted', async (
       await model.check()
       await model.log.close()
     }),
-    { numRuns: 1500 },
+    { numRuns: models.transactionsInLog.sequences },
   )
 })

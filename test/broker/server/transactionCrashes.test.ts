@@ -15,6 +15,7 @@ import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { settle } from '../../manualClock.ts'
+import { models } from '../../modelRuns.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const transactionalId = 'tx'
@@ -161,6 +162,6 @@ it('transactions are whole whenever the power fails', async () => {
       }
       await broker.stop()
     }),
-    { numRuns: 30 },
+    { numRuns: models.transactionCrashes.sequences },
   )
 })

@@ -4,6 +4,7 @@
 
 import * as fc from 'fast-check'
 import { describe, it } from 'vitest'
+import { models } from '../../modelRuns.ts'
 import {
   oldId,
   partitionCount,
@@ -65,7 +66,7 @@ describe('TransactionCoordinator', () => {
         world.comeToRest()
         world.forgetEverything()
       }),
-      { numRuns: 5000 },
+      { numRuns: models.transactionCoordinator.sequences },
     )
   })
 })

@@ -5,6 +5,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import { models } from '../../../modelRuns.ts'
 import { ConsumerSimulation, places, SimulatedMember } from './consumerSimulation.ts'
 
 type Action =
@@ -87,7 +88,7 @@ describe('ConsumerGroup', () => {
           expectRestorable(group)
         },
       ),
-      { numRuns: 250 },
+      { numRuns: models.consumerGroups.sequences },
     )
   })
 })

@@ -17,6 +17,7 @@ import { records } from '../../../../protocol/kafka/recordCursor.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { ManualClock, settle } from '../../../manualClock.ts'
 import { MemoryDisk } from '../../../memoryDisk.ts'
+import { models } from '../../../modelRuns.ts'
 import { diskWithData, openLog } from '../logFixture.ts'
 import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
 import {
@@ -110,6 +111,7 @@ interface Written {
   readonly key: string | undefined
   readonly value: string | null
   readonly producer: number
+  readonly atMs: number
 }
 
 interface Sender {
@@ -132,6 +134,8 @@ class Model {
   #cleanedUpTo = 0
   readonly #written: Written[] = []
   readonly #aborted = new Set<number>()
+  /** Producers with records that no marker followed, in what was read last. */
+  readonly #unended = new Set<number>()
   readonly #senders: Sender[] = Array.from({ length: producerCount }, () => ({
     last: undefined,
     nextSequence: 0,
@@ -167,7 +171,7 @@ class Model {
     sender.nextSequence += keyed.length
     for (const [key, value] of keyed) {
       if (isTransactional) sender.open.push(this.#written.length)
-      this.#written.push({ key, value, producer: producerNumber })
+      this.#written.push({ key, value, producer: producerNumber, atMs: this.clock.nowMs() })
     }
     const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'client' })
     expect(result).toMatchObject({ errorCode: 0, baseOffset, duplicate: false })
@@ -180,7 +184,8 @@ class Model {
     const bytes = buildEndTransactionMarker(ended, { isCommit, coordinatorEpoch: 0 }, 2000)
     if (!isCommit) for (const offset of sender.open) this.#aborted.add(offset)
     sender.open = []
-    this.#written.push({ key: undefined, value: null, producer: producerNumber })
+    const atMs = this.clock.nowMs()
+    this.#written.push({ key: undefined, value: null, producer: producerNumber, atMs })
     const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' })
     expect(result).toMatchObject({ errorCode: 0 })
   }
@@ -227,7 +232,36 @@ class Model {
     expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b))
     const committed = await this.#read('lastStable')
     expect(finalState(committed)).toEqual(finalState(this.#committed()))
+    this.#expectYoungTombstones(committed)
     for (const sender of this.#senders) await this.#sendAgain(sender)
+  }
+
+  /** Once everything has ended, been compacted and been old: one record for each key, no tombstone. */
+  async checkCompacted(): Promise<void> {
+    for (const number of this.#senders.keys()) await this.end(number, true)
+    await this.log.roll()
+    // Each round may be the first to see what the one before it has left.
+    for (let round = 0; round < 3; round++) {
+      await this.clean(100, true)
+      this.clock.advance(compactConfig.deleteRetentionMs + 1)
+    }
+    const all = await this.#read('highWatermark')
+    const expected = [...finalState(this.#committed())].sort()
+    expect(all.map(({ key, value }) => [key, value]).sort()).toEqual(expected)
+    expect([...this.#unended], 'records whose marker is gone').toEqual([])
+    await this.check()
+  }
+
+  /** A consumer that is not too slow must hear that a key was deleted. */
+  #expectYoungTombstones(committed: readonly SeenRecord[]): void {
+    const seen = new Set(committed.map(({ offset }) => offset))
+    const last = new Map(this.#committed().map((record) => [record.key, record]))
+    for (const { offset, value } of last.values()) {
+      const ageMs = this.clock.nowMs() - this.#written[offset]!.atMs
+      if (value === null && ageMs < compactConfig.deleteRetentionMs) {
+        expect(seen, `the tombstone at ${offset}, ${ageMs} ms old`).toContain(offset)
+      }
+    }
   }
 
   #beforeChange(): void {
@@ -253,6 +287,7 @@ class Model {
   /** Reads as a consumer does, with the broker's list of aborted transactions for `lastStable`. */
   async #read(upTo: 'highWatermark' | 'lastStable'): Promise<SeenRecord[]> {
     const seen: SeenRecord[] = []
+    this.#unended.clear()
     const end = upTo === 'lastStable' ? this.log.lastStableOffset : this.log.highWatermark
     for (let offset = 0; offset < end; ) {
       const read = await this.log.read(offset, 1_000_000, { upTo })
@@ -269,10 +304,12 @@ class Model {
           skipped.add(aborted.shift()!.producerId)
         }
         if (batch.isControl) {
+          this.#unended.delete(batch.producerId)
           if (readEndTransactionMarker(batch)?.isCommit === false) skipped.delete(batch.producerId)
           continue
         }
         if (batch.isTransactional && skipped.has(batch.producerId)) continue
+        if (batch.isTransactional && batch.recordCount > 0) this.#unended.add(batch.producerId)
         for (const record of records(batch, 1_000_000)) {
           const { key, value } = record
           seen.push({ offset: record.offset, key: String(key), value: value && String(value) })
@@ -328,8 +365,9 @@ test('a compacted log gives the state that everything written gives', async () =
       await model.check()
       await model.reopen()
       await model.check()
+      await model.checkCompacted()
       await model.log.close()
     }),
-    { numRuns: 300 },
+    { numRuns: models.cleaning.sequences },
   )
 })

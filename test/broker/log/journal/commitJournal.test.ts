@@ -12,6 +12,7 @@ import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { MemoryDisk } from '../../../memoryDisk.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
+import { models } from '../../../modelRuns.ts'
 import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
 
 const directory = '/data'
@@ -206,7 +207,7 @@ describe('the commit journal', () => {
           next.kill()
         }
       }),
-      { numRuns: 300 },
+      { numRuns: models.journal.sequences },
     )
   })
 

@@ -1,0 +1,69 @@
+// What writers submitted and were told, held against what readers find. A record is known by its
+// value: who wrote it, and its number among what that writer wrote to the partition. It knows neither
+// clients nor brokers.
+
+/** Counts that only ever may be nought are counted all the same: a failing test prints them. */
+export class Tally {
+  acknowledged = 0
+  read = 0
+  duplicates = 0
+  losses = 0
+}
+
+export class Ledger {
+  readonly tally = new Tally()
+  readonly #submitted = new Map<string, number>()
+  readonly #acknowledged = new Map<string, number>()
+
+  /** The number of the next record of a writer at a place. */
+  submit(place: string, writer: string): number {
+    const key = `${place} ${writer}`
+    const number = this.#submitted.get(key) ?? 0
+    this.#submitted.set(key, number + 1)
+    return number
+  }
+
+  acknowledge(place: string, writer: string, number: number): void {
+    const key = `${place} ${writer}`
+    this.tally.acknowledged++
+    this.#acknowledged.set(key, Math.max(this.#acknowledged.get(key) ?? 0, number + 1))
+  }
+
+  /** Of every writer at the place, how many records it was told are stored. */
+  *acknowledgedAt(place: string): Iterable<readonly [writer: string, count: number]> {
+    for (const [key, count] of this.#acknowledged) {
+      const [at, writer] = key.split(' ')
+      if (at === place) yield [writer!, count]
+    }
+  }
+}
+
+/** One reading of a partition, record by record: each writer's numbers must come one after another. */
+export class Reading {
+  readonly #tally: Tally
+  readonly #isWhole: boolean
+  readonly #next = new Map<string, number>()
+
+  /** `isWhole`: from the first record on; otherwise a writer's first number may be any. */
+  constructor(tally: Tally, isWhole: boolean) {
+    this.#tally = tally
+    this.#isWhole = isWhole
+  }
+
+  take(value: string): void {
+    const [writer, digits] = value.split(' ')
+    const number = Number(digits)
+    const expected = this.#next.get(writer!) ?? (this.#isWhole ? 0 : number)
+    this.#tally.read++
+    if (number < expected) this.#tally.duplicates++
+    else this.#tally.losses += number - expected
+    this.#next.set(writer!, Math.max(expected, number + 1))
+  }
+
+  /** At the end: whatever was acknowledged has been read. */
+  finish(acknowledged: Iterable<readonly [writer: string, count: number]>): void {
+    for (const [writer, count] of acknowledged) {
+      this.#tally.losses += Math.max(0, count - (this.#next.get(writer) ?? 0))
+    }
+  }
+}

@@ -1,0 +1,156 @@
+// A whole broker in memory that loses power at a chosen operation of its disk, and starts again on
+// what the disk has kept. Each life has its own clock, network and view of the disk: whatever still
+// runs of an earlier one can neither be reached nor change anything.
+
+import { startBroker } from '../../../broker/broker.ts'
+import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+import type { Connection, Network } from '../../../protocol/runtime/network.ts'
+import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
+import { ManualClock, settle } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
+
+export const address = { host: 'broker', port: 9092 }
+
+/** Turns of the event loop after which a load that is still under way is taken to hang. */
+const mostTurns = 50_000
+
+export class MortalBroker {
+  /** What it logged as an error while it lived; a dead one may complain of anything. */
+  readonly errors: string[] = []
+  /** Of clients. */
+  readonly clock = new ManualClock()
+  /** Leads to whichever life there is. */
+  readonly network: Network = {
+    connect: (to, timeoutMs) => this.#network.connect(to, timeoutMs),
+    listen: (at, onConnection) => this.#network.listen(at, onConnection),
+  }
+  deaths = 0
+  readonly #random: Random
+  readonly #config: BrokerConfig
+  readonly #disk = new MemoryDisk({ beforeChange: () => this.#live() })
+  readonly #metadata = new MemoryMetadataLog()
+  #network: Network = memoryNetwork()
+  #logger = new MemoryLogger()
+  #lifeClock = new ManualClock()
+  #process: MortalDisk = mortalDisk(this.#disk)
+  #accepted: Connection[] = []
+  /** Changes of the disk until power fails; Infinity: never. */
+  #operationsLeft = Number.POSITIVE_INFINITY
+  #died: () => void = () => {}
+
+  constructor(random: Random, config: Partial<BrokerConfig>) {
+    this.#random = random
+    this.#config = brokerConfig({ 'log.dir': '/data', 'shutdown.drain.timeout.ms': 0, ...config })
+  }
+
+  /** Starts, and lives for so many changes of the disk, the start's own included. */
+  async liveFor(operations: number): Promise<void> {
+    const death = new Promise<void>((resolve) => {
+      this.#died = resolve
+    })
+    this.#operationsLeft = operations
+    await this.#start(death)
+    await this.until(death)
+  }
+
+  /** Starts, not to die any more. */
+  async liveOn(): Promise<void> {
+    this.#operationsLeft = Number.POSITIVE_INFINITY
+    await this.until(this.#start(new Promise(() => {})))
+  }
+
+  /** The end of its last life. */
+  end(): void {
+    this.#noteErrors()
+  }
+
+  /** Lets time pass and everything run until this has settled. */
+  async until<T>(done: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settled = () => {
+      isSettled = true
+    }
+    done.then(settled, settled)
+    for (let turn = 0; !isSettled; turn++) {
+      if (turn > mostTurns) throw new Error(`nothing happens any more after ${turn} turns`)
+      await settle(1)
+      this.clock.advance(1)
+      this.#lifeClock.advance(1)
+    }
+    return await done
+  }
+
+  #start(death: Promise<void>): Promise<void> {
+    this.#network = memoryNetwork()
+    this.#lifeClock = new ManualClock(this.clock.nowMs())
+    this.#process = mortalDisk(this.#disk)
+    this.#logger = new MemoryLogger()
+    const process = this.#process
+    const listening: Network = {
+      connect: this.#network.connect,
+      listen: (at, onConnection) =>
+        this.#network.listen(at, (connection) => {
+          this.#accepted.push(connection)
+          onConnection(connection)
+        }),
+    }
+    const started = startBroker({
+      runtime: {
+        ...{ clock: this.#lifeClock, network: listening, disk: process },
+        random: seededRandom(this.#random.uint32()),
+      },
+      logger: this.#logger,
+      config: this.#config,
+      listeners: [{ name: 'MEMORY', network: listening, address }],
+      openMetadataLog: async () => this.#metadataLog(process),
+    })
+    // A start that dies may fail in any way, or never end.
+    return Promise.race([death, started.then(() => {})])
+  }
+
+  /** Whether the power fails now, before what is about to change on the disk. */
+  #live(): void {
+    if (--this.#operationsLeft === 0) this.#die()
+  }
+
+  #die(): void {
+    this.deaths++
+    this.#noteErrors()
+    this.#process.kill()
+    const isHarsh = this.#random.below(3) === 0
+    const keepUnsynced = seededRandom(this.#random.uint32())
+    const reorder = this.#random.below(2) === 0
+    this.#disk.crash(isHarsh ? {} : { keepUnsynced, reorder })
+    for (const connection of this.#accepted.splice(0)) connection.destroy()
+    this.#network = memoryNetwork()
+    this.#died()
+  }
+
+  #noteErrors(): void {
+    this.errors.push(...this.#logger.messages('error'))
+  }
+
+  /** One that loses a command that was under way, or not, and never one that it acknowledged. */
+  #metadataLog(process: MortalDisk): MetadataLog {
+    const kept = this.#metadata
+    const alive = () => process === this.#process && process.isAlive
+    const change = async (apply: () => Promise<void>) => {
+      if (!alive()) throw new Error('the process has ended')
+      this.#live()
+      const isWritten = alive() || this.#random.below(2) === 0
+      if (isWritten) await apply()
+      if (!alive()) throw new Error('the process has ended')
+    }
+    return {
+      load: () => kept.load(),
+      append: (command) => change(() => kept.append(command)),
+      compact: (snapshot) => change(() => kept.compact(snapshot)),
+      close: async () => {},
+    }
+  }
+}
