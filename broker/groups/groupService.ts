@@ -2,7 +2,6 @@
 // timers, and answers those who wait. It decides nothing.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
@@ -10,6 +9,7 @@ import type {
   TransactionalCommit,
   TransactionalOffsets,
 } from '../transactions/transactionalOffsets.ts'
+import { WaitingRequests } from '../waitingRequests.ts'
 import type { ClassicGroup } from './classicGroup.ts'
 import type { ConsumerGroup } from './consumer/consumerGroup.ts'
 import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/heartbeatRequest.ts'
@@ -45,12 +45,11 @@ type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
 export class GroupService implements TransactionalOffsets {
   readonly #options: GroupServiceOptions
   readonly #coordinator: GroupCoordinator
-  readonly #waiting = new Map<number, (outcome: never) => void>()
+  readonly #waiting = new WaitingRequests()
   readonly #timers = new Map<string, Timer>()
   /** Those under way, with the group that each is for. */
   readonly #appends = new Map<Promise<void>, string>()
   #expiryTimer: Timer | undefined
-  #nextRequestId = 1
   #closed = false
 
   private constructor(options: GroupServiceOptions) {
@@ -206,9 +205,7 @@ export class GroupService implements TransactionalOffsets {
   }
 
   #request<Outcome>(send: (requestId: number, nowMs: number) => void): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const requestId = this.#nextRequestId++
-      this.#waiting.set(requestId, resolve)
+    return this.#waiting.ask((requestId) => {
       send(requestId, this.#nowMs)
       this.#perform()
     })
@@ -223,10 +220,10 @@ export class GroupService implements TransactionalOffsets {
       case 'joined':
       case 'synced':
       case 'heartbeatAnswered':
-        this.#answer(effect.requestId, effect.outcome)
+        this.#waiting.answer(effect.requestId, effect.outcome)
         return
       case 'written':
-        this.#answer(effect.requestId, effect.errorCodes)
+        this.#waiting.answer(effect.requestId, effect.errorCodes)
         return
       case 'wakeAt':
         this.#wakeAt(effect.groupId, effect.atMs)
@@ -238,13 +235,6 @@ export class GroupService implements TransactionalOffsets {
         return
       }
     }
-  }
-
-  #answer(requestId: number, outcome: unknown): void {
-    const resolve = this.#waiting.get(requestId) as ((outcome: unknown) => void) | undefined
-    assert(resolve, `group request ${requestId} was answered twice`)
-    this.#waiting.delete(requestId)
-    resolve(outcome)
   }
 
   async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {

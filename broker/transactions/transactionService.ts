@@ -2,9 +2,9 @@
 // answers those who wait. It decides nothing.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { WaitingRequests } from '../waitingRequests.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
 import { PartitionAdditions } from './partitionAdditions.ts'
 import { PartitionSet, type TopicPartition } from './partitionSet.ts'
@@ -61,10 +61,9 @@ export class TransactionService implements TransactionVerifier {
   readonly #options: TransactionServiceOptions
   readonly #coordinator: TransactionCoordinator
   readonly #additions: PartitionAdditions
-  readonly #waiting = new Map<number, (outcome: TransactionOutcome) => void>()
+  readonly #waiting = new WaitingRequests()
   readonly #work = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
-  #nextRequestId = 1
   #closed = false
 
   private constructor(options: TransactionServiceOptions) {
@@ -176,9 +175,7 @@ export class TransactionService implements TransactionVerifier {
 
   #request(send: (requestId: number, nowMs: number) => void): Promise<TransactionOutcome> {
     if (this.#closed) return Promise.resolve(failed(ErrorCode.notCoordinator))
-    return new Promise((resolve) => {
-      const requestId = this.#nextRequestId++
-      this.#waiting.set(requestId, resolve)
+    return this.#waiting.ask((requestId) => {
       send(requestId, this.#nowMs)
       this.#perform()
     })
@@ -191,7 +188,7 @@ export class TransactionService implements TransactionVerifier {
   #performOne(effect: TransactionEffect): void {
     switch (effect.type) {
       case 'answer':
-        this.#answer(effect.requestId, effect.outcome)
+        this.#waiting.answer(effect.requestId, effect.outcome)
         break
       case 'allocate':
         this.#track(this.#allocate(effect.allocationId))
@@ -210,13 +207,6 @@ export class TransactionService implements TransactionVerifier {
       case 'settled':
         this.#additions.settled(effect.transactionalId)
     }
-  }
-
-  #answer(requestId: number, outcome: TransactionOutcome): void {
-    const resolve = this.#waiting.get(requestId)
-    assert(resolve, `transaction request ${requestId} was answered twice`)
-    this.#waiting.delete(requestId)
-    resolve(outcome)
   }
 
   async #allocate(allocationId: number): Promise<void> {

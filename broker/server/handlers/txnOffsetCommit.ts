@@ -6,12 +6,12 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { codesByPartition } from '../codesByPartition.ts'
 import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
+import { offsetToCommit } from '../offsetToCommit.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
 type Request = RequestOf<typeof txnOffsetCommit>
-type PartitionRequest = Request['topics'][number]['partitions'][number]
 
 /** From here on a client knows TRANSACTION_ABORTABLE. */
 const abortableVersion = 4
@@ -19,24 +19,14 @@ const abortableVersion = 4
 const addingVersion = 5
 
 export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, context) => {
-  const { state } = context.broker.controller
-  const nowMs = context.broker.clock.nowMs()
-  const offsets = request.topics.flatMap(({ name, partitions }) =>
-    partitions
-      .filter(({ partitionIndex }) => partitionExists(state, name, partitionIndex))
-      .map((partition) => offsetOf(name, partition, nowMs)),
+  const { broker } = context
+  const timestamps = { commitTimestampMs: broker.clock.nowMs(), expireTimestampMs: -1 }
+  const topics = await codesByPartition(
+    broker.controller.state,
+    request.topics,
+    (topic, partition) => offsetToCommit(topic, partition, timestamps),
+    (offsets) => commit(request, offsets, context),
   )
-  const codes = offsets.length > 0 ? await commit(request, offsets, context) : []
-  const codeOf = new Map(offsets.map((offset, index) => [keyOf(offset), codes[index]!]))
-  const topics = request.topics.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map(({ partitionIndex }) => ({
-      partitionIndex,
-      errorCode:
-        codeOf.get(keyOf({ topic: name, partition: partitionIndex })) ??
-        ErrorCode.unknownTopicOrPartition,
-    })),
-  }))
   return { throttleTimeMs: 0, topics }
 })
 
@@ -75,22 +65,4 @@ function commitError(errorCode: number, apiVersion: number): number {
   if (errorCode === ErrorCode.producerFenced) return ErrorCode.invalidProducerEpoch
   const isUnknown = errorCode === ErrorCode.transactionAbortable && apiVersion < abortableVersion
   return isUnknown ? ErrorCode.invalidTxnState : errorCode
-}
-
-function keyOf({ topic, partition }: Pick<OffsetToCommit, 'topic' | 'partition'>): string {
-  return `${topic}/${partition}`
-}
-
-function offsetOf(topic: string, request: PartitionRequest, nowMs: number): OffsetToCommit {
-  return {
-    topic,
-    partition: request.partitionIndex,
-    value: {
-      offset: request.committedOffset,
-      leaderEpoch: request.committedLeaderEpoch,
-      metadata: request.committedMetadata ?? '',
-      commitTimestampMs: nowMs,
-      expireTimestampMs: -1,
-    },
-  }
 }
