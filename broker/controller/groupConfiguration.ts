@@ -36,7 +36,7 @@ export type GroupConfigName = keyof typeof groupConfigs
 
 const names = Object.keys(groupConfigs) as GroupConfigName[]
 
-export function isGroupConfigName(name: string): name is GroupConfigName {
+function isGroupConfigName(name: string): name is GroupConfigName {
   return Object.hasOwn(groupConfigs, name)
 }
 

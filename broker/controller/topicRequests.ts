@@ -8,7 +8,7 @@ import { topicConfigsProblem } from './topicConfiguration.ts'
 import { topicNameProblem } from './topicName.ts'
 
 /** The most partitions one topic may have: each is a folder with open files. */
-export const maxPartitionsPerTopic = 10_000
+const maxPartitionsPerTopic = 10_000
 
 /** Where Kafka's controllers keep their log: its tools take a topic of this name for that. */
 const metadataTopicName = '__cluster_metadata'
