@@ -53,14 +53,6 @@ export class LeaderEpochs {
     return true
   }
 
-  epochFor(offset: number): number {
-    for (let at = this.#entries.length - 1; at >= 0; at--) {
-      const entry = this.#entries[at]!
-      if (entry.startOffset <= offset) return entry.epoch
-    }
-    return -1
-  }
-
   /**
    * The largest epoch of at most `epoch` and the offset at which it ends, where `logEndOffset` ends
    * the newest. Undefined when no such epoch is known.

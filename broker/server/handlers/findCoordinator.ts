@@ -1,5 +1,5 @@
-// Says which broker coordinates a group. On a single node that is this one, at the address of the
-// listener that the client came through.
+// Says which broker coordinates a group or a transactional id. On a single node that is this one, at
+// the address of the listener that the client came through.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
