@@ -27,6 +27,9 @@ const header = { correlationId: 1, clientId: 'bench' }
 /** Requests of a producer under way, as a Kafka producer has unless told otherwise. */
 const requestsInFlight = 5
 const batchVariants = 32
+/** Before the first load: a broker that has just been started compiles itself meanwhile (both do). */
+const firstWarmUpSeconds = 10
+const warmUpSeconds = 0.5
 const serveTimeoutMs = 10_000
 const serveIntervalMs = 20
 /** What a topic holds for fetching, over all partitions, as it lies in the log. */
@@ -67,8 +70,12 @@ async function againstBroker(
     const rows: Row[] = []
     for (const cell of loadCells) {
       if (!cellName(cell).includes(only)) continue
+      const times = {
+        seconds,
+        warmUpSeconds: rows.length === 0 ? firstWarmUpSeconds : warmUpSeconds,
+      }
       rows.push(
-        ...(await measureCell(`${name} ${cellName(cell)}`, seconds, cell, ours, theirs, loadOf)),
+        ...(await measureCell(`${name} ${cellName(cell)}`, times, cell, ours, theirs, loadOf)),
       )
     }
     return [...rows, ...(await memoryRow(ours, theirs))]
@@ -79,7 +86,7 @@ async function againstBroker(
 
 async function measureCell(
   name: string,
-  seconds: number,
+  times: { readonly seconds: number; readonly warmUpSeconds: number },
   cell: LoadCell,
   ours: Contestant,
   theirs: Contestant,
@@ -93,7 +100,7 @@ async function measureCell(
     const [own, other] = await Promise.all(
       sides.map(async ({ address, pid }) => ({ load: await loadOf(address, topic, cell), pid })),
     )
-    return await measureInTurns(name, seconds, own!, other!)
+    return await measureInTurns(name, times, own!, other!)
   } finally {
     for (const { address } of sides)
       await administer(address, (admin) => admin.deleteTopics([topic]))

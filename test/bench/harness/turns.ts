@@ -31,7 +31,6 @@ interface Figures {
 }
 
 const rounds = 5
-const warmUpSeconds = 0.5
 
 export async function contestant(address: Address): Promise<Contestant> {
   const isLocal = address.host === '127.0.0.1' || address.host === 'localhost'
@@ -41,7 +40,7 @@ export async function contestant(address: Address): Promise<Contestant> {
 /** Rows of ours beside theirs: throughput, the 99th percentile of answers, processor time. */
 export async function measureInTurns(
   name: string,
-  seconds: number,
+  { seconds, warmUpSeconds }: { readonly seconds: number; readonly warmUpSeconds: number },
   ours: { readonly load: Load; readonly pid: number | undefined },
   theirs: { readonly load: Load; readonly pid: number | undefined },
 ): Promise<Row[]> {
