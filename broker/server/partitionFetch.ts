@@ -87,7 +87,10 @@ export async function readEnough(
   }
 }
 
-/** Reads each partition once, in the order of the request, up to the limit in all. */
+/**
+ * Reads each partition once, in the order of the request, up to the limit in all. Once there is a batch to
+ * answer with, those whose own limits fit into what is left are read at the same time.
+ */
 async function readRound(
   request: FetchRequest,
   targets: readonly FetchTarget[],
@@ -98,14 +101,31 @@ async function readRound(
   let bytes = 0
   let isUrgent = false
   const responses: PartitionResponse[] = []
-  for (const target of targets) {
-    const response = await readPartition(request, target, left, bytes === 0, context)
-    responses.push(response)
-    left = Math.max(0, left - response.records.length)
-    bytes += response.records.length
-    isUrgent ||= target.log !== undefined && cannotWait(response)
+  while (responses.length < targets.length) {
+    const minOneBatch = bytes === 0
+    const next = targets.slice(responses.length)
+    const group = minOneBatch ? next.slice(0, 1) : fitting(next, left)
+    const read = await Promise.all(
+      group.map((target) => readPartition(request, target, left, minOneBatch, context)),
+    )
+    for (const [index, response] of read.entries()) {
+      left = Math.max(0, left - response.records.length)
+      bytes += response.records.length
+      isUrgent ||= group[index]!.log !== undefined && cannotWait(response)
+    }
+    responses.push(...read)
   }
   return { responses, bytes, isUrgent }
+}
+
+/** The first of them, and those after it that fit together with it whatever each of them gets. */
+function fitting(targets: readonly FetchTarget[], bytesLeft: number): readonly FetchTarget[] {
+  let count = 0
+  for (let bytes = 0; count < targets.length; count++) {
+    bytes += Math.max(0, targets[count]!.request.partitionMaxBytes)
+    if (count > 0 && bytes > bytesLeft) break
+  }
+  return targets.slice(0, count)
 }
 
 /** That a topic is not there may wait: it will not be there in the next answer either. */

@@ -13,6 +13,7 @@ interface Asked {
   readonly topic?: string
   readonly partition?: number
   readonly fetchOffset?: number
+  readonly partitionMaxBytes?: number
   readonly currentLeaderEpoch?: number
   readonly lastFetchedEpoch?: number
 }
@@ -43,6 +44,7 @@ describe('Fetch', () => {
     asked: readonly Asked[],
     options: {
       maxWaitMs?: number
+      maxBytes?: number
       sessionId?: number
       sessionEpoch?: number
       version?: number
@@ -89,6 +91,24 @@ describe('Fetch', () => {
     expect(isAnswered).toBe(false)
     broker.clock.advance(5000)
     expect(codesOf(await waiting)).toEqual([ErrorCode.unknownTopicOrPartition, ErrorCode.none])
+  })
+
+  it('gives what fits, in the order of the request, and the first batch whatever its size', async () => {
+    const values = ['x'.repeat(100), 'x'.repeat(300), 'x'.repeat(200)]
+    for (const [index, value] of values.entries()) await append(index, value)
+    const sizes = values.map((value) => batchOf(value).length)
+    const wanted = [0, 1, 2].map((partition) => ({ partition, partitionMaxBytes: 400 }))
+    for (let maxBytes = 1; maxBytes < 900; maxBytes += 20) {
+      const { responses } = await fetchOf(wanted, { maxBytes })
+      let left = maxBytes
+      const expected = sizes.map((size, index) => {
+        const given = index === 0 || size <= left ? size : 0
+        left -= given
+        return given
+      })
+      const given = responses.flatMap(({ partitions }) => partitions.map((one) => one.records))
+      expect(given.map((records) => records?.length)).toEqual(expected)
+    }
   })
 
   it('says where logs part', async () => {
