@@ -29,9 +29,12 @@ const dump: Section = {
       'kafka-console-consumer --topic dumped --group dumpers --from-beginning --max-messages 1',
     ),
     run(`kafka-dump-log --files ${segment('dumped-0')}.log`, { measures: true }),
-    run(`kafka-dump-log --files ${segment('dumped-0')}.log --print-data-log --max-bytes 600`),
+    run(`kafka-dump-log --files ${segment('dumped-0')}.log --print-data-log --max-bytes 600`, {
+      measures: true,
+    }),
     run(
       `kafka-dump-log --files ${segment('dumped-0')}.log --deep-iteration --skip-record-metadata --max-bytes 600`,
+      { measures: true },
     ),
     run(`kafka-dump-log --files ${segment('dumped-0')}.index --index-sanity-check`),
     run(`kafka-dump-log --files ${segment('dumped-0')}.index --verify-index-only`),
@@ -43,11 +46,13 @@ const dump: Section = {
     run('kafka-dump-log --files DATA/dumped-0/0*.snapshot', { measures: true }),
     run(`kafka-dump-log --files ${segment('__consumer_offsets-42')}.log --offsets-decoder`, {
       measures: true,
+      note: 'the same but for a record that Kafka writes when a group is only named',
     }),
     run(
       `kafka-dump-log --files ${segment('__transaction_state-30')}.log --transaction-log-decoder`,
       {
         measures: true,
+        note: 'the same records, which here also say previousProducerId when it is the same producer id',
       },
     ),
   ],

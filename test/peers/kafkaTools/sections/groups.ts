@@ -78,7 +78,7 @@ const all: Section = {
     prepare(
       'kafka-console-consumer --topic grouped --group g2 --from-beginning --max-messages 6 --consumer-property group.protocol=consumer',
     ),
-    run(`${groups} --describe --all-groups`, { unordered: true }),
+    run(`${groups} --describe --all-groups`, { measures: true, unordered: true }),
     run(`${groups} --describe --all-groups --state`, { unordered: true }),
     run(`${groups} --describe --group nobody`),
     run(`${groups} --describe --group nobody --members`),

@@ -20,8 +20,12 @@ const transactions: Section = {
     run('kafka-transactions describe --transactional-id done', { measures: true }),
     run('kafka-transactions describe --transactional-id hanging', { measures: true }),
     run('kafka-transactions describe --transactional-id nobody'),
-    run('kafka-transactions describe-producers --topic paid --partition 0', { unordered: true }),
+    run('kafka-transactions describe-producers --topic paid --partition 0', {
+      measures: true,
+      unordered: true,
+    }),
     run('kafka-transactions describe-producers --topic paid --partition 0 --broker-id 1', {
+      measures: true,
       unordered: true,
     }),
     run('kafka-transactions find-hanging --broker-id 1'),
@@ -30,10 +34,13 @@ const transactions: Section = {
     run(
       'kafka-console-consumer --topic paid --partition 0 --offset earliest --isolation-level read_committed --timeout-ms 3000',
     ),
-    run('kafka-get-offsets --topic paid --time latest'),
+    run('kafka-get-offsets --topic paid --time latest', { measures: true }),
     run('kafka-transactions abort --topic paid --partition 0 --start-offset 1'),
     run('kafka-transactions abort --topic paid --partition 0 --start-offset 6'),
-    run('kafka-transactions describe-producers --topic paid --partition 0', { unordered: true }),
+    run('kafka-transactions describe-producers --topic paid --partition 0', {
+      measures: true,
+      unordered: true,
+    }),
     run('kafka-transactions describe --transactional-id hanging', { measures: true }),
     run('kafka-transactions forceTerminateTransaction --transactionalId hanging'),
     run('kafka-transactions describe --transactional-id hanging', { measures: true }),
@@ -43,7 +50,11 @@ const transactions: Section = {
     ),
     run(
       'kafka-console-consumer --topic __transaction_state --from-beginning --timeout-ms 10000 --formatter org.apache.kafka.tools.consumer.TransactionLogMessageFormatter',
-      { measures: true, unordered: true },
+      {
+        measures: true,
+        unordered: true,
+        note: 'the same records, which here also say previousProducerId when it is the same producer id',
+      },
     ),
   ],
 }
