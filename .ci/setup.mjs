@@ -2,7 +2,7 @@
 // they are, and the Debian tools that `--tools` names. Plain JavaScript without dependencies, because
 // it starts on whatever Node is there (20 or newer), before anything is installed.
 //
-//   node .ci/setup.mjs [--tools nats-server,kcat,chromium] FILE [ARGUMENTS]
+//   node .ci/setup.mjs [--tools nats-server,kcat,chromium,python3-kafka] FILE [ARGUMENTS]
 //
 // FILE is run by the Node of the npm package `node`. All that setup prints goes to standard error.
 
@@ -46,7 +46,7 @@ function installPackages() {
 }
 
 function installTools(names) {
-  const missing = names.filter((name) => spawnSync('which', [name]).status !== 0)
+  const missing = names.filter((name) => !isInstalled(name))
   if (missing.length === 0) return
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
     say(`installing ${missing.join(', ')} (apt-get)`)
@@ -62,6 +62,13 @@ function installTools(names) {
   if (process.env.CI === 'true') fail(`missing: ${list}. CI runs every test, so it needs them.`)
   say(`missing: ${list}. The tests that need them are left out.`)
   say(`On Debian or Ubuntu: sudo apt-get install ${missing.join(' ')}`)
+}
+
+/** A package of Debian's is there by its command, or, when it is a Python module, by that. */
+function isInstalled(name) {
+  if (!name.startsWith('python3-')) return spawnSync('which', [name]).status === 0
+  const module = name.slice('python3-'.length)
+  return spawnSync('/usr/bin/python3', ['-c', `import ${module}`]).status === 0
 }
 
 function run([file, ...words]) {

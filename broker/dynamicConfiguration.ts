@@ -84,6 +84,15 @@ export class DynamicConfiguration {
     return synonyms
   }
 
+  /**
+   * The same of an option and of those that stand in for it where it is not set. As in Kafka, none
+   * of those is told of when nothing says what the option itself is.
+   */
+  synonymsOf(name: BrokerOptionName, weaker: readonly BrokerOptionName[]): ConfigSynonym[] {
+    const own = this.synonyms(name)
+    return own.length === 0 ? [] : [...own, ...weaker.flatMap((each) => this.synonyms(each))]
+  }
+
   /** What holds for the option, as text: the way it was set, where it was set while running. */
   text(name: BrokerOptionName): string | null {
     return this.synonyms(name)[0]?.value ?? null

@@ -85,9 +85,10 @@ function describe(
 ): ConfigEntry {
   const { option, synonyms: brokerNames }: TopicConfig<unknown> = topicConfigs[name]
   const text = configs[name]
+  const [strongest, ...weaker] = brokerNames.map(({ option: brokerName }) => brokerName)
   const synonyms = [
     ...(text === undefined ? [] : [{ name, value: text, source: ConfigSource.topic }]),
-    ...brokerNames.flatMap(({ option: brokerName }) => configuration.synonyms(brokerName)),
+    ...(strongest === undefined ? [] : configuration.synonymsOf(strongest, weaker)),
   ]
   return {
     name,

@@ -58,14 +58,15 @@ export class Naming {
     if (typeof value !== 'object') return value
     if (value instanceof Uint8Array) return this.#bytes(Buffer.from(value), key)
     if (value instanceof Map) return this.plain(Object.fromEntries(value), key)
-    if (Array.isArray(value)) return inOrder(value, key).map((each) => this.plain(each, key))
+    if (Array.isArray(value)) return inOrder(value).map((each) => this.plain(each, key))
     return this.#object(value)
   }
 
   #object(value: object): unknown {
     const plain: Record<string, unknown> = {}
     for (const [key, each] of Object.entries(value)) {
-      if (!meaningless.has(key) && each !== undefined) plain[key] = this.plain(each, key)
+      if (!meaningless.has(key) && each !== undefined)
+        plain[this.#relative(key)] = this.plain(each, key)
     }
     // Where nothing was appended, Kafka follows no rule in telling where the log starts.
     if (plain.baseOffset === -1) delete plain.logStartOffset
@@ -93,7 +94,14 @@ export class Naming {
     if (erased.has(key)) return `<${key}>`
     if (value === zeroUuid) return '<no id>'
     if (key in named && value !== '') return this.of(named[key]!, value)
-    return value
+    const time = /^\d{13}$/.test(value) ? this.#time(Number(value)) : undefined
+    if (time !== undefined) return time
+    return this.#relative(value)
+  }
+
+  /** Without what only this run is called, and the port. */
+  #relative(text: string): string {
+    return text
       .replaceAll(this.#around.name(''), '~')
       .replaceAll(`:${this.#around.port}`, ':<port>')
   }
@@ -126,10 +134,10 @@ export class Naming {
   }
 }
 
-/** Kafka gives partitions in the order of a hash table. */
-function inOrder(values: readonly unknown[], key: string): readonly unknown[] {
+/** Between partitions there is no order, and Kafka gives them in that of a hash table. */
+function inOrder(values: readonly unknown[]): readonly unknown[] {
   const index = partIndexes.find((each) => values.every((value) => isNumber(value, each)))
-  if (key !== 'partitions' || index === undefined) return values
+  if (index === undefined) return values
   return (values as readonly Record<string, number>[]).toSorted((a, b) => a[index]! - b[index]!)
 }
 

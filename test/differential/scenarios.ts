@@ -1,6 +1,13 @@
 // Every scenario there is.
 
 import type { Client, Scenario } from './scenario.ts'
+import { kafkajsAdmin } from './scenarios/kafkajsAdmin.ts'
+import { kafkajsGroups } from './scenarios/kafkajsGroups.ts'
+import { kafkajsRecords } from './scenarios/kafkajsRecords.ts'
+import { kafkajsTransactions } from './scenarios/kafkajsTransactions.ts'
+import { kcat } from './scenarios/kcat.ts'
+import { platformatic } from './scenarios/platformatic.ts'
+import { python } from './scenarios/python.ts'
 import { rawFetch } from './scenarios/rawFetch.ts'
 import { rawGroups } from './scenarios/rawGroups.ts'
 import { rawProduce } from './scenarios/rawProduce.ts'
@@ -13,6 +20,13 @@ export const scenarios: readonly Scenario[] = [
   ...rawTopics,
   ...rawGroups,
   ...rawTransactions,
+  ...kafkajsRecords,
+  ...kafkajsGroups,
+  ...kafkajsTransactions,
+  ...kafkajsAdmin,
+  ...kcat,
+  ...platformatic,
+  ...python,
 ]
 
 export function scenariosOf(client: Client): Scenario[] {

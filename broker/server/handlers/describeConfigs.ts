@@ -81,7 +81,7 @@ function entriesOf(
 
 function brokerEntry(name: BrokerOptionName, configuration: DynamicConfiguration): ConfigEntry {
   const { type, doc, updateMode } = brokerOptions[name]
-  const synonyms = [name, ...weakerOptions(name)].flatMap((each) => configuration.synonyms(each))
+  const synonyms = configuration.synonymsOf(name, weakerOptions(name))
   return {
     name,
     value: configuration.text(name),

@@ -107,7 +107,7 @@ describe('configs', () => {
     await alter(brokerType, '', ['log.retention.ms', remove, null])
     expect(await shown(topicType, 't', 'retention.ms')).toMatchObject({
       value: '180000',
-      configSource: 4,
+      configSource: 5,
     })
     expect(await shown(topicType, 't', 'index.interval.bytes')).toMatchObject({
       value: '9',
@@ -125,6 +125,11 @@ describe('configs', () => {
     })
     expect(await shown(brokerType, '1', 'log.retention.ms')).toMatchObject({
       value: null,
+      configSource: 5,
+      synonyms: [],
+    })
+    expect(await shown(brokerType, '1', 'log.retention.minutes')).toMatchObject({
+      value: '3',
       configSource: 4,
       synonyms: [
         { name: 'log.retention.minutes', value: '3', source: 4 },
@@ -290,7 +295,7 @@ describe('configs', () => {
     expect(topicId).not.toBe(zeroUuid)
     const sources = new Map(configs!.map(({ name, configSource }) => [name, configSource]))
     expect(sources.get('segment.ms')).toBe(1)
-    expect(sources.get('retention.ms')).toBe(4)
+    expect(sources.get('retention.ms')).toBe(5)
     expect(sources.get('cleanup.policy')).toBe(5)
     expect(sources.has('internal.segment.bytes')).toBe(false)
     for (const refused of [{ 'segment.ms': 'x' }, { ['__proto__']: 'x' }]) {

@@ -1,0 +1,77 @@
+// kafka-python on a stage: Debian's package, in a process that does what it is told by JSON lines.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { eventually } from '../../interop/eventually.ts'
+import { debianPython } from '../../tools.ts'
+import type { Stage } from '../scenario.ts'
+
+const script = join(import.meta.dirname, 'kafka_python_client.py')
+
+interface Polled {
+  readonly held: readonly number[]
+  readonly records: readonly { readonly partition: number }[]
+  readonly error?: string
+}
+
+export class PythonStage {
+  readonly stage: Stage
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #answers: AsyncIterator<string>
+  #complaints = ''
+
+  constructor(stage: Stage) {
+    this.stage = stage
+    this.#child = spawn(debianPython, [script, stage.address])
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#complaints += chunk
+    })
+    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+    const ended = new Promise((resolve) => this.#child.on('close', resolve))
+    stage.onClose(async () => {
+      this.#child.stdin.end()
+      await ended
+    })
+  }
+
+  async do(name: string, command: object = {}): Promise<unknown> {
+    this.#child.stdin.write(`${JSON.stringify({ do: name, ...command })}\n`)
+    const { value, done } = await this.#answers.next()
+    if (done) throw new Error(`kafka-python ended: ${this.#complaints}`)
+    return JSON.parse(value)
+  }
+
+  async createTopic(
+    base: string,
+    count = 1,
+    configs: Record<string, string> = {},
+  ): Promise<string> {
+    const topic = this.stage.name(base)
+    await this.do('create', { topic, count, configs })
+    const partitions = Array.from({ length: count }, (_, index) => index)
+    await eventually(`${topic} is served`, async () => {
+      return !('error' in ((await this.do('offsets', { topic, partitions, time: 0 })) as object))
+    })
+    return topic
+  }
+
+  /** One process each, because a consumer that joins blocks all others of its process. */
+  static async pollUntil(
+    what: string,
+    members: readonly PythonStage[],
+    isEnough: (held: readonly (readonly number[])[], count: number) => boolean,
+  ): Promise<{ held: (readonly number[])[]; records: unknown[]; error?: string }> {
+    const records: { partition: number }[] = []
+    let held: (readonly number[])[] = []
+    let error: string | undefined
+    await eventually(what, async () => {
+      const seen = await Promise.all(members.map((member) => member.do('poll') as Promise<Polled>))
+      held = seen.map((each) => each.held)
+      records.push(...seen.flatMap((each) => each.records))
+      error ??= seen.find((each) => each.error !== undefined)?.error
+      return error !== undefined || isEnough(held, records.length)
+    })
+    return { held, records, ...(error === undefined ? {} : { error }) }
+  }
+}

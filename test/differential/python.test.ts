@@ -1,0 +1,8 @@
+// kafka-python sees what it saw with Kafka.
+
+import { describe } from 'vitest'
+import { hasTool } from '../tools.ts'
+import { sameAsKafka } from './sameAsKafka.ts'
+import { scenariosOf } from './scenarios.ts'
+
+describe.runIf(hasTool('python3-kafka'))('python', () => sameAsKafka(scenariosOf('python')))
