@@ -80,6 +80,7 @@ async function start(
   const manager = await LogManager.open({
     disk: runtime.disk,
     clock: runtime.clock,
+    random: runtime.random,
     logger,
     directories,
     identity: {

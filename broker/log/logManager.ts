@@ -42,6 +42,8 @@ export interface LogManagerOptions {
   readonly configOf?: (topic: string) => LogConfig
   /** Written to meta.properties; an existing directory with another one is refused. */
   readonly identity?: DirectoryIdentity
+  /** For segment.jitter.ms; without it, segments have their whole time. */
+  readonly random?: Random
   /** Lets partitions share syncs through a commit journal; without it, each log syncs its own. */
   readonly journal?: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.flush.offset.checkpoint.interval.ms */
@@ -315,12 +317,13 @@ export class LogManager {
     directory: LogDirectory,
     inherited: Partial<Inherited>,
   ): Promise<PartitionLog> {
-    const { disk, clock, logger } = this.#options
+    const { disk, clock, logger, random } = this.#options
     const name = nameOf(topicPartition)
     const log = await PartitionLog.open({
       disk,
       clock,
       logger,
+      random,
       directory: join(directory.path, name),
       config,
       ...inherited,

@@ -28,14 +28,20 @@ export interface LogView {
 
 const noBytes = Buffer.alloc(0)
 
-export class LogReader {
-  readonly #look: () => LogView
-  readonly #damaged: (damage: LogError) => void
+/** The log, as far as its readers are concerned. */
+export interface ReadableLog {
+  look(): LogView
+  /** Resolves when the cut that is under way has ended; undefined without one. Never rejects. */
+  cutting(): Promise<void> | undefined
+  /** Told of bytes that are not as they were written; the read fails with the same. */
+  damaged(damage: LogError): void
+}
 
-  /** `damaged` is told of bytes that are not as they were written; the read fails with the same. */
-  constructor(look: () => LogView, damaged: (damage: LogError) => void) {
-    this.#look = look
-    this.#damaged = damaged
+export class LogReader {
+  readonly #log: ReadableLog
+
+  constructor(log: ReadableLog) {
+    this.#log = log
   }
 
   /** See `PartitionLog.read`. */
@@ -45,7 +51,7 @@ export class LogReader {
       minOneBatch = true,
       allocate = Buffer.allocUnsafeSlow,
     } = options
-    const view = this.#look()
+    const view = this.#log.look()
     const limit = boundOf(view, upTo)
     const noneAborted = upTo === 'lastStable' ? [] : undefined
     if (offset < view.logStartOffset || offset > view.logEndOffset) {
@@ -60,33 +66,50 @@ export class LogReader {
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)
     } catch (error) {
-      const { logStartOffset, segments } = this.#look()
       // Deleted, or opened again, under the read.
-      if (offset < logStartOffset) {
+      const hasChanged = await this.#hasChanged(view)
+      if (offset < this.#log.look().logStartOffset) {
         return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
       }
-      if (segments !== view.segments) return await this.read(offset, maxBytes, options)
-      this.#notice(error, view)
+      if (hasChanged) return await this.read(offset, maxBytes, options)
+      this.#noteDamage(error)
+      throw error
     }
   }
 
   offsetForTimestamp(timestampMs: number, upTo: ReadBound): Promise<TimestampedOffset | undefined> {
-    const view = this.#look()
-    const found = view.segments.offsetForTimestamp(timestampMs, rangeOf(view, upTo))
-    return found.catch((error) => this.#notice(error, view))
+    return this.#search(upTo, (segments, range) => segments.offsetForTimestamp(timestampMs, range))
   }
 
   offsetOfMaxTimestamp(upTo: ReadBound): Promise<TimestampedOffset | undefined> {
-    const view = this.#look()
-    const found = view.segments.offsetOfMaxTimestamp(rangeOf(view, upTo))
-    return found.catch((error) => this.#notice(error, view))
+    return this.#search(upTo, (segments, range) => segments.offsetOfMaxTimestamp(range))
   }
 
-  /** Damage is only that of the files that are still the log's. */
-  #notice(error: unknown, { segments }: LogView): never {
-    const isCorrupt = error instanceof LogError && error.code === 'LOG_CORRUPT'
-    if (isCorrupt && segments === this.#look().segments) this.#damaged(error)
-    throw error
+  /** Looks again when the log was opened again, or its beginning deleted, under the search. */
+  async #search(
+    upTo: ReadBound,
+    search: (segments: LogSegments, range: OffsetRange) => Promise<TimestampedOffset | undefined>,
+  ): Promise<TimestampedOffset | undefined> {
+    const view = this.#log.look()
+    const range = rangeOf(view, upTo)
+    try {
+      return await search(view.segments, range)
+    } catch (error) {
+      if (await this.#hasChanged(view)) return await this.#search(upTo, search)
+      if (this.#log.look().logStartOffset > range.from) return await this.#search(upTo, search)
+      this.#noteDamage(error)
+      throw error
+    }
+  }
+
+  /** Whether the log has been opened again since, or is just being. */
+  async #hasChanged({ segments }: LogView): Promise<boolean> {
+    await this.#log.cutting()
+    return this.#log.look().segments !== segments
+  }
+
+  #noteDamage(error: unknown): void {
+    if (error instanceof LogError && error.code === 'LOG_CORRUPT') this.#log.damaged(error)
   }
 
   #result(
@@ -94,7 +117,7 @@ export class LogReader {
     bytes: Buffer,
     abortedTransactions: readonly AbortedTransaction[] | undefined,
   ): ReadResult {
-    const { highWatermark, logStartOffset, lastStableOffset } = this.#look()
+    const { highWatermark, logStartOffset, lastStableOffset } = this.#log.look()
     return {
       errorCode,
       bytes,

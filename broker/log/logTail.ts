@@ -5,6 +5,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { Random } from '../../protocol/runtime/random.ts'
 import { checkHeader, type Refusal, refuse } from './appendChecks.ts'
 import type { AppendOptions } from './appendResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
@@ -51,6 +52,9 @@ export class LogTail {
   readonly #verification = new TransactionVerification()
   #nextOffset: number
   #segment: ActiveSegment
+  readonly #random: Random | undefined
+  /** Drawn for each segment, so that logs that began together do not all roll together. */
+  #jitter = 0
 
   constructor(
     config: LogConfig,
@@ -58,7 +62,10 @@ export class LogTail {
     segment: ActiveSegment,
     producers: ProducerState,
     epochs: LeaderEpochs,
+    random: Random | undefined,
   ) {
+    this.#random = random
+    this.#jitter = random?.float() ?? 0
     this.#config = config
     this.#nextOffset = nextOffset
     this.#segment = segment
@@ -121,12 +128,12 @@ export class LogTail {
     if (decided) return decided
     const stampMs = this.#stampMs(options, nowMs)
     const timed = stampMs < 0 ? incoming : { ...incoming, maxTimestampMs: stampMs }
-    const roll = shouldRoll(this.#segment, timed, this.#config, nowMs)
+    const roll = shouldRoll(this.#segment, timed, this.#config, nowMs, this.#jitter)
       ? { baseOffset: this.#nextOffset, snapshot: this.snapshot(nowMs) }
       : undefined
     const applied = this.#apply(batches, options, stampMs, nowMs)
     if ('kind' in applied) return applied
-    if (roll) this.#segment = emptySegment(roll.baseOffset, nowMs)
+    if (roll) this.#beginSegment(roll.baseOffset, nowMs)
     return this.#accept(batches, incoming, stampMs, roll, applied.aborted)
   }
 
@@ -276,8 +283,13 @@ export class LogTail {
   }
 
   #startSegment(baseOffset: number, nowMs: number): Roll {
-    this.#segment = emptySegment(baseOffset, nowMs)
+    this.#beginSegment(baseOffset, nowMs)
     return { baseOffset, snapshot: this.snapshot(nowMs) }
+  }
+
+  #beginSegment(baseOffset: number, nowMs: number): void {
+    this.#segment = emptySegment(baseOffset, nowMs)
+    this.#jitter = this.#random?.float() ?? 0
   }
 
   #stampMs({ origin }: AppendOptions, nowMs: number): number {

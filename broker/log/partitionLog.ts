@@ -7,6 +7,7 @@ import { basename, join } from 'node:path'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
@@ -46,6 +47,7 @@ export class PartitionLog {
   readonly #logger: Logger
   readonly #cache: IndexCache
   readonly #space: DiskSpace | undefined
+  readonly #random: Random | undefined
   readonly #saveRecoveryPoint: () => Promise<void>
   readonly #watermarks = new Watermarks()
   readonly #held = new HeldAppends()
@@ -53,10 +55,11 @@ export class PartitionLog {
   #housekeeping: LogHousekeeping
   readonly #removed: RemovedSegments
   readonly #start: LogStart
-  readonly #reader = new LogReader(
-    () => this.#look(),
-    (damage) => this.#fail(damage),
-  )
+  readonly #reader = new LogReader({
+    look: () => this.#look(),
+    cutting: () => this.#cutting,
+    damaged: (damage) => this.#fail(damage),
+  })
   #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
@@ -65,6 +68,8 @@ export class PartitionLog {
   /** Set while there was no room for what was to be written. */
   #full: LogError | undefined
   #regaining: Promise<void> | undefined
+  /** Until the cut under way has ended: readers that come upon closed files wait for it. */
+  #cutting: Promise<void> | undefined
   #isHeld = false
   #isClosed = false
 
@@ -89,6 +94,7 @@ export class PartitionLog {
       log: () => this.#logOfStart(),
     })
     this.#space = options.space
+    this.#random = options.random
     this.#saveRecoveryPoint = options.saveRecoveryPoint ?? (() => Promise.resolve())
   }
 
@@ -279,7 +285,7 @@ export class PartitionLog {
    * of. Appends that come meanwhile wait.
    */
   async truncateTo(offset: number): Promise<void> {
-    await this.#exclusively(async () => {
+    const truncating = this.#exclusively(async () => {
       if (offset >= this.logEndOffset) return
       const end = await this.#segments.batchStart(Math.max(offset, this.logStartOffset))
       await this.#start.lowerTo(end)
@@ -292,6 +298,12 @@ export class PartitionLog {
       await this.#recover()
       this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
     })
+    this.#cutting = truncating.catch(() => {})
+    try {
+      await truncating
+    } finally {
+      this.#cutting = undefined
+    }
   }
 
   /**
@@ -452,7 +464,7 @@ export class PartitionLog {
     const { segments, active, nextOffset, producers, epochs } = recovered
     this.#start.offset = recovered.logStartOffset
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
-    this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs)
+    this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs, this.#random)
     this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
     this.#watermarks.begin(nextOffset, producers.transactions)
     this.#noteStable()

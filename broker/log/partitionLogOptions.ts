@@ -3,6 +3,7 @@
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ClosedLog } from './closedLog.ts'
 import type { DiskSpace } from './diskSpace.ts'
@@ -27,6 +28,8 @@ export interface PartitionLogOptions {
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
   readonly indexCache?: IndexCache
+  /** For segment.jitter.ms; without it, segments have their whole time. */
+  readonly random?: Random | undefined
   /** Makes appends durable together with those of other logs; without one, each log syncs its own. */
   readonly journal?: CommitJournal | undefined
   /** The room for all logs of the data directory. */

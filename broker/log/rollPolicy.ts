@@ -21,16 +21,18 @@ export interface Incoming {
 
 const maxRelativeOffset = 2 ** 31 - 1
 
+/** `jitter`: which part of segment.jitter.ms is taken off the segment's time, from 0 to 1. */
 export function shouldRoll(
   segment: ActiveSegment,
   incoming: Incoming,
   config: LogConfig,
   nowMs: number,
+  jitter: number,
 ): boolean {
   if (segment.sizeBytes === 0) return incoming.lastOffset - segment.baseOffset > maxRelativeOffset
   return (
     segment.sizeBytes + incoming.sizeBytes > config.segmentBytes ||
-    ageMs(segment, incoming, nowMs) > maxAgeMs(config) ||
+    ageMs(segment, incoming, nowMs) > maxAgeMs(config) - jitterMs(config, jitter) ||
     segment.indexesFull ||
     incoming.lastOffset - segment.baseOffset > maxRelativeOffset
   )
@@ -39,6 +41,10 @@ export function shouldRoll(
 // The active segment is never compacted, so that a log that must be has to roll in time.
 function maxAgeMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig): number {
   return cleanupPolicy.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
+}
+
+function jitterMs({ segmentJitterMs, segmentMs }: LogConfig, jitter: number): number {
+  return Math.floor(jitter * Math.min(segmentJitterMs, segmentMs))
 }
 
 // Age is measured by the records' own timestamps, so that a log that is copied or replayed rolls at

@@ -1,6 +1,6 @@
 // `npm run bench -- NAME`: runs one benchmark, each figure beside its baseline in the same run.
 //
-//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT]
+//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT] [--gigabytes N]
 //
 // Every file beside this one (but its test) is a benchmark of its name; harness/ is what they share. With --json
 // standard output is one array of rows and nothing else.
@@ -10,9 +10,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Address } from '../../protocol/runtime/network.ts'
-import { type Benchmark, type Row, table } from './harness/row.ts'
+import { type Benchmark, type BenchOptions, type Row, table } from './harness/row.ts'
 
 const defaultSeconds = 5
+const defaultGigabytes = 20
 
 class UsageError extends Error {
   readonly code = 'USAGE'
@@ -26,18 +27,16 @@ async function main(): Promise<void> {
     throw new UsageError(`there is no benchmark ${name}; there are:\n${await list()}`)
   }
   const rows = await run(await load(name), {
-    seconds: seconds(values.seconds),
+    seconds: positive('--seconds', values.seconds, defaultSeconds),
     against: values.against === undefined ? undefined : address(values.against),
     only: values.only,
+    gigabytes: positive('--gigabytes', values.gigabytes, defaultGigabytes),
   })
   process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : table(rows)}\n`)
 }
 
 /** With a directory of its own, which is gone afterwards. */
-async function run(
-  benchmark: Benchmark,
-  options: { seconds: number; against: Address | undefined; only: string | undefined },
-): Promise<Row[]> {
+async function run(benchmark: Benchmark, options: Omit<BenchOptions, 'directory'>): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
   try {
     return await benchmark.run({ ...options, directory })
@@ -55,6 +54,7 @@ function parseArguments() {
         against: { type: 'string' },
         seconds: { type: 'string' },
         only: { type: 'string' },
+        gigabytes: { type: 'string' },
       },
     })
   } catch (error) {
@@ -81,10 +81,10 @@ async function list(): Promise<string> {
   return benchmarks.map(({ name, description }) => `  ${name.padEnd(14)}${description}`).join('\n')
 }
 
-function seconds(text: string | undefined): number {
-  const value = text === undefined ? defaultSeconds : Number(text)
+function positive(option: string, text: string | undefined, byDefault: number): number {
+  const value = text === undefined ? byDefault : Number(text)
   if (value > 0 && value <= 3600) return value
-  throw new UsageError(`--seconds must be a number from just above 0 to 3600, not ${text}`)
+  throw new UsageError(`${option} must be a number from just above 0 to 3600, not ${text}`)
 }
 
 function address(text: string): Address {

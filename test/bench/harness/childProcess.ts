@@ -8,21 +8,26 @@ import { fileURLToPath } from 'node:url'
 
 /** The command line, as `npm run millrace` starts it. */
 export const millrace = fileURLToPath(new URL('../../../millrace.ts', import.meta.url))
-const startTimeoutMs = 20_000
+const startTimeoutMs = 120_000
 
 export interface Server {
   readonly port: number
+  readonly pid: number
   /** Asks it to end and waits until it has. */
   stop(): Promise<void>
+  /** The same without asking: SIGKILL. */
+  kill(): Promise<void>
 }
 
 /** Our broker on a free port, as `millrace broker` starts it. */
 export async function startBrokerProcess(
   directory: string,
   flush: 'group' | 'os' = 'group',
+  options: Readonly<Record<string, number>> = {},
 ): Promise<Server> {
   const config = `${directory}.properties`
-  await writeFile(config, `flush=${flush}\n`)
+  const lines = Object.entries({ flush, ...options }).map(([key, value]) => `${key}=${value}\n`)
+  await writeFile(config, lines.join(''))
   const data = ['--port', '0', '--data', directory, '--config', config]
   return await startServer([millrace, 'broker', ...data])
 }
@@ -35,9 +40,10 @@ export async function startBareServer(...args: string[]): Promise<Server> {
 /** Runs Node with these arguments; the first line with `:PORT` on its output says that it is ready. */
 async function startServer(args: readonly string[]): Promise<Server> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const stop = () => end(child)
+  const stop = () => end(child, 'SIGTERM')
+  const kill = () => end(child, 'SIGKILL')
   try {
-    return { port: await portOf(child), stop }
+    return { port: await portOf(child), pid: child.pid!, stop, kill }
   } catch (error) {
     await stop()
     throw error
@@ -62,8 +68,8 @@ async function portOf(child: ChildProcess): Promise<number> {
   return await Promise.race([ready, exited])
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
+  child.kill(signal)
   await once(child, 'exit')
 }

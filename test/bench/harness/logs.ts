@@ -2,6 +2,7 @@
 
 import { defaultLogConfig, type FlushPolicy } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
@@ -26,6 +27,8 @@ export function openLog(
 
 /** Appends `batch`, and ends the benchmark when the log does not take it. */
 export async function append(log: PartitionLog, batch: Buffer): Promise<void> {
+  // The log has written the offset into it when it took it before.
+  new RecordBatch(batch).baseOffset = 0
   const { errorCode, errorMessage } = await log.append(batch, appendOptions)
   if (errorCode !== 0) throw new Error(`append failed with code ${errorCode}: ${errorMessage}`)
 }

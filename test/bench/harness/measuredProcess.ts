@@ -16,6 +16,8 @@ export interface MeasuredRun {
 }
 
 export interface Usage {
+  /** The memory that is resident now; undefined when the system does not tell. */
+  readonly residentBytes?: number | undefined
   readonly peakBytes: number | undefined
   readonly cpuSeconds: number | undefined
 }
@@ -57,9 +59,14 @@ export async function usageOf(pid: number | undefined): Promise<Usage | undefine
     const [, peakKilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? []
     // A process that has ended and was not yet asked for has no memory any more.
     if (peakKilobytes === undefined) return undefined
+    const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(status) ?? []
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const ticks = Number(fields[userTicksField]) + Number(fields[systemTicksField])
-    return { peakBytes: Number(peakKilobytes) * 1024, cpuSeconds: ticks / ticksPerSecond }
+    return {
+      residentBytes: Number(kilobytes) * 1024,
+      peakBytes: Number(peakKilobytes) * 1024,
+      cpuSeconds: ticks / ticksPerSecond,
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ESRCH') return undefined

@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly against: Address | undefined
   /** Of many loads only those whose names contain this. */
   readonly only?: string | undefined
+  /** How large a large log is. */
+  readonly gigabytes?: number
   /** For temporary files; removed afterwards. */
   readonly directory: string
 }

@@ -1,0 +1,26 @@
+// Topics on a broker of a benchmark.
+
+import { Admin, type NewTopic } from '../../../protocol/client/admin.ts'
+import { Cluster } from '../../../protocol/client/cluster.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import type { Server } from './childProcess.ts'
+
+export async function withCluster<Result>(
+  { port }: Server,
+  work: (cluster: Cluster) => Promise<Result>,
+): Promise<Result> {
+  const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+  const bootstrap = [{ host: '127.0.0.1', port }]
+  const cluster = new Cluster(runtime, { bootstrap, clientId: 'bench' })
+  try {
+    return await work(cluster)
+  } finally {
+    await cluster.close()
+  }
+}
+
+export function createTopics(server: Server, topics: readonly NewTopic[]): Promise<void> {
+  return withCluster(server, (cluster) => new Admin(cluster).createTopics(topics))
+}

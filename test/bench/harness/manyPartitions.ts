@@ -1,0 +1,155 @@
+// Brokers with very many partitions, each in a process of its own: making them, starting with them after
+// an orderly end and after a SIGKILL, the memory they take, and what they cost when nothing happens.
+
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { BatchSender } from '../../../protocol/client/batchSender.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { createTopics, withCluster } from './brokerAdmin.ts'
+import { type Server, startBrokerProcess } from './childProcess.ts'
+import { durationMs } from './measure.ts'
+import { usageOf } from './measuredProcess.ts'
+import { orderBatchesOf } from './orderBatches.ts'
+import { type BenchOptions, type Row, row } from './row.ts'
+
+const topics = 100
+const partitionsPerTopic = 100
+const partitions = topics * partitionsPerTopic
+const recordsEach = 10
+const sendsAtOnce = 200
+/** So often that a few seconds show what each of them costs: in each, every log is looked at. */
+const tasksEveryMs = 500
+const options = {
+  'log.flush.offset.checkpoint.interval.ms': tasksEveryMs,
+  'log.retention.check.interval.ms': tasksEveryMs,
+  'log.initial.task.delay.ms': tasksEveryMs,
+}
+
+interface Started {
+  readonly startMs: number
+  readonly residentMb: number
+  /** Of one second in which nothing happens but the periodic tasks. */
+  readonly idleCpuMs: number
+}
+
+export async function partitionRows({ seconds, directory }: BenchOptions): Promise<Row[]> {
+  const many = join(directory, 'many')
+  const one = join(directory, 'one')
+  const rows = [await creationRow(many, join(directory, 'bare'))]
+  await inBroker(one, (server) => createTopics(server, [{ name: 'topic-0', partitions: 1 }]))
+  for (const content of ['empty', `${recordsEach} records each`]) {
+    if (content !== 'empty') {
+      await inBroker(many, (server) => fill(server, topics, partitionsPerTopic))
+      await inBroker(one, (server) => fill(server, 1, 1))
+    }
+    for (const end of ['stop', 'kill'] as const) {
+      await endWith(one, end)
+      const baseline = await started(one, seconds)
+      await endWith(many, end)
+      rows.push(
+        ...startRows(`${content}, ${end === 'stop' ? 'closed in order' : 'SIGKILL'}`, {
+          ours: await started(many, seconds),
+          baseline,
+        }),
+      )
+    }
+  }
+  return rows
+}
+
+function startRows(name: string, { ours, baseline }: { ours: Started; baseline: Started }): Row[] {
+  const what = `${partitions} partitions, ${name}`
+  return [
+    row(`start, ${what}`, ours.startMs, 'ms', baseline.startMs),
+    row(`memory after it, ${what}`, ours.residentMb, 'MB', baseline.residentMb),
+    row(`processor time of an idle second, ${what}`, ours.idleCpuMs, 'ms', baseline.idleCpuMs),
+  ]
+}
+
+/** Beside as many folders with one file of a few bytes each, all synced. */
+async function creationRow(path: string, bare: string): Promise<Row> {
+  const server = await startBrokerProcess(path)
+  try {
+    const ms = await durationMs(async () => {
+      for (let number = 0; number < topics; number++) {
+        const name = `topic-${number}`
+        await createTopics(server, [{ name, partitions: partitionsPerTopic }])
+      }
+    })
+    const baseline = await durationMs(() => makeFolders(bare))
+    return row(`create ${partitions} partitions`, ms / 1000, 's', baseline / 1000)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function makeFolders(path: string): Promise<void> {
+  await mkdir(path)
+  let next = 0
+  const worker = async () => {
+    while (next < partitions) {
+      const folder = join(path, String(next++))
+      await mkdir(folder)
+      const file = await open(join(folder, 'file'), 'w')
+      await file.write('synced')
+      await file.sync()
+      await file.close()
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, worker))
+}
+
+async function inBroker(path: string, work: (server: Server) => Promise<void>): Promise<void> {
+  const server = await startBrokerProcess(path)
+  try {
+    await work(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function endWith(path: string, end: 'stop' | 'kill'): Promise<void> {
+  const server = await startBrokerProcess(path)
+  await server[end]()
+}
+
+async function started(path: string, seconds: number): Promise<Started> {
+  const startMs = performance.now()
+  const server = await startBrokerProcess(path, 'group', options)
+  try {
+    const tookMs = performance.now() - startMs
+    const before = await usageOf(server.pid)
+    await setTimeout(seconds * 1000)
+    const after = await usageOf(server.pid)
+    const cpuSeconds = (after?.cpuSeconds ?? Number.NaN) - (before?.cpuSeconds ?? Number.NaN)
+    return {
+      startMs: tookMs,
+      residentMb: (before?.residentBytes ?? Number.NaN) / 1e6,
+      idleCpuMs: (cpuSeconds * 1000) / seconds,
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function fill(server: Server, topicCount: number, partitionCount: number): Promise<void> {
+  const [batch] = orderBatchesOf(1, recordsEach).batches
+  await withCluster(server, async (cluster) => {
+    const sender = new BatchSender(cluster, systemClock, {
+      acks: -1,
+      deliveryTimeoutMs: 60_000,
+      maxInFlight: 5,
+    })
+    let next = 0
+    const lane = async () => {
+      while (next < topicCount * partitionCount) {
+        const number = next++
+        const topic = `topic-${Math.floor(number / partitionCount)}`
+        await sender.send(topic, number % partitionCount, Buffer.from(batch!))
+      }
+    }
+    await Promise.all(Array.from({ length: sendsAtOnce }, lane))
+    sender.close()
+  })
+}
