@@ -56,22 +56,30 @@ export class PythonStage {
     return topic
   }
 
-  /** One process each, because a consumer that joins blocks all others of its process. */
+  /**
+   * Polls each member on its own until together they hold and have read what is wanted: one that
+   * joins blocks until the others have been polled again. A failed poll ends it as well.
+   */
   static async pollUntil(
     what: string,
     members: readonly PythonStage[],
     isEnough: (held: readonly (readonly number[])[], count: number) => boolean,
   ): Promise<{ held: (readonly number[])[]; records: unknown[]; error?: string }> {
     const records: { partition: number }[] = []
-    let held: (readonly number[])[] = []
+    const held: (readonly number[])[] = members.map(() => [])
     let error: string | undefined
-    await eventually(what, async () => {
-      const seen = await Promise.all(members.map((member) => member.do('poll') as Promise<Polled>))
-      held = seen.map((each) => each.held)
-      records.push(...seen.flatMap((each) => each.records))
-      error ??= seen.find((each) => each.error !== undefined)?.error
-      return error !== undefined || isEnough(held, records.length)
-    })
+    let done = false
+    const poll = async (member: PythonStage, index: number) => {
+      const seen = (await member.do('poll')) as Polled
+      held[index] = seen.held
+      records.push(...seen.records)
+      error ??= seen.error
+      done ||= error !== undefined || isEnough(held, records.length)
+      return done
+    }
+    await Promise.all(
+      members.map((member, index) => eventually(what, () => done || poll(member, index))),
+    )
     return { held, records, ...(error === undefined ? {} : { error }) }
   }
 }

@@ -1,4 +1,4 @@
-// kafka-python: records, offsets, administration and its errors.
+// kafka-python: records, groups of its three assignors, offsets, administration and its errors.
 
 import { PythonStage } from '../clients/pythonStage.ts'
 import type { Scenario, Stage } from '../scenario.ts'
@@ -19,6 +19,39 @@ function shapes(stage: Stage) {
     { key: 'ключ', value: 'значение ✓' },
     { key: 'long', value: 'long '.repeat(500) },
   ].map((shape, index) => ({ ...shape, timestamp: stage.timeMs + index }))
+}
+
+async function shareOut(stage: Stage, assignor: string) {
+  const [first, second] = [new PythonStage(stage), new PythonStage(stage)]
+  const { pollUntil } = PythonStage
+  const topic = await first.createTopic('t', 4)
+  const group = stage.name('group')
+  const records = [0, 1, 2, 3].map((partition) => ({
+    ...{ partition, value: `${partition}`, timestamp: stage.timeMs },
+  }))
+  await first.do('produce', { topic, records })
+  await first.do('consume', { topic, group, assignor })
+  const alone = await pollUntil('all', [first], ([held], count) => {
+    return held!.length === 4 && count === 4
+  })
+  await first.do('commit', { topic, partition: 2, offset: 1, metadata: 'a note' })
+  const committed = await first.do('group', { group })
+  await second.do('consume', { topic, group, assignor })
+  const shared = await pollUntil('two each', [first, second], (held) => {
+    return held.every(({ length }) => length === 2)
+  })
+  const described = await first.do('group', { group })
+  const deleted = await first.do('delete_group', { group })
+  await second.do('close')
+  const left = await pollUntil('all again', [first], ([held]) => held!.length === 4)
+  await first.do('close')
+  return {
+    ...{ alone, committed, described, deleted },
+    shared: shared.held.toSorted((a, b) => a[0]! - b[0]!),
+    left: left.held,
+    inTheEnd: await first.do('group', { group }),
+    deletedInTheEnd: await first.do('delete_group', { group }),
+  }
 }
 
 export const python: readonly Scenario[] = [
@@ -43,6 +76,13 @@ export const python: readonly Scenario[] = [
         const one = (_: unknown, count: number) => count === 1
         return { sent, read, stamped: await PythonStage.pollUntil('one', [python], one) }
       },
+    }),
+  ),
+  ...['range', 'roundrobin', 'sticky'].map(
+    (assignor): Scenario => ({
+      client: 'python',
+      name: `group-${assignor}`,
+      run: (stage) => shareOut(stage, assignor),
     }),
   ),
   {
