@@ -1,5 +1,5 @@
 // The tests of one client's scenarios: each runs against ours and must show what Kafka showed, but
-// for what it lists. Those that do not interfere run side by side, because most of them wait.
+// for what it lists. They share no names, so they run side by side: most of them wait.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningBroker, startOurs } from './brokers.ts'
@@ -23,14 +23,8 @@ export function sameAsKafka(scenarios: readonly Scenario[]): void {
   }
 
   describe.concurrent('side by side', () => {
-    for (const scenario of scenarios.filter(({ alone }) => !alone)) {
+    for (const scenario of scenarios) {
       it(titleOf(scenario), () => check(scenario))
     }
-  })
-
-  const lonely = scenarios.filter(({ alone }) => alone)
-  if (lonely.length === 0) return
-  describe('one by one', () => {
-    for (const scenario of lonely) it(titleOf(scenario), () => check(scenario))
   })
 }

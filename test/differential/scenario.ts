@@ -13,8 +13,6 @@ export interface Scenario {
   readonly client: Client
   readonly name: string
   readonly run: (stage: Stage) => Promise<unknown>
-  /** It changes or shows what all share: nothing else runs on the broker meanwhile. */
-  readonly alone?: true
   /** What differs on purpose, and why. Exactly this must differ. */
   readonly differs?: readonly DeliberateDifference[]
 }
