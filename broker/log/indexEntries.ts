@@ -3,6 +3,8 @@
 // in Kafka's index files. It must never hold an entry that is out of order: lookups are binary.
 
 const smallestEntries = 64
+/** One for all that are empty: there may be thousands. */
+const noBytes = Buffer.alloc(0)
 
 export class IndexEntries {
   readonly entryBytes: number
@@ -10,7 +12,7 @@ export class IndexEntries {
   #count: number
 
   /** Takes over `bytes`, whose length must be a multiple of the entry's. */
-  constructor(entryBytes: number, bytes: Buffer = Buffer.alloc(0)) {
+  constructor(entryBytes: number, bytes: Buffer = noBytes) {
     this.entryBytes = entryBytes
     this.#bytes = bytes
     this.#count = bytes.length / entryBytes

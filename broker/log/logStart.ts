@@ -28,7 +28,7 @@ export interface LogOfStart {
 
 export interface LogStartOptions {
   readonly clock: Clock
-  readonly logger: Logger
+  readonly logger: () => Logger
   /** As it was saved last. */
   readonly offset: number
   /** Makes `offset` durable as it is now. */
@@ -59,7 +59,7 @@ export class LogStart {
       await this.#moveTo(startOffset)
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
-      this.#options.logger.error({ error, offset }, 'records could not be deleted')
+      this.#options.logger().error({ error, offset }, 'records could not be deleted')
       return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
     }
   }
@@ -72,7 +72,7 @@ export class LogStart {
     const { endOffset, withActive, reasons } = await findExpired(retained, clock.nowMs())
     if (reasons.size === 0) return
     if (withActive) await roll()
-    logger.info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
+    logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
     await this.#moveTo(endOffset)
   }
 

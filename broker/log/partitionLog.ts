@@ -44,7 +44,7 @@ export class PartitionLog {
   readonly directory: string
   readonly #disk: Disk
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #parentLogger: Logger
   readonly #cache: IndexCache
   readonly #space: DiskSpace | undefined
   readonly #random: Random | undefined
@@ -77,10 +77,10 @@ export class PartitionLog {
     this.directory = options.directory
     this.#disk = options.disk
     this.#clock = options.clock
-    this.#logger = options.logger.child({ log: options.directory })
+    this.#parentLogger = options.logger
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
-    this.#removed = new RemovedSegments({ ...options, logger: this.#logger })
+    this.#removed = new RemovedSegments(options)
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
@@ -88,7 +88,7 @@ export class PartitionLog {
     )
     this.#start = new LogStart({
       clock: options.clock,
-      logger: this.#logger,
+      logger: () => this.#logger,
       offset: options.logStartOffset ?? 0,
       save: options.saveLogStartOffset ?? (() => Promise.resolve()),
       log: () => this.#logOfStart(),
@@ -338,6 +338,11 @@ export class PartitionLog {
     await removePartitionDirectory(this.#disk, this.directory, this.#clock.nowMs())
   }
 
+  /** Made when there is something to say: most of thousands of logs never have. */
+  get #logger(): Logger {
+    return this.#parentLogger.child({ log: this.directory })
+  }
+
   #look(): LogView {
     return {
       segments: this.#segments,
@@ -440,7 +445,7 @@ export class PartitionLog {
     const { recoveryPoint, logStartOffset } = this
     const nowMs = this.#clock.nowMs()
     const known = { recoveryPoint, logStartOffset, wasClosed, nowMs }
-    return { ...this.#place(), ...known, logger: this.#logger }
+    return { ...this.#place(), ...known, logger: this.#parentLogger }
   }
 
   /** Takes up a log that was closed in order; false when it has to be looked into. */

@@ -9,28 +9,38 @@ export class FetchWait {
   readonly #timer: Timer | undefined
   readonly #signal: AbortSignal
   readonly #listening: (() => void)[] = []
-  #appended = false
+  /** The numbers of the logs that have got more since somebody asked. */
+  #appended = new Set<number>()
   #over: boolean
   #wake: (() => void) | undefined
 
-  constructor(logs: readonly PartitionLog[], clock: Clock, maxWaitMs: number, signal: AbortSignal) {
+  /** The logs are known by their numbers; where there is none there is nothing to wait for. */
+  constructor(
+    logs: readonly (PartitionLog | undefined)[],
+    clock: Clock,
+    maxWaitMs: number,
+    signal: AbortSignal,
+  ) {
     this.#signal = signal
     this.#over = maxWaitMs <= 0 || signal.aborted
     if (this.#over) return
     this.#timer = clock.setTimer(maxWaitMs, this.#finish)
     signal.addEventListener('abort', this.#finish)
-    for (const log of logs) this.#listening.push(log.onAppend(this.#notice))
+    for (const [number, log] of logs.entries()) {
+      if (log) this.#listening.push(log.onAppend(() => this.#notice(number)))
+    }
   }
 
-  /** Resolves with true when there is more since the last call, with false when waiting is over. */
-  async forAppend(): Promise<boolean> {
-    if (!this.#appended && !this.#over) {
+  /** The numbers of the logs that have more since the last call; undefined when waiting is over. */
+  async forAppend(): Promise<ReadonlySet<number> | undefined> {
+    if (this.#appended.size === 0 && !this.#over) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    this.#appended = false
-    return !this.#over
+    const appended = this.#appended
+    this.#appended = new Set()
+    return this.#over ? undefined : appended
   }
 
   end(): void {
@@ -40,8 +50,8 @@ export class FetchWait {
     for (const stop of this.#listening) stop()
   }
 
-  #notice = (): void => {
-    this.#appended = true
+  #notice(number: number): void {
+    this.#appended.add(number)
     this.#wake?.()
   }
 

@@ -31,8 +31,9 @@ export interface PartitionResponse {
 }
 
 interface Round {
-  readonly responses: PartitionResponse[]
   readonly bytes: number
+  /** The numbers of the partitions that have records in the answer now. */
+  readonly filled: readonly number[]
   /** A log has something to say that cannot wait. */
   readonly isUrgent: boolean
 }
@@ -63,24 +64,34 @@ export async function findTargets(
   return targets
 }
 
-/** Reads until there are `minBytes`, something is wrong, or time is up: `maxBytes` at most. */
+/**
+ * Reads until there are `minBytes`, something is wrong, or time is up: `maxBytes` at most. Of thousands of
+ * partitions only those are read again that have got more.
+ */
 export async function readEnough(
   request: FetchRequest,
   targets: readonly FetchTarget[],
   maxBytes: number,
   context: RequestContext,
 ): Promise<PartitionResponse[]> {
-  const logs = targets.flatMap(({ log }) => (log ? [log] : []))
+  const { answerMemory, broker, stopWaiting } = context
+  const logs = targets.map(({ log }) => log)
+  const hasLogs = logs.some((log) => log !== undefined)
   // Before the first read, so that nothing appended during it goes unnoticed.
-  const wait = new FetchWait(logs, context.broker.clock, request.maxWaitMs, context.stopWaiting)
+  const wait = new FetchWait(logs, broker.clock, request.maxWaitMs, stopWaiting)
+  const responses: PartitionResponse[] = []
+  let due: readonly number[] = [...targets.keys()]
   try {
     while (true) {
-      const mayRead = await context.answerMemory.reserve(maxBytes)
-      const round = await readRound(request, targets, mayRead, context)
-      context.answerMemory.keep(round.bytes)
+      const mayRead = await answerMemory.reserve(maxBytes)
+      const round = await readRound(request, targets, due, responses, mayRead, context)
+      answerMemory.keep(round.bytes)
       const minBytes = Math.min(request.minBytes, mayRead)
-      const enough = round.bytes >= minBytes || round.isUrgent || logs.length === 0
-      if (enough || !(await wait.forAppend())) return round.responses
+      const enough = round.bytes >= minBytes || round.isUrgent || !hasLogs
+      const appended = enough ? undefined : await wait.forAppend()
+      if (!appended) return responses
+      // What was read is read again, for its memory is given back with the next reservation.
+      due = [...new Set([...appended, ...round.filled])].sort((one, other) => one - other)
     }
   } finally {
     wait.end()
@@ -88,44 +99,56 @@ export async function readEnough(
 }
 
 /**
- * Reads each partition once, in the order of the request, up to the limit in all. Once there is a batch to
- * answer with, those whose own limits fit into what is left are read at the same time.
+ * Reads each partition that is due once, in the order of the request, up to the limit in all, into
+ * `responses`. Once there is a batch to answer with, those whose own limits fit into what is left are read
+ * at the same time.
  */
 async function readRound(
   request: FetchRequest,
   targets: readonly FetchTarget[],
+  due: readonly number[],
+  responses: PartitionResponse[],
   maxBytes: number,
   context: RequestContext,
 ): Promise<Round> {
   let left = maxBytes
   let bytes = 0
   let isUrgent = false
-  const responses: PartitionResponse[] = []
-  while (responses.length < targets.length) {
+  const filled: number[] = []
+  for (let first = 0; first < due.length; ) {
     const minOneBatch = bytes === 0
-    const next = targets.slice(responses.length)
-    const group = minOneBatch ? next.slice(0, 1) : fitting(next, left)
+    const end = minOneBatch ? first + 1 : fitting(targets, due, first, left)
+    const group = due.slice(first, end)
     const read = await Promise.all(
-      group.map((target) => readPartition(request, target, left, minOneBatch, context)),
+      group.map((number) => readPartition(request, targets[number]!, left, minOneBatch, context)),
     )
     for (const [index, response] of read.entries()) {
-      left = Math.max(0, left - response.records.length)
-      bytes += response.records.length
-      isUrgent ||= group[index]!.log !== undefined && cannotWait(response)
+      const number = group[index]!
+      const { length } = response.records
+      responses[number] = response
+      left = Math.max(0, left - length)
+      bytes += length
+      if (length > 0) filled.push(number)
+      isUrgent ||= targets[number]!.log !== undefined && cannotWait(response)
     }
-    responses.push(...read)
+    first = end
   }
-  return { responses, bytes, isUrgent }
+  return { bytes, filled, isUrgent }
 }
 
-/** The first of them, and those after it that fit together with it whatever each of them gets. */
-function fitting(targets: readonly FetchTarget[], bytesLeft: number): readonly FetchTarget[] {
-  let count = 0
-  for (let bytes = 0; count < targets.length; count++) {
-    bytes += Math.max(0, targets[count]!.request.partitionMaxBytes)
-    if (count > 0 && bytes > bytesLeft) break
+/** Where those end that fit together from `due[first]` on, whatever each of them gets: after it at least. */
+function fitting(
+  targets: readonly FetchTarget[],
+  due: readonly number[],
+  first: number,
+  bytesLeft: number,
+): number {
+  let end = first
+  for (let bytes = 0; end < due.length; end++) {
+    bytes += Math.max(0, targets[due[end]!]!.request.partitionMaxBytes)
+    if (end > first && bytes > bytesLeft) break
   }
-  return targets.slice(0, count)
+  return end
 }
 
 /** That a topic is not there may wait: it will not be there in the next answer either. */

@@ -1,7 +1,8 @@
 // What Fetch answers beyond records: errors, sessions over the wire, logs that part, and what waits
 // and what does not.
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
@@ -21,10 +22,13 @@ interface Asked {
 describe('Fetch', () => {
   let broker: MemoryBroker
   let client: RawClient
+  /** Not held up by what the other waits for. */
+  let producer: RawClient
 
   beforeEach(async () => {
     broker = await MemoryBroker.start()
     client = await broker.client()
+    producer = await broker.client()
     await client.send(createTopics, 7, {
       topics: [{ name: 't', numPartitions: 3, replicationFactor: 1, assignments: [], configs: [] }],
       timeoutMs: 1000,
@@ -34,7 +38,7 @@ describe('Fetch', () => {
   afterEach(() => broker.stop())
 
   const append = (index: number, ...values: string[]) =>
-    client.send(produce, 9, {
+    producer.send(produce, 9, {
       acks: -1,
       timeoutMs: 1000,
       topicData: [{ name: 't', partitionData: [{ index, records: batchOf(...values) }] }],
@@ -44,6 +48,7 @@ describe('Fetch', () => {
     asked: readonly Asked[],
     options: {
       maxWaitMs?: number
+      minBytes?: number
       maxBytes?: number
       sessionId?: number
       sessionEpoch?: number
@@ -61,6 +66,26 @@ describe('Fetch', () => {
   const codesOf = (answer: {
     responses: readonly { partitions: readonly { errorCode: number }[] }[]
   }) => answer.responses.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
+
+  it('reads only those partitions again that have got more', async () => {
+    const reads = vi.spyOn(PartitionLog.prototype, 'read')
+    const topics = [0, 1, 2].map((partition) => ({ partition }))
+    const waiting = fetchOf(topics, { maxWaitMs: 60_000, minBytes: 120 })
+    await settle()
+    expect(reads).toHaveBeenCalledTimes(3)
+    await append(1, 'one')
+    await settle()
+    expect(reads).toHaveBeenCalledTimes(4)
+    await append(2, 'two')
+    const records = (await waiting).responses.flatMap(({ partitions }) =>
+      partitions.map((partition) => partition.records?.length ?? 0),
+    )
+    // What was read for the answer before is read again with what is new.
+    expect(reads).toHaveBeenCalledTimes(6)
+    expect(records).toEqual([0, expect.any(Number), expect.any(Number)])
+    expect(records.filter((length) => length > 0)).toHaveLength(2)
+    reads.mockRestore()
+  })
 
   it('tells of each partition what is wrong with it', async () => {
     const answer = await fetchOf([
