@@ -32,7 +32,7 @@ const noBytes = Buffer.alloc(0)
 export class SegmentReader {
   readonly #segment: SegmentBytes
   /** Where sequential readers go on: an exact position, which the sparse index does not know. */
-  readonly #readPositions = new Map<number, number>()
+  #readPositions: Map<number, number> | undefined
 
   constructor(segment: SegmentBytes) {
     this.#segment = segment
@@ -63,7 +63,7 @@ export class SegmentReader {
 
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
   async locate(offset: number, limitPosition: number): Promise<number | undefined> {
-    const remembered = this.#readPositions.get(offset)
+    const remembered = this.#readPositions?.get(offset)
     if (remembered !== undefined) return remembered < limitPosition ? remembered : undefined
     const { start } = (await this.#segment.indexes()).offsets.spanFor(offset)
     return await this.#walk(start, offset, limitPosition)
@@ -71,7 +71,7 @@ export class SegmentReader {
 
   /** Where one read finds the batch of `offset`; starts at `limitPosition` when there is none. */
   async #spanToRead(offset: number, maxBytes: number, limitPosition: number): Promise<IndexSpan> {
-    const remembered = this.#readPositions.get(offset)
+    const remembered = this.#readPositions?.get(offset)
     if (remembered !== undefined && maxBytes > maxSkipBytes) return exactly(remembered)
     const span = (await this.#segment.indexes()).offsets.spanFor(offset)
     // Of a batch that may be larger than what is asked for, the index still knows the end.
@@ -143,6 +143,8 @@ export class SegmentReader {
   }
 
   #rememberPosition(offset: number, position: number): void {
+    // Made by the first read: most segments of thousands of partitions are never read.
+    this.#readPositions ??= new Map()
     const positions = this.#readPositions
     positions.delete(offset)
     positions.set(offset, position)
