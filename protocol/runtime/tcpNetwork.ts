@@ -27,6 +27,7 @@ class TcpConnection implements Connection {
   #cause: Error | undefined
   #closed = false
   #wantsDrain = false
+  #isHeldBack = false
 
   constructor(socket: net.Socket, remoteAddress: string) {
     this.#socket = socket
@@ -62,12 +63,10 @@ class TcpConnection implements Connection {
       if (taken) queueMicrotask(taken)
       return false
     }
-    // Corked, the chunks of one message leave in one writev.
-    socket.cork()
+    this.#holdBack()
     const last = chunks.length - 1
     // Also called, with an error, for what is dropped when the socket is destroyed.
     for (const [at, chunk] of chunks.entries()) socket.write(chunk, at === last ? taken : undefined)
-    socket.uncork()
     const below = socket.writableLength <= highWaterBytes
     if (!below) this.#wantsDrain = true
     return below
@@ -93,6 +92,17 @@ class TcpConnection implements Connection {
     if (this.#socket.destroyed) return
     this.#cause ??= cause
     this.#socket.destroy()
+  }
+
+  /** Everything that is written in one turn of the event loop leaves in one writev at its end. */
+  #holdBack(): void {
+    if (this.#isHeldBack) return
+    this.#isHeldBack = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#isHeldBack = false
+      this.#socket.uncork()
+    })
   }
 
   #drained(handler: ConnectionHandler): void {

@@ -63,7 +63,8 @@ const defaultFileBytes = 64 * 1024 * 1024
 const maxGroupBytes = 4 * 1024 * 1024
 /** One writev takes 1,024 buffers, one of which is the group's head. */
 const maxGroupChunks = 1000
-const syncedAtOnce = 4
+/** Fewer than the system's threads for files (four), which appends need meanwhile. */
+const syncedAtOnce = 2
 const directoryName = '__journal'
 
 export class CommitJournal {
