@@ -104,7 +104,6 @@ export class PartitionLog {
     if (options.wasClosed && options.closed && log.#resume(options.closed)) return log
     await makePartitionDirectory(options.disk, options.directory)
     await log.#recover(options.wasClosed)
-    if (log.recoveryPoint < log.#watermarks.stableEnd) await log.checkpoint()
     return log
   }
 
