@@ -33,8 +33,9 @@ export async function connectionRows({ directory }: BenchOptions): Promise<Row[]
     const before = await residentBytes(server)
     while (opened.length <= connections) opened.push(await introduced(server))
     const after = await residentBytes(server)
+    const [records] = orderBatchesOf(1, recordsEach).batches
     const startMs = performance.now()
-    await Promise.all(opened.map((connection, number) => produceAndFetch(connection, number)))
+    await Promise.all(opened.map((each, number) => produceAndFetch(each, number, records!)))
     const seconds = (performance.now() - startMs) / 1000
     const { peakBytes = Number.NaN } = (await usageOf(server.pid)) ?? {}
     const answers = opened.length * rounds * 2
@@ -71,14 +72,17 @@ async function introduced({ port }: Server): Promise<RawConnection> {
   return connection
 }
 
-async function produceAndFetch(connection: RawConnection, number: number): Promise<void> {
+async function produceAndFetch(
+  connection: RawConnection,
+  number: number,
+  records: Buffer,
+): Promise<void> {
   const partition = number % partitions
-  const [records] = orderBatchesOf(1, recordsEach).batches
   const producing = encodeRequest(produce, produceVersion, header, {
     transactionalId: null,
     acks: -1,
     timeoutMs: 30_000,
-    topicData: [{ name: topic, partitionData: [{ index: partition, records: records! }] }],
+    topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
   })
   const fetching = encodeRequest(fetch, fetchVersion, header, fetchOf(partition))
   for (let round = 0; round < rounds; round++) {
