@@ -2,6 +2,7 @@
 // many partitions share, by syncing the segment itself, or not before the system sees to it. It must be told
 // before written bytes are taken away again, because a journal would bring them back.
 
+import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import { endOfBatches } from './batchWalk.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
@@ -89,8 +90,4 @@ async function appendJournaled(
   ])
   if (written.status === 'rejected') throw written.reason
   if (committed.status === 'rejected') throw writeFailed(segment.path, committed.reason)
-}
-
-function totalBytes(chunks: readonly Buffer[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 }

@@ -4,6 +4,7 @@
 // or sends more than there is room for, is not read; one that stops half way is sent away.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import { FrameSplitter } from '../../protocol/kafka/frame.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Connection, ConnectionHandler } from '../../protocol/runtime/network.ts'
@@ -239,7 +240,7 @@ export class ClientConnection implements ConnectionHandler {
 
   #send(answer: readonly Uint8Array[]): void {
     if (this.#answerMemory.unsentBytes === 0) this.#lastTakenMs = this.#clock.monotonicMs()
-    const bytes = answer.reduce((sum, chunk) => sum + chunk.length, 0)
+    const bytes = totalBytes(answer)
     const release = this.#answerMemory.sent(bytes)
     const below = this.#connection.write(answer, () => {
       release()

@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Level } from 'level'
+import { totalBytes } from '../bytes/totalBytes.ts'
 import {
   DirectoryInUseError,
   type Disk,
@@ -53,7 +54,7 @@ class NodeFile implements DiskFile {
       const group = chunks.slice(first, first + maxVectors)
       const { bytesWritten } = await this.#handle.writev(group, position)
       position += bytesWritten
-      const wanted = group.reduce((sum, chunk) => sum + chunk.length, 0)
+      const wanted = totalBytes(group)
       if (bytesWritten < wanted) position = await this.#writeRest(group, bytesWritten, position)
     }
     if (this.#syncsEachWrite) await this.sync()

@@ -7,9 +7,11 @@
 // bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
 
 import { join } from 'node:path'
+import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import { inParallel } from '../inParallel.ts'
 import { encodeGroup, groupPrefixBytes, type JournalEntry, runIdBytes } from './journalGroup.ts'
 import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
@@ -246,13 +248,8 @@ export class CommitJournal {
 
   /** Syncs all segments with bytes in the file. Its entries still count until it is written over. */
   async #settle(half: Half): Promise<void> {
-    const segments = [...half.segments]
-    let next = 0
-    const worker = async () => {
-      while (next < segments.length) await segments[next++]!.syncJournaled()
-    }
     try {
-      await Promise.all(Array.from({ length: syncedAtOnce }, worker))
+      await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)
     } catch (error) {
       this.#mustKeep = true
       throw error
@@ -299,8 +296,4 @@ async function invalidate(files: readonly DiskFile[]): Promise<void> {
     if ((await file.stat()).sizeBytes === 0) continue
     await file.write([Buffer.alloc(groupPrefixBytes)], 0)
   }
-}
-
-function totalBytes(chunks: readonly Buffer[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 }

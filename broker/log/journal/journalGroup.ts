@@ -8,6 +8,7 @@
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
+import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
 
 export type JournalEntry =
@@ -84,7 +85,7 @@ export function encodeGroup(place: GroupPlace, entries: readonly JournalEntry[])
     if (entry.kind === 'append') payload.push(...entry.chunks)
   }
   const head = writer.take()
-  const payloadBytes = payload.reduce((sum, chunk) => sum + chunk.length, 0)
+  const payloadBytes = totalBytes(payload)
   head.writeUInt32BE(head.length + payloadBytes, 4)
   head.writeUInt32BE(head.length, headBytesAt)
   head.writeUInt32BE(crc32c(head, checkedFrom), crcAt)

@@ -139,6 +139,16 @@ class Life {
   }
 }
 
+/** Logs with nothing in them, whose folders are there for certain. */
+async function emptyLogs(disk: Disk, names: readonly string[]): Promise<ModelLog[]> {
+  for (const name of names) await disk.makeDirectory(`${directory}/${name}`)
+  await disk.syncDirectory('/')
+  await disk.syncDirectory(directory)
+  return names.map((name) => {
+    return { name, segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }], nextOffset: 0 }
+  })
+}
+
 async function expectAcknowledged(disk: Disk, logs: readonly ModelLog[]): Promise<void> {
   for (const { name, segments } of logs) {
     for (const segment of segments) {
@@ -184,12 +194,7 @@ describe('the commit journal', () => {
             disk.crash({ keepUnsynced: seededRandom(crashSeed), reorder: true })
           },
         })
-        const logs: ModelLog[] = ['a-0', 'a-1', 'b-0'].map((name) => {
-          return { name, segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }], nextOffset: 0 }
-        })
-        for (const { name } of logs) await disk.makeDirectory(`${directory}/${name}`)
-        await disk.syncDirectory('/')
-        await disk.syncDirectory(directory)
+        const logs = await emptyLogs(disk, ['a-0', 'a-1', 'b-0'])
         for (const [number, { steps, crashAfter, seed }] of lives.entries()) {
           mortal = mortalDisk(disk)
           crashSeed = seed
@@ -219,14 +224,7 @@ describe('the commit journal', () => {
         if (isFull && isJournal && operation === 'write') throw new Error('ENOSPC')
       },
     })
-    await disk.makeDirectory(`${directory}/a-0`)
-    const log: ModelLog = {
-      name: 'a-0',
-      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
-      nextOffset: 0,
-    }
-    await disk.syncDirectory('/')
-    await disk.syncDirectory(directory)
+    const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
     for (const full of [false, true, false]) {
       isFull = full
@@ -245,12 +243,7 @@ describe('the commit journal', () => {
         if (isBad && operation === 'sync' && path.includes('/a-0/')) throw new Error('EIO')
       },
     })
-    for (const name of ['a-0', 'b-0']) await disk.makeDirectory(`${directory}/${name}`)
-    await disk.syncDirectory('/')
-    await disk.syncDirectory(directory)
-    const [bad, good] = ['a-0', 'b-0'].map((name): ModelLog => {
-      return { name, segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }], nextOffset: 0 }
-    }) as [ModelLog, ModelLog]
+    const [bad, good] = (await emptyLogs(disk, ['a-0', 'b-0'])) as [ModelLog, ModelLog]
     const first = await Life.begin(disk, 1)
     await first.append(bad, Buffer.from('acknowledged'))
     isBad = true
@@ -265,14 +258,7 @@ describe('the commit journal', () => {
 
   it('is replayed, too, where none is used any more', async () => {
     const disk = new MemoryDisk()
-    await disk.makeDirectory(`${directory}/a-0`)
-    await disk.syncDirectory('/')
-    await disk.syncDirectory(directory)
-    const log: ModelLog = {
-      name: 'a-0',
-      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
-      nextOffset: 0,
-    }
+    const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
     await first.append(log, Buffer.from('only in the journal'))
     disk.crash()
@@ -286,14 +272,7 @@ describe('the commit journal', () => {
 
   it('says which file is damaged when a group in its middle is', async () => {
     const disk = new MemoryDisk()
-    await disk.makeDirectory(`${directory}/a-0`)
-    await disk.syncDirectory('/')
-    await disk.syncDirectory(directory)
-    const log: ModelLog = {
-      name: 'a-0',
-      segments: [{ baseOffset: 0, bytes: Buffer.alloc(0) }],
-      nextOffset: 0,
-    }
+    const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
     // More than one file takes, less than two.
     for (let number = 0; number < 12; number++) await first.append(log, Buffer.alloc(150, number))
