@@ -5,7 +5,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
-import type { VerificationGuard } from '../log/transactionVerification.ts'
+import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 import { ClassicGroup } from './classicGroup.ts'
 import { ConsumerGroup, type ConsumerGroupLimits } from './consumer/consumerGroup.ts'
 import type { ConsumerGroupState } from './consumer/consumerGroupState.ts'

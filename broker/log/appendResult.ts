@@ -1,7 +1,7 @@
 // What an append is asked for and answered with: the words between the log and its callers.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { VerificationGuard } from './transactionVerification.ts'
+import type { VerificationGuard } from './producers/transactionVerification.ts'
 
 /**
  * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
@@ -37,20 +37,24 @@ export interface AppendResult {
   readonly duplicate: boolean
 }
 
-export function appended(
-  offsets: { readonly baseOffset: number; readonly lastOffset: number },
-  logAppendTimeMs: number,
-  logStartOffset: number,
-  duplicate: boolean,
-): AppendResult {
+/** What became of batches that are in the log: now, or (`duplicate`) since an earlier append of them. */
+export interface Appended {
+  readonly kind: 'accepted' | 'duplicate'
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly logAppendTimeMs: number
+}
+
+export function appended(batches: Appended, logStartOffset: number): AppendResult {
+  const { kind, baseOffset, lastOffset, logAppendTimeMs } = batches
   return {
     errorCode: ErrorCode.none,
     errorMessage: undefined,
-    baseOffset: offsets.baseOffset,
-    lastOffset: offsets.lastOffset,
+    baseOffset,
+    lastOffset,
     logAppendTimeMs,
     logStartOffset,
-    duplicate,
+    duplicate: kind === 'duplicate',
   }
 }
 

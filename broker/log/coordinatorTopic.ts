@@ -10,7 +10,7 @@ import { BrokerError } from '../errors.ts'
 import type { AppendResult } from './appendResult.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
 import type { PartitionLog } from './partitionLog.ts'
-import type { VerificationGuard } from './transactionVerification.ts'
+import type { VerificationGuard } from './producers/transactionVerification.ts'
 
 const readBytes = 1024 * 1024
 

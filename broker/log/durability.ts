@@ -3,11 +3,11 @@
 // before written bytes are taken away again, because a journal would bring them back.
 
 import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
-import { endOfBatches } from './batchWalk.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
 import { writeFailed } from './logError.ts'
-import type { Segment } from './segment.ts'
+import { endOfBatches } from './segment/batchWalk.ts'
+import type { Segment } from './segment/segment.ts'
 
 export interface Durability {
   /**

@@ -2,7 +2,7 @@
 // logs part. A state machine with a text form (leader-epoch-checkpoint); it does no I/O. Epochs and
 // start offsets in it both rise.
 
-import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
+import { decodeCheckpoint, encodeCheckpoint } from './directory/checkpointFile.ts'
 
 export interface LeaderEpoch {
   readonly epoch: number

@@ -4,10 +4,10 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { LogSegments } from './logSegments.ts'
-import type { RemovedSegments } from './removedSegments.ts'
-import type { Segment } from './segment.ts'
-import { offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
+import type { LogSegments } from './segment/logSegments.ts'
+import type { RemovedSegments } from './segment/removedSegments.ts'
+import type { Segment } from './segment/segment.ts'
+import { offsetsOfFiles, segmentFileName } from './segment/segmentFiles.ts'
 
 export interface HousekeepingOptions {
   readonly disk: Disk

@@ -12,23 +12,26 @@ import {
   decodePartitionMetadata,
   partitionDirectoryName,
   type TopicPartition,
-} from './dataDirectory.ts'
-import { describeDirectory, type LogDirectoryDescription } from './directoryDescription.ts'
-import { IndexCache } from './indexCache.ts'
-import { inParallel } from './inParallel.ts'
-import { defaultLogConfig, type LogConfig } from './logConfig.ts'
+} from './directory/dataDirectory.ts'
+import {
+  describeDirectory,
+  type LogDirectoryDescription,
+} from './directory/directoryDescription.ts'
 import {
   type FoundPartition,
   type Inherited,
   LogDirectory,
   type ManagedLog,
-} from './logDirectory.ts'
+} from './directory/logDirectory.ts'
+import { makeNewPartition } from './directory/partitionDirectory.ts'
+import { inParallel } from './inParallel.ts'
+import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { directoryFailed, LogError } from './logError.ts'
-import { makeNewPartition } from './partitionDirectory.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { PeriodicTask } from './periodicTask.ts'
-import { newLog } from './resumedLog.ts'
-import { partitionMetadataFileName } from './segmentFiles.ts'
+import { newLog } from './recovery/resumedLog.ts'
+import { IndexCache } from './segment/indexCache.ts'
+import { partitionMetadataFileName } from './segment/segmentFiles.ts'
 
 export interface LogManagerOptions {
   readonly disk: Disk

@@ -2,9 +2,7 @@
 // the log anew at every step, for records may be deleted while others are being read.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { endOfBatches } from './batchWalk.ts'
 import { LogError } from './logError.ts'
-import type { LogSegments } from './logSegments.ts'
 import type {
   AbortedTransaction,
   ReadBound,
@@ -12,7 +10,9 @@ import type {
   ReadResult,
   TimestampedOffset,
 } from './readResult.ts'
-import type { OffsetRange } from './timestampSearch.ts'
+import { endOfBatches } from './segment/batchWalk.ts'
+import type { LogSegments } from './segment/logSegments.ts'
+import type { OffsetRange } from './segment/timestampSearch.ts'
 
 /** A log as it is at one moment. */
 export interface LogView {

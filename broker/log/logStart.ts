@@ -8,8 +8,8 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
-import type { LogSegments } from './logSegments.ts'
 import { findExpired } from './retention.ts'
+import type { LogSegments } from './segment/logSegments.ts'
 
 /** The log, as far as its beginning goes; each call may throw LogError. */
 export interface LogOfStart {

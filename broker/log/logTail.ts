@@ -7,18 +7,18 @@ import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/reco
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { checkHeader, type Refusal, refuse } from './appendChecks.ts'
-import type { AppendOptions } from './appendResult.ts'
+import type { Appended, AppendOptions } from './appendResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
-import { encodeProducerSnapshot } from './producerSnapshot.ts'
-import type { ProducerEntry, ProducerState } from './producerState.ts'
-import { type ActiveSegment, type Incoming, shouldRoll } from './rollPolicy.ts'
-import type { AbortedTransactionEntry } from './transactionIndex.ts'
+import { encodeProducerSnapshot } from './producers/producerSnapshot.ts'
+import type { ProducerEntry, ProducerState } from './producers/producerState.ts'
 import {
   type TransactionalProducer,
   TransactionVerification,
   type VerificationGuard,
-} from './transactionVerification.ts'
+} from './producers/transactionVerification.ts'
+import { type ActiveSegment, type Incoming, shouldRoll } from './segment/rollPolicy.ts'
+import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
 /** A new segment begins: its base offset, and the producer state at that offset for a snapshot. */
 export interface Roll {
@@ -28,19 +28,16 @@ export interface Roll {
 
 export type AppendDecision =
   | Refusal
-  | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly lastOffset: number }
-  | {
+  | (Appended & { readonly kind: 'duplicate' })
+  | (Appended & {
       readonly kind: 'accepted'
-      readonly baseOffset: number
-      readonly lastOffset: number
-      readonly logAppendTimeMs: number
       /** Set when the bytes begin a new segment. */
       readonly roll: Roll | undefined
       /** The text of the leader epoch checkpoint, when it has to be written first. */
       readonly leaderEpochs: Buffer | undefined
       /** The transactions that these batches abort. */
       readonly aborted: readonly AbortedTransactionEntry[]
-    }
+    })
 
 type Applied = { readonly aborted: readonly AbortedTransactionEntry[] }
 type SizedBatches = { readonly batches: RecordBatch[]; readonly incoming: Incoming }
@@ -185,6 +182,7 @@ export class LogTail {
       kind: 'duplicate',
       baseOffset: duplicate.lastOffset - duplicate.offsetDelta,
       lastOffset,
+      logAppendTimeMs: -1,
     }
   }
 

@@ -5,7 +5,7 @@
 
 import { type Flushable, GroupFlush } from './groupFlush.ts'
 import type { Roll } from './logTail.ts'
-import type { AbortedTransactionEntry } from './transactionIndex.ts'
+import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
 /** One append on its way to the disk, or (with no bytes) something that waits for those before it. */
 export interface PendingAppend extends Flushable {

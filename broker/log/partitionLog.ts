@@ -11,31 +11,35 @@ import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
-import type { ClosedLog } from './closedLog.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
-import type { DiskSpace } from './diskSpace.ts'
+import type { DiskSpace } from './directory/diskSpace.ts'
+import { makePartitionDirectory, removePartitionDirectory } from './directory/partitionDirectory.ts'
 import { type Durability, durabilityOf } from './durability.ts'
 import { HeldAppends } from './heldAppends.ts'
-import { IndexCache } from './indexCache.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { diskFull, isLackOfSpace, LogError, writeFailed } from './logError.ts'
+import { isLackOfSpace, LogError } from './logError.ts'
+import { LogHealth } from './logHealth.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
-import { type RecoveredLog, type RecoveryOptions, recoverLog } from './logRecovery.ts'
-import { LogSegments } from './logSegments.ts'
 import { type LogOfStart, LogStart } from './logStart.ts'
-import { type AppendDecision, LogTail, type Roll } from './logTail.ts'
+import { LogTail, type Roll } from './logTail.ts'
 import { LogWriter } from './logWriter.ts'
-import { makePartitionDirectory, removePartitionDirectory } from './partitionDirectory.ts'
 import type { PartitionLogOptions } from './partitionLogOptions.ts'
-import type { ProducerEntry } from './producerState.ts'
+import type { ProducerEntry } from './producers/producerState.ts'
+import type {
+  TransactionalProducer,
+  VerificationGuard,
+} from './producers/transactionVerification.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
-import { RemovedSegments } from './removedSegments.ts'
-import { type ClosedState, closedState, resumeLog } from './resumedLog.ts'
-import { type LogPlace, Segment } from './segment.ts'
-import { leaderEpochFileName } from './segmentFiles.ts'
-import type { AbortedTransactionEntry } from './transactionIndex.ts'
-import type { TransactionalProducer, VerificationGuard } from './transactionVerification.ts'
+import type { ClosedLog } from './recovery/closedLog.ts'
+import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery/logRecovery.ts'
+import { type ClosedState, closedState, resumeLog } from './recovery/resumedLog.ts'
+import { IndexCache } from './segment/indexCache.ts'
+import { LogSegments } from './segment/logSegments.ts'
+import { RemovedSegments } from './segment/removedSegments.ts'
+import { type LogPlace, Segment } from './segment/segment.ts'
+import { leaderEpochFileName } from './segment/segmentFiles.ts'
+import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 import { Watermarks } from './watermarks.ts'
 
 const noBytes = Buffer.alloc(0)
@@ -64,9 +68,7 @@ export class PartitionLog {
   #segments!: LogSegments
   #tail!: LogTail
   #writer!: LogWriter
-  #offline: LogError | undefined
-  /** Set while there was no room for what was to be written. */
-  #full: LogError | undefined
+  readonly #health: LogHealth
   #regaining: Promise<void> | undefined
   /** Until the cut under way has ended: readers that come upon closed files wait for it. */
   #cutting: Promise<void> | undefined
@@ -81,6 +83,10 @@ export class PartitionLog {
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
     this.#removed = new RemovedSegments(options)
+    this.#health = new LogHealth(
+      () => this.#logger,
+      () => this.#segments.active.path,
+    )
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
@@ -153,7 +159,7 @@ export class PartitionLog {
 
   /** Why the log takes no writes; undefined when it does. */
   get offline(): LogError | undefined {
-    return this.#offline ?? this.#full
+    return this.#health.failure
   }
 
   /** The log as the cleaner sees it now. */
@@ -310,7 +316,7 @@ export class PartitionLog {
    * nothing. When there is still no room, nothing changes.
    */
   async regainSpace(): Promise<void> {
-    if (!this.#full || this.#offline || this.#isClosed) return
+    if (!this.#health.isFull || this.#isClosed) return
     this.#regaining ??= this.#regain().finally(() => {
       this.#regaining = undefined
     })
@@ -326,8 +332,10 @@ export class PartitionLog {
 
   /** What the next start has to know; undefined unless the log is closed and everything saved. */
   closedState(): ClosedState | undefined {
-    const isSaved = this.#isClosed && !this.offline && this.recoveryPoint === this.logEndOffset
-    return isSaved ? closedState(this.#segments, this.#tail, this.logStartOffset) : undefined
+    const isSaved = !this.offline && this.recoveryPoint === this.logEndOffset
+    return this.#isClosed && isSaved
+      ? closedState(this.#segments, this.#tail, this.logStartOffset)
+      : undefined
   }
 
   /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
@@ -391,7 +399,7 @@ export class PartitionLog {
     }
     const isDuplicate = decision.kind === 'duplicate'
     if (isDuplicate && decision.lastOffset < this.#watermarks.stableEnd) {
-      return Promise.resolve(this.#appendSuccess(decision))
+      return Promise.resolve(appended(decision, this.logStartOffset))
     }
     return new Promise((resolve) => {
       this.#writer.submit({
@@ -401,7 +409,8 @@ export class PartitionLog {
         roll: isDuplicate ? undefined : decision.roll,
         leaderEpochs: isDuplicate ? undefined : decision.leaderEpochs,
         aborted: isDuplicate ? [] : decision.aborted,
-        done: (stable) => resolve(stable ? this.#appendSuccess(decision) : this.#unusableResult()),
+        done: (stable) =>
+          resolve(stable ? appended(decision, this.logStartOffset) : this.#unusableResult()),
       })
     })
   }
@@ -412,12 +421,6 @@ export class PartitionLog {
       () => !this.#isHeld && !this.#writer.isFull,
       (bytes, options) => this.#admit(bytes, options),
     )
-  }
-
-  #appendSuccess(decision: Exclude<AppendDecision, { kind: 'refused' }>): AppendResult {
-    const { logStartOffset } = this
-    if (decision.kind === 'duplicate') return appended(decision, -1, logStartOffset, true)
-    return appended(decision, decision.logAppendTimeMs, logStartOffset, false)
   }
 
   #unusableResult(): AppendResult {
@@ -459,9 +462,8 @@ export class PartitionLog {
     this.#adopt(recovered)
     const { damage } = recovered
     if (!damage) return
-    this.#offline = damage
+    this.#health.damaged(damage)
     void this.#writer.stop()
-    this.#logger.error({ error: damage }, 'the log is damaged and takes no writes')
   }
 
   #adopt(recovered: RecoveredLog): void {
@@ -526,22 +528,18 @@ export class PartitionLog {
   }
 
   #fail(cause: unknown): void {
-    if (this.#offline) return
+    if (this.#health.isOffline) return
     if (isLackOfSpace(cause)) {
-      this.#full ??= diskFull(this.#segments.active.path, cause)
+      this.#health.full(cause)
       void this.#writer.stop()
-      this.#logger.error({ error: this.#full }, 'the log takes no writes until there is room')
-      return
-    }
-    this.#goOffline(cause)
+    } else this.#goOffline(cause)
   }
 
   #goOffline(cause: unknown): void {
-    if (this.#offline) return
-    this.#offline = writeFailed(this.#segments.active.path, cause)
+    if (this.#health.isOffline) return
+    this.#health.failed(cause)
     void this.#writer.stop()
     void this.#housekeeping.stop()
-    this.#logger.error({ error: this.#offline }, 'the log failed and takes no writes')
   }
 
   async #regain(): Promise<void> {
@@ -557,7 +555,7 @@ export class PartitionLog {
       if (!isLackOfSpace(error)) this.#goOffline(error)
       return
     }
-    this.#full = undefined
+    this.#health.regained()
     await outgrown.close()
     this.#logger.info({ offset: this.logEndOffset }, 'there is room again: the log takes writes')
   }

@@ -5,11 +5,11 @@ import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { ClosedLog } from './closedLog.ts'
-import type { DiskSpace } from './diskSpace.ts'
-import type { IndexCache } from './indexCache.ts'
+import type { DiskSpace } from './directory/diskSpace.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { LogConfig } from './logConfig.ts'
+import type { ClosedLog } from './recovery/closedLog.ts'
+import type { IndexCache } from './segment/indexCache.ts'
 
 export interface PartitionLogOptions {
   readonly disk: Disk

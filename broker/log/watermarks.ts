@@ -1,7 +1,7 @@
 // How far a log can be read: what is durable, what consumers may see of that, and who wants to know
 // when it moves. It must never let the high watermark go back, but where the log itself was cut.
 
-import { UnstableTransactions } from './unstableTransactions.ts'
+import { UnstableTransactions } from './producers/unstableTransactions.ts'
 
 export class Watermarks {
   readonly #listeners = new Set<() => void>()

@@ -2,7 +2,7 @@
 // groups (KIP-98, KIP-447). Pending offsets are seen by nobody before their marker is durable.
 
 import type { MemberIdentity, OffsetToCommit } from '../groups/groupRequests.ts'
-import type { VerificationGuard } from '../log/transactionVerification.ts'
+import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 
 export interface TransactionalCommit {
   readonly groupId: string

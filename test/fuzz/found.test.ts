@@ -4,9 +4,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import {
   decodeProducerSnapshot,
   encodeProducerSnapshot,
-} from '../../broker/log/producerSnapshot.ts'
-import { ProducerState } from '../../broker/log/producerState.ts'
-import { TransactionIndex } from '../../broker/log/transactionIndex.ts'
+} from '../../broker/log/producers/producerSnapshot.ts'
+import { ProducerState } from '../../broker/log/producers/producerState.ts'
+import { TransactionIndex } from '../../broker/log/segment/transactionIndex.ts'
 import { Compression } from '../../protocol/bytes/compression.ts'
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'

@@ -4,11 +4,11 @@
 import { join } from 'node:path'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
-import { saveIndex } from '../indexFiles.ts'
-import { segmentFileName, segmentSuffixes } from '../segmentFiles.ts'
-import { SegmentIndexes } from '../segmentIndexes.ts'
-import { cleanedFileName } from '../segmentSwap.ts'
-import { type AbortedTransactionEntry, TransactionIndex } from '../transactionIndex.ts'
+import { saveIndex } from '../segment/indexFiles.ts'
+import { segmentFileName, segmentSuffixes } from '../segment/segmentFiles.ts'
+import { SegmentIndexes } from '../segment/segmentIndexes.ts'
+import { cleanedFileName } from '../segment/segmentSwap.ts'
+import { type AbortedTransactionEntry, TransactionIndex } from '../segment/transactionIndex.ts'
 
 export interface CleanedSegmentOptions {
   readonly disk: Disk

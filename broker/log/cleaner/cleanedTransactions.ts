@@ -5,7 +5,7 @@
 
 import { readEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import type { AbortedTransactionEntry } from '../transactionIndex.ts'
+import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 
 interface OngoingAbort {
   readonly transaction: AbortedTransactionEntry

@@ -4,10 +4,10 @@
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import type { TopicPartition } from '../dataDirectory.ts'
+import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isLackOfSpace } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
-import type { Segment } from '../segment.ts'
+import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
 import { Cleaner, type CleanerOptions } from './cleaner.ts'
 import type { CleanerCheckpoint } from './cleanerCheckpoint.ts'

@@ -2,9 +2,9 @@
 // two reads of the disk, everything else in the process has its turn.
 
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { batchSizeAt } from '../batchWalk.ts'
 import { LogError } from '../logError.ts'
-import type { Segment } from '../segment.ts'
+import { batchSizeAt } from '../segment/batchWalk.ts'
+import type { Segment } from '../segment/segment.ts'
 import type { Pace } from './pace.ts'
 
 export interface WalkOptions {

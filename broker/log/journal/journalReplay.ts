@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { segmentFileName } from '../segmentFiles.ts'
+import { segmentFileName } from '../segment/segmentFiles.ts'
 import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'
 import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPlan.ts'
 

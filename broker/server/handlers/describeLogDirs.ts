@@ -6,7 +6,7 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type {
   LogDirectoryDescription,
   PartitionDescription,
-} from '../../log/directoryDescription.ts'
+} from '../../log/directory/directoryDescription.ts'
 import { handler } from '../handler.ts'
 
 /** The partitions asked for, by topic; null asks for all. */

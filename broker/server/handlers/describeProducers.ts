@@ -3,7 +3,7 @@
 import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
-import type { ProducerEntry } from '../../log/producerState.ts'
+import type { ProducerEntry } from '../../log/producers/producerState.ts'
 import { handler } from '../handler.ts'
 import { partitionExists } from '../partitionExists.ts'
 import type { BrokerParts } from '../requestContext.ts'

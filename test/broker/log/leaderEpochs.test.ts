@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeCheckpoint } from '../../../broker/log/checkpointFile.ts'
+import { decodeCheckpoint } from '../../../broker/log/directory/checkpointFile.ts'
 import { LeaderEpochs } from '../../../broker/log/leaderEpochs.ts'
 
 /** The epoch of each record, never going down. */

@@ -2,10 +2,10 @@
 // log back. It must not know anything of how the log stores them.
 
 import type { AppendResult } from '../../../broker/log/appendResult.ts'
-import { decodeClosedLogs, encodeClosedLogs } from '../../../broker/log/closedLog.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
+import { decodeClosedLogs, encodeClosedLogs } from '../../../broker/log/recovery/closedLog.ts'
 import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'

@@ -2,7 +2,7 @@
 // one as the coordinator does it, and reading as a `read_committed` consumer.
 
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import type { TransactionalProducer } from '../../../broker/log/transactionVerification.ts'
+import type { TransactionalProducer } from '../../../broker/log/producers/transactionVerification.ts'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { makeBatch } from './logFixture.ts'

@@ -6,8 +6,8 @@ import {
   cleanerCheckpointFile,
 } from '../../../../broker/log/cleaner/cleanerCheckpoint.ts'
 import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
+import { readOffsetCheckpoint } from '../../../../broker/log/directory/offsetCheckpoint.ts'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
-import { readOffsetCheckpoint } from '../../../../broker/log/offsetCheckpoint.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { Compression } from '../../../../protocol/bytes/compression.ts'
 import type { Disk } from '../../../../protocol/runtime/disk.ts'

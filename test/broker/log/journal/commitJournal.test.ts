@@ -7,7 +7,7 @@ import {
   CommitJournal,
   type JournaledSegment,
 } from '../../../../broker/log/journal/commitJournal.ts'
-import { segmentFileName } from '../../../../broker/log/segmentFiles.ts'
+import { segmentFileName } from '../../../../broker/log/segment/segmentFiles.ts'
 import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { MemoryDisk } from '../../../memoryDisk.ts'

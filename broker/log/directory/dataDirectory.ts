@@ -1,0 +1,144 @@
+// The data directory as Kafka lays it out: names of partition directories, and the small files
+// beside them. What they say and how it is written, not when (logManager.ts).
+
+import { join } from 'node:path'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { LogError } from '../logError.ts'
+import { type ClosedLog, decodeClosedLogs, encodeClosedLogs } from '../recovery/closedLog.ts'
+
+export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
+export const logStartOffsetsFile = 'log-start-offset-checkpoint'
+const cleanShutdownFile = '.kafka_cleanshutdown'
+const closedLogsFile = 'closed-logs'
+const metaPropertiesFile = 'meta.properties'
+const maxFileNameBytes = 255
+
+/** Who may use a data directory: written at first use, and compared ever after. */
+export interface DirectoryIdentity {
+  readonly nodeId: number
+  readonly clusterId: string
+  /** Kafka's form of an id: 16 random bytes in base64url. */
+  readonly newDirectoryId: () => string
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export function partitionDirectoryName(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
+
+/** Undefined for names that are no partition's. Topic names may hold hyphens themselves. */
+export function parsePartitionDirectory(name: string): TopicPartition | undefined {
+  const match = /^([a-zA-Z0-9._-]{1,249})-(\d{1,9})$/.exec(name)
+  return match ? { topic: match[1]!, partition: Number(match[2]) } : undefined
+}
+
+/** What a partition's directory is renamed to when it is deleted; its files go afterwards. */
+export function removedDirectoryName(name: string, nowMs: number): string {
+  const suffix = `.${nowMs.toString(16)}-delete`
+  // The end of the name tells partitions apart, so a name too long loses its beginning.
+  return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
+}
+
+/** A partition that was being removed when the broker ended. */
+export function isRemovedDirectory(name: string): boolean {
+  return name.endsWith('-delete')
+}
+
+/** Notes an orderly end, and what the logs were then. */
+export async function writeCleanShutdown(
+  disk: Disk,
+  data: string,
+  logs: ReadonlyMap<string, ClosedLog>,
+): Promise<void> {
+  await disk.writeFileAtomic(join(data, closedLogsFile), encodeClosedLogs(logs))
+  const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
+  await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
+}
+
+/**
+ * What the last holder of the directory noted of the logs when it ended in order; undefined when it did
+ * not. Says so only once.
+ */
+export async function takeCleanShutdown(
+  disk: Disk,
+  data: string,
+): Promise<Map<string, ClosedLog> | undefined> {
+  const path = join(data, cleanShutdownFile)
+  if ((await disk.stat(path)) === undefined) return undefined
+  const logs = await disk.readFile(join(data, closedLogsFile))
+  await disk.remove(path)
+  await disk.remove(join(data, closedLogsFile))
+  await disk.syncDirectory(data)
+  return logs ? decodeClosedLogs(logs) : new Map()
+}
+
+/**
+ * Writes the identity into a new directory, and returns the id that tells this directory from the
+ * broker's others. Throws LogError when the directory belongs to another broker.
+ */
+export async function claimDirectory(
+  disk: Disk,
+  data: string,
+  identity: DirectoryIdentity,
+): Promise<string> {
+  const path = join(data, metaPropertiesFile)
+  const bytes = await disk.readFile(path)
+  const found = bytes && parseProperties(bytes.toString('utf8'))
+  if (found) checkOwner(path, found, identity)
+  const known = found?.get('directory.id')
+  if (known !== undefined) return known
+  const id = identity.newDirectoryId()
+  const lines = [
+    '#',
+    `cluster.id=${identity.clusterId}`,
+    `directory.id=${id}`,
+    'version=1',
+    `node.id=${identity.nodeId}`,
+  ]
+  await disk.writeFileAtomic(path, Buffer.from(`${lines.join('\n')}\n`))
+  return id
+}
+
+function checkOwner(
+  path: string,
+  found: ReadonlyMap<string, string>,
+  identity: DirectoryIdentity,
+): void {
+  const nodeId = found.get('node.id') ?? found.get('broker.id')
+  const clusterId = found.get('cluster.id')
+  if (clusterId === identity.clusterId && nodeId === String(identity.nodeId)) return
+  throw new LogError(
+    'LOG_DIRECTORY_FOREIGN',
+    `${path} says node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
+      `cluster ${identity.clusterId}: start with the data directory of this broker`,
+  )
+}
+
+/** partition.metadata: the topic's id, so that a directory is never taken for another topic's. */
+export function encodePartitionMetadata(topicId: string): Buffer {
+  const id = Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
+  return Buffer.from(`version: 0\ntopic_id: ${id}\n`)
+}
+
+/** The topic id as 36 characters of lower-case hex; undefined when there is none. */
+export function decodePartitionMetadata(bytes: Buffer): string | undefined {
+  const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
+  const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')
+  if (hex.length !== 32) return undefined
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+function parseProperties(text: string): Map<string, string> {
+  const properties = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=')
+    if (at > 0 && !line.startsWith('#')) {
+      properties.set(line.slice(0, at).trim(), line.slice(at + 1).trim())
+    }
+  }
+  return properties
+}

@@ -1,0 +1,247 @@
+// One data directory: takes it for this process, says whose partitions lie in it, and keeps Kafka's
+// small files beside them. The logs themselves are the manager's.
+
+import { dirname, join } from 'node:path'
+import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Random } from '../../../protocol/runtime/random.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
+import { inParallel } from '../inParallel.ts'
+import { CommitJournal } from '../journal/commitJournal.ts'
+import type { PartitionLog } from '../partitionLog.ts'
+import type { ClosedLog } from '../recovery/closedLog.ts'
+import {
+  claimDirectory,
+  type DirectoryIdentity,
+  isRemovedDirectory,
+  logStartOffsetsFile,
+  parsePartitionDirectory,
+  recoveryPointsFile,
+  type TopicPartition,
+  takeCleanShutdown,
+  writeCleanShutdown,
+} from './dataDirectory.ts'
+import { DiskSpace } from './diskSpace.ts'
+import { OffsetCheckpoint, type PartitionOffset, readOffsetCheckpoint } from './offsetCheckpoint.ts'
+
+/** A partition and its log. */
+export interface ManagedLog extends TopicPartition {
+  /** Undefined when the partition was created without one. */
+  readonly topicId: string | undefined
+  readonly log: PartitionLog
+  readonly directory: LogDirectory
+}
+
+export interface LogDirectoryOptions {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly path: string
+  readonly identity: DirectoryIdentity | undefined
+  /** Lets partitions share syncs through a commit journal; without it, each log syncs its own. */
+  readonly journal: { readonly random: Random; readonly fileBytes: number } | undefined
+  /** log.dir.reserved.bytes */
+  readonly reservedBytes: number
+}
+
+/** A partition whose directory is there. */
+export interface FoundPartition extends TopicPartition {
+  /** When a name in the directory changed for the last time. */
+  readonly modifiedMs: number
+}
+
+/** What the last holder of the directory knew of one partition. */
+export interface Inherited {
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  readonly wasClosed: boolean
+  readonly closed: ClosedLog | undefined
+}
+
+/** What the last holder of the directory left for the next one. */
+interface Inheritance {
+  readonly id: string | undefined
+  /** Of an orderly end, by the names of the partitions' directories; undefined after another one. */
+  readonly closedLogs: Map<string, ClosedLog> | undefined
+  readonly recoveryPoints: Map<string, number>
+  readonly logStartOffsets: Map<string, number>
+  readonly cleanedOffsets: Map<string, number>
+  readonly journal: CommitJournal | undefined
+}
+
+export class LogDirectory {
+  readonly path: string
+  /** Tells the directory from others, wherever it is mounted; undefined without an identity. */
+  readonly id: string | undefined
+  /** Whether the last holder of the directory ended in order. */
+  readonly wasCleanShutdown: boolean
+  readonly space: DiskSpace
+  readonly journal: CommitJournal | undefined
+  readonly cleanerCheckpoint: CleanerCheckpoint
+  /** By the names of the partitions' directories. */
+  readonly logs = new Map<string, ManagedLog>()
+  /** Partitions that are being made here and are not among `logs` yet. */
+  arriving = 0
+  readonly #disk: Disk
+  readonly #lock: DiskLock
+  readonly #inherited: Inheritance
+  readonly #recoveryPoints: OffsetCheckpoint
+  readonly #logStartOffsets: OffsetCheckpoint
+
+  private constructor(options: LogDirectoryOptions, lock: DiskLock, inherited: Inheritance) {
+    const { disk, path } = options
+    this.path = path
+    this.id = inherited.id
+    this.wasCleanShutdown = inherited.closedLogs !== undefined
+    this.space = new DiskSpace({ ...options, directory: path })
+    this.journal = inherited.journal
+    this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
+      this.partitions(),
+    )
+    this.#disk = disk
+    this.#lock = lock
+    this.#inherited = inherited
+    this.#recoveryPoints = new OffsetCheckpoint(disk, join(path, recoveryPointsFile), () =>
+      this.#offsets((log) => log.recoveryPoint),
+    )
+    this.#logStartOffsets = new OffsetCheckpoint(disk, join(path, logStartOffsetsFile), () =>
+      this.#offsets((log) => log.logStartOffset).filter(({ offset }) => offset > 0),
+    )
+  }
+
+  /**
+   * Throws DirectoryInUseError when another process has the directory, LogError when it belongs to
+   * another broker, and whatever the disk says when it cannot be used.
+   */
+  static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
+    const { disk, path, identity } = options
+    await disk.makeDirectory(path)
+    await disk.syncDirectory(dirname(path))
+    const lock = await disk.lock(path)
+    try {
+      const id = identity && (await claimDirectory(disk, path, identity))
+      const recoveryPoints = await readOffsetCheckpoint(disk, join(path, recoveryPointsFile))
+      const directory = new LogDirectory(options, lock, {
+        id,
+        recoveryPoints,
+        journal: await openJournal(options, recoveryPoints),
+        logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
+        cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
+        closedLogs: await takeCleanShutdown(disk, path),
+      })
+      await directory.space.check()
+      return directory
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  /** The partitions that lie here and are open. */
+  partitions(): IterableIterator<ManagedLog> {
+    return this.logs.values()
+  }
+
+  /** The partitions that lie here. Removes what is left of deleted ones. */
+  async findPartitions(): Promise<FoundPartition[]> {
+    const names = await this.#disk.list(this.path)
+    for (const name of names.filter(isRemovedDirectory)) {
+      await this.#disk.remove(join(this.path, name))
+    }
+    // What a killed process made here may not be durable yet, and will be relied upon.
+    await this.#disk.syncDirectory(this.path)
+    const found: FoundPartition[] = []
+    await inParallel(names, async (name) => {
+      const topicPartition = parsePartitionDirectory(name)
+      if (!topicPartition) return
+      const stat = await this.#disk.stat(join(this.path, name))
+      if (stat?.isDirectory) found.push({ ...topicPartition, modifiedMs: stat.modifiedMs })
+    })
+    return found
+  }
+
+  /**
+   * What the last holder knew of a partition; a partition that is made again begins anew. When names
+   * in its directory have changed since, it is looked into as if nothing had been noted of it.
+   */
+  takeInheritance(name: string, modifiedMs?: number): Inherited {
+    const { recoveryPoints, logStartOffsets, closedLogs } = this.#inherited
+    const wasClosed = closedLogs !== undefined && recoveryPoints.has(name)
+    const recoveryPoint = recoveryPoints.get(name) ?? 0
+    const logStartOffset = logStartOffsets.get(name) ?? 0
+    const noted = closedLogs?.get(name)
+    const closed = noted?.directoryModifiedMs === modifiedMs ? noted : undefined
+    recoveryPoints.delete(name)
+    logStartOffsets.delete(name)
+    closedLogs?.delete(name)
+    return { recoveryPoint, logStartOffset, wasClosed, closed }
+  }
+
+  /** Makes durable what the logs say of themselves now. */
+  async saveRecoveryPoints(): Promise<void> {
+    await this.cleanerCheckpoint.follow()
+    await this.#recoveryPoints.write()
+  }
+
+  saveLogStartOffsets(): Promise<void> {
+    return this.#logStartOffsets.write()
+  }
+
+  /** Makes it durable that the partitions no longer among `logs` are gone. */
+  async forgetRemoved(): Promise<void> {
+    await this.saveLogStartOffsets()
+    await this.saveRecoveryPoints()
+  }
+
+  /** Notes the end, as an orderly one when all logs are closed in order, and gives the directory back. */
+  async close(isOrderly: boolean): Promise<void> {
+    try {
+      await this.saveLogStartOffsets()
+      await this.saveRecoveryPoints()
+      await this.journal?.close()
+      const logs = [...this.logs.values()]
+      if (isOrderly && logs.every(({ log }) => log.offline === undefined)) {
+        await writeCleanShutdown(this.#disk, this.path, await this.#closedLogs())
+      }
+    } finally {
+      await this.#lock.release()
+    }
+  }
+
+  /** Gives the directory back as it is. */
+  async release(): Promise<void> {
+    try {
+      await this.journal?.close()
+    } finally {
+      await this.#lock.release()
+    }
+  }
+
+  #offsets(offsetOf: (log: PartitionLog) => number): PartitionOffset[] {
+    return [...this.logs.values()].map(({ topic, partition, log }) => {
+      return { topic, partition, offset: offsetOf(log) }
+    })
+  }
+
+  async #closedLogs(): Promise<Map<string, ClosedLog>> {
+    const closed = new Map<string, ClosedLog>()
+    await inParallel([...this.logs], async ([name, { log, topicId }]) => {
+      const state = log.closedState()
+      if (!state) return
+      const stat = await this.#disk.stat(join(this.path, name))
+      if (stat) closed.set(name, { ...state, topicId, directoryModifiedMs: stat.modifiedMs })
+    })
+    return closed
+  }
+}
+
+/** Before any log is opened: what a crash has left in the journal belongs to them. */
+async function openJournal(
+  { disk, logger, path, journal }: LogDirectoryOptions,
+  recoveryPoints: ReadonlyMap<string, number>,
+): Promise<CommitJournal | undefined> {
+  const recoveryPointOf = (name: string) => recoveryPoints.get(name) ?? 0
+  const options = { disk, logger, directory: path, recoveryPointOf }
+  if (journal) return await CommitJournal.open({ ...options, ...journal })
+  await CommitJournal.replayLeftover(options)
+  return undefined
+}

@@ -1,0 +1,67 @@
+// A file with one offset for each partition (recovery-point-offset-checkpoint and the like), replaced
+// as a whole and never written twice at the same time. What it says is collected when a write
+// begins, so that all who ask for one meanwhile share the next.
+
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
+import { partitionDirectoryName, type TopicPartition } from './dataDirectory.ts'
+
+export interface PartitionOffset extends TopicPartition {
+  readonly offset: number
+}
+
+/** Offsets by the name of the partition's directory; empty when there is no sound checkpoint. */
+export async function readOffsetCheckpoint(disk: Disk, path: string): Promise<Map<string, number>> {
+  const bytes = await disk.readFile(path)
+  const entries = bytes ? decodeCheckpoint(bytes, 3) : undefined
+  const offsets = new Map<string, number>()
+  for (const [topic, partition, text] of entries ?? []) {
+    const offset = Number(text)
+    if (!Number.isSafeInteger(offset) || offset < 0) continue
+    offsets.set(partitionDirectoryName(topic!, Number(partition)), offset)
+  }
+  return offsets
+}
+
+export class OffsetCheckpoint {
+  readonly #disk: Disk
+  readonly #path: string
+  readonly #collect: () => readonly PartitionOffset[]
+  #written: Buffer | undefined
+  #underWay: Promise<void> | undefined
+  #next: Promise<void> | undefined
+
+  constructor(disk: Disk, path: string, collect: () => readonly PartitionOffset[]) {
+    this.#disk = disk
+    this.#path = path
+    this.#collect = collect
+  }
+
+  /** Resolves when what is so now is durable. */
+  write(): Promise<void> {
+    if (!this.#underWay) return this.#begin()
+    this.#next ??= this.#underWay.catch(() => {}).then(() => this.#begin())
+    return this.#next
+  }
+
+  async #begin(): Promise<void> {
+    this.#next = undefined
+    this.#underWay = this.#replace()
+    try {
+      await this.#underWay
+    } finally {
+      this.#underWay = undefined
+    }
+  }
+
+  async #replace(): Promise<void> {
+    const offsets = this.#collect()
+    const lines = offsets.map(({ topic, partition, offset }) => [topic, partition, offset])
+    const content = encodeCheckpoint(lines)
+    const isNeedless =
+      this.#written === undefined ? lines.length === 0 : this.#written.equals(content)
+    if (isNeedless) return
+    await this.#disk.writeFileAtomic(this.#path, content)
+    this.#written = content
+  }
+}

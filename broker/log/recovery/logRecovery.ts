@@ -1,0 +1,376 @@
+// Brings a partition's directory back to what it was: after an orderly end without looking at the
+// records, after a crash by scanning what lies above the recovery point. Everything acknowledged is
+// kept; a torn tail is cut; damage in data that had been synced is reported and left as it is, so
+// that nobody's records disappear without a word.
+
+import { join } from 'node:path'
+import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { LeaderEpochs } from '../leaderEpochs.ts'
+import type { LogConfig } from '../logConfig.ts'
+import { corruptLog, type LogError } from '../logError.ts'
+import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
+import { ProducerState } from '../producers/producerState.ts'
+import type { IndexCache } from '../segment/indexCache.ts'
+import { type IndexCounts, loadIndexes } from '../segment/indexFiles.ts'
+import type { ActiveSegment } from '../segment/rollPolicy.ts'
+import { Segment } from '../segment/segment.ts'
+import {
+  deletedSuffix,
+  leaderEpochFileName,
+  offsetsOfFiles,
+  segmentFileName,
+  segmentSuffixes,
+} from '../segment/segmentFiles.ts'
+import { SegmentIndexes } from '../segment/segmentIndexes.ts'
+import { hasSwaps, recoverSwaps } from '../segment/segmentSwap.ts'
+import { TransactionIndex } from '../segment/transactionIndex.ts'
+import { loadTransactions, type SavedTransactions } from '../segment/transactionIndexFile.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
+
+export interface RecoveryOptions {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly directory: string
+  readonly config: LogConfig
+  readonly cache: IndexCache
+  /** Everything below this offset is on the disk for certain. */
+  readonly recoveryPoint: number
+  /** The last one to have the log open closed it in order. */
+  readonly wasClosed: boolean
+  /** Everything below this offset was deleted, whether or not it is still there. */
+  readonly logStartOffset: number
+  readonly nowMs: number
+}
+
+export interface RecoveredLog {
+  /** Ascending, at least one; the last one is open for appending. */
+  readonly segments: Segment[]
+  readonly active: ActiveSegment
+  readonly logStartOffset: number
+  readonly nextOffset: number
+  readonly producers: ProducerState
+  readonly epochs: LeaderEpochs
+  /** Set when synced data is damaged: the log must take no writes. */
+  readonly damage: LogError | undefined
+}
+
+/** A segment that was looked at. */
+interface Walked {
+  readonly baseOffset: number
+  readonly path: string
+  readonly scan: RecoveryScan
+  readonly indexes: SegmentIndexes
+  readonly savedEntries: IndexCounts
+  readonly transactions: SavedTransactions
+  readonly firstTimestampMs: number | undefined
+}
+
+export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
+  return await new LogRecovery(options).run()
+}
+
+class LogRecovery {
+  readonly #options: RecoveryOptions
+  #bases: number[] = []
+  #recoveryPoint = 0
+  #producers: ProducerState
+  #epochs = new LeaderEpochs()
+  /** Batches from here on are not in the producer state yet. */
+  #replayFrom = 0
+  /** The segments that have one, by their base offsets. */
+  #transactionIndexes: ReadonlySet<number> = new Set()
+  #damage: LogError | undefined
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options
+    this.#producers = new ProducerState(options.config.producerIdExpirationMs)
+  }
+
+  async run(): Promise<RecoveredLog> {
+    const names = await this.#list()
+    await this.#findSegments(names)
+    await this.#loadProducers(offsetsOfFiles(names, '.snapshot'))
+    if (names.includes(leaderEpochFileName)) await this.#loadEpochs()
+    this.#transactionIndexes = new Set(offsetsOfFiles(names, '.txnindex'))
+    const last = await this.#walkSegments()
+    this.#epochs.truncateFromEnd(last.scan.nextOffset)
+    this.#checkStart(last)
+    if (!this.#options.wasClosed) {
+      await this.#options.disk.syncDirectory(this.#options.directory)
+    }
+    return await this.#assemble(last)
+  }
+
+  /** The names of the files, once no replacement of segments is left half done. */
+  async #list(): Promise<string[]> {
+    const { disk, directory } = this.#options
+    const names = await disk.list(directory)
+    if (!hasSwaps(names)) return names
+    this.#damage = await recoverSwaps(disk, directory)
+    return await disk.list(directory)
+  }
+
+  /** Removes what was deleted before, and takes the rest for the log. */
+  async #findSegments(names: readonly string[]): Promise<void> {
+    const { disk, directory, logStartOffset, recoveryPoint } = this.#options
+    for (const name of names) {
+      if (name.endsWith(deletedSuffix)) await disk.remove(join(directory, name))
+    }
+    const bases = offsetsOfFiles(names, '.log')
+    const first = Math.max(
+      0,
+      bases.findLastIndex((base) => base <= logStartOffset),
+    )
+    await this.#removeSegments(bases.splice(0, first))
+    this.#bases = bases.length > 0 ? bases : [logStartOffset]
+    // The segments below the first one were synced, or they would not have been deleted.
+    this.#recoveryPoint = Math.max(recoveryPoint, this.#bases[0]!)
+  }
+
+  /** From the newest snapshot that cannot be ahead of the log; later ones go. */
+  async #loadProducers(snapshots: readonly number[]): Promise<void> {
+    const { disk, directory, config, nowMs } = this.#options
+    this.#replayFrom = this.#bases[0]!
+    for (const offset of snapshots.toReversed()) {
+      const path = join(directory, segmentFileName(offset, '.snapshot'))
+      if (offset > this.#recoveryPoint) {
+        await disk.remove(path)
+        continue
+      }
+      const bytes = await disk.readFile(path)
+      const state = bytes && decodeProducerSnapshot(bytes, config.producerIdExpirationMs, nowMs)
+      if (state === undefined) {
+        this.#options.logger.warn({ path }, 'the producer snapshot is damaged and is not used')
+        continue
+      }
+      this.#producers = state
+      this.#replayFrom = offset
+      return
+    }
+  }
+
+  async #loadEpochs(): Promise<void> {
+    const { disk, directory, logger } = this.#options
+    const path = join(directory, leaderEpochFileName)
+    const bytes = await disk.readFile(path)
+    if (bytes === undefined) return
+    const epochs = LeaderEpochs.decode(bytes)
+    if (epochs) this.#epochs = epochs
+    else logger.warn({ path }, 'the leader epoch checkpoint is damaged and is not used')
+  }
+
+  /** Walks from the first segment that has to be looked at; returns the one that stays active. */
+  async #walkSegments(): Promise<Walked> {
+    const walkFrom = Math.min(this.#replayFrom, this.#recoveryPoint)
+    const containing = this.#bases.findLastIndex((base) => base <= walkFrom)
+    let walked: Walked | undefined
+    for (let at = Math.max(0, containing); at < this.#bases.length; at++) {
+      const nextBase = this.#bases[at + 1]
+      walked = await this.#walkSegment(this.#bases[at]!, walkFrom, nextBase === undefined)
+      this.#checkEnd(walked, nextBase)
+      if (this.#damage || walked.scan.defect !== undefined) {
+        await this.#leaveOut(at + 1)
+        break
+      }
+      if (nextBase !== undefined) await this.#saveSealed(walked)
+    }
+    return walked!
+  }
+
+  async #walkSegment(baseOffset: number, walkFrom: number, isLast: boolean): Promise<Walked> {
+    const { disk, directory, config } = this.#options
+    const path = join(directory, segmentFileName(baseOffset, '.log'))
+    const file = await disk.open(path, 'write')
+    try {
+      const { sizeBytes: fileBytes } = await file.stat()
+      const indexes =
+        baseOffset < walkFrom
+          ? (await loadIndexes(disk, directory, baseOffset, fileBytes, config.indexIntervalBytes))
+              .indexes
+          : SegmentIndexes.empty(baseOffset, config.indexIntervalBytes)
+      const position = indexes.rewind(walkFrom)
+      const savedEntries = { offsets: indexes.offsets.count, times: indexes.times.count }
+      const transactions = await this.#savedTransactions(baseOffset)
+      const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: this.#recoveryPoint }
+      let firstTimestampMs: number | undefined
+      const scan = new RecoveryScan(start, (batch, at) => {
+        if (at === 0) firstTimestampMs = batch.maxTimestamp
+        this.#visit(batch, at, indexes, transactions)
+      })
+      await runScan(file, scan)
+      // A killed process leaves in the system's memory what it had not synced: records, or that they
+      // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
+      const isSynced = this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint
+      if (!isSynced && (scan.nextOffset > this.#recoveryPoint || isLast)) await file.sync()
+      return { baseOffset, path, scan, indexes, savedEntries, transactions, firstTimestampMs }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Those that ended below what is replayed; the others will be found again. */
+  async #savedTransactions(baseOffset: number): Promise<SavedTransactions> {
+    const { disk, directory } = this.#options
+    if (baseOffset < this.#replayFrom) {
+      const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
+      index.truncateFromOffset(this.#replayFrom)
+      return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
+    }
+    const savedEntries = this.#transactionIndexes.has(baseOffset) ? 0 : undefined
+    return { index: TransactionIndex.empty(), savedEntries }
+  }
+
+  #visit(
+    batch: RecordBatch,
+    position: number,
+    indexes: SegmentIndexes,
+    transactions: SavedTransactions,
+  ): void {
+    indexes.observe(batch.lastOffset, batch.maxTimestamp, position, batch.sizeInBytes)
+    if (batch.baseOffset < this.#replayFrom) return
+    const completed = this.#producers.append(batch, this.#options.nowMs)
+    if (completed && !completed.isCommit) transactions.index.append(completed)
+    this.#epochs.assign(batch.partitionLeaderEpoch, batch.baseOffset)
+  }
+
+  /**
+   * Tells a torn tail from damage. Below the recovery point everything was synced. Under `group`,
+   * so was everything in a segment that is not the last: the next one is begun only after that. Where
+   * all is synced, offsets that are missing before the next segment were compacted away.
+   */
+  #checkEnd({ scan, path }: Walked, nextBase: number | undefined): void {
+    const { config } = this.#options
+    const recoveryPoint = this.#recoveryPoint
+    const isSynced =
+      nextBase !== undefined && (config.flush === 'group' || nextBase <= recoveryPoint)
+    if (nextBase !== undefined && scan.nextOffset > nextBase) {
+      scan.defect = `offset ${scan.nextOffset - 1} is there, but the next segment begins at ${nextBase}`
+      this.#damage = corruptLog(path, scan.position, scan.defect)
+      return
+    }
+    const expected = nextBase ?? recoveryPoint
+    if (scan.defect === undefined && !isSynced && scan.nextOffset < expected) {
+      scan.defect = `the records from offset ${scan.nextOffset} to ${expected - 1} are missing`
+    }
+    if (scan.defect !== undefined && (isSynced || scan.nextOffset < recoveryPoint)) {
+      this.#damage = corruptLog(path, scan.position, scan.defect)
+    }
+  }
+
+  /** The segments from number `first` on lie behind a torn end: never acknowledged, so removed. */
+  async #leaveOut(first: number): Promise<void> {
+    const leftOut = this.#bases.splice(first)
+    if (!this.#damage) await this.#removeSegments(leftOut)
+  }
+
+  async #removeSegments(baseOffsets: readonly number[]): Promise<void> {
+    const { disk, directory } = this.#options
+    for (const baseOffset of baseOffsets) {
+      for (const suffix of segmentSuffixes) {
+        await disk.remove(join(directory, segmentFileName(baseOffset, suffix)))
+      }
+    }
+    if (baseOffsets.length > 0) await disk.syncDirectory(directory)
+  }
+
+  /** What was deleted had been shown, and so had what is above it: it cannot be missing. */
+  #checkStart({ scan, path }: Walked): void {
+    const { logStartOffset } = this.#options
+    if (this.#damage || scan.nextOffset >= logStartOffset) return
+    const missing = `the records from offset ${scan.nextOffset} to ${logStartOffset - 1} are missing`
+    this.#damage = corruptLog(path, scan.position, missing)
+  }
+
+  async #saveSealed(walked: Walked): Promise<void> {
+    const segment = this.#segment(walked)
+    await segment.saveIndexes()
+    await segment.close()
+  }
+
+  async #assemble(last: Walked): Promise<RecoveredLog> {
+    const { scan } = last
+    if (!this.#damage && scan.defect !== undefined) await this.#cutTail(last)
+    const active = this.#segment(last)
+    const segments: Segment[] = []
+    for (const [at, baseOffset] of this.#bases.slice(0, -1).entries()) {
+      segments.push(await this.#sealedSegment(baseOffset, this.#bases[at + 1]!))
+    }
+    segments.push(active)
+    const { logStartOffset } = this.#options
+    const firstOffset = Math.max(logStartOffset, segments[0]!.baseOffset)
+    this.#epochs.truncateFromStart(firstOffset)
+    return {
+      segments,
+      logStartOffset: Math.min(firstOffset, scan.nextOffset),
+      active: {
+        baseOffset: last.baseOffset,
+        sizeBytes: scan.position,
+        createdMs: this.#options.nowMs,
+        firstTimestampMs: await firstTimestamp(last, active),
+        indexesFull: false,
+      },
+      nextOffset: scan.nextOffset,
+      producers: this.#producers,
+      epochs: this.#epochs,
+      damage: this.#damage,
+    }
+  }
+
+  async #cutTail({ path, scan }: Walked): Promise<void> {
+    const file: DiskFile = await this.#options.disk.open(path, 'write')
+    try {
+      const { sizeBytes } = await file.stat()
+      this.#options.logger.warn(
+        { path, position: scan.position, cutBytes: sizeBytes - scan.position, defect: scan.defect },
+        'the end of the segment was not completely written: it was never acknowledged and is cut',
+      )
+      await file.truncate(scan.position)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  #segment({ baseOffset, scan, indexes, savedEntries, transactions }: Walked): Segment {
+    const { disk, directory, cache, config } = this.#options
+    return new Segment({
+      disk,
+      directory,
+      baseOffset,
+      sizeBytes: scan.position,
+      nextOffset: scan.nextOffset,
+      indexes,
+      savedEntries,
+      transactions,
+      cache,
+      indexIntervalBytes: config.indexIntervalBytes,
+    })
+  }
+
+  async #sealedSegment(baseOffset: number, nextOffset: number): Promise<Segment> {
+    const { disk, directory, cache, config } = this.#options
+    const path = join(directory, segmentFileName(baseOffset, '.log'))
+    const stat = await disk.stat(path)
+    return new Segment({
+      disk,
+      directory,
+      baseOffset,
+      sizeBytes: stat?.sizeBytes ?? 0,
+      nextOffset,
+      indexes: undefined,
+      savedEntries: { offsets: 0, times: 0 },
+      cache,
+      indexIntervalBytes: config.indexIntervalBytes,
+    })
+  }
+}
+
+async function firstTimestamp(walked: Walked, segment: Segment): Promise<number | undefined> {
+  if (walked.firstTimestampMs !== undefined || walked.scan.position === 0) {
+    return walked.firstTimestampMs
+  }
+  return await segment.firstTimestamp()
+}

@@ -1,0 +1,117 @@
+// The sparse offset index of one segment (.index): where in the file an offset is to be looked for.
+// An entry is int32 (last offset of a batch - base offset), int32 (position where the batch starts).
+// It knows nothing of files; an entry must never point at bytes that have not been written.
+
+import { assert } from '../../../protocol/runtime/assert.ts'
+import { IndexEntries } from './indexEntries.ts'
+
+export const offsetIndexEntryBytes = 8
+
+/** What an index knows of the place of a batch. Positions are those of the segment's file. */
+export interface IndexSpan {
+  /** A batch starts here, at or before the one looked for. */
+  readonly start: number
+  /** The batch looked for starts no later: the next entry points here. Infinity past the last. */
+  readonly latestStart: number
+  /** The batch looked for ends no later: the entry after that points here. Infinity past the last. */
+  readonly latestEnd: number
+}
+
+export class OffsetIndex {
+  readonly baseOffset: number
+  readonly #entries: IndexEntries
+
+  private constructor(baseOffset: number, entries: IndexEntries) {
+    this.baseOffset = baseOffset
+    this.#entries = entries
+  }
+
+  static empty(baseOffset: number): OffsetIndex {
+    return new OffsetIndex(baseOffset, new IndexEntries(offsetIndexEntryBytes))
+  }
+
+  /**
+   * The index in a file's bytes, which it takes over, as far as they are sound: entries that rise
+   * and lie inside a segment of `segmentBytes` bytes. It is whole when it has the file's size.
+   */
+  static load(baseOffset: number, bytes: Buffer, segmentBytes: number): OffsetIndex {
+    let lastRelative = -1
+    let lastPosition = -1
+    let end = 0
+    while (bytes.length - end >= offsetIndexEntryBytes) {
+      const relative = bytes.readInt32BE(end)
+      const position = bytes.readInt32BE(end + 4)
+      if (relative <= lastRelative || position <= lastPosition || position >= segmentBytes) break
+      lastRelative = relative
+      lastPosition = position
+      end += offsetIndexEntryBytes
+    }
+    const entries = new IndexEntries(offsetIndexEntryBytes, bytes.subarray(0, end))
+    return new OffsetIndex(baseOffset, entries)
+  }
+
+  get count(): number {
+    return this.#entries.count
+  }
+
+  get sizeInBytes(): number {
+    return this.#entries.sizeInBytes
+  }
+
+  offsetAt(entry: number): number {
+    return this.baseOffset + this.#entries.bytes.readInt32BE(entry * offsetIndexEntryBytes)
+  }
+
+  positionAt(entry: number): number {
+    return this.#entries.bytes.readInt32BE(entry * offsetIndexEntryBytes + 4)
+  }
+
+  append(lastOffset: number, position: number): void {
+    const { count } = this
+    assert(
+      count === 0 ||
+        (lastOffset > this.offsetAt(count - 1) && position > this.positionAt(count - 1)),
+      `offset index entry (${lastOffset}, ${position}) is out of order`,
+    )
+    const at = this.#entries.add()
+    this.#entries.bytes.writeInt32BE(lastOffset - this.baseOffset, at)
+    this.#entries.bytes.writeInt32BE(position, at + 4)
+  }
+
+  /** The number of the last entry with an offset of at most `offset`; -1 when there is none. */
+  lookup(offset: number): number {
+    const { bytes } = this.#entries
+    const relative = offset - this.baseOffset
+    let low = 0
+    let high = this.#entries.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (bytes.readInt32BE(middle * offsetIndexEntryBytes) <= relative) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+
+  /** Where the batch that holds `offset` is to be looked for. */
+  spanFor(offset: number): IndexSpan {
+    const entry = this.lookup(offset)
+    return {
+      start: entry < 0 ? 0 : this.positionAt(entry),
+      latestStart: this.#positionAtOrEnd(entry + 1),
+      latestEnd: this.#positionAtOrEnd(entry + 2),
+    }
+  }
+
+  /** Keeps only the first `count` entries. */
+  truncate(count: number): void {
+    this.#entries.truncate(count)
+  }
+
+  copyFrom(entry: number): Buffer {
+    return this.#entries.copyFrom(entry)
+  }
+
+  #positionAtOrEnd(entry: number): number {
+    return entry < this.count ? this.positionAt(entry) : Number.POSITIVE_INFINITY
+  }
+}

@@ -1,0 +1,65 @@
+// Segments that were taken out of a log: renamed at once, so that a restart does not find them
+// again, and removed after file.delete.delay.ms, so that reads under way can end in peace. What a
+// crash leaves of them is removed when the log is opened. It never touches a segment still in the log.
+
+import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Segment } from './segment.ts'
+
+export interface RemovedSegmentsOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly directory: string
+}
+
+interface Batch {
+  readonly segments: readonly Segment[]
+  readonly timer: Timer
+}
+
+export class RemovedSegments {
+  readonly #options: RemovedSegmentsOptions
+  readonly #waiting = new Set<Batch>()
+  #removing: Promise<void> = Promise.resolve()
+
+  constructor(options: RemovedSegmentsOptions) {
+    this.#options = options
+  }
+
+  /** Renames the files of the segments, durably, and lets go of them after the delay. */
+  async add(segments: readonly Segment[], delayMs: number): Promise<void> {
+    if (segments.length === 0) return
+    const { disk, clock, directory } = this.#options
+    for (const segment of segments) await segment.markDeleted()
+    await disk.syncDirectory(directory)
+    const timer = clock.setTimer(delayMs, () => this.#remove(batch))
+    const batch: Batch = { segments, timer }
+    this.#waiting.add(batch)
+  }
+
+  /** Removes everything that still waits, without delay. */
+  async close(): Promise<void> {
+    for (const batch of this.#waiting) this.#remove(batch)
+    await this.#removing
+  }
+
+  #remove(batch: Batch): void {
+    batch.timer.cancel()
+    this.#waiting.delete(batch)
+    this.#removing = this.#removing.then(() => this.#removeFiles(batch.segments))
+  }
+
+  async #removeFiles(segments: readonly Segment[]): Promise<void> {
+    for (const segment of segments) {
+      try {
+        await segment.retire()
+        await segment.remove()
+      } catch (error) {
+        // The log does not miss them: the next start tries again.
+        this.#options.logger.warn({ error, path: segment.path }, 'a removed segment is still there')
+      }
+    }
+  }
+}

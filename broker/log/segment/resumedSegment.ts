@@ -1,0 +1,74 @@
+// The segment that a log is appended to, taken up again after the log was closed in order: its indexes
+// from their files, and a look at whether it still ends where it did. What does not is damage, which
+// must be told before anything is written behind it.
+
+import { join } from 'node:path'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import { corruptLog } from '../logError.ts'
+import { RecoveryScan } from '../recovery/recoveryScan.ts'
+import { runScan } from '../recovery/runScan.ts'
+import { type IndexCounts, loadIndexes } from './indexFiles.ts'
+import { segmentFileName } from './segmentFiles.ts'
+import { SegmentIndexes } from './segmentIndexes.ts'
+import { TransactionIndex } from './transactionIndex.ts'
+import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
+
+/** The segment as it was closed. */
+export interface ClosedEnd {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  readonly nextOffset: number
+}
+
+export interface ResumedSegment {
+  readonly indexes: SegmentIndexes
+  /** How many of their first entries are in the index files. */
+  readonly savedEntries: IndexCounts
+  readonly transactions: SavedTransactions
+}
+
+/** Throws LogError when the segment does not end where it did. */
+export async function resumeSegment(
+  disk: Disk,
+  directory: string,
+  file: DiskFile,
+  closed: ClosedEnd,
+  intervalBytes: number,
+): Promise<ResumedSegment> {
+  const { sizeBytes: fileBytes } = await file.stat()
+  const { baseOffset, sizeBytes, nextOffset } = closed
+  if (fileBytes !== sizeBytes) {
+    const defect = `the file has ${fileBytes} bytes, and had ${sizeBytes} when it was closed`
+    throw corruptLog(file.path, Math.min(fileBytes, sizeBytes), defect)
+  }
+  if (sizeBytes === 0) return await emptySegment(disk, directory, baseOffset, intervalBytes)
+  const { indexes } = await loadIndexes(disk, directory, baseOffset, fileBytes, intervalBytes)
+  const position = indexes.rewind(nextOffset)
+  const savedEntries = { offsets: indexes.offsets.count, times: indexes.times.count }
+  const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: nextOffset }
+  const scan = new RecoveryScan(start, (batch, at) => {
+    indexes.observe(batch.lastOffset, batch.maxTimestamp, at, batch.sizeInBytes)
+  })
+  await runScan(file, scan)
+  if (scan.defect !== undefined) throw corruptLog(file.path, scan.position, scan.defect)
+  if (scan.nextOffset !== nextOffset) {
+    const defect = `its last offset is ${scan.nextOffset - 1}, and was ${nextOffset - 1}`
+    throw corruptLog(file.path, scan.position, defect)
+  }
+  const transactions = await loadTransactions(disk, directory, baseOffset)
+  return { indexes, savedEntries, transactions }
+}
+
+async function emptySegment(
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+  intervalBytes: number,
+): Promise<ResumedSegment> {
+  const leftOver = await disk.stat(join(directory, segmentFileName(baseOffset, '.txnindex')))
+  return {
+    indexes: SegmentIndexes.empty(baseOffset, intervalBytes),
+    savedEntries: { offsets: 0, times: 0 },
+    transactions: { index: TransactionIndex.empty(), savedEntries: leftOver && 0 },
+  }
+}

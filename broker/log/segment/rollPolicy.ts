@@ -1,0 +1,57 @@
+// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side effects.
+
+import type { LogConfig } from '../logConfig.ts'
+
+/** What the active segment is, counting the appends that are accepted and not yet written. */
+export interface ActiveSegment {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  readonly createdMs: number
+  /** The largest timestamp of its first batch; undefined while it is empty. */
+  readonly firstTimestampMs: number | undefined
+  readonly indexesFull: boolean
+}
+
+/** What is to be appended. */
+export interface Incoming {
+  readonly sizeBytes: number
+  readonly lastOffset: number
+  readonly maxTimestampMs: number
+}
+
+const maxRelativeOffset = 2 ** 31 - 1
+
+/** `jitter`: which part of segment.jitter.ms is taken off the segment's time, from 0 to 1. */
+export function shouldRoll(
+  segment: ActiveSegment,
+  incoming: Incoming,
+  config: LogConfig,
+  nowMs: number,
+  jitter: number,
+): boolean {
+  if (segment.sizeBytes === 0) return incoming.lastOffset - segment.baseOffset > maxRelativeOffset
+  return (
+    segment.sizeBytes + incoming.sizeBytes > config.segmentBytes ||
+    ageMs(segment, incoming, nowMs) > maxAgeMs(config) - jitterMs(config, jitter) ||
+    segment.indexesFull ||
+    incoming.lastOffset - segment.baseOffset > maxRelativeOffset
+  )
+}
+
+// The active segment is never compacted, so that a log that must be has to roll in time.
+function maxAgeMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig): number {
+  return cleanupPolicy.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
+}
+
+function jitterMs({ segmentJitterMs, segmentMs }: LogConfig, jitter: number): number {
+  return Math.floor(jitter * Math.min(segmentJitterMs, segmentMs))
+}
+
+// Age is measured by the records' own timestamps, so that a log that is copied or replayed rolls at
+// the same places; only records without one make it fall back to the clock.
+function ageMs(segment: ActiveSegment, incoming: Incoming, nowMs: number): number {
+  if (segment.firstTimestampMs !== undefined && segment.firstTimestampMs >= 0) {
+    return incoming.maxTimestampMs - segment.firstTimestampMs
+  }
+  return nowMs - segment.createdMs
+}

@@ -1,0 +1,123 @@
+// Finds records by time in one segment: the time index says from which offset on to look, then the
+// headers of batches, then the records of one batch. It reads no more than the batch it needs.
+
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
+import { corruptRead } from '../logError.ts'
+import type { TimestampedOffset } from '../readResult.ts'
+import { headerDefect } from './batchWalk.ts'
+import type { Segment } from './segment.ts'
+
+/** What a batch may become when it is decompressed to look at its timestamps. */
+const maxDecompressedBytes = 256 * 1024 * 1024
+const chunkBytes = 64 * 1024
+
+/** The offsets among which records are looked for. */
+export interface OffsetRange {
+  readonly from: number
+  readonly until: number
+}
+
+/** The first record in the range at or after `timestampMs`. */
+export async function firstAtOrAfter(
+  segment: Segment,
+  timestampMs: number,
+  range: OffsetRange,
+): Promise<TimestampedOffset | undefined> {
+  const { times } = await segment.indexes()
+  const entry = times.lookup(timestampMs - 1)
+  const indexed = entry < 0 ? segment.baseOffset : times.offsetAt(entry)
+  return await search(segment, range, timestampMs, Math.max(range.from, indexed))
+}
+
+/** The first record in the range with the segment's largest timestamp; undefined without one. */
+export async function firstWithMaxTimestamp(
+  segment: Segment,
+  range: OffsetRange,
+): Promise<TimestampedOffset | undefined> {
+  const { maxTimestampMs, offsetOfMaxTimestamp } = await segment.indexes()
+  if (maxTimestampMs < 0) return undefined
+  return await search(segment, range, maxTimestampMs, Math.max(range.from, offsetOfMaxTimestamp))
+}
+
+/** Looks from the batch of `start` on: an index knows a batch by its last offset. */
+async function search(
+  segment: Segment,
+  range: OffsetRange,
+  timestampMs: number,
+  start: number,
+): Promise<TimestampedOffset | undefined> {
+  const limit = segment.sizeBytes
+  let position = await segment.locate(start, limit)
+  while (position !== undefined && position + recordBatchOverheadBytes <= limit) {
+    const bytes = await segment.readAt(position, Math.min(chunkBytes, limit - position))
+    let at = 0
+    while (bytes.length - at >= recordBatchOverheadBytes) {
+      const defect = headerDefect(bytes, at, -1)
+      if (defect !== undefined) throw corruptRead(segment.path, position + at, defect)
+      const header = new RecordBatch(bytes, at)
+      if (header.baseOffset >= range.until) return undefined
+      if (header.maxTimestamp >= timestampMs) {
+        const batch = await wholeBatch(segment, header, position + at)
+        const found = searchBatch(batch, timestampMs, range)
+        if (found) return found
+      }
+      at += header.sizeInBytes
+    }
+    position += at
+  }
+  return undefined
+}
+
+async function wholeBatch(
+  segment: Segment,
+  header: RecordBatch,
+  position: number,
+): Promise<RecordBatch> {
+  if (header.isComplete()) return header
+  if (header.sizeInBytes > segment.sizeBytes - position) {
+    throw corruptRead(segment.path, position, 'the batch is longer than what is left of the file')
+  }
+  return new RecordBatch(await segment.readAt(position, header.sizeInBytes))
+}
+
+/**
+ * Clients may have sent records that nobody can read, of which only the checksum was looked at: who
+ * looks for the time of such a batch is led to its beginning.
+ */
+function searchBatch(
+  batch: RecordBatch,
+  timestampMs: number,
+  range: OffsetRange,
+): TimestampedOffset | undefined {
+  try {
+    return searchRecords(batch, timestampMs, range)
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+  }
+  const { maxTimestamp, lastOffset, partitionLeaderEpoch } = batch
+  const offset = Math.max(batch.baseOffset, range.from)
+  if (offset > lastOffset || offset >= range.until) return undefined
+  return { offset, timestampMs: sendable(maxTimestamp), leaderEpoch: partitionLeaderEpoch }
+}
+
+function searchRecords(
+  batch: RecordBatch,
+  timestampMs: number,
+  range: OffsetRange,
+): TimestampedOffset | undefined {
+  const cursor = new RecordCursor(batch, maxDecompressedBytes)
+  while (cursor.next()) {
+    if (cursor.offset >= range.until) return undefined
+    if (cursor.timestamp < timestampMs || cursor.offset < range.from) continue
+    const { offset, timestamp } = cursor
+    return { offset, timestampMs: sendable(timestamp), leaderEpoch: batch.partitionLeaderEpoch }
+  }
+  return undefined
+}
+
+/** What a record's delta makes of its batch's time may be no number that can be told exactly. */
+function sendable(timestampMs: number): number {
+  return Math.min(timestampMs, Number.MAX_SAFE_INTEGER)
+}

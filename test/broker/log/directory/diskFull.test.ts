@@ -1,0 +1,226 @@
+// A disk without room: what a log does when it is nearly full, when a write fails half way for lack of
+// room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
+
+import { describe, expect, test } from 'vitest'
+import { LogManager } from '../../../../broker/log/logManager.ts'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../../manualClock.ts'
+import { MemoryDisk, type MemoryDiskOptions } from '../../../memoryDisk.ts'
+import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } from '../logFixture.ts'
+
+const spaceCheckMs = 5_000
+
+/** A disk that has no room for what `isFull` says of an operation. */
+class SmallDisk extends MemoryDisk {
+  isFull: (operation: string, path: string) => boolean = () => false
+  code = 'ENOSPC'
+
+  constructor(options: MemoryDiskOptions = {}) {
+    super({
+      ...options,
+      beforeChange: (operation, path) => {
+        if (this.isFull(operation, path)) {
+          throw Object.assign(new Error(`${this.code}: ${path}`), { code: this.code })
+        }
+      },
+    })
+  }
+}
+
+async function smallDisk(): Promise<SmallDisk> {
+  const disk = new SmallDisk()
+  await diskWithData(disk)
+  return disk
+}
+
+async function write(log: PartitionLog, label: string): Promise<number> {
+  return (await append(log, { records: 1, label })).errorCode
+}
+
+describe('a write for which there is no room', () => {
+  test('is refused, reads go on, and with room the log goes on where it was', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    await write(log, 'before')
+    disk.isFull = (operation) => operation === 'write'
+    const refused = await append(log, { records: 1, label: 'refused' })
+    expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect(refused.errorMessage).toContain('no room')
+    expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
+    expect(await readValues(log)).toEqual(['before/0'])
+    disk.isFull = () => false
+    await log.regainSpace()
+    expect(log.offline).toBeUndefined()
+    expect(await write(log, 'after')).toBe(ErrorCode.none)
+    expect(await readValues(log)).toEqual(['before/0', 'after/0'])
+    await log.close()
+    const again = await openLog(disk)
+    expect(await readValues(again)).toEqual(['before/0', 'after/0'])
+    await again.close()
+  })
+
+  test('leaves nothing of what was written of it, whole batches neither', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    await write(log, 'before')
+    const path = '/data/orders-0/00000000000000000000.log'
+    disk.isFull = (operation) => operation === 'write'
+    expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
+    // What the real disk may have taken before it said no: here a whole batch, and more.
+    const partly = Buffer.concat([makeBatch({ records: 1, label: 'refused' }), Buffer.alloc(20, 1)])
+    partly.writeBigInt64BE(1n, 0)
+    disk.isFull = () => false
+    const file = await disk.open(path, 'write')
+    await file.write([partly], log.size)
+    await file.close()
+    await log.regainSpace()
+    expect(log.logEndOffset).toBe(1)
+    expect(await write(log, 'after')).toBe(ErrorCode.none)
+    disk.crash()
+    const again = await openLog(disk)
+    expect(await readValues(again)).toEqual(['before/0', 'after/0'])
+    await again.close()
+  })
+
+  test('is not remembered as sent: the producer sends it again', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    const batch = (baseSequence: number) => {
+      return makeBatch({ records: 1, producerId: 4, producerEpoch: 0, baseSequence })
+    }
+    await append(log, batch(0))
+    disk.isFull = (operation) => operation === 'write'
+    expect((await append(log, batch(1))).errorCode).toBe(ErrorCode.kafkaStorageError)
+    disk.isFull = () => false
+    await log.regainSpace()
+    expect(await append(log, batch(1))).toMatchObject({ errorCode: 0, duplicate: false })
+    expect(await append(log, batch(0))).toMatchObject({ errorCode: 0, duplicate: true })
+    await log.close()
+  })
+
+  test('may be that of a new segment or of an index', async () => {
+    for (const suffix of ['2.log', '.index', '.snapshot', 'leader-epoch-checkpoint']) {
+      const disk = await smallDisk()
+      const log = await openLog(disk)
+      await write(log, 'a')
+      await write(log, 'b')
+      disk.isFull = (_, path) => path.includes(suffix)
+      await log.roll().catch(() => {})
+      await append(log, { records: 1, label: 'c' }, 7)
+      await log.flush().catch(() => {})
+      disk.isFull = () => false
+      const end = log.logEndOffset
+      await log.regainSpace()
+      expect(log.offline).toBeUndefined()
+      expect(log.logEndOffset).toBe(end)
+      expect(await write(log, 'd')).toBe(ErrorCode.none)
+      const values = await readValues(log)
+      disk.crash()
+      const again = await openLog(disk)
+      expect(await readValues(again)).toEqual(values)
+      expect(values.slice(0, 2)).toEqual(['a/0', 'b/0'])
+      expect(values.at(-1)).toBe('d/0')
+      await again.close()
+    }
+  })
+
+  test('stays refused as long as there is none', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    await write(log, 'before')
+    disk.isFull = () => true
+    await write(log, 'refused')
+    await log.regainSpace()
+    expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
+    expect(await readValues(log)).toEqual(['before/0'])
+    disk.isFull = () => false
+    await log.close()
+  })
+})
+
+describe('a disk that fails otherwise', () => {
+  test('takes the log offline for good, but not its reads', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    await write(log, 'before')
+    disk.code = 'EIO'
+    disk.isFull = (operation) => operation === 'write'
+    expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
+    disk.isFull = () => false
+    await log.regainSpace()
+    expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
+    expect(log.offline?.message).toContain('orders-0/00000000000000000000.log')
+    expect(await readValues(log)).toEqual(['before/0'])
+    await log.close()
+  })
+
+  test('counts as that when a sync says that there is no room', async () => {
+    const disk = await smallDisk()
+    const log = await openLog(disk)
+    await write(log, 'before')
+    disk.isFull = (operation) => operation === 'sync'
+    await write(log, 'refused')
+    expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
+    await log.close()
+  })
+})
+
+describe('the reserve', () => {
+  test('is kept free of records, and given back without a restart', async () => {
+    const space = { freeBytes: 10_000 }
+    const disk = new MemoryDisk(space)
+    const clock = new ManualClock()
+    const manager = await LogManager.open({
+      disk,
+      clock,
+      logger: silentLogger,
+      directories: ['/data'],
+      config: smallConfig,
+      reservedBytes: 9_900,
+    })
+    const log = await manager.create('orders', 0)
+    expect(await write(log, 'fits')).toBe(ErrorCode.none)
+    // More than 100 bytes are written by now: the file system is asked again at once.
+    space.freeBytes = 9_899
+    await write(log, 'noticed')
+    const refused = await append(log, { records: 1 })
+    expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect(refused.errorMessage).toContain('log.dir.reserved.bytes')
+    expect(await readValues(log)).toContain('fits/0')
+    const ours = await log.append(makeBatch({ records: 1 }), {
+      leaderEpoch: 0,
+      origin: 'coordinator',
+    })
+    expect(ours.errorCode).toBe(ErrorCode.none)
+    space.freeBytes = 20_000
+    await clock.advanceAndSettle(spaceCheckMs)
+    expect(await write(log, 'again')).toBe(ErrorCode.none)
+    await manager.close()
+  })
+
+  test('a full log takes writes again by itself', async () => {
+    const disk = new SmallDisk()
+    const clock = new ManualClock()
+    const manager = await LogManager.open({
+      disk,
+      clock,
+      logger: silentLogger,
+      directories: ['/data'],
+      config: smallConfig,
+    })
+    const log = await manager.create('orders', 0)
+    disk.isFull = (operation) => operation === 'write'
+    expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
+    disk.isFull = () => false
+    await clock.advanceAndSettle(spaceCheckMs)
+    await log.regainSpace()
+    expect(await write(log, 'taken')).toBe(ErrorCode.none)
+    disk.isFull = (_, path) => path.includes('recovery-point')
+    await expect(manager.checkpoint()).rejects.toMatchObject({ code: 'ENOSPC' })
+    disk.isFull = () => false
+    await manager.checkpoint()
+    await manager.close()
+  })
+})

@@ -1,0 +1,27 @@
+// A process that appends until it is killed: prints the end offset of each acknowledged append.
+// Run by logKill.test.ts with the data directory as its argument; never ends by itself.
+
+import { LogManager } from '../../../../broker/log/logManager.ts'
+import { systemClock } from '../../../../protocol/runtime/clock.ts'
+import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { append, smallConfig } from '../logFixture.ts'
+
+const config = { ...smallConfig, segmentBytes: 20_000 }
+const manager = await LogManager.open({
+  disk: nodeDisk,
+  clock: systemClock,
+  logger: silentLogger,
+  directories: [process.argv[2]!],
+  config,
+  checkpointIntervalMs: 20,
+})
+const log = await manager.create('orders', 0)
+let number = log.logEndOffset
+for (;;) {
+  const appends = Array.from({ length: 5 }, () => {
+    return append(log, { records: 1, label: `n${number++}` })
+  })
+  const results = await Promise.all(appends)
+  process.stdout.write(`${results.at(-1)!.lastOffset + 1}\n`)
+}

@@ -1,0 +1,64 @@
+// Damage that is come upon while reading: the log gives out what is sound, says where it ends, and
+// takes no more writes; it never gives out what cannot have been written.
+
+import { expect, test } from 'vitest'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import type { MemoryDisk } from '../../../memoryDisk.ts'
+import { append, diskWithData, makeBatch, openLog } from '../logFixture.ts'
+
+const path = '/data/orders-0/00000000000000000000.log'
+const batchBytes = makeBatch({ records: 1, label: 'x' }).length
+
+/** Three batches in a first segment, one in a second. */
+async function twoSegments(): Promise<{ disk: MemoryDisk; log: PartitionLog }> {
+  const disk = await diskWithData()
+  const log = await openLog(disk)
+  for (const _ of [0, 1, 2]) await append(log, { records: 1, label: 'x' })
+  await log.roll()
+  await append(log, { records: 1, label: 'x' })
+  return { disk, log }
+}
+
+async function overwrite(disk: MemoryDisk, position: number, bytes: number[]): Promise<void> {
+  const file = await disk.open(path, 'write')
+  await file.write([Buffer.from(bytes)], position)
+  await file.close()
+}
+
+test.each([
+  ['a length that is none', 8, [0, 0, 0, 1]],
+  ['another magic', 16, [7]],
+  ['a last offset below the first', 23, [0x80, 0, 0, 0]],
+])('%s ends what is given out', async (_, field, bytes) => {
+  const { disk, log } = await twoSegments()
+  await overwrite(disk, batchBytes + field, bytes)
+  expect((await log.read(0, 1000)).bytes).toHaveLength(batchBytes)
+  expect(log.offline).toBeUndefined()
+  const failure = await log.read(1, 1000).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'LOG_CORRUPT' })
+  expect(String(failure)).toContain(`${path} is damaged at byte ${batchBytes}`)
+  expect(log.offline).toMatchObject({ code: 'LOG_CORRUPT' })
+  const refused = await append(log, { records: 1 })
+  expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
+  expect((await log.read(0, 1000)).bytes).toHaveLength(batchBytes)
+  expect((await log.read(3, 1000)).bytes).toHaveLength(batchBytes)
+  await log.close()
+})
+
+test('offsets that go back are not given out', async () => {
+  const { disk, log } = await twoSegments()
+  await overwrite(disk, 2 * batchBytes, [0, 0, 0, 0, 0, 0, 0, 0])
+  expect((await log.read(0, 1000)).bytes).toHaveLength(2 * batchBytes)
+  await log.close()
+})
+
+test('a file that has become shorter is damage', async () => {
+  const { disk, log } = await twoSegments()
+  const file = await disk.open(path, 'write')
+  await file.truncate(batchBytes + 10)
+  await file.close()
+  await expect(log.read(1, 1000)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+  expect(log.offline?.message).toContain('the file ends here')
+  await log.close()
+})
