@@ -30,7 +30,7 @@ export interface AppendResult {
   readonly baseOffset: number
   /** Of the last record; -1 when there is an error. */
   readonly lastOffset: number
-  /** Milliseconds; -1 unless the log stamps records itself (LogAppendTime). */
+  /** Milliseconds, of a duplicate those of then; -1 unless the log stamps records itself. */
   readonly logAppendTimeMs: number
   readonly logStartOffset: number
   /** True when the batches had been appended before: the offsets are those of then. */

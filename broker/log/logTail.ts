@@ -182,7 +182,7 @@ export class LogTail {
       kind: 'duplicate',
       baseOffset: duplicate.lastOffset - duplicate.offsetDelta,
       lastOffset,
-      logAppendTimeMs: -1,
+      logAppendTimeMs: this.#stampsRecords ? duplicate.maxTimestampMs : -1,
     }
   }
 
@@ -291,8 +291,11 @@ export class LogTail {
   }
 
   #stampMs({ origin }: AppendOptions, nowMs: number): number {
-    const own = this.#config.messageTimestampType === 'LogAppendTime' && origin !== 'replication'
-    return own ? nowMs : -1
+    return this.#stampsRecords && origin !== 'replication' ? nowMs : -1
+  }
+
+  get #stampsRecords(): boolean {
+    return this.#config.messageTimestampType === 'LogAppendTime'
   }
 
   #refuseBatch(batch: RecordBatch, errorCode: number): Refusal {

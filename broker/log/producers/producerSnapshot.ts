@@ -1,7 +1,8 @@
 // The producer state in a file (<offset>.snapshot): the state after all batches below that offset,
 // in Kafka's format. Kafka keeps one entry per producer and so knows only its last batch after a
 // restart; this writes one entry per remembered batch, oldest first. Kafka's reader lets the last
-// entry of a producer win, so it reads these files as its own.
+// entry of a producer win, so it reads these files as its own. That entry has the producer's timestamp,
+// which is its last marker's if that came later than its last batch: Kafka keeps no other either.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -60,20 +61,31 @@ export function decodeProducerSnapshot(
 
 function writeProducer(writer: ByteWriter, entry: ProducerEntry): number {
   if (entry.batches.length === 0) {
-    writeEntry(writer, entry, { lastSequence: noSequence, lastOffset: -1, offsetDelta: 0 })
+    writeEntry(writer, entry, noBatch, entry.lastTimestampMs)
     return 1
   }
-  for (const batch of entry.batches) writeEntry(writer, entry, batch)
+  const last = entry.batches.at(-1)
+  for (const batch of entry.batches) {
+    const timestampMs = batch === last ? entry.lastTimestampMs : batch.maxTimestampMs
+    writeEntry(writer, entry, batch, timestampMs)
+  }
   return entry.batches.length
 }
 
-function writeEntry(writer: ByteWriter, entry: ProducerEntry, batch: ProducerBatch): void {
+const noBatch = { lastSequence: noSequence, lastOffset: -1, offsetDelta: 0 }
+
+function writeEntry(
+  writer: ByteWriter,
+  entry: ProducerEntry,
+  batch: Omit<ProducerBatch, 'maxTimestampMs'>,
+  timestampMs: number,
+): void {
   writer.int64(entry.producerId)
   writer.int16(entry.producerEpoch)
   writer.int32(batch.lastSequence)
   writer.int64(batch.lastOffset)
   writer.int32(batch.offsetDelta)
-  writer.int64(entry.lastTimestampMs)
+  writer.int64(timestampMs)
   writer.int32(entry.coordinatorEpoch)
   writer.int64(entry.currentTxnFirstOffset)
 }
@@ -89,7 +101,7 @@ function readEntry(reader: ByteReader, state: ProducerState, nowMs: number): voi
   const currentTxnFirstOffset = reader.int64()
   const before = state.get(producerId)
   const kept = before?.producerEpoch === producerEpoch ? before.batches : []
-  const batch = { lastSequence, lastOffset, offsetDelta }
+  const batch = { lastSequence, lastOffset, offsetDelta, maxTimestampMs: lastTimestampMs }
   state.restore(producerId, {
     producerId,
     producerEpoch,

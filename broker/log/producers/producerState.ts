@@ -23,6 +23,8 @@ export interface ProducerBatch {
   readonly lastSequence: number
   readonly lastOffset: number
   readonly offsetDelta: number
+  /** As it is in the log: when it was appended, if the log stamps records itself. */
+  readonly maxTimestampMs: number
 }
 
 export interface ProducerEntry {
@@ -222,6 +224,7 @@ function afterData(
     lastSequence: batch.lastSequence,
     lastOffset: batch.lastOffset,
     offsetDelta: batch.lastOffsetDelta,
+    maxTimestampMs: batch.maxTimestamp,
   }
   const open = before?.currentTxnFirstOffset ?? noOffset
   return {

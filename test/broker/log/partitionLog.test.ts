@@ -3,9 +3,11 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { ManualClock } from '../../manualClock.ts'
 import {
   append,
   diskWithData,
@@ -107,6 +109,34 @@ describe('append', () => {
     })
     expect(batch.isCrcValid()).toBe(true)
     await log.close()
+  })
+
+  test('answers a retry with the time at which the batch was appended, also after a restart', async () => {
+    const config = { ...smallConfig, messageTimestampType: 'LogAppendTime' as const }
+    const disk = await diskWithData()
+    const clock = new ManualClock()
+    const sent = (baseSequence: number) => ({
+      ...{ records: 2, producerId: 4, producerEpoch: 0 },
+      baseSequence,
+    })
+    const log = await openLog(disk, { config, clock })
+    const first = await append(log, sent(0))
+    clock.advance(1000)
+    const second = await append(log, sent(2))
+    expect(second.logAppendTimeMs).toBe(first.logAppendTimeMs + 1000)
+    clock.advance(1000)
+    const expectRetries = async (from: PartitionLog) => {
+      expect(await append(from, sent(0))).toEqual({ ...first, duplicate: true })
+      expect(await append(from, sent(2))).toEqual({ ...second, duplicate: true })
+    }
+    await expectRetries(log)
+    await log.close()
+    const { recoveryPoint } = log
+    const reopened = await openLog(disk, { config, clock, recoveryPoint })
+    await expectRetries(reopened)
+    reopened.updateConfig(smallConfig)
+    expect((await append(reopened, sent(0))).logAppendTimeMs).toBe(-1)
+    await reopened.close()
   })
 
   test('waits while too many bytes are pending, and keeps the order', async () => {
