@@ -1,7 +1,8 @@
 // Brings acknowledged records back after a crash: reads what the journal's files hold and writes it where
 // it belongs, before any log is opened. Writing the same bytes again changes nothing, so a crash on
 // the way is no harm. What it must never do is touch a file that has since been replaced: the entries
-// of those were declared settled first (commitJournal.ts).
+// of those were declared settled first (commitJournal.ts); or leave a hole in one, as a position that
+// is not what it was would: what is appended to a segment follows what is there.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -91,24 +92,46 @@ function reportGaps(
 async function replaySegment(
   { name, baseOffset, writes }: ReplayedSegment,
   files: readonly DiskFile[],
-  { disk, directory, recoveryPointOf }: ReplayOptions,
+  { disk, directory, recoveryPointOf, logger }: ReplayOptions,
 ): Promise<number> {
   const path = join(directory, name, segmentFileName(baseOffset, '.log'))
   // Removed since, with its records: by retention, or with its topic.
   if ((await disk.stat(path)) === undefined) return 0
   const recoveryPoint = recoveryPointOf(name)
   const file = await disk.open(path, 'write')
+  const astray: ReplayedBytes[] = []
   let bytes = 0
   try {
+    let { sizeBytes } = await file.stat()
     for (const write of writes) {
-      if (write.endOffset > recoveryPoint) bytes += await replayBytes(write, files, file)
+      if (write.endOffset <= recoveryPoint) continue
+      if (write.position < 0 || write.position > sizeBytes) {
+        astray.push(write)
+        continue
+      }
+      bytes += await replayBytes(write, files, file)
+      sizeBytes = Math.max(sizeBytes, write.position + write.lengthBytes)
     }
+    if (astray.length > 0) reportAstray(path, sizeBytes, astray, logger)
     // Bytes that were there already may be so only in the system's memory.
     await file.sync()
   } finally {
     await file.close()
   }
   return bytes
+}
+
+function reportAstray(
+  path: string,
+  sizeBytes: number,
+  astray: readonly ReplayedBytes[],
+  logger: Logger,
+): void {
+  const { position, endOffset } = astray[0]!
+  logger.error(
+    { path, sizeBytes, position, endOffset, entries: astray.length },
+    'the commit journal is damaged: it has bytes for a place that the segment does not reach; records that were acknowledged before the last crash may be missing from here on',
+  )
 }
 
 /** Writes only what differs: after the end of a process, other than of the machine, nothing does. */

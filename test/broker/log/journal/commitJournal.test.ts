@@ -7,6 +7,7 @@ import {
   CommitJournal,
   type JournaledSegment,
 } from '../../../../broker/log/journal/commitJournal.ts'
+import { encodeGroup } from '../../../../broker/log/journal/journalGroup.ts'
 import { segmentFileName } from '../../../../broker/log/segment/segmentFiles.ts'
 import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
@@ -286,6 +287,31 @@ describe('the commit journal', () => {
     expect(logger.lines).toContainEqual(
       expect.objectContaining({ level: 'error', fields: expect.objectContaining({ path }) }),
     )
+  })
+
+  it('leaves no hole for bytes whose place the segment does not reach', async () => {
+    const disk = new MemoryDisk()
+    await emptyLogs(disk, ['a-0'])
+    const path = pathOf('a-0', 0)
+    await disk.writeFileAtomic(path, Buffer.from('there'))
+    const appended = (position: number, text: string) => {
+      const chunks = [Buffer.from(text)]
+      return { kind: 'append', name: 'a-0', baseOffset: 0, position, endOffset: 9, chunks } as const
+    }
+    const group = encodeGroup({ runId: Buffer.alloc(8), sequence: 0 }, [
+      appended(5, ', behind'),
+      appended(2 ** 40, 'nowhere'),
+      appended(-1, 'before'),
+      appended(13, ', and so on'),
+      appended(25, 'one too far'),
+    ])
+    await disk.makeDirectory(`${directory}/__journal`)
+    await disk.writeFileAtomic(`${directory}/__journal/first.journal`, Buffer.concat(group))
+    const logger = new MemoryLogger()
+    await Life.begin(disk, 1, logger)
+    expect(String(await disk.readFile(path))).toBe('there, behind, and so on')
+    const fields = { path, sizeBytes: 24, position: 2 ** 40, endOffset: 9, entries: 3 }
+    expect(logger.lines).toContainEqual(expect.objectContaining({ level: 'error', fields }))
   })
 })
 
