@@ -19,7 +19,7 @@ export const models = {
   },
   transactionsInLog: {
     ...{ file: 'log/transactionModel.test.ts', of: 'log', sequences: 1500 },
-    doc: 'transactions in a log: last stable offset, who has one open, aborted lists of every read; with truncations and crashes',
+    doc: 'transactions in a log: last stable offset, who has one open, aborted lists of every read, what every producer snapshot says; with truncations and crashes',
   },
   cleaning: {
     ...{ file: 'log/cleaner/cleaningModel.test.ts', of: 'log', sequences: 300 },

@@ -17,8 +17,15 @@ import { sections } from './kafkaTools/sections.ts'
 import { Side } from './kafkaTools/side.ts'
 
 const pagePath = join(import.meta.dirname, '../../docs/kafka-tools.md')
-/** What both brokers are given beyond their defaults: groups need not wait for members that never come. */
-const properties = { 'group.initial.rebalance.delay.ms': 0 }
+/**
+ * What both brokers are given beyond their defaults: groups need not wait for members that never come,
+ * and ours takes no checkpoint while the tools run. A checkpoint leaves a producer snapshot in the
+ * middle of a log, where a transaction may well be open; Kafka takes them where segments begin only.
+ */
+const properties = {
+  'group.initial.rebalance.delay.ms': 0,
+  'log.flush.offset.checkpoint.interval.ms': 3_600_000,
+}
 /** Without it, because with it Kafka shows min.insync.replicas as if it were set for each topic. */
 const features = ['eligible.leader.replicas.version=0']
 

@@ -1,16 +1,23 @@
 // Transactions in a log against a list of events, through rolls, checkpoints, restarts, truncations
 // and crashes. What must hold at every moment: the last stable offset, who has a transaction open,
-// and for every read which transactions a `read_committed` consumer is told to skip.
+// for every read which transactions a `read_committed` consumer is told to skip, and that a producer
+// snapshot at an offset says what the records below it make, whatever was under way when it was taken.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { decodeProducerSnapshot } from '../../../broker/log/producers/producerSnapshot.ts'
+import {
+  type ProducerEntry,
+  rememberedBatches,
+} from '../../../broker/log/producers/producerState.ts'
+import { offsetsOfFiles, segmentFileName } from '../../../broker/log/segment/segmentFiles.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { settle } from '../../manualClock.ts'
 import type { MemoryDisk } from '../../memoryDisk.ts'
 import { models } from '../../modelRuns.ts'
-import { append, diskWithData, notedOf, openLog } from './logFixture.ts'
+import { append, diskWithData, notedOf, openLog, smallConfig } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 import { committedRead, end, write } from './transactionFixture.ts'
 
@@ -120,6 +127,8 @@ class Model {
   async start(noted: ReturnType<typeof notedOf> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
       ...noted,
+      // Some appends begin a new segment by themselves.
+      config: { ...smallConfig, segmentBytes: 400 },
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
         this.recoveryPoint = this.log.recoveryPoint
@@ -219,6 +228,19 @@ class Model {
     expect(this.log.lastStableOffset).toBe(Math.min(highWatermark, ...unstable))
   }
 
+  async checkSnapshots(): Promise<void> {
+    const { directory } = this.log
+    for (const offset of offsetsOfFiles(await this.disk.list(directory), '.snapshot')) {
+      const bytes = await this.disk.readFile(`${directory}/${segmentFileName(offset, '.snapshot')}`)
+      // A checkpoint that is under way removes those that are not needed any more.
+      if (bytes === undefined) continue
+      expect(offset).toBeLessThanOrEqual(this.#events.length)
+      const state = decodeProducerSnapshot(bytes, Number.POSITIVE_INFINITY, 0)
+      const known = [...state!.entries()].map(briefly).sort((a, b) => a.producerId - b.producerId)
+      expect(known).toEqual(this.#producersAt(offset))
+    }
+  }
+
   async check(): Promise<void> {
     await this.settle()
     expect(this.log.highWatermark).toBe(this.#events.length)
@@ -244,41 +266,38 @@ class Model {
   }
 
   #checkProducers(): void {
-    const open = this.#transactions().filter(({ markerOffset }) => markerOffset === undefined)
-    const ids = new Set(this.#events.flatMap((event) => (event ? [event.producerId] : [])))
     const known = [...this.log.producers()].sort((a, b) => a.producerId - b.producerId)
-    expect(known).toMatchObject(
-      [...ids].sort().map((producerId) => ({
+    expect(known.map(briefly)).toEqual(this.#producersAt(this.#events.length))
+  }
+
+  /** What the events below `offset` say of each producer. */
+  #producersAt(offset: number) {
+    const events = this.#events.slice(0, offset)
+    const open = transactionsIn(events).filter(({ markerOffset }) => markerOffset === undefined)
+    const ids = new Set(events.flatMap((event) => (event ? [event.producerId] : [])))
+    return [...ids].sort().map((producerId) => {
+      const producerEpoch = epochIn(events, producerId)
+      const written = events.flatMap((event, at) =>
+        event?.producerId === producerId && event.epoch === producerEpoch && !event.ends
+          ? [at]
+          : [],
+      )
+      return {
         producerId,
-        producerEpoch: this.#epochOf(producerId),
+        producerEpoch,
         currentTxnFirstOffset: open.find((one) => one.producerId === producerId)?.firstOffset ?? -1,
-      })),
-    )
+        offsets: written.slice(-rememberedBatches),
+        lastSequence: written.length - 1,
+      }
+    })
   }
 
   #epochOf(producerId: number): number {
-    return this.#events.findLast((event) => event?.producerId === producerId)?.epoch ?? 0
+    return epochIn(this.#events, producerId)
   }
 
   #transactions(): Transaction[] {
-    const ended: Transaction[] = []
-    const open = new Map<number, number>()
-    for (const [offset, event] of this.#events.entries()) {
-      if (event === undefined) continue
-      const { producerId, ends } = event
-      const firstOffset = open.get(producerId)
-      if (ends === undefined) {
-        if (firstOffset === undefined) open.set(producerId, offset)
-      } else if (firstOffset !== undefined) {
-        open.delete(producerId)
-        const isAborted = ends === 'abort'
-        ended.push({ producerId, firstOffset, markerOffset: offset, isAborted })
-      }
-    }
-    for (const [producerId, firstOffset] of open) {
-      ended.push({ producerId, firstOffset, markerOffset: undefined, isAborted: false })
-    }
-    return ended
+    return transactionsIn(this.#events)
   }
 
   async #submit(appended: Promise<number>, wait: boolean): Promise<void> {
@@ -290,6 +309,38 @@ class Model {
     this.#inFlight.push(checked)
     if (wait) await checked
   }
+}
+
+function epochIn(events: readonly Event[], producerId: number): number {
+  return events.findLast((event) => event?.producerId === producerId)?.epoch ?? 0
+}
+
+function transactionsIn(events: readonly Event[]): Transaction[] {
+  const ended: Transaction[] = []
+  const open = new Map<number, number>()
+  for (const [offset, event] of events.entries()) {
+    if (event === undefined) continue
+    const { producerId, ends } = event
+    const firstOffset = open.get(producerId)
+    if (ends === undefined) {
+      if (firstOffset === undefined) open.set(producerId, offset)
+    } else if (firstOffset !== undefined) {
+      open.delete(producerId)
+      const isAborted = ends === 'abort'
+      ended.push({ producerId, firstOffset, markerOffset: offset, isAborted })
+    }
+  }
+  for (const [producerId, firstOffset] of open) {
+    ended.push({ producerId, firstOffset, markerOffset: undefined, isAborted: false })
+  }
+  return ended
+}
+
+/** Of an entry what the events say as well. */
+function briefly({ producerId, producerEpoch, currentTxnFirstOffset, batches }: ProducerEntry) {
+  const offsets = batches.map(({ lastOffset }) => lastOffset)
+  const lastSequence = batches.at(-1)?.lastSequence ?? -1
+  return { producerId, producerEpoch, currentTxnFirstOffset, offsets, lastSequence }
 }
 
 async function run(model: Model, command: Command): Promise<void> {
@@ -326,6 +377,7 @@ test('read_committed sees what has ended, and is told what was aborted', async (
       for (const next of commands) {
         await run(model, next)
         model.checkStable()
+        await model.checkSnapshots()
       }
       await model.check()
       await model.log.close()
