@@ -69,6 +69,29 @@ describe('above the recovery point', () => {
   })
 })
 
+test('under `os`, segments behind a torn end go with it, and what comes after them stays', async () => {
+  const config = { ...smallConfig, flush: 'os' } as const
+  const disk = await diskWithData()
+  const log = await openLog(disk, { config })
+  for (const label of ['a', 'torn']) await append(log, { records: 1, label })
+  await log.roll()
+  await append(log, { records: 1, label: 'behind' })
+  await log.close()
+  const file = await disk.open(firstSegment, 'write')
+  await file.truncate(makeBatch({ records: 1, label: 'a' }).length + 1)
+  await file.close()
+  const again = await openLog(disk, { config })
+  expect(again).toMatchObject({ offline: undefined, logEndOffset: 1 })
+  const names = await disk.list(directory)
+  expect(names.filter((name) => name.startsWith('00000000000000000002.'))).toEqual([])
+  for (const label of ['b', 'c']) await append(again, { records: 1, label })
+  await again.close()
+  const last = await openLog(disk, { config })
+  expect(last.offline).toBeUndefined()
+  expect(await readValues(last)).toEqual(['a/0', 'b/0', 'c/0'])
+  await last.close()
+})
+
 test('what a restart has found, a power failure after it does not take away', async () => {
   const disk = await diskWithData()
   const killed = mortalDisk(disk)
