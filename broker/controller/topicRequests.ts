@@ -49,10 +49,16 @@ export function decideCreateTopic(
     refuseConfigs(wish, broker)
   if (refusal) return refusal
   const configs = textsOf(wish.configs)
-  const partitions =
-    wish.assignments.length ||
-    (wish.numPartitions === -1 ? broker['num.partitions'] : wish.numPartitions)
+  const partitions = wantedPartitions(wish, broker)
   return { command: { type: 'createTopic', name: wish.name, id, partitions, configs } }
+}
+
+/** It may be any number: what is wrong with it is for `decideCreateTopic` to say. */
+export function wantedPartitions(
+  { assignments, numPartitions }: TopicWish,
+  broker: BrokerConfig,
+): number {
+  return assignments.length || (numPartitions === -1 ? broker['num.partitions'] : numPartitions)
 }
 
 export function decideCreatePartitions(

@@ -4,6 +4,8 @@ import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
+import { createPartitionsRefusal } from '../../controller/requestSize.ts'
+import type { Refusal } from '../../controller/topicRequests.ts'
 import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
 import type { BrokerParts } from '../requestContext.ts'
@@ -12,11 +14,18 @@ type TopicRequest = RequestOf<typeof createPartitions>['topics'][number]
 
 export const createPartitionsHandler = handler(createPartitions, async (request, { broker }) => {
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
+  const wishes = unique.filter(({ name }) => !repeated.has(name) && !isInternalTopic(name))
+  const refusal = createPartitionsRefusal(broker.controller.state, wishes)
+  if (refusal) return { throttleTimeMs: 0, results: unique.map((topic) => refused(topic, refusal)) }
   const results = unique.map((topic) =>
     repeated.has(topic.name) ? refusedTwice(topic.name) : grow(topic, request.validateOnly, broker),
   )
   return { throttleTimeMs: 0, results: await Promise.all(results) }
 })
+
+function refused({ name }: TopicRequest, { errorCode, message }: Refusal) {
+  return { name, errorCode, errorMessage: message }
+}
 
 function refusedTwice(name: string) {
   const errorMessage = `${name} is in the request twice`

@@ -1,24 +1,30 @@
-// Creates topics, one by one; each has an outcome of its own.
+// Creates topics, one by one; each has an outcome of its own, unless they are too many.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadataState.ts'
+import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
+import type { TopicWish } from '../../controller/topicRequests.ts'
 import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
 
 export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
+  const wishes = unique.filter(({ name }) => !repeated.has(name))
+  const refusal = createTopicsRefusal(broker.controller.state, wishes, broker.configuration.current)
+  const outcomeOf = (topic: TopicWish) => {
+    if (refusal) return { ...refusal, topic: undefined }
+    if (repeated.has(topic.name)) return givenTwice(topic.name)
+    return broker.controller.createTopic(topic, request.validateOnly)
+  }
   const topics = await Promise.all(
-    unique.map(async (topic) => {
-      const outcome = repeated.has(topic.name)
-        ? givenTwice(topic.name)
-        : await broker.controller.createTopic(topic, request.validateOnly)
-      return answer(topic.name, outcome, request.validateOnly, broker.configuration)
-    }),
+    unique.map(async (topic) =>
+      answer(topic.name, await outcomeOf(topic), request.validateOnly, broker.configuration),
+    ),
   )
   return { throttleTimeMs: 0, topics }
 })

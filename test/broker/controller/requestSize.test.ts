@@ -1,0 +1,95 @@
+// Requests for more than Kafka's controller does at once: refused as a whole, and those just below it
+// are not.
+
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
+import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { MemoryBroker, type RawClient } from '../server/memoryBroker.ts'
+
+let broker: MemoryBroker
+let client: RawClient
+
+beforeEach(async () => {
+  broker = await MemoryBroker.start()
+  client = await broker.client()
+})
+
+afterEach(() => broker.stop())
+
+type Configs = { name: string; value: string }[]
+
+const wish = (name: string, numPartitions: number, configs: Configs = []) => {
+  return { name, numPartitions, replicationFactor: 1, assignments: [], configs }
+}
+
+async function create(
+  topics: readonly ReturnType<typeof wish>[],
+  validateOnly = false,
+): Promise<[number, string | null][]> {
+  const answer = await client.send(createTopics, 5, { timeoutMs: 1000, topics, validateOnly })
+  return answer.topics.map(({ errorCode, errorMessage }) => [errorCode, errorMessage])
+}
+
+async function grow(topics: readonly { name: string; count: number }[]): Promise<number[]> {
+  const wishes = topics.map((topic) => ({ ...topic, assignments: null }))
+  const request = { topics: wishes, timeoutMs: 1000, validateOnly: true }
+  const { results } = await client.send(createPartitions, 1, request)
+  return results.map(({ errorCode }) => errorCode)
+}
+
+const codes = (outcomes: readonly [number, string | null][]) => outcomes.map(([code]) => code)
+
+it('creates no topic of a request for more than 10,000 partitions', async () => {
+  const refused = await create([wish('a', 5000), wish('b', 5000), wish('c', 1)])
+  expect(codes(refused)).toEqual(Array(3).fill(ErrorCode.policyViolation))
+  expect(refused[0]![1]).toMatch(/^Excessively large number of partitions per request/)
+  // A count below zero is one topic's fault, and takes nothing from the others'.
+  expect(codes(await create([wish('a', 10_001), wish('b', -5)]))).toEqual(
+    Array(2).fill(ErrorCode.policyViolation),
+  )
+  const { topics } = await client.send(metadata, 1, { topics: null })
+  expect(topics).toEqual([])
+})
+
+it('counts a record for each topic, partition and config', async () => {
+  const configs = [{ name: 'retention.ms', value: '1' }]
+  const outcome = async (...topics: ReturnType<typeof wish>[]) => codes(await create(topics, true))
+  expect(await outcome(wish('a', 9_999))).toEqual([ErrorCode.none])
+  const refused = await create([wish('a', 10_000)], true)
+  expect(refused[0]![0]).toBe(ErrorCode.policyViolation)
+  expect(refused[0]![1]).toMatch(/^Unable to perform excessively large batch operation/)
+  expect(await outcome(wish('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
+  // What is refused for itself makes no records.
+  const noName = wish('not a name', 9_000)
+  expect(await outcome(noName, wish('b', 1_000))).toEqual([
+    ErrorCode.invalidTopicException,
+    ErrorCode.none,
+  ])
+})
+
+it('gives no topic of a request more partitions when they are too many together', async () => {
+  await create([wish('a', 1), wish('b', 2)])
+  const { none, invalidPartitions, policyViolation } = ErrorCode
+  expect(await grow([{ name: 'a', count: 10_000 }])).toEqual([none])
+  expect(
+    await grow([
+      { name: 'a', count: 5_001 },
+      { name: 'b', count: 5_002 },
+    ]),
+  ).toEqual([none, none])
+  expect(
+    await grow([
+      { name: 'a', count: 5_001 },
+      { name: 'b', count: 5_003 },
+      { name: 'none', count: 1 },
+    ]),
+  ).toEqual([policyViolation, policyViolation, policyViolation])
+  expect(
+    await grow([
+      { name: 'a', count: 10_001 },
+      { name: 'b', count: 9_000 },
+    ]),
+  ).toEqual([invalidPartitions, none])
+})
