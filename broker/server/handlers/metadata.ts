@@ -7,11 +7,12 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
+import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
 import { leaderEpoch } from '../leaderEpoch.ts'
-import type { RequestContext } from '../requestContext.ts'
+import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
 type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
@@ -26,9 +27,7 @@ export const metadataHandler = handler(metadata, async (request, context) => {
   const { nodeId, controller } = broker
   const topics = wantsAll(request, apiVersion)
     ? [...controller.state.topics()].map((topic) => describe(topic, request, nodeId))
-    : await Promise.all(
-        withoutRepeated(request.topics!).map((topic) => findOrCreate(topic, request, context)),
-      )
+    : await findOrCreateAll(request, context)
   return {
     brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
     clusterId: controller.clusterId,
@@ -49,12 +48,29 @@ function withoutRepeated(topics: readonly RequestedTopic[]): RequestedTopic[] {
   return [...byKey.values()]
 }
 
+function findOrCreateAll(request: MetadataRequest, context: RequestContext) {
+  const topics = withoutRepeated(request.topics!)
+  const mayCreate = request.allowAutoTopicCreation && mayCreateMissing(topics, context.broker)
+  return Promise.all(topics.map((topic) => findOrCreate(topic, mayCreate, request, context)))
+}
+
+/** A request for more new topics than one may create gets none of them, as in Kafka. */
+function mayCreateMissing(topics: readonly RequestedTopic[], broker: BrokerParts): boolean {
+  if (!broker.config['auto.create.topics.enable']) return false
+  const { state } = broker.controller
+  const wishes = topics.flatMap(({ topicId, name }) =>
+    name === null || topicId !== zeroUuid || state.topic(name) ? [] : [defaultTopic(name)],
+  )
+  return createTopicsRefusal(state, wishes, broker.configuration.current) === undefined
+}
+
 async function findOrCreate(
   { topicId, name }: RequestedTopic,
+  mayCreate: boolean,
   request: MetadataRequest,
   { broker, apiVersion }: RequestContext,
 ) {
-  const { controller, nodeId, config } = broker
+  const { controller, nodeId } = broker
   if (name === null || topicId !== zeroUuid) {
     if (apiVersion < byIdVersion) return missing(name ?? '', topicId, ErrorCode.invalidRequest)
     const topic = controller.state.topicById(topicId)
@@ -64,7 +80,6 @@ async function findOrCreate(
   }
   const known = controller.state.topic(name)
   if (known) return describe(known, request, nodeId)
-  const mayCreate = request.allowAutoTopicCreation && config['auto.create.topics.enable']
   if (!mayCreate || isInternalTopic(name)) {
     const isName = topicNameProblem(name) === undefined
     const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException

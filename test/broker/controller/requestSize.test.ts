@@ -93,3 +93,15 @@ it('gives no topic of a request more partitions when they are too many together'
     ]),
   ).toEqual([invalidPartitions, none])
 })
+
+it('makes no topic for a client that asks for more new ones than that', async () => {
+  const ask = async (count: number) => {
+    const names = Array.from({ length: count }, (_, number) => ({ name: `t-${number}` }))
+    const { topics } = await client.send(metadata, 9, { topics: names })
+    return [...new Set(topics.map(({ errorCode }) => errorCode))]
+  }
+  expect(await ask(5_001)).toEqual([ErrorCode.unknownTopicOrPartition])
+  expect(await ask(2)).toEqual([ErrorCode.none])
+  const { topics } = await client.send(metadata, 9, { topics: null })
+  expect(topics).toHaveLength(2)
+})
