@@ -43,7 +43,7 @@ type Names = Map<string, MemoryInode>
 /** One change to a directory that no syncDirectory has covered yet. */
 interface NameChange {
   readonly directories: readonly string[]
-  apply(names: Names): void
+  readonly apply: (names: Names) => void
 }
 
 export class MemoryDisk implements Disk {
@@ -68,7 +68,10 @@ export class MemoryDisk implements Disk {
     this.#crashes++
     this.#locks.clear()
     const keptChanges = keepUnsynced?.below(this.#nameChanges.length + 1) ?? 0
-    for (const change of this.#nameChanges.slice(0, keptChanges)) change.apply(this.#durableNames)
+    for (const { apply, directories } of this.#nameChanges.slice(0, keptChanges)) {
+      apply(this.#durableNames)
+      for (const directory of directories) this.#durableNames.get(directory)?.sync()
+    }
     this.#nameChanges = []
     for (const path of [...this.#durableNames.keys()].sort()) {
       if (path !== '/' && !this.#durableNames.has(dirname(path))) this.#durableNames.delete(path)
@@ -181,6 +184,7 @@ export class MemoryDisk implements Disk {
         else waiting.push(change)
       }
       this.#nameChanges = waiting
+      this.#names.get(directory)!.sync()
     })
   }
 

@@ -43,6 +43,7 @@ export class MemoryInode {
   readonly #inode: number
   readonly #nowMs: () => number
   #modifiedMs: number
+  #durableModifiedMs: number
   #current = new Content()
   #durable = new Content()
   #unsynced: Change[] = []
@@ -52,6 +53,7 @@ export class MemoryInode {
     this.isDirectory = isDirectory
     this.#nowMs = nowMs
     this.#modifiedMs = nowMs()
+    this.#durableModifiedMs = this.#modifiedMs
   }
 
   /** What a reader sees; valid until the next change. */
@@ -73,9 +75,11 @@ export class MemoryInode {
     this.#change({ kind: 'truncate', sizeBytes })
   }
 
+  /** A directory's names are its disk's: of those, only the time is kept here. */
   sync(): void {
     for (const change of this.#unsynced) this.#durable.apply(change)
     this.#unsynced = []
+    this.#durableModifiedMs = this.#modifiedMs
   }
 
   stat(): DiskStat {
@@ -91,11 +95,13 @@ export class MemoryInode {
   /** Goes back to what was synced, and a random part of what was not. */
   crash(keepUnsynced: Random | undefined, reorder: boolean): void {
     if (keepUnsynced !== undefined && this.#unsynced.length > 0) {
+      this.#durableModifiedMs = this.#modifiedMs
       for (const change of survivors(this.#unsynced, keepUnsynced, reorder)) {
         this.#durable.apply(change)
       }
     }
     this.#unsynced = []
+    this.#modifiedMs = this.#durableModifiedMs
     this.#current = new Content()
     this.#current.apply({ kind: 'write', bytes: Buffer.from(this.#durable.view()), position: 0 })
   }

@@ -198,7 +198,10 @@ export class LogManager {
     const before = this.#checkpointing.catch(() => {})
     this.#checkpointing = before.then(async () => {
       await inParallel([...this.#logs.values()], ({ log }) => log.checkpoint())
-      await inParallel(this.#directories, (directory) => directory.saveRecoveryPoints())
+      await inParallel(this.#directories, async (directory) => {
+        await directory.saveRecoveryPoints()
+        await directory.noteRestingLogs()
+      })
     })
     return this.#checkpointing
   }
@@ -228,9 +231,9 @@ export class LogManager {
   }
 
   async #openDirectory(path: string): Promise<void> {
-    const { logger, identity, journal, reservedBytes = 0 } = this.#options
+    const { clock, logger, identity, journal, reservedBytes = 0 } = this.#options
     try {
-      const options = { disk: this.#disk, logger, path, identity, journal, reservedBytes }
+      const options = { disk: this.#disk, clock, logger, path, identity, journal, reservedBytes }
       this.#directories.push(await LogDirectory.open(options))
     } catch (cause) {
       // These are mistakes of whoever started the broker, not failures of the disk.
@@ -277,9 +280,9 @@ export class LogManager {
   ): Promise<void> {
     const { topic, partition, modifiedMs } = found
     const name = nameOf(found)
-    const inherited = directory.takeInheritance(name, modifiedMs)
-    const topicId = inherited.closed
-      ? inherited.closed.topicId
+    const inherited = await directory.takeInheritance(name, modifiedMs)
+    const topicId = inherited.resting
+      ? inherited.resting.topicId
       : await this.#readTopicId(join(directory.path, name))
     await this.#openLog({ topic, partition }, config, topicId, directory, inherited)
   }
@@ -300,8 +303,8 @@ export class LogManager {
       const name = nameOf(topicPartition)
       await makeNewPartition(this.#disk, join(directory.path, name), topicId)
       // What the last holder knew of one of this name means nothing any more.
-      directory.takeInheritance(name)
-      const inherited = { wasClosed: true, closed: newLog }
+      await directory.takeInheritance(name)
+      const inherited = { wasClosed: true, resting: newLog }
       return await this.#openLog(topicPartition, config, topicId, directory, inherited)
     } finally {
       directory.arriving--

@@ -31,9 +31,9 @@ import type {
   VerificationGuard,
 } from './producers/transactionVerification.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
-import type { ClosedLog } from './recovery/closedLog.ts'
 import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery/logRecovery.ts'
-import { type ClosedState, closedState, resumeLog } from './recovery/resumedLog.ts'
+import type { RestingLog, RestingState } from './recovery/restingLog.ts'
+import { restingState, resumeLog } from './recovery/resumedLog.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { LogSegments } from './segment/logSegments.ts'
 import { RemovedSegments } from './segment/removedSegments.ts'
@@ -107,7 +107,7 @@ export class PartitionLog {
   /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
-    if (options.wasClosed && options.closed && log.#resume(options.closed)) return log
+    if (options.resting && log.#resume(options.resting)) return log
     await makePartitionDirectory(options.disk, options.directory)
     await log.#recover(options.wasClosed)
     return log
@@ -330,11 +330,11 @@ export class PartitionLog {
     await this.#shut()
   }
 
-  /** What the next start has to know; undefined unless the log is closed and everything saved. */
-  closedState(): ClosedState | undefined {
-    const isSaved = !this.offline && this.recoveryPoint === this.logEndOffset
-    return this.#isClosed && isSaved
-      ? closedState(this.#segments, this.#tail, this.logStartOffset)
+  /** What a later start has to know; undefined unless everything is saved and nothing on its way. */
+  restingState(): RestingState | undefined {
+    const isSaved = !this.offline && this.recoveryPoint === this.#tail.nextOffset
+    return isSaved && !this.#isHeld
+      ? restingState(this.#segments, this.#tail, this.logStartOffset)
       : undefined
   }
 
@@ -450,9 +450,9 @@ export class PartitionLog {
     return { ...this.#place(), ...known, logger: this.#parentLogger }
   }
 
-  /** Takes up a log that was closed in order; false when it has to be looked into. */
-  #resume(closed: ClosedLog): boolean {
-    const resumed = resumeLog(this.#recoveryOptions(true), closed)
+  /** Takes up a log that nothing has changed in; false when it has to be looked into. */
+  #resume(resting: RestingLog): boolean {
+    const resumed = resumeLog(this.#recoveryOptions(true), resting)
     if (resumed) this.#adopt(resumed)
     return resumed !== undefined
   }

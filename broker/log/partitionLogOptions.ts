@@ -8,7 +8,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { LogConfig } from './logConfig.ts'
-import type { ClosedLog } from './recovery/closedLog.ts'
+import type { RestingLog } from './recovery/restingLog.ts'
 import type { IndexCache } from './segment/indexCache.ts'
 
 export interface PartitionLogOptions {
@@ -22,8 +22,8 @@ export interface PartitionLogOptions {
   readonly recoveryPoint?: number
   /** The last one to have the log open closed it in order: what it has left is durable. */
   readonly wasClosed?: boolean
-  /** With `wasClosed`: what was written down of the log then, if it can still be believed. */
-  readonly closed?: ClosedLog | undefined
+  /** What was written down of the log, if nothing has changed since. */
+  readonly resting?: RestingLog | undefined
   /** From the checkpoint: everything below was deleted. */
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */

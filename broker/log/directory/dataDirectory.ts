@@ -4,12 +4,10 @@
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { LogError } from '../logError.ts'
-import { type ClosedLog, decodeClosedLogs, encodeClosedLogs } from '../recovery/closedLog.ts'
 
 export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
 export const logStartOffsetsFile = 'log-start-offset-checkpoint'
 const cleanShutdownFile = '.kafka_cleanshutdown'
-const closedLogsFile = 'closed-logs'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
 
@@ -48,32 +46,19 @@ export function isRemovedDirectory(name: string): boolean {
   return name.endsWith('-delete')
 }
 
-/** Notes an orderly end, and what the logs were then. */
-export async function writeCleanShutdown(
-  disk: Disk,
-  data: string,
-  logs: ReadonlyMap<string, ClosedLog>,
-): Promise<void> {
-  await disk.writeFileAtomic(join(data, closedLogsFile), encodeClosedLogs(logs))
+/** Notes an orderly end. */
+export async function writeCleanShutdown(disk: Disk, data: string): Promise<void> {
   const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
   await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
 }
 
-/**
- * What the last holder of the directory noted of the logs when it ended in order; undefined when it did
- * not. Says so only once.
- */
-export async function takeCleanShutdown(
-  disk: Disk,
-  data: string,
-): Promise<Map<string, ClosedLog> | undefined> {
+/** Whether the last holder of the directory ended in order. Says so only once. */
+export async function takeCleanShutdown(disk: Disk, data: string): Promise<boolean> {
   const path = join(data, cleanShutdownFile)
-  if ((await disk.stat(path)) === undefined) return undefined
-  const logs = await disk.readFile(join(data, closedLogsFile))
+  if ((await disk.stat(path)) === undefined) return false
   await disk.remove(path)
-  await disk.remove(join(data, closedLogsFile))
   await disk.syncDirectory(data)
-  return logs ? decodeClosedLogs(logs) : new Map()
+  return true
 }
 
 /**

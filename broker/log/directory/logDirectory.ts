@@ -2,6 +2,7 @@
 // small files beside them. The logs themselves are the manager's.
 
 import { dirname, join } from 'node:path'
+import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
@@ -9,7 +10,7 @@ import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerChec
 import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
 import type { PartitionLog } from '../partitionLog.ts'
-import type { ClosedLog } from '../recovery/closedLog.ts'
+import type { RestingLog } from '../recovery/restingLog.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,
@@ -23,6 +24,7 @@ import {
 } from './dataDirectory.ts'
 import { DiskSpace } from './diskSpace.ts'
 import { OffsetCheckpoint, type PartitionOffset, readOffsetCheckpoint } from './offsetCheckpoint.ts'
+import { RestingLogs } from './restingLogs.ts'
 
 /** A partition and its log. */
 export interface ManagedLog extends TopicPartition {
@@ -34,6 +36,7 @@ export interface ManagedLog extends TopicPartition {
 
 export interface LogDirectoryOptions {
   readonly disk: Disk
+  readonly clock: Clock
   readonly logger: Logger
   readonly path: string
   readonly identity: DirectoryIdentity | undefined
@@ -54,14 +57,15 @@ export interface Inherited {
   readonly recoveryPoint: number
   readonly logStartOffset: number
   readonly wasClosed: boolean
-  readonly closed: ClosedLog | undefined
+  readonly resting: RestingLog | undefined
 }
 
 /** What the last holder of the directory left for the next one. */
 interface Inheritance {
   readonly id: string | undefined
-  /** Of an orderly end, by the names of the partitions' directories; undefined after another one. */
-  readonly closedLogs: Map<string, ClosedLog> | undefined
+  readonly wasClosed: boolean
+  readonly restingLogs: RestingLogs
+  /** By the names of the partitions' directories. */
   readonly recoveryPoints: Map<string, number>
   readonly logStartOffsets: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
@@ -91,7 +95,7 @@ export class LogDirectory {
     const { disk, path } = options
     this.path = path
     this.id = inherited.id
-    this.wasCleanShutdown = inherited.closedLogs !== undefined
+    this.wasCleanShutdown = inherited.wasClosed
     this.space = new DiskSpace({ ...options, directory: path })
     this.journal = inherited.journal
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
@@ -113,20 +117,23 @@ export class LogDirectory {
    * another broker, and whatever the disk says when it cannot be used.
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
-    const { disk, path, identity } = options
+    const { disk, clock, path, identity } = options
     await disk.makeDirectory(path)
     await disk.syncDirectory(dirname(path))
     const lock = await disk.lock(path)
     try {
       const id = identity && (await claimDirectory(disk, path, identity))
       const recoveryPoints = await readOffsetCheckpoint(disk, join(path, recoveryPointsFile))
+      const wasClosed = await takeCleanShutdown(disk, path)
+      const nowMs = () => clock.nowMs()
       const directory = new LogDirectory(options, lock, {
         id,
+        wasClosed,
+        restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
         recoveryPoints,
         journal: await openJournal(options, recoveryPoints),
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
-        closedLogs: await takeCleanShutdown(disk, path),
       })
       await directory.space.check()
       return directory
@@ -163,23 +170,26 @@ export class LogDirectory {
    * What the last holder knew of a partition; a partition that is made again begins anew. When names
    * in its directory have changed since, it is looked into as if nothing had been noted of it.
    */
-  takeInheritance(name: string, modifiedMs?: number): Inherited {
-    const { recoveryPoints, logStartOffsets, closedLogs } = this.#inherited
-    const wasClosed = closedLogs !== undefined && recoveryPoints.has(name)
+  async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
+    const { recoveryPoints, logStartOffsets, restingLogs } = this.#inherited
+    const wasClosed = this.wasCleanShutdown && recoveryPoints.has(name)
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
-    const noted = closedLogs?.get(name)
-    const closed = noted?.directoryModifiedMs === modifiedMs ? noted : undefined
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
-    closedLogs?.delete(name)
-    return { recoveryPoint, logStartOffset, wasClosed, closed }
+    const resting = await restingLogs.take(name, modifiedMs)
+    return { recoveryPoint, logStartOffset, wasClosed, resting }
   }
 
   /** Makes durable what the logs say of themselves now. */
   async saveRecoveryPoints(): Promise<void> {
     await this.cleanerCheckpoint.follow()
     await this.#recoveryPoints.write()
+  }
+
+  /** Writes down what the logs are that rest, so that a start after a crash need not look into them. */
+  async noteRestingLogs(): Promise<void> {
+    await this.#inherited.restingLogs.note(this.logs)
   }
 
   saveLogStartOffsets(): Promise<void> {
@@ -200,7 +210,8 @@ export class LogDirectory {
       await this.journal?.close()
       const logs = [...this.logs.values()]
       if (isOrderly && logs.every(({ log }) => log.offline === undefined)) {
-        await writeCleanShutdown(this.#disk, this.path, await this.#closedLogs())
+        await this.#inherited.restingLogs.noteClosed(this.logs)
+        await writeCleanShutdown(this.#disk, this.path)
       }
     } finally {
       await this.#lock.release()
@@ -220,17 +231,6 @@ export class LogDirectory {
     return [...this.logs.values()].map(({ topic, partition, log }) => {
       return { topic, partition, offset: offsetOf(log) }
     })
-  }
-
-  async #closedLogs(): Promise<Map<string, ClosedLog>> {
-    const closed = new Map<string, ClosedLog>()
-    await inParallel([...this.logs], async ([name, { log, topicId }]) => {
-      const state = log.closedState()
-      if (!state) return
-      const stat = await this.#disk.stat(join(this.path, name))
-      if (stat) closed.set(name, { ...state, topicId, directoryModifiedMs: stat.modifiedMs })
-    })
-    return closed
   }
 }
 

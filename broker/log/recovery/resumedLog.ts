@@ -1,6 +1,6 @@
-// A log that was closed in order: what is written down of it then, and how it is brought back from
-// that without looking at the disk. Its last segment reads its indexes, and looks at its end, when
-// somebody first needs it. It must never be brought back so when there is any doubt about it.
+// A log in which nothing is on its way: what is written down of it, and how it is brought back from that
+// without looking at the disk. Its last segment reads its indexes, and looks at its end, when somebody
+// first needs it. It must never be brought back so when there is any doubt about it.
 
 import { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogTail } from '../logTail.ts'
@@ -8,21 +8,18 @@ import { decodeProducerSnapshot, encodeProducerSnapshot } from '../producers/pro
 import { ProducerState } from '../producers/producerState.ts'
 import type { LogSegments } from '../segment/logSegments.ts'
 import { Segment } from '../segment/segment.ts'
-import type { ClosedLog } from './closedLog.ts'
 import type { RecoveredLog, RecoveryOptions } from './logRecovery.ts'
-
-/** What the log itself knows; the directory adds the rest. */
-export type ClosedState = Omit<ClosedLog, 'topicId' | 'directoryModifiedMs'>
+import type { RestingLog, RestingState } from './restingLog.ts'
 
 /** More are read from their own snapshot, so that one small file is enough for all logs. */
 const maxProducers = 32
 
 /** Undefined when the log has too much to be written down beside the others. */
-export function closedState(
+export function restingState(
   segments: LogSegments,
   tail: LogTail,
   logStartOffset: number,
-): ClosedState | undefined {
+): RestingState | undefined {
   const { producers, epochs } = tail
   if (producers.size > maxProducers) return undefined
   return {
@@ -39,34 +36,36 @@ export function closedState(
 }
 
 /** Undefined when the log has to be looked into. */
-export function resumeLog(options: RecoveryOptions, closed: ClosedLog): RecoveredLog | undefined {
-  const { config, nowMs, recoveryPoint } = options
+export function resumeLog(options: RecoveryOptions, resting: RestingLog): RecoveredLog | undefined {
+  const { config, nowMs, recoveryPoint, logStartOffset } = options
   const producers =
-    closed.producers === undefined
+    resting.producers === undefined
       ? new ProducerState(config.producerIdExpirationMs)
-      : decodeProducerSnapshot(closed.producers, config.producerIdExpirationMs, nowMs)
-  const last = closed.segments.at(-1)
-  if (!producers || !last || recoveryPoint !== closed.logEndOffset) return undefined
+      : decodeProducerSnapshot(resting.producers, config.producerIdExpirationMs, nowMs)
+  const last = resting.segments.at(-1)
+  if (!producers || !last || recoveryPoint !== resting.logEndOffset) return undefined
+  // Records were deleted since.
+  if (logStartOffset > resting.logStartOffset) return undefined
   return {
-    segments: segmentsOf(options, closed),
-    logStartOffset: closed.logStartOffset,
+    segments: segmentsOf(options, resting),
+    logStartOffset: resting.logStartOffset,
     active: {
       baseOffset: last.baseOffset,
       sizeBytes: last.sizeBytes,
       createdMs: nowMs,
-      firstTimestampMs: closed.firstTimestampMs,
+      firstTimestampMs: resting.firstTimestampMs,
       indexesFull: false,
     },
-    nextOffset: closed.logEndOffset,
+    nextOffset: resting.logEndOffset,
     producers,
-    epochs: new LeaderEpochs(closed.epochs),
+    epochs: new LeaderEpochs(resting.epochs),
     damage: undefined,
   }
 }
 
 function segmentsOf(
   { disk, directory, cache, config }: RecoveryOptions,
-  { segments, logEndOffset }: ClosedLog,
+  { segments, logEndOffset }: RestingLog,
 ): Segment[] {
   return segments.map(({ baseOffset, sizeBytes, largestTimestampMs }, at) => {
     const next = segments[at + 1]
@@ -87,9 +86,10 @@ function segmentsOf(
 }
 
 /** What a log is whose files have just been made. */
-export const newLog: ClosedLog = {
+export const newLog: RestingLog = {
   topicId: undefined,
   directoryModifiedMs: 0,
+  fileModifiedMs: 0,
   logStartOffset: 0,
   logEndOffset: 0,
   segments: [{ baseOffset: 0, sizeBytes: 0, largestTimestampMs: undefined }],

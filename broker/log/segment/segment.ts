@@ -59,7 +59,7 @@ export class Segment {
   readonly baseOffset: number
   sizeBytes: number
   nextOffset: number
-  /** It was closed in order, and has not been looked at since: `indexes` does that, before an append. */
+  /** It was taken up as it was written down, without a look at it: `indexes` does that, before an append. */
   isAsleep: boolean
   readonly #disk: Disk
   readonly #directory: string

@@ -5,7 +5,11 @@ import type { AppendResult } from '../../../broker/log/appendResult.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
-import { decodeClosedLogs, encodeClosedLogs } from '../../../broker/log/recovery/closedLog.ts'
+import {
+  decodeRestingLogs,
+  encodeRestingLog,
+  encodeRestingLogs,
+} from '../../../broker/log/recovery/restingLog.ts'
 import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
@@ -68,12 +72,12 @@ export function openLog(
 }
 
 /** What the next start finds written down of a log that was closed in order. */
-export function notedOf(log: PartitionLog): Pick<PartitionLogOptions, 'closed' | 'wasClosed'> {
-  const state = log.closedState()
+export function notedOf(log: PartitionLog): Partial<PartitionLogOptions> {
+  const state = log.restingState()
   if (!state) return {}
-  const noted = { ...state, topicId: undefined, directoryModifiedMs: 1 }
-  const closed = decodeClosedLogs(encodeClosedLogs(new Map([['orders-0', noted]])))
-  return { wasClosed: true, closed: closed.get('orders-0') }
+  const noted = { ...state, topicId: undefined, directoryModifiedMs: 1, fileModifiedMs: 1 }
+  const read = decodeRestingLogs(encodeRestingLogs([encodeRestingLog('orders-0', noted)]))
+  return { wasClosed: true, resting: read.get('orders-0') }
 }
 
 export function append(

@@ -54,10 +54,10 @@ test("the files are Kafka's", async () => {
   await manager.close()
   expect(await disk.list('/data')).toEqual([
     '.kafka_cleanshutdown',
-    'closed-logs',
     'meta.properties',
     'orders-0',
     'recovery-point-offset-checkpoint',
+    'resting-logs',
   ])
   expect(await disk.list('/data/orders-0')).toEqual([
     '00000000000000000000.index',

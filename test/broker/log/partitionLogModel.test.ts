@@ -1,12 +1,15 @@
 // The log against a plain array, through appends, reads, rolls, deletions of its beginning,
-// truncations, full disks, crashes that lose or tear what was not synced, and orderly restarts. What must hold:
+// truncations, full disks, crashes that lose or tear what was not synced (with the log written down
+// before, or not), and orderly restarts. What must hold:
 // a log is always a beginning of what was submitted, in order, once, never shorter than what was
 // acknowledged or shown, and what was deleted from it does not come back.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { RestingLogs } from '../../../broker/log/directory/restingLogs.ts'
 import { CommitJournal } from '../../../broker/log/journal/commitJournal.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
@@ -27,7 +30,7 @@ import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
   | { readonly kind: 'turns'; readonly count: number }
-  | { readonly kind: 'roll' | 'checkpoint' | 'reopen' | 'resume' }
+  | { readonly kind: 'roll' | 'checkpoint' | 'note' | 'reopen' | 'resume' }
   | { readonly kind: 'full'; readonly changes: number; readonly sizes: readonly number[] }
   | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
   | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
@@ -50,11 +53,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
-    weight: 3,
+    weight: 4,
     arbitrary: fc.record({
       kind: fc.constantFrom(
         'roll' as const,
         'checkpoint' as const,
+        'note' as const,
         'reopen' as const,
         'resume' as const,
       ),
@@ -121,6 +125,7 @@ class Model {
   readonly disk: MemoryDisk
   readonly isJournaled: boolean
   log!: PartitionLog
+  #restingLogs!: RestingLogs
   /** What has been submitted, in order, as the log has to store it. */
   submitted: ModelBatch[] = []
   /** No crash may make the log end below this. */
@@ -142,11 +147,13 @@ class Model {
     this.#process = mortalDisk(disk)
   }
 
-  /** `noted`: what an orderly end has written down, see closedLog.ts. */
-  async start(noted: ReturnType<typeof notedOf> = {}): Promise<void> {
+  /** `noted`: what an orderly end has written down, see restingLog.ts. */
+  async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
+    const journal = this.isJournaled ? await this.#openJournal() : undefined
+    const inherited = { ...(await this.#takeNote()), ...noted }
     this.log = await openLog(this.#process, {
-      ...noted,
-      journal: this.isJournaled ? await this.#openJournal() : undefined,
+      ...inherited,
+      journal,
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
         this.recoveryPoint = this.log.recoveryPoint
@@ -158,6 +165,22 @@ class Model {
     })
     expect(this.log.offline).toBeUndefined()
     expect(this.log.logStartOffset).toBe(this.logStartOffset)
+  }
+
+  /** What was written down before a crash, if it is to be believed. */
+  async #takeNote(): Promise<Pick<PartitionLogOptions, 'resting'>> {
+    const nowMs = () => 1e12
+    this.#restingLogs = await RestingLogs.open(this.#process, '/data', nowMs, false)
+    const stat = await this.#process.stat('/data/orders-0')
+    const resting = await this.#restingLogs.take('orders-0', stat?.modifiedMs)
+    return resting ? { resting } : {}
+  }
+
+  /** As a LogManager does with each checkpoint. */
+  async note(): Promise<void> {
+    await this.log.checkpoint()
+    this.recoveryPoint = this.log.recoveryPoint
+    await this.#restingLogs.note(new Map([['orders-0', { topicId: undefined, log: this.log }]]))
   }
 
   /** So small that it goes round often. */
@@ -330,6 +353,8 @@ async function run(model: Model, command: Command): Promise<void> {
       await model.log.checkpoint()
       model.recoveryPoint = model.log.recoveryPoint
       return
+    case 'note':
+      return await model.note()
     case 'reopen':
     case 'resume': {
       await model.log.close()
@@ -337,7 +362,7 @@ async function run(model: Model, command: Command): Promise<void> {
       expect(model.log.recoveryPoint).toBe(model.nextOffset)
       model.recoveryPoint = model.log.recoveryPoint
       const noted = notedOf(model.log)
-      expect(noted.closed?.logEndOffset).toBe(model.nextOffset)
+      expect(noted.resting?.logEndOffset).toBe(model.nextOffset)
       return await model.start(command.kind === 'resume' ? noted : {})
     }
     case 'full':

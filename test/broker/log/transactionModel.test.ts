@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
 import { decodeProducerSnapshot } from '../../../broker/log/producers/producerSnapshot.ts'
 import {
   type ProducerEntry,
@@ -124,7 +125,7 @@ class Model {
     this.#process = mortalDisk(disk)
   }
 
-  async start(noted: ReturnType<typeof notedOf> = {}): Promise<void> {
+  async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
       ...noted,
       // Some appends begin a new segment by themselves.

@@ -1,13 +1,15 @@
-// What an orderly end writes down of all logs: the next start believes it, and touches no log, unless
-// something has changed.
+// What is written down of logs in which nothing is on its way: a start believes it, after an orderly end
+// or a crash, and touches no log, unless something has changed.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import {
-  type ClosedLog,
-  decodeClosedLogs,
-  encodeClosedLogs,
-} from '../../../../broker/log/recovery/closedLog.ts'
+  decodeRestingLogs,
+  encodeRestingLog,
+  encodeRestingLogs,
+  type RestingLog,
+} from '../../../../broker/log/recovery/restingLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import type { DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
@@ -43,10 +45,10 @@ class WatchedDisk extends MemoryDisk {
   }
 }
 
-function open(disk: MemoryDisk): Promise<LogManager> {
+function open(disk: MemoryDisk, clock = new ManualClock()): Promise<LogManager> {
   return LogManager.open({
     disk,
-    clock: new ManualClock(),
+    clock,
     logger: silentLogger,
     directories: ['/data'],
     config,
@@ -96,15 +98,114 @@ test('a producer goes on in a log that was taken up again', async () => {
   await manager.close()
 })
 
-test('a crash after the start is recovered as any other', async () => {
+test('logs that rested are not touched by a start after a crash either', async () => {
   const disk = await closed()
   const before = await open(disk)
   await append(before.get('orders', 0)!, { records: 2, label: 'e' }, 5)
+  await before.create('orders', 1, config, topicId)
+  await before.checkpoint()
+  // As every file system does by itself after a while.
+  await disk.syncDirectory('/data/orders-0')
+  disk.touched = []
   disk.crash()
   const manager = await open(disk)
   expect(manager.wasCleanShutdown).toBe(false)
-  expect(await readValues(manager.get('orders', 0)!)).toHaveLength(93)
+  expect(disk.touched).toEqual([])
+  const log = manager.get('orders', 0)!
+  expect([log.logEndOffset, log.highWatermark, log.segmentCount]).toEqual([93, 93, 4])
+  expect([...manager.partitions()]).toMatchObject([{ topicId }, { topicId }])
+  expect(await readValues(log)).toHaveLength(93)
+  const batch = { records: 1, label: 'd', producerId: 7, producerEpoch: 0 }
+  expect(await append(log, { ...batch, baseSequence: 0 }, 5)).toMatchObject({ duplicate: true })
+  expect(await append(log, { ...batch, baseSequence: 1 }, 5)).toMatchObject({ baseOffset: 93 })
   await manager.close()
+})
+
+test('what an orderly end has written down outlives the next start', async () => {
+  const disk = await closed()
+  await open(disk)
+  disk.crash()
+  disk.touched = []
+  const manager = await open(disk)
+  expect(disk.touched).toEqual([])
+  expect(await readValues(manager.get('orders', 0)!)).toHaveLength(91)
+  await manager.close()
+})
+
+test.each<[string, (log: PartitionLog) => Promise<unknown>, offsets: number[]]>([
+  ['appended to', (log) => append(log, { records: 2 }, 5), [0, 93]],
+  ['rolled', (log) => log.roll(), [0, 91]],
+  ['cut', (log) => log.truncateTo(90), [0, 90]],
+  ['cut by whole segments', (log) => log.truncateTo(60), [0, 60]],
+  ['deleted from', (log) => log.deleteRecordsBefore(10), [10, 91]],
+])('a log that was %s before the crash is looked into', async (_, change, offsets) => {
+  const disk = await closed()
+  const before = await open(disk)
+  await change(before.get('orders', 0)!)
+  disk.crash()
+  disk.touched = []
+  const manager = await open(disk)
+  expect(disk.touched).toContain('/data/orders-0')
+  const log = manager.get('orders', 0)!
+  expect([log.logStartOffset, log.logEndOffset]).toEqual(offsets)
+  await manager.close()
+})
+
+test('a partition made again under its name is not taken for the one before', async () => {
+  const disk = await closed()
+  const before = await open(disk)
+  await before.delete('orders')
+  await before.create('orders', 0, config, topicId.replace('0f', '1f'))
+  disk.crash()
+  const manager = await open(disk)
+  expect(manager.get('orders', 0)!.logEndOffset).toBe(0)
+  expect([...manager.partitions()]).toMatchObject([{ topicId: topicId.replace('0f', '1f') }])
+  await manager.close()
+})
+
+test.each([
+  ['milliseconds', 1, 101],
+  ['whole seconds', 1000, 2001],
+])(
+  'with a file system that counts %s, what has just been changed is not believed',
+  async (_, unitMs, marginMs) => {
+    for (const [waitMs, isBelieved] of [
+      [marginMs - 1, false],
+      [marginMs, true],
+    ] as const) {
+      const clock = new ManualClock(unitMs === 1 ? 1e12 + 1 : 1e12)
+      const disk = new WatchedDisk({ nowMs: () => Math.floor(clock.nowMs() / unitMs) * unitMs })
+      const before = await open(disk, clock)
+      await append(await before.create('orders', 0, config, topicId), { records: 3 })
+      await before.checkpoint()
+      clock.advance(waitMs)
+      await before.checkpoint()
+      disk.touched = []
+      disk.crash()
+      const manager = await open(disk, clock)
+      expect(disk.touched.length === 0).toBe(isBelieved)
+      expect(await readValues(manager.get('orders', 0)!)).toHaveLength(3)
+      await manager.close()
+    }
+  },
+)
+
+test('what was noted at the last moment counts for the next start alone', async () => {
+  const clock = new ManualClock(1e12 + 1)
+  const disk = new WatchedDisk({ nowMs: () => clock.nowMs() })
+  const first = await open(disk, clock)
+  await append(await first.create('orders', 0, config, topicId), { records: 3 })
+  await first.close()
+  disk.touched = []
+  const second = await open(disk, clock)
+  expect(disk.touched).toEqual([])
+  // In the same tick of the file system's clock: this leaves no mark that could be told.
+  await second.get('orders', 0)!.roll()
+  disk.crash()
+  const third = await open(disk, clock)
+  expect(disk.touched).toContain('/data/orders-0')
+  expect(third.get('orders', 0)!.segmentCount).toBe(2)
+  await third.close()
 })
 
 test('a directory whose names have changed is looked into', async () => {
@@ -154,9 +255,10 @@ test('a new partition has its first segment durably', async () => {
 })
 
 test('what is written down is read again, or not at all', () => {
-  const log: ClosedLog = {
+  const log: RestingLog = {
     topicId: undefined,
     directoryModifiedMs: 1234.5,
+    fileModifiedMs: 1233.25,
     logStartOffset: 3,
     logEndOffset: 12,
     segments: [
@@ -171,12 +273,12 @@ test('what is written down is read again, or not at all', () => {
     ['orders-0', log],
     ['orders-1', { ...log, topicId, producers: undefined, firstTimestampMs: undefined }],
   ])
-  const bytes = encodeClosedLogs(logs)
-  expect(decodeClosedLogs(bytes)).toEqual(logs)
+  const bytes = encodeRestingLogs([...logs].map(([name, each]) => encodeRestingLog(name, each)))
+  expect(decodeRestingLogs(bytes)).toEqual(logs)
   for (let at = 0; at < bytes.length; at++) {
     const damaged = Buffer.from(bytes)
     damaged[at]! ^= 4
-    expect(decodeClosedLogs(damaged).size).toBe(0)
-    expect(decodeClosedLogs(bytes.subarray(0, at)).size).toBe(0)
+    expect(decodeRestingLogs(damaged).size).toBe(0)
+    expect(decodeRestingLogs(bytes.subarray(0, at)).size).toBe(0)
   }
 })
