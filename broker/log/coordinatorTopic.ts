@@ -9,8 +9,10 @@ import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch
 import { BrokerError } from '../errors.ts'
 import type { AppendResult } from './appendResult.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
+import { LogError } from './logError.ts'
 import type { PartitionLog } from './partitionLog.ts'
 import type { VerificationGuard } from './producers/transactionVerification.ts'
+import type { ReadResult } from './readResult.ts'
 
 const readBytes = 1024 * 1024
 
@@ -91,7 +93,7 @@ export class CoordinatorTopic {
   ): Promise<void> {
     let offset = log.logStartOffset
     while (offset < log.logEndOffset) {
-      const { bytes, errorCode } = await log.read(offset, readBytes, { upTo: 'logEnd' })
+      const { bytes, errorCode } = await this.#read(partition, log, offset)
       const before = offset
       for (const batch of splitBatches(bytes)) {
         offset = batch.nextOffset
@@ -106,6 +108,15 @@ export class CoordinatorTopic {
       if (errorCode !== ErrorCode.none || offset === before) {
         throw this.#loadFailed(partition, offset, `error ${errorCode}`)
       }
+    }
+  }
+
+  async #read(partition: number, log: PartitionLog, offset: number): Promise<ReadResult> {
+    try {
+      return await log.read(offset, readBytes, { upTo: 'logEnd' })
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error
+      throw this.#loadFailed(partition, offset, error.message)
     }
   }
 

@@ -44,6 +44,15 @@ export class LeaderEpochs {
     return this.#entries.at(-1)?.epoch ?? -1
   }
 
+  /** The epoch of the batch at `offset`; undefined when none is known to have begun by then. */
+  epochAt(offset: number): number | undefined {
+    for (let at = this.#entries.length - 1; at >= 0; at--) {
+      const entry = this.#entries[at]!
+      if (entry.startOffset <= offset) return entry.epoch
+    }
+    return undefined
+  }
+
   /** Notes the epoch of the batch at `startOffset`; true when it is a new one. */
   assign(epoch: number, startOffset: number): boolean {
     if (epoch <= this.latest) return false

@@ -70,6 +70,11 @@ export function diskFull(place: string, cause: unknown): LogError {
   )
 }
 
+/** Whether what is in a file is not what was written there: that concerns one partition only. */
+export function isDamage(cause: unknown): cause is LogError {
+  return cause instanceof LogError && cause.code === 'LOG_CORRUPT'
+}
+
 /** Whether an operation failed for lack of room, which can come back. */
 export function isLackOfSpace(cause: unknown): boolean {
   const code = (cause as { code?: unknown } | undefined)?.code

@@ -2,7 +2,7 @@
 // the log anew at every step, for records may be deleted while others are being read.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { LogError } from './logError.ts'
+import { isDamage, type LogError } from './logError.ts'
 import type {
   AbortedTransaction,
   ReadBound,
@@ -12,6 +12,7 @@ import type {
 } from './readResult.ts'
 import { endOfBatches } from './segment/batchWalk.ts'
 import type { LogSegments } from './segment/logSegments.ts'
+import type { KnownEpochs } from './segment/soundBatches.ts'
 import type { OffsetRange } from './segment/timestampSearch.ts'
 
 /** A log as it is at one moment. */
@@ -24,6 +25,7 @@ export interface LogView {
   /** What is durable: up to which offset, and up to where in the active segment's file. */
   readonly stableEnd: number
   readonly stablePosition: number
+  readonly epochs: KnownEpochs
 }
 
 const noBytes = Buffer.alloc(0)
@@ -59,9 +61,9 @@ export class LogReader {
     }
     if (offset >= limit) return this.#result(ErrorCode.none, noBytes, noneAborted)
     try {
-      const { segments, stableEnd, stablePosition } = view
+      const { segments, stableEnd, stablePosition, epochs } = view
       const activeBytes = limit <= stableEnd ? stablePosition : segments.active.sizeBytes
-      const limits = { maxBytes, minOneBatch, offset: limit, activeBytes, allocate }
+      const limits = { maxBytes, minOneBatch, offset: limit, activeBytes, allocate, epochs }
       const bytes = await segments.read(offset, limits)
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)
@@ -109,7 +111,7 @@ export class LogReader {
   }
 
   #noteDamage(error: unknown): void {
-    if (error instanceof LogError && error.code === 'LOG_CORRUPT') this.#log.damaged(error)
+    if (isDamage(error)) this.#log.damaged(error)
   }
 
   #result(
@@ -135,7 +137,7 @@ function boundOf(view: LogView, upTo: ReadBound): number {
 }
 
 function rangeOf(view: LogView, upTo: ReadBound): OffsetRange {
-  return { from: view.logStartOffset, until: boundOf(view, upTo) }
+  return { from: view.logStartOffset, until: boundOf(view, upTo), epochs: view.epochs }
 }
 
 async function abortedAmong(

@@ -175,6 +175,7 @@ export class PartitionLog {
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
       durability: this.#durability,
+      damaged: (damage) => this.#fail(damage),
     })
   }
 
@@ -359,6 +360,7 @@ export class PartitionLog {
       lastStableOffset: this.lastStableOffset,
       stableEnd: this.#watermarks.stableEnd,
       stablePosition: this.#watermarks.stablePosition,
+      epochs: this.#tail.epochs,
     }
   }
 

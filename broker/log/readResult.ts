@@ -1,5 +1,7 @@
 // What reading a log answers: the words between the log and its callers.
 
+import type { KnownEpochs } from './segment/soundBatches.ts'
+
 export interface ReadResult {
   /** Kafka's error code: 0, or OFFSET_OUT_OF_RANGE. */
   readonly errorCode: number
@@ -46,6 +48,8 @@ export interface ReadLimits {
   /** How many bytes of the active segment's file are to be looked at. */
   readonly activeBytes: number
   readonly allocate: Allocate
+  /** What the log knows of the epochs of its batches, which are compared with it. */
+  readonly epochs: KnownEpochs | undefined
 }
 
 /** A record found by its timestamp. */

@@ -8,7 +8,7 @@ import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
-import { hiddenPartition, LogError } from '../log/logError.ts'
+import { hiddenPartition, isDamage, LogError } from '../log/logError.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -106,7 +106,8 @@ export class Partitions implements PartitionLogs {
     // Deleted, or the broker is closing: there will be another answer elsewhere or later.
     if (error.code === 'LOG_CLOSED') return ErrorCode.notLeaderOrFollower
     this.#logger.error({ error, topic, partition }, 'a partition has failed')
-    return ErrorCode.kafkaStorageError
+    // As Kafka: a consumer that is told of a storage error would look for another leader for ever.
+    return isDamage(error) ? ErrorCode.corruptMessage : ErrorCode.kafkaStorageError
   }
 
   async #create(topic: Topic, partition: number): Promise<PartitionLog> {

@@ -5,6 +5,7 @@
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Durability } from '../durability.ts'
 import type { LogConfig } from '../logConfig.ts'
+import type { LogError } from '../logError.ts'
 import type { LogHousekeeping } from '../logHousekeeping.ts'
 import type { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
@@ -26,6 +27,8 @@ export interface CleanableLogParts {
   readonly housekeeping: LogHousekeeping
   readonly durability: Durability
   readonly cache: IndexCache
+  /** Told of bytes that are not as they were written. */
+  readonly damaged: (damage: LogError) => void
 }
 
 export class CleanableLog {
@@ -47,6 +50,11 @@ export class CleanableLog {
   /** Whether these segments are still the log's. */
   holds(segments: readonly Segment[]): boolean {
     return this.#parts.segments.holds(segments)
+  }
+
+  /** What the cleaner came upon: the log takes no writes any more. */
+  damaged(damage: LogError): void {
+    this.#parts.damaged(damage)
   }
 
   /** The last thing in the log of each producer that is remembered. */

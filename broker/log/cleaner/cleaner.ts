@@ -80,9 +80,8 @@ async function mapOffsets(
 ): Promise<OffsetMap> {
   const offsets = new OffsetMap(maxBytes, dirty.at(-1)!.nextOffset - firstDirtyOffset)
   for (const segment of dirty) {
-    const { sizeBytes } = segment
-    const position = (await segment.locate(firstDirtyOffset, sizeBytes)) ?? sizeBytes
-    for await (const batch of segmentBatches(segment, position, walk)) {
+    const from = Math.max(firstDirtyOffset, segment.baseOffset)
+    for await (const batch of segmentBatches(segment, from, walk)) {
       const hasRecords = !transactions.isDiscardable(batch) && !batch.isControl
       if (hasRecords && !mapBatch(batch, firstDirtyOffset, offsets)) return offsets
       offsets.advance(batch.lastOffset)
@@ -171,7 +170,7 @@ class CleaningRound {
   async #fill(cleaned: CleanedSegment, group: readonly Segment[]): Promise<void> {
     const endOffset = group.at(-1)!.nextOffset
     for (const segment of group) {
-      for await (const batch of segmentBatches(segment, 0, this.#walk)) {
+      for await (const batch of segmentBatches(segment, segment.baseOffset, this.#walk)) {
         const kept = this.#filter.filter(batch, batch.nextOffset === endOffset)
         if (kept === undefined) continue
         await cleaned.append(kept)

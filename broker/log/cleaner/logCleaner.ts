@@ -5,7 +5,7 @@
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
-import { isLackOfSpace } from '../logError.ts'
+import { isDamage, isLackOfSpace } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
@@ -187,6 +187,7 @@ export class LogCleaner {
     if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
     this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
+    if (isDamage(error)) cleanable.damaged(error)
     return true
   }
 }

@@ -11,6 +11,8 @@ export const offsetIndexEntryBytes = 8
 export interface IndexSpan {
   /** A batch starts here, at or before the one looked for. */
   readonly start: number
+  /** Its last offset, as the entry says it; undefined when there is no entry for it. */
+  readonly startsWith: number | undefined
   /** The batch looked for starts no later: the next entry points here. Infinity past the last. */
   readonly latestStart: number
   /** The batch looked for ends no later: the entry after that points here. Infinity past the last. */
@@ -97,9 +99,22 @@ export class OffsetIndex {
     const entry = this.lookup(offset)
     return {
       start: entry < 0 ? 0 : this.positionAt(entry),
+      startsWith: entry < 0 ? undefined : this.offsetAt(entry),
       latestStart: this.#positionAtOrEnd(entry + 1),
       latestEnd: this.#positionAtOrEnd(entry + 2),
     }
+  }
+
+  /** The first position behind `position` where a batch is known to start. Infinity past the last. */
+  startAfter(position: number): number {
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.positionAt(middle) <= position) low = middle + 1
+      else high = middle
+    }
+    return this.#positionAtOrEnd(low)
   }
 
   /** Keeps only the first `count` entries. */

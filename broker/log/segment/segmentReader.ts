@@ -3,19 +3,43 @@
 // has it, wherever it lies and however long the log is. It never decides what may be read, and never
 // looks at more than the limit it is given.
 
+import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { corruptRead, type LogError } from '../logError.ts'
 import type { Allocate, ReadLimits } from '../readResult.ts'
-import { headerDefect, lastOffsetAt, walkHeaderBytes, walkTo, wholeBatches } from './batchWalk.ts'
+import { BatchOrder, type Misplaced } from './batchOrder.ts'
+import {
+  baseOffsetAt,
+  batchSizeAt,
+  headerDefect,
+  lastOffsetAt,
+  walkHeaderBytes,
+} from './batchWalk.ts'
 import type { IndexSpan } from './offsetIndex.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
+import { type ReadBytes, soundBatches, unsoundness } from './soundBatches.ts'
 
 /** What is read from. */
 export interface SegmentBytes {
   /** For messages. */
   readonly path: string
+  readonly baseOffset: number
+  /** The offset after the segment's last record. */
+  readonly nextOffset: number
   indexes(): SegmentIndexes | Promise<SegmentIndexes>
   /** The bytes at `position`; fewer than `length` only at the end of the file. */
   readAt(position: number, length: number, allocate?: Allocate): Promise<Buffer>
+}
+
+/** Where a batch begins, and what is known of those before it. */
+interface Place {
+  readonly position: number
+  readonly order: BatchOrder
+}
+
+/** A place from which a batch is looked for, and what the index knows of where that batch is. */
+interface Start {
+  readonly span: IndexSpan
+  readonly order: BatchOrder
 }
 
 /** Bytes read at once to walk from an index entry to a batch: more than an index interval. */
@@ -41,104 +65,206 @@ export class SegmentReader {
   /**
    * Whole batches from the one that holds `offset` (or follows it) on, as far as the limits and
    * `limitPosition` in the file allow. Takes a second read of the file for a batch that is larger
-   * than what is asked for, and up to two more to find one among batches of more than 64 KiB. Throws
-   * LogError when what it comes upon cannot have been written there.
+   * than what is asked for, and up to two more to find one among batches of more than 64 KiB. Gives
+   * out only what is sound, and throws LogError when the first of it is not what was written there.
    */
   async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
-    const span = await this.#spanToRead(offset, limits.maxBytes, limitPosition)
+    const start = await this.#startOfRead(offset, limits.maxBytes, limitPosition)
+    if (start === undefined) return noBytes
+    const { span, order } = start
     if (span.start >= limitPosition) return noBytes
     const length = readLength(span, limits.maxBytes, limitPosition)
     const bytes = await this.#readWhole(span.start, length, limits.allocate)
-    const at = walkTo(bytes, offset)
+    const at = await this.#pass(bytes, span.start, offset, order)
     if (at + walkHeaderBytes <= bytes.length) {
-      return await this.#takeBatches(bytes, at, span.start, limits, limitPosition)
+      const read = this.#readBytes(bytes, span.start, limitPosition)
+      return await this.#takeBatches(read, at, order, offset, limits)
     }
     // The index is sparser than it was said to be when it was written: the walk goes on from here.
-    const position = await this.#walk(span.start + at, offset, limitPosition)
-    if (position === undefined) return noBytes
-    const rest = readLength(exactly(position), limits.maxBytes, limitPosition)
-    const more = await this.#readWhole(position, rest, limits.allocate)
-    return await this.#takeBatches(more, 0, position, limits, limitPosition)
+    const place = await this.#walk({ position: span.start + at, order }, offset, limitPosition)
+    if (place === undefined) return noBytes
+    const rest = readLength(exactly(place.position), limits.maxBytes, limitPosition)
+    const more = await this.#readWhole(place.position, rest, limits.allocate)
+    const read = this.#readBytes(more, place.position, limitPosition)
+    return await this.#takeBatches(read, 0, place.order, offset, limits)
   }
 
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
   async locate(offset: number, limitPosition: number): Promise<number | undefined> {
     const remembered = this.#readPositions?.get(offset)
     if (remembered !== undefined) return remembered < limitPosition ? remembered : undefined
-    const { start } = (await this.#segment.indexes()).offsets.spanFor(offset)
-    return await this.#walk(start, offset, limitPosition)
-  }
-
-  /** Where one read finds the batch of `offset`; starts at `limitPosition` when there is none. */
-  async #spanToRead(offset: number, maxBytes: number, limitPosition: number): Promise<IndexSpan> {
-    const remembered = this.#readPositions?.get(offset)
-    if (remembered !== undefined && maxBytes > maxSkipBytes) return exactly(remembered)
     const span = (await this.#segment.indexes()).offsets.spanFor(offset)
-    // Of a batch that may be larger than what is asked for, the index still knows the end.
-    if (remembered !== undefined) return { ...span, start: remembered, latestStart: remembered }
-    const latestStart = Math.min(span.latestStart, limitPosition)
-    if (latestStart - span.start <= maxSkipBytes) return span
-    return exactly((await this.#walk(span.start, offset, limitPosition)) ?? limitPosition)
+    const place = { position: span.start, order: this.#orderAt(span) }
+    return (await this.#walk(place, offset, limitPosition))?.position
   }
 
-  /** The position of the first batch from `position` on that does not end below `offset`. */
+  /** Where one read finds the batch of `offset`; undefined when there is none. */
+  async #startOfRead(
+    offset: number,
+    maxBytes: number,
+    limitPosition: number,
+  ): Promise<Start | undefined> {
+    const remembered = this.#readPositions?.get(offset)
+    if (remembered !== undefined && maxBytes > maxSkipBytes) {
+      return { span: exactly(remembered), order: BatchOrder.from(offset) }
+    }
+    const span = (await this.#segment.indexes()).offsets.spanFor(offset)
+    if (remembered !== undefined) {
+      // Of a batch that may be larger than what is asked for, the index still knows the end.
+      const from = { ...span, start: remembered, latestStart: remembered }
+      return { span: from, order: BatchOrder.from(offset) }
+    }
+    const order = this.#orderAt(span)
+    const latestStart = Math.min(span.latestStart, limitPosition)
+    if (latestStart - span.start <= maxSkipBytes) return { span, order }
+    const place = await this.#walk({ position: span.start, order }, offset, limitPosition)
+    return place && { span: exactly(place.position), order: place.order }
+  }
+
+  #orderAt({ startsWith }: IndexSpan): BatchOrder {
+    const { baseOffset } = this.#segment
+    return startsWith === undefined ? BatchOrder.from(baseOffset) : BatchOrder.indexed(startsWith)
+  }
+
+  /** The first batch from `place` on that does not end below `offset`. */
   async #walk(
-    position: number,
+    { position, order }: Place,
     offset: number,
     limitPosition: number,
-  ): Promise<number | undefined> {
+  ): Promise<Place | undefined> {
+    if (position > limitPosition) return undefined
     while (position + walkHeaderBytes <= limitPosition) {
       const length = Math.min(walkBytes, limitPosition - position)
       const bytes = await this.#readWhole(position, length)
-      const at = walkTo(bytes, offset)
-      if (at + walkHeaderBytes <= bytes.length) {
-        this.#mustBeHeader(bytes, at, position)
-        return position + at
-      }
+      const at = await this.#pass(bytes, position, offset, order)
+      if (at + walkHeaderBytes <= bytes.length) return { position: position + at, order }
       position += at
     }
+    if (position !== limitPosition) {
+      const defect = 'the last batch does not end where the file does'
+      throw this.#damage({ position: order.lastPosition ?? position, defect })
+    }
+    if (offset >= this.#segment.nextOffset) return undefined
+    const misplaced = order.misplacedAtEnd()
+    if (misplaced) throw this.#damage(misplaced)
+    await this.#mustBeSound(order.lastPosition)
     return undefined
   }
 
   /**
-   * The whole batches within the limits from `bytes[at]` on, where `bytes` was read from `start`. A
-   * first batch that is wanted whatever its size, and is not there whole, is read for itself.
+   * Walks over the batches in `bytes` that end below `offset`, and returns where the first other one
+   * starts: past the end of `bytes` when that one is beyond them, and less than `walkHeaderBytes`
+   * before the end when too little of it is there to tell.
+   */
+  async #pass(bytes: Buffer, position: number, offset: number, order: BatchOrder): Promise<number> {
+    let at = 0
+    while (at + walkHeaderBytes <= bytes.length) {
+      const defect = headerDefect(bytes, at)
+      if (defect !== undefined) throw await this.#cause({ position: position + at, defect }, order)
+      const lastOffset = lastOffsetAt(bytes, at)
+      if (lastOffset >= offset) break
+      const baseOffset = baseOffsetAt(bytes, at)
+      const misplaced = order.misplaced(baseOffset, lastOffset, position + at)
+      if (misplaced) throw await this.#cause(misplaced, order)
+      order.pass(baseOffset, lastOffset, position + at)
+      at += batchSizeAt(bytes, at)!
+    }
+    return at
+  }
+
+  /**
+   * The sound batches within the limits from `read.bytes[at]` on. A first batch that is wanted whatever
+   * its size, and is not there whole, is read for itself.
    */
   async #takeBatches(
-    bytes: Buffer,
+    read: ReadBytes,
     at: number,
-    start: number,
+    order: BatchOrder,
+    offset: number,
     limits: ReadLimits,
-    limitPosition: number,
   ): Promise<Buffer> {
-    const found = wholeBatches(bytes, at, limits.maxBytes, limits.offset)
-    const { end, nextOffset, wantedBytes, defect } = found
+    await this.#mustHold(offset, baseOffsetAt(read.bytes, at), order)
+    const { end, damage } = soundBatches(read, at, order, limits)
     // What is sound before it is given out first.
-    if (defect !== undefined && end === at) throw this.#damage(start + end, defect)
-    if (end > at) {
-      this.#rememberPosition(nextOffset, start + end)
-      return bytes.subarray(at, end)
+    if (end === at && damage) throw await this.#cause(damage, order)
+    if (end === at) return await this.#takeFirst(read, at, order, limits)
+    this.#rememberPosition(order.nextOffset, read.position + end)
+    return read.bytes.subarray(at, end)
+  }
+
+  /** The batch at `read.bytes[at]`, whatever its size, when it lies below the limit of offsets. */
+  async #takeFirst(
+    { bytes, position: start, limitPosition }: ReadBytes,
+    at: number,
+    order: BatchOrder,
+    limits: ReadLimits,
+  ): Promise<Buffer> {
+    const position = start + at
+    const size = batchSizeAt(bytes, at)!
+    const lastOffset = lastOffsetAt(bytes, at)
+    const isBeyond = lastOffset >= limits.offset
+    if (size > limits.maxBytes && !limits.minOneBatch && !isBeyond) return noBytes
+    // Also so that no length that is damaged makes a read of all that is left of the file.
+    const { offsets } = await this.#segment.indexes()
+    if (size > Math.min(limitPosition, offsets.startAfter(position)) - position) {
+      throw this.#damage({ position, defect: `${size} bytes do not fit before the next batch` })
     }
-    const firstEnd = at + wantedBytes
-    if (wantedBytes === 0 || !limits.minOneBatch || start + firstEnd > limitPosition) return noBytes
-    this.#rememberPosition(lastOffsetAt(bytes, at) + 1, start + firstEnd)
-    if (firstEnd <= bytes.length) return bytes.subarray(at, firstEnd)
-    return await this.#readWhole(start + at, wantedBytes, limits.allocate)
+    const isDoubtful = order.isDoubtful(baseOffsetAt(bytes, at), lastOffset)
+    const wanted = isDoubtful ? size + walkHeaderBytes : size
+    const length = Math.min(wanted, limitPosition - position)
+    const isThere = at + length <= bytes.length
+    const whole = isThere
+      ? bytes.subarray(at, at + length)
+      : await this.#readWhole(position, length, limits.allocate)
+    const read = this.#readBytes(whole, position, limitPosition)
+    const only = { maxBytes: size, offset: Number.POSITIVE_INFINITY, epochs: limits.epochs }
+    const { end, damage } = soundBatches(read, 0, order, only)
+    if (end < size) {
+      throw await this.#cause(damage ?? { position, defect: 'no batch follows' }, order)
+    }
+    if (isBeyond) return noBytes
+    this.#rememberPosition(order.nextOffset, position + size)
+    return whole.subarray(0, size)
+  }
+
+  /**
+   * After compaction an offset may be in no batch. Or the batch before the one that was found held it,
+   * and has been damaged: then a reader would never hear of what is missing.
+   */
+  async #mustHold(offset: number, foundOffset: number, order: BatchOrder): Promise<void> {
+    if (foundOffset > offset) await this.#mustBeSound(order.lastPosition)
+  }
+
+  async #mustBeSound(position: number | undefined): Promise<void> {
+    const defect = position !== undefined && (await this.#defectOf(position))
+    if (defect) throw this.#damage({ position, defect })
+  }
+
+  /** What is wrong may be the length of the batch before, which was walked over and not looked into. */
+  async #cause(found: Misplaced, { lastPosition }: BatchOrder): Promise<LogError> {
+    const defect = lastPosition !== undefined && (await this.#defectOf(lastPosition))
+    return this.#damage(defect ? { position: lastPosition, defect } : found)
+  }
+
+  /** Of a batch that was walked over. */
+  async #defectOf(position: number): Promise<string | undefined> {
+    const header = await this.#readWhole(position, walkHeaderBytes)
+    const batch = new RecordBatch(await this.#readWhole(position, batchSizeAt(header, 0)!))
+    return unsoundness(batch, undefined)
   }
 
   /** Bytes that were all written. */
   async #readWhole(position: number, length: number, allocate?: Allocate): Promise<Buffer> {
     const bytes = await this.#segment.readAt(position, length, allocate)
     if (bytes.length === length) return bytes
-    throw this.#damage(position + bytes.length, 'the file ends here')
+    throw this.#damage({ position: position + bytes.length, defect: 'the file ends here' })
   }
 
-  #mustBeHeader(bytes: Buffer, at: number, position: number): void {
-    const defect = headerDefect(bytes, at, -1)
-    if (defect !== undefined) throw this.#damage(position + at, defect)
+  #readBytes(bytes: Buffer, position: number, limitPosition: number): ReadBytes {
+    return { bytes, position, limitPosition, limitOffset: this.#segment.nextOffset }
   }
 
-  #damage(position: number, defect: string): LogError {
+  #damage({ position, defect }: Misplaced): LogError {
     return corruptRead(this.#segment.path, position, defect)
   }
 
@@ -154,7 +280,7 @@ export class SegmentReader {
 
 /** A batch that is known to start here; nothing is known of its size. */
 function exactly(position: number): IndexSpan {
-  return { start: position, latestStart: position, latestEnd: position }
+  return { start: position, startsWith: undefined, latestStart: position, latestEnd: position }
 }
 
 /** Enough for `maxBytes` from wherever in the span, and for one whole batch unless it is large. */

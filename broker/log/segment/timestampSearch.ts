@@ -1,13 +1,12 @@
 // Finds records by time in one segment: the time index says from which offset on to look, then the
-// headers of batches, then the records of one batch. It reads no more than the batch it needs.
+// headers of batches, then the records of one batch. It believes none that is not as it was written.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
-import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
-import { corruptRead } from '../logError.ts'
-import type { TimestampedOffset } from '../readResult.ts'
-import { headerDefect } from './batchWalk.ts'
+import type { ReadLimits, TimestampedOffset } from '../readResult.ts'
 import type { Segment } from './segment.ts'
+import type { KnownEpochs } from './soundBatches.ts'
 
 /** What a batch may become when it is decompressed to look at its timestamps. */
 const maxDecompressedBytes = 256 * 1024 * 1024
@@ -17,6 +16,8 @@ const chunkBytes = 64 * 1024
 export interface OffsetRange {
   readonly from: number
   readonly until: number
+  /** See ReadLimits. */
+  readonly epochs: KnownEpochs | undefined
 }
 
 /** The first record in the range at or after `timestampMs`. */
@@ -48,38 +49,22 @@ async function search(
   timestampMs: number,
   start: number,
 ): Promise<TimestampedOffset | undefined> {
-  const limit = segment.sizeBytes
-  let position = await segment.locate(start, limit)
-  while (position !== undefined && position + recordBatchOverheadBytes <= limit) {
-    const bytes = await segment.readAt(position, Math.min(chunkBytes, limit - position))
-    let at = 0
-    while (bytes.length - at >= recordBatchOverheadBytes) {
-      const defect = headerDefect(bytes, at, -1)
-      if (defect !== undefined) throw corruptRead(segment.path, position + at, defect)
-      const header = new RecordBatch(bytes, at)
-      if (header.baseOffset >= range.until) return undefined
-      if (header.maxTimestamp >= timestampMs) {
-        const batch = await wholeBatch(segment, header, position + at)
-        const found = searchBatch(batch, timestampMs, range)
-        if (found) return found
-      }
-      at += header.sizeInBytes
+  const { sizeBytes } = segment
+  for (let offset = start; ; ) {
+    const bytes = await segment.read(offset, limitsOf(range, sizeBytes), sizeBytes)
+    if (bytes.length === 0) return undefined
+    for (const batch of splitBatches(bytes)) {
+      offset = batch.nextOffset
+      if (batch.maxTimestamp < timestampMs) continue
+      const found = searchBatch(batch, timestampMs, range)
+      if (found) return found
     }
-    position += at
   }
-  return undefined
 }
 
-async function wholeBatch(
-  segment: Segment,
-  header: RecordBatch,
-  position: number,
-): Promise<RecordBatch> {
-  if (header.isComplete()) return header
-  if (header.sizeInBytes > segment.sizeBytes - position) {
-    throw corruptRead(segment.path, position, 'the batch is longer than what is left of the file')
-  }
-  return new RecordBatch(await segment.readAt(position, header.sizeInBytes))
+function limitsOf({ until, epochs }: OffsetRange, activeBytes: number): ReadLimits {
+  const allocate = Buffer.allocUnsafeSlow
+  return { maxBytes: chunkBytes, minOneBatch: true, offset: until, activeBytes, allocate, epochs }
 }
 
 /**

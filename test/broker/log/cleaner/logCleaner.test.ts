@@ -154,7 +154,7 @@ describe('a log that cannot be compacted', () => {
     expect(errors).toHaveLength(1)
     expect(errors[0]!.fields).toMatchObject({ topic: 'damaged', partition: 0 })
     expect(String(errors[0]!.fields.error)).toContain(`${path} is damaged at byte 0`)
-    expect(damaged.offline).toBeUndefined()
+    expect(damaged.offline).toMatchObject({ code: 'LOG_CORRUPT' })
   })
 
   test('is not one for which there was no room', async () => {
