@@ -153,8 +153,8 @@ export class MemoryDisk implements Disk {
     if (!this.#names.has(from)) throw failure('ENOENT', from)
     this.#requireDirectory(dirname(to))
     const move = (names: Names) => {
-      for (const [path, inode] of [...names]) {
-        if (path !== from && !path.startsWith(`${from}/`)) continue
+      for (const path of [...pathsUnder(names, from)]) {
+        const inode = names.get(path)!
         names.delete(path)
         names.set(to + path.slice(from.length), inode)
       }
@@ -167,9 +167,7 @@ export class MemoryDisk implements Disk {
     path = normalize(path)
     if (!this.#names.has(path)) return
     const drop = (names: Names) => {
-      for (const name of [...names.keys()]) {
-        if (name === path || name.startsWith(`${path}/`)) names.delete(name)
-      }
+      for (const name of [...pathsUnder(names, path)]) names.delete(name)
     }
     await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
   }
@@ -287,6 +285,15 @@ export class MemoryDisk implements Disk {
       },
     }
   }
+}
+
+/** The path, where there is something, and everything in it. A file is not looked for among all others. */
+function* pathsUnder(names: Names, path: string): Generator<string> {
+  if (names.get(path)?.isDirectory === false) {
+    yield path
+    return
+  }
+  for (const name of names.keys()) if (name === path || name.startsWith(`${path}/`)) yield name
 }
 
 function failure(code: string, path: string): Error {
