@@ -84,7 +84,7 @@ export const brokerOptions = {
     134_217_728,
     -1,
     int64Max,
-    'Unanswered request bytes of all connections, half-received ones included, above which clients are read one at a time; -1 without limit.',
+    'Unanswered request bytes of all connections, half-received ones included, above which clients are read one at a time; and as much again for what requests take once they are decoded, of which one may have half. -1 without limit.',
   ),
   'queued.max.response.bytes': integer(
     134_217_728,

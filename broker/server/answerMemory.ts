@@ -2,6 +2,7 @@
 // what has been written and the client has not taken. A client that asks for much and reads nothing
 // makes others wait, but never the memory grow.
 
+import { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
 
@@ -32,6 +33,11 @@ export class AnswerMemory {
   /** Whether others wait for what this connection holds, or soon will. */
   get isScarce(): boolean {
     return this.#budget.isExceeded || this.#budget.isWaitedFor
+  }
+
+  /** For an answer that is made of what the broker has, and may be much longer than its request. */
+  allowance(): MemoryAllowance {
+    return new MemoryAllowance(this.#budget.limitBytes)
   }
 
   /**

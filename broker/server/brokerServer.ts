@@ -32,6 +32,7 @@ export class BrokerServer {
   readonly #connections = new Set<ClientConnection>()
   readonly #limits: ConnectionLimits
   readonly #requestBudget: MemoryBudget
+  readonly #decodedBudget: MemoryBudget
   readonly #answerBudget: MemoryBudget
   readonly #readBuffers = new ReadBuffers(keptReadBufferBytes)
   #onEmpty: (() => void) | undefined
@@ -41,6 +42,7 @@ export class BrokerServer {
     this.#broker = broker
     this.#limits = new ConnectionLimits(broker)
     this.#requestBudget = new MemoryBudget(limitOf(config['queued.max.request.bytes']))
+    this.#decodedBudget = new MemoryBudget(limitOf(config['queued.max.request.bytes']))
     this.#answerBudget = new MemoryBudget(limitOf(config['queued.max.response.bytes']))
   }
 
@@ -48,6 +50,7 @@ export class BrokerServer {
     return {
       connections: this.#connections.size,
       requestBytes: this.#requestBudget.usedBytes,
+      decodedBytes: this.#decodedBudget.usedBytes,
       responseBytes: this.#answerBudget.usedBytes,
     }
   }
@@ -97,6 +100,7 @@ export class BrokerServer {
       broker: this.#broker,
       advertised,
       requestBudget: this.#requestBudget,
+      decodedBudget: this.#decodedBudget,
       answerBudget: this.#answerBudget,
       readBuffers: this.#readBuffers,
       onClosed: () => {

@@ -4,12 +4,14 @@
 // or sends more than there is room for, is not read; one that stops half way is sent away.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { type MemoryAllowance, TooCostlyError } from '../../protocol/bytes/memoryAllowance.ts'
 import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import { FrameSplitter } from '../../protocol/kafka/frame.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Connection, ConnectionHandler } from '../../protocol/runtime/network.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { AnswerMemory } from './answerMemory.ts'
+import { DecodedMemory } from './decodedMemory.ts'
 import { type Answer, dispatch, isProduce } from './dispatch.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
@@ -37,6 +39,7 @@ export interface ConnectionOptions {
   readonly broker: BrokerParts
   readonly advertised: ConnectionContext['advertised']
   readonly requestBudget: MemoryBudget
+  readonly decodedBudget: MemoryBudget
   readonly answerBudget: MemoryBudget
   readonly readBuffers: ReadBuffers
   readonly onClosed: () => void
@@ -54,6 +57,7 @@ export class ClientConnection implements ConnectionHandler {
   /** Of the frames that were put together of several chunks, the blocks they lie in. */
   readonly #blocks = new Map<ArrayBufferLike, Buffer>()
   readonly #slots: Slot[] = []
+  readonly #decodedMemory: DecodedMemory
   readonly #answerMemory: AnswerMemory
   /** Bytes of frames not answered yet, whether waiting or under way. */
   #outstandingBytes = 0
@@ -82,6 +86,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#logger = broker.logger
     const maxFrameBytes = broker.config['socket.request.max.bytes']
     this.#splitter = new FrameSplitter(maxFrameBytes, (bytes) => this.#takeBlock(bytes))
+    this.#decodedMemory = new DecodedMemory(options.decodedBudget, () => this.#advance())
     // Over other networks a client may hold on to the very bytes that were written.
     const buffers = connection.copiesOnWrite ? options.readBuffers : undefined
     this.#answerMemory = new AnswerMemory(options.answerBudget, buffers)
@@ -167,43 +172,54 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #mayStart(frame: Buffer): boolean {
-    if (this.#sendBlocked) return false
+    if (this.#sendBlocked || this.#decodedMemory.isWaiting) return false
     if (this.#answerMemory.unsentBytes > 0 && this.#options.answerBudget.isExceeded) return false
     if (this.#slots.length === 0) return true
     return this.#onlyProduces && isProduce(frame) && this.#slots.length < maxOverlapping
   }
 
   #start(frame: Buffer): void {
-    const slot: Slot = {
-      frameBytes: frame.length + frameOverheadBytes,
-      block: this.#blockOf(frame),
-      done: false,
-      answer: undefined,
-    }
-    this.#slots.push(slot)
+    const allowance = this.#decodedMemory.allowance()
     let outcome: Answer | Promise<Answer>
     try {
-      outcome = dispatch(frame, this.#context)
+      outcome = dispatch(frame, allowance, this.#context)
     } catch (error) {
-      this.#fail(error)
-      this.#finish(slot, undefined)
+      if (allowance.isExceeded && this.#decodedMemory.mayGrow(allowance)) {
+        this.#frames.unshift(frame)
+        this.#decodedMemory.wait()
+        return
+      }
+      this.#fail(error, allowance)
+      this.#outstandingBytes -= frame.length + frameOverheadBytes
+      this.#count()
       return
     }
+    const release = this.#decodedMemory.take(allowance)
+    const slot = this.#newSlot(frame)
+    this.#slots.push(slot)
     if (!(outcome instanceof Promise)) {
+      release()
       this.#finish(slot, outcome)
       return
     }
     outcome.then(
       (answer) => {
+        release()
         if (slot.block) this.#options.readBuffers.giveBack(slot.block)
         this.#finish(slot, answer)
         this.#advance()
       },
       (error: unknown) => {
+        release()
         this.#fail(error)
         this.#finish(slot, undefined)
       },
     )
+  }
+
+  #newSlot(frame: Buffer): Slot {
+    const frameBytes = frame.length + frameOverheadBytes
+    return { frameBytes, block: this.#blockOf(frame), done: false, answer: undefined }
   }
 
   #takeBlock(bytes: number): Buffer {
@@ -293,6 +309,7 @@ export class ClientConnection implements ConnectionHandler {
     }
     this.#splitter.clear()
     this.#blocks.clear()
+    this.#decodedMemory.close()
     this.#count()
     this.#leaveRoom()
   }
@@ -318,9 +335,14 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   /** What the client did is its own end; anything else is ours, and must be seen. */
-  #fail(error: unknown): void {
+  #fail(error: unknown, decoding?: MemoryAllowance): void {
     if (error instanceof MalformedError) {
       this.#disconnect(error.message)
+      return
+    }
+    if (error instanceof TooCostlyError) {
+      const option = decoding?.isExceeded ? 'queued.max.request.bytes' : 'queued.max.response.bytes'
+      this.#disconnect(`${error.message}: ask for less at once, or raise ${option}`)
       return
     }
     const client = this.#connection.remoteAddress

@@ -2,6 +2,7 @@
 // decodes, encodes. The one table of what this broker serves; ApiVersions is made from it.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { apiVersions } from '../../protocol/kafka/apis/apiVersions.ts'
 import { produce } from '../../protocol/kafka/apis/produce.ts'
@@ -131,10 +132,15 @@ export function isProduce(frame: Buffer): boolean {
 /**
  * Starts handling a request: when this returns, everything the handler does before its first await
  * has happened, so that frames dispatched in order reach the log in order. Throws or rejects with a
- * MalformedError when the client must be disconnected.
+ * MalformedError when the client must be disconnected. When decoding alone would take more than the
+ * allowance, a TooCostlyError is thrown, and nothing has happened.
  */
-export function dispatch(frame: Buffer, connection: ConnectionContext): Answer | Promise<Answer> {
-  const reader = new ByteReader(frame)
+export function dispatch(
+  frame: Buffer,
+  allowance: MemoryAllowance,
+  connection: ConnectionContext,
+): Answer | Promise<Answer> {
+  const reader = new ByteReader(frame, 0, frame.length, allowance)
   const header = decodeRequestHeader(reader)
   const { apiKey, apiVersion, correlationId } = header
   const entry = handlers.get(apiKey)

@@ -65,6 +65,7 @@ function describePartition(
 export interface ClientFigures {
   readonly connections: number
   readonly requestBytes: number
+  readonly decodedBytes: number
   readonly responseBytes: number
 }
 
@@ -97,6 +98,10 @@ export function exposeTraffic(
     name: 'millrace_broker_queued_request_bytes',
     help: 'Bytes of requests that are not answered, half-received ones included.',
   })
+  const decodedBytes = metrics.gauge({
+    name: 'millrace_broker_decoded_request_bytes',
+    help: 'Memory that decoded requests take until they are answered, beside their bytes.',
+  })
   const responseBytes = metrics.gauge({
     name: 'millrace_broker_queued_response_bytes',
     help: 'Bytes read for answers or of answers that clients have not taken.',
@@ -105,6 +110,7 @@ export function exposeTraffic(
     const figures = clients()
     connections.set(figures.connections)
     requestBytes.set(figures.requestBytes)
+    decodedBytes.set(figures.decodedBytes)
     responseBytes.set(figures.responseBytes)
     for (const [topic, totals] of traffic.all()) {
       bytesIn.labels(topic).set(totals.bytesIn)

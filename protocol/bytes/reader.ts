@@ -4,20 +4,29 @@
 
 import { assert } from '../runtime/assert.ts'
 import { MalformedError } from './malformed.ts'
+import type { MemoryAllowance } from './memoryAllowance.ts'
 
 const twoTo32 = 2 ** 32
 
 export class ByteReader {
   readonly bytes: Buffer
   readonly end: number
+  /** What decoders of many things take from; without it, nobody counts. */
+  readonly allowance: MemoryAllowance | undefined
   /** Index in `bytes` of the next byte to read. */
   position: number
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(
+    bytes: Uint8Array,
+    start = 0,
+    end = bytes.length,
+    allowance: MemoryAllowance | undefined = undefined,
+  ) {
     assert(start >= 0 && start <= end && end <= bytes.length, 'a reader stays within its bytes')
     this.bytes = asBuffer(bytes)
     this.position = start
     this.end = end
+    this.allowance = allowance
   }
 
   get remaining(): number {

@@ -14,6 +14,11 @@ export interface Codec {
   readonly decode: (reader: ByteReader) => unknown
   /** The fewest bytes that a value takes: what bounds the count of an array. */
   readonly minBytes: number
+  /**
+   * About how much memory a decoded value takes beside the place that it is kept in: without the bytes of
+   * a string, which are no more than there were, and the elements of an array, which count when there are any.
+   */
+  readonly heapBytes: number
 }
 
 export interface Context {
@@ -29,6 +34,14 @@ export interface Context {
 const maxStringBytes = 0x7fff
 /** What is left of words that are too long. */
 const cutLength = 1000
+/** Of objects of the engine, on 64 bits: a number that is no small integer, a string, a view, an array. */
+const numberHeapBytes = 16
+const stringHeapBytes = 24
+/** Put together of parts, each an object. */
+const uuidHeapBytes = 280
+const viewHeapBytes = 120
+const arrayHeapBytes = 48
+const slotHeapBytes = 8
 /** A byte that is not UTF-8 is read as a character of three: longer ones could not be written again. */
 const mostBytesThatFitAnyway = Math.floor(maxStringBytes / 3)
 
@@ -48,6 +61,7 @@ interface TypedCodec<T> {
   readonly encode: (writer: ByteWriter, value: T) => void
   readonly decode: (reader: ByteReader) => unknown
   readonly minBytes: number
+  readonly heapBytes: number
 }
 
 type FixedWidthName = Exclude<PrimitiveName, 'string' | 'bytes' | 'records'>
@@ -57,6 +71,7 @@ const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
     encode: (writer, value: boolean) => writer.int8(value ? 1 : 0),
     decode: (reader) => reader.int8() !== 0,
     minBytes: 1,
+    heapBytes: 0,
   },
   int8: numeric(
     1,
@@ -92,13 +107,14 @@ const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
     encode: (writer, value: bigint) => writer.bits64(value),
     decode: (reader) => reader.bits64(),
     minBytes: 8,
+    heapBytes: 2 * numberHeapBytes,
   },
   float64: numeric(
     8,
     (writer, value) => writer.float64(value),
     (reader) => reader.float64(),
   ),
-  uuid: { encode: writeUuid, decode: readUuid, minBytes: 16 },
+  uuid: { encode: writeUuid, decode: readUuid, minBytes: 16, heapBytes: uuidHeapBytes },
 }
 
 function numeric(
@@ -106,7 +122,8 @@ function numeric(
   encode: (writer: ByteWriter, value: number) => void,
   decode: (reader: ByteReader) => number,
 ): TypedCodec<number> {
-  return { encode, decode, minBytes }
+  // Up to 32 bits a number is kept where it is, without an object of its own.
+  return { encode, decode, minBytes, heapBytes: minBytes > 4 ? numberHeapBytes : 0 }
 }
 
 function stringCodec({ flexible, nullable, where, mayBeCut = false }: Context): Codec {
@@ -139,6 +156,7 @@ function stringCodec({ flexible, nullable, where, mayBeCut = false }: Context): 
       return text
     },
     minBytes: flexible ? 1 : 2,
+    heapBytes: stringHeapBytes,
   }
 }
 
@@ -155,12 +173,14 @@ function bytesCodec({ flexible, nullable, where }: Context): Codec {
       return length < 0 ? nullOrMalformed(length, nullable, where) : reader.view(length)
     },
     minBytes: flexible ? 1 : 4,
+    heapBytes: viewHeapBytes,
   }
 }
 
 /** An array of any element; `element` knows its own type and version. */
 export function arrayCodec(element: Codec, { flexible, nullable, where }: Context): Codec {
   const elementBytes = Math.max(1, element.minBytes)
+  const elementHeapBytes = slotHeapBytes + element.heapBytes
   return {
     encode(writer, value) {
       if (value === null) return writeNull(writer, flexible ? 'compact' : 'int32', nullable, where)
@@ -174,11 +194,13 @@ export function arrayCodec(element: Codec, { flexible, nullable, where }: Contex
       if (count * elementBytes > reader.remaining) {
         throw new MalformedError(`${where}: ${count} elements in ${reader.remaining} bytes`)
       }
+      reader.allowance?.take(count * elementHeapBytes, where)
       const items: unknown[] = []
       for (let at = 0; at < count; at++) items.push(element.decode(reader))
       return items
     },
     minBytes: flexible ? 1 : 4,
+    heapBytes: arrayHeapBytes,
   }
 }
 

@@ -67,7 +67,10 @@ export function structCodec(fields: Fields, context: StructContext): Codec {
   }
 
   const minBytes = plain.reduce((sum, { codec }) => sum + codec.minBytes, flexible ? 1 : 0)
-  return nullable ? nullableStruct({ encode, decode, minBytes }) : { encode, decode, minBytes }
+  const fieldsHeapBytes = plain.reduce((sum, { codec }) => sum + codec.heapBytes, 0)
+  const heapBytes = 24 + 8 * Object.keys(template).length + fieldsHeapBytes
+  const codec = { encode, decode, minBytes, heapBytes }
+  return nullable ? nullableStruct(codec) : codec
 }
 
 function compileFields(fields: Fields, context: StructContext) {
@@ -123,6 +126,7 @@ function nullableStruct(struct: Codec): Codec {
     },
     decode: (reader) => (reader.int8() < 0 ? null : struct.decode(reader)),
     minBytes: 1,
+    heapBytes: struct.heapBytes,
   }
 }
 

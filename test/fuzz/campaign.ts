@@ -33,6 +33,13 @@ const mayWait = new Set(['Fetch', 'JoinGroup', 'SyncGroup'])
 /** What brokers that are gone may leave behind: compiled code, codecs, pools. */
 const leftBehindBytes = 48 * megabyte
 
+const figuresOfClients = [
+  'queued_request_bytes',
+  'decoded_request_bytes',
+  'queued_response_bytes',
+  'connections',
+]
+
 const topicConfigs: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   t: {},
   compacted: { 'cleanup.policy': 'compact', 'segment.bytes': '20000' },
@@ -250,7 +257,7 @@ class Siege {
   async #comeBack(): Promise<void> {
     for (const client of this.#clients) client.leave()
     await settle(10)
-    for (const name of ['queued_request_bytes', 'queued_response_bytes', 'connections']) {
+    for (const name of figuresOfClients) {
       const left = await this.#broker.metric(`millrace_broker_${name}`)
       if (left !== 0) throw new FuzzError(`without a client ${name} is ${left}`)
     }
