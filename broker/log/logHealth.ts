@@ -5,17 +5,9 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { diskFull, type LogError, writeFailed } from './logError.ts'
 
 export class LogHealth {
-  readonly #logger: () => Logger
-  readonly #path: () => string
   #offline: LogError | undefined
   /** Set while there was no room for what was to be written. */
   #full: LogError | undefined
-
-  /** `path` is where the log is written now, for its errors. */
-  constructor(logger: () => Logger, path: () => string) {
-    this.#logger = logger
-    this.#path = path
-  }
 
   /** Why the log takes no writes; undefined when it does. */
   get failure(): LogError | undefined {
@@ -32,23 +24,24 @@ export class LogHealth {
     return this.#full !== undefined && !this.isOffline
   }
 
-  full(cause: unknown): void {
-    this.#full ??= diskFull(this.#path(), cause)
-    this.#logger().error({ error: this.#full }, 'the log takes no writes until there is room')
+  /** `path` is where the log was written. */
+  full(cause: unknown, path: string, logger: Logger): void {
+    this.#full ??= diskFull(path, cause)
+    logger.error({ error: this.#full }, 'the log takes no writes until there is room')
   }
 
   regained(): void {
     this.#full = undefined
   }
 
-  failed(cause: unknown): void {
-    this.#offline = writeFailed(this.#path(), cause)
-    this.#logger().error({ error: this.#offline }, 'the log failed and takes no writes')
+  failed(cause: unknown, path: string, logger: Logger): void {
+    this.#offline = writeFailed(path, cause)
+    logger.error({ error: this.#offline }, 'the log failed and takes no writes')
   }
 
   /** Found when the log was opened. */
-  damaged(damage: LogError): void {
+  damaged(damage: LogError, logger: Logger): void {
     this.#offline = damage
-    this.#logger().error({ error: damage }, 'the log is damaged and takes no writes')
+    logger.error({ error: damage }, 'the log is damaged and takes no writes')
   }
 }

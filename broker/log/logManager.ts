@@ -336,8 +336,8 @@ export class LogManager {
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
-      saveRecoveryPoint: () => directory.saveRecoveryPoints(),
-      saveLogStartOffset: () => directory.saveLogStartOffsets(),
+      saveRecoveryPoint: directory.saveRecoveryPoints,
+      saveLogStartOffset: directory.saveLogStartOffsets,
     })
     const managed = { ...topicPartition, topicId, log, directory }
     directory.logs.set(name, managed)

@@ -3,7 +3,6 @@
 // that is not below the high watermark is ever deleted.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
@@ -17,6 +16,7 @@ export interface LogOfStart {
   readonly highWatermark: number
   readonly config: LogConfig
   readonly epochs: LeaderEpochs
+  readonly logger: () => Logger
   /** Resolves when everything appended so far is on the disk. */
   flush(): Promise<void>
   roll(): Promise<void>
@@ -26,29 +26,19 @@ export interface LogOfStart {
   removeBelow(offset: number): Promise<void>
 }
 
-export interface LogStartOptions {
-  readonly clock: Clock
-  readonly logger: () => Logger
-  /** As it was saved last. */
-  readonly offset: number
-  /** Makes `offset` durable as it is now. */
-  readonly save: () => Promise<void>
-  readonly log: () => LogOfStart
-}
-
 export class LogStart {
-  readonly #options: LogStartOptions
+  readonly #save: () => Promise<void>
   /** The first offset that can be read; it may lie inside the first segment. */
   offset: number
 
-  constructor(options: LogStartOptions) {
-    this.#options = options
-    this.offset = options.offset
+  /** `offset` as it was saved last; `save` makes it durable as it is then. */
+  constructor(offset = 0, save = () => Promise.resolve()) {
+    this.offset = offset
+    this.#save = save
   }
 
   /** See `PartitionLog.deleteRecordsBefore`. */
-  async deleteBefore(offset: number): Promise<DeleteRecordsResult> {
-    const log = this.#options.log()
+  async deleteBefore(log: LogOfStart, offset: number): Promise<DeleteRecordsResult> {
     const startOffset = offset === -1 ? log.highWatermark : offset
     if (startOffset < 0 || startOffset > log.highWatermark) {
       return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
@@ -56,41 +46,40 @@ export class LogStart {
     try {
       // Else a crash could take away more than is deleted, and offsets would be given twice.
       await log.flush()
-      await this.#moveTo(startOffset)
+      await this.#moveTo(log, startOffset)
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
-      this.#options.logger().error({ error, offset }, 'records could not be deleted')
+      log.logger().error({ error, offset }, 'records could not be deleted')
       return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
     }
   }
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
-  async applyRetention(): Promise<void> {
-    const { clock, logger, log } = this.#options
-    const { segments, highWatermark, config, roll } = log()
+  async applyRetention(log: LogOfStart, nowMs: number): Promise<void> {
+    const { segments, highWatermark, config } = log
     const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
-    const { endOffset, withActive, reasons } = await findExpired(retained, clock.nowMs())
+    const { endOffset, withActive, reasons } = await findExpired(retained, nowMs)
     if (reasons.size === 0) return
-    if (withActive) await roll()
-    logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
-    await this.#moveTo(endOffset)
+    if (withActive) await log.roll()
+    log.logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
+    await this.#moveTo(log, endOffset)
   }
 
   /** The log is cut off at `offset`: it cannot begin above that. */
   async lowerTo(offset: number): Promise<void> {
     if (offset >= this.offset) return
     this.offset = offset
-    await this.#options.save()
+    await this.#save()
   }
 
   /** Lets the log begin at `offset` at the earliest, and drops what lies below. */
-  async #moveTo(offset: number): Promise<void> {
-    const { epochs, saveEpochs, removeBelow } = this.#options.log()
+  async #moveTo(log: LogOfStart, offset: number): Promise<void> {
+    const { epochs } = log
     if (offset > this.offset) {
       this.offset = offset
-      await this.#options.save()
-      if (epochs.truncateFromStart(offset)) await saveEpochs(epochs.encode())
+      await this.#save()
+      if (epochs.truncateFromStart(offset)) await log.saveEpochs(epochs.encode())
     }
-    await removeBelow(this.offset)
+    await log.removeBelow(this.offset)
   }
 }

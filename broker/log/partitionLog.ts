@@ -59,16 +59,13 @@ export class PartitionLog {
   #housekeeping: LogHousekeeping
   readonly #removed: RemovedSegments
   readonly #start: LogStart
-  readonly #reader = new LogReader({
-    look: () => this.#look(),
-    cutting: () => this.#cutting,
-    damaged: (damage) => this.#fail(damage),
-  })
   #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
-  #writer!: LogWriter
-  readonly #health: LogHealth
+  /** Made when they are needed, as most of thousands of logs are neither read nor written. */
+  #madeReader: LogReader | undefined
+  #madeWriter: LogWriter | undefined
+  readonly #health = new LogHealth()
   #regaining: Promise<void> | undefined
   /** Until the cut under way has ended: readers that come upon closed files wait for it. */
   #cutting: Promise<void> | undefined
@@ -83,22 +80,12 @@ export class PartitionLog {
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
     this.#removed = new RemovedSegments(options)
-    this.#health = new LogHealth(
-      () => this.#logger,
-      () => this.#segments.active.path,
-    )
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
       this.#goOffline(cause),
     )
-    this.#start = new LogStart({
-      clock: options.clock,
-      logger: () => this.#logger,
-      offset: options.logStartOffset ?? 0,
-      save: options.saveLogStartOffset ?? (() => Promise.resolve()),
-      log: () => this.#logOfStart(),
-    })
+    this.#start = new LogStart(options.logStartOffset, options.saveLogStartOffset)
     this.#space = options.space
     this.#random = options.random
     this.#saveRecoveryPoint = options.saveRecoveryPoint ?? (() => Promise.resolve())
@@ -144,7 +131,7 @@ export class PartitionLog {
 
   /** Bytes accepted and not yet stable. */
   get pendingBytes(): number {
-    return this.#writer.pendingBytes
+    return this.#madeWriter?.pendingBytes ?? 0
   }
 
   /** Everything below is on the disk for certain, with indexes and producer state. */
@@ -249,13 +236,13 @@ export class PartitionLog {
    * resolves, though the disk space comes back only with whole segments.
    */
   async deleteRecordsBefore(offset: number): Promise<DeleteRecordsResult> {
-    return await this.#start.deleteBefore(offset)
+    return await this.#start.deleteBefore(this.#logOfStart(), offset)
   }
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
   async applyRetention(): Promise<void> {
     if (this.#isHeld || this.#isClosed || this.offline) return
-    await this.#start.applyRetention()
+    await this.#start.applyRetention(this.#logOfStart(), this.#clock.nowMs())
   }
 
   /** What the topic has set has changed: counts from the next append on. `flush` stays as it is. */
@@ -351,6 +338,15 @@ export class PartitionLog {
     return this.#parentLogger.child({ log: this.directory })
   }
 
+  get #reader(): LogReader {
+    this.#madeReader ??= new LogReader({
+      look: () => this.#look(),
+      cutting: () => this.#cutting,
+      damaged: (damage) => this.#fail(damage),
+    })
+    return this.#madeReader
+  }
+
   #look(): LogView {
     return {
       segments: this.#segments,
@@ -370,6 +366,7 @@ export class PartitionLog {
       highWatermark: this.#watermarks.highWatermark,
       config: this.#config,
       epochs: this.#tail.epochs,
+      logger: () => this.#logger,
       flush: () => this.flush(),
       roll: () => this.roll(),
       saveEpochs: async (leaderEpochs) => {
@@ -462,9 +459,8 @@ export class PartitionLog {
   async #recover(wasClosed = false): Promise<void> {
     const recovered = await recoverLog(this.#recoveryOptions(wasClosed))
     this.#adopt(recovered)
-    const { damage } = recovered
-    if (!damage) return
-    this.#health.damaged(damage)
+    if (!recovered.damage) return
+    this.#health.damaged(recovered.damage, this.#logger)
     void this.#writer.stop()
   }
 
@@ -473,21 +469,24 @@ export class PartitionLog {
     this.#start.offset = recovered.logStartOffset
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
     this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs, this.#random)
-    this.#writer = new LogWriter(this.#writerTarget(), this.#config.maxPendingBytes)
+    this.#madeWriter = undefined
     this.#watermarks.begin(nextOffset, producers.transactions)
     this.#noteStable()
   }
 
-  #writerTarget() {
-    return {
-      startSegment: (roll: Roll) => this.#startSegment(roll),
-      saveLeaderEpochs: (content: Buffer) =>
-        this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
-      write: (chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]) =>
-        this.#write(chunks, aborted),
-      failed: (cause: unknown) => this.#fail(cause),
-      drained: () => this.#letIn(),
-    }
+  get #writer(): LogWriter {
+    this.#madeWriter ??= new LogWriter(
+      {
+        startSegment: (roll) => this.#startSegment(roll),
+        saveLeaderEpochs: (content) =>
+          this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
+        write: (chunks, aborted) => this.#write(chunks, aborted),
+        failed: (cause) => this.#fail(cause),
+        drained: () => this.#letIn(),
+      },
+      this.#config.maxPendingBytes,
+    )
+    return this.#madeWriter
   }
 
   async #write(
@@ -532,14 +531,14 @@ export class PartitionLog {
   #fail(cause: unknown): void {
     if (this.#health.isOffline) return
     if (isLackOfSpace(cause)) {
-      this.#health.full(cause)
+      this.#health.full(cause, this.#segments.active.path, this.#logger)
       void this.#writer.stop()
     } else this.#goOffline(cause)
   }
 
   #goOffline(cause: unknown): void {
     if (this.#health.isOffline) return
-    this.#health.failed(cause)
+    this.#health.failed(cause, this.#segments.active.path, this.#logger)
     void this.#writer.stop()
     void this.#housekeeping.stop()
   }

@@ -4,7 +4,8 @@
 import { UnstableTransactions } from './producers/unstableTransactions.ts'
 
 export class Watermarks {
-  readonly #listeners = new Set<() => void>()
+  /** Made for the first one: most of thousands of logs have none. */
+  #listeners: Set<() => void> | undefined
   #transactions = new UnstableTransactions()
   #stableEnd = 0
   #stablePosition = 0
@@ -32,8 +33,9 @@ export class Watermarks {
 
   /** See `PartitionLog.onAppend`. */
   onAdvance(listener: () => void): () => void {
+    this.#listeners ??= new Set()
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return () => this.#listeners?.delete(listener)
   }
 
   /** The log, opened or cut, ends at `endOffset`, and has these transactions. */
@@ -60,6 +62,6 @@ export class Watermarks {
     if (offset <= this.#highWatermark) return
     this.#highWatermark = offset
     this.#transactions.settle(offset)
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners ?? []) listener()
   }
 }

@@ -181,8 +181,8 @@ export class LogDirectory {
     return { recoveryPoint, logStartOffset, wasClosed, resting }
   }
 
-  /** Makes durable what the logs say of themselves now. */
-  async saveRecoveryPoints(): Promise<void> {
+  /** Makes durable what the logs say of themselves now. All of them are handed this as it is. */
+  readonly saveRecoveryPoints = async (): Promise<void> => {
     await this.cleanerCheckpoint.follow()
     await this.#recoveryPoints.write()
   }
@@ -192,9 +192,7 @@ export class LogDirectory {
     await this.#inherited.restingLogs.note(this.logs)
   }
 
-  saveLogStartOffsets(): Promise<void> {
-    return this.#logStartOffsets.write()
-  }
+  readonly saveLogStartOffsets = (): Promise<void> => this.#logStartOffsets.write()
 
   /** Makes it durable that the partitions no longer among `logs` are gone. */
   async forgetRemoved(): Promise<void> {

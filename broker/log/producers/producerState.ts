@@ -17,6 +17,7 @@ export const rememberedBatches = 5
 export const noProducerId = -1
 const noOffset = -1
 const maxSequence = 2 ** 31 - 1
+const noProducers: ReadonlyMap<number, ProducerEntry> = new Map()
 
 /** One appended batch. The first offset is `lastOffset - offsetDelta`. */
 export interface ProducerBatch {
@@ -58,7 +59,8 @@ export interface CompletedTransaction {
 
 export class ProducerState {
   readonly #expirationMs: number
-  readonly #producers = new Map<number, ProducerEntry>()
+  /** Made for the first one: most of thousands of logs know none. */
+  #producers: Map<number, ProducerEntry> | undefined
   /** What holds back the last stable offset. */
   readonly transactions = new UnstableTransactions()
 
@@ -68,39 +70,39 @@ export class ProducerState {
   }
 
   get size(): number {
-    return this.#producers.size
+    return this.#producers?.size ?? 0
   }
 
   get(producerId: number): ProducerEntry | undefined {
-    return this.#producers.get(producerId)
+    return this.#producers?.get(producerId)
   }
 
   /** Every producer, in the order in which they last became known. */
   entries(): IterableIterator<ProducerEntry> {
-    return this.#producers.values()
+    return (this.#producers ?? noProducers).values()
   }
 
   /** Puts back what a snapshot or `get` gave; undefined forgets the producer. */
   restore(producerId: number, entry: ProducerEntry | undefined): void {
-    const began = this.#producers.get(producerId)?.currentTxnFirstOffset ?? noOffset
+    const began = this.#producers?.get(producerId)?.currentTxnFirstOffset ?? noOffset
     const begins = entry?.currentTxnFirstOffset ?? noOffset
     if (began !== begins) {
       if (began !== noOffset) this.transactions.takeBack(began)
       if (begins !== noOffset) this.transactions.begin(begins)
     }
-    if (entry === undefined) this.#producers.delete(producerId)
-    else this.#producers.set(producerId, entry)
+    if (entry === undefined) this.#producers?.delete(producerId)
+    else this.#all().set(producerId, entry)
   }
 
   /** Whether the producer has opened a transaction in this log, and in this epoch. */
   isInTransaction(producerId: number, producerEpoch: number): boolean {
-    const entry = this.#producers.get(producerId)
+    const entry = this.#producers?.get(producerId)
     return entry?.producerEpoch === producerEpoch && entry.currentTxnFirstOffset !== noOffset
   }
 
   /** The batch in the log that the client sends again with this one; undefined when it is new. */
   findDuplicate(batch: RecordBatch): ProducerBatch | undefined {
-    const entry = this.#producers.get(batch.producerId)
+    const entry = this.#producers?.get(batch.producerId)
     if (entry?.producerEpoch !== batch.producerEpoch || batch.baseSequence < 0) return undefined
     return entry.batches.find(
       ({ lastSequence, offsetDelta }) =>
@@ -114,7 +116,7 @@ export class ProducerState {
     const { producerId, baseSequence } = batch
     if (producerId === noProducerId) return ErrorCode.none
     if (baseSequence < 0) return ErrorCode.invalidRecord
-    const entry = this.#producers.get(producerId)
+    const entry = this.#producers?.get(producerId)
     if (entry && batch.producerEpoch < entry.producerEpoch) return ErrorCode.invalidProducerEpoch
     if (!isInSequence(entry, batch, guard)) return ErrorCode.outOfOrderSequenceNumber
     return checkTransaction(entry, batch)
@@ -123,7 +125,7 @@ export class ProducerState {
   /** The same for what this broker writes itself: markers, and records without sequence numbers. */
   checkCoordinator(batch: RecordBatch): number {
     if (batch.producerId === noProducerId) return ErrorCode.none
-    const entry = this.#producers.get(batch.producerId)
+    const entry = this.#producers?.get(batch.producerId)
     if (entry && batch.producerEpoch < entry.producerEpoch) return ErrorCode.invalidProducerEpoch
     return batch.isControl ? checkMarker(entry, batch) : checkTransaction(entry, batch)
   }
@@ -135,7 +137,7 @@ export class ProducerState {
   append(batch: RecordBatch, nowMs: number): CompletedTransaction | undefined {
     const { producerId } = batch
     if (producerId === noProducerId) return undefined
-    const before = this.#producers.get(producerId)
+    const before = this.#producers?.get(producerId)
     if (!batch.isControl) {
       this.#appendData(before, batch, nowMs)
       return undefined
@@ -146,9 +148,9 @@ export class ProducerState {
 
   /** Forgets the producers that have been idle for too long and have no open transaction. */
   expire(nowMs: number): void {
-    for (const [producerId, entry] of this.#producers) {
+    for (const [producerId, entry] of this.#producers ?? noProducers) {
       const idle = nowMs - entry.seenMs >= this.#expirationMs
-      if (idle && entry.currentTxnFirstOffset === noOffset) this.#producers.delete(producerId)
+      if (idle && entry.currentTxnFirstOffset === noOffset) this.#producers?.delete(producerId)
     }
   }
 
@@ -176,8 +178,14 @@ export class ProducerState {
 
   #put(entry: ProducerEntry): void {
     // Deleted first, so that the map's order is that of the last appends: oldest first.
-    this.#producers.delete(entry.producerId)
-    this.#producers.set(entry.producerId, entry)
+    const all = this.#all()
+    all.delete(entry.producerId)
+    all.set(entry.producerId, entry)
+  }
+
+  #all(): Map<number, ProducerEntry> {
+    this.#producers ??= new Map()
+    return this.#producers
   }
 }
 

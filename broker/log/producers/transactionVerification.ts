@@ -33,12 +33,13 @@ interface Verification extends VerificationGuard {
 const maxVerifications = 10_000
 
 export class TransactionVerification {
-  /** By producer id, oldest first. */
-  readonly #underWay = new Map<number, Verification>()
+  /** By producer id, oldest first; made for the first one, for most logs see none. */
+  #underWay: Map<number, Verification> | undefined
 
   /** Requests of one producer share a guard, for the first batch that is appended ends it. */
   begin(producer: TransactionalProducer, nowMs: number): VerificationGuard {
     const { producerId, producerEpoch, baseSequence, supportsEpochBump } = producer
+    this.#underWay ??= new Map()
     const underWay = this.#underWay.get(producerId)
     if (underWay) {
       noteSequence(underWay, producerEpoch, baseSequence)
@@ -61,19 +62,19 @@ export class TransactionVerification {
 
   /** The guard that the producer's next batch needs. */
   guardOf(producerId: number): VerificationGuard | undefined {
-    return this.#underWay.get(producerId)
+    return this.#underWay?.get(producerId)
   }
 
   /** The producer has a transaction in the log now, or has none any more. */
   end(producerId: number): void {
-    this.#underWay.delete(producerId)
+    this.#underWay?.delete(producerId)
   }
 
   /** Forgets the guards that were taken `expirationMs` ago and never used. */
   expire(nowMs: number, expirationMs: number): void {
-    for (const [producerId, { sinceMs }] of this.#underWay) {
+    for (const [producerId, { sinceMs }] of this.#underWay ?? []) {
       if (nowMs - sinceMs < expirationMs) return
-      this.#underWay.delete(producerId)
+      this.#underWay?.delete(producerId)
     }
   }
 }

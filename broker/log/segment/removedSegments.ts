@@ -20,45 +20,54 @@ interface Batch {
 }
 
 export class RemovedSegments {
-  readonly #options: RemovedSegmentsOptions
-  readonly #waiting = new Set<Batch>()
-  #removing: Promise<void> = Promise.resolve()
+  readonly #disk: Disk
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #directory: string
+  /** Made when there is something to remove: most of thousands of logs have nothing. */
+  #waiting: Set<Batch> | undefined
+  #removing: Promise<void> | undefined
 
-  constructor(options: RemovedSegmentsOptions) {
-    this.#options = options
+  constructor({ disk, clock, logger, directory }: RemovedSegmentsOptions) {
+    this.#disk = disk
+    this.#clock = clock
+    this.#logger = logger
+    this.#directory = directory
   }
 
   /** Renames the files of the segments, durably, and lets go of them after the delay. */
   async add(segments: readonly Segment[], delayMs: number): Promise<void> {
     if (segments.length === 0) return
-    const { disk, clock, directory } = this.#options
     for (const segment of segments) await segment.markDeleted()
-    await disk.syncDirectory(directory)
-    const timer = clock.setTimer(delayMs, () => this.#remove(batch))
+    await this.#disk.syncDirectory(this.#directory)
+    const timer = this.#clock.setTimer(delayMs, () => this.#remove(batch))
     const batch: Batch = { segments, timer }
+    this.#waiting ??= new Set()
     this.#waiting.add(batch)
   }
 
   /** Removes everything that still waits, without delay. */
   async close(): Promise<void> {
-    for (const batch of this.#waiting) this.#remove(batch)
+    for (const batch of this.#waiting ?? []) this.#remove(batch)
     await this.#removing
   }
 
   #remove(batch: Batch): void {
     batch.timer.cancel()
-    this.#waiting.delete(batch)
-    this.#removing = this.#removing.then(() => this.#removeFiles(batch.segments))
+    this.#waiting?.delete(batch)
+    const before = this.#removing
+    this.#removing = this.#removeFiles(batch.segments, before)
   }
 
-  async #removeFiles(segments: readonly Segment[]): Promise<void> {
+  async #removeFiles(segments: readonly Segment[], before?: Promise<void>): Promise<void> {
+    await before
     for (const segment of segments) {
       try {
         await segment.retire()
         await segment.remove()
       } catch (error) {
         // The log does not miss them: the next start tries again.
-        this.#options.logger.warn({ error, path: segment.path }, 'a removed segment is still there')
+        this.#logger.warn({ error, path: segment.path }, 'a removed segment is still there')
       }
     }
   }
