@@ -59,7 +59,8 @@ export class LogReader {
     if (offset < view.logStartOffset || offset > view.logEndOffset) {
       return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
     }
-    if (offset >= limit) return this.#result(ErrorCode.none, noBytes, noneAborted)
+    const isFull = maxBytes <= 0 && !minOneBatch
+    if (offset >= limit || isFull) return this.#result(ErrorCode.none, noBytes, noneAborted)
     try {
       const { segments, stableEnd, stablePosition, epochs } = view
       const activeBytes = limit <= stableEnd ? stablePosition : segments.active.sizeBytes

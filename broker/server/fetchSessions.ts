@@ -159,16 +159,19 @@ export class FetchSessions {
     nowMs: number,
   ): number {
     const partitions = new Map<string, SessionPartition>()
-    for (const [index, each] of wanted.entries()) {
+    const read = wanted.map((each, index) => {
       const partition = { wanted: each, highWatermark: -1, logStartOffset: -1 }
       note(partition, news[index]!)
       partitions.set(keyOf(byId ? each.topicId : each.topic, each.request.partition), partition)
-    }
+      return partition
+    })
     if (!this.#makeRoom(partitions.size, nowMs)) return noSession
     const id = this.#newId()
     const epoch = epochAfter(initialEpoch)
     const times = { createdMs: nowMs, lastUsedMs: nowMs }
-    this.#sessions.set(id, { id, byId, epoch, partitions, ...times })
+    const session = { id, byId, epoch, partitions, ...times }
+    putLast(session, read, news)
+    this.#sessions.set(id, session)
     this.#partitionCount += partitions.size
     return id
   }
@@ -234,9 +237,7 @@ function finishIncremental(
     return { errorCode, sessionId: noSession, isSent: () => false }
   }
   const sent = partitions.map((partition, index) => note(partition, news[index]!))
-  for (const [index, partition] of partitions.entries()) {
-    if (news[index]!.records.length > 0) putLast(session, partition)
-  }
+  putLast(session, partitions, news)
   return {
     errorCode: ErrorCode.none,
     sessionId: session.id,
@@ -245,10 +246,19 @@ function finishIncremental(
 }
 
 /** Those that had something are read last the next time, so that none starves the others. */
-function putLast({ partitions, byId }: Session, partition: SessionPartition): void {
-  const { topic, topicId, request } = partition.wanted
-  const key = keyOf(byId ? topicId : topic, request.partition)
-  if (partitions.delete(key)) partitions.set(key, partition)
+function putLast(
+  { partitions, byId }: Session,
+  read: readonly SessionPartition[],
+  news: readonly PartitionNews[],
+): void {
+  for (const [index, partition] of read.entries()) {
+    if (news[index]!.records.length === 0) continue
+    const { topic, topicId, request } = partition.wanted
+    const key = keyOf(byId ? topicId : topic, request.partition)
+    if (partitions.get(key) !== partition) continue
+    partitions.delete(key)
+    partitions.set(key, partition)
+  }
 }
 
 /** Notes what the client will know of the partition; false when it knows all of that already. */

@@ -40,6 +40,8 @@ interface Round {
 
 const readCommitted = 1
 const noRecords = Buffer.alloc(0)
+/** Smaller batches may come after one that does not fit, but not for long. */
+const maxCutShort = 4
 
 export async function findTargets(
   wanted: readonly WantedPartition[],
@@ -99,9 +101,10 @@ export async function readEnough(
 }
 
 /**
- * Reads each partition that is due once, in the order of the request, up to the limit in all, into
- * `responses`. Once there is a batch to answer with, those whose own limits fit into what is left are read
- * at the same time.
+ * Asks each partition that is due once, in the order of the request, into `responses`, and reads up to
+ * the limit in all. Once there is a batch to answer with, those whose own limits fit into what is left are
+ * read at the same time. When some have been read for nothing, as not one batch fits into what is left, the
+ * answer is full: of thousands of partitions all would be.
  */
 async function readRound(
   request: FetchRequest,
@@ -114,6 +117,7 @@ async function readRound(
   let left = maxBytes
   let bytes = 0
   let isUrgent = false
+  let cutShort = 0
   const filled: number[] = []
   for (let first = 0; first < due.length; ) {
     const minOneBatch = bytes === 0
@@ -122,6 +126,9 @@ async function readRound(
     const read = await Promise.all(
       group.map((number) => readPartition(request, targets[number]!, left, minOneBatch, context)),
     )
+    // One whose own limit does not fit is read alone.
+    if (wasCutShort(request, targets[group[0]!]!, read[0]!, left)) cutShort++
+    if (cutShort === maxCutShort) left = 0
     for (const [index, response] of read.entries()) {
       const number = group[index]!
       const { length } = response.records
@@ -143,12 +150,25 @@ function fitting(
   first: number,
   bytesLeft: number,
 ): number {
+  if (bytesLeft === 0) return due.length
   let end = first
   for (let bytes = 0; end < due.length; end++) {
     bytes += Math.max(0, targets[due[end]!]!.request.partitionMaxBytes)
     if (end > first && bytes > bytesLeft) break
   }
   return end
+}
+
+/** There is more for the client, of which not one batch fits into what was left. */
+function wasCutShort(
+  { isolationLevel }: FetchRequest,
+  { request }: FetchTarget,
+  { errorCode, records, highWatermark, lastStableOffset, divergingEpoch }: PartitionResponse,
+  bytesLeft: number,
+): boolean {
+  if (errorCode !== ErrorCode.none || records.length > 0 || divergingEpoch) return false
+  const end = isolationLevel === readCommitted ? lastStableOffset : highWatermark
+  return request.partitionMaxBytes > bytesLeft && request.fetchOffset < end
 }
 
 /** That a topic is not there may wait: it will not be there in the next answer either. */

@@ -3,6 +3,8 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { Segment } from '../../../broker/log/segment/segment.ts'
+import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
@@ -86,6 +88,38 @@ describe('Fetch', () => {
     expect(records.filter((length) => length > 0)).toHaveLength(2)
     reads.mockRestore()
   })
+
+  it.each([
+    ['all of it', 10, 1],
+    ['more than what is left of it, for some in a row', 100, 9],
+  ])(
+    'reads nothing more once a batch takes %s, and begins with the others the next time',
+    async (_, maxBytes, readCount) => {
+      const all = [...Array(20).keys()]
+      await client.send(createPartitions, 3, {
+        topics: [{ name: 't', count: all.length, assignments: null }],
+        timeoutMs: 1000,
+        validateOnly: false,
+      })
+      for (const index of all) await append(index, 'a record')
+      const fileReads = vi.spyOn(Segment.prototype, 'readAt')
+      const filled: number[] = []
+      let asked: Asked[] = all.map((partition) => ({ partition }))
+      let sessionId = 0
+      for (let sessionEpoch = 0; sessionEpoch < 22; sessionEpoch++) {
+        fileReads.mockClear()
+        const answer = await fetchOf(asked, { maxBytes, sessionId, sessionEpoch })
+        expect(fileReads).toHaveBeenCalledTimes(readCount)
+        for (const { partitionIndex, records } of answer.responses.flatMap((t) => t.partitions)) {
+          if (records?.length) filled.push(partitionIndex)
+        }
+        sessionId = answer.sessionId
+        asked = []
+      }
+      expect(filled).toEqual([...all, 0, 1])
+      fileReads.mockRestore()
+    },
+  )
 
   it('tells of each partition what is wrong with it', async () => {
     const answer = await fetchOf([
