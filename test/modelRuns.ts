@@ -37,6 +37,10 @@ export const models = {
     ...{ file: 'groups/consumer/consumerGroup.model.test.ts', of: 'groups', sequences: 250 },
     doc: 'members of KIP-848, topics that change, lost answers, restarts; no partition has two owners',
   },
+  groupMigration: {
+    ...{ file: 'groups/consumer/migration.model.test.ts', of: 'groups', sequences: 1500 },
+    doc: 'members that move between the classic protocol and KIP-848, static ones too; the upgrade and the downgrade of their group, lost answers, restarts; nobody commits for another',
+  },
   offsetsTopic: {
     ...{ file: 'groups/offsetsTopic.test.ts', of: 'groups', sequences: 150 },
     doc: 'the offsets topic says after compaction what it said before',

@@ -14,6 +14,7 @@ import { assert } from '../../protocol/runtime/assert.ts'
 import { Generation } from './generation.ts'
 import type { Group, GroupLimits, OffsetsUnused } from './group.ts'
 import {
+  assign,
   type GroupMember,
   metadataFor,
   newMember,
@@ -120,16 +121,13 @@ export class ClassicGroup implements Group {
     this.#state = this.#roster.size > 0 ? 'Stable' : 'Empty'
     this.#stateSinceMs = ageMs === undefined ? undefined : nowMs - ageMs
     this.#noteSubscriptions()
-    // The bound may have been lowered: those who join again in time stay.
-    if (this.#roster.size > this.#limits.maxSize) this.#rebalance(nowMs)
+    // The bound may have been lowered: those who join again in time stay. Without a leader, nobody has
+    // shared the partitions out among these members: the group was of KIP-848 before.
+    const isTooLarge = this.#roster.size > this.#limits.maxSize
+    if (isTooLarge || (this.#roster.size > 0 && value.leader === null)) this.#rebalance(nowMs)
   }
 
   // Joining
-
-  /** Asks everyone to join again: what they have been told need not hold any more. */
-  rejoin(nowMs: number): void {
-    this.#rebalance(nowMs)
-  }
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     const refusal = this.#admitJoin(request)
@@ -344,6 +342,7 @@ export class ClassicGroup implements Group {
     this.#syncRound.settle(member.memberId)
     if (this.#state === 'Stable') {
       this.#touch(nowMs, member)
+      member.formerAssignment = noAssignment
       this.#answers.synced(requestId, this.#generation.syncOutcome(member))
       return
     }
@@ -381,8 +380,9 @@ export class ClassicGroup implements Group {
     }
     this.#enter(nowMs, 'Stable')
     for (const member of this.#roster.all()) {
-      member.assignment = assignments.get(member.memberId) ?? noAssignment
+      assign(member, assignments.get(member.memberId) ?? noAssignment)
       if (member.syncRequest === undefined) continue
+      member.formerAssignment = noAssignment
       this.#answers.sync(member, this.#generation.syncOutcome(member))
       this.#touch(nowMs, member)
     }

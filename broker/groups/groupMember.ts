@@ -15,6 +15,8 @@ export interface GroupMember {
   /** In the member's order of preference. */
   protocols: readonly MemberProtocol[]
   assignment: Buffer
+  /** What it had before, and may have still: it has not asked for its assignment yet. */
+  formerAssignment: Buffer
   /** The JoinGroup that waits for the others. */
   joinRequest: number | undefined
   /** The SyncGroup that waits for the leader. */
@@ -23,6 +25,12 @@ export interface GroupMember {
   sessionDeadlineMs: number
   /** It has not been part of a generation yet. */
   isNew: boolean
+}
+
+/** Its leader's assignment is durable; it is told when it asks. */
+export function assign(member: GroupMember, assignment: Buffer): void {
+  if (member.formerAssignment.length === 0) member.formerAssignment = member.assignment
+  member.assignment = assignment
 }
 
 /** Whether a member that joins again asks for what it has asked for before. */
@@ -51,6 +59,7 @@ export function newMember(memberId: string, request: JoinRequest): GroupMember {
     rebalanceTimeoutMs,
     protocols: owned(request.protocols),
     assignment: noAssignment,
+    formerAssignment: noAssignment,
     joinRequest: undefined,
     syncRequest: undefined,
     sessionDeadlineMs: Number.POSITIVE_INFINITY,
@@ -87,6 +96,7 @@ export function restoredMember(
     rebalanceTimeoutMs: stored.rebalanceTimeout,
     protocols: [{ name: protocolName ?? '', metadata: stored.subscription }],
     assignment: stored.assignment,
+    formerAssignment: noAssignment,
     joinRequest: undefined,
     syncRequest: undefined,
     sessionDeadlineMs: nowMs + stored.sessionTimeout,

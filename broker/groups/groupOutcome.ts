@@ -39,8 +39,12 @@ export type GroupEffect =
       readonly requestId: number
       readonly outcome: HeartbeatOutcome
     }
-  /** The group goes on as one of another protocol. */
-  | { readonly type: 'replaced'; readonly group: Group }
+  /** The group goes on as a classic one; `leftovers` take out of the log what it was. */
+  | {
+      readonly type: 'replaced'
+      readonly group: Group
+      readonly leftovers: readonly GroupRecord[]
+    }
   /** Append these to the group's partition, then say so: with 0 when they are durable. */
   | {
       readonly type: 'write'

@@ -51,6 +51,12 @@ export interface GroupEntry {
   group: Group
   readonly offsets: GroupOffsets
   readonly effects: GroupEffect[]
+  /**
+   * Of a group that was of KIP-848 and is classic now: what takes the former out of the log. It is
+   * written with every record of the group until one of those is durable, for it must be there before
+   * the group is ever of KIP-848 again: who was a member then would be one again after a restart.
+   */
+  leftovers: readonly GroupRecord[]
   /** When the shell has been told to wake the group. */
   wakeAtMs: number
 }
@@ -112,6 +118,7 @@ export class GroupRegistry {
       group: this.classicGroup(groupId, effects),
       offsets: new GroupOffsets(),
       effects,
+      leftovers: [],
       wakeAtMs: Number.POSITIVE_INFINITY,
     }
     this.#entries.set(groupId, entry)
@@ -160,7 +167,7 @@ export class GroupRegistry {
     this.collect(entry)
     const { groupId, group, offsets } = entry
     if (this.#entries.get(groupId) !== entry) return
-    if (group.isUntouched && offsets.isEmpty) {
+    if (group.isUntouched && offsets.isEmpty && entry.leftovers.length === 0) {
       this.#entries.delete(groupId)
       return
     }
@@ -174,16 +181,28 @@ export class GroupRegistry {
     for (const effect of entry.effects.splice(0)) {
       if (effect.type === 'replaced') {
         entry.group = effect.group
+        entry.leftovers = effect.leftovers
         continue
       }
       if (effect.type !== 'write') {
         this.#effects.push(effect)
         continue
       }
-      this.append(entry, effect.records, undefined, (nowMs, { errorCode }) =>
-        effect.written(nowMs, errorCode),
-      )
+      this.write(entry, effect.records, effect.written)
     }
+  }
+
+  /** Appends records of the group itself, as opposed to its offsets. */
+  write(
+    entry: GroupEntry,
+    records: readonly GroupRecord[],
+    written: (nowMs: number, errorCode: number) => void,
+  ): void {
+    const { leftovers } = entry
+    this.append(entry, [...leftovers, ...records], undefined, (nowMs, { errorCode }) => {
+      if (errorCode === ErrorCode.none && entry.leftovers === leftovers) entry.leftovers = []
+      written(nowMs, errorCode)
+    })
   }
 
   append(

@@ -133,7 +133,7 @@ export class OffsetCoordinator {
     this.#registry.appendTombstones(entry, partitions, (offsetsError) => {
       if (offsetsError !== ErrorCode.none) return answer(offsetsError)
       if (!entry.group.isEmpty) return answer(ErrorCode.nonEmptyGroup)
-      this.#registry.append(entry, entry.group.tombstones(), undefined, (_, { errorCode }) => {
+      this.#registry.write(entry, entry.group.tombstones(), (_, errorCode) => {
         const isUnused = entry.group.isEmpty && entry.offsets.isEmpty
         if (errorCode === ErrorCode.none && isUnused) this.#registry.remove(entry)
         answer(errorCode)

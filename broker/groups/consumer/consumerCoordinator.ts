@@ -10,7 +10,14 @@ import { ConsumerGroup, type ConsumerGroupLimits } from './consumerGroup.ts'
 import { joinEpoch } from './consumerGroupMember.ts'
 import { ConsumerGroupState } from './consumerGroupState.ts'
 import { consumerGroupOf } from './groupConversion.ts'
-import { checkRequest, type HeartbeatRequest, type Refusal, refused } from './heartbeatRequest.ts'
+import {
+  bytesOfRequest,
+  checkRequest,
+  groupIsFull,
+  type HeartbeatRequest,
+  type Refusal,
+  refused,
+} from './heartbeatRequest.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 
 export class ConsumerCoordinator {
@@ -41,11 +48,9 @@ export class ConsumerCoordinator {
   makeClassicIfEmpty(entry: GroupEntry): void {
     const { group, groupId, effects } = entry
     if (group.type === 'classic' || !group.isEmpty) return
-    const isWritten = !group.isUntouched
-    const tombstones = group.tombstones()
+    if (!group.isUntouched) entry.leftovers = group.tombstones()
     entry.group = this.#registry.classicGroup(groupId, effects)
-    // If these are lost, the group's first generation says in their place what it is now.
-    if (isWritten) this.#registry.append(entry, tombstones, undefined, () => {})
+    if (entry.leftovers.length > 0) this.#registry.write(entry, [], () => {})
   }
 
   #groupFor(nowMs: number, groupId: string, request: HeartbeatRequest): ConsumerGroup | Refusal {
@@ -62,13 +67,24 @@ export class ConsumerCoordinator {
     }
     const entry = this.#registry.findOrCreate(groupId)
     const classic = entry.group as ClassicGroup
-    if (!classic.isEmpty) return this.#upgrade(nowMs, entry, classic)
-    const state = new ConsumerGroupState(groupId)
+    const state = classic.isEmpty ? new ConsumerGroupState(groupId) : this.#stateOf(classic)
+    if ('errorCode' in state) return state
+    // Asked before anything changes: a group is not to change its kind for one who is not let in.
+    if (!this.#hasRoomFor(request, state)) return groupIsFull(this.#limits.maxSize)
     return this.#replace(nowMs, entry, classic, state)
   }
 
-  #upgrade(nowMs: number, entry: GroupEntry, classic: ClassicGroup): ConsumerGroup | Refusal {
-    const { groupId } = entry
+  #hasRoomFor(request: HeartbeatRequest, { members }: ConsumerGroupState): boolean {
+    const isMember = members.has(request.memberId)
+    return (
+      (isMember || members.size < this.#limits.maxSize) &&
+      this.#registry.budget.hasRoomFor(bytesOfRequest(request))
+    )
+  }
+
+  /** The classic group as a consumer group, or why it cannot be one. */
+  #stateOf(classic: ClassicGroup): ConsumerGroupState | Refusal {
+    const { groupId } = classic
     const cannot = (reason: string): Refusal => ({
       errorCode: ErrorCode.groupIdNotFound,
       message: `Cannot upgrade classic group ${groupId} to consumer group because ${reason}.`,
@@ -81,8 +97,7 @@ export class ConsumerCoordinator {
       return cannot('the group size exceeds the consumer group maximum size')
     }
     const state = consumerGroupOf(classic, this.#catalog)
-    if (typeof state === 'string') return cannot(state)
-    return this.#replace(nowMs, entry, classic, state)
+    return typeof state === 'string' ? cannot(state) : state
   }
 
   #replace(
@@ -93,7 +108,9 @@ export class ConsumerCoordinator {
   ): ConsumerGroup {
     const group = this.#registry.consumerGroup(nowMs, state, entry.effects)
     const records = state.members.size > 0 ? state.records() : []
-    group.writeFirst([...(classic.isUntouched ? [] : classic.tombstones()), ...records])
+    const tombstones = classic.isUntouched ? [] : classic.tombstones()
+    group.writeFirst([...entry.leftovers, ...tombstones, ...records])
+    entry.leftovers = []
     // Whoever waits for a generation is told to join again, and does so with the new group.
     classic.end(ErrorCode.rebalanceInProgress)
     entry.group = group

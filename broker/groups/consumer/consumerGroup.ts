@@ -20,7 +20,6 @@ import type { MemberBudget } from '../memberBudget.ts'
 import type { AssignorName } from './assignor.ts'
 import { ClassicMembers } from './classicMembers.ts'
 import {
-  bytesOf,
   type ConsumerGroupMember,
   leaveStaticEpoch,
   MemberState,
@@ -31,6 +30,8 @@ import type { ConsumerGroupState, ConsumerGroupStateName } from './consumerGroup
 import { classicGroupValue } from './groupConversion.ts'
 import { GroupReconciliation } from './groupReconciliation.ts'
 import {
+  bytesOfRequest,
+  groupIsFull,
   type HeartbeatOutcome,
   type HeartbeatRequest,
   isFull,
@@ -40,7 +41,7 @@ import {
 } from './heartbeatRequest.ts'
 import { MemberDeadlines } from './memberDeadlines.ts'
 import { type Identified, identify, identifyMember } from './memberIdentity.ts'
-import { RecordJournal } from './recordJournal.ts'
+import { RecordJournal, subjectOf } from './recordJournal.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { equal, type TopicPartitions } from './topicPartitions.ts'
 
@@ -157,10 +158,7 @@ export class ConsumerGroup implements Group {
 
   #identify(request: HeartbeatRequest): Identified | Refusal {
     if (!isLeaving(request) && !this.#hasRoomFor(request.memberId, bytesOfRequest(request))) {
-      return {
-        errorCode: ErrorCode.groupMaxSizeReached,
-        message: `The consumer group has reached its maximum capacity of ${this.#parts.limits.maxSize} members.`,
-      }
+      return groupIsFull(this.#parts.limits.maxSize)
     }
     return identify(this.#state, request)
   }
@@ -231,12 +229,12 @@ export class ConsumerGroup implements Group {
     const value = classicGroupValue(this.#state, this.#parts.catalog)
     const group = this.#parts.newClassicGroup()
     const { groupId } = this
-    this.#journal.add(...this.#state.tombstones(), { type: 'group', groupId, value })
-    this.#journal.flush()
     this.#isDead = true
-    this.#parts.effects.push({ type: 'replaced', group })
+    this.#parts.effects.push({ type: 'replaced', group, leftovers: this.tombstones() })
+    this.#journal.discard()
+    this.#journal.add({ type: 'group', groupId, value })
+    this.#journal.flush()
     group.restore(nowMs, value, 0)
-    group.rejoin(nowMs)
   }
 
   #answerWhenDurable(
@@ -348,8 +346,13 @@ export class ConsumerGroup implements Group {
     this.#settleBudget()
   }
 
+  /** Of what is only on its way to the log as well. */
   tombstones(): readonly GroupRecord[] {
-    return this.#state.tombstones()
+    const bySubject = new Map<string, GroupRecord>()
+    for (const record of [...this.#journal.unsettled(), ...this.#state.tombstones()]) {
+      bySubject.set(subjectOf(record), { ...record, value: null })
+    }
+    return [...bySubject.values()]
   }
 
   /** Nobody waits here: every heartbeat is answered at once, or when what it changed is durable. */
@@ -377,17 +380,6 @@ export class ConsumerGroup implements Group {
     this.#chargedBytes = this.#isDead ? 0 : this.#state.memberBytes
     budget.take(this.#chargedBytes)
   }
-}
-
-/** About what the request adds to what is kept. */
-function bytesOfRequest({ subscribedTopicNames, subscribedTopicRegex }: HeartbeatRequest): number {
-  if (subscribedTopicNames === null && subscribedTopicRegex === null) return 0
-  const classic = null
-  return bytesOf({
-    subscribedTopicNames: subscribedTopicNames ?? [],
-    subscribedTopicRegex,
-    classic,
-  })
 }
 
 /** A member says what it knows of itself; the rest stays as it was. */

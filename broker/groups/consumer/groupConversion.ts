@@ -11,10 +11,21 @@ import type { ClassicGroup } from '../classicGroup.ts'
 import type { GroupMember } from '../groupMember.ts'
 import type { GroupMetadataValue } from '../groupRecords.ts'
 import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'
-import { type ClassicMemberMetadata, MemberState, topicNames } from './consumerGroupMember.ts'
+import {
+  type ClassicMemberMetadata,
+  type ConsumerGroupMember,
+  MemberState,
+  topicNames,
+} from './consumerGroupMember.ts'
 import { ConsumerGroupState } from './consumerGroupState.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
-import { noPartitions } from './topicPartitions.ts'
+import {
+  filterPartitions,
+  hasPartition,
+  noPartitions,
+  type TopicPartitions,
+  union,
+} from './topicPartitions.ts'
 
 /**
  * A classic group as a consumer group, everyone with what it was last assigned. Why not, when that
@@ -28,10 +39,10 @@ export function consumerGroupOf(
   const { groupId } = group
   const { generationId: epoch } = group
   try {
-    for (const member of group.members()) {
-      if (hasUserData(member)) return 'an unsupported custom assignor is in use'
-      putMember(state, member, group, catalog)
-    }
+    const members = [...group.members()]
+    if (members.some(hasUserData)) return 'an unsupported custom assignor is in use'
+    const assigned = assignedTo(members, catalog)
+    for (const [at, member] of members.entries()) putMember(state, member, group, assigned[at]!)
   } catch (error) {
     if (error instanceof MalformedError) return 'the embedded consumer protocol is malformed'
     throw error
@@ -44,19 +55,39 @@ export function consumerGroupOf(
 }
 
 /** Data that its assignor sent it, which nobody could send it any more. */
-function hasUserData(member: GroupMember): boolean {
-  return (readAssignment(member)?.userData?.length ?? 0) > 0
+function hasUserData({ assignment }: GroupMember): boolean {
+  return (readAssignment(assignment)?.userData?.length ?? 0) > 0
+}
+
+/**
+ * What each has: its assignment, and, if it has not asked for that yet, what it had before and nobody
+ * is assigned now. A cooperative member consumes from that until it has asked, so that it must not be
+ * given to the member for whom the group is converted.
+ */
+function assignedTo(members: readonly GroupMember[], catalog: TopicCatalog): TopicPartitions[] {
+  const read = (assignment: Buffer) =>
+    fromTopics(readAssignment(assignment)?.assignedPartitions ?? [], catalog)
+  const assigned = members.map(({ assignment }) => read(assignment))
+  let taken = assigned.reduce(union, noPartitions)
+  return members.map(({ formerAssignment }, at) => {
+    const former = filterPartitions(
+      read(formerAssignment),
+      (...partition) => !hasPartition(taken, ...partition),
+    )
+    if (former.size === 0) return assigned[at]!
+    taken = union(taken, former)
+    return union(assigned[at]!, former)
+  })
 }
 
 function putMember(
   state: ConsumerGroupState,
   member: GroupMember,
   { groupId, generationId: memberEpoch, protocolName }: ClassicGroup,
-  catalog: TopicCatalog,
+  assigned: TopicPartitions,
 ): void {
   const { memberId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs } = member
   const subscription = readSubscription(member, protocolName)
-  const assigned = fromTopics(readAssignment(member)?.assignedPartitions ?? [], catalog)
   const of = { groupId, memberId }
   state.apply({
     type: 'consumerGroupMemberMetadata',
@@ -94,13 +125,16 @@ function readSubscription({ protocols }: GroupMember, protocolName: string | nul
 }
 
 /** Undefined for a member that has not been assigned anything yet. */
-function readAssignment({ assignment }: GroupMember) {
+function readAssignment(assignment: Buffer) {
   return assignment.length === 0 ? undefined : consumerProtocolAssignment.decode(assignment)
 }
 
 const noBytes = Buffer.alloc(0)
 
-/** A consumer group in which all members speak the classic protocol, as what a classic group stores. */
+/**
+ * A consumer group in which all members speak the classic protocol, as what a classic group stores. It
+ * has no leader, so that everyone is asked to join again, also by a coordinator that reads it back.
+ */
 export function classicGroupValue(
   state: ConsumerGroupState,
   catalog: TopicCatalog,
@@ -113,7 +147,7 @@ export function classicGroupValue(
     protocolType: consumerProtocolType,
     generation: state.groupEpoch,
     protocol,
-    leader: members[0]?.memberId ?? null,
+    leader: null,
     currentStateTimestampMs: -1,
     members: members.map((member) => ({
       memberId: member.memberId,
@@ -123,9 +157,14 @@ export function classicGroupValue(
       rebalanceTimeout: member.rebalanceTimeoutMs,
       sessionTimeout: member.classic.sessionTimeoutMs,
       subscription: metadataIn(member.classic, protocol),
-      assignment: encodeAssignment(member.assigned, protocolVersion(member.classic), catalog),
+      assignment: encodeAssignment(stillWith(member), protocolVersion(member.classic), catalog),
     })),
   }
+}
+
+/** What the member is giving up counts: it has it for longer than the group may be a classic one. */
+function stillWith({ assigned, pendingRevocation }: ConsumerGroupMember): TopicPartitions {
+  return union(assigned, pendingRevocation)
 }
 
 /** There is one: whoever speaks none of the others' is not let in. */

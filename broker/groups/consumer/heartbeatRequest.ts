@@ -3,7 +3,7 @@
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import { type AssignorName, isAssignorName } from './assignor.ts'
-import { joinEpoch, leaveEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
+import { bytesOf, joinEpoch, leaveEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
 
 /** Null, and -1 for the timeout, mean: as before. */
@@ -60,6 +60,25 @@ export function isFull(request: HeartbeatRequest): boolean {
   if (request.memberEpoch === joinEpoch) return true
   const { rebalanceTimeoutMs, subscribedTopicNames, owned } = request
   return rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && owned !== null
+}
+
+/** About what the request adds to what is kept. */
+export function bytesOfRequest(request: HeartbeatRequest): number {
+  const { subscribedTopicNames, subscribedTopicRegex } = request
+  if (subscribedTopicNames === null && subscribedTopicRegex === null) return 0
+  const classic = null
+  return bytesOf({
+    subscribedTopicNames: subscribedTopicNames ?? [],
+    subscribedTopicRegex,
+    classic,
+  })
+}
+
+export function groupIsFull(maxSize: number): Refusal {
+  return {
+    errorCode: ErrorCode.groupMaxSizeReached,
+    message: `The consumer group has reached its maximum capacity of ${maxSize} members.`,
+  }
 }
 
 /** Whether the request makes sense by itself, whatever group it is for. */

@@ -44,6 +44,18 @@ export class RecordJournal {
     else answer(ErrorCode.none)
   }
 
+  /** What is not known to be in the log. */
+  unsettled(): GroupRecord[] {
+    const underWay = this.#underWay.flatMap(({ records }) => records)
+    return [...underWay, ...this.#lost.values(), ...this.#decided]
+  }
+
+  /** What is not on its way yet is not to be written any more. */
+  discard(): void {
+    this.#lost.clear()
+    this.#decided = []
+  }
+
   #send(write: Write): void {
     this.#underWay.push(write)
     this.#effects.push({
@@ -76,7 +88,8 @@ export class RecordJournal {
   }
 }
 
-function subjectOf(record: GroupRecord): string {
+/** Of several records with the same, only the last one counts. */
+export function subjectOf(record: GroupRecord): string {
   const { value: _, ...subject } = record
   return JSON.stringify(subject)
 }

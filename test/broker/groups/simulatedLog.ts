@@ -18,6 +18,8 @@ interface Append {
   readonly effect: AppendEffect
   /** Where it is in the log; undefined before it is there. */
   baseOffset: number | undefined
+  /** What it will fail with: nothing is written behind something that was not. */
+  errorCode: number
 }
 
 export class SimulatedLog {
@@ -29,15 +31,20 @@ export class SimulatedLog {
   }
 
   append(effect: AppendEffect): void {
-    this.#appends.push({ effect, baseOffset: undefined })
+    this.#appends.push({ effect, baseOffset: undefined, errorCode: ErrorCode.none })
   }
 
-  /** The oldest append under way becomes durable, or fails if it is not in the log yet. */
-  complete(errorCode: number): { appendId: number; appended: Appended } | undefined {
+  /**
+   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it all
+   * that are under way behind it.
+   */
+  complete(wantedCode: number): { appendId: number; appended: Appended } | undefined {
     const append = this.#appends.shift()
     if (!append) return undefined
     const { appendId } = append.effect
+    const errorCode = append.errorCode || wantedCode
     if (append.baseOffset === undefined && errorCode !== ErrorCode.none) {
+      for (const behind of this.#appends) behind.errorCode = errorCode
       return { appendId, appended: { errorCode, baseOffset: -1 } }
     }
     this.#write(append)
@@ -106,7 +113,7 @@ export class SimulatedLog {
   }
 
   #write(append: Append): void {
-    if (append.baseOffset !== undefined) return
+    if (append.baseOffset !== undefined || append.errorCode !== ErrorCode.none) return
     append.baseOffset = this.entries.length
     const producerId = append.effect.producer?.producerId ?? -1
     for (const record of append.effect.records) {

@@ -77,7 +77,7 @@ describe('ConsumerGroup', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('uniform' as const, 'range' as const),
-        fc.array(action, { maxLength: 60 }),
+        fc.array(action, { maxLength: 60, size: 'max' }),
         (assignor, actions) => {
           const group = new ConsumerSimulation({ a: 4, b: 3 }, { assignors: [assignor] })
           const members = newMembers()

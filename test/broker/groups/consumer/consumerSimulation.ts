@@ -1,6 +1,6 @@
 // Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say who
 // does what, which answers are lost and when an append completes. Whatever the order, no partition
-// may ever be with two members at once.
+// may ever be with two members at once. Members of the classic protocol may be among them.
 
 import { expect } from 'vitest'
 import type {
@@ -11,6 +11,7 @@ import {
   equal,
   filterPartitions,
   hasPartition,
+  overlaps,
   type TopicPartitions,
   toList,
   union,
@@ -21,6 +22,7 @@ import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { consumerLimits, generousLimits } from '../groupSimulation.ts'
 import { MemoryCatalog } from '../memoryCatalog.ts'
 import { SimulatedLog } from '../simulatedLog.ts'
+import { type ClassicConsumer, ClassicConsumers, type FormerSelf } from './classicConsumers.ts'
 
 export const groupId = 'g'
 export const sessionTimeoutMs = 45_000
@@ -29,6 +31,7 @@ const nothing: TopicPartitions = new Map()
 export class SimulatedMember {
   readonly name: string
   readonly instanceId: string | null
+  readonly former: FormerSelf[] = []
   memberId: string
   epoch = 0
   topics: readonly string[]
@@ -64,6 +67,8 @@ export class SimulatedMember {
 
   /** It lets go of everything, and is to join. */
   drop(): void {
+    const { memberId, epoch, owned } = this
+    if (owned.size > 0) this.former.push({ memberId, epoch, owned })
     this.epoch = 0
     this.owned = nothing
     this.told = nothing
@@ -85,16 +90,29 @@ interface Pending {
   readonly sentMs: number
 }
 
+interface PendingCommit {
+  readonly self: FormerSelf
+  /** Who had one of its partitions when it was sent. */
+  readonly owners: readonly string[]
+}
+
 export class ConsumerSimulation {
   readonly catalog: MemoryCatalog
   readonly log = new SimulatedLog()
   readonly outcomes: HeartbeatOutcome[] = []
+  /** How commits were answered. */
+  readonly commitCodes: number[] = []
   readonly joined: JoinOutcome[] = []
   readonly synced: SyncOutcome[] = []
+  readonly groupId = groupId
+  readonly classic = new ClassicConsumers(this)
   coordinator: GroupCoordinator
   nowMs = 0
+  /** The highest epoch that a member of the group has been told. */
+  #toldEpoch = 0
   #members: readonly SimulatedMember[] = []
   readonly #pending = new Map<number, Pending>()
+  readonly #commits = new Map<number, PendingCommit>()
   readonly #limits: Partial<typeof generousLimits>
   #wakeAtMs = Number.POSITIVE_INFINITY
   #nextRequestId = 1
@@ -117,8 +135,9 @@ export class ConsumerSimulation {
     )
   }
 
-  with(members: readonly SimulatedMember[]): void {
+  with(members: readonly SimulatedMember[], classic: readonly ClassicConsumer[] = []): void {
     this.#members = members
+    this.classic.with(classic)
   }
 
   get group() {
@@ -127,6 +146,10 @@ export class ConsumerSimulation {
 
   isWaiting(member: SimulatedMember): boolean {
     return [...this.#pending.values()].some((pending) => pending.member === member)
+  }
+
+  newRequestId(): number {
+    return this.#nextRequestId++
   }
 
   // Requests
@@ -151,7 +174,7 @@ export class ConsumerSimulation {
   }
 
   send(member: SimulatedMember, request: Partial<HeartbeatRequest>): void {
-    const requestId = this.#nextRequestId++
+    const requestId = this.newRequestId()
     const { memberId, instanceId, epoch, revision } = member
     this.#pending.set(requestId, { member, memberId, epoch, revision, sentMs: this.nowMs })
     this.coordinator.consumers.heartbeat(this.nowMs, requestId, groupId, {
@@ -169,6 +192,26 @@ export class ConsumerSimulation {
       requireMemberId: true,
       ...request,
     })
+    this.perform()
+  }
+
+  /**
+   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else has
+   * what it had.
+   */
+  commit(self: FormerSelf): void {
+    const requestId = this.newRequestId()
+    const { memberId, epoch } = self
+    const owners = this.#everyone()
+      .filter((one) => one.memberId !== memberId || one.epoch !== epoch)
+      .filter(({ owned }) => overlaps(owned, self.owned))
+      .map(({ name }) => name)
+    this.#commits.set(requestId, { self, owners })
+    const committer = { memberId, groupInstanceId: null, generationId: epoch, apiVersion: 9 }
+    const value = { offset: 1, leaderEpoch: 0, metadata: '', commitTimestampMs: 0 }
+    this.coordinator.offsets.commit(this.nowMs, requestId, groupId, committer, [
+      { topic: 't', partition: 0, value: { ...value, expireTimestampMs: -1 } },
+    ])
     this.perform()
   }
 
@@ -194,6 +237,7 @@ export class ConsumerSimulation {
       // A member that nobody answers knows that others may have what it had.
       if (member.epoch > 0 && this.nowMs >= member.heardMs + sessionTimeoutMs) member.drop()
     }
+    this.classic.passTime()
     while (this.nowMs >= this.#wakeAtMs) {
       this.#wakeAtMs = Number.POSITIVE_INFINITY
       this.coordinator.wake(this.nowMs, groupId)
@@ -216,6 +260,8 @@ export class ConsumerSimulation {
   restartBroker(): void {
     this.log.crash()
     for (const member of this.#members) this.lose(member)
+    for (const member of this.classic.members) this.classic.lose(member)
+    this.#commits.clear()
     this.#wakeAtMs = Number.POSITIVE_INFINITY
     this.coordinator = this.#newCoordinator()
     const replay = this.coordinator.replay()
@@ -228,11 +274,54 @@ export class ConsumerSimulation {
     for (const effect of this.coordinator.takeEffects()) {
       if (effect.type === 'append') this.log.append(effect)
       else if (effect.type === 'wakeAt') this.#wakeAtMs = Math.min(this.#wakeAtMs, effect.atMs)
-      else if (effect.type === 'joined') this.joined.push(effect.outcome)
-      else if (effect.type === 'synced') this.synced.push(effect.outcome)
+      else if (effect.type === 'joined') {
+        this.joined.push(effect.outcome)
+        const { memberId, generationId } = effect.outcome
+        this.classic.answered(effect)
+        // A generation of a classic group is told before it is in the log.
+        const isMember = this.classic.members.some((member) => member.memberId === memberId)
+        if (this.group && isMember) this.#noteEpoch(generationId)
+      } else if (effect.type === 'synced') {
+        this.synced.push(effect.outcome)
+        this.classic.answered(effect)
+      } else if (effect.type === 'written') this.#commitWritten(effect.requestId, effect.errorCodes)
       else if (effect.type === 'heartbeatAnswered') this.#answered(effect.requestId, effect.outcome)
     }
     this.#expectOneOwner()
+    this.#expectEpochsToGrow()
+  }
+
+  #commitWritten(requestId: number, errorCodes: readonly number[]): void {
+    const commit = this.#commits.get(requestId)
+    if (!commit) return
+    this.#commits.delete(requestId)
+    this.commitCodes.push(...errorCodes)
+    if (!errorCodes.includes(ErrorCode.none)) return
+    const { self, owners } = commit
+    expect(owners, `${self.memberId} commits in epoch ${self.epoch} for others`).toEqual([])
+  }
+
+  #noteEpoch(epoch: number): void {
+    this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
+  }
+
+  /** What anybody has been told holds, until nobody is in the group any more. */
+  #expectEpochsToGrow(): void {
+    const [group] = this.coordinator.groups()
+    if (!group || group.isEmpty) this.#toldEpoch = 0
+    const classic = this.coordinator.classicGroup(groupId)
+    const epoch = this.group?.groupEpoch ?? classic?.generationId ?? 0
+    const told = this.#toldEpoch
+    if (epoch < told) expect.fail(`epoch ${epoch}, but somebody has been told ${told}`)
+  }
+
+  #everyone() {
+    return [
+      ...this.#members,
+      ...this.classic.members.map(({ name, memberId, generationId, owned }) => {
+        return { name, memberId, epoch: generationId, owned }
+      }),
+    ]
   }
 
   #answered(requestId: number, outcome: HeartbeatOutcome): void {
@@ -265,6 +354,7 @@ export class ConsumerSimulation {
 
   #takeOver({ member, revision, sentMs }: Pending, outcome: HeartbeatOutcome): void {
     member.epoch = outcome.memberEpoch
+    this.#noteEpoch(member.epoch)
     member.isUnsure = revision !== member.revision
     member.heardMs = sentMs
     if (outcome.assignment === null) return
@@ -274,9 +364,11 @@ export class ConsumerSimulation {
 
   #expectOneOwner(): void {
     const owners = new Map<string, string>()
-    for (const { name, owned } of this.#members) {
+    for (const { name, owned } of this.#everyone()) {
       for (const at of places(owned)) {
-        expect(owners.get(at), `${at} of ${name} has one owner`).toBeUndefined()
+        const other = owners.get(at)
+        // Looked at after every step: an expectation that holds costs too much here.
+        if (other !== undefined) expect.fail(`${at} is with ${other} and with ${name}`)
         owners.set(at, name)
       }
     }

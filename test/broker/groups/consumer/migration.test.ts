@@ -161,7 +161,7 @@ describe('a classic group', () => {
     expect(group.coordinator.classicGroup(groupId)!.state).toBe('PreparingRebalance')
     expect(heartbeatClassic(old, 2)).toBe('REBALANCE_IN_PROGRESS')
     group.restartBroker()
-    expect(group.coordinator.classicGroup(groupId)!.state).toBe('Stable')
+    expect(heartbeatClassic(old, 2)).toBe('REBALANCE_IN_PROGRESS')
     expect(joinClassic(old)).toMatchObject({ errorCode: 0, generationId: 3, leader: old })
     expect(syncClassic(old, 3, { [old]: assignment(0, 1, 2, 3) })).toHaveLength(4)
   })
@@ -191,6 +191,47 @@ describe('a classic group', () => {
     const own = consumerProtocolAssignment.encode({ assignedPartitions: [], userData })
     syncClassic(memberId, 1, { [memberId]: own })
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
+  })
+
+  it('stays one when there is no room for the member of the new protocol', () => {
+    group = new ConsumerSimulation({ t: 4 }, { maxSize: 1 })
+    const memberId = classicGroup()
+    expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_MAX_SIZE_REACHED')
+    expect(heartbeatClassic(memberId, 1)).toBe('NONE')
+    expect(group.coordinator.classicGroup(groupId)!.state).toBe('Stable')
+  })
+
+  it('leaves no members behind in the log when it could not be written that they left', () => {
+    classicGroup()
+    const member = new SimulatedMember('m', ['t'], null, false)
+    heartbeat(member)
+    group.leave(member, true)
+    group.completeAppend(ErrorCode.kafkaStorageError)
+    expect(heartbeat(new SimulatedMember('n', ['t'], null, false))).toBe('NONE')
+    group.restartBroker()
+    const memberIds = [...group.group!.members()].map(({ memberId }) => memberId)
+    expect(memberIds).not.toContain('m')
+    expect(memberIds).toContain('n')
+  })
+
+  it('gives nobody what a member may have that has not asked for its assignment yet', () => {
+    const leader = joinClassic('')!.memberId
+    joinClassic('')
+    joinClassic(leader)
+    const [, slow] = [...group.coordinator.classicGroup(groupId)!.members()]
+    const { memberId } = slow!
+    syncClassic(leader, 2, { [leader]: assignment(), [memberId]: assignment(0, 1, 2, 3) })
+    expect(syncClassic(memberId, 2)).toHaveLength(4)
+    // In the next generation it is to give up two, of which it does not know yet.
+    joinClassic(leader)
+    joinClassic(memberId)
+    syncClassic(leader, 3, { [leader]: assignment(), [memberId]: assignment(0, 1) })
+    const member = new SimulatedMember('m', ['t'], null, false)
+    expect(heartbeat(member)).toBe('NONE')
+    expect(member.owned.size).toBe(0)
+    expect([...group.group!.members()].map(({ assigned }) => places(assigned).length)).toEqual([
+      0, 4, 0,
+    ])
   })
 
   it('stays one where that is the policy', () => {

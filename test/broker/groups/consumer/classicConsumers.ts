@@ -1,0 +1,268 @@
+// Consumers of the classic protocol around a simulated coordinator, in a group that may be of either
+// kind: what such a client does next, and what it makes of the answers. Eager ones let go of
+// everything before they join; cooperative ones keep it, say so, and give up what others are to have.
+
+import { fromTopics } from '../../../../broker/groups/consumer/classicProtocol.ts'
+import {
+  isSubset,
+  type TopicPartitions,
+} from '../../../../broker/groups/consumer/topicPartitions.ts'
+import type { GroupCoordinator } from '../../../../broker/groups/groupCoordinator.ts'
+import type { JoinOutcome, SyncOutcome } from '../../../../broker/groups/groupOutcome.ts'
+import type { CoordinatorEffect } from '../../../../broker/groups/groupRegistry.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../../../protocol/kafka/groups.ts'
+import type { MemoryCatalog } from '../memoryCatalog.ts'
+import { assignByLeader, toTopics } from './leaderAssignor.ts'
+
+export type ClassicProtocol = 'eager' | 'cooperative'
+export const classicSessionTimeoutMs = 30_000
+const nothing: TopicPartitions = new Map()
+
+/** Who a member was when it had partitions that it has lost since. */
+export interface FormerSelf {
+  readonly memberId: string
+  readonly epoch: number
+  readonly owned: TopicPartitions
+}
+
+export class ClassicConsumer {
+  readonly name: string
+  readonly instanceId: string | null
+  readonly protocol: ClassicProtocol
+  readonly former: FormerSelf[] = []
+  topics: readonly string[]
+  memberId = ''
+  /** -1 when it is in none. */
+  generationId = -1
+  next: 'join' | 'sync' | 'heartbeat' = 'join'
+  owned: TopicPartitions = nothing
+  /** Set for the leader: what it is to share out. */
+  members: JoinOutcome['members'] | undefined
+  /** Of a leader: the topics that it has shared out last. */
+  sharedVersion: number | undefined
+  /** When it sent what was answered last. */
+  heardMs = 0
+
+  constructor(
+    name: string,
+    topics: readonly string[],
+    instanceId: string | null,
+    protocol: ClassicProtocol,
+  ) {
+    this.name = name
+    this.topics = topics
+    this.instanceId = instanceId
+    this.protocol = protocol
+  }
+
+  /** It has lost its place, and what it had with it. */
+  drop(): void {
+    const { memberId, generationId: epoch, owned } = this
+    if (owned.size > 0) this.former.push({ memberId, epoch, owned })
+    this.owned = nothing
+    this.generationId = -1
+    this.rejoin()
+  }
+
+  rejoin(): void {
+    this.next = 'join'
+    this.members = undefined
+    this.sharedVersion = undefined
+  }
+
+  /** Its process ends and begins again. */
+  restart(): void {
+    this.drop()
+    this.memberId = ''
+  }
+}
+
+/** What the clients need of the simulation that they are in. */
+export interface ClassicWorld {
+  readonly groupId: string
+  readonly catalog: MemoryCatalog
+  readonly coordinator: GroupCoordinator
+  readonly nowMs: number
+  perform(): void
+  newRequestId(): number
+}
+
+interface Pending {
+  readonly member: ClassicConsumer
+  readonly sentMs: number
+}
+
+export class ClassicConsumers {
+  readonly #world: ClassicWorld
+  #members: readonly ClassicConsumer[] = []
+  readonly #pending = new Map<number, Pending>()
+
+  constructor(world: ClassicWorld) {
+    this.#world = world
+  }
+
+  get members(): readonly ClassicConsumer[] {
+    return this.#members
+  }
+
+  with(members: readonly ClassicConsumer[]): void {
+    this.#members = members
+  }
+
+  isWaiting(member: ClassicConsumer): boolean {
+    return [...this.#pending.values()].some((pending) => pending.member === member)
+  }
+
+  /** Does what the client would do next. */
+  step(member: ClassicConsumer): void {
+    if (this.isWaiting(member)) return
+    if (this.#hasNewTopics(member)) member.rejoin()
+    if (member.next === 'join') this.#join(member)
+    else if (member.next === 'sync') this.#sync(member)
+    else this.#heartbeat(member)
+    this.#world.perform()
+  }
+
+  leave(member: ClassicConsumer): void {
+    const { coordinator, groupId, nowMs } = this.#world
+    coordinator.leave(nowMs, groupId, [identity(member)])
+    this.restart(member)
+    this.#world.perform()
+  }
+
+  restart(member: ClassicConsumer): void {
+    this.#forget(member)
+    member.restart()
+  }
+
+  /** The answers to what the member has sent do not reach it. */
+  lose(member: ClassicConsumer): void {
+    if (this.isWaiting(member)) member.rejoin()
+    this.#forget(member)
+  }
+
+  passTime(): void {
+    for (const member of this.#members) {
+      // A member that nobody answers knows that others may have what it had.
+      const isOver = this.#world.nowMs >= member.heardMs + classicSessionTimeoutMs
+      if (!isOver || member.generationId < 0) continue
+      this.#forget(member)
+      member.drop()
+    }
+  }
+
+  answered(effect: Extract<CoordinatorEffect, { type: 'joined' | 'synced' }>): void {
+    const pending = this.#pending.get(effect.requestId)
+    if (!pending) return
+    this.#pending.delete(effect.requestId)
+    const { member, sentMs } = pending
+    const { errorCode } = effect.outcome
+    if (errorCode !== ErrorCode.none) {
+      if (errorCode === ErrorCode.memberIdRequired) {
+        member.memberId = (effect.outcome as JoinOutcome).memberId
+      }
+      this.#failed(member, errorCode)
+      return
+    }
+    member.heardMs = sentMs
+    if (effect.type === 'joined') this.#joined(member, effect.outcome)
+    else this.#synced(member, effect.outcome)
+    this.passTime()
+  }
+
+  #join(member: ClassicConsumer): void {
+    const { catalog, coordinator, groupId, nowMs } = this.#world
+    const { name, memberId, instanceId, protocol, topics, generationId } = member
+    if (protocol === 'eager') member.owned = nothing
+    const ownedPartitions = toTopics(member.owned, catalog)
+    const metadata = consumerProtocolSubscription.encode({ topics, ownedPartitions, generationId })
+    coordinator.join(nowMs, this.#request(member), groupId, {
+      memberId,
+      groupInstanceId: instanceId,
+      clientId: name,
+      clientHost: '/h',
+      sessionTimeoutMs: classicSessionTimeoutMs,
+      rebalanceTimeoutMs: 10_000_000,
+      protocolType: 'consumer',
+      protocols: [{ name: protocol, metadata }],
+      requireKnownMemberId: true,
+      supportsSkippingAssignment: true,
+    })
+  }
+
+  #joined(member: ClassicConsumer, outcome: JoinOutcome): void {
+    member.memberId = outcome.memberId
+    member.generationId = outcome.generationId
+    member.next = 'sync'
+    const leads = outcome.leader === outcome.memberId
+    member.members = leads && !outcome.skipAssignment ? outcome.members : undefined
+    // One that need not share anything out looks at the topics afterwards.
+    member.sharedVersion = leads ? -1 : undefined
+  }
+
+  #sync(member: ClassicConsumer): void {
+    const { catalog, coordinator, groupId, nowMs } = this.#world
+    const assignments = member.members ? assignByLeader(member.members, catalog) : []
+    if (member.members) member.sharedVersion = catalog.topicsVersion
+    coordinator.sync(nowMs, this.#request(member), groupId, {
+      ...identity(member),
+      generationId: member.generationId,
+      protocolType: 'consumer',
+      protocolName: member.protocol,
+      assignments,
+    })
+  }
+
+  #synced(member: ClassicConsumer, { assignment }: SyncOutcome): void {
+    const before = member.owned
+    const { assignedPartitions } =
+      assignment.length === 0
+        ? { assignedPartitions: [] }
+        : consumerProtocolAssignment.decode(assignment)
+    member.owned = fromTopics(assignedPartitions, this.#world.catalog)
+    member.next = 'heartbeat'
+    if (!isSubset(before, member.owned)) member.rejoin()
+  }
+
+  #heartbeat(member: ClassicConsumer): void {
+    const { coordinator, groupId, nowMs } = this.#world
+    const { generationId } = member
+    const errorCode = coordinator.heartbeat(nowMs, groupId, identity(member), generationId)
+    if (errorCode !== ErrorCode.none) this.#failed(member, errorCode)
+    const isAlive = errorCode === ErrorCode.none || errorCode === ErrorCode.rebalanceInProgress
+    if (isAlive) member.heardMs = nowMs
+  }
+
+  #failed(member: ClassicConsumer, errorCode: number): void {
+    const isUnknown =
+      errorCode === ErrorCode.unknownMemberId || errorCode === ErrorCode.fencedInstanceId
+    if (isUnknown) member.restart()
+    else if (errorCode === ErrorCode.illegalGeneration) member.drop()
+    else member.rejoin()
+  }
+
+  #hasNewTopics({ next, sharedVersion }: ClassicConsumer): boolean {
+    const { topicsVersion } = this.#world.catalog
+    return next === 'heartbeat' && (sharedVersion ?? topicsVersion) !== topicsVersion
+  }
+
+  #request(member: ClassicConsumer): number {
+    const requestId = this.#world.newRequestId()
+    this.#pending.set(requestId, { member, sentMs: this.#world.nowMs })
+    return requestId
+  }
+
+  #forget(member: ClassicConsumer): void {
+    for (const [requestId, pending] of this.#pending) {
+      if (pending.member === member) this.#pending.delete(requestId)
+    }
+  }
+}
+
+function identity({ memberId, instanceId }: ClassicConsumer) {
+  return { memberId, groupInstanceId: instanceId }
+}
