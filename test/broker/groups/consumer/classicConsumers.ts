@@ -22,7 +22,7 @@ export type ClassicProtocol = 'eager' | 'cooperative'
 export const classicSessionTimeoutMs = 30_000
 const nothing: TopicPartitions = new Map()
 
-/** Who a member was when it had partitions that it has lost since. */
+/** Who a member was when it had partitions that it has given up or lost since. */
 export interface FormerSelf {
   readonly memberId: string
   readonly epoch: number
@@ -59,11 +59,16 @@ export class ClassicConsumer {
     this.protocol = protocol
   }
 
+  /** From now on it has these only. */
+  keep(owned: TopicPartitions): void {
+    const { memberId, generationId: epoch } = this
+    if (!isSubset(this.owned, owned)) this.former.push({ memberId, epoch, owned: this.owned })
+    this.owned = owned
+  }
+
   /** It has lost its place, and what it had with it. */
   drop(): void {
-    const { memberId, generationId: epoch, owned } = this
-    if (owned.size > 0) this.former.push({ memberId, epoch, owned })
-    this.owned = nothing
+    this.keep(nothing)
     this.generationId = -1
     this.rejoin()
   }
@@ -177,7 +182,7 @@ export class ClassicConsumers {
   #join(member: ClassicConsumer): void {
     const { catalog, coordinator, groupId, nowMs } = this.#world
     const { name, memberId, instanceId, protocol, topics, generationId } = member
-    if (protocol === 'eager') member.owned = nothing
+    if (protocol === 'eager') member.keep(nothing)
     const ownedPartitions = toTopics(member.owned, catalog)
     const metadata = consumerProtocolSubscription.encode({ topics, ownedPartitions, generationId })
     coordinator.join(nowMs, this.#request(member), groupId, {
@@ -223,7 +228,7 @@ export class ClassicConsumers {
       assignment.length === 0
         ? { assignedPartitions: [] }
         : consumerProtocolAssignment.decode(assignment)
-    member.owned = fromTopics(assignedPartitions, this.#world.catalog)
+    member.keep(fromTopics(assignedPartitions, this.#world.catalog))
     member.next = 'heartbeat'
     if (!isSubset(before, member.owned)) member.rejoin()
   }

@@ -11,6 +11,7 @@ import {
   equal,
   filterPartitions,
   hasPartition,
+  isSubset,
   overlaps,
   type TopicPartitions,
   toList,
@@ -65,12 +66,17 @@ export class SimulatedMember {
     this.isUnsure = true
   }
 
+  /** From now on it has these only. */
+  keep(owned: TopicPartitions): void {
+    const { memberId, epoch } = this
+    if (!isSubset(this.owned, owned)) this.former.push({ memberId, epoch, owned: this.owned })
+    this.owned = owned
+  }
+
   /** It lets go of everything, and is to join. */
   drop(): void {
-    const { memberId, epoch, owned } = this
-    if (owned.size > 0) this.former.push({ memberId, epoch, owned })
+    this.keep(nothing)
     this.epoch = 0
-    this.owned = nothing
     this.told = nothing
     this.isUnsure = true
   }
@@ -217,7 +223,7 @@ export class ConsumerSimulation {
 
   /** It lets go of what it was told to. */
   revoke(member: SimulatedMember): void {
-    member.owned = filterPartitions(member.owned, (...at) => hasPartition(member.told, ...at))
+    member.keep(filterPartitions(member.owned, (...at) => hasPartition(member.told, ...at)))
   }
 
   /** The answers to what the member has sent do not reach it. */

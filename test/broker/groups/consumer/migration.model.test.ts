@@ -32,7 +32,7 @@ function kind<K extends string>(...kinds: readonly K[]): fc.Arbitrary<K> {
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 20, arbitrary: fc.record({ kind: kind('step'), slot }) },
-  { weight: 4, arbitrary: fc.record({ kind: kind('revoke', 'commit'), slot }) },
+  { weight: 6, arbitrary: fc.record({ kind: kind('revoke', 'commit'), slot }) },
   { weight: 3, arbitrary: fc.record({ kind: kind('lose', 'restart', 'leave'), slot }) },
   {
     weight: 5,
@@ -77,7 +77,7 @@ class Slot {
   }
 
   get former() {
-    return [...this.modern.former, ...this.classic.former]
+    return [...this.modern.former.slice(-2), ...this.classic.former.slice(-2)]
   }
 
   get self() {
