@@ -57,6 +57,8 @@ export interface RecoveredLog {
   readonly damage: LogError | undefined
 }
 
+const walkedWholeBytes = 64 * 1024
+
 /** A segment that was looked at. */
 interface Walked {
   readonly baseOffset: number
@@ -181,16 +183,12 @@ class LogRecovery {
   }
 
   async #walkSegment(baseOffset: number, walkFrom: number, isLast: boolean): Promise<Walked> {
-    const { disk, directory, config } = this.#options
+    const { disk, directory } = this.#options
     const path = join(directory, segmentFileName(baseOffset, '.log'))
     const file = await disk.open(path, 'write')
     try {
       const { sizeBytes: fileBytes } = await file.stat()
-      const indexes =
-        baseOffset < walkFrom
-          ? (await loadIndexes(disk, directory, baseOffset, fileBytes, config.indexIntervalBytes))
-              .indexes
-          : SegmentIndexes.empty(baseOffset, config.indexIntervalBytes)
+      const indexes = await this.#indexesBelow(walkFrom, baseOffset, fileBytes)
       const position = indexes.rewind(walkFrom)
       const savedEntries = { offsets: indexes.offsets.count, times: indexes.times.count }
       const transactions = await this.#savedTransactions(baseOffset)
@@ -211,16 +209,33 @@ class LogRecovery {
     }
   }
 
+  /**
+   * What the index files know of the segment's batches below `offset`. Empty for a small segment: to
+   * walk it from its start costs less than to read them.
+   */
+  async #indexesBelow(
+    offset: number,
+    baseOffset: number,
+    fileBytes: number,
+  ): Promise<SegmentIndexes> {
+    const { disk, directory, config } = this.#options
+    const intervalBytes = config.indexIntervalBytes
+    if (baseOffset >= offset || fileBytes <= walkedWholeBytes) {
+      return SegmentIndexes.empty(baseOffset, intervalBytes)
+    }
+    return (await loadIndexes(disk, directory, baseOffset, fileBytes, intervalBytes)).indexes
+  }
+
   /** Those that ended below what is replayed; the others will be found again. */
   async #savedTransactions(baseOffset: number): Promise<SavedTransactions> {
     const { disk, directory } = this.#options
-    if (baseOffset < this.#replayFrom) {
+    const hasSaved = this.#transactionIndexes.has(baseOffset)
+    if (hasSaved && baseOffset < this.#replayFrom) {
       const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
       index.truncateFromOffset(this.#replayFrom)
       return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
     }
-    const savedEntries = this.#transactionIndexes.has(baseOffset) ? 0 : undefined
-    return { index: TransactionIndex.empty(), savedEntries }
+    return { index: TransactionIndex.empty(), savedEntries: hasSaved ? 0 : undefined }
   }
 
   #visit(
