@@ -35,7 +35,10 @@ export class AnswerMemory {
     return this.#budget.isExceeded || this.#budget.isWaitedFor
   }
 
-  /** For an answer that is made of what the broker has, and may be much longer than its request. */
+  /**
+   * For an answer that tells of each thing it is asked for what the broker has, of one named a thousand
+   * times a thousand times: it may not take more than all answers together.
+   */
   allowance(): MemoryAllowance {
     return new MemoryAllowance(this.#budget.limitBytes)
   }

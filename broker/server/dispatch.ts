@@ -62,7 +62,7 @@ import { saslHandshakeHandler } from './handlers/saslHandshake.ts'
 import { syncGroupHandler } from './handlers/syncGroup.ts'
 import { txnOffsetCommitHandler } from './handlers/txnOffsetCommit.ts'
 import { writeTxnMarkersHandler } from './handlers/writeTxnMarkers.ts'
-import type { ConnectionContext } from './requestContext.ts'
+import type { ConnectionContext, RequestContext } from './requestContext.ts'
 
 const served: readonly Handler[] = [
   produceHandler,
@@ -121,6 +121,26 @@ const handlers = new Map(
   [...served, apiVersionsHandler(servedApis)].map((entry) => [entry.api.key, entry]),
 )
 
+/**
+ * Those whose answers tell what the broker has, and can be long: while others do not read theirs and there
+ * is no memory left, these wait. What clients need to go on with what they do is answered at once.
+ */
+const longAnswers: ReadonlySet<Handler> = new Set([
+  metadataHandler,
+  offsetFetchHandler,
+  createTopicsHandler,
+  describeConfigsHandler,
+  describeGroupsHandler,
+  consumerGroupDescribeHandler,
+  describeLogDirsHandler,
+  describeProducersHandler,
+  describeTopicPartitionsHandler,
+  describeTransactionsHandler,
+  listConfigResourcesHandler,
+  listGroupsHandler,
+  listTransactionsHandler,
+])
+
 /** What is written to the client: the chunks of one frame, or nothing. */
 export type Answer = readonly Uint8Array[] | undefined
 
@@ -150,14 +170,23 @@ export function dispatch(
     return refuseVersion(entry, header)
   }
   const request = decodeRequest(api, apiVersion, reader)
-  const outcome = entry.handle(request, {
-    ...connection,
-    apiVersion,
-    clientId: header.clientId ?? '',
-  })
+  const context = { ...connection, apiVersion, clientId: header.clientId ?? '' }
+  const outcome =
+    longAnswers.has(entry) && connection.answerMemory.isScarce
+      ? handleWhenThereIsRoom(entry, request, context)
+      : entry.handle(request, context)
   const encode = (response: unknown): Answer =>
     response === noResponse ? undefined : encodeResponse(api, apiVersion, correlationId, response)
   return outcome instanceof Promise ? outcome.then(encode) : encode(outcome)
+}
+
+async function handleWhenThereIsRoom(
+  { handle }: Handler,
+  request: unknown,
+  context: RequestContext,
+): Promise<unknown> {
+  await context.answerMemory.reserve(0)
+  return context.stopWaiting.aborted ? noResponse : handle(request, context)
 }
 
 /** A client that cannot know what we speak asks with a version of its own: KIP-511 has the answer. */

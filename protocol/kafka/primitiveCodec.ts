@@ -42,6 +42,8 @@ const uuidHeapBytes = 280
 const viewHeapBytes = 120
 const arrayHeapBytes = 48
 const slotHeapBytes = 8
+/** What is made of an element at least, be it only a number: an object to answer with, a place in a map. */
+const handledHeapBytes = 120
 /** A byte that is not UTF-8 is read as a character of three: longer ones could not be written again. */
 const mostBytesThatFitAnyway = Math.floor(maxStringBytes / 3)
 
@@ -180,7 +182,7 @@ function bytesCodec({ flexible, nullable, where }: Context): Codec {
 /** An array of any element; `element` knows its own type and version. */
 export function arrayCodec(element: Codec, { flexible, nullable, where }: Context): Codec {
   const elementBytes = Math.max(1, element.minBytes)
-  const elementHeapBytes = slotHeapBytes + element.heapBytes
+  const elementHeapBytes = slotHeapBytes + Math.max(element.heapBytes, handledHeapBytes)
   return {
     encode(writer, value) {
       if (value === null) return writeNull(writer, flexible ? 'compact' : 'int32', nullable, where)

@@ -12,14 +12,23 @@ import { handler } from '../handler.ts'
 /** Which protocol a member speaks, while a group moves from one to the other. */
 const MemberType = { classic: 0, consumer: 1 } as const
 
+/** About what one takes, as an object and in the answer. */
+const memberBytes = 400
+const nameBytes = 30
+const topicBytes = 150
+const partitionBytes = 12
+
 export const consumerGroupDescribeHandler = handler(
   consumerGroupDescribe,
-  ({ groupIds, includeAuthorizedOperations }, { broker }) => {
+  ({ groupIds, includeAuthorizedOperations }, { broker, answerMemory }) => {
+    const allowance = answerMemory.allowance()
     const authorizedOperations = includeAuthorizedOperations ? allOperations.group : noOperations
     const groups = groupIds.map((groupId) => {
       const group = broker.groups.consumerGroup(groupId)
       if (!group) return absent(groupId, broker.groups.classicGroup(groupId) !== undefined)
-      return { ...describe(group, broker.controller.state), authorizedOperations }
+      const described = describe(group, broker.controller.state)
+      allowance.take(costOf(described.members), 'what ConsumerGroupDescribe is to tell')
+      return { ...described, authorizedOperations }
     })
     return { throttleTimeMs: 0, groups }
   },
@@ -68,6 +77,20 @@ function describeAssignment(all: TopicPartitions, catalog: TopicCatalog) {
     return topic ? [{ topicId, topicName: topic.name, partitions }] : []
   })
   return { topicPartitions }
+}
+
+function costOf(members: readonly ReturnType<typeof describeMember>[]): number {
+  let bytes = 0
+  for (const { subscribedTopicNames, assignment, targetAssignment } of members) {
+    bytes += memberBytes + subscribedTopicNames.length * nameBytes
+    for (const { partitions } of [
+      ...assignment.topicPartitions,
+      ...targetAssignment.topicPartitions,
+    ]) {
+      bytes += topicBytes + partitions.length * partitionBytes
+    }
+  }
+  return bytes
 }
 
 function absent(groupId: string, isClassic: boolean) {

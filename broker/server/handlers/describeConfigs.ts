@@ -29,11 +29,20 @@ const configTypes: Readonly<Record<ConfigType, number>> = {
   list: 7,
 }
 
+/** About what one takes, as an object and in the answer. */
+const configBytes = 160
+const synonymBytes = 64
+
 type DescribeRequest = RequestOf<typeof describeConfigs>
 type Resource = DescribeRequest['resources'][number]
 
-export const describeConfigsHandler = handler(describeConfigs, (request, { broker }) => {
-  const results = request.resources.map((resource) => describeResource(resource, request, broker))
+export const describeConfigsHandler = handler(describeConfigs, (request, context) => {
+  const allowance = context.answerMemory.allowance()
+  const results = request.resources.map((resource) => {
+    const result = describeResource(resource, request, context.broker)
+    allowance.take(costOf(result.configs), 'what DescribeConfigs is to tell')
+    return result
+  })
   return { throttleTimeMs: 0, results }
 })
 
@@ -52,6 +61,14 @@ function describeResource(
     .filter(({ name }) => wanted === null || wanted.has(name))
     .map((entry) => shown(entry, request))
   return { errorCode: ErrorCode.none, errorMessage: null, resourceType, resourceName, configs }
+}
+
+function costOf(configs: readonly ReturnType<typeof shown>[]): number {
+  let bytes = 0
+  for (const { synonyms, documentation } of configs) {
+    bytes += configBytes + synonyms.length * synonymBytes + (documentation?.length ?? 0)
+  }
+  return bytes
 }
 
 function entriesOf(

@@ -10,15 +10,20 @@ import { handler } from '../handler.ts'
 /** From here on a group that is not there is an error; before, it is described as dead. */
 const notFoundVersion = 6
 
+/** About what one takes, as an object and in the answer. */
+const memberBytes = 250
+
 export const describeGroupsHandler = handler(describeGroups, (request, context) => {
   const authorizedOperations = request.includeAuthorizedOperations
     ? allOperations.group
     : noOperations
+  const allowance = context.answerMemory.allowance()
   const groups = request.groups.map((groupId) => {
     const group = context.broker.groups.classicGroup(groupId)
-    return group
-      ? { ...describe(group), authorizedOperations }
-      : absent(groupId, context.apiVersion)
+    if (!group) return absent(groupId, context.apiVersion)
+    const described = describe(group)
+    allowance.take(costOf(described.members), 'what DescribeGroups is to tell')
+    return { ...described, authorizedOperations }
   })
   return { throttleTimeMs: 0, groups }
 })
@@ -41,6 +46,14 @@ function describe(group: ClassicGroup) {
       memberAssignment: isSettled ? member.assignment : Buffer.alloc(0),
     })),
   }
+}
+
+function costOf(members: ReturnType<typeof describe>['members']): number {
+  let bytes = 0
+  for (const { memberMetadata, memberAssignment } of members) {
+    bytes += memberBytes + memberMetadata.length + memberAssignment.length
+  }
+  return bytes
 }
 
 function absent(groupId: string, version: number) {

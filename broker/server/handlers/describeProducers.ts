@@ -8,16 +8,25 @@ import { handler } from '../handler.ts'
 import { partitionExists } from '../partitionExists.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-export const describeProducersHandler = handler(describeProducers, ({ topics }, { broker }) => ({
-  throttleTimeMs: 0,
-  topics: topics.map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map((partitionIndex) => ({
-      partitionIndex,
-      ...describe(name, partitionIndex, broker),
+/** About what one takes, as an object and in the answer. */
+const producerBytes = 150
+
+export const describeProducersHandler = handler(describeProducers, ({ topics }, context) => {
+  const allowance = context.answerMemory.allowance()
+  const described = (topic: string, partitionIndex: number) => {
+    const partition = describe(topic, partitionIndex, context.broker)
+    const bytes = partition.activeProducers.length * producerBytes
+    allowance.take(bytes, 'what DescribeProducers is to tell')
+    return { partitionIndex, ...partition }
+  }
+  return {
+    throttleTimeMs: 0,
+    topics: topics.map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((partitionIndex) => described(name, partitionIndex)),
     })),
-  })),
-}))
+  }
+})
 
 function describe(topic: string, partition: number, { controller, partitions }: BrokerParts) {
   const problem = topicNameProblem(topic)

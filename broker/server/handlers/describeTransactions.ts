@@ -6,15 +6,24 @@ import type { TransactionMetadata } from '../../transactions/transactionMetadata
 import { transactionStateName } from '../../transactions/transactionStateName.ts'
 import { handler } from '../handler.ts'
 
+/** About what one takes, as an object and in the answer. */
+const topicBytes = 150
+const partitionBytes = 12
+
 export const describeTransactionsHandler = handler(
   describeTransactions,
-  ({ transactionalIds }, { broker }) => ({
-    throttleTimeMs: 0,
-    transactionStates: transactionalIds.map((transactionalId) => ({
-      transactionalId,
-      ...describe(transactionalId, broker.transactions.describe(transactionalId)),
-    })),
-  }),
+  ({ transactionalIds }, { broker, answerMemory }) => {
+    const allowance = answerMemory.allowance()
+    const transactionStates = transactionalIds.map((transactionalId) => {
+      const state = describe(transactionalId, broker.transactions.describe(transactionalId))
+      for (const { partitions } of state.topics) {
+        const bytes = topicBytes + partitions.length * partitionBytes
+        allowance.take(bytes, 'what DescribeTransactions is to tell')
+      }
+      return { transactionalId, ...state }
+    })
+    return { throttleTimeMs: 0, transactionStates }
+  },
 )
 
 function describe(transactionalId: string, metadata: TransactionMetadata | undefined) {

@@ -1,6 +1,7 @@
 // Says how far groups have got; several groups at once from version 8. A stable fetch does not say
 // what an open transaction may yet change (KIP-447).
 
+import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
@@ -23,24 +24,36 @@ interface WantedGroup {
 
 const batchedVersion = 8
 
-export const offsetFetchHandler = handler(offsetFetch, async (request, { broker, apiVersion }) => {
+/** About what one takes, as an object and in the answer. */
+const offsetBytes = 120
+
+export const offsetFetchHandler = handler(offsetFetch, async (request, context) => {
+  const { broker, apiVersion } = context
   const { requireStable } = request
+  const allowance = context.answerMemory.allowance()
   if (apiVersion < batchedVersion) {
     const { groupId, topics } = request
     const wanted = { groupId, topics, memberId: null, memberEpoch: -1 }
-    const group = await fetchGroup(broker.groups, wanted, requireStable)
+    const group = await fetchGroup(broker.groups, wanted, requireStable, allowance)
     return { throttleTimeMs: 0, errorCode: group.errorCode, topics: group.topics }
   }
-  const groups = request.groups.map((wanted) => fetchGroup(broker.groups, wanted, requireStable))
+  const groups = request.groups.map((wanted) =>
+    fetchGroup(broker.groups, wanted, requireStable, allowance),
+  )
   return { throttleTimeMs: 0, groups: await Promise.all(groups) }
 })
 
-async function fetchGroup(groups: GroupService, wanted: WantedGroup, requireStable: boolean) {
+async function fetchGroup(
+  groups: GroupService,
+  wanted: WantedGroup,
+  requireStable: boolean,
+  allowance: MemoryAllowance,
+) {
   const { groupId, memberId, memberEpoch, topics } = wanted
   const errorCode = groups.admitOffsetFetch(groupId, memberId, memberEpoch)
   if (errorCode !== ErrorCode.none) return { groupId, topics: [], errorCode }
   const offsets = requireStable ? await groups.settledOffsets(groupId) : groups.offsets(groupId)
-  const answers = topicsOf(topics ?? allTopics(offsets), offsets, requireStable)
+  const answers = topicsOf(topics ?? allTopics(offsets), offsets, requireStable, allowance)
   return { groupId, topics: answers, errorCode }
 }
 
@@ -48,13 +61,16 @@ function topicsOf(
   wanted: readonly WantedTopic[],
   offsets: GroupOffsets | undefined,
   requireStable: boolean,
+  allowance: MemoryAllowance,
 ) {
   return wanted.map(({ name, partitionIndexes }) => ({
     name,
     topicId: zeroUuid,
-    partitions: partitionIndexes.map((partition) =>
-      answer(name, partition, offsets, requireStable),
-    ),
+    partitions: partitionIndexes.map((partition) => {
+      const told = answer(name, partition, offsets, requireStable)
+      allowance.take(offsetBytes + told.metadata.length, 'what OffsetFetch is to tell')
+      return told
+    }),
   }))
 }
 
