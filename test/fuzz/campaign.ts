@@ -16,6 +16,7 @@ import { FuzzClient } from './fuzzClient.ts'
 import { drawInput, type InputSource } from './input.ts'
 import { withTopicIds } from './layout.ts'
 import { sampleFrame, type World } from './requestGenerator.ts'
+import { checkedPeakBytes } from './residentMemory.ts'
 
 const address = { host: 'broker', port: 9092 }
 const megabyte = 1024 * 1024
@@ -182,7 +183,7 @@ class Siege {
       this.#figures.slowestRoundMs,
       performance.now() - startMs,
     )
-    this.#figures.peakBytes = Math.max(this.#figures.peakBytes, process.memoryUsage.rss())
+    this.#figures.peakBytes = checkedPeakBytes()
     for (const client of this.#clients) {
       if (this.#random.below(inputsPerConnection) === 0) client.leave()
     }

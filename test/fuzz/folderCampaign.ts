@@ -11,6 +11,7 @@ import { settle } from '../manualClock.ts'
 import { diskWith, type Files, folderTopics, makeFolder } from './dataFolder.ts'
 import { oneIn, pick } from './draw.ts'
 import { damagedFolder } from './folderDamage.ts'
+import { checkedPeakBytes } from './residentMemory.ts'
 
 export interface FolderFigures {
   folders: number
@@ -34,6 +35,7 @@ export async function runFolderCampaign(seed: number, folders: number): Promise<
     const damaged = damagedFolder(files, random)
     try {
       await startOn(broker, damaged.files, random, figures)
+      figures.peakBytes = checkedPeakBytes()
     } catch (error) {
       const words = `${(error as Error).stack}\nwith ${damaged.touched.join(', ')} damaged`
       throw new Error(
@@ -41,7 +43,6 @@ export async function runFolderCampaign(seed: number, folders: number): Promise<
       )
     }
     figures.folders++
-    figures.peakBytes = Math.max(figures.peakBytes, process.memoryUsage.rss())
   }
   return figures
 }
