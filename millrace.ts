@@ -254,7 +254,7 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     onStop(showTable(page.board, runtime.clock, rooms))
   }
 
-  const ends = [interrupted, job.finished, agent.failed]
+  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, broker.failed]
   if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
   await Promise.race(ends)
   const seconds = (runtime.clock.monotonicMs() - startMs) / 1000

@@ -15,6 +15,7 @@ import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
 import { DynamicConfiguration } from './dynamicConfiguration.ts'
 import { LogCleaner } from './log/cleaner/logCleaner.ts'
+import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
@@ -45,6 +46,11 @@ export interface Broker {
   readonly listeners: readonly { readonly name: string; readonly address: Address }[]
   /** All topics as they are now, for the console. */
   topics(): TopicOverview[]
+  /**
+   * Resolves, with the reason, when the broker can do nothing useful any more and should be closed: its
+   * last data folder has failed, or the one that its metadata is in.
+   */
+  readonly failed: Promise<LogError>
   /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
   close(): Promise<void>
 }
@@ -97,6 +103,7 @@ async function start(
       logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
   })
   undo.push(() => manager.close())
+  const failed = fatalFailure(manager, directories[0]!, logger)
   const partitions = new Partitions(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
   const world = { runtime, config, logger, controller, partitions }
@@ -152,11 +159,25 @@ async function start(
     clusterId: controller.clusterId,
     listeners: server.listeners,
     topics: () => describeTopics(controller.state, partitions, traffic),
+    failed,
     close() {
       closing ??= closeAll()
       return closing
     },
   }
+}
+
+/** Kafka stops as well when its last data folder fails, or that of its metadata. */
+function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): Promise<LogError> {
+  return new Promise((resolve) => {
+    manager.onDirectoryFailure(({ path, error }) => {
+      const isLast = manager.directories.length === 0
+      if (!isLast && path !== metadataIn) return
+      const reason = isLast ? 'no data folder is left' : 'the metadata was in this data folder'
+      logger.error({ path, reason }, 'the broker must stop')
+      resolve(error)
+    })
+  })
 }
 
 /** Compacts logs from now on; returns what ends that. */

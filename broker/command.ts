@@ -30,7 +30,10 @@ export interface BrokerArguments {
   readonly logLevel?: LogLevel | undefined
 }
 
-/** Runs a broker until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+/**
+ * Runs a broker until SIGINT, SIGTERM or the failure of its disks. Sets the exit code; never throws for
+ * what a user did.
+ */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
   let broker: Broker
   let config: BrokerConfig
@@ -42,15 +45,25 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     broker = await sparingMemory(() => startBroker({ runtime, logger, config, listeners }))
   } catch (error) {
     if (!isOperational(error)) throw error
-    process.stderr.write(`millrace broker: ${error.message}\n`)
-    process.exitCode = 1
+    fail(error)
     return
   }
   const stopped = stopSignal()
   const addresses = broker.listeners.map(({ address }) => textOf(address)).join(', ')
   process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dirs']}\n`)
-  await stopped
-  await broker.close()
+  const failure = await Promise.race([stopped, broker.failed])
+  if (failure) fail(failure)
+  try {
+    await broker.close()
+  } catch (error) {
+    // What cannot be saved on a disk that has failed has been told of.
+    if (!failure || !isOperational(error)) throw error
+  }
+}
+
+function fail({ message }: Error): void {
+  process.stderr.write(`millrace broker: ${message}\n`)
+  process.exitCode = 1
 }
 
 /**

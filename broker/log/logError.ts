@@ -7,6 +7,8 @@ export type LogErrorCode =
   | 'LOG_CORRUPT'
   /** A write or a sync failed: what the disk holds of it is unknown. */
   | 'LOG_WRITE_FAILED'
+  /** A read failed; what is on the disk may be as it was. */
+  | 'LOG_READ_FAILED'
   /** Something was asked of a log that is closed or deleted. */
   | 'LOG_CLOSED'
   /** The data directory was written by another broker or by another cluster. */
@@ -17,6 +19,8 @@ export type LogErrorCode =
   | 'LOG_PARTITION_TWICE'
   /** There is no room on the disk: nothing is lost, and writes go on when there is. */
   | 'LOG_DISK_FULL'
+  /** No file can be opened now: nothing is lost, and writes go on when one can. */
+  | 'LOG_OUT_OF_FILES'
 
 export class LogError extends Error {
   readonly code: LogErrorCode
@@ -53,11 +57,11 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
   )
 }
 
-/** Of a partition that is not in any data directory that can be used. */
+/** Of a partition that is, or may be, in a data directory that has failed. */
 export function hiddenPartition(topic: string, partition: number): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
-    `${topic}-${partition} may be in a data directory that cannot be used: see the log of the start`,
+    `${topic}-${partition} is in a data directory that cannot be used: the broker's log says why`,
   )
 }
 
@@ -70,15 +74,15 @@ export function diskFull(place: string, cause: unknown): LogError {
   )
 }
 
-/** Whether what is in a file is not what was written there: that concerns one partition only. */
-export function isDamage(cause: unknown): cause is LogError {
-  return cause instanceof LogError && cause.code === 'LOG_CORRUPT'
-}
-
-/** Whether an operation failed for lack of room, which can come back. */
-export function isLackOfSpace(cause: unknown): boolean {
-  const code = (cause as { code?: unknown } | undefined)?.code
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'LOG_DISK_FULL'
+/** Of a write that failed for want of room, or of files that may be open. */
+export function shortage(place: string, cause: unknown): LogError {
+  if (!hasCode(cause, outOfFilesCodes)) return diskFull(place, cause)
+  return new LogError(
+    'LOG_OUT_OF_FILES',
+    `${place} cannot be opened (${reasonOf(cause)}). Nothing is written until it can be: raise the ` +
+      'limit of open files (ulimit -n, LimitNOFILE)',
+    cause,
+  )
 }
 
 export function writeFailed(file: string, cause: unknown): LogError {
@@ -89,6 +93,67 @@ export function writeFailed(file: string, cause: unknown): LogError {
       'broker is started again: check the disk and its free space first',
     cause,
   )
+}
+
+/** Undefined for what is no failure of the system. */
+export function readFailed(directory: string, cause: unknown): LogError | undefined {
+  const code = codeOf(cause)
+  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined
+  return new LogError(
+    'LOG_READ_FAILED',
+    `${directory} could not be read (${reasonOf(cause)}): check the disk and the limit of open files`,
+    cause,
+  )
+}
+
+const outOfSpaceCodes = new Set(['ENOSPC', 'EDQUOT', 'LOG_DISK_FULL'])
+const outOfFilesCodes = new Set(['EMFILE', 'ENFILE', 'LOG_OUT_OF_FILES'])
+/** With these it is the disk, or the way to it, that has failed, at whichever file it was noticed. */
+const diskFailureCodes = new Set([
+  'EIO',
+  'EROFS',
+  'ENODEV',
+  'ENXIO',
+  'ESTALE',
+  'EUCLEAN',
+  'ENOTCONN',
+  'EREMOTEIO',
+])
+/** With these a file is not where it was, and perhaps the whole directory is gone. */
+const missingCodes = new Set(['ENOENT', 'ENOTDIR'])
+
+/** Whether what is in a file is not what was written there: that concerns one partition only. */
+export function isDamage(cause: unknown): cause is LogError {
+  return cause instanceof LogError && cause.code === 'LOG_CORRUPT'
+}
+
+/** Whether an operation failed for lack of something that can come back: room, or open files. */
+export function isShortage(cause: unknown): boolean {
+  return hasCode(cause, outOfSpaceCodes) || hasCode(cause, outOfFilesCodes)
+}
+
+/** Whether a whole disk has failed; what a LogError tells of counts as well. */
+export function isDiskFailure(cause: unknown): boolean {
+  return hasCode(originOf(cause), diskFailureCodes)
+}
+
+export function isMissingFile(cause: unknown): boolean {
+  return hasCode(originOf(cause), missingCodes)
+}
+
+/** What the system said, where a LogError tells of that. */
+export function originOf(cause: unknown): unknown {
+  return cause instanceof LogError ? cause.cause : cause
+}
+
+function hasCode(cause: unknown, codes: ReadonlySet<string>): boolean {
+  const code = codeOf(cause)
+  return code !== undefined && codes.has(code)
+}
+
+function codeOf(cause: unknown): string | undefined {
+  const code = (cause as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' ? code : undefined
 }
 
 function reasonOf(cause: unknown): string {

@@ -10,6 +10,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   type DirectoryIdentity,
   decodePartitionMetadata,
+  parsePartitionDirectory,
   partitionDirectoryName,
   type TopicPartition,
 } from './directory/dataDirectory.ts'
@@ -26,7 +27,7 @@ import {
 import { makeNewPartition } from './directory/partitionDirectory.ts'
 import { inParallel } from './inParallel.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { directoryFailed, LogError } from './logError.ts'
+import { directoryFailed, isShortage, LogError } from './logError.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { PeriodicTask } from './periodicTask.ts'
 import { newLog } from './recovery/resumedLog.ts'
@@ -59,10 +60,21 @@ export interface LogManagerOptions {
   readonly reservedBytes?: number
 }
 
-/** A data directory that could not be used when the broker was started. */
+/** A data directory that could not be used when the broker was started, or has failed since. */
 interface FailedDirectory {
   readonly path: string
   readonly error: LogError
+}
+
+/** That a data directory has failed while it was in use. */
+export interface DirectoryFailure extends FailedDirectory {
+  /** What lies in it, which cannot be reached any more. */
+  readonly partitions: readonly LostPartition[]
+}
+
+export interface LostPartition extends TopicPartition {
+  /** Undefined when it is not known. */
+  readonly topicId: string | undefined
 }
 
 const defaultCheckpointIntervalMs = 60_000
@@ -78,6 +90,11 @@ export class LogManager {
   readonly #indexCache: IndexCache
   readonly #directories: LogDirectory[] = []
   readonly #failed: FailedDirectory[] = []
+  /** Those that failed while they were in use, until they are given back. */
+  readonly #abandoned: LogDirectory[] = []
+  readonly #failureListeners: ((failure: DirectoryFailure) => void)[] = []
+  /** The closing of logs whose directory has failed. */
+  readonly #leaving: Promise<unknown>[] = []
   readonly #logs = new Map<string, ManagedLog>()
   readonly #creating = new Map<string, Promise<PartitionLog>>()
   readonly #tasks: PeriodicTask[] = []
@@ -102,7 +119,7 @@ export class LogManager {
     const manager = new LogManager(options, new IndexCache(undefined, maxOpenFiles))
     try {
       for (const path of options.directories) await manager.#openDirectory(path)
-      if (manager.#directories.length === 0) throw manager.#failed[0]!.error
+      manager.#mustHaveDirectory()
       await manager.#openLogs()
       manager.#startTasks()
       return manager
@@ -130,6 +147,11 @@ export class LogManager {
   /** Whether partitions may be missing only because their data directory cannot be used. */
   get hasFailedDirectory(): boolean {
     return this.#failed.length > 0
+  }
+
+  /** Called when a data directory fails, after its partitions have been taken out of the manager. */
+  onDirectoryFailure(listener: (failure: DirectoryFailure) => void): void {
+    this.#failureListeners.push(listener)
   }
 
   /** Whether the last holder of the directories ended in order. */
@@ -198,7 +220,7 @@ export class LogManager {
     const before = this.#checkpointing.catch(() => {})
     this.#checkpointing = before.then(async () => {
       await inParallel([...this.#logs.values()], ({ log }) => log.checkpoint())
-      await inParallel(this.#directories, async (directory) => {
+      await this.#eachDirectory(async (directory) => {
         await directory.saveRecoveryPoints()
         await directory.noteRestingLogs()
       })
@@ -226,15 +248,45 @@ export class LogManager {
     const closing = inParallel([...this.#logs.values()], ({ log }) => log.close())
     const [closed] = await Promise.allSettled([closing])
     const isOrderly = closed.status === 'fulfilled'
-    await inParallel(this.#directories, (directory) => directory.close(isOrderly))
+    await this.#eachDirectory((directory) => directory.close(isOrderly))
+    await Promise.all(this.#leaving)
+    await Promise.allSettled(this.#abandoned.map((directory) => directory.release()))
     await closing
+  }
+
+  async #eachDirectory(task: (directory: LogDirectory) => Promise<void>): Promise<void> {
+    await inParallel([...this.#directories], (directory) => unlessFailed(directory, task))
+  }
+
+  /** Takes the directory and all that lies in it out of use, at once. */
+  #directoryFailed(directory: LogDirectory, error: LogError): void {
+    const { path, logs, arriving } = directory
+    const at = this.#directories.indexOf(directory)
+    // Not in use yet: opening it fails.
+    if (at < 0) return
+    this.#directories.splice(at, 1)
+    this.#abandoned.push(directory)
+    this.#failed.push({ path, error })
+    this.#options.logger.error({ error, partitions: logs.size }, 'a data directory has failed')
+    for (const [name, { log }] of logs) {
+      this.#logs.delete(name)
+      this.#leaving.push(log.abandon(error).catch(() => {}))
+    }
+    const unborn = [...arriving].map((name) => ({
+      ...parsePartitionDirectory(name)!,
+      topicId: undefined,
+    }))
+    const failure = { path, error, partitions: [...logs.values(), ...unborn] }
+    for (const listener of this.#failureListeners) listener(failure)
   }
 
   async #openDirectory(path: string): Promise<void> {
     const { clock, logger, identity, journal, reservedBytes = 0 } = this.#options
     try {
+      const failed = (directory: LogDirectory, error: LogError) =>
+        this.#directoryFailed(directory, error)
       const options = { disk: this.#disk, clock, logger, path, identity, journal, reservedBytes }
-      this.#directories.push(await LogDirectory.open(options))
+      this.#directories.push(await LogDirectory.open({ ...options, failed }))
     } catch (cause) {
       // These are mistakes of whoever started the broker, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
@@ -253,14 +305,27 @@ export class LogManager {
       configs.set(topic, config)
       return config
     }
-    for (const directory of this.#directories) {
-      const found = await directory.findPartitions()
-      for (const topicPartition of found) this.#mustBeNew(topicPartition, directory)
-      await inParallel(found, (topicPartition) =>
-        this.#openExisting(topicPartition, configOf(topicPartition.topic), directory),
-      )
-      await directory.saveRecoveryPoints()
+    for (const directory of [...this.#directories]) {
+      await unlessFailed(directory, () => this.#openLogsIn(directory, configOf))
     }
+    this.#mustHaveDirectory()
+  }
+
+  async #openLogsIn(
+    directory: LogDirectory,
+    configOf: (topic: string) => LogConfig,
+  ): Promise<void> {
+    const found = await directory.findPartitions()
+    for (const topicPartition of found) this.#mustBeNew(topicPartition, directory)
+    await inParallel(found, (topicPartition) =>
+      this.#openExisting(topicPartition, configOf(topicPartition.topic), directory),
+    )
+    await directory.saveRecoveryPoints()
+  }
+
+  #mustHaveDirectory(): void {
+    const lastFailed = this.#failed.at(-1)
+    if (this.#directories.length === 0 && lastFailed) throw lastFailed.error
   }
 
   #mustBeNew({ topic, partition }: TopicPartition, { path }: LogDirectory): void {
@@ -298,21 +363,25 @@ export class LogManager {
     topicId: string | undefined,
   ): Promise<PartitionLog> {
     const directory = this.#emptiestDirectory()
-    directory.arriving++
+    const name = nameOf(topicPartition)
+    directory.arriving.add(name)
     try {
-      const name = nameOf(topicPartition)
       await makeNewPartition(this.#disk, join(directory.path, name), topicId)
       // What the last holder knew of one of this name means nothing any more.
       await directory.takeInheritance(name)
       const inherited = { wasClosed: true, resting: newLog }
       return await this.#openLog(topicPartition, config, topicId, directory, inherited)
+    } catch (cause) {
+      directory.health.noticed(cause)
+      throw directory.health.failure ?? cause
     } finally {
-      directory.arriving--
+      directory.arriving.delete(name)
     }
   }
 
   #emptiestDirectory(): LogDirectory {
-    const count = ({ logs, arriving }: LogDirectory) => logs.size + arriving
+    this.#mustHaveDirectory()
+    const count = ({ logs, arriving }: LogDirectory) => logs.size + arriving.size
     return this.#directories.reduce((best, next) => (count(next) < count(best) ? next : best))
   }
 
@@ -336,9 +405,15 @@ export class LogManager {
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
+      noticed: directory.health.noticed,
       saveRecoveryPoint: directory.saveRecoveryPoints,
       saveLogStartOffset: directory.saveLogStartOffsets,
     })
+    const { failure } = directory.health
+    if (failure) {
+      this.#leaving.push(log.abandon(failure).catch(() => {}))
+      throw failure
+    }
     const managed = { ...topicPartition, topicId, log, directory }
     directory.logs.set(name, managed)
     this.#logs.set(name, managed)
@@ -363,9 +438,11 @@ export class LogManager {
   }
 
   async #checkSpace(): Promise<void> {
-    await inParallel(this.#directories, async ({ space, logs }) => {
+    await this.#eachDirectory(async ({ health, space, logs }) => {
+      await health.check()
+      if (health.failure) return
       await space.check()
-      const full = [...logs.values()].filter(({ log }) => log.offline?.code === 'LOG_DISK_FULL')
+      const full = [...logs.values()].filter(({ log }) => isShortage(log.offline))
       await inParallel(full, ({ log }) => log.regainSpace())
     })
   }
@@ -373,6 +450,18 @@ export class LogManager {
   #mustBeOpen(): void {
     if (this.#isClosed) throw new LogError('LOG_CLOSED', 'the logs of this broker are closed')
   }
+}
+
+/** What fails with the whole directory is told of by that. */
+async function unlessFailed(
+  directory: LogDirectory,
+  task: (directory: LogDirectory) => Promise<void>,
+): Promise<void> {
+  await directory.health
+    .watch(() => task(directory))
+    .catch((error: unknown) => {
+      if (!directory.health.failure) throw error
+    })
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

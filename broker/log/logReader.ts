@@ -2,7 +2,6 @@
 // the log anew at every step, for records may be deleted while others are being read.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { isDamage, type LogError } from './logError.ts'
 import type {
   AbortedTransaction,
   ReadBound,
@@ -35,8 +34,8 @@ export interface ReadableLog {
   look(): LogView
   /** Resolves when the cut that is under way has ended; undefined without one. Never rejects. */
   cutting(): Promise<void> | undefined
-  /** Told of bytes that are not as they were written; the read fails with the same. */
-  damaged(damage: LogError): void
+  /** Told why a read has failed; what its caller is told. */
+  failed(cause: unknown): unknown
 }
 
 export class LogReader {
@@ -75,8 +74,7 @@ export class LogReader {
         return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
       }
       if (hasChanged) return await this.read(offset, maxBytes, options)
-      this.#noteDamage(error)
-      throw error
+      throw this.#log.failed(error)
     }
   }
 
@@ -100,8 +98,7 @@ export class LogReader {
     } catch (error) {
       if (await this.#hasChanged(view)) return await this.#search(upTo, search)
       if (this.#log.look().logStartOffset > range.from) return await this.#search(upTo, search)
-      this.#noteDamage(error)
-      throw error
+      throw this.#log.failed(error)
     }
   }
 
@@ -109,10 +106,6 @@ export class LogReader {
   async #hasChanged({ segments }: LogView): Promise<boolean> {
     await this.#log.cutting()
     return this.#log.look().segments !== segments
-  }
-
-  #noteDamage(error: unknown): void {
-    if (isDamage(error)) this.#log.damaged(error)
   }
 
   #result(

@@ -17,7 +17,7 @@ import { makePartitionDirectory, removePartitionDirectory } from './directory/pa
 import { type Durability, durabilityOf } from './durability.ts'
 import { HeldAppends } from './heldAppends.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { isLackOfSpace, LogError } from './logError.ts'
+import { isShortage, LogError } from './logError.ts'
 import { LogHealth } from './logHealth.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
@@ -65,7 +65,8 @@ export class PartitionLog {
   /** Made when they are needed, as most of thousands of logs are neither read nor written. */
   #madeReader: LogReader | undefined
   #madeWriter: LogWriter | undefined
-  readonly #health = new LogHealth()
+  #madeHealth: LogHealth | undefined
+  readonly #noticed: PartitionLogOptions['noticed']
   #regaining: Promise<void> | undefined
   /** Until the cut under way has ended: readers that come upon closed files wait for it. */
   #cutting: Promise<void> | undefined
@@ -83,11 +84,12 @@ export class PartitionLog {
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
-      this.#goOffline(cause),
+      this.#health.failed(cause),
     )
     this.#start = new LogStart(options.logStartOffset, options.saveLogStartOffset)
     this.#space = options.space
     this.#random = options.random
+    this.#noticed = options.noticed
     this.#saveRecoveryPoint = options.saveRecoveryPoint ?? (() => Promise.resolve())
   }
 
@@ -146,23 +148,19 @@ export class PartitionLog {
 
   /** Why the log takes no writes; undefined when it does. */
   get offline(): LogError | undefined {
-    return this.#health.failure
+    return this.#madeHealth?.failure
   }
 
   /** The log as the cleaner sees it now. */
   get cleanable(): CleanableLog {
     return new CleanableLog({
       ...this.#place(),
-      bounds: {
-        logStartOffset: this.logStartOffset,
-        logEndOffset: this.logEndOffset,
-        lastStableOffset: this.lastStableOffset,
-      },
+      bounds: this.#look(),
       segments: this.#segments,
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
       durability: this.#durability,
-      damaged: (damage) => this.#fail(damage),
+      noticed: (cause) => this.#health.noticed(cause),
     })
   }
 
@@ -304,7 +302,7 @@ export class PartitionLog {
    * nothing. When there is still no room, nothing changes.
    */
   async regainSpace(): Promise<void> {
-    if (!this.#health.isFull || this.#isClosed) return
+    if (!this.#madeHealth?.isFull || this.#isClosed) return
     this.#regaining ??= this.#regain().finally(() => {
       this.#regaining = undefined
     })
@@ -326,6 +324,12 @@ export class PartitionLog {
       : undefined
   }
 
+  /** The data directory has failed: nothing is written or read any more. */
+  async abandon(failure: LogError): Promise<void> {
+    this.#health.abandoned(failure)
+    await this.close()
+  }
+
   /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
   async delete(): Promise<void> {
     await this.#shut()
@@ -342,12 +346,25 @@ export class PartitionLog {
     this.#madeReader ??= new LogReader({
       look: () => this.#look(),
       cutting: () => this.#cutting,
-      damaged: (damage) => this.#fail(damage),
+      failed: (cause) => this.#health.readFailed(cause, this.directory),
     })
     return this.#madeReader
   }
 
+  /** Made when something is wrong. */
+  get #health(): LogHealth {
+    this.#madeHealth ??= new LogHealth({
+      logger: () => this.#logger,
+      path: () => this.#segments.active.path,
+      noticed: this.#noticed,
+      stop: (forGood) =>
+        void Promise.all([this.#writer.stop(), forGood && this.#housekeeping.stop()]),
+    })
+    return this.#madeHealth
+  }
+
   #look(): LogView {
+    this.#madeHealth?.mustBeReadable()
     return {
       segments: this.#segments,
       logStartOffset: this.logStartOffset,
@@ -459,9 +476,7 @@ export class PartitionLog {
   async #recover(wasClosed = false): Promise<void> {
     const recovered = await recoverLog(this.#recoveryOptions(wasClosed))
     this.#adopt(recovered)
-    if (!recovered.damage) return
-    this.#health.damaged(recovered.damage, this.#logger)
-    void this.#writer.stop()
+    if (recovered.damage) this.#health.damaged(recovered.damage)
   }
 
   #adopt(recovered: RecoveredLog): void {
@@ -481,7 +496,7 @@ export class PartitionLog {
         saveLeaderEpochs: (content) =>
           this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
         write: (chunks, aborted) => this.#write(chunks, aborted),
-        failed: (cause) => this.#fail(cause),
+        failed: (cause) => this.#health.writeFailed(cause),
         drained: () => this.#letIn(),
       },
       this.#config.maxPendingBytes,
@@ -524,23 +539,8 @@ export class PartitionLog {
       directory: this.directory,
       recoveryPoint,
       removed: this.#removed,
-      failed: (cause) => this.#fail(cause),
+      failed: (cause) => this.#health.writeFailed(cause),
     })
-  }
-
-  #fail(cause: unknown): void {
-    if (this.#health.isOffline) return
-    if (isLackOfSpace(cause)) {
-      this.#health.full(cause, this.#segments.active.path, this.#logger)
-      void this.#writer.stop()
-    } else this.#goOffline(cause)
-  }
-
-  #goOffline(cause: unknown): void {
-    if (this.#health.isOffline) return
-    this.#health.failed(cause, this.#segments.active.path, this.#logger)
-    void this.#writer.stop()
-    void this.#housekeeping.stop()
   }
 
   async #regain(): Promise<void> {
@@ -553,7 +553,7 @@ export class PartitionLog {
       this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
       await this.#recover()
     } catch (error) {
-      if (!isLackOfSpace(error)) this.#goOffline(error)
+      if (!isShortage(error)) this.#health.failed(error)
       return
     }
     this.#health.regained()
@@ -570,7 +570,7 @@ export class PartitionLog {
       if (this.offline) throw this.offline
       // Cut off in part, it is not what readers or writers may go on with.
       await task().catch((error: unknown) => {
-        this.#goOffline(error)
+        this.#health.failed(error)
         throw error
       })
     } finally {

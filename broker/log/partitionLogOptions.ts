@@ -34,6 +34,8 @@ export interface PartitionLogOptions {
   readonly journal?: CommitJournal | undefined
   /** The room for all logs of the data directory. */
   readonly space?: DiskSpace
+  /** Told of what the disk has refused, which may concern the whole data directory. */
+  readonly noticed?: (cause: unknown) => void
   /** Makes `recoveryPoint` durable as it is now, before records below the last one are cut off. */
   readonly saveRecoveryPoint?: () => Promise<void>
   /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */

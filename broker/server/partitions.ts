@@ -9,7 +9,7 @@ import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
 import { hiddenPartition, isDamage, LogError } from '../log/logError.ts'
-import type { LogManager } from '../log/logManager.ts'
+import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
 
@@ -23,8 +23,8 @@ export class Partitions implements PartitionLogs {
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
   readonly #strays = new Set<string>()
-  /** By topic id, how many partitions may lie in a data folder that cannot be used now. */
-  readonly #hidden = new Map<string, number>()
+  /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
+  readonly #hidden = new Map<string, Set<number>>()
 
   constructor(
     manager: LogManager,
@@ -38,6 +38,7 @@ export class Partitions implements PartitionLogs {
     this.#logger = logger
     this.#noteStrays(state)
     if (manager.hasFailedDirectory) this.#noteHidden(state)
+    manager.onDirectoryFailure((failure) => this.#noteLost(failure))
     configuration.onChange(() => {
       for (const topic of state.topics()) this.reconfigure(topic)
     })
@@ -51,13 +52,18 @@ export class Partitions implements PartitionLogs {
   async readable(topic: Topic, partition: number): Promise<PartitionLog | undefined> {
     const known = this.log(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
-    if (known || !isLazy || this.#isHidden(topic, partition)) return known
+    if (known || !isLazy || this.isOffline(topic, partition)) return known
     return await this.open(topic, partition)
+  }
+
+  /** Whether the partition is there and cannot be reached: its data folder has failed. */
+  isOffline(topic: Topic, partition: number): boolean {
+    return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
 
   /** What a client is told of a partition that has no log. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
-    const isHidden = topic && this.#isHidden(topic, partition)
+    const isHidden = topic && this.isOffline(topic, partition)
     return isHidden ? ErrorCode.kafkaStorageError : ErrorCode.unknownTopicOrPartition
   }
 
@@ -69,7 +75,7 @@ export class Partitions implements PartitionLogs {
   async open(topic: Topic, partition: number): Promise<PartitionLog> {
     const known = this.#manager.get(topic.name, partition)
     if (known) return known
-    if (this.#isHidden(topic, partition)) throw hiddenPartition(topic.name, partition)
+    if (this.isOffline(topic, partition)) throw hiddenPartition(topic.name, partition)
     return await this.#create(topic, partition)
   }
 
@@ -79,13 +85,14 @@ export class Partitions implements PartitionLogs {
     for (let first = from; first < until; first += createdAtOnce) {
       const count = Math.min(createdAtOnce, until - first)
       const partitions = Array.from({ length: count }, (_, index) => first + index)
-      const open = partitions.filter((partition) => !this.#isHidden(topic, partition))
+      const open = partitions.filter((partition) => !this.isOffline(topic, partition))
       await Promise.all(open.map((partition) => this.open(topic, partition)))
     }
   }
 
   async remove(topic: Topic): Promise<void> {
     await this.#manager.delete(topic.name)
+    this.#hidden.delete(topic.id)
   }
 
   reconfigure(topic: Topic): void {
@@ -121,12 +128,23 @@ export class Partitions implements PartitionLogs {
 
   /** An empty log in place of one that cannot be seen would give out its offsets a second time. */
   #noteHidden(state: MetadataState): void {
-    for (const topic of state.topics()) this.#hidden.set(topic.id, topic.partitions)
+    for (const topic of state.topics()) {
+      for (let partition = 0; partition < topic.partitions; partition++) {
+        if (!this.log(topic.name, partition)) this.#hide(topic.id, partition)
+      }
+    }
   }
 
-  #isHidden(topic: Topic, partition: number): boolean {
-    const isOld = partition >= 0 && partition < (this.#hidden.get(topic.id) ?? 0)
-    return isOld && this.log(topic.name, partition) === undefined
+  #noteLost({ partitions }: DirectoryFailure): void {
+    for (const { topic, topicId, partition } of partitions) {
+      const id = topicId ?? this.#state.topic(topic)?.id
+      if (id !== undefined) this.#hide(id, partition)
+    }
+  }
+
+  #hide(topicId: string, partition: number): void {
+    const hidden = this.#hidden.get(topicId) ?? new Set()
+    this.#hidden.set(topicId, hidden.add(partition))
   }
 
   /**

@@ -1,7 +1,7 @@
 // `millrace broker` as a process: what it prints, how it stops, and how mistakes end.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -93,4 +93,14 @@ describe('millrace broker', () => {
       /^millrace broker: the config file .*nowhere is not there\n$/,
     )
   })
+
+  it('ends when its data folder is gone, and says so', async () => {
+    const data = join(directory, 'mounted')
+    const broker = run({ port: 0, data })
+    await broker.firstLine
+    await rename(data, join(directory, 'unmounted'))
+    const { code, complaints } = await broker.ended
+    expect(code).toBe(1)
+    expect(complaints).toMatch(/^millrace broker: .*mounted cannot be used .*$/m)
+  }, 30_000)
 })

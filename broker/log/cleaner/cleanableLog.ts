@@ -5,7 +5,6 @@
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Durability } from '../durability.ts'
 import type { LogConfig } from '../logConfig.ts'
-import type { LogError } from '../logError.ts'
 import type { LogHousekeeping } from '../logHousekeeping.ts'
 import type { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
@@ -27,8 +26,8 @@ export interface CleanableLogParts {
   readonly housekeeping: LogHousekeeping
   readonly durability: Durability
   readonly cache: IndexCache
-  /** Told of bytes that are not as they were written. */
-  readonly damaged: (damage: LogError) => void
+  /** Told of what went wrong beside the log's own writes. */
+  readonly noticed: (cause: unknown) => void
 }
 
 export class CleanableLog {
@@ -52,9 +51,9 @@ export class CleanableLog {
     return this.#parts.segments.holds(segments)
   }
 
-  /** What the cleaner came upon: the log takes no writes any more. */
-  damaged(damage: LogError): void {
-    this.#parts.damaged(damage)
+  /** What the cleaner came upon, which may concern more than the cleaning. */
+  noticed(cause: unknown): void {
+    this.#parts.noticed(cause)
   }
 
   /** The last thing in the log of each producer that is remembered. */

@@ -5,7 +5,7 @@
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
-import { isDamage, isLackOfSpace } from '../logError.ts'
+import { isShortage } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
@@ -171,7 +171,7 @@ export class LogCleaner {
       )
       return true
     } catch (error) {
-      if (!isLackOfSpace(error)) return this.#setAside(log, cleanable, topicPartition, error)
+      if (!isShortage(error)) return this.#setAside(log, cleanable, topicPartition, error)
       logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
       return false
     }
@@ -187,7 +187,7 @@ export class LogCleaner {
     if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
     this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
-    if (isDamage(error)) cleanable.damaged(error)
+    cleanable.noticed(error)
     return true
   }
 }

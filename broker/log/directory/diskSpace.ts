@@ -13,6 +13,8 @@ export interface DiskSpaceOptions {
   readonly directory: string
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
+  /** Told why the free space cannot be told. */
+  readonly noticed: (cause: unknown) => void
 }
 
 export class DiskSpace {
@@ -46,11 +48,11 @@ export class DiskSpace {
   }
 
   async #ask(): Promise<void> {
-    const { disk, directory, reservedBytes, logger } = this.#options
+    const { disk, directory, reservedBytes, logger, noticed } = this.#options
     try {
       this.#note((await disk.freeBytes(directory)) - reservedBytes)
     } catch (error) {
-      // The logs find out for themselves what still works.
+      noticed(error)
       logger.warn({ error, directory }, 'the free space of a data directory cannot be told')
     }
   }

@@ -2,6 +2,7 @@
 // small files beside them. The logs themselves are the manager's.
 
 import { dirname, join } from 'node:path'
+import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
@@ -9,6 +10,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
 import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
+import type { LogError } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
 import {
@@ -22,6 +24,7 @@ import {
   takeCleanShutdown,
   writeCleanShutdown,
 } from './dataDirectory.ts'
+import { DirectoryHealth, type DirectoryPlace } from './directoryHealth.ts'
 import { DiskSpace } from './diskSpace.ts'
 import { OffsetCheckpoint, type PartitionOffset, readOffsetCheckpoint } from './offsetCheckpoint.ts'
 import { RestingLogs } from './restingLogs.ts'
@@ -44,6 +47,8 @@ export interface LogDirectoryOptions {
   readonly journal: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
+  /** Told when the directory cannot be used any more. */
+  readonly failed: (directory: LogDirectory, failure: LogError) => void
 }
 
 /** A partition whose directory is there. */
@@ -62,6 +67,7 @@ export interface Inherited {
 
 /** What the last holder of the directory left for the next one. */
 interface Inheritance {
+  readonly place: DirectoryPlace
   readonly id: string | undefined
   readonly wasClosed: boolean
   readonly restingLogs: RestingLogs
@@ -78,13 +84,14 @@ export class LogDirectory {
   readonly id: string | undefined
   /** Whether the last holder of the directory ended in order. */
   readonly wasCleanShutdown: boolean
+  readonly health: DirectoryHealth
   readonly space: DiskSpace
   readonly journal: CommitJournal | undefined
   readonly cleanerCheckpoint: CleanerCheckpoint
   /** By the names of the partitions' directories. */
   readonly logs = new Map<string, ManagedLog>()
-  /** Partitions that are being made here and are not among `logs` yet. */
-  arriving = 0
+  /** The names of partitions that are being made here and are not among `logs` yet. */
+  readonly arriving = new Set<string>()
   readonly #disk: Disk
   readonly #lock: DiskLock
   readonly #inherited: Inheritance
@@ -96,8 +103,14 @@ export class LogDirectory {
     this.path = path
     this.id = inherited.id
     this.wasCleanShutdown = inherited.wasClosed
-    this.space = new DiskSpace({ ...options, directory: path })
     this.journal = inherited.journal
+    this.health = new DirectoryHealth(disk, inherited.place, (failure) => {
+      this.journal?.abandon(failure)
+      options.failed(this, failure)
+    })
+    const noticed = (cause: unknown) => this.health.noticed(cause)
+    if (this.journal) this.journal.noticed = noticed
+    this.space = new DiskSpace({ ...options, directory: path, noticed })
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
       this.partitions(),
     )
@@ -126,7 +139,10 @@ export class LogDirectory {
       const recoveryPoints = await readOffsetCheckpoint(disk, join(path, recoveryPointsFile))
       const wasClosed = await takeCleanShutdown(disk, path)
       const nowMs = () => clock.nowMs()
+      const stat = await disk.stat(path)
+      assert(stat !== undefined, 'a directory that is locked is there')
       const directory = new LogDirectory(options, lock, {
+        place: { path, device: stat.device, inode: stat.inode },
         id,
         wasClosed,
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
@@ -136,6 +152,7 @@ export class LogDirectory {
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
       })
       await directory.space.check()
+      if (directory.health.failure) throw directory.health.failure.cause
       return directory
     } catch (error) {
       await lock.release()
@@ -182,17 +199,19 @@ export class LogDirectory {
   }
 
   /** Makes durable what the logs say of themselves now. All of them are handed this as it is. */
-  readonly saveRecoveryPoints = async (): Promise<void> => {
-    await this.cleanerCheckpoint.follow()
-    await this.#recoveryPoints.write()
-  }
+  readonly saveRecoveryPoints = (): Promise<void> =>
+    this.health.watch(async () => {
+      await this.cleanerCheckpoint.follow()
+      await this.#recoveryPoints.write()
+    })
 
   /** Writes down what the logs are that rest, so that a start after a crash need not look into them. */
   async noteRestingLogs(): Promise<void> {
-    await this.#inherited.restingLogs.note(this.logs)
+    await this.health.watch(() => this.#inherited.restingLogs.note(this.logs))
   }
 
-  readonly saveLogStartOffsets = (): Promise<void> => this.#logStartOffsets.write()
+  readonly saveLogStartOffsets = (): Promise<void> =>
+    this.health.watch(() => this.#logStartOffsets.write())
 
   /** Makes it durable that the partitions no longer among `logs` are gone. */
   async forgetRemoved(): Promise<void> {

@@ -77,6 +77,8 @@ export class CommitJournal {
   #sequence = 0
   #pending: Pending[] = []
   #running: Promise<void> | undefined
+  /** Told why the files could not be written. */
+  noticed: ((cause: unknown) => void) | undefined
   /** Why nothing is written any more. */
   #failure: unknown
   /** A segment could not be synced: what the files hold is all there is of its last records. */
@@ -133,6 +135,12 @@ export class CommitJournal {
     if (this.#knows(name)) await this.#submit({ kind: 'settled', name, baseOffset })
   }
 
+  /** The directory has failed: nothing is written any more, and what is there is kept for the next start. */
+  abandon(failure: unknown): void {
+    this.#failure = failure
+    this.#mustKeep = true
+  }
+
   /** After all logs have been synced and closed. */
   async close(): Promise<void> {
     await this.#running
@@ -183,6 +191,7 @@ export class CommitJournal {
    * the next start, which writes from them what is missing.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
+    this.noticed?.(cause)
     try {
       await Promise.all(this.#halves.map((half) => this.#settle(half)))
       if (this.#mustKeep) throw cause

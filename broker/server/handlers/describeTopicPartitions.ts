@@ -10,7 +10,7 @@ import type { Topic } from '../../controller/metadataState.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
-import { leaderEpoch } from '../leaderEpoch.ts'
+import { replicasOf } from '../partitionReplicas.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
 type Cursor = NonNullable<RequestOf<typeof describeTopicPartitions>['cursor']>
@@ -44,12 +44,12 @@ function describePage(
   names: readonly string[],
   cursor: Cursor | null,
   limit: number,
-  { controller, nodeId }: BrokerParts,
+  broker: BrokerParts,
 ) {
   const topics = []
   let left = limit
   for (const name of names) {
-    const topic = controller.state.topic(name)
+    const topic = broker.controller.state.topic(name)
     if (!topic) {
       const isName = topicNameProblem(name) === undefined
       const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
@@ -59,7 +59,7 @@ function describePage(
     const from = cursor?.topicName === name ? cursor.partitionIndex : 0
     if (left === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } }
     const until = Math.min(topic.partitions, from + left)
-    topics.push(describe(topic, from, until, nodeId))
+    topics.push(describe(topic, from, until, broker))
     left -= Math.max(0, until - from)
     if (until < topic.partitions) {
       return { topics, nextCursor: { topicName: name, partitionIndex: until } }
@@ -68,7 +68,7 @@ function describePage(
   return { topics, nextCursor: null }
 }
 
-function describe(topic: Topic, from: number, until: number, nodeId: number) {
+function describe(topic: Topic, from: number, until: number, broker: BrokerParts) {
   return {
     errorCode: ErrorCode.none,
     name: topic.name,
@@ -77,13 +77,9 @@ function describe(topic: Topic, from: number, until: number, nodeId: number) {
     partitions: Array.from({ length: Math.max(0, until - from) }, (_, index) => ({
       errorCode: ErrorCode.none,
       partitionIndex: from + index,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: [nodeId],
-      isrNodes: [nodeId],
+      ...replicasOf(topic, from + index, broker),
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: [],
     })),
     topicAuthorizedOperations: allOperations.topic,
   }

@@ -11,7 +11,7 @@ import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import { allOperations, noOperations } from '../authorizedOperations.ts'
 import { handler } from '../handler.ts'
-import { leaderEpoch } from '../leaderEpoch.ts'
+import { replicasOf } from '../partitionReplicas.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
@@ -26,7 +26,7 @@ export const metadataHandler = handler(metadata, async (request, context) => {
   const { broker, apiVersion, advertised } = context
   const { nodeId, controller } = broker
   const topics = wantsAll(request, apiVersion)
-    ? [...controller.state.topics()].map((topic) => describe(topic, request, nodeId))
+    ? [...controller.state.topics()].map((topic) => describe(topic, request, broker))
     : await findOrCreateAll(request, context)
   return {
     brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
@@ -70,16 +70,16 @@ async function findOrCreate(
   request: MetadataRequest,
   { broker, apiVersion }: RequestContext,
 ) {
-  const { controller, nodeId } = broker
+  const { controller } = broker
   if (name === null || topicId !== zeroUuid) {
     if (apiVersion < byIdVersion) return missing(name ?? '', topicId, ErrorCode.invalidRequest)
     const topic = controller.state.topicById(topicId)
     return topic
-      ? describe(topic, request, nodeId)
+      ? describe(topic, request, broker)
       : missing(null, topicId, ErrorCode.unknownTopicId)
   }
   const known = controller.state.topic(name)
-  if (known) return describe(known, request, nodeId)
+  if (known) return describe(known, request, broker)
   if (!mayCreate || isInternalTopic(name)) {
     const isName = topicNameProblem(name) === undefined
     const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
@@ -88,28 +88,25 @@ async function findOrCreate(
   const { errorCode } = await controller.createTopic(defaultTopic(name))
   // Somebody else may have been first: then it is there as well.
   const topic = controller.state.topic(name)
-  return topic ? describe(topic, request, nodeId) : missing(name, zeroUuid, errorCode)
+  return topic ? describe(topic, request, broker) : missing(name, zeroUuid, errorCode)
 }
 
 function defaultTopic(name: string) {
   return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
 }
 
-function describe(topic: Topic, request: MetadataRequest, nodeId: number) {
+function describe(topic: Topic, request: MetadataRequest, broker: BrokerParts) {
   return {
     errorCode: ErrorCode.none,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => ({
-      errorCode: ErrorCode.none,
-      partitionIndex,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: [nodeId],
-      isrNodes: [nodeId],
-      offlineReplicas: [],
-    })),
+    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => {
+      const replicas = replicasOf(topic, partitionIndex, broker)
+      const isLed = replicas.offlineReplicas.length === 0
+      const errorCode = isLed ? ErrorCode.none : ErrorCode.leaderNotAvailable
+      return { errorCode, partitionIndex, ...replicas }
+    }),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations
       ? allOperations.topic
       : noOperations,

@@ -1,13 +1,18 @@
 // Several data folders behind a broker: what DescribeLogDirs tells of them, and what clients are told of
 // partitions that lie in one that has failed. Nobody may get an empty log in the place of such a one.
 
-import { expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
+import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { settle } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 async function createTopic(client: RawClient, name: string, numPartitions: number): Promise<void> {
@@ -71,4 +76,103 @@ test('partitions of a failed data folder are offline, and what is new goes elsew
     { errorCode: ErrorCode.kafkaStorageError, logDir: '/two', topics: [] },
   ])
   await broker.stop()
+})
+
+describe('a data folder that fails while the broker runs', () => {
+  let failing: string[] = []
+  let broker: MemoryBroker
+  let client: RawClient
+  /** Which of the two partitions of `t` lies in /two. */
+  let lost: number
+
+  beforeEach(async () => {
+    failing = []
+    broker = await MemoryBroker.start({ 'log.dirs': '/one,/two' })
+    await broker.stop()
+    broker.disk = new MemoryDisk({
+      beforeChange: (operation, path) => {
+        if (!failing.some((folder) => path.startsWith(folder))) return
+        throw Object.assign(new Error(`EIO: ${operation}`), { code: 'EIO' })
+      },
+    })
+    await broker.start()
+    client = await broker.client()
+    await createTopic(client, 't', 2)
+    for (const partition of [0, 1]) expect(await produceTo(client, 't', partition)).toBe(0)
+    const { results } = await client.send(describeLogDirs, 4, { topics: null })
+    lost = results[1]!.topics[0]!.partitions[0]!.partitionIndex
+  })
+
+  async function read(partition: number, fetchOffset: number, maxWaitMs = 0) {
+    const partitions = [{ partition, fetchOffset, partitionMaxBytes: 1000 }]
+    const topics = [{ topic: 't', partitions }]
+    const answer = await client.send(fetch, 11, { maxWaitMs, minBytes: 1, topics })
+    return answer.responses[0]!.partitions[0]!
+  }
+
+  test('is offline at once with all in it; clients and admin tools are told', async () => {
+    const waiting = read(lost, 1, 300)
+    await settle()
+    failing = ['/two']
+    const other = await broker.client()
+    expect(await produceTo(other, 't', lost)).toBe(ErrorCode.kafkaStorageError)
+    expect(await produceTo(other, 't', 1 - lost)).toBe(ErrorCode.none)
+    await broker.clock.advanceAndSettle(300)
+    expect((await waiting).records).toHaveLength(0)
+    expect((await read(lost, 0)).errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect((await read(1 - lost, 0)).errorCode).toBe(ErrorCode.none)
+    const errors = broker.logger.messages('error')
+    expect(errors).toEqual(['a data directory has failed'])
+
+    const [topic] = (await client.send(metadata, 9, { topics: [{ name: 't' }] })).topics
+    const offline = { leaderId: -1, isrNodes: [1], offlineReplicas: [1] }
+    expect(topic!.partitions[lost]).toMatchObject({
+      errorCode: ErrorCode.leaderNotAvailable,
+      ...offline,
+    })
+    expect(topic!.partitions[1 - lost]).toMatchObject({ errorCode: 0, leaderId: 1 })
+    const described = await client.send(describeTopicPartitions, 0, {
+      topics: [{ name: 't' }],
+      responsePartitionLimit: 10,
+      cursor: null,
+    })
+    expect(described.topics[0]!.partitions[lost]).toMatchObject({ errorCode: 0, ...offline })
+
+    await createTopic(client, 'new', 2)
+    const { results } = await client.send(describeLogDirs, 4, { topics: null })
+    expect(results).toMatchObject([
+      { errorCode: 0, logDir: '/one', topics: [{ name: 't' }, { name: 'new' }] },
+      { errorCode: ErrorCode.kafkaStorageError, logDir: '/two', topics: [] },
+    ])
+    expect(results[0]!.topics[1]!.partitions).toHaveLength(2)
+    for (const partition of [0, 1]) expect(await produceTo(client, 'new', partition)).toBe(0)
+    await broker.stop()
+  })
+
+  test('is there again, with all that was acknowledged, when the broker is started again', async () => {
+    failing = ['/two']
+    await produceTo(client, 't', lost)
+    await broker.stop()
+    failing = []
+    await broker.start()
+    client = await broker.client()
+    const { errorCode, highWatermark } = await read(lost, 0)
+    expect([errorCode, highWatermark >= 1]).toEqual([ErrorCode.none, true])
+    expect(await produceTo(client, 't', lost)).toBe(ErrorCode.none)
+    await broker.stop()
+  })
+
+  test.each([
+    ['the last one', ['/two', '/one'], 'no data folder is left'],
+    ['the one with the metadata', ['/one'], 'the metadata was in this data folder'],
+  ])('says that the broker must stop when it is %s', async (_, folders, reason) => {
+    for (const folder of folders) {
+      failing.push(folder)
+      for (const partition of [0, 1]) await produceTo(client, 't', partition)
+    }
+    expect(await broker.broker.failed).toMatchObject({ code: 'LOG_DIRECTORY_FAILED' })
+    const last = broker.logger.lines.findLast(({ level }) => level === 'error')
+    expect(last).toMatchObject({ message: 'the broker must stop', fields: { reason } })
+    await broker.stop()
+  })
 })

@@ -1,0 +1,32 @@
+// Who leads a partition and who has it, as clients are told: this node, unless the data folder that the
+// partition lies in has failed. Then nobody leads it, and its only replica is offline.
+
+import type { Topic } from '../controller/metadataState.ts'
+import { leaderEpoch } from './leaderEpoch.ts'
+import type { BrokerParts } from './requestContext.ts'
+
+const noLeader = -1
+
+export interface PartitionReplicas {
+  readonly leaderId: number
+  readonly leaderEpoch: number
+  readonly replicaNodes: readonly number[]
+  readonly isrNodes: readonly number[]
+  readonly offlineReplicas: readonly number[]
+}
+
+export function replicasOf(
+  topic: Topic,
+  partition: number,
+  { partitions, nodeId }: BrokerParts,
+): PartitionReplicas {
+  const isOffline = partitions.isOffline(topic, partition)
+  return {
+    leaderId: isOffline ? noLeader : nodeId,
+    leaderEpoch,
+    replicaNodes: [nodeId],
+    // It is the last one that had everything, and stays that.
+    isrNodes: [nodeId],
+    offlineReplicas: isOffline ? [nodeId] : [],
+  }
+}
