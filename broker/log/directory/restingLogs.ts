@@ -42,6 +42,9 @@ export interface NotableLog {
   }
 }
 
+/** Whether what the file system has changed at that time is certain not to be changing now. */
+type IsOld = (timeMs: number, nowMs: number) => boolean
+
 interface Note {
   readonly line: string
   readonly logStartOffset: number
@@ -109,30 +112,36 @@ export class RestingLogs {
 
   /** Of all logs here: notes what is not noted yet and has been left alone for long enough. */
   async note(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
-    await this.#update(logs, isLeftAlone)
+    // One at a time: appends need the disk meanwhile.
+    const isNew = await this.#noteEach(logs, isPast, 1)
+    if (isNew) await this.#write(logs)
   }
 
   /** The same of all logs once they are closed, when nobody changes them any more. */
   async noteClosed(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
-    await this.#update(logs, () => true)
+    if (await this.#noteEach(logs, () => true)) await this.#write(logs)
   }
 
-  async #update(
+  /** Whether anything was noted. */
+  async #noteEach(
     logs: ReadonlyMap<string, NotableLog>,
-    isNotable: (log: RestingLog, nowMs: number) => boolean,
-  ): Promise<void> {
+    isOld: IsOld,
+    atOnce?: number,
+  ): Promise<boolean> {
     const changed = [...logs].filter(([name, { log }]) => !this.#isNoted(name, log))
     let isNew = false
-    await inParallel(changed, async ([name, managed]) => {
+    const note = async ([name, managed]: [string, NotableLog]) => {
       this.#notes.delete(name)
-      // Before the first look: what happens after it must have a later time.
-      const nowMs = this.#nowMs()
-      const log = await this.#look(name, managed)
-      if (log === undefined || !isNotable(log, nowMs)) return
+      const log = await this.#look(name, managed, isOld)
+      if (log === undefined) return
       this.#keep(name, log)
       isNew = true
-    })
-    if (!isNew) return
+    }
+    await inParallel(changed, note, atOnce)
+    return isNew
+  }
+
+  async #write(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
     for (const name of this.#notes.keys()) if (!logs.has(name)) this.#notes.delete(name)
     const lines = [...this.#notes.values()].map(({ line }) => line)
     await this.#disk.writeFileAtomic(join(this.#directory, fileName), encodeRestingLogs(lines))
@@ -154,19 +163,25 @@ export class RestingLogs {
     this.#notes.set(name, { line, logStartOffset, logEndOffset, sizeBytes })
   }
 
-  /** The log and its files as they are; undefined when they do not go together, or not with a resume. */
-  async #look(name: string, { topicId, log }: NotableLog): Promise<RestingLog | undefined> {
+  /** The log and its files as they are; undefined when something is new, or has to be taken away. */
+  async #look(
+    name: string,
+    { topicId, log }: NotableLog,
+    isOld: IsOld,
+  ): Promise<RestingLog | undefined> {
+    // Before anything is looked at: what happens after that must have a later time.
+    const nowMs = this.#nowMs()
     const state = log.restingState()
     if (state === undefined) return undefined
     const directory = join(this.#directory, name)
-    const directoryStat = await this.#disk.stat(directory)
-    const fileStat = await this.#disk.stat(lastFile(directory, state))
-    if (fileStat?.sizeBytes !== state.segments.at(-1)!.sizeBytes) return undefined
-    if (directoryStat === undefined || hasLeftovers(await this.#disk.list(directory))) {
+    const { modifiedMs: directoryModifiedMs } = (await this.#disk.stat(directory)) ?? {}
+    if (directoryModifiedMs === undefined || !isOld(directoryModifiedMs, nowMs)) return undefined
+    const file = await this.#disk.stat(lastFile(directory, state))
+    if (file?.sizeBytes !== state.segments.at(-1)!.sizeBytes) return undefined
+    if (!isOld(file.modifiedMs, nowMs) || hasLeftovers(await this.#disk.list(directory))) {
       return undefined
     }
-    const directoryModifiedMs = directoryStat.modifiedMs
-    return { ...state, topicId, directoryModifiedMs, fileModifiedMs: fileStat.modifiedMs }
+    return { ...state, topicId, directoryModifiedMs, fileModifiedMs: file.modifiedMs }
   }
 
   async #endsAsNoted(name: string, log: RestingLog): Promise<boolean> {
@@ -187,8 +202,11 @@ function hasLeftovers(names: readonly string[]): boolean {
 }
 
 function isLeftAlone({ directoryModifiedMs, fileModifiedMs }: RestingLog, nowMs: number): boolean {
-  return [directoryModifiedMs, fileModifiedMs].every((modifiedMs) => {
-    const marginMs = modifiedMs % 1000 === 0 ? wholeSecondsMs : tickMs
-    return modifiedMs + marginMs < nowMs
-  })
+  return isPast(directoryModifiedMs, nowMs) && isPast(fileModifiedMs, nowMs)
+}
+
+/** Whether what happens now gets another time from the file system. */
+function isPast(timeMs: number, nowMs: number): boolean {
+  const marginMs = timeMs % 1000 === 0 ? wholeSecondsMs : tickMs
+  return timeMs + marginMs < nowMs
 }
