@@ -3,7 +3,9 @@
 //
 //   1. Everyone keeps what it had, if it is still subscribed to it.
 //   2. What nobody has goes to the subscriber with the least, topics with few subscribers first.
-//   3. While some subscriber of a topic has two more than another, it gives it one of that topic.
+//   3. While some subscriber of a topic has two more than another, it gives it one of that topic. As
+//      long as it can, it is the one that has most of all subscribers that gives: one that gives too
+//      early gets some back later.
 //
 // Each move of the third step makes the sum of the squares smaller, so that it ends. Where all
 // members subscribe to the same, only what is beyond a member's fair share moves: no assignment that
@@ -34,7 +36,7 @@ export function uniformAssignor(
       }
     }
   }
-  while (balanceTopics(topics)) {
+  while (balanceTopics(topics, mostOf) || balanceTopics(topics, mostWith)) {
     // Each round may make room for the next: a move in one topic changes the counts in all others.
   }
   return new Map([...shares].map(([memberId, { partitions }]) => [memberId, partitions]))
@@ -83,12 +85,15 @@ function keepTargets(
   return owned
 }
 
+/** Who is to give away one of the topic; undefined when nobody is. */
+type Giver = (subscribers: readonly Share[], topicId: string) => Share | undefined
+
 /** Whether anything was moved. */
-function balanceTopics(topics: ReadonlyMap<string, Share[]>): boolean {
+function balanceTopics(topics: ReadonlyMap<string, Share[]>, giver: Giver): boolean {
   let hasMoved = false
   for (const [topicId, subscribers] of topics) {
     for (;;) {
-      const from = mostWith(subscribers, topicId)
+      const from = giver(subscribers, topicId)
       const to = leastOf(subscribers)
       if (!from || from.count - to.count < 2) break
       const partition = Math.max(...from.partitions.get(topicId)!)
@@ -100,6 +105,13 @@ function balanceTopics(topics: ReadonlyMap<string, Share[]>): boolean {
   return hasMoved
 }
 
+/** One of those who have most of all; undefined when none of them has any of the topic. */
+function mostOf(subscribers: readonly Share[], topicId: string): Share | undefined {
+  const most = subscribers.reduce((largest, { count }) => Math.max(largest, count), 0)
+  return subscribers.find(({ count, partitions }) => count === most && partitions.has(topicId))
+}
+
+/** Who has most of those who have some of the topic. */
 function mostWith(subscribers: readonly Share[], topicId: string): Share | undefined {
   let most: Share | undefined
   for (const share of subscribers) {

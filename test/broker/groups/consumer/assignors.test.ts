@@ -17,6 +17,7 @@ type Assignment = ReadonlyMap<string, TopicPartitions>
 
 const topicIds = ['a', 'b', 'c', 'd']
 const nothing: TopicPartitions = new Map()
+const topics: ReadonlySet<string> = new Set(topicIds)
 
 function member(memberId: string, topics: readonly string[], target = nothing): AssignorMember {
   return { memberId, instanceId: null, topicIds: new Set(topics), target }
@@ -138,6 +139,24 @@ describe('uniform', () => {
         }
       }),
     )
+  })
+
+  it('has the member give that has most, though a topic with a smaller one comes first', () => {
+    const to = (all: Readonly<Record<string, readonly number[]>>): TopicPartitions =>
+      new Map(Object.entries(all).map(([topicId, partitions]) => [topicId, new Set(partitions)]))
+    const before = {
+      m0: to({ a: [0, 1], c: [0, 1] }),
+      m1: to({ c: [2, 3, 4, 5] }),
+    }
+    const members = [
+      ...Object.entries(before).map(([memberId, target]) => member(memberId, ['a', 'c'], target)),
+      member('m2', ['a', 'c']),
+    ]
+    const after = assign(members, (topicId) => (topicId === 'a' ? 2 : 6))
+    const kept = Object.entries(before).map(
+      ([memberId, target]) => partitionCount(target) - lost(target, after.get(memberId)!, topics),
+    )
+    expect(kept).toEqual([3, 3])
   })
 
   function lost(target: TopicPartitions, after: TopicPartitions, topicIds: ReadonlySet<string>) {
