@@ -38,7 +38,7 @@ export const models = {
     doc: 'members of KIP-848, topics that change, lost answers, restarts; no partition has two owners',
   },
   groupMigration: {
-    ...{ file: 'groups/consumer/migration.model.test.ts', of: 'groups', sequences: 1500 },
+    ...{ file: 'groups/consumer/migration.model.test.ts', of: 'groups', sequences: 800 },
     doc: 'members that move between the classic protocol and KIP-848, static ones too; the upgrade and the downgrade of their group, lost answers, restarts; nobody commits for another',
   },
   offsetsTopic: {

@@ -38,6 +38,8 @@ export class ClassicConsumer {
   memberId = ''
   /** -1 when it is in none. */
   generationId = -1
+  /** The generation in which it got what it has: others are not in the log when they are told. */
+  assignedIn = -1
   next: 'join' | 'sync' | 'heartbeat' = 'join'
   owned: TopicPartitions = nothing
   /** Set for the leader: what it is to share out. */
@@ -61,7 +63,7 @@ export class ClassicConsumer {
 
   /** From now on it has these only. */
   keep(owned: TopicPartitions): void {
-    const { memberId, generationId: epoch } = this
+    const { memberId, assignedIn: epoch } = this
     if (!isSubset(this.owned, owned)) this.former.push({ memberId, epoch, owned: this.owned })
     this.owned = owned
   }
@@ -146,8 +148,18 @@ export class ClassicConsumers {
 
   /** The answers to what the member has sent do not reach it. */
   lose(member: ClassicConsumer): void {
-    if (this.isWaiting(member)) member.rejoin()
+    if (this.isWaiting(member)) {
+      if (member.next === 'sync') giveUp(member)
+      member.rejoin()
+    }
     this.#forget(member)
+  }
+
+  brokerRestarted(): void {
+    for (const member of this.#members) {
+      this.lose(member)
+      if (member.next !== 'heartbeat') giveUp(member)
+    }
   }
 
   passTime(): void {
@@ -229,6 +241,7 @@ export class ClassicConsumers {
         ? { assignedPartitions: [] }
         : consumerProtocolAssignment.decode(assignment)
     member.keep(fromTopics(assignedPartitions, this.#world.catalog))
+    member.assignedIn = member.generationId
     member.next = 'heartbeat'
     if (!isSubset(before, member.owned)) member.rejoin()
   }
@@ -266,6 +279,15 @@ export class ClassicConsumers {
       if (pending.member === member) this.#pending.delete(requestId)
     }
   }
+}
+
+/**
+ * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes what
+ * that does not name for given up, if the member has asked for it or the coordinator has been restarted
+ * since, though it has it until it has the answer: Kafka's protocol knows no better.
+ */
+function giveUp(member: ClassicConsumer): void {
+  member.keep(nothing)
 }
 
 function identity({ memberId, instanceId }: ClassicConsumer) {

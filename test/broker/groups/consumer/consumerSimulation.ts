@@ -266,7 +266,7 @@ export class ConsumerSimulation {
   restartBroker(): void {
     this.log.crash()
     for (const member of this.#members) this.lose(member)
-    for (const member of this.classic.members) this.classic.lose(member)
+    this.classic.brokerRestarted()
     this.#commits.clear()
     this.#wakeAtMs = Number.POSITIVE_INFINITY
     this.coordinator = this.#newCoordinator()
