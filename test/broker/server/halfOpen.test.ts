@@ -1,0 +1,188 @@
+// Clients that go away without a word, or half way: over real sockets, since it is the kernel that knows.
+// What the broker held for them is free again, and a host that is gone without any packet is found out.
+
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Broker, startBroker } from '../../../broker/broker.ts'
+import { brokerConfig } from '../../../broker/configuration.ts'
+import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
+import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
+import type { Api, RequestInput } from '../../../protocol/kafka/schema.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+
+let broker: Broker
+let metrics: Metrics
+let port: number
+
+// With a clock that stands still: what happens is because of what the client did, not of time.
+beforeEach(async () => {
+  metrics = new Metrics()
+  broker = await startBroker({
+    runtime: {
+      clock: new ManualClock(),
+      disk: new MemoryDisk(),
+      network: tcpNetwork,
+      random: seededRandom(1),
+    },
+    logger: silentLogger,
+    metrics,
+    config: brokerConfig({ 'log.dir': '/data', 'shutdown.drain.timeout.ms': 0 }),
+    openMetadataLog: async () => new MemoryMetadataLog(),
+    listeners: [{ name: 'TCP', network: tcpNetwork, address: { host: '127.0.0.1', port: 0 } }],
+  })
+  port = broker.listeners[0]!.address.port
+})
+
+afterEach(() => broker.close())
+
+function frameOf<A extends Api>(api: A, version: number, body: RequestInput<A>): Buffer {
+  const header = { correlationId: 1, clientId: 'raw' }
+  return Buffer.concat(encodeRequest(api, version, header, body))
+}
+
+/** Its own end stays open when the broker has closed its end, as that of a careless client. */
+async function connected(): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+async function answerTo(socket: Socket, frame: Buffer): Promise<void> {
+  const splitter = new FrameSplitter(2 ** 30)
+  socket.write(frame)
+  for (;;) {
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    if (splitter.push(chunk).length > 0) return
+  }
+}
+
+/** What a figure of the clients stands at. */
+async function figure(name: string): Promise<number> {
+  const lines = (await metrics.expose()).split('\n')
+  return Number(lines.find((line) => line.startsWith(`millrace_broker_${name} `))!.split(' ')[1])
+}
+
+/** Turns the loop until it is so; otherwise the test runs out of time. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve))
+}
+
+async function allIsFree(): Promise<boolean> {
+  for (const name of [
+    'connections',
+    'queued_request_bytes',
+    'decoded_request_bytes',
+    'queued_response_bytes',
+  ]) {
+    if ((await figure(name)) !== 0) return false
+  }
+  return true
+}
+
+const waitingFetch = frameOf(fetch, 11, {
+  maxWaitMs: 60_000,
+  minBytes: 1,
+  topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 100 }] }],
+})
+
+describe('a client', () => {
+  it('that has sent everything and reads on has its answer, and is let go', async () => {
+    const socket = await connected()
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.end(frameOf(apiVersions, 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' }))
+    await once(socket, 'end')
+    expect(new FrameSplitter(2 ** 30).push(Buffer.concat(chunks))).toHaveLength(1)
+    await until(allIsFree)
+  })
+
+  it('that ends while it waits for records is not waited with', async () => {
+    const socket = await connected()
+    await answerTo(socket, frameOf(metadata, 1, { topics: [{ name: 't' }] }))
+    socket.write(waitingFetch)
+    await until(async () => (await figure('decoded_request_bytes')) > 0)
+    socket.end()
+    await once(socket.resume(), 'end')
+    await until(allIsFree)
+  })
+
+  it('that ends in the middle of a request is let go', async () => {
+    const socket = await connected()
+    socket.write(waitingFetch.subarray(0, 30))
+    await until(async () => (await figure('queued_request_bytes')) > 0)
+    socket.end()
+    await once(socket.resume(), 'end')
+    await until(allIsFree)
+  })
+
+  it('that is gone in the middle of its answers leaves nothing behind', async () => {
+    const socket = await connected()
+    const topic = { numPartitions: 500, replicationFactor: 1, assignments: [], configs: [] }
+    const topics = [{ name: 't', ...topic }]
+    await answerTo(socket, frameOf(createTopics, 4, { timeoutMs: 1000, topics }))
+    socket.pause()
+    const everything = frameOf(metadata, 12, { topics: null })
+    socket.write(Buffer.concat(Array.from({ length: 2000 }, () => everything)))
+    // More than the kernel takes for a client that does not read.
+    let before = 0
+    await until(async () => {
+      const unsent = await figure('queued_response_bytes')
+      const stands = unsent > 1024 * 1024 && unsent === before
+      before = unsent
+      return stands
+    })
+    expect(await figure('queued_request_bytes')).toBeGreaterThan(0)
+    socket.resetAndDestroy()
+    await until(allIsFree)
+  })
+})
+
+interface KernelSocket {
+  readonly timer: string
+  readonly expiresInMs: number
+}
+
+/** What Linux says of the socket with these two ports: its timer, 02 when that of keepalive runs. */
+async function kernelSocket(localPort: number, remotePort: number): Promise<KernelSocket> {
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
+  const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
+  for (const line of lines) {
+    const [, local, remote, , , timer] = line.trim().split(/\s+/)
+    if (!local?.endsWith(`:${hex(localPort)}`) || !remote?.endsWith(`:${hex(remotePort)}`)) continue
+    const [kind, when] = timer!.split(':') as [string, string]
+    return { timer: kind, expiresInMs: Number.parseInt(when, 16) * 10 }
+  }
+  throw new Error(`the kernel knows no socket from ${localPort} to ${remotePort}`)
+}
+
+// Elsewhere nobody can be asked; left out there.
+it.runIf(process.platform === 'linux')(
+  'a host that is gone is found out: the kernel asks it',
+  async () => {
+    const socket = await connected()
+    await answerTo(socket, frameOf(apiVersions, 0, {}))
+    const ours = () => kernelSocket(port, socket.localPort!)
+    // 01: its answer is on the way, and nothing else counts meanwhile.
+    await until(async () => (await ours()).timer !== '01')
+    const { timer, expiresInMs } = await ours()
+    expect(timer).toBe('02')
+    expect(expiresInMs).toBeGreaterThan(0)
+    expect(expiresInMs).toBeLessThanOrEqual(30_000)
+    // The client's own end, which did not ask for that.
+    expect((await kernelSocket(socket.localPort!, port)).timer).toBe('00')
+    socket.destroy()
+    await until(allIsFree)
+  },
+)
