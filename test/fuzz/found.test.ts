@@ -6,6 +6,7 @@ import {
   encodeProducerSnapshot,
 } from '../../broker/log/producers/producerSnapshot.ts'
 import { ProducerState } from '../../broker/log/producers/producerState.ts'
+import { RecoveryScan } from '../../broker/log/recovery/recoveryScan.ts'
 import { TransactionIndex } from '../../broker/log/segment/transactionIndex.ts'
 import { Compression } from '../../protocol/bytes/compression.ts'
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
@@ -129,6 +130,20 @@ function soundIdempotentBatch(): Buffer {
   builder.append(1000, null, Buffer.from('a'))
   return builder.build()
 }
+
+it('a batch whose offset no index of its segment can hold ends a recovery', () => {
+  const scanned = (baseOffset: number) => {
+    const batch = new RecordBatch(batchOf('a'))
+    batch.baseOffset = baseOffset
+    const { bytes } = batch
+    const start = { position: 0, fileBytes: bytes.length, nextOffset: 0, verifyFrom: 0 }
+    const scan = new RecoveryScan(start, () => undefined)
+    scan.feed(bytes)
+    return scan
+  }
+  expect(scanned(2 ** 31 - 1)).toMatchObject({ defect: undefined, nextOffset: 2 ** 31 })
+  expect(scanned(2 ** 31).defect).toMatch(/^offset 2147483648/)
+})
 
 it('a batch that cannot be where it is ends a search for a time, and writes', async () => {
   const disk = await diskWithData()

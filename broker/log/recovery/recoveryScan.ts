@@ -11,7 +11,7 @@ export interface ScanStart {
   /** Position in the file of the first batch to look at. */
   readonly position: number
   readonly fileBytes: number
-  /** No batch may begin below this offset. */
+  /** The segment's base offset: no batch may begin below it. */
   readonly nextOffset: number
   /** Batches of data below this offset were synced and checked before: only headers are read. */
   readonly verifyFrom: number
@@ -20,12 +20,15 @@ export interface ScanStart {
 export type BatchVisitor = (batch: RecordBatch, position: number) => void
 
 const chunkBytes = 1024 * 1024
+/** Indexes know offsets by how far they are from their segment's first, in 31 bits. */
+const maxRelativeOffset = 2 ** 31 - 1
 /** A length over this is damage, not a batch: it bounds what a scan allocates. */
 const maxBatchBytes = 256 * 1024 * 1024
 
 export class RecoveryScan {
   readonly #fileBytes: number
   readonly #verifyFrom: number
+  readonly #lastPossibleOffset: number
   readonly #visit: BatchVisitor
   #wantedBytes = chunkBytes
   /** Where the sound part ends, as far as it is known. */
@@ -40,6 +43,7 @@ export class RecoveryScan {
     this.nextOffset = start.nextOffset
     this.#fileBytes = start.fileBytes
     this.#verifyFrom = start.verifyFrom
+    this.#lastPossibleOffset = start.nextOffset + maxRelativeOffset
     this.#visit = visit
   }
 
@@ -80,6 +84,10 @@ export class RecoveryScan {
   #take(batch: RecordBatch, size: number): void {
     if (batch.baseOffset < this.nextOffset || batch.lastOffsetDelta < 0) {
       this.#stop(`offset ${batch.baseOffset} after ${this.nextOffset - 1}`)
+      return
+    }
+    if (batch.lastOffset > this.#lastPossibleOffset) {
+      this.#stop(`offset ${batch.lastOffset}, which no batch of this segment can have`)
       return
     }
     if (batch.magic !== 2) {
