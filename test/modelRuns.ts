@@ -18,11 +18,11 @@ export const models = {
     doc: 'the same with a commit journal that goes round often',
   },
   transactionsInLog: {
-    ...{ file: 'log/transactionModel.test.ts', of: 'log', sequences: 1500 },
+    ...{ file: 'log/transactionModel.test.ts', of: 'log', sequences: 600 },
     doc: 'transactions in a log: last stable offset, who has one open, aborted lists of every read, what every producer snapshot says; with truncations and crashes',
   },
   cleaning: {
-    ...{ file: 'log/cleaner/cleaningModel.test.ts', of: 'log', sequences: 300 },
+    ...{ file: 'log/cleaner/cleaningModel.test.ts', of: 'log', sequences: 200 },
     doc: 'compaction against the state that everything written gives; tombstones, markers, crashes at any operation',
   },
   journal: {

@@ -97,7 +97,7 @@ class Model {
 
 it('keeps what was set, and nothing that was refused, over restarts', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+    fc.asyncProperty(fc.array(command, { maxLength: 25, size: 'max' }), async (commands) => {
       const log = new MemoryMetadataLog()
       let { controller, configuration } = await open(log)
       const counts = { numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }

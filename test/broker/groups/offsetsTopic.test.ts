@@ -81,7 +81,7 @@ const write: fc.Arbitrary<Write> = fc.oneof(
 describe('the offsets topic', () => {
   it('says after compaction what it has said before', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(write, { minLength: 5, maxLength: 40 }), async (writes) => {
+      fc.asyncProperty(fc.array(write, { minLength: 5, maxLength: 40, size: 'max' }), async (writes) => {
         const disk = await diskWithData()
         const clock = new ManualClock()
         const log = await openLog(disk, { config: compactConfig, clock })

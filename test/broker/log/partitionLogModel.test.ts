@@ -389,7 +389,7 @@ test.each([
   async (_, isJournaled, numRuns) => {
     expect(smallConfig.flush).toBe('group')
     await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15 }), async (commands) => {
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15, size: 'max' }), async (commands) => {
         const room = new Room()
         const beforeChange = (operation: string, path: string) => room.take(operation, path)
         const model = new Model(

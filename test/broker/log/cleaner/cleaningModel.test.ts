@@ -357,7 +357,7 @@ async function run(model: Model, next: Command): Promise<void> {
 
 test('a compacted log gives the state that everything written gives', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (commands) => {
+    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }), async (commands) => {
       const model = new Model()
       await diskWithData(model.disk)
       await model.start()
