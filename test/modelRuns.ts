@@ -1,5 +1,6 @@
 // How many command sequences each model of the broker is run through by `npm test`. The models take
-// their number from here, and docs/testing.md shows it.
+// their number from here, and docs/testing.md shows it. A list of commands is to say
+// `size: 'max'`: without it, fast-check makes lists of five on average, however long they may be.
 
 interface Model {
   readonly file: string

@@ -81,35 +81,38 @@ const write: fc.Arbitrary<Write> = fc.oneof(
 describe('the offsets topic', () => {
   it('says after compaction what it has said before', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(write, { minLength: 5, maxLength: 40, size: 'max' }), async (writes) => {
-        const disk = await diskWithData()
-        const clock = new ManualClock()
-        const log = await openLog(disk, { config: compactConfig, clock })
-        const topic = topicOver(log)
-        let cleanedTo: number | undefined
-        for (const [offset, each] of writes.entries()) {
-          if (each.kind === 'roll') await log.roll()
-          else if (each.kind === 'marker') await end(log, producer(each.by), each.isCommit)
-          else if (each.kind === 'clean') {
-            await log.roll()
-            // Tombstones and markers may go after this.
-            clock.advance(2000)
-            const before = await replayed(log)
-            cleanedTo = await cleanLog(log, { disk, clock, from: cleanedTo ?? 0 })
-            expect(await replayed(log)).toEqual(before)
-          } else {
-            const isTransactional = each.kind === 'transaction'
-            const written = record(each.partition, each.kind === 'tombstone' ? null : offset)
-            const from = isTransactional ? producer(each.by) : undefined
-            expect(await topic.append(groupId, [written], from)).toMatchObject({ errorCode: 0 })
+      fc.asyncProperty(
+        fc.array(write, { minLength: 5, maxLength: 40, size: 'max' }),
+        async (writes) => {
+          const disk = await diskWithData()
+          const clock = new ManualClock()
+          const log = await openLog(disk, { config: compactConfig, clock })
+          const topic = topicOver(log)
+          let cleanedTo: number | undefined
+          for (const [offset, each] of writes.entries()) {
+            if (each.kind === 'roll') await log.roll()
+            else if (each.kind === 'marker') await end(log, producer(each.by), each.isCommit)
+            else if (each.kind === 'clean') {
+              await log.roll()
+              // Tombstones and markers may go after this.
+              clock.advance(2000)
+              const before = await replayed(log)
+              cleanedTo = await cleanLog(log, { disk, clock, from: cleanedTo ?? 0 })
+              expect(await replayed(log)).toEqual(before)
+            } else {
+              const isTransactional = each.kind === 'transaction'
+              const written = record(each.partition, each.kind === 'tombstone' ? null : offset)
+              const from = isTransactional ? producer(each.by) : undefined
+              expect(await topic.append(groupId, [written], from)).toMatchObject({ errorCode: 0 })
+            }
           }
-        }
-        const before = await replayed(log)
-        await log.close()
-        const reopened = await openLog(disk, { config: compactConfig, clock })
-        expect(await replayed(reopened)).toEqual(before)
-        await reopened.close()
-      }),
+          const before = await replayed(log)
+          await log.close()
+          const reopened = await openLog(disk, { config: compactConfig, clock })
+          expect(await replayed(reopened)).toEqual(before)
+          await reopened.close()
+        },
+      ),
       { numRuns: models.offsetsTopic.sequences },
     )
   })

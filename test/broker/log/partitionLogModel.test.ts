@@ -389,19 +389,22 @@ test.each([
   async (_, isJournaled, numRuns) => {
     expect(smallConfig.flush).toBe('group')
     await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 15, size: 'max' }), async (commands) => {
-        const room = new Room()
-        const beforeChange = (operation: string, path: string) => room.take(operation, path)
-        const model = new Model(
-          await diskWithData(new MemoryDisk({ beforeChange })),
-          isJournaled,
-          room,
-        )
-        await model.start()
-        for (const next of commands) await run(model, next)
-        await model.check()
-        await model.log.close()
-      }),
+      fc.asyncProperty(
+        fc.array(command, { minLength: 1, maxLength: 15, size: 'max' }),
+        async (commands) => {
+          const room = new Room()
+          const beforeChange = (operation: string, path: string) => room.take(operation, path)
+          const model = new Model(
+            await diskWithData(new MemoryDisk({ beforeChange })),
+            isJournaled,
+            room,
+          )
+          await model.start()
+          for (const next of commands) await run(model, next)
+          await model.check()
+          await model.log.close()
+        },
+      ),
       { numRuns },
     )
   },

@@ -372,17 +372,20 @@ async function run(model: Model, command: Command): Promise<void> {
 
 test('read_committed sees what has ended, and is told what was aborted', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25, size: 'max' }), async (commands) => {
-      const model = new Model(await diskWithData())
-      await model.start()
-      for (const next of commands) {
-        await run(model, next)
-        model.checkStable()
-        await model.checkSnapshots()
-      }
-      await model.check()
-      await model.log.close()
-    }),
+    fc.asyncProperty(
+      fc.array(command, { minLength: 1, maxLength: 25, size: 'max' }),
+      async (commands) => {
+        const model = new Model(await diskWithData())
+        await model.start()
+        for (const next of commands) {
+          await run(model, next)
+          model.checkStable()
+          await model.checkSnapshots()
+        }
+        await model.check()
+        await model.log.close()
+      },
+    ),
     { numRuns: models.transactionsInLog.sequences },
   )
 })

@@ -357,17 +357,20 @@ async function run(model: Model, next: Command): Promise<void> {
 
 test('a compacted log gives the state that everything written gives', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }), async (commands) => {
-      const model = new Model()
-      await diskWithData(model.disk)
-      await model.start()
-      for (const next of commands) await run(model, next)
-      await model.check()
-      await model.reopen()
-      await model.check()
-      await model.checkCompacted()
-      await model.log.close()
-    }),
+    fc.asyncProperty(
+      fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }),
+      async (commands) => {
+        const model = new Model()
+        await diskWithData(model.disk)
+        await model.start()
+        for (const next of commands) await run(model, next)
+        await model.check()
+        await model.reopen()
+        await model.check()
+        await model.checkCompacted()
+        await model.log.close()
+      },
+    ),
     { numRuns: models.cleaning.sequences },
   )
 })
