@@ -103,6 +103,7 @@ class Siege {
   async run(inputs: number): Promise<void> {
     this.#broker = await MemoryBroker.start({
       'socket.request.max.bytes': maxFrameBytes,
+      'queued.max.request.bytes': 4 * maxFrameBytes,
       'log.segment.bytes': megabyte,
       'flush.journal.file.bytes': 4 * megabyte,
       'log.cleaner.dedupe.buffer.size': megabyte,

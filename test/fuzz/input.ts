@@ -9,13 +9,16 @@ import type { Api } from '../../protocol/kafka/schema.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { oneIn, pick, trickyInt32 } from './draw.ts'
 import { mutated } from './frameMutator.ts'
-import { generatedFrame, type World } from './requestGenerator.ts'
+import { frameOf, generatedFrame, type World } from './requestGenerator.ts'
+import { arraysOf, bodyWith } from './tinyElements.ts'
 
 export interface Input {
   readonly chunks: readonly Buffer[]
   /** The client goes away when it has sent this, without reading. */
   readonly leaves: boolean
 }
+
+const mostElements = 25_000
 
 export interface InputSource {
   readonly random: Random
@@ -40,6 +43,7 @@ export function drawInput(source: InputSource): Input {
 
 function drawFrame(source: InputSource): Buffer {
   const { random, world } = source
+  if (oneIn(random, 300)) return flood(source)
   const frame = oneIn(random, 3) ? pick(random, source.corpus) : generated(source)
   if (oneIn(random, 3)) return frame
   return mutated(frame, pick(random, source.corpus), random, world.nowMs())
@@ -50,6 +54,15 @@ function generated({ random, apis, world }: InputSource): Buffer {
   const api = oneIn(random, 6) ? produce : pick(random, apis)
   const versions = api.maxVersion - api.advertisedMinVersion + 1
   return generatedFrame(api, api.advertisedMinVersion + random.below(versions), random, world)
+}
+
+/** One array of as many elements as the broker may just take, or too many. */
+function flood({ random, apis, world }: InputSource): Buffer {
+  const api = pick(random, apis)
+  const places = arraysOf(api, api.maxVersion)
+  if (places.length === 0) return generatedFrame(api, api.maxVersion, random, world)
+  const body = bodyWith(api, api.maxVersion, pick(random, places), random.below(mostElements))
+  return frameOf(api, api.maxVersion, body)
 }
 
 /** With its length before it, which is now and then a lie. */

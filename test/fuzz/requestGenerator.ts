@@ -35,7 +35,8 @@ export function generatedFrame(api: Api, version: number, random: Random, world:
   return frameOf(api, version, new Generator(version, random, world).struct(fields))
 }
 
-function frameOf(api: Api, version: number, body: unknown): Buffer {
+/** Without its length prefix. */
+export function frameOf(api: Api, version: number, body: unknown): Buffer {
   const chunks = encodeRequest(api, version, { correlationId: 0, clientId: 'fuzz' }, body)
   return Buffer.concat(chunks).subarray(4)
 }
