@@ -219,7 +219,11 @@ export class LogManager {
     // One that failed, for lack of space perhaps, was told of to its caller.
     const before = this.#checkpointing.catch(() => {})
     this.#checkpointing = before.then(async () => {
-      await inParallel([...this.#logs.values()], ({ log }) => log.checkpoint())
+      // Most of thousands of logs have got nothing since the last time.
+      const behind = [...this.#logs.values()].filter(
+        ({ log }) => log.recoveryPoint !== log.logEndOffset,
+      )
+      await inParallel(behind, ({ log }) => log.checkpoint())
       await this.#eachDirectory(async (directory) => {
         await directory.saveRecoveryPoints()
         await directory.noteRestingLogs()

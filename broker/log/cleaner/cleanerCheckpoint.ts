@@ -49,6 +49,11 @@ export class CleanerCheckpoint {
    * cut: what has been cleaned lies below the recovery point. Resolves when it is durable.
    */
   async follow(): Promise<void> {
+    if (this.#offsets.size > 0) this.#followLogs()
+    await this.#file.write()
+  }
+
+  #followLogs(): void {
     const known = new Map<string, number>()
     for (const { topic, partition, log } of this.#logs()) {
       const name = partitionDirectoryName(topic, partition)
@@ -57,11 +62,11 @@ export class CleanerCheckpoint {
     }
     this.#offsets.clear()
     for (const [name, offset] of known) this.#offsets.set(name, offset)
-    await this.#file.write()
   }
 
   #collect(): PartitionOffset[] {
     const collected: PartitionOffset[] = []
+    if (this.#offsets.size === 0) return collected
     for (const { topic, partition } of this.#logs()) {
       const offset = this.get({ topic, partition })
       if (offset !== undefined) collected.push({ topic, partition, offset })

@@ -27,7 +27,8 @@ export class OffsetCheckpoint {
   readonly #disk: Disk
   readonly #path: string
   readonly #collect: () => readonly PartitionOffset[]
-  #written: Buffer | undefined
+  /** What the file says; undefined before the first write. */
+  #written: readonly PartitionOffset[] | undefined
   #underWay: Promise<void> | undefined
   #next: Promise<void> | undefined
 
@@ -56,12 +57,17 @@ export class OffsetCheckpoint {
 
   async #replace(): Promise<void> {
     const offsets = this.#collect()
+    if (isSame(offsets, this.#written ?? [])) return
     const lines = offsets.map(({ topic, partition, offset }) => [topic, partition, offset])
-    const content = encodeCheckpoint(lines)
-    const isNeedless =
-      this.#written === undefined ? lines.length === 0 : this.#written.equals(content)
-    if (isNeedless) return
-    await this.#disk.writeFileAtomic(this.#path, content)
-    this.#written = content
+    await this.#disk.writeFileAtomic(this.#path, encodeCheckpoint(lines))
+    this.#written = offsets
   }
+}
+
+function isSame(some: readonly PartitionOffset[], others: readonly PartitionOffset[]): boolean {
+  if (some.length !== others.length) return false
+  return some.every(({ topic, partition, offset }, at) => {
+    const other = others[at]!
+    return other.offset === offset && other.partition === partition && other.topic === topic
+  })
 }
