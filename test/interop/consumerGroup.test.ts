@@ -1,85 +1,26 @@
 // Consumer groups of KIP-848 with a client that speaks them (@platformatic/kafka), alone and together
 // with a member of the classic protocol (kafkajs).
 
-import {
-  Admin,
-  Consumer,
-  ProduceAcks,
-  Producer,
-  stringDeserializers,
-  stringSerializers,
-} from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from './eventually.ts'
+import { PlatformaticClients } from './platformaticClients.ts'
 import { TestBroker } from './testBroker.ts'
 
 describe('a group of the new protocol', () => {
   let broker: TestBroker
-  const closing: (() => Promise<void>)[] = []
+  const clients = new PlatformaticClients(() => broker.address)
 
   beforeAll(async () => {
     broker = await TestBroker.start({ 'group.consumer.heartbeat.interval.ms': 100 })
   })
 
-  afterEach(async () => {
-    for (const close of closing.splice(0).reverse()) await close()
-  })
+  afterEach(() => clients.close())
 
   afterAll(() => broker?.stop())
 
-  const options = () => ({
-    clientId: 'interop',
-    bootstrapBrokers: [broker.address],
-    retries: 20,
-    retryDelay: 100,
-  })
-
-  function admin() {
-    const client = new Admin(options())
-    closing.push(() => client.close())
-    return client
-  }
-
-  async function send(topic: string, values: readonly string[]) {
-    const producer = new Producer({ ...options(), serializers: stringSerializers })
-    closing.push(() => producer.close())
-    const messages = values.map((value) => ({ topic, key: value, value }))
-    await producer.send({ messages, acks: ProduceAcks.ALL })
-  }
-
-  async function join(groupId: string, topic: string) {
-    const consumer = new Consumer({
-      ...options(),
-      groupId,
-      deserializers: stringDeserializers,
-      groupProtocol: 'consumer',
-    })
-    const stream = await consumer.consume({
-      topics: [topic],
-      mode: 'committed',
-      fallbackMode: 'earliest',
-      maxWaitTime: 100,
-      autocommit: false,
-    })
-    const values: string[] = []
-    stream.on('error', () => {})
-    stream.on('data', (message) => {
-      values.push(message.value!)
-      message.commit()?.catch(() => {})
-    })
-    let left = false
-    const leave = async () => {
-      if (left) return
-      left = true
-      await stream.close()
-      await consumer.close(true)
-    }
-    closing.push(leave)
-    const share = () =>
-      (consumer.assignments ?? []).reduce((sum, { partitions }) => sum + partitions.length, 0)
-    return { values, share, leave }
-  }
+  const join = (groupId: string, topic: string) =>
+    clients.join(groupId, topic, { groupProtocol: 'consumer' })
 
   /** A member of the classic protocol. */
   async function joinClassic(groupId: string, topic: string) {
@@ -89,7 +30,7 @@ describe('a group of the new protocol', () => {
       logLevel: logLevel.NOTHING,
     })
     const consumer = kafka.consumer({ groupId, heartbeatInterval: 100, maxWaitTimeInMs: 100 })
-    closing.push(() => consumer.disconnect())
+    clients.alsoClose(() => consumer.disconnect())
     let assigned: number[] = []
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       assigned = payload.memberAssignment[topic] ?? []
@@ -106,44 +47,45 @@ describe('a group of the new protocol', () => {
   }
 
   it('shares a topic, gives one the rest when the other leaves, and keeps its offsets', async () => {
-    await admin().createTopics({ topics: ['shared'], partitions: 4, replicas: 1 })
+    await clients.admin().createTopics({ topics: ['shared'], partitions: 4, replicas: 1 })
     const first = await join('shared-group', 'shared')
     await eventually('all four', () => first.share() === 4)
     const second = await join('shared-group', 'shared')
     await eventually('two each', () => first.share() === 2 && second.share() === 2)
-    await send('shared', keys(0, 100))
+    await clients.send('shared', keys(0, 100))
     await eventually('all', () => new Set([...first.values, ...second.values]).size === 100)
-    const groups = await admin().listGroups({ types: ['consumer'] })
+    const groups = await clients.admin().listGroups({ types: ['consumer'] })
     expect(groups.get('shared-group')).toMatchObject({ state: 'Stable', groupType: 'consumer' })
     await second.leave()
     await eventually('all four again', () => first.share() === 4)
     await first.leave()
-    await send('shared', keys(100, 110))
+    await clients.send('shared', keys(100, 110))
     const next = await join('shared-group', 'shared')
     await eventually('the rest', () => new Set(next.values).size >= 10)
     expect(new Set(next.values)).toEqual(new Set(keys(100, 110)))
   })
 
   it('goes on after the broker was restarted', async () => {
-    await admin().createTopics({ topics: ['kept'], partitions: 2, replicas: 1 })
+    await clients.admin().createTopics({ topics: ['kept'], partitions: 2, replicas: 1 })
     const member = await join('kept-group', 'kept')
     await eventually('both', () => member.share() === 2)
     await broker.restart()
-    await send('kept', keys(0, 20))
+    await clients.send('kept', keys(0, 20))
     await eventually('all', () => new Set(member.values).size === 20)
   })
 
   it('takes in a classic group while it runs, and gives it back', async () => {
-    await admin().createTopics({ topics: ['moved'], partitions: 4, replicas: 1 })
+    await clients.admin().createTopics({ topics: ['moved'], partitions: 4, replicas: 1 })
     const old = await joinClassic('moved-group', 'moved')
     await eventually('all four', () => old.share() === 4)
     const typeOf = async () =>
-      (await admin().listGroups({ types: ['classic', 'consumer'] })).get('moved-group')?.groupType
+      (await clients.admin().listGroups({ types: ['classic', 'consumer'] })).get('moved-group')
+        ?.groupType
     expect(await typeOf()).toBe('classic')
     const young = await join('moved-group', 'moved')
     await eventually('two each', () => old.share() === 2 && young.share() === 2)
     expect(await typeOf()).toBe('consumer')
-    await send('moved', keys(0, 50))
+    await clients.send('moved', keys(0, 50))
     await eventually('all', () => new Set([...old.values, ...young.values]).size === 50)
     await young.leave()
     await eventually('all four again', () => old.share() === 4)

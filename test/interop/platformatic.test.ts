@@ -1,55 +1,25 @@
 // @platformatic/kafka (the new versions of every API) against the broker.
 
-import {
-  Admin,
-  Consumer,
-  type MessagesStream,
-  ProduceAcks,
-  Producer,
-  stringDeserializers,
-  stringSerializers,
-} from '@platformatic/kafka'
+import { Consumer, ProduceAcks } from '@platformatic/kafka'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from './eventually.ts'
+import { PlatformaticClients } from './platformaticClients.ts'
 import { TestBroker } from './testBroker.ts'
-
-type Stream = MessagesStream<string, string, string, string>
 
 describe('@platformatic/kafka', () => {
   let broker: TestBroker
-  const closing: (() => Promise<void>)[] = []
+  const clients = new PlatformaticClients(() => broker.address)
 
   beforeAll(async () => {
     broker = await TestBroker.start()
   })
 
-  afterEach(async () => {
-    for (const close of closing.splice(0).reverse()) await close()
-  })
+  afterEach(() => clients.close())
 
   afterAll(() => broker?.stop())
 
-  const options = () => ({
-    clientId: 'interop',
-    bootstrapBrokers: [broker.address],
-    retries: 20,
-    retryDelay: 100,
-  })
-
-  function admin() {
-    const client = new Admin(options())
-    closing.push(() => client.close())
-    return client
-  }
-
   async function send(topic: string, values: readonly string[], compression: 'none' | 'gzip') {
-    const producer = new Producer({
-      ...options(),
-      serializers: stringSerializers,
-      autocreateTopics: true,
-      idempotent: true,
-    })
-    closing.push(() => producer.close())
+    const producer = clients.producer({ autocreateTopics: true, idempotent: true })
     const messages = values.map((value) => ({
       topic,
       key: value,
@@ -59,46 +29,15 @@ describe('@platformatic/kafka', () => {
     return await producer.send({ messages, acks: ProduceAcks.ALL, compression })
   }
 
-  async function join(groupId: string, topic: string) {
-    const consumer = new Consumer({
-      ...options(),
-      groupId,
-      deserializers: stringDeserializers,
+  const join = (groupId: string, topic: string) =>
+    clients.join(groupId, topic, {
       sessionTimeout: 6000,
       rebalanceTimeout: 10_000,
       heartbeatInterval: 200,
     })
-    const stream = await consumer.consume({
-      topics: [topic],
-      mode: 'committed',
-      fallbackMode: 'earliest',
-      maxWaitTime: 100,
-      autocommit: false,
-    })
-    const member = { consumer, values: [] as string[], partitions: new Set<number>() }
-    read(stream, member)
-    let left = false
-    const leave = async () => {
-      if (left) return
-      left = true
-      await stream.close()
-      await consumer.close(true)
-    }
-    closing.push(leave)
-    return { ...member, leave }
-  }
-
-  function read(stream: Stream, member: { values: string[]; partitions: Set<number> }) {
-    stream.on('error', () => {})
-    stream.on('data', (message) => {
-      member.values.push(message.value!)
-      member.partitions.add(message.partition)
-      message.commit()?.catch(() => {})
-    })
-  }
 
   it('creates, lists, describes and deletes topics', async () => {
-    const client = admin()
+    const client = clients.admin()
     const [created] = await client.createTopics({ topics: ['made'], partitions: 3, replicas: 1 })
     expect(created).toMatchObject({ name: 'made', partitions: 3, replicas: 1 })
     await expect(client.createTopics({ topics: ['made'] })).rejects.toThrow()
@@ -123,8 +62,8 @@ describe('@platformatic/kafka', () => {
 
   it('finds offsets by place and by timestamp', async () => {
     await send('placed', ['a', 'b', 'c'], 'none')
-    const consumer = new Consumer({ ...options(), groupId: 'placed-group' })
-    closing.push(() => consumer.close(true))
+    const consumer = new Consumer({ ...clients.options, groupId: 'placed-group' })
+    clients.alsoClose(() => consumer.close(true))
     const at = async (timestamp: bigint) =>
       (await consumer.listOffsets({ topics: ['placed'], timestamp })).get('placed')![0]
     expect(await at(-1n)).toBe(3n)
@@ -134,7 +73,7 @@ describe('@platformatic/kafka', () => {
   })
 
   it('shares a topic between two members, and gives one the rest when the other leaves', async () => {
-    const client = admin()
+    const client = clients.admin()
     await client.createTopics({ topics: ['shared'], partitions: 4, replicas: 1 })
     const first = await join('shared-group', 'shared')
     const second = await join('shared-group', 'shared')
@@ -158,7 +97,7 @@ describe('@platformatic/kafka', () => {
     await send('kept', keys(0, 10), 'none')
     const before = await join('kept-group', 'kept')
     await eventually('ten', () => before.values.length === 10)
-    const client = admin()
+    const client = clients.admin()
     const committed = async () => {
       const groups = [{ groupId: 'kept-group' }]
       const [group] = await client.listConsumerGroupOffsets({ groups })
@@ -166,7 +105,7 @@ describe('@platformatic/kafka', () => {
     }
     await eventually('the commit', async () => (await committed()) === 10n)
     await before.leave()
-    for (const close of closing.splice(0).reverse()) await close()
+    await clients.close()
     await broker.restart()
     await send('kept', keys(10, 15), 'none')
     const after = await join('kept-group', 'kept')

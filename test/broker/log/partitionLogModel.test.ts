@@ -26,6 +26,7 @@ import {
   stored,
 } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
+import { fraction, type TruncateCommand, truncateCommand } from './truncateCommand.ts'
 
 type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
@@ -33,7 +34,7 @@ type Command =
   | { readonly kind: 'roll' | 'checkpoint' | 'note' | 'reopen' | 'resume' }
   | { readonly kind: 'full'; readonly changes: number; readonly sizes: readonly number[] }
   | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
-  | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
+  | TruncateCommand
   | { readonly kind: 'crash'; readonly seed: number; readonly loss: 'all' | 'torn' | 'reordered' }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -64,26 +65,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       ),
     }),
   },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('truncate' as const),
-      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('truncate' as const),
-      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
-      crashAfter: fc.integer({ min: 0, max: 150 }),
-    }),
-  },
+  { weight: 2, arbitrary: truncateCommand },
   {
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constantFrom('deleteRecords' as const, 'retain' as const),
-      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
+      fraction,
     }),
   },
   {

@@ -21,6 +21,7 @@ import { models } from '../../modelRuns.ts'
 import { append, diskWithData, notedOf, openLog, smallConfig } from './logFixture.ts'
 import { type MortalDisk, mortalDisk } from './mortalDisk.ts'
 import { committedRead, end, write } from './transactionFixture.ts'
+import { type TruncateCommand, truncateCommand } from './truncateCommand.ts'
 
 type Command =
   | { readonly kind: 'write'; readonly producerId: number; readonly wait: boolean }
@@ -34,7 +35,7 @@ type Command =
   | { readonly kind: 'turns'; readonly count: number }
   | { readonly kind: 'roll' | 'reopen' | 'resume' }
   | { readonly kind: 'checkpoint'; readonly wait: boolean }
-  | { readonly kind: 'truncate'; readonly fraction: number; readonly crashAfter?: number }
+  | TruncateCommand
   | { readonly kind: 'crash'; readonly seed: number }
 
 const producerId = fc.integer({ min: 1, max: 3 })
@@ -77,21 +78,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ kind: fc.constant('checkpoint' as const), wait: fc.boolean() }),
   },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('truncate' as const),
-      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('truncate' as const),
-      fraction: fc.integer({ min: 0, max: 20 }).map((part) => part / 20),
-      crashAfter: fc.integer({ min: 0, max: 150 }),
-    }),
-  },
+  { weight: 2, arbitrary: truncateCommand },
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('crash' as const), seed: fc.nat() }),

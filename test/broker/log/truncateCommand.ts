@@ -1,0 +1,20 @@
+// What the models of a log share of their commands: a log that is cut somewhere, in a life that may end
+// before it has been.
+
+import fc from 'fast-check'
+
+export interface TruncateCommand {
+  readonly kind: 'truncate'
+  /** Of the log, counted from its start. */
+  readonly fraction: number
+  /** How many turns of the event loop later the process ends; undefined when it goes on. */
+  readonly crashAfter: number | undefined
+}
+
+export const fraction = fc.integer({ min: 0, max: 20 }).map((part) => part / 20)
+
+export const truncateCommand: fc.Arbitrary<TruncateCommand> = fc.record({
+  kind: fc.constant('truncate' as const),
+  fraction,
+  crashAfter: fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: 150 })),
+})
