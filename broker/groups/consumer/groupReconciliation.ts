@@ -62,8 +62,7 @@ export class GroupReconciliation {
       })
     }
     const isResubscribed = !before || !sameSubscription(before, member)
-    const hasNewTopics = this.#topicsVersion !== this.#catalog.topicsVersion
-    if (isResubscribed || hasNewTopics) this.#updateEpoch(isResubscribed, hasNewTopics)
+    if (isResubscribed || this.#hasNewTopics) this.#updateEpoch(isResubscribed)
     if (this.#state.groupEpoch > this.#state.assignmentEpoch) this.#updateTargets()
     return this.#reconcile(nowMs, this.#state.members.get(memberId)!, owned)
   }
@@ -93,7 +92,7 @@ export class GroupReconciliation {
   /** Takes members out. The others get new targets with the next heartbeat of one of them. */
   remove(memberIds: Iterable<string>): void {
     for (const memberId of memberIds) this.forget(memberId)
-    this.#updateEpoch(true, false)
+    this.#updateEpoch(true)
   }
 
   /** The same without a new epoch: for one who is replaced, or when the group itself ends. */
@@ -113,10 +112,14 @@ export class GroupReconciliation {
     return byVotes[0] ?? this.#parts.assignors[0]!
   }
 
+  get #hasNewTopics(): boolean {
+    return this.#topicsVersion !== this.#catalog.topicsVersion
+  }
+
   /** A new epoch, if `isNeeded` or when the topics are not what they were. */
-  #updateEpoch(isNeeded: boolean, hasNewTopics: boolean): void {
+  #updateEpoch(isNeeded: boolean): void {
     const { groupId } = this.#state
-    const hasNewPatterns = this.#resolvePatterns(hasNewTopics)
+    const hasNewPatterns = this.#resolvePatterns(this.#hasNewTopics)
     this.#topicsVersion = this.#catalog.topicsVersion
     const hash = metadataHash(this.#topics())
     if (!isNeeded && !hasNewPatterns && hash === this.#state.metadataHash) return

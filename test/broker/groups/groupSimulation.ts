@@ -318,7 +318,9 @@ export class GroupSimulation {
 
   /** Does what the coordinator asks for. */
   perform(): void {
-    if (!this.coordinator.classicGroup(groupId)) this.#forgetGenerations()
+    // Offsets alone may have brought it back.
+    const { generationId = 0 } = this.coordinator.classicGroup(groupId) ?? {}
+    if (generationId === 0) this.#forgetGenerations()
     for (const effect of this.coordinator.takeEffects()) {
       if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'synced')

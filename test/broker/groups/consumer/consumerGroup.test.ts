@@ -254,6 +254,16 @@ describe('subscriptions', () => {
     expect(say(m1, { memberEpoch: 2, subscribedTopicRegex: '' })).toBe('epoch 2: 2-0 2-1')
   })
 
+  it('by a pattern are to a topic that came just before another member left', () => {
+    const m1 = newMember('m1', 'dynamic', [])
+    const m2 = newMember('m2')
+    join(m1, { subscribedTopicRegex: 'orders-.*' })
+    join(m2)
+    group.catalog.set('orders-eu', 1)
+    say(m2, { memberEpoch: -1 })
+    expect(say(m1, { memberEpoch: 1 })).toBe('epoch 3: 3-0')
+  })
+
   it('are assigned by what most members ask for', () => {
     const m1 = newMember('m1')
     join(m1, { serverAssignor: 'range' })
