@@ -240,6 +240,11 @@ export function validateBatch(batch: RecordBatch, limits: { readonly maxBytes: n
   if (batch.compression > Compression.zstd) {
     throw new MalformedError(`record batch compression ${batch.compression}`)
   }
+  validateHeader(batch)
+}
+
+/** Throws MalformedError for counts and numbers that no batch can have, whatever its CRC. */
+export function validateHeader(batch: RecordBatch): void {
   validateCounts(batch)
   validateNumbers(batch)
 }

@@ -21,7 +21,7 @@ import { produce } from '../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { encodeRequest } from '../../protocol/kafka/frame.ts'
 import { primitiveCodec } from '../../protocol/kafka/primitiveCodec.ts'
-import { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
+import { RecordBatch, RecordBatchField } from '../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import { append, diskWithData, openLog } from '../broker/log/logFixture.ts'
 import { batchOf, MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
@@ -143,6 +143,15 @@ it('a batch whose offset no index of its segment can hold ends a recovery', () =
   }
   expect(scanned(2 ** 31 - 1)).toMatchObject({ defect: undefined, nextOffset: 2 ** 31 })
   expect(scanned(2 ** 31).defect).toMatch(/^offset 2147483648/)
+})
+
+it('a batch with a time that is no number of ours ends a recovery that reads only headers', () => {
+  const bytes = batchOf('a')
+  bytes.writeBigInt64BE(2n ** 63n - 1n, RecordBatchField.maxTimestamp)
+  const start = { position: 0, fileBytes: bytes.length, nextOffset: 0, verifyFrom: 100 }
+  const scan = new RecoveryScan(start, () => undefined)
+  scan.feed(bytes)
+  expect(scan.defect).toMatch(/timestamps/)
 })
 
 it('a batch that cannot be where it is ends a search for a time, and writes', async () => {

@@ -4,7 +4,7 @@
 // above the offset from which it has to be checked, nor a marker with a wrong one.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
-import { RecordBatch, validateBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordBatch, validateBatch, validateHeader } from '../../../protocol/kafka/recordBatch.ts'
 import { batchSizeAt, walkHeaderBytes } from '../segment/batchWalk.ts'
 
 export interface ScanStart {
@@ -96,15 +96,16 @@ export class RecoveryScan {
     }
     // Of control batches the records are read, too, to know how a transaction ended.
     const isRelied = batch.lastOffset >= this.#verifyFrom || batch.isControl
-    if (isRelied && !this.#isSound(batch)) return
+    if (!this.#isSound(batch, isRelied)) return
     this.#visit(batch, this.position)
     this.position += size
     this.nextOffset = batch.nextOffset
   }
 
-  #isSound(batch: RecordBatch): boolean {
+  #isSound(batch: RecordBatch, isRelied: boolean): boolean {
     try {
-      validateBatch(batch, { maxBytes: maxBatchBytes })
+      if (isRelied) validateBatch(batch, { maxBytes: maxBatchBytes })
+      else validateHeader(batch)
       return true
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
