@@ -4,6 +4,7 @@
 
 import { Compression } from '../../protocol/bytes/compression.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { recompressed } from '../../protocol/kafka/recompression.ts'
 import {
@@ -33,6 +34,8 @@ export type Admission = { readonly batches: Buffer } | RecordRefusal
 /** More are not named: a batch may have millions, and nobody reads them. */
 const mostRecordErrors = 1000
 const shownRecordErrors = 3
+/** Batches of a request that cannot be read: what each has cost is not known, and may be all there was. */
+const mostFailures = 8
 /** A record without a timestamp has this one, and no bounds hold for it. */
 const noTimestamp = -1
 
@@ -46,14 +49,15 @@ const codecs = {
 
 /**
  * Applies the rules to batches from a client. Batches that are damaged are handed back as they are:
- * the log refuses them with the error they deserve. A batch that would decompress to more than
- * `maxDecompressedBytes` is refused.
+ * the log refuses them with the error they deserve. A batch is refused, too, that would decompress to more
+ * than is left of `decompression`, which is one for all batches of a request: a few kilobytes can become
+ * a hundred megabytes, and a request can hold thousands of such.
  */
 export function admitRecords(
   bytes: Buffer,
   config: LogConfig,
   nowMs: number,
-  maxDecompressedBytes: number,
+  decompression: MemoryAllowance,
 ): Admission {
   const asSent = { batches: bytes }
   const rules = new RecordRules(config, nowMs)
@@ -64,7 +68,7 @@ export function admitRecords(
     // Half a batch at the end, or a control batch, is the log's to refuse.
     const total = batches.reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
     if (total !== bytes.length || batches.some(({ isControl }) => isControl)) return asSent
-    return rules.apply(batches, bytes, maxDecompressedBytes)
+    return rules.apply(batches, bytes, decompression)
   } catch (error) {
     if (error instanceof MalformedError) return asSent
     throw error
@@ -93,16 +97,18 @@ class RecordRules {
     return this.#checksTimestamps && (this.#earliestMs > 0 || batch.maxTimestamp > this.#latestMs)
   }
 
-  apply(batches: RecordBatch[], bytes: Buffer, maxDecompressedBytes: number): Admission {
+  apply(batches: RecordBatch[], bytes: Buffer, decompression: MemoryAllowance): Admission {
     const errors = new RecordErrors()
     const parts: Uint8Array[] = []
     let changed = false
     for (const batch of batches) {
       let records: Buffer
       try {
-        records = this.#check(batch, maxDecompressedBytes, errors)
+        records = this.#check(batch, decompression.leftBytes, errors)
+        if (batch.compression !== Compression.none) charge(records.length, decompression)
       } catch (error) {
         if (!(error instanceof MalformedError)) throw error
+        charge(decompression.limitBytes / mostFailures, decompression)
         return { errorCode: ErrorCode.invalidRecord, errorMessage: error.message, recordErrors: [] }
       }
       const part = errors.isEmpty ? this.#converted(batch, records) : undefined
@@ -153,6 +159,10 @@ class RecordRules {
     if (compressionType === 'gzip') return compressionLevels.gzip
     return compressionType === 'zstd' ? compressionLevels.zstd : undefined
   }
+}
+
+function charge(bytes: number, decompression: MemoryAllowance): void {
+  decompression.take(Math.min(bytes, decompression.leftBytes), 'batches')
 }
 
 class RecordErrors {

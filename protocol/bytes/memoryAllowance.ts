@@ -21,6 +21,10 @@ export class MemoryAllowance {
     return this.#takenBytes
   }
 
+  get leftBytes(): number {
+    return Math.max(0, this.limitBytes - this.#takenBytes)
+  }
+
   /** Whether more was wanted than there is. */
   get isExceeded(): boolean {
     return this.#isExceeded

@@ -3,6 +3,7 @@
 // comes when all of them are durable.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
+import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
@@ -21,6 +22,8 @@ type PartitionData = TopicData['partitionData'][number]
 interface Sender {
   readonly transactionalId: string | null
   readonly apiVersion: number
+  /** For batches that have to be looked into. */
+  readonly decompression: MemoryAllowance
 }
 
 interface PartitionResponse {
@@ -46,7 +49,13 @@ const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
   const refusal = refuse(request, context.apiVersion)
-  const appends = request.topicData.map((topic) => appendTopic(topic, refusal, request, context))
+  const sender = {
+    transactionalId: request.transactionalId,
+    apiVersion: context.apiVersion,
+    decompression: new MemoryAllowance(context.broker.config['socket.request.max.bytes']),
+  }
+  const { broker } = context
+  const appends = request.topicData.map((topic) => appendTopic(topic, refusal, sender, broker))
   const responses = await Promise.all(appends)
   if (request.acks !== 0) return { responses }
   reportUnanswered(responses, context)
@@ -77,14 +86,13 @@ function refuseTransaction({ transactionalId, topicData }: ProduceRequest): numb
 async function appendTopic(
   { name, topicId, partitionData }: TopicData,
   refusal: number,
-  { transactionalId }: ProduceRequest,
-  { broker, apiVersion }: RequestContext,
+  sender: Sender,
+  broker: BrokerParts,
 ) {
   const { state } = broker.controller
-  const byId = apiVersion >= idVersion
+  const byId = sender.apiVersion >= idVersion
   const topic = byId ? state.topicById(topicId) : state.topic(name)
   const error = refusal || topicError(topic?.name, byId)
-  const sender = { transactionalId, apiVersion }
   const appends = partitionData.map((data) =>
     error ? failure(data.index, error) : append(topic!.name, data, sender, broker),
   )
@@ -101,15 +109,16 @@ function topicError(name: string | undefined, byId: boolean): number {
 async function append(
   topic: string,
   { index, records }: PartitionData,
-  { transactionalId, apiVersion }: Sender,
+  sender: Sender,
   broker: BrokerParts,
 ): Promise<PartitionResponse> {
   const { controller, partitions, transactionalAppends, traffic } = broker
+  const { transactionalId, apiVersion } = sender
   const log = partitions.log(topic, index)
   if (!log) {
     return failure(index, partitions.errorCodeOfMissing(controller.state.topic(topic), index))
   }
-  const admission = admit(records, apiVersion, log.config, broker)
+  const admission = admit(records, sender, log.config, broker)
   if ('errorCode' in admission) {
     const { errorCode, errorMessage, recordErrors } = admission
     return failure(index, errorCode, errorMessage, recordErrors)
@@ -144,9 +153,9 @@ async function append(
 /** What is to be appended for the records that were sent, or why nothing is. */
 function admit(
   records: Buffer | null,
-  apiVersion: number,
+  { apiVersion, decompression }: Sender,
   logConfig: LogConfig,
-  { clock, config }: BrokerParts,
+  { clock }: BrokerParts,
 ): Admission {
   if (!records || records.length === 0) return refused(ErrorCode.invalidRecord, 'no record batch')
   const first = firstBatch(records)
@@ -157,8 +166,7 @@ function admit(
   if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
     return refused(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
   }
-  const maxDecompressedBytes = config['socket.request.max.bytes']
-  return admitRecords(records, logConfig, clock.nowMs(), maxDecompressedBytes)
+  return admitRecords(records, logConfig, clock.nowMs(), decompression)
 }
 
 function refused(errorCode: number, errorMessage: string): Admission {

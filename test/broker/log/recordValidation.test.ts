@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
 import { type Admission, admitRecords } from '../../../broker/log/recordValidation.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
+import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   RecordBatch,
@@ -15,6 +16,7 @@ import {
 } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { withRecords } from '../../fuzz/forgedBatches.ts'
 
 const nowMs = 10_000_000
 const most = 1_000_000
@@ -44,8 +46,12 @@ const asBytes = (text: string | null) => (text === null ? null : Buffer.from(tex
 const valued = (...values: string[]): Plain[] =>
   values.map((value) => ({ key: value, value, timestampMs: nowMs }))
 
-function admit(bytes: Buffer, config: Partial<LogConfig>): Admission {
-  return admitRecords(bytes, { ...defaultLogConfig, ...config }, nowMs, most)
+function admit(
+  bytes: Buffer,
+  config: Partial<LogConfig>,
+  decompression = new MemoryAllowance(most),
+): Admission {
+  return admitRecords(bytes, { ...defaultLogConfig, ...config }, nowMs, decompression)
 }
 
 function admitted(admission: Admission): Buffer {
@@ -139,6 +145,24 @@ describe('admitRecords', () => {
     const bomb = batch(valued('0'.repeat(2 * most)), Compression.gzip)
     expect(bomb.length).toBeLessThan(10_000)
     expect(admit(bomb, compacted)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
+  })
+
+  it('decompresses no more for all batches of a request than for one', () => {
+    const { invalidRecord } = ErrorCode
+    const large = batch(valued('x'.repeat(most * 0.2)), Compression.gzip)
+    const allowance = new MemoryAllowance(most)
+    for (const _ of [0, 1]) expect(admitted(admit(large, compacted, allowance))).toBe(large)
+    expect(admit(large, compacted, allowance)).toMatchObject({ errorCode: invalidRecord })
+    // One more cannot be read: after some of those, nothing is tried any more.
+    const broken = withRecords(large, Compression.gzip, Buffer.from('no gzip'))
+    const tried = new MemoryAllowance(most)
+    for (let count = 0; count < 8; count++) {
+      expect(admit(broken, compacted, tried)).toMatchObject({ errorCode: invalidRecord })
+    }
+    expect(tried.leftBytes).toBe(0)
+    const small = batch(valued('a'), Compression.gzip)
+    expect(admit(small, compacted, tried)).toMatchObject({ errorCode: invalidRecord })
+    expect(admitted(admit(batch(valued('a')), compacted, tried))).toBeInstanceOf(Buffer)
   })
 
   it('leaves what is damaged, cut short or too large to the log, which has the error for it', () => {
