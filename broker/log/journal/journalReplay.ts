@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { inParallel } from '../inParallel.ts'
 import { segmentFileName } from '../segment/segmentFiles.ts'
 import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'
 import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPlan.ts'
@@ -47,7 +48,11 @@ export async function replayJournal(
     }
   }
   let bytes = 0
-  for (const segment of plan.segments()) bytes += await replaySegment(segment, files, options)
+  // Side by side, for each of them is synced.
+  await inParallel([...plan.segments()], async (segment) => {
+    const written = await replaySegment(segment, files, options)
+    bytes += written
+  })
   if (bytes > 0) options.logger.info({ bytes }, 'the commit journal brought records back')
 }
 
@@ -94,17 +99,18 @@ async function replaySegment(
   files: readonly DiskFile[],
   { disk, directory, recoveryPointOf, logger }: ReplayOptions,
 ): Promise<number> {
+  const recoveryPoint = recoveryPointOf(name)
+  const needed = writes.filter(({ endOffset }) => endOffset > recoveryPoint)
+  if (needed.length === 0) return 0
   const path = join(directory, name, segmentFileName(baseOffset, '.log'))
   // Removed since, with its records: by retention, or with its topic.
   if ((await disk.stat(path)) === undefined) return 0
-  const recoveryPoint = recoveryPointOf(name)
   const file = await disk.open(path, 'write')
   const astray: ReplayedBytes[] = []
   let bytes = 0
   try {
     let { sizeBytes } = await file.stat()
-    for (const write of writes) {
-      if (write.endOffset <= recoveryPoint) continue
+    for (const write of needed) {
       if (write.position < 0 || write.position > sizeBytes) {
         astray.push(write)
         continue

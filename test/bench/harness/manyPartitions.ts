@@ -1,5 +1,6 @@
 // Brokers with very many partitions, each in a process of its own: making them, starting with them after
-// an orderly end and after a SIGKILL, the memory they take, and what they cost when nothing happens.
+// an orderly end and after a SIGKILL (which the partitions slept through, or not), the memory they take,
+// and what they cost when nothing happens.
 
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,6 +27,13 @@ const options = {
   'log.initial.task.delay.ms': tasksEveryMs,
 }
 
+const ends = {
+  stop: 'closed in order',
+  kill: 'SIGKILL',
+  killWritten: 'SIGKILL when all have just been written to',
+} as const
+type End = keyof typeof ends
+
 interface Started {
   readonly startMs: number
   readonly residentMb: number
@@ -43,16 +51,13 @@ export async function partitionRows({ seconds, directory }: BenchOptions): Promi
       await inBroker(many, (server) => fill(server, topics, partitionsPerTopic))
       await inBroker(one, (server) => fill(server, 1, 1))
     }
-    for (const end of ['stop', 'kill'] as const) {
-      await endWith(one, end)
+    for (const end of Object.keys(ends) as End[]) {
+      if (content === 'empty' && end === 'killWritten') continue
+      await endWith(one, end, (server) => fill(server, 1, 1))
       const baseline = await started(one, seconds)
-      await endWith(many, end)
-      rows.push(
-        ...startRows(`${content}, ${end === 'stop' ? 'closed in order' : 'SIGKILL'}`, {
-          ours: await started(many, seconds),
-          baseline,
-        }),
-      )
+      await endWith(many, end, (server) => fill(server, topics, partitionsPerTopic))
+      const ours = await started(many, seconds)
+      rows.push(...startRows(`${content}, ${ends[end]}`, { ours, baseline }))
     }
   }
   return rows
@@ -109,9 +114,14 @@ async function inBroker(path: string, work: (server: Server) => Promise<void>): 
   }
 }
 
-async function endWith(path: string, end: 'stop' | 'kill'): Promise<void> {
+async function endWith(
+  path: string,
+  end: End,
+  write: (server: Server) => Promise<void>,
+): Promise<void> {
   const server = await startBrokerProcess(path)
-  await server[end]()
+  if (end === 'killWritten') await write(server)
+  await server[end === 'stop' ? 'stop' : 'kill']()
 }
 
 async function started(path: string, seconds: number): Promise<Started> {
