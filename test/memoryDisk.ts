@@ -2,7 +2,7 @@
 // renamed or removed without syncing the directory, may be gone after `crash`, or be there in part:
 // as strict as POSIX allows, stricter than most file systems are. Open files and locks die with it.
 
-import { dirname, normalize } from 'node:path'
+import { basename, dirname, normalize } from 'node:path'
 import {
   DirectoryInUseError,
   type Disk,
@@ -13,6 +13,7 @@ import {
 } from '../protocol/runtime/disk.ts'
 import type { Random } from '../protocol/runtime/random.ts'
 import { MemoryInode } from './memoryInode.ts'
+import { MemoryNames } from './memoryNames.ts'
 
 export interface CrashOptions {
   /**
@@ -38,19 +39,17 @@ export interface MemoryDiskOptions {
 /** What it says it has; nothing counts against it. */
 export const memoryDiskBytes = 2 ** 40
 
-type Names = Map<string, MemoryInode>
-
 /** One change to a directory that no syncDirectory has covered yet. */
 interface NameChange {
   readonly directories: readonly string[]
-  readonly apply: (names: Names) => void
+  readonly apply: (names: MemoryNames) => void
 }
 
 export class MemoryDisk implements Disk {
   readonly #options: MemoryDiskOptions
   readonly #locks = new Set<string>()
-  #names: Names
-  #durableNames: Names
+  #names: MemoryNames
+  #durableNames: MemoryNames
   #nameChanges: NameChange[] = []
   #inodeCount = 0
   #operationCount = 0
@@ -59,8 +58,8 @@ export class MemoryDisk implements Disk {
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#options = options
-    this.#names = new Map([['/', this.#newInode(true)]])
-    this.#durableNames = new Map(this.#names)
+    this.#names = new MemoryNames([['/', this.#newInode(true)]])
+    this.#durableNames = new MemoryNames(this.#names.entries())
   }
 
   /** Loses power. Operations still under way fail; the disk can be used again at once. */
@@ -77,7 +76,7 @@ export class MemoryDisk implements Disk {
       if (path !== '/' && !this.#durableNames.has(dirname(path))) this.#durableNames.delete(path)
     }
     for (const inode of new Set(this.#durableNames.values())) inode.crash(keepUnsynced, reorder)
-    this.#names = new Map(this.#durableNames)
+    this.#names = new MemoryNames(this.#durableNames.entries())
   }
 
   async open(path: string, mode: DiskMode): Promise<DiskFile> {
@@ -97,12 +96,7 @@ export class MemoryDisk implements Disk {
   async list(directory: string): Promise<string[]> {
     directory = normalize(directory)
     this.#requireDirectory(directory)
-    const names: string[] = []
-    for (const path of this.#names.keys()) {
-      if (path !== '/' && dirname(path) === directory)
-        names.push(path.slice(path.lastIndexOf('/') + 1))
-    }
-    return names.sort()
+    return Array.from(this.#names.in(directory), (path) => basename(path)).sort()
   }
 
   async stat(path: string): Promise<DiskStat | undefined> {
@@ -152,8 +146,8 @@ export class MemoryDisk implements Disk {
     to = normalize(to)
     if (!this.#names.has(from)) throw failure('ENOENT', from)
     this.#requireDirectory(dirname(to))
-    const move = (names: Names) => {
-      for (const path of [...pathsUnder(names, from)]) {
+    const move = (names: MemoryNames) => {
+      for (const path of [...names.under(from)]) {
         const inode = names.get(path)!
         names.delete(path)
         names.set(to + path.slice(from.length), inode)
@@ -166,8 +160,8 @@ export class MemoryDisk implements Disk {
   async remove(path: string): Promise<void> {
     path = normalize(path)
     if (!this.#names.has(path)) return
-    const drop = (names: Names) => {
-      for (const name of [...pathsUnder(names, path)]) names.delete(name)
+    const drop = (names: MemoryNames) => {
+      for (const name of [...names.under(path)]) names.delete(name)
     }
     await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
   }
@@ -229,7 +223,7 @@ export class MemoryDisk implements Disk {
     this.#change([dirname(path)], (names) => names.set(path, inode))
   }
 
-  #change(directories: readonly string[], apply: (names: Names) => void): void {
+  #change(directories: readonly string[], apply: (names: MemoryNames) => void): void {
     apply(this.#names)
     for (const directory of directories) this.#names.get(directory)?.touch()
     this.#nameChanges.push({ directories, apply })
@@ -285,15 +279,6 @@ export class MemoryDisk implements Disk {
       },
     }
   }
-}
-
-/** The path, where there is something, and everything in it. A file is not looked for among all others. */
-function* pathsUnder(names: Names, path: string): Generator<string> {
-  if (names.get(path)?.isDirectory === false) {
-    yield path
-    return
-  }
-  for (const name of names.keys()) if (name === path || name.startsWith(`${path}/`)) yield name
 }
 
 function failure(code: string, path: string): Error {
