@@ -68,7 +68,7 @@ export async function runCampaign({ seed, inputs, onProgress }: CampaignOptions)
     const most = Math.min(inputsPerBroker, inputs - figures.inputs)
     try {
       await new Siege(brokerSeed, figures).run(most)
-      const nowBytes = collectedBytes()
+      const nowBytes = await collectedBytes()
       heldBytes ??= nowBytes
       if (nowBytes - heldBytes > leftBehindBytes) {
         throw new FuzzError(`${nowBytes - heldBytes} bytes are held for brokers that are gone`)
@@ -289,13 +289,16 @@ function errorText(fields: object | undefined): string {
 
 let collect: (() => void) | undefined
 
-/** Memory in use after a collection. */
-function collectedBytes(): number {
+/** Memory in use after a collection. What buffers had is given back a turn after they are collected. */
+async function collectedBytes(): Promise<number> {
   if (!collect) {
     setFlagsFromString('--expose-gc')
     collect = runInNewContext('gc') as () => void
   }
-  collect()
+  for (let times = 0; times < 2; times++) {
+    collect()
+    await settle(1)
+  }
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
