@@ -73,8 +73,10 @@ async function appendSynced(segment: Segment, chunks: readonly Buffer[]): Promis
 }
 
 /**
- * Into the segment and into the journal at the same time. Where one of them fails the append has failed,
- * though the other may bring it back after a crash, as with any write that fails.
+ * Into the journal, and into memory to be written into the segment with more of its kind. Where there is
+ * no room for that, or much to write, into the segment and the journal at the same time. Where one of
+ * them fails the append has failed, though the other may bring it back after a crash, as with any write
+ * that fails.
  */
 async function appendJournaled(
   segment: Segment,
@@ -84,10 +86,12 @@ async function appendJournaled(
 ): Promise<void> {
   const position = segment.sizeBytes
   const endOffset = endOfBatches(chunks.at(-1)!)
+  const isStaged = segment.stage(chunks)
   const [written, committed] = await Promise.allSettled([
-    segment.append(chunks),
+    isStaged ? undefined : segment.append(chunks),
     journal.commit({ name, segment, position, endOffset, chunks }),
   ])
   if (written.status === 'rejected') throw written.reason
   if (committed.status === 'rejected') throw writeFailed(segment.path, committed.reason)
+  if (isStaged) segment.accept(chunks)
 }

@@ -33,6 +33,7 @@ import { PeriodicTask } from './periodicTask.ts'
 import { newLog } from './recovery/resumedLog.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { partitionMetadataFileName } from './segment/segmentFiles.ts'
+import { WriteBehind } from './segment/writeBehind.ts'
 
 export interface LogManagerOptions {
   readonly disk: Disk
@@ -116,7 +117,8 @@ export class LogManager {
   static async open(options: LogManagerOptions): Promise<LogManager> {
     // The other half is for connections.
     const maxOpenFiles = Math.floor((await options.disk.maxOpenFiles()) / 2)
-    const manager = new LogManager(options, new IndexCache(undefined, maxOpenFiles))
+    const writeBehind = options.journal && new WriteBehind(options.clock)
+    const manager = new LogManager(options, new IndexCache({ maxOpenFiles, writeBehind }))
     try {
       for (const path of options.directories) await manager.#openDirectory(path)
       manager.#mustHaveDirectory()

@@ -84,7 +84,7 @@ export class PartitionLog {
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
-      this.#health.failed(cause),
+      this.#health.writeFailed(cause),
     )
     this.#start = new LogStart(options.logStartOffset, options.saveLogStartOffset)
     this.#space = options.space
@@ -332,6 +332,7 @@ export class PartitionLog {
 
   /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
   async delete(): Promise<void> {
+    this.#segments.discard()
     await this.#shut()
     await this.#durability.beforeCut(0, 0)
     await removePartitionDirectory(this.#disk, this.directory, this.#clock.nowMs())
@@ -548,6 +549,7 @@ export class PartitionLog {
     try {
       await this.#writer.stop()
       await this.#housekeeping.stop()
+      await outgrown.writeStaged()
       await this.#durability.beforeCut(outgrown.active.baseOffset, this.#watermarks.stablePosition)
       await outgrown.active.cutTo(this.#watermarks.stablePosition)
       this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)

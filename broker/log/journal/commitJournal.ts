@@ -12,6 +12,7 @@ import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import { inParallel } from '../inParallel.ts'
+import { isShortage } from '../logError.ts'
 import { encodeGroup, groupPrefixBytes, type JournalEntry, runIdBytes } from './journalGroup.ts'
 import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
@@ -146,6 +147,8 @@ export class CommitJournal {
     await this.#running
     const files = this.#halves.map(({ file }) => file)
     await Promise.allSettled(this.#halves.map(({ settled }) => settled))
+    // Whatever the logs could not bring to their files stays here for the next start.
+    await Promise.allSettled(this.#halves.map((half) => this.#settle(half)))
     try {
       if (this.#failure === undefined && !this.#mustKeep) await invalidate(files)
     } finally {
@@ -260,7 +263,8 @@ export class CommitJournal {
     try {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)
     } catch (error) {
-      this.#mustKeep = true
+      // For want of room they are still in memory: nothing is lost, and it can be tried again.
+      if (!isShortage(error)) this.#mustKeep = true
       throw error
     }
     half.segments.clear()

@@ -183,6 +183,16 @@ export class LogSegments {
     if (isCut && position !== undefined) await last.cutTo(position)
   }
 
+  /** Writes what of any of them is only in memory. */
+  async writeStaged(): Promise<void> {
+    for (const segment of this.#list) await segment.writeStaged()
+  }
+
+  /** The log is being deleted. */
+  discard(): void {
+    for (const segment of this.#list) segment.discard()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     for (const segment of this.#list) await segment.close()

@@ -1,18 +1,17 @@
 // One segment: a file of record batches as they came over the wire, and its two indexes. Bytes are
 // only ever added at its end. What it says of itself (size, next offset, indexes) is what has been
-// written, never what is still on its way.
+// appended, never what is still on its way. Where the bytes are meanwhile is SegmentFile's business.
 
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
-import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { LogConfig } from '../logConfig.ts'
-import { LogError, writeFailed } from '../logError.ts'
 import type { Allocate, ReadLimits } from '../readResult.ts'
 import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
 import type { IndexCache } from './indexCache.ts'
 import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
 import { resumeSegment } from './resumedSegment.ts'
+import { SegmentFile } from './segmentFile.ts'
 import {
   deletedSuffix,
   type SegmentSuffix,
@@ -72,23 +71,7 @@ export class Segment {
   #largestTimestampMs: number | undefined
   #waking: Promise<SegmentIndexes> | undefined
   #isDeleted = false
-  /** The file cannot be opened a second time. */
-  #isDetached = false
-  /** Why a sync that nobody waited for has failed. */
-  #failure: LogError | undefined
-  readonly #mode: DiskMode
-  #file: Promise<DiskFile> | undefined
-  #uses = 0
-  /** The append under way. */
-  #writing: Promise<void> | undefined
-  /** Bytes were appended since the last sync began. */
-  #isUnsynced = false
-  /** The sync under way that covers everything appended before it. */
-  #syncing: Promise<void> | undefined
-  /** Set when the commit journal relies on what is appended being synced in time: told when it is not. */
-  journalFailed: ((cause: unknown) => void) | undefined
-  #isClosed = false
-  #onIdle: (() => void) | undefined
+  readonly #file: SegmentFile
   #holders = 0
   #onReleased: (() => void) | undefined
 
@@ -102,7 +85,13 @@ export class Segment {
     this.#indexes = state.indexes
     this.isAsleep = state.isAsleep ?? false
     this.#largestTimestampMs = state.largestTimestampMs
-    this.#mode = state.indexes || this.isAsleep ? 'write' : 'read'
+    this.#file = new SegmentFile({
+      disk: state.disk,
+      path: () => this.path,
+      mode: state.indexes || this.isAsleep ? 'write' : 'read',
+      files: state.cache.files,
+      writeBehind: state.cache.writeBehind,
+    })
     this.#savedEntries = state.savedEntries
     this.#indexIntervalBytes = state.indexIntervalBytes
     this.#reader = new SegmentReader(this)
@@ -125,7 +114,7 @@ export class Segment {
       indexes: SegmentIndexes.empty(baseOffset, indexIntervalBytes),
       savedEntries: { offsets: 0, times: 0 },
     })
-    await segment.#openFile()
+    await segment.#file.open()
     await disk.syncDirectory(directory)
     return segment
   }
@@ -136,21 +125,20 @@ export class Segment {
 
   /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
-    const writing = this.#using(async () => {
-      const file = await this.#openFile()
-      try {
-        await file.write(chunks, this.sizeBytes)
-      } finally {
-        // Not before: a sync that was begun meanwhile may not cover all of it.
-        this.#isUnsynced = true
-      }
-    })
-    this.#writing = writing
-    try {
-      await writing
-    } finally {
-      this.#writing = undefined
-    }
+    await this.#file.append(chunks, this.sizeBytes)
+    this.accept(chunks)
+  }
+
+  /**
+   * Takes whole batches into memory that are to be durable in the commit journal; false when there is no
+   * room, and they have to be appended. They count once they are accepted.
+   */
+  stage(chunks: readonly Buffer[]): boolean {
+    return this.#file.stage(chunks, this.sizeBytes)
+  }
+
+  /** What was staged, or written, is part of the segment from now on. */
+  accept(chunks: readonly Buffer[]): void {
     for (const chunk of chunks) this.#observe(chunk)
   }
 
@@ -164,47 +152,29 @@ export class Segment {
     return this.#transactions.index()
   }
 
-  /**
-   * Covers everything whose append has begun. Throws LogError. For whatever reason a sync fails, what is then on the disk is unknown: the system
-   * may have given up the pages, and would report success the next time.
-   */
-  async sync(): Promise<void> {
-    const writing = this.#writing
-    const syncing = this.#using(async () => {
-      // No use that counts: it may be the last one before the file is let go.
-      const file = await (this.#file ?? this.#openFile())
-      // Whether it succeeds is told to whoever appends.
-      await writing?.catch(() => {})
-      // Before it begins: what is appended meanwhile may not be covered.
-      this.#isUnsynced = false
-      try {
-        await file.sync()
-      } catch (cause) {
-        throw writeFailed(this.path, cause)
-      }
-    })
-    this.#syncing = syncing
-    try {
-      await syncing
-    } finally {
-      if (this.#syncing === syncing) this.#syncing = undefined
-    }
+  /** Writes what was staged so far. */
+  writeStaged(): Promise<void> {
+    return this.#file.writeStaged()
+  }
+
+  /** See SegmentFile. */
+  sync(): Promise<void> {
+    return this.#file.sync()
   }
 
   /** Syncs what was appended, or is being appended, since the last time, if anything was. */
-  async syncAppended(): Promise<void> {
-    await (this.#isUnsynced || this.#writing ? this.sync() : this.#syncing)
+  syncAppended(): Promise<void> {
+    return this.#file.syncAppended()
   }
 
-  /** The same for the commit journal: once the segment is closed there is nothing to do any more. */
-  async syncJournaled(): Promise<void> {
-    if (this.#isClosed) return
-    try {
-      await this.syncAppended()
-    } catch (error) {
-      this.journalFailed?.(error)
-      throw error
-    }
+  /** Before the commit journal forgets what it has of the segment. */
+  syncJournaled(): Promise<void> {
+    return this.#file.syncJournaled()
+  }
+
+  /** The commit journal relies on what is appended being synced later: `failed` is told when it cannot be. */
+  set journalFailed(failed: (cause: unknown) => void) {
+    this.#file.journalFailed = failed
   }
 
   /** Whether an index of the segment being appended to has reached `maxIndexBytes`. */
@@ -249,18 +219,13 @@ export class Segment {
     this.#transactions.seal()
   }
 
-  /** The bytes at `position`; fewer than `length` only at the end of the file. */
+  /** The bytes at `position`; fewer than `length` only at the end of the segment. */
   readAt(
     position: number,
     length: number,
     allocate: Allocate = Buffer.allocUnsafeSlow,
   ): Promise<Buffer> {
-    return this.#using(async () => {
-      const file = await this.#openFile()
-      const bytes = allocate(length)
-      const filled = await file.read(bytes, position)
-      return filled === length ? bytes : bytes.subarray(0, filled)
-    })
+    return this.#file.readAt(position, length, allocate)
   }
 
   /** The largest timestamp of all records; undefined when the disk would have to be asked. */
@@ -311,8 +276,7 @@ export class Segment {
 
   /** Needs its files' names no longer: reads go on when the names are given to other files. */
   async detach(): Promise<void> {
-    this.#isDetached = true
-    await this.#openFile()
+    await this.#file.detach()
     this.#indexes = await this.indexes()
     await this.#transactions.detach()
   }
@@ -327,51 +291,21 @@ export class Segment {
     await this.close()
   }
 
-  /** Cuts off what was written after `sizeBytes`, durably. */
-  async cutTo(sizeBytes: number): Promise<void> {
-    const file = await this.#disk.open(this.path, 'write')
-    try {
-      await file.truncate(sizeBytes)
-      await file.sync()
-      const stat = await file.stat()
-      assert(stat.sizeBytes === sizeBytes, 'a file is as long as it was made')
-    } finally {
-      await file.close()
-    }
+  /** Cuts off what was appended after `sizeBytes`, durably. */
+  cutTo(sizeBytes: number): Promise<void> {
+    return this.#file.cutTo(sizeBytes)
+  }
+
+  /** The segment is being removed with its log: what is not in its file yet need not get there. */
+  discard(): void {
+    this.#file.discard()
   }
 
   /** Waits for what is under way, then lets go of the file. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    if (this.#uses > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-    }
+    await this.#file.close()
     this.#cache.indexes.drop(this)
-    this.#cache.files.closed(this)
     this.#transactions.drop()
-    const file = await this.#file
-    this.#file = undefined
-    // Of a log that failed: its journaled records may still be kept. What fails here is known already.
-    if (this.journalFailed && this.#isUnsynced) await file?.sync().catch(() => {})
-    await file?.close()
-  }
-
-  /** Closes the file, after syncing it, until it is needed again; see FileHolder. */
-  async letGo(): Promise<boolean> {
-    try {
-      if (this.#isUnsynced && !this.#isClosed && !this.#failure) await this.sync()
-    } catch (error) {
-      // Told to whoever needs the file next, so that nobody takes the bytes for durable.
-      if (error instanceof LogError) this.#failure = error
-    }
-    if (this.#isClosed || !this.#file) return true
-    if (this.#uses > 0 || this.#isUnsynced || this.#isDetached || this.#failure) return false
-    const file = this.#file
-    this.#file = undefined
-    await (await file).close().catch(() => {})
-    return true
   }
 
   /** Renames the files so that no restart takes them for the log's. They can be read until closed. */
@@ -388,28 +322,6 @@ export class Segment {
     for (const suffix of segmentSuffixes) await this.#disk.remove(this.#pathOf(suffix))
   }
 
-  /** Keeps the file open until the operation has ended. */
-  async #using<Result>(operation: () => Promise<Result>): Promise<Result> {
-    this.#uses++
-    try {
-      return await operation()
-    } finally {
-      this.#uses--
-      if (this.#uses === 0) this.#onIdle?.()
-    }
-  }
-
-  #openFile(): Promise<DiskFile> {
-    if (this.#isClosed) throw new LogError('LOG_CLOSED', `${this.path} is closed`)
-    if (this.#failure) throw this.#failure
-    this.#cache.files.used(this)
-    this.#file ??= this.#disk.open(this.path, this.#mode).catch((error: unknown) => {
-      this.#file = undefined
-      throw error
-    })
-    return this.#file
-  }
-
   #observe(chunk: Buffer): void {
     const indexes = this.#indexes
     for (let at = 0; at < chunk.length; ) {
@@ -424,18 +336,20 @@ export class Segment {
 
   /** Looks whether the segment still ends as it did, and takes up its indexes. */
   #wake(): Promise<SegmentIndexes> {
-    this.#waking ??= this.#using(async () => {
-      const file = await this.#openFile()
-      const intervalBytes = this.#indexIntervalBytes
-      const resumed = await resumeSegment(this.#disk, this.#directory, file, this, intervalBytes)
-      this.#transactions.resume(resumed.transactions)
-      this.#savedEntries = resumed.savedEntries
-      this.#indexes = resumed.indexes
-      this.isAsleep = false
-      return resumed.indexes
-    }).finally(() => {
-      this.#waking = undefined
-    })
+    this.#waking ??= this.#file
+      .using(async () => {
+        const file = await this.#file.open()
+        const intervalBytes = this.#indexIntervalBytes
+        const resumed = await resumeSegment(this.#disk, this.#directory, file, this, intervalBytes)
+        this.#transactions.resume(resumed.transactions)
+        this.#savedEntries = resumed.savedEntries
+        this.#indexes = resumed.indexes
+        this.isAsleep = false
+        return resumed.indexes
+      })
+      .finally(() => {
+        this.#waking = undefined
+      })
     return this.#waking
   }
 

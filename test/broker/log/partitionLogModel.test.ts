@@ -10,10 +10,12 @@ import { RestingLogs } from '../../../broker/log/directory/restingLogs.ts'
 import { CommitJournal } from '../../../broker/log/journal/commitJournal.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
+import { IndexCache } from '../../../broker/log/segment/indexCache.ts'
+import { WriteBehind } from '../../../broker/log/segment/writeBehind.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { settle } from '../../manualClock.ts'
+import { ManualClock, settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { models } from '../../modelRuns.ts'
 import {
@@ -31,6 +33,7 @@ import { fraction, type TruncateCommand, truncateCommand } from './truncateComma
 type Command =
   | { readonly kind: 'append'; readonly sizes: readonly number[]; readonly wait: boolean }
   | { readonly kind: 'turns'; readonly count: number }
+  | { readonly kind: 'later'; readonly ms: number }
   | { readonly kind: 'roll' | 'checkpoint' | 'note' | 'reopen' | 'resume' }
   | { readonly kind: 'full'; readonly changes: number; readonly sizes: readonly number[] }
   | { readonly kind: 'deleteRecords' | 'retain'; readonly fraction: number }
@@ -51,6 +54,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('turns' as const),
       count: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('later' as const),
+      ms: fc.integer({ min: 1, max: 1200 }),
     }),
   },
   {
@@ -126,6 +136,7 @@ class Model {
   #label = 0
   #journals = 0
   #life = 0
+  clock = new ManualClock()
 
   constructor(disk: MemoryDisk, isJournaled: boolean, room: Room) {
     this.room = room
@@ -138,9 +149,19 @@ class Model {
   async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     const journal = this.isJournaled ? await this.#openJournal() : undefined
     const inherited = { ...(await this.#takeNote()), ...noted }
+    this.clock = new ManualClock()
     this.log = await openLog(this.#process, {
       ...inherited,
       journal,
+      clock: this.clock,
+      indexCache: new IndexCache({
+        // So small that blocks are full, written and used again all the time, and sometimes too few.
+        writeBehind: new WriteBehind(this.clock, {
+          blockBytes: 100,
+          enoughBytes: 500,
+          maxBytes: 1500,
+        }),
+      }),
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
         this.recoveryPoint = this.log.recoveryPoint
@@ -334,6 +355,8 @@ async function run(model: Model, command: Command): Promise<void> {
     case 'turns':
       for (let turn = 0; turn < command.count; turn++) await Promise.resolve()
       return
+    case 'later':
+      return model.clock.advance(command.ms)
     case 'roll':
       return await model.log.roll()
     case 'checkpoint':

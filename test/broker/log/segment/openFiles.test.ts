@@ -48,7 +48,7 @@ async function logs(disk: Disk, indexCache: IndexCache, count: number, flush: Fl
 describe('segments', () => {
   test('share a bounded number of open files, and need none before they are used', async () => {
     const disk = new CountingDisk()
-    const all = await logs(disk, new IndexCache(undefined, 3), 20, 'group')
+    const all = await logs(disk, new IndexCache({ maxOpenFiles: 3 }), 20, 'group')
     expect(disk.openCount).toBe(0)
     for (const label of ['a', 'b']) {
       for (const log of all) expect((await append(log, { records: 1, label })).errorCode).toBe(0)
@@ -62,7 +62,7 @@ describe('segments', () => {
 
   test('sync what was not, before they let go, and tell of it when that fails', async () => {
     const disk = new CountingDisk()
-    const [first, second] = await logs(disk, new IndexCache(undefined, 1), 2, 'os')
+    const [first, second] = await logs(disk, new IndexCache({ maxOpenFiles: 1 }), 2, 'os')
     await append(first!, { records: 1 })
     disk.syncs = 0
     await append(second!, { records: 1 })

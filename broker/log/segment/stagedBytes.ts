@@ -1,0 +1,112 @@
+// The end of one segment that is not in its file yet, in blocks of a WriteBehind. Knows positions in the
+// file and nothing of what the bytes mean. Bytes are copied in: what they came in is used again.
+
+import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { Stager, WriteBehind } from './writeBehind.ts'
+
+export class StagedBytes {
+  readonly #writeBehind: WriteBehind
+  readonly #stager: Stager
+  readonly #blockBytes: number
+  #blocks: Buffer[] = []
+  /** The position in the file of the first block's first byte. */
+  #origin = 0
+  #start = 0
+  #end = 0
+
+  constructor(writeBehind: WriteBehind, stager: Stager) {
+    this.#writeBehind = writeBehind
+    this.#stager = stager
+    this.#blockBytes = writeBehind.blockBytes
+  }
+
+  get isEmpty(): boolean {
+    return this.#start === this.#end
+  }
+
+  /** Where in the file the bytes begin. */
+  get start(): number {
+    return this.#start
+  }
+
+  /** Where in the file they end. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Takes the bytes that belong at `position`, behind those before; false when there is no room. */
+  add(chunks: readonly Buffer[], position: number): boolean {
+    assert(this.isEmpty || position === this.#end, 'bytes are staged one after another')
+    const origin = this.isEmpty ? position : this.#origin
+    const end = position + totalBytes(chunks)
+    const wanted = Math.ceil((end - origin) / this.#blockBytes) - this.#blocks.length
+    const blocks = this.#writeBehind.take(wanted)
+    if (blocks === undefined) return false
+    if (this.isEmpty) {
+      this.#origin = origin
+      this.#start = origin
+    }
+    this.#blocks.push(...blocks)
+    let at = position - origin
+    for (const chunk of chunks) at = this.#fill(chunk, at)
+    this.#end = end
+    this.#writeBehind.staged(this.#stager, end - this.#start)
+    return true
+  }
+
+  /** The bytes below `end`, to be written at `start`. They stay as they are until `written`. */
+  toWrite(end: number): Buffer[] {
+    return [...this.#from(this.#start, Math.min(end, this.#end))]
+  }
+
+  /** Everything below `end` is in the file. */
+  written(end: number): void {
+    if (end <= this.#start) return
+    this.#start = Math.min(end, this.#end)
+    const isOver = this.isEmpty
+    const over = isOver
+      ? this.#blocks.length
+      : Math.floor((this.#start - this.#origin) / this.#blockBytes)
+    this.#origin += over * this.#blockBytes
+    for (const block of this.#blocks.splice(0, over)) this.#writeBehind.giveBack(block)
+    if (isOver) this.#writeBehind.emptied(this.#stager)
+  }
+
+  /** Gives up what there is. */
+  forget(): void {
+    this.written(this.#end)
+  }
+
+  /** Copies from `position` on, which must be staged, as much as there is and `into` takes. */
+  copy(into: Buffer, position: number): number {
+    assert(position >= this.#start, 'what is copied is staged')
+    let filled = 0
+    for (const chunk of this.#from(position, Math.min(this.#end, position + into.length))) {
+      filled += chunk.copy(into, filled)
+    }
+    return filled
+  }
+
+  *#from(position: number, end: number): Generator<Buffer, void> {
+    for (let at = position - this.#origin; at < end - this.#origin; ) {
+      const blockStart = Math.floor(at / this.#blockBytes) * this.#blockBytes
+      const blockEnd = Math.min(blockStart + this.#blockBytes, end - this.#origin)
+      yield this.#blocks[blockStart / this.#blockBytes]!.subarray(
+        at - blockStart,
+        blockEnd - blockStart,
+      )
+      at = blockEnd
+    }
+  }
+
+  #fill(chunk: Buffer, at: number): number {
+    for (let from = 0; from < chunk.length; ) {
+      const inBlock = at % this.#blockBytes
+      const copied = chunk.copy(this.#blocks[Math.floor(at / this.#blockBytes)]!, inBlock, from)
+      from += copied
+      at += copied
+    }
+    return at
+  }
+}
