@@ -91,7 +91,7 @@ export class WriteBehind {
 
   #addSlab(): void {
     const { blockBytes } = this
-    const count = Math.min(slabBytes / blockBytes, this.#maxBlocks - this.#blockCount)
+    const count = Math.min(Math.floor(slabBytes / blockBytes), this.#maxBlocks - this.#blockCount)
     const slab = Buffer.allocUnsafeSlow(count * blockBytes)
     for (let at = 0; at < slab.length; at += blockBytes) {
       this.#free.push(slab.subarray(at, at + blockBytes))
