@@ -60,6 +60,8 @@ beforeEach(async () => {
   for (const timestampMs of [1000, 2000, 3000]) {
     expect((await append(0, timestampMs)).errorCode).toBe(ErrorCode.none)
   }
+  // Until all of it is in the file.
+  await broker.clock.advanceAndSettle(1000)
   const file = await broker.disk.open(path, 'write')
   await file.write([Buffer.from('x')], 2 * batchBytes - 3)
   await file.close()

@@ -117,6 +117,8 @@ describe('a directory whose disk answers with an error', () => {
 
   test('is noticed by a read', async () => {
     const all = await world()
+    // Until nothing is read from memory.
+    await all.clock.advanceAndSettle(1000)
     all.disk.fail('/two', 'EIO', ['read'])
     await expect(all.logs[1]!.read(0, 1000)).rejects.toMatchObject({ code: /LOG_/ })
     await expectTwoFailed(all, 'EIO')
@@ -205,6 +207,7 @@ describe('a directory that vanishes', () => {
 
 test('damage is the affair of one partition', async () => {
   const all = await world()
+  await all.clock.advanceAndSettle(1000)
   const file = await all.memory.open('/two/t-1/00000000000000000000.log', 'write')
   await file.write([Buffer.from('?')], 65)
   await file.close()

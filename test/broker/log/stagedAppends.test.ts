@@ -1,0 +1,141 @@
+// Appends that are durable in the commit journal and not in their segment's file yet, when something goes
+// wrong before they get there: nothing acknowledged is lost, nothing is shown that could be.
+
+import { beforeEach, expect, test } from 'vitest'
+import { LogManager } from '../../../broker/log/logManager.ts'
+import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+import { append, diskWithData, readValues } from './logFixture.ts'
+
+const path = '/data/orders-0/00000000000000000000.log'
+const writtenWithinMs = 1000
+
+let clock: ManualClock
+let disk: MemoryDisk
+/** What fails, of the operations on the segment's file; and every one of them so far. */
+let failing: { readonly operation: string; readonly code: string } | undefined
+let operations: string[]
+let lives = 0
+
+beforeEach(async () => {
+  clock = new ManualClock()
+  failing = undefined
+  operations = []
+  const beforeChange = (operation: string, changed: string) => {
+    if (changed !== path) return
+    operations.push(operation)
+    if (failing?.operation !== operation) return
+    throw Object.assign(new Error(`${failing.code}: not now`), { code: failing.code })
+  }
+  disk = await diskWithData(new MemoryDisk({ beforeChange }))
+})
+
+function start(): Promise<LogManager> {
+  return LogManager.open({
+    disk,
+    clock,
+    logger: silentLogger,
+    directories: ['/data'],
+    journal: { random: seededRandom(lives++), fileBytes: 4000 },
+  })
+}
+
+async function withOne(label: string): Promise<{ manager: LogManager; log: PartitionLog }> {
+  const manager = await start()
+  const log = await manager.create('orders', 0)
+  expect((await append(log, { records: 1, label })).errorCode).toBe(ErrorCode.none)
+  return { manager, log }
+}
+
+/** The values after the next start of the broker, once the disk is well again. */
+async function valuesAfterStart(): Promise<string[]> {
+  failing = undefined
+  const manager = await start()
+  const values = await readValues(manager.get('orders', 0)!)
+  await manager.close()
+  return values
+}
+
+async function fileBytes(): Promise<number> {
+  return (await disk.stat(path))!.sizeBytes
+}
+
+test('appends are read from memory at once, and are in the file within a second', async () => {
+  const { manager, log } = await withOne('first')
+  expect(await readValues(log)).toEqual(['first/0'])
+  expect(await fileBytes()).toBe(0)
+  await clock.advanceAndSettle(writtenWithinMs)
+  expect(await fileBytes()).toBe(log.size)
+  await append(log, { records: 1, label: 'second' })
+  // One part from the file, the other one from memory.
+  expect(await readValues(log)).toEqual(['first/0', 'second/0'])
+  await manager.close()
+  expect(clock.pendingTimers).toBe(0)
+})
+
+test('a write that fails later takes the log offline; what was acknowledged can be read', async () => {
+  const { manager, log } = await withOne('acknowledged')
+  failing = { operation: 'write', code: 'EBADF' }
+  await clock.advanceAndSettle(writtenWithinMs)
+  expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
+  expect((await append(log, { records: 1 })).errorCode).toBe(ErrorCode.kafkaStorageError)
+  expect(await readValues(log)).toEqual(['acknowledged/0'])
+  await manager.close()
+  expect(await fileBytes()).toBe(0)
+  expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
+})
+
+test('a write for which there is no room is made up for when there is', async () => {
+  const { manager, log } = await withOne('acknowledged')
+  failing = { operation: 'write', code: 'ENOSPC' }
+  await clock.advanceAndSettle(writtenWithinMs)
+  expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
+  expect(await readValues(log)).toEqual(['acknowledged/0'])
+  failing = undefined
+  await log.regainSpace()
+  expect(log.offline).toBeUndefined()
+  expect(await fileBytes()).toBe(log.size)
+  expect((await append(log, { records: 1, label: 'more' })).errorCode).toBe(ErrorCode.none)
+  expect(await readValues(log)).toEqual(['acknowledged/0', 'more/0'])
+  await manager.close()
+})
+
+test('no room at the end, either: the journal has what is missing', async () => {
+  const { manager } = await withOne('acknowledged')
+  failing = { operation: 'write', code: 'ENOSPC' }
+  await manager.close()
+  disk.crash()
+  expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
+})
+
+test('a sync that failed once is not believed later: the journal keeps what it has', async () => {
+  const { manager, log } = await withOne('acknowledged')
+  const other = await manager.create('payments', 0)
+  failing = { operation: 'sync', code: 'EBADF' }
+  await manager.checkpoint()
+  expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
+  failing = undefined
+  // Several times round the files of the journal, were they used again.
+  for (let number = 0; number < 100; number++) await append(other, { records: 5 })
+  await manager.close()
+  disk.crash()
+  expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
+})
+
+test('what is deleted with its log is not written first', async () => {
+  const { manager } = await withOne('deleted')
+  await manager.delete('orders')
+  expect(operations.filter((operation) => operation === 'write')).toEqual([])
+  await manager.close()
+})
+
+test('a process that is killed loses nothing', async () => {
+  const { log } = await withOne('first')
+  for (let number = 0; number < 30; number++) await append(log, { records: 2, label: `b${number}` })
+  disk.crash()
+  expect(await valuesAfterStart()).toHaveLength(61)
+})
