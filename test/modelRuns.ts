@@ -16,7 +16,7 @@ export const models = {
   },
   logJournaled: {
     ...{ file: 'log/partitionLogModel.test.ts', of: 'log', sequences: 1500 },
-    doc: 'the same with a commit journal that goes round often',
+    doc: 'the same with a commit journal that goes round often, and writes to segments put off',
   },
   transactionsInLog: {
     ...{ file: 'log/transactionModel.test.ts', of: 'log', sequences: 600 },
