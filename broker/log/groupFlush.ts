@@ -5,8 +5,8 @@
 /** One append, waiting. */
 export interface Flushable {
   readonly sizeBytes: number
-  /** It must not be in one write with what is before it: it begins a new segment. */
-  readonly startsSegment: boolean
+  /** When given, it must not be in one write with what is before it: it begins a new segment. */
+  readonly roll: object | undefined
 }
 
 /** One writev takes no more buffers than this (IOV_MAX), and one group no more bytes. */
@@ -47,7 +47,7 @@ export class GroupFlush<Item extends Flushable> {
     let count = 0
     let bytes = 0
     for (const item of this.#waiting) {
-      if (count > 0 && (item.startsSegment || bytes + item.sizeBytes > maxGroupBytes)) break
+      if (count > 0 && (item.roll || bytes + item.sizeBytes > maxGroupBytes)) break
       if (count === maxGroupItems) break
       bytes += item.sizeBytes
       count++

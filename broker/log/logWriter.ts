@@ -3,18 +3,23 @@
 // failure nothing is written any more: what the disk holds is then unknown, and a sync that is asked
 // for again may report success for pages that the system has already given up.
 
-import { type Flushable, GroupFlush } from './groupFlush.ts'
+import { GroupFlush } from './groupFlush.ts'
 import type { Roll } from './logTail.ts'
 import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
-/** One append on its way to the disk, or (with no bytes) something that waits for those before it. */
-export interface PendingAppend extends Flushable {
-  /** Empty for what only waits. */
+/** What an append writes, after what `roll` and `leaderEpochs` ask for. */
+export interface Written {
+  /** Empty for what only waits for those before it. */
   readonly bytes: Buffer
   readonly roll: Roll | undefined
   readonly leaderEpochs: Buffer | undefined
   /** The transactions that a marker among the bytes aborts. */
   readonly aborted: readonly AbortedTransactionEntry[]
+}
+
+/** One append on its way to the disk. */
+export interface PendingAppend extends Written {
+  readonly sizeBytes: number
   /** True: stable by the flush policy. False: the log has failed. */
   readonly done: (stable: boolean) => void
 }
@@ -31,7 +36,12 @@ export interface WriterTarget {
   drained(): void
 }
 
-const nothing = Buffer.alloc(0)
+export const nothingToWrite: Written = {
+  bytes: Buffer.alloc(0),
+  roll: undefined,
+  leaderEpochs: undefined,
+  aborted: [],
+}
 
 export class LogWriter {
   readonly #target: WriterTarget
@@ -63,18 +73,8 @@ export class LogWriter {
 
   /** Resolves when everything submitted so far is stable (true), or the log has failed (false). */
   barrier(first: { roll?: Roll; leaderEpochs?: Buffer } = {}): Promise<boolean> {
-    const { roll, leaderEpochs } = first
-    const startsSegment = roll !== undefined
     return new Promise((done) => {
-      this.submit({
-        bytes: nothing,
-        sizeBytes: 0,
-        startsSegment,
-        roll,
-        leaderEpochs,
-        aborted: [],
-        done,
-      })
+      this.submit({ ...nothingToWrite, ...first, sizeBytes: 0, done })
     })
   }
 

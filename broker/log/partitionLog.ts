@@ -23,7 +23,7 @@ import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
 import { type LogOfStart, LogStart } from './logStart.ts'
 import { LogTail, type Roll } from './logTail.ts'
-import { LogWriter } from './logWriter.ts'
+import { LogWriter, nothingToWrite } from './logWriter.ts'
 import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import type { ProducerEntry } from './producers/producerState.ts'
 import type {
@@ -41,8 +41,6 @@ import { type LogPlace, Segment } from './segment/segment.ts'
 import { leaderEpochFileName } from './segment/segmentFiles.ts'
 import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 import { Watermarks } from './watermarks.ts'
-
-const noBytes = Buffer.alloc(0)
 
 export class PartitionLog {
   readonly directory: string
@@ -420,12 +418,8 @@ export class PartitionLog {
     }
     return new Promise((resolve) => {
       this.#writer.submit({
-        bytes: isDuplicate ? noBytes : bytes,
+        ...(isDuplicate ? nothingToWrite : { ...decision, bytes }),
         sizeBytes: bytes.length,
-        startsSegment: !isDuplicate && decision.roll !== undefined,
-        roll: isDuplicate ? undefined : decision.roll,
-        leaderEpochs: isDuplicate ? undefined : decision.leaderEpochs,
-        aborted: isDuplicate ? [] : decision.aborted,
         done: (stable) =>
           resolve(stable ? appended(decision, this.logStartOffset) : this.#unusableResult()),
       })

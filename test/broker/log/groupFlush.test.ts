@@ -6,7 +6,7 @@ import { type Flushable, GroupFlush } from '../../../broker/log/groupFlush.ts'
 
 const item: fc.Arbitrary<Flushable> = fc.record({
   sizeBytes: fc.integer({ min: 0, max: 3_000_000 }),
-  startsSegment: fc.boolean(),
+  roll: fc.option(fc.constant({}), { nil: undefined }),
 })
 
 test('groups are consecutive, bounded, and begin where a segment begins', () => {
@@ -20,7 +20,7 @@ test('groups are consecutive, bounded, and begin where a segment begins', () => 
       while (!queue.isEmpty) {
         const group = queue.take()
         expect(group.length).toBeGreaterThan(0)
-        expect(group.slice(1).some((next) => next.startsSegment)).toBe(false)
+        expect(group.slice(1).some(({ roll }) => roll)).toBe(false)
         const bytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
         if (group.length > 1) expect(bytes).toBeLessThanOrEqual(4 * 1024 * 1024)
         queue.flushed()
@@ -34,7 +34,7 @@ test('groups are consecutive, bounded, and begin where a segment begins', () => 
 
 test('a group holds no more than one writev takes', () => {
   const queue = new GroupFlush<Flushable>(1)
-  for (let number = 0; number < 2000; number++) queue.add({ sizeBytes: 1, startsSegment: false })
+  for (let number = 0; number < 2000; number++) queue.add({ sizeBytes: 1, roll: undefined })
   expect(queue.take().length).toBe(1024)
   expect(queue.drain().length).toBe(976)
   expect([queue.isEmpty, queue.pendingBytes]).toEqual([true, 0])
