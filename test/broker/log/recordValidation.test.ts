@@ -181,6 +181,8 @@ describe('admitRecords', () => {
 
   it('answers, and never throws, whatever is compressed', () => {
     const mutation = fc.record({ at: fc.nat(), byte: fc.nat(255) })
+    // A changed byte can also be one of a timestamp.
+    const refusals = [ErrorCode.invalidRecord, ErrorCode.invalidTimestamp]
     fc.assert(
       fc.property(plainRecords, codec, fc.array(mutation), (plain, from, mutations) => {
         const sent = batch(plain, from)
@@ -190,7 +192,7 @@ describe('admitRecords', () => {
         // Makes the CRC right again.
         new RecordBatch(sent).setProducer(1, 1, 1)
         const result = admit(sent, { ...compacted, compressionType: 'gzip' })
-        if ('errorCode' in result) expect(result.errorCode).toBe(ErrorCode.invalidRecord)
+        if ('errorCode' in result) expect(refusals).toContain(result.errorCode)
         else validateBatch(new RecordBatch(result.batches), { maxBytes: most })
       }),
       { numRuns: 500 },
