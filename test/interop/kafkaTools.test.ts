@@ -100,14 +100,14 @@ describe.runIf(hasKafka())("Kafka's own tools", () => {
     const isolation = '--isolation-level read_committed'
     const consumed = `kafka-console-consumer --topic paid --from-beginning --max-messages 5 ${isolation}`
     expect(await run(consumed)).toHaveLength(5)
+    // Files have everything once the broker has stopped: indexes then, the last records within a second.
+    await broker.restart()
     const segment = 'DATA/paid-0/00000000000000000000'
     const dump = await run(`kafka-dump-log --files ${segment}.log --print-data-log`)
     const batches = dump.filter((line) => line.startsWith('baseOffset'))
     expect(batches.every((line) => line.endsWith('isvalid: true'))).toBe(true)
     expect(batches.at(-1)).toMatch(/baseOffset: 5 .*isTransactional: true isControl: true/)
     expect(dump.at(-1)).toContain('endTxnMarker: COMMIT')
-    // The indexes of a segment that is written to are files once the broker has stopped.
-    await broker.restart()
     await run(`kafka-dump-log --files ${segment}.index --index-sanity-check`)
     await run(`kafka-dump-log --files ${segment}.timeindex --index-sanity-check`)
   })
