@@ -16,6 +16,9 @@ import { logConfigOf } from './topicLogConfig.ts'
 /** Logs made at the same time: each takes a few syncs, which the disk can share. */
 const createdAtOnce = 16
 
+/** Errors of so many places in files are remembered as reported. */
+const maxReported = 1000
+
 export class Partitions implements PartitionLogs {
   readonly #manager: LogManager
   readonly #state: MetadataState
@@ -25,6 +28,8 @@ export class Partitions implements PartitionLogs {
   readonly #strays = new Set<string>()
   /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
   readonly #hidden = new Map<string, Set<number>>()
+  /** The messages of errors that the log has been told of. */
+  readonly #reported = new Set<string>()
 
   constructor(
     manager: LogManager,
@@ -112,9 +117,17 @@ export class Partitions implements PartitionLogs {
     if (!(error instanceof LogError)) throw error
     // Deleted, or the broker is closing: there will be another answer elsewhere or later.
     if (error.code === 'LOG_CLOSED') return ErrorCode.notLeaderOrFollower
-    this.#logger.error({ error, topic, partition }, 'a partition has failed')
+    this.#report(error, topic, partition)
     // As Kafka: a consumer that is told of a storage error would look for another leader for ever.
     return isDamage(error) ? ErrorCode.corruptMessage : ErrorCode.kafkaStorageError
+  }
+
+  /** Once, however often a client asks again; `error` says which file, and where in it. */
+  #report(error: LogError, topic: string, partition: number): void {
+    if (this.#reported.has(error.message)) return
+    if (this.#reported.size >= maxReported) this.#reported.clear()
+    this.#reported.add(error.message)
+    this.#logger.error({ error, topic, partition }, 'a partition has failed')
   }
 
   async #create(topic: Topic, partition: number): Promise<PartitionLog> {

@@ -81,6 +81,14 @@ test('a consumer gets what is sound, then an error for its program; the log says
   expect(offsetsOf((await fetchFrom(2)).records!)).toEqual([2])
 })
 
+test('however often a client asks for what is damaged, the log tells of it once', async () => {
+  for (let times = 0; times < 20; times++) {
+    expect((await fetchFrom(1)).errorCode).toBe(ErrorCode.corruptMessage)
+  }
+  const told = broker.logger.messages('error')
+  expect(new Set(told).size).toBe(told.length)
+})
+
 test('one that asks for more than is sound waits its time, and reads no more than twice', async () => {
   const waiting = fetchFrom(0, 0, 10_000)
   await broker.clock.advanceAndSettle(500)
