@@ -24,6 +24,8 @@ export interface LogView {
   /** What is durable: up to which offset, and up to where in the active segment's file. */
   readonly stableEnd: number
   readonly stablePosition: number
+  /** By the monotonic clock. */
+  readonly nowMs: number
   readonly epochs: KnownEpochs
 }
 
@@ -61,9 +63,10 @@ export class LogReader {
     const isFull = maxBytes <= 0 && !minOneBatch
     if (offset >= limit || isFull) return this.#result(ErrorCode.none, noBytes, noneAborted)
     try {
-      const { segments, stableEnd, stablePosition, epochs } = view
+      const { segments, stableEnd, stablePosition, epochs, nowMs } = view
       const activeBytes = limit <= stableEnd ? stablePosition : segments.active.sizeBytes
-      const limits = { maxBytes, minOneBatch, offset: limit, activeBytes, allocate, epochs }
+      const bounds = { maxBytes, minOneBatch, offset: limit, activeBytes }
+      const limits = { ...bounds, allocate, epochs, nowMs }
       const bytes = await segments.read(offset, limits)
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)

@@ -372,6 +372,7 @@ export class PartitionLog {
       lastStableOffset: this.lastStableOffset,
       stableEnd: this.#watermarks.stableEnd,
       stablePosition: this.#watermarks.stablePosition,
+      nowMs: this.#clock.monotonicMs(),
       epochs: this.#tail.epochs,
     }
   }
@@ -506,7 +507,9 @@ export class PartitionLog {
     const { active } = this.#segments
     // Damage at its end must be known before the journal has anything that lies behind it.
     if (active.isAsleep) await active.indexes()
+    const start = active.sizeBytes
     await this.#durability.append(active, chunks)
+    active.noteChecked(start, this.#clock.monotonicMs())
     active.noteAborted(aborted)
     if (active.indexesFull(this.#config.segmentIndexBytes)) {
       this.#tail.indexesFull(active.baseOffset)

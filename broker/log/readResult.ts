@@ -48,6 +48,8 @@ export interface ReadLimits {
   /** How many bytes of the active segment's file are to be looked at. */
   readonly activeBytes: number
   readonly allocate: Allocate
+  /** By the monotonic clock; undefined where nothing is to be believed because it was checked before. */
+  readonly nowMs: number | undefined
   /** What the log knows of the epochs of its batches, which are compared with it. */
   readonly epochs: KnownEpochs | undefined
 }

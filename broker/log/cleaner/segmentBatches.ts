@@ -30,6 +30,7 @@ export async function* segmentBatches(
     activeBytes: sizeBytes,
     allocate: Buffer.allocUnsafeSlow,
     epochs: undefined,
+    nowMs: undefined,
   }
   while (offset < nextOffset && !signal.aborted) {
     await pace.beforeRead(signal)

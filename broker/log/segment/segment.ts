@@ -252,6 +252,11 @@ export class Segment {
     return this.#reader.read(offset, limits, limitPosition)
   }
 
+  /** What was appended from `start` on had been checked when it came. */
+  noteChecked(start: number, nowMs: number): void {
+    this.#reader.noteChecked(start, this.sizeBytes, nowMs)
+  }
+
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
   locate(offset: number, limitPosition: number): Promise<number | undefined> {
     return this.#reader.locate(offset, limitPosition)

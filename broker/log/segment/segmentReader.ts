@@ -14,6 +14,7 @@ import {
   lastOffsetAt,
   walkHeaderBytes,
 } from './batchWalk.ts'
+import { CheckedRange } from './checkedRange.ts'
 import type { IndexSpan } from './offsetIndex.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
 import { type ReadBytes, soundBatches, unsoundness } from './soundBatches.ts'
@@ -57,6 +58,7 @@ export class SegmentReader {
   readonly #segment: SegmentBytes
   /** Where sequential readers go on: an exact position, which the sparse index does not know. */
   #readPositions: Map<number, number> | undefined
+  #checked: CheckedRange | undefined
 
   constructor(segment: SegmentBytes) {
     this.#segment = segment
@@ -87,6 +89,13 @@ export class SegmentReader {
     const more = await this.#readWhole(place.position, rest, limits.allocate)
     const read = this.#readBytes(more, place.position, limitPosition)
     return await this.#takeBatches(read, 0, place.order, offset, limits)
+  }
+
+  /** What lies there in the file has been compared with its checksums at this time. */
+  noteChecked(start: number, end: number, nowMs: number | undefined): void {
+    if (nowMs === undefined) return
+    this.#checked ??= new CheckedRange()
+    this.#checked.add(start, end, nowMs)
   }
 
   /** The position of the first batch whose last offset is at least `offset`; undefined beyond. */
@@ -184,10 +193,13 @@ export class SegmentReader {
     limits: ReadLimits,
   ): Promise<Buffer> {
     await this.#mustHold(offset, baseOffsetAt(read.bytes, at), order)
-    const { end, damage } = soundBatches(read, at, order, limits)
+    const { nowMs } = limits
+    const isChecked = (start: number, end: number) => this.#isChecked(start, end, nowMs)
+    const { end, damage } = soundBatches(read, at, order, { ...limits, isChecked })
     // What is sound before it is given out first.
     if (end === at && damage) throw await this.#cause(damage, order)
     if (end === at) return await this.#takeFirst(read, at, order, limits)
+    this.noteChecked(read.position + at, read.position + end, nowMs)
     this.#rememberPosition(order.nextOffset, read.position + end)
     return read.bytes.subarray(at, end)
   }
@@ -217,11 +229,14 @@ export class SegmentReader {
       ? bytes.subarray(at, at + length)
       : await this.#readWhole(position, length, limits.allocate)
     const read = this.#readBytes(whole, position, limitPosition)
-    const only = { maxBytes: size, offset: Number.POSITIVE_INFINITY, epochs: limits.epochs }
+    const { epochs, nowMs } = limits
+    const isChecked = () => this.#isChecked(position, position + size, nowMs)
+    const only = { maxBytes: size, offset: Number.POSITIVE_INFINITY, epochs, isChecked }
     const { end, damage } = soundBatches(read, 0, order, only)
     if (end < size) {
       throw await this.#cause(damage ?? { position, defect: 'no batch follows' }, order)
     }
+    this.noteChecked(position, position + size, nowMs)
     if (isBeyond) return noBytes
     this.#rememberPosition(order.nextOffset, position + size)
     return whole.subarray(0, size)
@@ -258,6 +273,10 @@ export class SegmentReader {
     const bytes = await this.#segment.readAt(position, length, allocate)
     if (bytes.length === length) return bytes
     throw this.#damage({ position: position + bytes.length, defect: 'the file ends here' })
+  }
+
+  #isChecked(start: number, end: number, nowMs: number | undefined): boolean {
+    return nowMs !== undefined && this.#checked?.covers(start, end, nowMs) === true
   }
 
   #readBytes(bytes: Buffer, position: number, limitPosition: number): ReadBytes {

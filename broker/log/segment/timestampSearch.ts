@@ -64,7 +64,9 @@ async function search(
 
 function limitsOf({ until, epochs }: OffsetRange, activeBytes: number): ReadLimits {
   const allocate = Buffer.allocUnsafeSlow
-  return { maxBytes: chunkBytes, minOneBatch: true, offset: until, activeBytes, allocate, epochs }
+  const nowMs = undefined
+  const bounds = { maxBytes: chunkBytes, minOneBatch: true, offset: until, activeBytes }
+  return { ...bounds, allocate, epochs, nowMs }
 }
 
 /**

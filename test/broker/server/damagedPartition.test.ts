@@ -3,6 +3,7 @@
 // get their answers, and the other partitions go on.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { believedForMs } from '../../../broker/log/segment/checkedRange.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
@@ -60,8 +61,8 @@ beforeEach(async () => {
   for (const timestampMs of [1000, 2000, 3000]) {
     expect((await append(0, timestampMs)).errorCode).toBe(ErrorCode.none)
   }
-  // Until all of it is in the file.
-  await broker.clock.advanceAndSettle(1000)
+  // Until all of it is in the file, and nothing is believed because it has just been appended.
+  await broker.clock.advanceAndSettle(believedForMs)
   const file = await broker.disk.open(path, 'write')
   await file.write([Buffer.from('x')], 2 * batchBytes - 3)
   await file.close()

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import { believedForMs } from '../../../../broker/log/segment/checkedRange.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { ManualClock, settle } from '../../../manualClock.ts'
@@ -207,7 +208,7 @@ describe('a directory that vanishes', () => {
 
 test('damage is the affair of one partition', async () => {
   const all = await world()
-  await all.clock.advanceAndSettle(1000)
+  await all.clock.advanceAndSettle(believedForMs)
   const file = await all.memory.open('/two/t-1/00000000000000000000.log', 'write')
   await file.write([Buffer.from('?')], 65)
   await file.close()

@@ -7,8 +7,10 @@ import { expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
 import { LogError } from '../../../../broker/log/logError.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import { believedForMs } from '../../../../broker/log/segment/checkedRange.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
+import { ManualClock } from '../../../manualClock.ts'
 import type { MemoryDisk } from '../../../memoryDisk.ts'
 import { append, diskWithData, makeBatch, openLog, stored } from '../logFixture.ts'
 
@@ -133,13 +135,16 @@ async function readsNothingWrong(
   const { bit, maxBytes, indexIntervalBytes, wasReadBefore } = damage
   const disk = await diskWithData()
   const config = { ...defaultLogConfig, indexIntervalBytes }
-  const log = await openLog(disk, { config })
+  const clock = new ManualClock()
+  const log = await openLog(disk, { config, clock })
   const other = await openLog(disk, { config, directory: '/data/other-0' })
   const written = await write(log, plans)
   if (wasReadBefore) await readOn(log, 0, maxBytes)
   const hit = written[damage.batch % written.length]!
   const byte = firstByte + (damage.byte % (hit.bytes.length - firstByte))
   await flipBit(disk, hit.path, hit.position + byte, bit)
+  // Until nothing is believed because it has just been appended.
+  clock.advance(believedForMs)
 
   for (let offset = 0; offset < log.highWatermark; offset++) {
     const { bytes, error } = await readOn(log, offset, maxBytes)
