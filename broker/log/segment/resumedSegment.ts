@@ -55,8 +55,20 @@ export async function resumeSegment(
     const defect = `its last offset is ${scan.nextOffset - 1}, and was ${nextOffset - 1}`
     throw corruptLog(file.path, scan.position, defect)
   }
-  const transactions = await loadTransactions(disk, directory, baseOffset)
+  const transactions = await transactionsBelow(nextOffset, disk, directory, baseOffset)
   return { indexes, savedEntries, transactions }
+}
+
+/** After a truncation the file may have some that have ended behind it. */
+async function transactionsBelow(
+  offset: number,
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+): Promise<SavedTransactions> {
+  const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
+  index.truncateFromOffset(offset)
+  return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
 }
 
 async function emptySegment(

@@ -7,7 +7,7 @@ import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import type { AbortedTransaction } from '../../../../broker/log/readResult.ts'
 import { TransactionIndex } from '../../../../broker/log/segment/transactionIndex.ts'
 import type { MemoryDisk } from '../../../memoryDisk.ts'
-import { append, diskWithData, openLog } from '../logFixture.ts'
+import { append, diskWithData, notedOf, openLog } from '../logFixture.ts'
 import { committedRead, end, type Sender, write } from '../transactionFixture.ts'
 
 const anna: Sender = { producerId: 1, producerEpoch: 0 }
@@ -125,6 +125,20 @@ test('what was saved and then cut off is not found again', async () => {
   await append(log, { records: 1 })
   await log.close()
   const again = await openLog(disk, { recoveryPoint: log.recoveryPoint })
+  expect(await committedRead(again, 0)).toMatchObject({ offsets: [0, 1], aborted: [] })
+  await again.close()
+})
+
+test('nor in a log that is taken up again as it was written down after that', async () => {
+  const disk = await diskWithData()
+  const log = await openLog(disk)
+  await write(log, anna, 0)
+  await end(log, anna, false)
+  await log.checkpoint()
+  await log.truncateTo(1)
+  await log.close()
+  const again = await openLog(disk, { recoveryPoint: log.recoveryPoint, ...notedOf(log) })
+  await end(again, anna, true)
   expect(await committedRead(again, 0)).toMatchObject({ offsets: [0, 1], aborted: [] })
   await again.close()
 })
