@@ -72,8 +72,13 @@ export function double(
   return { type: 'double', default: standard, bounds, doc, updateMode: 'read-only', parse }
 }
 
+const booleans = new Map([
+  ['true', true],
+  ['false', false],
+])
+
 export function boolean(standard: boolean, doc: string): ConfigOption<boolean> {
-  const parse = (text: string) => ({ true: true, false: false })[text.trim().toLowerCase()]
+  const parse = (text: string) => booleans.get(text.trim().toLowerCase())
   return {
     type: 'boolean',
     default: standard,

@@ -37,7 +37,18 @@ describe('options', () => {
     const texts = fc.oneof(
       fc.string(),
       fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }).map(String),
-      fc.constantFrom('compact , delete', ' true', '-1', '0.25', '+7', '1e3', '0x10', ''),
+      fc.constantFrom(
+        'compact , delete',
+        ' true',
+        '-1',
+        '0.25',
+        '+7',
+        '1e3',
+        '0x10',
+        '',
+        '__proto__',
+        'constructor',
+      ),
     )
     fc.assert(
       fc.property(fc.constantFrom(...options), texts, (option, text) => {
