@@ -7,15 +7,17 @@ import type { ChannelTransaction } from '../../../agent/channels/channel.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
 import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
 import { batchOf, type EventBatch } from '../../../agent/event.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { component } from '../component.ts'
 
 const sink = 'k1'
 
-function open(disk: MemoryDisk, maxFileSize: number, cacheBytes: number) {
+function open(disk: Disk, maxFileSize: number, cacheBytes: number) {
   return fileChannel(
     component('channels', 'c1', {
       type: 'file',
@@ -105,7 +107,8 @@ describe('a file channel that loses power', () => {
         fc.constantFrom(0, 200, 1024 * 1024),
         async (steps, maxFileSize, cacheBytes) => {
           const disk = new MemoryDisk()
-          let channel = open(disk, maxFileSize, cacheBytes)
+          let process = mortalDisk(disk)
+          let channel = open(process, maxFileSize, cacheBytes)
           await channel.start()
           /** The next event to put: what the source would read again from its position. */
           let next = 0
@@ -115,7 +118,8 @@ describe('a file channel that loses power', () => {
           let stamps = 0
 
           const reopen = async () => {
-            channel = open(disk, maxFileSize, cacheBytes)
+            process = mortalDisk(disk)
+            channel = open(process, maxFileSize, cacheBytes)
             await channel.start()
             // The position is exactly where the events end: a source that goes on there neither
             // loses nor repeats a line.
@@ -168,6 +172,8 @@ describe('a file channel that loses power', () => {
             } else if (action.kind === 'crash') {
               const pending = action.during ? commitOne(channel, next) : undefined
               const keepUnsynced = seededRandom(action.seed)
+              // Nothing that the old channel is still about to do reaches the disk.
+              process.kill()
               disk.crash({ keepUnsynced, reorder: action.seed % 2 === 0 })
               await pending?.catch(() => {})
               await channel.stop().catch(() => {})
