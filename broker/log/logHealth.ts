@@ -92,9 +92,11 @@ export class LogHealth {
   #refused(cause: unknown): void {
     if (this.#offline) return
     const { logger, path, stop } = this.#options
-    this.#full ??= shortage(path(), cause)
-    logger().error({ error: this.#full }, 'the log takes no writes until there is room')
     stop(false)
+    // It is tried again and again, and told of once.
+    if (this.#full) return
+    this.#full = shortage(path(), cause)
+    logger().error({ error: this.#full }, 'the log takes no writes until there is room')
   }
 
   #goOffline(failure: LogError, message: string): void {

@@ -26,7 +26,7 @@ import {
 import { SegmentIndexes } from '../segment/segmentIndexes.ts'
 import { hasSwaps, recoverSwaps } from '../segment/segmentSwap.ts'
 import { TransactionIndex } from '../segment/transactionIndex.ts'
-import { loadTransactions, type SavedTransactions } from '../segment/transactionIndexFile.ts'
+import { loadTransactionsBelow, type SavedTransactions } from '../segment/transactionIndexFile.ts'
 import { RecoveryScan } from './recoveryScan.ts'
 import { runScan } from './runScan.ts'
 
@@ -231,9 +231,7 @@ class LogRecovery {
     const { disk, directory } = this.#options
     const hasSaved = this.#transactionIndexes.has(baseOffset)
     if (hasSaved && baseOffset < this.#replayFrom) {
-      const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
-      index.truncateFromOffset(this.#replayFrom)
-      return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
+      return await loadTransactionsBelow(this.#replayFrom, disk, directory, baseOffset)
     }
     return { index: TransactionIndex.empty(), savedEntries: hasSaved ? 0 : undefined }
   }

@@ -11,7 +11,7 @@ import { type IndexCounts, loadIndexes } from './indexFiles.ts'
 import { segmentFileName } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
 import { TransactionIndex } from './transactionIndex.ts'
-import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
+import { loadTransactionsBelow, type SavedTransactions } from './transactionIndexFile.ts'
 
 /** The segment as it was closed. */
 export interface ClosedEnd {
@@ -55,20 +55,8 @@ export async function resumeSegment(
     const defect = `its last offset is ${scan.nextOffset - 1}, and was ${nextOffset - 1}`
     throw corruptLog(file.path, scan.position, defect)
   }
-  const transactions = await transactionsBelow(nextOffset, disk, directory, baseOffset)
+  const transactions = await loadTransactionsBelow(nextOffset, disk, directory, baseOffset)
   return { indexes, savedEntries, transactions }
-}
-
-/** After a truncation the file may have some that have ended behind it. */
-async function transactionsBelow(
-  offset: number,
-  disk: Disk,
-  directory: string,
-  baseOffset: number,
-): Promise<SavedTransactions> {
-  const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
-  index.truncateFromOffset(offset)
-  return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
 }
 
 async function emptySegment(

@@ -6,7 +6,7 @@
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
-import { LogError, writeFailed } from '../logError.ts'
+import { isShortage, LogError, writeFailed } from '../logError.ts'
 import type { Allocate } from '../readResult.ts'
 import type { OpenFiles } from './openFiles.ts'
 import { StagedBytes } from './stagedBytes.ts'
@@ -37,7 +37,7 @@ export class SegmentFile {
   #isUnsynced = false
   /** The sync under way that covers everything written before it. */
   #syncing: Promise<void> | undefined
-  /** Why a sync has failed, for ever: nobody may take for durable what was written before it. */
+  /** Why a write or a sync has failed, for ever: nobody may take for durable what was written before it. */
   #failure: LogError | undefined
   /** The file cannot be opened a second time. */
   #isDetached = false
@@ -120,9 +120,12 @@ export class SegmentFile {
 
   /** See Stager. */
   async writeOut(): Promise<void> {
+    if (this.#failure) return
     try {
       await this.writeStaged()
     } catch (error) {
+      // For want of room it is tried again; after any other failure nothing more is written.
+      if (!isShortage(error)) this.#failure ??= writeFailed(this.#options.path(), error)
       this.journalFailed?.(error)
     }
   }
@@ -277,6 +280,7 @@ export class SegmentFile {
 
   #writeOnce(staged: StagedBytes): Promise<void> {
     return this.using(async () => {
+      this.#mustBeSound()
       const file = await this.open()
       const { start, end } = staged
       try {

@@ -35,6 +35,18 @@ export async function loadTransactions(
   return { index: await rebuild(disk, directory, baseOffset), savedEntries: 0 }
 }
 
+/** Of those in the file the ones that ended below `offset`: a truncation leaves others in it. */
+export async function loadTransactionsBelow(
+  offset: number,
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+): Promise<SavedTransactions> {
+  const { index, savedEntries } = await loadTransactions(disk, directory, baseOffset)
+  index.truncateFromOffset(offset)
+  return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
+}
+
 /** From the markers of the segment, and from those before it that say what was open there. */
 async function rebuild(
   disk: Disk,

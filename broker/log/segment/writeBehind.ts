@@ -1,7 +1,7 @@
 // Memory for bytes that the commit journal has made durable and that are not in their segments yet, so that
 // many small appends become one write. Bounded for the whole process: who finds no room writes at once. It
-// decides when who has to write, and never more than a few do so at a time, because appends need the
-// system's threads for files meanwhile. It writes nothing itself.
+// decides when who has to write, one at a time, because appends need the system's threads for files
+// meanwhile. It writes nothing itself.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
@@ -24,7 +24,6 @@ const defaults = { maxBytes: 16 * 1024 * 1024, blockBytes: 16 * 1024, enoughByte
 const slabBytes = 1024 * 1024
 /** So long bytes may be missing from the file for whoever looks at it from outside; twice that at most. */
 const stagedForMs = 500
-const writingAtOnce = 1
 
 export class WriteBehind {
   readonly blockBytes: number
@@ -40,7 +39,7 @@ export class WriteBehind {
   #waiting: Set<Stager> = new Set()
   /** Those that are to write, and do not yet. */
   readonly #due = new Set<Stager>()
-  readonly #writing = new Set<Stager>()
+  #writing: Stager | undefined
   #timer: Timer | undefined
 
   constructor(clock: Clock, options: WriteBehindOptions = {}) {
@@ -101,7 +100,7 @@ export class WriteBehind {
 
   #writeOldest(): void {
     for (const stager of this.#stagers) {
-      if (this.#due.has(stager) || this.#writing.has(stager)) continue
+      if (this.#due.has(stager) || this.#writing === stager) continue
       this.#write(stager)
       return
     }
@@ -113,16 +112,14 @@ export class WriteBehind {
   }
 
   #writeDue(): void {
-    for (const stager of this.#due) {
-      if (this.#writing.size >= writingAtOnce) return
-      if (this.#writing.has(stager)) continue
-      this.#due.delete(stager)
-      this.#writing.add(stager)
-      void stager.writeOut().then(() => {
-        this.#writing.delete(stager)
-        this.#writeDue()
-      })
-    }
+    const [stager] = this.#due
+    if (this.#writing || !stager) return
+    this.#due.delete(stager)
+    this.#writing = stager
+    void stager.writeOut().then(() => {
+      this.#writing = undefined
+      this.#writeDue()
+    })
   }
 
   #setTimer(): void {

@@ -6,9 +6,9 @@ import { LogManager } from '../../../broker/log/logManager.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { append, diskWithData, readValues } from './logFixture.ts'
 
 const path = '/data/orders-0/00000000000000000000.log'
@@ -20,11 +20,13 @@ let disk: MemoryDisk
 let failing: { readonly operation: string; readonly code: string } | undefined
 let operations: string[]
 let lives = 0
+let logger: MemoryLogger
 
 beforeEach(async () => {
   clock = new ManualClock()
   failing = undefined
   operations = []
+  logger = new MemoryLogger()
   const beforeChange = (operation: string, changed: string) => {
     if (changed !== path) return
     operations.push(operation)
@@ -38,7 +40,7 @@ function start(): Promise<LogManager> {
   return LogManager.open({
     disk,
     clock,
-    logger: silentLogger,
+    logger,
     directories: ['/data'],
     journal: { random: seededRandom(lives++), fileBytes: 4000 },
   })
@@ -84,6 +86,8 @@ test('a write that fails later takes the log offline; what was acknowledged can 
   expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
   expect((await append(log, { records: 1 })).errorCode).toBe(ErrorCode.kafkaStorageError)
   expect(await readValues(log)).toEqual(['acknowledged/0'])
+  for (let times = 0; times < 4; times++) await clock.advanceAndSettle(500)
+  expect(operations.filter((operation) => operation === 'write')).toHaveLength(1)
   await manager.close()
   expect(await fileBytes()).toBe(0)
   expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
@@ -94,6 +98,9 @@ test('a write for which there is no room is made up for when there is', async ()
   failing = { operation: 'write', code: 'ENOSPC' }
   await clock.advanceAndSettle(writtenWithinMs)
   expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
+  for (let times = 0; times < 4; times++) await clock.advanceAndSettle(500)
+  expect(operations.filter((operation) => operation === 'write').length).toBeGreaterThan(1)
+  expect(logger.messages('error')).toHaveLength(1)
   expect(await readValues(log)).toEqual(['acknowledged/0'])
   failing = undefined
   await log.regainSpace()

@@ -113,13 +113,19 @@ describe('after a restart', () => {
   }
 })
 
-test('what was saved and then cut off is not found again', async () => {
+/** An open transaction, whose abort was saved and then cut off. */
+async function logWithAbortCutOff() {
   const disk = await diskWithData()
   const log = await openLog(disk)
   await write(log, anna, 0)
   await end(log, anna, false)
   await log.checkpoint()
   await log.truncateTo(1)
+  return { disk, log }
+}
+
+test('what was saved and then cut off is not found again', async () => {
+  const { disk, log } = await logWithAbortCutOff()
   await end(log, anna, true)
   await log.roll()
   await append(log, { records: 1 })
@@ -130,12 +136,7 @@ test('what was saved and then cut off is not found again', async () => {
 })
 
 test('nor in a log that is taken up again as it was written down after that', async () => {
-  const disk = await diskWithData()
-  const log = await openLog(disk)
-  await write(log, anna, 0)
-  await end(log, anna, false)
-  await log.checkpoint()
-  await log.truncateTo(1)
+  const { disk, log } = await logWithAbortCutOff()
   await log.close()
   const again = await openLog(disk, { recoveryPoint: log.recoveryPoint, ...notedOf(log) })
   await end(again, anna, true)
