@@ -1,18 +1,17 @@
 // The demo as a user starts it: what it prints, and that it counts right.
 
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { sharedData } from '../sharedData.ts'
 import { Program } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
-/** Real input, which is not part of the project: see README.md of that folder. */
-const tmall = join(root, '../shared/data/tmall-double11.csv')
+const tmall = sharedData('tmall-double11.csv')
 
 let directory: string
 beforeAll(async () => {
@@ -57,30 +56,25 @@ test('one JSON object and nothing else, with the counts of the file', async () =
   })
 })
 
-describe.runIf(existsSync(tmall) || process.env.CI === 'true')(
-  'with the real log of orders',
-  () => {
-    test('the true counts', async () => {
-      const { stdout } = await demo('--input', tmall, '--once', '--json')
-      expect(JSON.parse(stdout)).toMatchObject({
-        lines: 108_090,
-        orders: 13_346,
-        age_range: {
-          '0': 2_758,
-          '2': 1_431,
-          '3': 3_564,
-          '4': 2_750,
-          '5': 1_349,
-          '6': 1_229,
-          '7': 174,
-          '8': 39,
-          '': 52,
-        },
-        gender: { '0': 9_255, '1': 3_604, '2': 325, '': 162 },
-      })
-    })
-  },
-)
+test.runIf(tmall)('the true counts of the real log of orders', async () => {
+  const { stdout } = await demo('--input', tmall!, '--once', '--json')
+  expect(JSON.parse(stdout)).toMatchObject({
+    lines: 108_090,
+    orders: 13_346,
+    age_range: {
+      '0': 2_758,
+      '2': 1_431,
+      '3': 3_564,
+      '4': 2_750,
+      '5': 1_349,
+      '6': 1_229,
+      '7': 174,
+      '8': 39,
+      '': 52,
+    },
+    gender: { '0': 9_255, '1': 3_604, '2': 325, '': 162 },
+  })
+})
 
 test('runs until it is told to stop, says where the page is, and leaves nothing behind', async () => {
   const program = new Program('demo', ['demo', '--console-port', '0', '--port', '0'], /counted/)
