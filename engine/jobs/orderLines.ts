@@ -153,6 +153,15 @@ export class OrderLines implements LineSource {
   }
 }
 
+/** Whether any of the lines has the columns of an order, and an action that the log knows. */
+export function looksLikeOrders(lines: string): boolean {
+  const action = orderColumns.indexOf('action_type')
+  return lines.split('\n').some((line) => {
+    const columns = line.split(',')
+    return columns.length === orderColumns.length && /^[0-3]$/.test(columns[action]!)
+  })
+}
+
 interface Outcome {
   readonly buyer: number
   readonly ending: string

@@ -4,12 +4,11 @@
 import { type DestinationStream, pino } from 'pino'
 import { standardError } from '../runtime/standardStreams.ts'
 import { loggedError } from './loggedError.ts'
+import type { LogLevel } from './logLevel.ts'
+
+export { type LogLevel, logLevels } from './logLevel.ts'
+
 import { LogLines } from './logLines.ts'
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-
-/** In rising order of importance, for command-line options. */
-export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 export interface Logger {
   debug(fields: object, message: string): void
