@@ -11,6 +11,7 @@ import type { Board } from './broker/admin/board.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
 import type { Clock, Timer } from './protocol/runtime/clock.ts'
+import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
 import { isOperational } from './protocol/runtime/operational.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import { isReaderGone, outputFailure } from './protocol/runtime/standardStreams.ts'
@@ -34,9 +35,9 @@ const defaultConsolePort = 8080
 const batchIntervalMs = 500
 const mebibyte = 1024 * 1024
 const defaultDiskMebibytes = 1024
-const leastDiskMebibytes = 192
+const leastDiskMebibytes = 256
 /** Of the demo's disk space, what does not depend on how much it may take. */
-const fixedDiskMebibytes = 96
+const fixedDiskMebibytes = 160
 const retentionCheckMs = 1_000
 /** The broker's name for those in the same process. */
 const inside = { host: 'millrace.inside', port: 9092 }
@@ -44,8 +45,8 @@ const inside = { host: 'millrace.inside', port: 9092 }
 async function main(): Promise<void> {
   const outputFailed = outputFailure()
   try {
-    requireNode(process.versions.node)
-    await commands(outputFailed).parseAsync()
+    requireNode()
+    await commands(outputFailed).parseAsync(askedFor(process.argv.slice(2)), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2
@@ -120,6 +121,11 @@ function commands(outputFailed: OutputFailed): Command {
   return program
 }
 
+/** The agent reads its options by itself, so that only it can say which there are. */
+function askedFor(words: readonly string[]): readonly string[] {
+  return words[0] === 'help' && words[1] === 'agent' ? ['agent', '--help'] : words
+}
+
 /** flume-ng has `help` and `version` as commands; here they are the agent's words. */
 async function agent(words: readonly string[]): Promise<number> {
   const [first] = words
@@ -140,13 +146,11 @@ function version(): string {
   return manifest().version
 }
 
-/** The Node that package.json asks for, as this file may be run by any that strips types. */
-function requireNode(running: string): void {
-  const needed = /\d+(?:\.\d+)*/.exec(manifest().engines.node)![0]
-  if (running.localeCompare(needed, 'en', { numeric: true }) >= 0) return
-  throw new CommandError(
-    `Node ${needed} or newer is needed, and this is ${running}: use 'npm run millrace -- COMMAND', which brings its own`,
-  )
+/** A Node that strips types may run this file and yet lack what is used further on. */
+function requireNode(): void {
+  const problem = nodeProblem(process.versions.node, manifest().engines.node)
+  if (problem === undefined) return
+  throw new CommandError(`${problem}: use 'npm run millrace -- COMMAND', which brings its own`)
 }
 
 function manifest(): { version: string; engines: { node: string } } {
@@ -236,7 +240,7 @@ function diskShares(mebibytes: number) {
     journalFileBytes: Math.min(64 * mebibyte, share(1 / 16)),
     /** Of each of the two partitions, the segment that is being written not included. */
     retentionBytes: share(1 / 5),
-    segmentBytes: share(1 / 32),
+    segmentBytes: share(1 / 16),
     logFileBytes: share(1 / 32),
     /** Below `retentionBytes`, or records would be removed before they are counted. */
     uncountedBytes: share(1 / 8),

@@ -129,15 +129,19 @@ describe('the demo', () => {
     expect(await readdir(tmp)).toEqual([])
   }, 60_000)
 
-  test.runIf(existsSync('/dev/full'))('says so when its result cannot be written', async () => {
-    const tmp = await ownTmp('full')
-    const full = await open('/dev/full', 'w')
-    const words = ['demo', '--once', '--json', '--input', 'agent/orders.conf', '--port', '0']
-    const { child, ended } = start(words, [full.fd, 'pipe'], tmp)
-    await full.close()
-    const [message] = await printed(child.stderr!, /millrace: standard output.*\n/)
-    expect(message).toMatch(/no space left on device/)
-    expect(await ended).toBe(1)
-    expect(await readdir(tmp)).toEqual([])
-  }, 60_000)
+  test.runIf(existsSync('/dev/full'))(
+    'says so when its result cannot be written',
+    async () => {
+      const tmp = await ownTmp('full')
+      const full = await open('/dev/full', 'w')
+      const words = ['demo', '--once', '--json', '--input', 'agent/orders.conf', '--port', '0']
+      const { child, ended } = start(words, [full.fd, 'pipe'], tmp)
+      await full.close()
+      const [message] = await printed(child.stderr!, /millrace: standard output.*\n/)
+      expect(message).toMatch(/no space left on device/)
+      expect(await ended).toBe(1)
+      expect(await readdir(tmp)).toEqual([])
+    },
+    60_000,
+  )
 })
