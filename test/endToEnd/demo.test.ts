@@ -2,13 +2,14 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { hasTool } from '../tools.ts'
 import { Program } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -95,6 +96,22 @@ test('runs until it is told to stop, says where the page is, and leaves nothing 
   await expect(fetch(page!)).rejects.toThrow()
 })
 
+test.runIf(hasTool('kcat'))('the kcat of the README ends by itself, while lines flow', async () => {
+  const program = new Program(
+    'demo',
+    ['demo', '--console-port', '0', '--port', '0'],
+    /Kafka clients/,
+  )
+  await program.start()
+  const [, port] = /Kafka clients: 127\.0\.0\.1:(\d+)/.exec(program.printed)!
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const [, command] = /`(kcat [^`]*)`/.exec(readme)!
+  const [kcat, ...words] = command!.replace('9092', port!).split(' ')
+  const { stdout } = await promisify(execFile)(kcat!, words)
+  expect(stdout.trimEnd().split('\n')).toHaveLength(10)
+  expect(await program.stop()).toBe(0)
+})
+
 test('takes no more of the disk than it may, and counts every line all the same', async () => {
   const own = await mkdtemp(join(directory, 'disk-'))
   const input = join(directory, 'many-orders.csv')
@@ -126,7 +143,7 @@ test('takes no more of the disk than it may, and counts every line all the same'
 test('the folder of a demo that was killed is removed at the next start', async () => {
   const own = await mkdtemp(join(directory, 'killed-'))
   const words = ['demo', '--console-port', '0', '--port', '0']
-  const program = new Program('demo', words, /counted/, { TMPDIR: own })
+  const program = new Program('demo', words, /Kafka clients/, { TMPDIR: own })
   await program.start()
   await program.kill()
   const [dead] = await readdir(own)
@@ -134,7 +151,7 @@ test('the folder of a demo that was killed is removed at the next start', async 
   await utimes(join(own, dead!), new Date(0), new Date(0))
   await program.start()
   expect(await readdir(own)).not.toContain(dead)
-  const second = new Program('demo', words, /counted/, { TMPDIR: own })
+  const second = new Program('demo', words, /Kafka clients/, { TMPDIR: own })
   await second.start()
   expect(await readdir(own)).toHaveLength(2)
   expect(await second.stop()).toBe(0)
