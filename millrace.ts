@@ -364,7 +364,10 @@ async function runDemo(
     onStop(showTable(page.board, runtime.clock, rooms))
   }
 
-  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, broker.failed]
+  const brokerFailed = broker.failed.then((error) => {
+    throw error
+  })
+  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, brokerFailed]
   if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
   const failure = await Promise.race([
     outputFailed,
