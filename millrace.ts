@@ -406,7 +406,7 @@ async function openSource(
   if (beginning !== '' && !looksLikeOrders(beginning)) {
     process.stderr.write(
       `millrace: ${input} does not look like orders, so none may be counted: its first lines are not ` +
-        `${orderColumns.join(',')} with an action_type of 0 to 3\n`,
+        `${orderColumns.join(',')} with an action_type of 0 to 3, each ended by a line feed alone\n`,
     )
   }
   return {

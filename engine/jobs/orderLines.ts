@@ -153,13 +153,12 @@ export class OrderLines implements LineSource {
   }
 }
 
-/** Whether any of the lines has the columns of an order, and an action that the log knows. */
+/** What a line of the log of orders looks like: nine columns, the last three of one digit, or empty. */
+const orderLine = /(?:^|\n)(?:[^,\r\n]*,){6}[0-3],\d?,\d?\n/
+
+/** Whether any of the lines, each with its line feed, is an order, or another action of the log. */
 export function looksLikeOrders(lines: string): boolean {
-  const action = orderColumns.indexOf('action_type')
-  return lines.split('\n').some((line) => {
-    const columns = line.split(',')
-    return columns.length === orderColumns.length && /^[0-3]$/.test(columns[action]!)
-  })
+  return orderLine.test(lines)
 }
 
 interface Outcome {

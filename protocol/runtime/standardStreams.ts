@@ -40,7 +40,8 @@ let isNonBlocking = false
 
 /**
  * Node makes a pipe or a socket non-blocking when it makes a stream of it, on first use. Otherwise a
- * reader that has stopped reading stops the whole process at its next log line.
+ * reader that has stopped reading stops the whole process at its next log line. (A terminal still does
+ * after Ctrl-S, as its user means it.)
  */
 function makeNonBlocking(): void {
   if (isNonBlocking) return
