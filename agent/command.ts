@@ -96,9 +96,10 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
   const { name, systemProperties, logLevel } = args
   const configuration = await readFiles(args)
   const monitoring = monitoringAddress(systemProperties)
+  const logger = pinoLogger(logLevel)
   const agent = await startAgent({
     runtime: nodeRuntime(tcpNetwork),
-    logger: pinoLogger(logLevel),
+    logger,
     name,
     configuration,
     systemProperties,
@@ -109,7 +110,9 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
   try {
     await Promise.race([surroundings.stopRequested(), agent.failed])
   } finally {
+    logger.info({ agent: name }, 'agent stopping')
     await agent.stop()
+    logger.info({ agent: name }, 'agent stopped')
   }
   return 0
 }
