@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os'
 import { basename, extname, join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { Board } from './broker/admin/board.ts'
+import type { HeldMessages } from './broker/admin/terminalScreen.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
-import type { Clock, Timer } from './protocol/runtime/clock.ts'
+import type { Clock } from './protocol/runtime/clock.ts'
 import { isOperational } from './protocol/runtime/operational.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import type { JobStatus } from './protocol/telemetry/status.ts'
@@ -129,6 +130,7 @@ async function loadRooms() {
       import('./broker/configuration.ts'),
       import('./broker/admin/console.ts'),
       import('./broker/admin/terminalTable.ts'),
+      import('./broker/admin/terminalScreen.ts'),
     ]),
     import('./agent/agent.ts'),
     Promise.all([
@@ -152,6 +154,7 @@ async function loadRooms() {
     ...broker[1],
     ...broker[2],
     ...broker[3],
+    ...broker[4],
     ...agent,
     ...engine[0],
     ...engine[1],
@@ -172,7 +175,8 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     host === inside.host ? memory : rooms.tcpNetwork,
   )
   const runtime = rooms.nodeRuntime(network)
-  const logger = rooms.pinoLogger('error')
+  const messages = new rooms.HeldMessages(process.stderr)
+  const logger = rooms.pinoLogger('error', messages)
   const source = await openSource(options, rooms, runtime)
   onStop(() => source.close())
   const directory = await mkdtemp(join(tmpdir(), 'millrace-demo-'))
@@ -251,7 +255,8 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     process.stderr.write(
       `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )
-    onStop(showTable(page.board, runtime.clock, rooms))
+    const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
+    onStop(showTable(page.board, runtime.clock, title, messages, rooms))
   }
 
   const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, broker.failed]
@@ -319,24 +324,25 @@ function counted(job: RunningJob, lines: number): Promise<void> {
   })
 }
 
-/** Redraws the board once a second, in place on a terminal. Returns what draws it a last time. */
-function showTable(board: Board, clock: Clock, { terminalTable }: Rooms): () => Promise<void> {
-  const onTerminal = process.stdout.isTTY === true
-  let height = 0
-  let timer: Timer
-  const draw = () => {
-    const text = terminalTable(board.picture(clock.nowMs()), onTerminal)
-    process.stdout.write(height === 0 ? text : `\x1b[${height}A\x1b[0J${text}`)
-    height = onTerminal ? text.split('\n').length - 1 : 0
+/** Shows the board on standard output until what it returns is called. */
+function showTable(
+  board: Board,
+  clock: Clock,
+  title: string,
+  messages: HeldMessages,
+  { showOnTerminal }: Rooms,
+): () => Promise<void> {
+  const output = process.stdout
+  const color = output.isTTY === true && output.hasColors()
+  if (output.isTTY && process.stderr.isTTY) messages.hold()
+  const shown = showOnTerminal({ board, clock, output, title, color })
+  const close = () => {
+    shown.close()
+    messages.release()
   }
-  const again = () => {
-    timer = clock.setTimer(onTerminal ? 1_000 : 10_000, again)
-    draw()
-  }
-  timer = clock.setTimer(1_000, again)
-  return async () => {
-    timer.cancel()
-  }
+  // A process that ends in any other way must not leave the terminal without its screen.
+  process.once('exit', close)
+  return async () => close()
 }
 
 /** What came out: one JSON object, or a table for people. */
@@ -361,7 +367,7 @@ function report({ json }: DemoOptions, { table }: Rooms, status: JobStatus, seco
   process.stdout.write(
     [
       '',
-      `${lines} lines, ${orders} orders, ${result.seconds} s, ${result.lines_per_second} lines/s`,
+      `${lines} lines, ${orders} of them purchases, ${result.seconds} s, ${result.lines_per_second} lines/s`,
       ...bars.flatMap((view) => ['', ...table(view)]),
       '',
     ].join('\n'),

@@ -3,6 +3,7 @@
 
 import type { Cluster } from '../../protocol/client/cluster.ts'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
+import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
@@ -10,10 +11,18 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { decodeStatus, type Status, statusTopic } from '../../protocol/telemetry/status.ts'
 
 const retryMs = 500
+const retryTimeoutMs = 1_000
 const mostDecompressedBytes = 16 * 1024 * 1024
 
 export interface StatusFollower {
+  /** Why the topic cannot be read, and since when; undefined while it can. */
+  readonly failure: StatusFailure | undefined
   stop(): Promise<void>
+}
+
+export interface StatusFailure {
+  readonly sinceMs: number
+  readonly reason: string
 }
 
 export function followStatus(
@@ -22,57 +31,83 @@ export function followStatus(
   logger: Logger,
   listener: (status: Status) => void,
 ): StatusFollower {
-  const stopping = new AbortController()
-  const done = follow(cluster, clock, logger, listener, stopping.signal)
-  return {
-    async stop() {
-      stopping.abort()
-      await done
-    },
-  }
+  return new Follower(cluster, clock, logger, listener)
 }
 
-async function follow(
-  cluster: Cluster,
-  clock: Clock,
-  logger: Logger,
-  listener: (status: Status) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const reader = new PartitionReader(cluster, { topic: statusTopic, partition: 0, maxWaitMs: 250 })
-  let offset: number | undefined
-  while (!signal.aborted) {
-    try {
-      offset ??= await reader.latest()
-      const { batches } = await reader.fetch(offset)
-      offset = readAll(batches, offset, logger, listener)
-    } catch (error) {
-      // The topic appears with its first status, and brokers restart: both pass.
-      logger.debug({ err: error }, 'the status topic cannot be read yet')
-      offset = undefined
-      await sleep(clock, retryMs, signal)
-    }
-  }
-}
+class Follower implements StatusFollower {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #listener: (status: Status) => void
+  readonly #reader: PartitionReader
+  readonly #stopping = new AbortController()
+  readonly #done: Promise<void>
+  failure: StatusFailure | undefined
 
-/** Hands on every status from `offset` on; returns the offset after the last. */
-function readAll(
-  bytes: Buffer,
-  offset: number,
-  logger: Logger,
-  listener: (status: Status) => void,
-): number {
-  for (const batch of splitBatches(bytes)) {
-    if (batch.nextOffset <= offset) continue
-    for (const record of records(batch, mostDecompressedBytes)) {
-      if (record.offset < offset || record.value === null) continue
+  constructor(cluster: Cluster, clock: Clock, logger: Logger, listener: (status: Status) => void) {
+    this.#clock = clock
+    this.#logger = logger
+    this.#listener = listener
+    this.#reader = new PartitionReader(cluster, {
+      topic: statusTopic,
+      partition: 0,
+      maxWaitMs: 250,
+      // Retried here, so that a failure is known while it lasts and not only when it is over.
+      retryTimeoutMs,
+    })
+    this.#done = this.#follow()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#done
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping
+    let offset: number | undefined
+    while (!signal.aborted) {
       try {
-        listener(decodeStatus(record.value))
+        offset ??= await this.#reader.latest()
+        const { batches } = await this.#reader.fetch(offset)
+        offset = this.#readAll(batches, offset)
+        this.#reachable()
       } catch (error) {
-        logger.warn({ err: error, offset: record.offset }, 'a status record cannot be read')
+        this.#failed(error as Error)
+        offset = undefined
+        await sleep(this.#clock, retryMs, signal)
       }
     }
-    offset = batch.nextOffset
   }
-  return offset
+
+  #reachable(): void {
+    if (this.failure) this.#logger.info({ topic: statusTopic }, 'the status topic is read again')
+    this.failure = undefined
+  }
+
+  #failed(error: Error): void {
+    // The topic is created with its first status: until then there is nothing to read, and all is well.
+    if (error instanceof KafkaError && error.errorCode === ErrorCode.unknownTopicOrPartition) return
+    if (!this.failure && !this.#stopping.signal.aborted) {
+      const fields = { topic: statusTopic, reason: error.message }
+      this.#logger.warn(fields, 'failed to read the status topic; retrying until it can be read')
+    }
+    this.failure ??= { sinceMs: this.#clock.nowMs(), reason: error.message }
+  }
+
+  /** Hands on every status from `offset` on; returns the offset after the last. */
+  #readAll(bytes: Buffer, offset: number): number {
+    for (const batch of splitBatches(bytes)) {
+      if (batch.nextOffset <= offset) continue
+      for (const record of records(batch, mostDecompressedBytes)) {
+        if (record.offset < offset || record.value === null) continue
+        try {
+          this.#listener(decodeStatus(record.value))
+        } catch (error) {
+          this.#logger.warn({ error, offset: record.offset }, 'failed to read a status record')
+        }
+      }
+      offset = batch.nextOffset
+    }
+    return offset
+  }
 }
