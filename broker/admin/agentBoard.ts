@@ -47,6 +47,10 @@ export class AgentBoard {
     })
   }
 
+  delete(id: string): void {
+    this.#agents.delete(id)
+  }
+
   forget(nowMs: number): void {
     this.#agents.forget(nowMs)
   }

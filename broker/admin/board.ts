@@ -31,10 +31,16 @@ export class Board {
     return this.#picture ?? emptyPicture
   }
 
-  /** Takes in one status record. `nowMs` is when it was read, by this machine's clock. */
-  hear(status: Status, nowMs: number): void {
-    if (status.kind === 'job') this.#jobs.hear(status, nowMs)
-    else this.#agents.hear(status, nowMs)
+  /** Takes in one status record. `heardMs` is when it was read, by this machine's clock. */
+  hear(status: Status, heardMs: number): void {
+    if (status.kind === 'job') this.#jobs.hear(status, heardMs)
+    else this.#agents.hear(status, heardMs)
+  }
+
+  /** Forgets a program whose status was deleted. */
+  delete(id: string): void {
+    this.#agents.delete(id)
+    this.#jobs.delete(id)
   }
 
   /** Takes in the broker's counters of every topic that exists now. */

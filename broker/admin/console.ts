@@ -62,10 +62,16 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const server = await newServer(options, board, stream)
   await listen(server, address)
 
-  const clientId = 'millrace-console'
-  const cluster = new Cluster(runtime, { bootstrap, clientId, requestTimeoutMs })
-  const follower = followStatus(cluster, clock, logger, (status) => {
-    board.hear(status, clock.nowMs())
+  const cluster = new Cluster(runtime, {
+    bootstrap,
+    clientId: 'millrace-console',
+    requestTimeoutMs,
+    // The console only looks: whoever reports first creates the status topic, as it has to be.
+    allowAutoCreateTopics: false,
+  })
+  const follower = followStatus(cluster, clock, logger, {
+    heard: (status, heardMs) => board.hear(status, heardMs),
+    deleted: (id) => board.delete(id),
   })
   const ticker = new Ticker(clock, options.topics, board, follower)
   ticker.start(() => stream.tick())

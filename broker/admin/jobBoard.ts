@@ -45,6 +45,10 @@ export class JobBoard {
     this.#jobs.set({ status, heardMs: nowMs, counts: counts.slice(-mostCounts) })
   }
 
+  delete(id: string): void {
+    this.#jobs.delete(id)
+  }
+
   forget(nowMs: number): void {
     this.#jobs.forget(nowMs)
   }

@@ -51,6 +51,10 @@ export class Programs<S extends Status, H extends Heard<S>> {
     this.#byId.set(id, heard)
   }
 
+  delete(id: string): void {
+    this.#byId.delete(id)
+  }
+
   forget(nowMs: number): void {
     for (const [id, { status, heardMs }] of this.#byId) {
       const keptMs = status.state === 'stopped' ? forgottenAfterMs : missedAfterMs
