@@ -9,6 +9,8 @@ import { Overview } from './overviewCharts.js'
 
 /** With more jobs than this, their charts are folded until they are asked for. */
 const unfoldedJobs = 2
+/** More problems than this are folded: the first ones are the most serious. */
+const mostProblems = 8
 
 export function Board({ picture, history, span, staleMs, onSpan }) {
   if (!picture) {
@@ -58,16 +60,20 @@ function Verdict({ problems }) {
     return html`<section class="verdict well" aria-label="State"><b role="status">All is well</b></section>`
   }
   const number = `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`
+  const rest = problems.slice(mostProblems)
   return html`<section class="verdict" aria-label="State">
     <b role="status">NOT WELL: ${number}</b>
-    <ul>
-      ${problems.map(
-        ({ id, text }) => html`<li key=${id + text}>
-          ${id === '' ? text : html`<a href=${`#${encodeURIComponent(id)}`}>${text}</a>`}
-        </li>`,
-      )}
-    </ul>
+    <ul>${problems.slice(0, mostProblems).map(problemItem)}</ul>
+    ${
+      rest.length > 0 &&
+      html`<details><summary>${rest.length} more</summary><ul>${rest.map(problemItem)}</ul></details>`
+    }
   </section>`
+}
+
+function problemItem({ subject, id, text }) {
+  const link = html`<a href=${`#${encodeURIComponent(id)}`}>${text}</a>`
+  return html`<li key=${subject + id}>${id === '' ? text : link}</li>`
 }
 
 function Spans({ span, onSpan }) {

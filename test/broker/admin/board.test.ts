@@ -268,6 +268,17 @@ describe('one moment', () => {
     ).toBeGreaterThanOrEqual(0)
   }
 
+  test('what waits in channels is on the way, however much others have written', () => {
+    const board = new Board()
+    board.count([topic(100_000)], 0)
+    board.hear(jobStatus(0, 100_000), 0)
+    const channels = [{ name: 'c1', type: 'file', size: 70, capacity: 100 }]
+    board.hear(agentStatus(1_000, 5_000, { channels }), 1_000)
+    expect(board.tick(1_000).ledgers).toMatchObject([
+      { read: 5_000, onTheWay: 70, elsewhere: 95_070, stored: 100_000 },
+    ])
+  })
+
   test('lines that an agent read before it was started again are not forgotten', () => {
     const board = new Board()
     board.count([topic(1_500)], 0)

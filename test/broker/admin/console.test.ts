@@ -4,6 +4,7 @@
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Console, type ConsoleOptions, startConsole } from '../../../broker/admin/console.ts'
+import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
@@ -322,6 +323,22 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
       await tab.goto('about:blank')
       await mine.close()
     }
+  })
+
+  test('comes by itself when there were too many pages and one has closed', async () => {
+    const pages = await Promise.all(
+      Array.from({ length: mostPages }, async () => {
+        const stop = new AbortController()
+        const response = await fetch(`${page.url}api/v1/events`, { signal: stop.signal })
+        response.body!.pipeTo(new WritableStream()).catch(() => {})
+        return stop
+      }),
+    )
+    await tab.goto(page.url)
+    await tab.getByText('Not connected; trying again').waitFor()
+    for (const stop of pages) stop.abort()
+    await tab.locator('.verdict').waitFor()
+    expect(problems.splice(0).filter((text) => !text.includes('503'))).toEqual([])
   })
 
   test('300 topics do not bury agents and jobs', async () => {

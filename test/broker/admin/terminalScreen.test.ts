@@ -101,6 +101,15 @@ describe('the screen', () => {
     }
   })
 
+  test('leaves nothing of a program that is forgotten', () => {
+    const terminal = new TerminalModel(80, 24)
+    const { board, clock } = shownOn(terminal)
+    board.delete('job/orders')
+    board.tick(clock.nowMs())
+    clock.advance(1_000)
+    expect(terminal.screen.filter((line) => line !== '')).toHaveLength(4)
+  })
+
   test('says what is not well before anything else', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {
