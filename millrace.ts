@@ -250,19 +250,23 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     feed.stop()
     await fed
   })
+  let hideTable = async () => {}
   if (!options.json) {
     const outside = broker.listeners[1]!.address.port
     process.stderr.write(
       `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )
     const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
-    onStop(showTable(page.board, runtime.clock, title, messages, rooms))
+    hideTable = showTable(page.board, runtime.clock, title, messages, rooms)
+    onStop(hideTable)
   }
 
   const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, broker.failed]
   if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
   await Promise.race(ends)
   const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
+  // The report is for the screen that stays.
+  await hideTable()
   report(options, rooms, job.status(), seconds)
 }
 
@@ -324,7 +328,7 @@ function counted(job: RunningJob, lines: number): Promise<void> {
   })
 }
 
-/** Shows the board on standard output until what it returns is called. */
+/** Shows the board on standard output until the function that it returns is called. */
 function showTable(
   board: Board,
   clock: Clock,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { hasTool } from '../tools.ts'
 import { Program } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -92,6 +93,26 @@ test('runs until it is told to stop, says where the page is, and leaves nothing 
   expect(await program.stop()).toBe(0)
   await expect(fetch(page!)).rejects.toThrow()
 })
+
+test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
+  'on a terminal gives the screen back before it reports',
+  async () => {
+    const input = join(directory, 'few.csv')
+    await writeFile(input, OrderLines.header)
+    const words = `${process.execPath} millrace.ts demo --once --input ${input} --port 0 --console-port 0`
+    const printed = await new Promise<string>((resolve, reject) => {
+      const arguments_ = ['-qec', words, '/dev/null']
+      execFile('script', arguments_, { cwd: root }, (error, stdout) =>
+        error ? reject(error) : resolve(stdout),
+      )
+    })
+    const marks = ['the page:', '\x1b[?1049h', '\x1b[?1049l', '1 lines, 0 of them purchases']
+    const places = marks.map((mark) => printed.indexOf(mark))
+    expect(places).not.toContain(-1)
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(printed.split('\x1b[?1049')).toHaveLength(3)
+  },
+)
 
 function countBy(lines: readonly string[], column: number): Record<string, number> {
   const counts: Record<string, number> = {}
