@@ -2,12 +2,11 @@
 // the status topic as any client would and the broker's counters, and changes nothing anywhere.
 
 import { createHash } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
@@ -212,7 +211,7 @@ function policy(importMap: string): Record<string, string[]> {
 }
 
 /** Connects a page to the stream until either side closes. */
-function serveEvents(response: ServerResponse, stream: EventStream): void {
+function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
   const page: EventSink = {
     write: (text) => response.write(text),
     drop: () => response.destroy(),

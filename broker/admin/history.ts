@@ -51,7 +51,11 @@ export class History {
     return { recent: this.#recentAdded, older: this.#olderAdded }
   }
 
+  /** Points that are not earlier than the new one go: the clock was set back since. */
   add(point: HistoryPoint): void {
+    for (const points of [this.#recent, this.#older]) {
+      while (points.length > 0 && points.at(-1)!.timeMs >= point.timeMs) points.pop()
+    }
     this.#recent.push(point)
     this.#recentAdded++
     if (this.#recent.length < recentLength + mergedPoints) return

@@ -41,7 +41,8 @@ export class JobBoard {
     const { recordsTotal, positions = [] } = status
     const count = { timeMs: reportedMs({ status, heardMs: nowMs }), recordsTotal, positions }
     const earlier = this.#jobs.get(status.id)?.counts ?? []
-    const counts = [...earlier.filter(({ timeMs }) => count.timeMs - timeMs <= keptMs), count]
+    const isKept = ({ timeMs }: Count) => timeMs <= count.timeMs && count.timeMs - timeMs <= keptMs
+    const counts = [...earlier.filter(isKept), count]
     this.#jobs.set({ status, heardMs: nowMs, counts: counts.slice(-mostCounts) })
   }
 

@@ -10,6 +10,8 @@ export const lateAfterMs = 2_500
 export const forgottenAfterMs = 10 * 60_000
 /** One that failed or fell silent stays as long as the status topic would keep its status. */
 export const missedAfterMs = 24 * 60 * 60_000
+/** A program tries for half as long to deliver a report: it arrives within this time or not at all. */
+const mostLateMs = 10_000
 /** Most agents, and most jobs, that the board holds; the one with the oldest report makes room. */
 export const mostPrograms = 1_000
 
@@ -37,10 +39,14 @@ export class Programs<S extends Status, H extends Heard<S>> {
     return this.#byId.get(id)
   }
 
-  /** Whether `status` is news: an older report that arrives late is not. */
+  /**
+   * Whether `status` is news: an older report that arrives late is not. One that is much older is: the
+   * clock of its host was set back.
+   */
   isNews(status: S): boolean {
     const known = this.#byId.get(status.id)
-    return known === undefined || status.timeMs >= known.status.timeMs
+    const olderMs = known === undefined ? 0 : known.status.timeMs - status.timeMs
+    return olderMs <= 0 || olderMs > mostLateMs
   }
 
   set(heard: H): void {
@@ -56,9 +62,12 @@ export class Programs<S extends Status, H extends Heard<S>> {
   }
 
   forget(nowMs: number): void {
-    for (const [id, { status, heardMs }] of this.#byId) {
+    for (const [id, heard] of this.#byId) {
+      const { status, heardMs } = heard
       const keptMs = status.state === 'stopped' ? forgottenAfterMs : missedAfterMs
       if (nowMs - heardMs >= keptMs) this.#byId.delete(id)
+      // The clock was set back: from now on the report gets older again.
+      else if (heardMs > nowMs) this.#byId.set(id, { ...heard, heardMs: nowMs })
     }
   }
 

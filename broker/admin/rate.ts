@@ -14,12 +14,13 @@ export class Rate {
     this.#shortestMs = leastMs
   }
 
-  /** Takes in a reading. A counter that went back was restarted: its rate begins anew. */
+  /** Takes in a reading. The rate begins anew when the counter went back, or the clock. */
   read(count: number, timeMs: number): void {
     const elapsedMs = timeMs - this.#timeMs
-    if (this.#count !== undefined && elapsedMs < this.#shortestMs) return
-    const grown = count - (this.#count ?? Number.POSITIVE_INFINITY)
-    this.perSecond = grown < 0 ? null : (grown / elapsedMs) * 1000
+    const grown = this.#count === undefined ? -1 : count - this.#count
+    const isNew = grown < 0 || elapsedMs < 0
+    if (!isNew && elapsedMs < this.#shortestMs) return
+    this.perSecond = isNew ? null : (grown / elapsedMs) * 1000
     this.#count = count
     this.#timeMs = timeMs
   }

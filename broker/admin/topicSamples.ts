@@ -32,9 +32,10 @@ export class TopicSamples {
   /** Takes in the counters of every topic that exists now. */
   add(topics: readonly TopicOverview[], timeMs: number): void {
     const byName = new Map(topics.map((topic) => [topic.name, topic]))
-    this.#samples.push({ timeMs, topics: byName })
-    const tooOld = this.#samples.findIndex((sample) => timeMs - sample.timeMs <= keptMs)
-    if (tooOld > 0) this.#samples.splice(0, tooOld)
+    // Samples later than now were taken before the clock was set back.
+    const isKept = ({ timeMs: takenMs }: TopicSample) =>
+      takenMs <= timeMs && timeMs - takenMs <= keptMs
+    this.#samples = [...this.#samples.filter(isKept), { timeMs, topics: byName }]
     for (const topic of topics) this.#read(topic, timeMs)
     for (const name of this.#traffic.keys()) if (!byName.has(name)) this.#traffic.delete(name)
   }

@@ -14,9 +14,14 @@ export const spans = {
 
 /** The history with what a tick brought; points that were merged into an older one are left out. */
 export function grown(history, { recent, older }) {
-  const allOlder = [...history.older, ...older].slice(-olderLength)
+  const firstMs = Math.min(...[...older, ...recent].map(({ timeMs }) => timeMs))
+  const firstRecentMs = recent[0]?.timeMs ?? Number.POSITIVE_INFINITY
+  // What is later than the news is of a clock that was set back since.
+  const keptOlder = history.older.filter(({ timeMs }) => timeMs < firstMs)
+  const keptRecent = history.recent.filter(({ timeMs }) => timeMs < firstRecentMs)
+  const allOlder = [...keptOlder, ...older].slice(-olderLength)
   const mergedMs = allOlder.at(-1)?.timeMs ?? 0
-  const all = [...history.recent, ...recent].filter((point) => point.timeMs > mergedMs)
+  const all = [...keptRecent, ...recent].filter(({ timeMs }) => timeMs > mergedMs)
   return { recent: all, older: allOlder }
 }
 

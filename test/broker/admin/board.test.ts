@@ -292,6 +292,32 @@ describe('one moment', () => {
   })
 })
 
+test('a clock that is set back holds up nothing and lets nothing grow', () => {
+  const board = new Board()
+  const hour = 3_600_000
+  let [lines, ms] = [0, 2 * hour]
+  const second = () => {
+    ms += 1_000
+    lines += 100
+    for (const part of [750, 500, 250, 0]) board.count([topic(lines)], ms - part)
+    board.hear(agentStatus(ms, lines), ms)
+    board.hear(jobStatus(ms, lines), ms)
+    return board.tick(ms)
+  }
+  for (let at = 0; at < 20; at++) second()
+  ms -= hour
+  for (let at = 0; at < 20; at++) second()
+  const [agent] = board.picture.agents
+  expect(agent).toMatchObject({ linesTotal: lines, linesPerSecond: 100, silent: false })
+  expect(board.picture.topics[0]).toMatchObject({ records: lines, recordsPerSecond: 100 })
+  expect(board.picture.jobs[0]!.recordsTotal).toBe(lines)
+  const times = board.history.recent.map(({ timeMs }) => timeMs)
+  board.tick(ms - hour)
+  expect(board.tick(ms - hour + silentAfterMs + 1).agents[0]!.silent).toBe(true)
+  expect(times).toHaveLength(20)
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
+})
+
 describe('programs without news', () => {
   test('are shown as silent for a day, and then forgotten', () => {
     const board = new Board()

@@ -71,6 +71,12 @@ describe('history', () => {
     expect(next.recent.map(pick)).toEqual([12, 13])
   })
 
+  test('holds no second that is later than what a clock that was set back says', () => {
+    const past = { older: [point(10)], recent: [11, 12].map((second) => point(second)) }
+    const next = grown(past, { older: [], recent: [point(5), point(6)] })
+    expect(next).toEqual({ older: [], recent: [point(5), point(6)] })
+  })
+
   test('a value with gaps on both sides is found, so that it can be drawn', () => {
     expect(isolated([1, null, 2, null, 3, 4])).toEqual([0, 2])
     expect(isolated([null, null])).toEqual([])
