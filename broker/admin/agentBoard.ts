@@ -19,10 +19,13 @@ interface HeardAgent extends Heard<AgentStatus> {
 
 /** Lines that an agent read for the one topic that it sends to. */
 export interface ReadLines {
+  /** The agent's id. */
+  readonly agent: string
   readonly topic: string
   /** Over restarts of the agent. */
   readonly lines: number
-  readonly channelEvents: number
+  /** Whether the agent has reported since the moment of the picture, or has nothing more to report. */
+  readonly isComplete: boolean
 }
 
 export class AgentBoard {
@@ -65,12 +68,14 @@ export class AgentBoard {
   }
 
   /** What agents read that send to one topic only; where the lines of the others go is not known. */
-  read(): ReadLines[] {
-    return this.#agents.sorted().flatMap(({ status, carried }) => {
+  read(momentMs: number): ReadLines[] {
+    return this.#agents.sorted().flatMap((heard) => {
+      const { status, carried } = heard
       const topics = topicsOf(status)
       if (topics.length !== 1 || status.channels.length !== 1) return []
       const lines = carried + linesOf(status)
-      return { topic: topics[0]!, lines, channelEvents: eventsIn(status) }
+      const isComplete = !isRunning(status) || reportedMs(heard) >= momentMs
+      return { agent: status.id, topic: topics[0]!, lines, isComplete }
     })
   }
 

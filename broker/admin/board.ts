@@ -8,7 +8,7 @@ import { AgentBoard } from './agentBoard.ts'
 import { problemsOf } from './health.ts'
 import { History, historyPoint } from './history.ts'
 import { JobBoard } from './jobBoard.ts'
-import { ledgersOf } from './ledgers.ts'
+import { Ledgers } from './ledgers.ts'
 import type { AgentPicture, JobPicture, Picture, TopicPicture } from './picture.ts'
 import { byName } from './programs.ts'
 import { quietAfterMs, type TopicSample, TopicSamples } from './topicSamples.ts'
@@ -22,6 +22,7 @@ export class Board {
   readonly #agents = new AgentBoard()
   readonly #jobs = new JobBoard()
   readonly #samples = new TopicSamples()
+  readonly #ledgers = new Ledgers()
   readonly history = new History()
   #brokerProblem: string | undefined
   #picture: Picture | undefined
@@ -72,7 +73,11 @@ export class Board {
       topics: topics.slice(0, mostTopics),
       topicsTotal: topics.length,
       jobs,
-      ledgers: ledgersOf(jobs, this.#jobs.positions(sample), this.#agents.read()),
+      ledgers: this.#ledgers.pictures(
+        jobs,
+        this.#jobs.positions(sample),
+        this.#agents.read(sample.timeMs),
+      ),
     }
     this.history.add(historyPoint(this.#picture))
     return this.#picture
