@@ -7,8 +7,8 @@ import { enableCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, extname, join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import type { Board } from './broker/admin/board.ts'
-import type { HeldMessages } from './broker/admin/terminalScreen.ts'
+import type { Board } from './broker/admin/board/board.ts'
+import type { HeldMessages } from './broker/admin/terminal/terminalScreen.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
 import type { Clock } from './protocol/runtime/clock.ts'
@@ -129,8 +129,8 @@ async function loadRooms() {
       import('./broker/broker.ts'),
       import('./broker/configuration.ts'),
       import('./broker/admin/console.ts'),
-      import('./broker/admin/terminalTable.ts'),
-      import('./broker/admin/terminalScreen.ts'),
+      import('./broker/admin/terminal/terminalTable.ts'),
+      import('./broker/admin/terminal/terminalScreen.ts'),
     ]),
     import('./agent/agent.ts'),
     Promise.all([

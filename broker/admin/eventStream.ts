@@ -4,8 +4,8 @@
 // a slow page costs less than a fast one and none can make the stream feed itself.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Board } from './board.ts'
-import type { HistoryEnd } from './history.ts'
+import type { Board } from './board/board.ts'
+import type { HistoryEnd } from './board/history.ts'
 
 /** One open page, as far as this file cares. */
 export interface EventSink {

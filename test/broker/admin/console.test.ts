@@ -11,7 +11,7 @@ import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { hasTool } from '../../tools.ts'
-import { agentStatus, jobStatus, topic } from './boardInput.ts'
+import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Board } from '../../../broker/admin/board.ts'
+import { Board } from '../../../broker/admin/board/board.ts'
 import { EventStream, mostPages, mostTicksBehind } from '../../../broker/admin/eventStream.ts'
 
 interface Event {

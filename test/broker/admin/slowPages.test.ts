@@ -11,7 +11,7 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
-import { topic } from './boardInput.ts'
+import { topic } from './board/boardInput.ts'
 
 let clock: ManualClock
 let page: Console

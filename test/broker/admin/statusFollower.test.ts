@@ -12,7 +12,7 @@ import { encodeStatus, type Status, statusTopic } from '../../../protocol/teleme
 import { newStatusTopic } from '../../../protocol/telemetry/statusTopic.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { agentStatus, jobStatus } from './boardInput.ts'
+import { agentStatus, jobStatus } from './board/boardInput.ts'
 
 const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
 let broker: TestBroker

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { Board, mostTopics } from '../../../broker/admin/board.ts'
-import type { LedgerPicture } from '../../../broker/admin/picture.ts'
+import { Board, mostTopics } from '../../../../broker/admin/board/board.ts'
+import type { LedgerPicture } from '../../../../broker/admin/board/picture.ts'
 import {
   forgottenAfterMs,
   lateAfterMs,
   missedAfterMs,
   mostPrograms,
   silentAfterMs,
-} from '../../../broker/admin/programs.ts'
-import { quietAfterMs } from '../../../broker/admin/topicSamples.ts'
-import { seededRandom } from '../../../protocol/runtime/random.ts'
+} from '../../../../broker/admin/board/programs.ts'
+import { quietAfterMs } from '../../../../broker/admin/board/topicSamples.ts'
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { agentStatus, batchStatus, jobStatus, topic } from './boardInput.ts'
 
 describe('rates', () => {

@@ -1,7 +1,7 @@
 // What agents, jobs and the broker tell a board, made up for tests.
 
-import type { PartitionOverview, TopicOverview } from '../../../broker/server/overview.ts'
-import type { AgentStatus, BatchStatus, JobStatus } from '../../../protocol/telemetry/status.ts'
+import type { PartitionOverview, TopicOverview } from '../../../../broker/server/overview.ts'
+import type { AgentStatus, BatchStatus, JobStatus } from '../../../../protocol/telemetry/status.ts'
 
 export const agentStatus = (
   timeMs: number,

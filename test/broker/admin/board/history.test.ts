@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Board } from '../../../broker/admin/board.ts'
+import { Board } from '../../../../broker/admin/board/board.ts'
 import {
   History,
   type HistoryPoint,
@@ -8,7 +8,7 @@ import {
   mostKeys,
   olderLength,
   recentLength,
-} from '../../../broker/admin/history.ts'
+} from '../../../../broker/admin/board/history.ts'
 import { agentStatus, batchStatus, jobStatus, topic } from './boardInput.ts'
 
 const point = (timeMs: number, more: Partial<HistoryPoint> = {}): HistoryPoint => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Board } from '../../../broker/admin/board.ts'
+import { Board } from '../../../../broker/admin/board/board.ts'
 import { agentStatus, batchStatus, jobStatus, partition, topic } from './boardInput.ts'
 
 /** A board on which all is well at 100 s. */

@@ -1,9 +1,15 @@
 // The board as lines of text that fit a terminal of any size: what is not well first, then what flows,
 // then results, as far as there is room.
 
-import type { ViewStatus } from '../../protocol/telemetry/status.ts'
-import { count, duration, percent } from './figures.ts'
-import type { AgentPicture, JobPicture, LedgerPicture, Picture, TopicPicture } from './picture.ts'
+import type { ViewStatus } from '../../../protocol/telemetry/status.ts'
+import type {
+  AgentPicture,
+  JobPicture,
+  LedgerPicture,
+  Picture,
+  TopicPicture,
+} from '../board/picture.ts'
+import { count, duration, percent } from '../figures.ts'
 import { cells, fit, type Line, render, span } from './terminalText.ts'
 
 export interface TableSize {

@@ -2,8 +2,8 @@
 // the screen back as it was. Nothing depends on what was drawn before, so neither a changed size nor
 // a message of another writer leaves anything behind for longer than a second.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Board } from './board.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Board } from '../board/board.ts'
 import { type TableSize, terminalTable, unbounded } from './terminalTable.ts'
 
 /** Standard output, as far as this file cares. */

@@ -1,6 +1,6 @@
 // The agents on the board: their newest reports, and what follows from several reports of one agent.
 
-import type { AgentStatus } from '../../protocol/telemetry/status.ts'
+import type { AgentStatus } from '../../../protocol/telemetry/status.ts'
 import type { AgentPicture } from './picture.ts'
 import { type Heard, lateAfterMs, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import { Rate } from './rate.ts'

@@ -1,7 +1,7 @@
 // The shape of what the console shows: one picture of everything at one moment, for the page, the
 // terminal and `/api/v1/status`. Data only; Board makes it.
 
-import type { BatchStatus, JobStatus, ViewStatus } from '../../protocol/telemetry/status.ts'
+import type { BatchStatus, JobStatus, ViewStatus } from '../../../protocol/telemetry/status.ts'
 
 export interface Picture {
   /** When the picture was taken. */

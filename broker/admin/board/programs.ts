@@ -1,6 +1,6 @@
 // The newest status of each program of one kind, bounded in number and in time.
 
-import type { Status } from '../../protocol/telemetry/status.ts'
+import type { Status } from '../../../protocol/telemetry/status.ts'
 
 /** A program without a report for so long is shown as silent. Programs report every second. */
 export const silentAfterMs = 5_000

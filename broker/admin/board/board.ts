@@ -2,8 +2,8 @@
 // through the broker's own counters. A pure state machine: it is given the time and the news, and once a
 // second it makes one picture, which the page, the terminal and the API all show until the next.
 
-import type { Status } from '../../protocol/telemetry/status.ts'
-import type { TopicOverview } from '../server/overview.ts'
+import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { TopicOverview } from '../../server/overview.ts'
 import { AgentBoard } from './agentBoard.ts'
 import { problemsOf } from './health.ts'
 import { History, historyPoint } from './history.ts'

@@ -2,11 +2,11 @@
 
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
-import { Board } from '../../../broker/admin/board.ts'
-import { HeldMessages, showOnTerminal } from '../../../broker/admin/terminalScreen.ts'
-import { table } from '../../../broker/admin/terminalTable.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { agentStatus, jobStatus, topic } from './boardInput.ts'
+import { Board } from '../../../../broker/admin/board/board.ts'
+import { HeldMessages, showOnTerminal } from '../../../../broker/admin/terminal/terminalScreen.ts'
+import { table } from '../../../../broker/admin/terminal/terminalTable.ts'
+import { ManualClock } from '../../../manualClock.ts'
+import { agentStatus, jobStatus, topic } from '../board/boardInput.ts'
 import { TerminalModel } from './terminalModel.ts'
 
 const url = 'http://127.0.0.1:8080/'

@@ -1,7 +1,7 @@
 // The broker's counters of its topics over the last seconds. A picture is of a moment at which every
 // live agent had still to report, so topics are shown as they were then and not as they are now.
 
-import type { TopicOverview } from '../server/overview.ts'
+import type { TopicOverview } from '../../server/overview.ts'
 import { Rate } from './rate.ts'
 
 /** How far back samples go; a picture is never older. */

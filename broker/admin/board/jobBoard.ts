@@ -1,6 +1,6 @@
 // The jobs on the board: their newest reports beside what the broker has stored of their topics.
 
-import type { JobStatus } from '../../protocol/telemetry/status.ts'
+import type { JobStatus } from '../../../protocol/telemetry/status.ts'
 import type { JobPicture, ViewPicture } from './picture.ts'
 import { type Heard, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import type { TopicSample } from './topicSamples.ts'
