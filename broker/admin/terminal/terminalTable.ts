@@ -38,10 +38,13 @@ export function terminalTable(
   color: boolean,
 ): string[] {
   const head = [[span(title, 'bold')], ...verdict(picture, size.rows)]
-  const flow = [...programs(picture), ...picture.ledgers.map(ledger)]
-  const results = picture.jobs.flatMap(({ views }) =>
+  const isOnly = picture.jobs.length === 1
+  const ledgers = picture.ledgers.map((ledger) => ledgerLine(ledger, isOnly))
+  const flow = [...programs(picture), ...ledgers]
+  const results = picture.jobs.flatMap(({ name, views }) =>
     views
       .filter(({ chart }) => chart === 'bar')
+      .map((view) => ({ ...view, title: isOnly ? view.title : `${name}: ${view.title}` }))
       .map((view) => viewLines(view, size.columns, view.total)),
   )
   return fitted(head, flow, results, size.rows).map((line) => render(line, size.columns, color))
@@ -86,10 +89,8 @@ function cut(lines: readonly Line[], room: number, what: string): Line[] {
 
 function verdict({ timeMs, problems, agents, jobs }: Picture, rows: number): Line[] {
   if (problems.length === 0) {
-    const isEmpty = agents.length === 0 && jobs.length === 0
-    if (isEmpty)
-      return [[span(timeMs === 0 ? 'starting' : 'no agent or job has reported yet', 'dim')]]
-    return [[span('all is well', 'good')]]
+    if (agents.length + jobs.length > 0) return [[span('all is well', 'good')]]
+    return [[span(timeMs === 0 ? 'starting' : 'no agent or job has reported yet', 'dim')]]
   }
   const number = `${problems.length} problem${problems.length === 1 ? '' : 's'}`
   const lines = problems.map(({ text }): Line => [span('  ! '), span(text, 'bad')])
@@ -105,7 +106,7 @@ interface Row {
   readonly more: string
 }
 
-function programs({ agents, topics, jobs }: Picture): Line[] {
+function programs({ agents, topics, topicsTotal, jobs }: Picture): Line[] {
   const used = topics.filter(({ quiet }) => !quiet)
   const rows = [...agents.map(agentRow), ...used.map(topicRow), ...jobs.map(jobRow)]
   const widestOf = (texts: readonly string[], most: number) =>
@@ -123,7 +124,7 @@ function programs({ agents, topics, jobs }: Picture): Line[] {
     const shownName = span(fit(name, nameWidth), 'bold')
     return [span(`  ${kind.padEnd(6)} `), shownName, span(`  ${shown}  `), span(more, 'dim')]
   })
-  const quiet = topics.length - used.length
+  const quiet = topicsTotal - used.length
   if (quiet === 0) return lines
   const folded: Line = [span(`  topics ${quiet} quiet ${quiet === 1 ? 'one' : 'ones'}`, 'dim')]
   return lines.toSpliced(agents.length + used.length, 0, folded)
@@ -147,7 +148,10 @@ function jobRow(job: JobPicture): Row {
   const { name, state, silent, latencyMs, lastBatch } = job
   const counted = `${count(job.recordsTotal)} counted`
   const row = { kind: 'job', name }
-  if (state === 'failed') return { ...row, figures: state, more: `${counted}: ${job.error ?? ''}` }
+  if (state === 'failed') {
+    const [reason = ''] = (job.error ?? '').split('\n')
+    return { ...row, figures: state, more: `${counted}: ${reason}` }
+  }
   if (state === 'stopped') return { ...row, figures: state, more: counted }
   if (silent) return { ...row, figures: `silent for ${duration(job.ageMs)}`, more: counted }
   const figures = [
@@ -160,12 +164,13 @@ function jobRow(job: JobPicture): Row {
 }
 
 /** Terms that are 0 are left out, but for those that everyone looks for. */
-function ledger({ read, elsewhere, onTheWay, before, counted, waiting }: LedgerPicture): Line {
+function ledgerLine(ledger: LedgerPicture, isOnly: boolean): Line {
+  const { job, read, elsewhere, onTheWay, before, counted, waiting } = ledger
   const term = (value: number, name: string) => (value === 0 ? '' : ` + ${count(value)} ${name}`)
   const input = `${count(read)} read${term(elsewhere, 'from elsewhere')}`
   const output = `${count(counted)} counted + ${count(waiting)} waiting`
   const rest = `${term(onTheWay, 'on the way')}${term(before, 'before')}`
-  return [span('  ledger '), span(`${input} = ${output}${rest}`)]
+  return [span('  ledger '), span(`${isOnly ? '' : `${job}: `}${input} = ${output}${rest}`)]
 }
 
 function viewLines(view: ViewStatus, columns: number, total: number): Line[] {

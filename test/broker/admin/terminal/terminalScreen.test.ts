@@ -124,6 +124,11 @@ describe('the screen', () => {
       'NOT WELL  1 problem',
       '  ! job alerts FAILED: TypeError: cannot read age',
     ])
+    const text = terminal.screen.join('\n')
+    expect(text).toMatch(/job {4}alerts +failed +1 counted: TypeError: cannot read age$/m)
+    // With several jobs a result says whose it is.
+    expect(text).toContain('order-demographics: Purchases by age range')
+    expect(text).toContain('ledger order-demographics: 498,416 read = ')
   })
 
   test('gives many problems no more than a part of the rows', () => {
