@@ -337,9 +337,10 @@ function showTable(
   { showOnTerminal }: Rooms,
 ): () => Promise<void> {
   const output = process.stdout
-  const color = output.isTTY === true && output.hasColors()
-  if (output.isTTY && process.stderr.isTTY) messages.hold()
-  const shown = showOnTerminal({ board, clock, output, title, color })
+  const isScreen = output.isTTY === true && process.env.TERM !== 'dumb'
+  const color = isScreen && output.hasColors()
+  if (isScreen && process.stderr.isTTY) messages.hold()
+  const shown = showOnTerminal({ board, clock, output, isScreen, title, color })
   const close = () => {
     shown.close()
     messages.release()

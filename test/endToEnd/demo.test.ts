@@ -6,6 +6,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Picture } from '../../broker/admin/board/picture.ts'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
 import { hasTool } from '../tools.ts'
@@ -88,6 +89,7 @@ test('runs until it is told to stop, says where the page is, and leaves nothing 
   await program.start()
   const [, page] = /the page: (\S+)/.exec(program.printed)!
   expect((await fetch(page!)).status).toBe(200)
+  await expectLedger(page!)
   const [, kafka] = /Kafka clients: 127\.0\.0\.1:(\d+)/.exec(program.printed)!
   expect(Number(kafka)).toBeGreaterThan(0)
   expect(await program.stop()).toBe(0)
@@ -113,6 +115,20 @@ test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
     expect(printed.split('\x1b[?1049')).toHaveLength(3)
   },
 )
+
+/** Every line that was read is stored or on the way, and every stored one counted or waiting. */
+async function expectLedger(page: string): Promise<void> {
+  const picture = async () => (await (await fetch(`${page}api/v1/status`)).json()) as Picture
+  await expect
+    .poll(async () => (await picture()).ledgers[0]?.read, { timeout: 30_000 })
+    .toBeGreaterThan(0)
+  const { read, elsewhere, onTheWay, stored, before, counted, waiting } = (await picture())
+    .ledgers[0]!
+  expect({ elsewhere, before }).toEqual({ elsewhere: 0, before: 0 })
+  expect(read).toBe(stored + onTheWay)
+  expect(stored).toBe(counted + waiting)
+  expect(Math.min(onTheWay, counted, waiting)).toBeGreaterThanOrEqual(0)
+}
 
 function countBy(lines: readonly string[], column: number): Record<string, number> {
   const counts: Record<string, number> = {}

@@ -8,7 +8,6 @@ import { type TableSize, terminalTable, unbounded } from './terminalTable.ts'
 
 /** Standard output, as far as this file cares. */
 export interface TerminalOutput {
-  readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
   write(text: string): unknown
@@ -25,6 +24,8 @@ export interface BoardOnTerminal {
   readonly board: Board
   readonly clock: Clock
   readonly output: TerminalOutput
+  /** Whether `output` is a terminal that can put text where it is told to. */
+  readonly isScreen: boolean
   /** The first line: where the page is. */
   readonly title: string
   readonly color: boolean
@@ -45,7 +46,7 @@ const at = (row: number) => `${control}${row};1H`
 
 /** Draws once a second on a terminal; prints now and then to anything else. */
 export function showOnTerminal(options: BoardOnTerminal): ShownBoard {
-  return options.output.isTTY === true ? new Screen(options) : new Printer(options)
+  return options.isScreen ? new Screen(options) : new Printer(options)
 }
 
 class Screen implements ShownBoard {

@@ -8,7 +8,6 @@ const sequences = new RegExp(`^${control}\\[(\\??[\\d;]*)([A-Za-z])`)
 const segmenter = new Intl.Segmenter()
 
 export class TerminalModel {
-  readonly isTTY = true
   columns: number
   rows: number
   isAlternate = false

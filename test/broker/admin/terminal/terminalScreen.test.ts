@@ -38,7 +38,14 @@ function shownOn(terminal: TerminalModel, fill: (board: Board, nowMs: number) =>
   const board = demoBoard(clock)
   fill(board, clock.nowMs())
   board.tick(clock.nowMs())
-  const shown = showOnTerminal({ board, clock, output: terminal, title, color: true })
+  const shown = showOnTerminal({
+    board,
+    clock,
+    output: terminal,
+    isScreen: true,
+    title,
+    color: true,
+  })
   return { clock, board, shown }
 }
 
@@ -195,7 +202,14 @@ describe('output that is no terminal', () => {
     const clock = new ManualClock()
     const texts: string[] = []
     const output = { write: (text: string) => texts.push(text), on: () => {}, off: () => {} }
-    const shown = showOnTerminal({ board: demoBoard(clock), clock, output, title, color: true })
+    const shown = showOnTerminal({
+      board: demoBoard(clock),
+      clock,
+      output,
+      isScreen: false,
+      title,
+      color: true,
+    })
     clock.advance(31_000)
     expect(texts).toHaveLength(4)
     expect(texts[0]).toMatch(/^http:\/\/127\.0\.0\.1:8080\/ /)
