@@ -347,6 +347,7 @@ function showTable(
   }
   // A process that ends in any other way must not leave the terminal without its screen.
   process.once('exit', close)
+  process.once('uncaughtExceptionMonitor', close)
   return async () => close()
 }
 

@@ -20,8 +20,11 @@ export interface EventSink {
 
 /** Most pages open at once; each costs a socket, at most one event in memory, and a write a second. */
 export const mostPages = 100
-/** A page that has not taken its last event for so many ticks is dropped. */
-export const mostTicksBehind = 30
+/**
+ * A page that has not taken its last event for so many ticks is dropped. A page that reads slowly is
+ * not: a system says that it can send again only when a third of its buffer, up to a megabyte, is free.
+ */
+export const mostTicksBehind = 120
 
 interface OpenPage {
   /** What the page has of the history, once it has read all that was written. */
