@@ -7,10 +7,11 @@ import { readFile } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
 import { basename, extname, join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { Board } from './broker/admin/board.ts'
+import type { Board } from './broker/admin/board/board.ts'
+import type { HeldMessages } from './broker/admin/terminal/terminalScreen.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
-import type { Clock, Timer } from './protocol/runtime/clock.ts'
+import type { Clock } from './protocol/runtime/clock.ts'
 import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
 import { isOperational } from './protocol/runtime/operational.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
@@ -191,7 +192,8 @@ async function loadRooms() {
       import('./broker/broker.ts'),
       import('./broker/configuration.ts'),
       import('./broker/admin/console.ts'),
-      import('./broker/admin/terminalTable.ts'),
+      import('./broker/admin/terminal/terminalTable.ts'),
+      import('./broker/admin/terminal/terminalScreen.ts'),
     ]),
     Promise.all([import('./agent/agent.ts'), import('./agent/sources/taildir/positionFile.ts')]),
     Promise.all([
@@ -218,6 +220,7 @@ async function loadRooms() {
     ...broker[1],
     ...broker[2],
     ...broker[3],
+    ...broker[4],
     ...agent[0],
     ...agent[1],
     ...engine[0],
@@ -260,7 +263,8 @@ async function runDemo(
     host === inside.host ? memory : rooms.tcpNetwork,
   )
   const runtime = rooms.nodeRuntime(network)
-  const logger = rooms.pinoLogger(options.logLevel)
+  const messages = new rooms.HeldMessages(rooms.standardErrorLines())
+  const logger = rooms.pinoLogger(options.logLevel, messages)
   const source = await openSource(options, rooms, runtime)
   onStop(() => source.close())
   const temporary = await rooms.makeTemporaryDirectory('millrace-demo-', runtime)
@@ -356,12 +360,15 @@ async function runDemo(
     feed.stop()
     await fed
   })
+  let hideTable = async () => {}
   if (!options.json) {
     const outside = broker.listeners[1]!.address.port
     process.stderr.write(
       `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )
-    onStop(showTable(page.board, runtime.clock, rooms))
+    const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
+    hideTable = showTable(page.board, runtime.clock, title, messages, rooms)
+    onStop(hideTable)
   }
 
   const brokerFailed = broker.failed.then((error) => {
@@ -375,6 +382,8 @@ async function runDemo(
   ])
   if (failure === undefined) {
     const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
+    // The report is for the screen that stays.
+    await hideTable()
     await report(options, rooms, job.status(), seconds)
   } else if (!isReaderGone(failure)) throw outputError(failure)
 }
@@ -444,24 +453,27 @@ function counted(job: RunningJob, lines: number): Promise<void> {
   })
 }
 
-/** Redraws the board once a second, in place on a terminal. Returns what draws it a last time. */
-function showTable(board: Board, clock: Clock, { terminalTable }: Rooms): () => Promise<void> {
-  const onTerminal = process.stdout.isTTY === true
-  let height = 0
-  let timer: Timer
-  const draw = () => {
-    const text = terminalTable(board.picture(clock.nowMs()), onTerminal)
-    process.stdout.write(height === 0 ? text : `\x1b[${height}A\x1b[0J${text}`)
-    height = onTerminal ? text.split('\n').length - 1 : 0
+/** Shows the board on standard output until the function that it returns is called. */
+function showTable(
+  board: Board,
+  clock: Clock,
+  title: string,
+  messages: HeldMessages,
+  { showOnTerminal }: Rooms,
+): () => Promise<void> {
+  const output = process.stdout
+  const isScreen = output.isTTY === true && process.env.TERM !== 'dumb'
+  const color = isScreen && output.hasColors()
+  if (isScreen && process.stderr.isTTY) messages.hold()
+  const shown = showOnTerminal({ board, clock, output, isScreen, title, color })
+  const close = () => {
+    shown.close()
+    messages.release()
   }
-  const again = () => {
-    timer = clock.setTimer(onTerminal ? 1_000 : 10_000, again)
-    draw()
-  }
-  timer = clock.setTimer(1_000, again)
-  return async () => {
-    timer.cancel()
-  }
+  // A process that ends in any other way must not leave the terminal without its screen.
+  process.once('exit', close)
+  process.once('uncaughtExceptionMonitor', close)
+  return async () => close()
 }
 
 /** What came out: one JSON object, or a table for people. */
@@ -491,7 +503,7 @@ async function report(
   await print(
     [
       '',
-      `${lines} lines, ${orders} orders, ${result.seconds} s, ${result.lines_per_second} lines/s`,
+      `${lines} lines, ${orders} of them purchases, ${result.seconds} s, ${result.lines_per_second} lines/s`,
       ...bars.flatMap((view) => ['', ...table(view)]),
       '',
     ].join('\n'),

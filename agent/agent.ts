@@ -202,6 +202,7 @@ class RunningAgent implements Agent {
       timeMs: runtime.clock.nowMs(),
       name,
       host: this.#host.name,
+      state: this.#stopping ? 'stopped' : 'running',
       sources: sources.map(({ name, type, counter }) => ({
         name,
         type,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Picture } from '../../broker/admin/board/picture.ts'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
 import { sharedData } from '../sharedData.ts'
@@ -83,6 +84,7 @@ test('runs until it is told to stop, says where the page is, and leaves nothing 
   await program.start()
   const [, page] = /the page: (\S+)/.exec(program.printed)!
   expect((await fetch(page!)).status).toBe(200)
+  await expectLedger(page!)
   expect(await (await fetch(`${page}metrics`)).text()).toContain('millrace_log_lines_lost_total 0')
   const [, kafka] = /Kafka clients: 127\.0\.0\.1:(\d+)/.exec(program.printed)!
   expect(Number(kafka)).toBeGreaterThan(0)
@@ -166,6 +168,40 @@ async function bytesBelow(path: string): Promise<number> {
     bytes += blocks * 512
   }
   return bytes
+}
+
+test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
+  'on a terminal gives the screen back before it reports',
+  async () => {
+    const input = join(directory, 'few.csv')
+    await writeFile(input, OrderLines.header)
+    const words = `${process.execPath} millrace.ts demo --once --input ${input} --port 0 --console-port 0`
+    const printed = await new Promise<string>((resolve, reject) => {
+      const arguments_ = ['-qec', words, '/dev/null']
+      execFile('script', arguments_, { cwd: root }, (error, stdout) =>
+        error ? reject(error) : resolve(stdout),
+      )
+    })
+    const marks = ['the page:', '\x1b[?1049h', '\x1b[?1049l', '1 lines, 0 of them purchases']
+    const places = marks.map((mark) => printed.indexOf(mark))
+    expect(places).not.toContain(-1)
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(printed.split('\x1b[?1049')).toHaveLength(3)
+  },
+)
+
+/** Every line that was read is stored or on the way, and every stored one counted or waiting. */
+async function expectLedger(page: string): Promise<void> {
+  const picture = async () => (await (await fetch(`${page}api/v1/status`)).json()) as Picture
+  await expect
+    .poll(async () => (await picture()).ledgers[0]?.read, { timeout: 30_000 })
+    .toBeGreaterThan(0)
+  const { read, elsewhere, onTheWay, stored, before, counted, waiting } = (await picture())
+    .ledgers[0]!
+  expect({ elsewhere, before }).toEqual({ elsewhere: 0, before: 0 })
+  expect(read).toBe(stored + onTheWay)
+  expect(stored).toBe(counted + waiting)
+  expect(Math.min(onTheWay, counted, waiting)).toBeGreaterThanOrEqual(0)
 }
 
 function countBy(lines: readonly string[], column: number): Record<string, number> {

@@ -115,6 +115,13 @@ describe('against a broker', () => {
       id: 'agent/host/a1',
       sinks: [{ name: 'k1', type: 'kafka', eventsDrained: 1, topic: 'lines' }],
     })
+    expect(reports.every(({ state }) => state === 'running')).toBe(true)
+    await rig.stopAgent()
+    const last = (await rig.values(statusTopic)).at(-1)!
+    expect(decodeStatus(Buffer.from(last))).toMatchObject({
+      state: 'stopped',
+      sinks: [{ eventsDrained: 1 }],
+    })
     await rig.close()
   })
 
