@@ -1,7 +1,9 @@
-// Which component a `type` means: Flume's aliases in any case, or the name of Flume's class.
+// Which component a `type` means: one of Flume's aliases, or the name of Flume's class; both in any
+// case, as in Flume.
 
 import type { ComponentConfiguration } from './configuration/flumeConfiguration.ts'
-import { optionError } from './configuration/options.ts'
+import { nearestName } from './configuration/nearestName.ts'
+import { optionError, quoted } from './configuration/options.ts'
 
 const aliases = {
   sources: {
@@ -44,7 +46,16 @@ export function componentType<K extends TypeKind>(
     if (fallback !== undefined) return fallback
     throw optionError(component, key, `missing, but required: one of ${names.join(', ')}`)
   }
-  const found = names.find((name) => name === text.toLowerCase() || known[name]!.includes(text))
+  const wanted = text.toLowerCase()
+  const found = names.find((name) => {
+    return name === wanted || known[name]!.some((className) => className.toLowerCase() === wanted)
+  })
   if (found !== undefined) return found as ComponentType<K>
-  throw optionError(component, key, `'${text}' is not supported: one of ${names.join(', ')}`)
+  const nearest = nearestName(text, [...names, ...Object.values(known).flat()])
+  const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`
+  throw optionError(
+    component,
+    key,
+    `${quoted(text)} is not supported: one of ${names.join(', ')}${meant}`,
+  )
 }

@@ -31,7 +31,7 @@ function plan(text: string) {
   const planned = planAgent(read.agents.get('a1')!, {
     runtime: { clock, random: seededRandom(1), disk: new MemoryDisk(), network: memoryNetwork() },
     logger: silentLogger,
-    host: { name: 'h', address: '10.0.0.1' },
+    host: { name: 'h', fullName: 'h.example', address: '10.0.0.1' },
     startProcess: () => {
       throw new Error('nothing is started by planning')
     },

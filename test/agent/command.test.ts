@@ -25,6 +25,9 @@ async function run(args: readonly string[], whenStarted = async (_: string) => {
     },
     environment: {},
     stopRequested: () => whenStarted(stdout),
+    endProcess: () => {
+      throw new Error('nothing hangs')
+    },
   })
   return { code, stderr, stdout }
 }

@@ -21,6 +21,10 @@ export interface Refusal {
 export class InFlightTake {
   readonly transaction: ChannelTransaction
   readonly events: number
+  /** Monotonic time. */
+  readonly sentMs: number
+  /** The partition of the first send, for messages. */
+  readonly place: string
   /** Resolves, and never rejects, when every send is answered. */
   readonly settled: Promise<void>
   /** Every batch is in the log of its partition. */
@@ -32,8 +36,12 @@ export class InFlightTake {
     transaction: ChannelTransaction,
     batches: readonly EventBatch[],
     sends: readonly Send[],
+    sentMs: number,
   ) {
     this.transaction = transaction
+    this.sentMs = sentMs
+    const { topic, partition } = sends[0]!.stamp
+    this.place = `${topic}-${partition}`
     this.events = batches.reduce((sum, batch) => sum + batch.count, 0)
     this.settled = Promise.allSettled(sends.map(({ sent }) => sent)).then((results) => {
       const index = results.findIndex((result) => result.status === 'rejected')

@@ -19,22 +19,26 @@ import type { EventBatch } from '../../event.ts'
 import type { KafkaSinkCounter } from '../../monitoring/counters.ts'
 import { longestWaitMs, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
+import { ConnectionWatch } from './connectionWatch.ts'
+import { DeliveryLog } from './deliveryLog.ts'
 import { encodeSend } from './encodeSend.ts'
 import { route, topicsOf } from './eventRouting.ts'
 import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp, type KafkaStamp } from './kafkaStamp.ts'
-import { isTooLarge, OversizeLog } from './oversizedBatch.ts'
 import { ProducerSequences } from './producerSequences.ts'
+import { isTooLarge, SizeLimit } from './sizeLimit.ts'
+import { splitRoutes } from './splitEvent.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
-const maxTakesInFlight = 5
 /** Asking for a producer id or metadata gives up after this, to be tried again. */
 const requestTimeoutMs = 5000
 /** While stopping, what has been sent may still be answered for so long. */
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
+/** A batch that is not answered for so long is worth a line in the log. */
+const answerTimeoutMs = 30_000
 /** Of a request, for what is not records. */
 const requestOverheadBytes = 512
 
@@ -51,7 +55,9 @@ export class KafkaSink implements Polled {
   readonly #surroundings: KafkaSinkSurroundings
   readonly #cluster: Cluster
   readonly #sender: BatchSender
-  readonly #oversize: OversizeLog
+  readonly #limit: SizeLimit
+  readonly #log: DeliveryLog
+  readonly #watch: ConnectionWatch
   readonly #sequences = new ProducerSequences()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
@@ -70,21 +76,26 @@ export class KafkaSink implements Polled {
     this.#channel = channel
     this.#settings = settings
     this.#surroundings = surroundings
-    const { runtime, logger } = surroundings
-    const { bootstrap } = settings
-    this.#oversize = new OversizeLog(logger, runtime.clock)
-    this.#cluster = new Cluster(runtime, { bootstrap, clientId: `millrace-agent-${name}` })
+    const { runtime, logger, counter } = surroundings
+    const { clock } = runtime
+    this.#limit = new SizeLimit(settings.maxRequestBytes, logger, clock)
+    this.#log = new DeliveryLog(logger, clock, channel)
+    this.#cluster = new Cluster(runtime, {
+      ...settings,
+      clientId: settings.clientId ?? `millrace-agent-${name}`,
+    })
+    this.#watch = new ConnectionWatch(this.#cluster, clock, counter, this.#log)
     this.#sender = new BatchSender(this.#cluster, runtime.clock, {
       acks: -1,
       deliveryTimeoutMs: Number.POSITIVE_INFINITY,
-      maxInFlight: maxTakesInFlight,
+      maxInFlight: settings.maxTakesInFlight,
     })
   }
 
   async start(): Promise<void> {
     const { counter, runtime } = this.#surroundings
     counter.StartTime = runtime.clock.nowMs()
-    counter.ConnectionCreatedCount++
+    void this.#watch.run(() => this.#reportUnanswered())
     const last = this.#channel.lastStamp(this.#name)
     if (last !== undefined) this.#sequences.resume(decodeStamp(last))
   }
@@ -99,8 +110,8 @@ export class KafkaSink implements Polled {
     // What is still open stays prepared: the next start sends it again, the same.
     for (const take of this.#inFlight.splice(0)) take.transaction.detach()
     this.#sender.close()
+    this.#watch.stop()
     await this.#cluster.close()
-    counter.ConnectionClosedCount++
     counter.StopTime = runtime.clock.nowMs()
   }
 
@@ -109,13 +120,14 @@ export class KafkaSink implements Polled {
       if (!this.#hasResumed) await this.#resume()
       await this.#commitAnswered()
       if (this.#firstRefusal() !== undefined) return await this.#recover()
-      const hasRoom = this.#inFlight.length < maxTakesInFlight
+      const hasRoom = this.#inFlight.length < this.#settings.maxTakesInFlight
       if (hasRoom && (await this.#sendNext())) return 0
       await this.#waitForNews(hasRoom, signal)
       return 0
     } catch (error) {
       if (!isDeliveryFailure(error)) throw error
-      return this.#backOff(error)
+      this.#log.failed(error)
+      return this.#countRollback()
     }
   }
 
@@ -155,7 +167,7 @@ export class KafkaSink implements Polled {
     maxEvents: number,
   ): Promise<{ batches: EventBatch[]; fitting: number; stamp?: KafkaStamp }> {
     try {
-      const maxBytes = this.#settings.maxRequestBytes - requestOverheadBytes
+      const maxBytes = this.#maxBytes
       const batches = await transaction.take(maxEvents, maxBytes)
       const events = batches.reduce((sum, batch) => sum + batch.count, 0)
       const isBounded = !hasSizeBesideBodies(this.#settings, batches)
@@ -175,25 +187,36 @@ export class KafkaSink implements Polled {
     }
   }
 
+  /** Of the records of one request. */
+  get #maxBytes(): number {
+    return this.#limit.bytes - requestOverheadBytes
+  }
+
   async #stamp(batches: readonly EventBatch[], events: number): Promise<KafkaStamp> {
+    const timestampMs = this.#surroundings.runtime.clock.nowMs()
     const counts = new Map<string, number>()
-    for (const topic of topicsOf(this.#settings, batches)) {
+    for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
       counts.set(topic, await this.#cluster.partitionCount(topic))
     }
     if (this.#sequences.identity === undefined) {
       this.#sequences.renew(await initProducerId(this.#cluster, requestTimeoutMs))
     }
     // Nothing may fail from here on: a sequence that is given and not sent would be a gap.
-    const routes = route(this.#settings, batches, counts, this.#turn++)
-    const sends = routes.map(({ topic, partition, events: some }) => ({
+    const whole = route(this.#settings, batches, counts, this.#turn++, timestampMs)
+    const routes = splitRoutes(this.#settings, batches, whole, this.#maxBytes)
+    if (routes.length > whole.length && routes[0]!.piece !== undefined) {
+      this.#limit.split(batches[0]!.bodyBytes(), routes.length, batches[0]!.headersOf(0))
+    }
+    const sends = routes.map(({ topic, partition, events: some, piece }) => ({
       topic,
       partition,
       baseSequence: this.#sequences.advance(topic, partition, some?.length ?? events),
       ...(some && { events: some }),
+      ...(piece && { piece }),
     }))
     return {
       ...this.#sequences.identity!,
-      timestampMs: this.#surroundings.runtime.clock.nowMs(),
+      timestampMs,
       sends,
       nextSequences: this.#sequences.snapshot(),
     }
@@ -205,18 +228,24 @@ export class KafkaSink implements Polled {
       const sent = this.#sender.send(send.topic, send.partition, bytes)
       return { stamp: send, sizeBytes: bytes.length, sent }
     })
-    this.#inFlight.push(new InFlightTake(transaction, batches, sends))
+    const sentMs = this.#surroundings.runtime.clock.monotonicMs()
+    this.#inFlight.push(new InFlightTake(transaction, batches, sends, sentMs))
   }
 
   /** Commits the takes that are stored, oldest first, up to the first that is not answered yet. */
   async #commitAnswered(): Promise<void> {
     while (this.#inFlight[0]?.isStored) {
-      const { transaction, events } = this.#inFlight.shift()!
-      await transaction.commit()
-      transaction.close()
-      this.#surroundings.counter.EventDrainSuccessCount += events
+      const take = this.#inFlight.shift()!
+      await this.#commit(take)
+      take.transaction.close()
       this.#failures = 0
+      this.#log.delivered()
     }
+  }
+
+  async #commit({ transaction, events }: InFlightTake): Promise<void> {
+    await transaction.commit()
+    this.#surroundings.counter.EventDrainSuccessCount += events
   }
 
   /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */
@@ -224,33 +253,37 @@ export class KafkaSink implements Polled {
     return this.#inFlight.find((take) => take.refusal !== undefined)?.refusal
   }
 
-  /** A send failed for good. Waits for the others' answers and decides what becomes of the rest. */
+  /**
+   * A send was refused. Waits for the answers to the others and decides what becomes of each take.
+   * The events of a take that is rolled back are taken again, under a new producer: the broker stored
+   * none of them, unless it stored those of another partition in the same take.
+   */
   async #recover(): Promise<number> {
     await Promise.all(this.#inFlight.map((take) => take.settled))
     const refusal = this.#firstRefusal()!
-    const isDisowned = isProducerDisowned(refusal.error)
+    const isSmallerWanted = isTooLarge(refusal.error)
+    const isRolledBack = isSmallerWanted || isProducerDisowned(refusal.error)
     for (const take of this.#inFlight.splice(0)) {
-      if (take.isStored) await take.transaction.commit()
-      else if (isDisowned) await take.transaction.rollback()
+      if (take.isStored) await this.#commit(take)
+      else if (isRolledBack) await take.transaction.rollback()
       else {
         take.transaction.detach()
         continue
       }
       take.transaction.close()
     }
-    // The broker does not know, or want, this producer: the events are sent by a new one.
-    if (isDisowned) this.#sequences.forget()
+    if (isRolledBack) this.#sequences.forget()
     else this.#hasResumed = false
-    if (!isTooLarge(refusal.error)) return this.#backOff(refusal.error)
-    this.#oversize.report(refusal, this.#settings.maxRequestBytes)
+    if (isSmallerWanted) this.#limit.refused(refusal)
+    else this.#log.failed(refusal.error)
     return this.#countRollback()
   }
 
-  #backOff(error: unknown): number {
-    const retryMs = this.#countRollback()
-    const { logger } = this.#surroundings
-    logger.warn({ sink: this.#name, error, retryMs }, 'events were not delivered, will retry')
-    return retryMs
+  #reportUnanswered(): void {
+    const [oldest] = this.#inFlight
+    const ageMs = this.#surroundings.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
+    if (oldest === undefined || ageMs < answerTimeoutMs) return
+    this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
   /** Returns how long to wait until the next try. */
@@ -278,7 +311,7 @@ export class KafkaSink implements Polled {
   }
 }
 
-function isDeliveryFailure(error: unknown): boolean {
+function isDeliveryFailure(error: unknown): error is Error {
   return (
     error instanceof KafkaError || error instanceof NetworkError || error instanceof ClientError
   )

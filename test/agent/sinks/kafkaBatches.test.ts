@@ -7,7 +7,7 @@ import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptio
 import { eventsWithin } from '../../../agent/sinks/kafka/takeSize.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
-import { component } from '../component.ts'
+import { component, testHost } from '../component.ts'
 
 /** With the lines in the log before the agent starts, so that batches are as large as they can be. */
 async function started(
@@ -65,8 +65,8 @@ describe('the size of a batch', () => {
       {
         'sources.r1.fileHeader': 'true',
         'sources.r1.byteOffsetHeader': 'true',
-        'sinks.k1.header.x-where-this-line-of-the-log-came-from': 'file',
-        'sinks.k1.header.x-how-far-from-the-start-of-that-file': 'byteoffset',
+        'sinks.k1.header.file': 'x-where-this-line-of-the-log-came-from',
+        'sinks.k1.header.byteoffset': 'x-how-far-from-the-start-of-that-file',
         'sinks.k1.kafka.producer.max.request.size': 16_000,
       },
       { 'message.max.bytes': '16000' },
@@ -81,7 +81,8 @@ describe('the size of a batch', () => {
 
   test('is bounded by the first events that fit, one at least', () => {
     const settings = readKafkaSinkSettings(
-      component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.name': 'n' }),
+      component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.n': 'name' }),
+      testHost,
     )
     const bodies = ['a', 'b', 'c'].map((body) => Buffer.from(body.repeat(100)))
     const shared = [batchOf(bodies, { n: 'x'.repeat(100) })]

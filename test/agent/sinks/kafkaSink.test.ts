@@ -10,11 +10,11 @@ import { murmur2 } from '../../../agent/sinks/kafka/partitionOfKey.ts'
 import { ProducerSequences } from '../../../agent/sinks/kafka/producerSequences.ts'
 import { decodeStatus, statusTopic } from '../../../protocol/telemetry/status.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
-import { component } from '../component.ts'
+import { component, testHost } from '../component.ts'
 
 function settings(lines: Readonly<Record<string, string | number>> = {}) {
   const all = { type: 'kafka', channel: 'c1', 'kafka.bootstrap.servers': 'h:9092', ...lines }
-  return readKafkaSinkSettings(component('sinks', 'k1', all))
+  return readKafkaSinkSettings(component('sinks', 'k1', all), testHost)
 }
 
 describe('routing', () => {
@@ -26,7 +26,7 @@ describe('routing', () => {
 
   test('events that do not care go together, to each partition in turn', () => {
     for (const turn of [0, 1, 5]) {
-      expect(route(settings(), [batchOf(bodies)], counts, turn)).toEqual([
+      expect(route(settings(), [batchOf(bodies)], counts, turn, 0)).toEqual([
         { topic: 'default-flume-topic', partition: turn % 4, events: undefined },
       ])
     }
@@ -34,14 +34,14 @@ describe('routing', () => {
 
   test('a topic header overrides the topic unless it may not', () => {
     const batch = batchOf(bodies, { topic: 'other' })
-    expect(route(settings(), [batch], counts, 0)[0]!.topic).toBe('other')
+    expect(route(settings(), [batch], counts, 0, 0)[0]!.topic).toBe('other')
     const fixed = settings({ allowTopicOverride: 'false' })
-    expect(route(fixed, [batch], counts, 0)[0]!.topic).toBe('default-flume-topic')
+    expect(route(fixed, [batch], counts, 0, 0)[0]!.topic).toBe('default-flume-topic')
   })
 
   test('events with a key go where every Kafka client sends that key', () => {
     const own = [{ key: 'foobar' }, { key: '21' }, { key: 'foobar' }]
-    const routes = route(settings(), [batchOf(bodies, {}, own)], counts, 0)
+    const routes = route(settings(), [batchOf(bodies, {}, own)], counts, 0, 0)
     const partitionOf = (key: string) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 4
     expect(routes).toEqual([
       { topic: 'default-flume-topic', partition: partitionOf('foobar'), events: [0, 2] },
@@ -51,7 +51,7 @@ describe('routing', () => {
 
   test('a partition header wins when it names a partition', () => {
     const batches = [batchOf(bodies, { p: '3' }), batchOf(bodies, { p: '9' })]
-    const routes = route(settings({ partitionIdHeader: 'p' }), batches, counts, 1)
+    const routes = route(settings({ partitionIdHeader: 'p' }), batches, counts, 1, 0)
     expect(routes.map(({ partition, events }) => [partition, events])).toEqual([
       [3, [0, 1, 2]],
       [1, [3, 4, 5]],
