@@ -110,9 +110,12 @@ export function planAgent(
   const sinks = planner.each(components.sinks, (one) => planner.sink(one, byName, grouped))
   for (const filter of components.configfilters) planner.warnAbout(filter, 'not supported yet')
   const used = new Set([...sources.flatMap((source) => source.channels), ...sinks.map(channelOf)])
+  const named = new Set([
+    ...components.sources.flatMap((source) => listOf(source, 'channels')),
+    ...components.sinks.flatMap((sink) => listOf(sink, 'channel')),
+  ])
   for (const component of components.channels) {
-    const channel = byName.get(component.name)
-    if (channel === undefined || used.has(channel)) continue
+    if (named.has(component.name)) continue
     planner.warnAbout(component, 'no source or sink uses this channel: dropped')
   }
   const problems = [...earlier, ...planner.problems]
@@ -401,8 +404,7 @@ function misnamed(
   rule: string,
 ): OptionError {
   if (!component.properties.has(other)) {
-    const near = suggestion(key, component.properties.keys())
-    return optionError(component, key, `missing, but required${near}`)
+    return optionError(component, key, `missing, but required: ${rule}`)
   }
   return optionError(component, other, `${rule}: write ${component.path}.${key}`)
 }

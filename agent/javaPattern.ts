@@ -34,8 +34,8 @@ const asciiClasses: Readonly<Record<string, string>> = {
   XDigit: '0-9a-fA-F',
   Space: ' \\t\\n\\x0B\\f\\r',
 }
-const horizontalSpace = ' \\t\\xA0\\u1680\\u180E\\u2000-\\u200A\\u202F\\u205F\\u3000'
-const verticalSpace = '\\n\\x0B\\f\\r\\x85\\u2028\\u2029'
+const horizontalSpace = ' \\t\u00a0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000'
+const verticalSpace = '\\n\\x0B\\f\\r\u0085\u2028\u2029'
 
 interface Translation {
   readonly source: string

@@ -1,11 +1,14 @@
 // Which known name somebody meant: the nearest one by edit distance, if it is near enough that a
 // slip of the fingers explains the difference.
 
-/** The known name that differs least from `text`, case aside; undefined when none is near. */
+/**
+ * The known name that differs least from `text`, case aside, by one slip in four letters at most;
+ * undefined when none is near.
+ */
 export function nearestName(text: string, known: Iterable<string>): string | undefined {
   const wanted = text.toLowerCase()
   let nearest: string | undefined
-  let least = Math.max(1, Math.min(3, Math.floor(text.length / 4))) + 1
+  let least = Math.min(3, Math.floor(text.length / 4)) + 1
   for (const name of known) {
     if (Math.abs(name.length - text.length) >= least) continue
     const distance = editDistance(wanted, name.toLowerCase())

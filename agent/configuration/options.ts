@@ -6,7 +6,7 @@
 import { AgentError } from '../errors.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { formatProblem, problemOf } from './flumeConfiguration.ts'
-import { nearestName, suggestion } from './nearestName.ts'
+import { nearestName } from './nearestName.ts'
 import type { Property } from './properties.ts'
 import { asksForSecurity } from './securityKeys.ts'
 
@@ -206,11 +206,7 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
   if (spec.type === 'ignored' || spec.type === 'security') return undefined
   const text = component.properties.get(key)?.value
   if (text === undefined) {
-    if (spec.required) {
-      const meant = suggestion(key, component.properties.keys())
-      const hint = meant && ` (${meant.slice(2)})`
-      throw optionError(component, key, `missing, but required: ${spec.doc}${hint}`)
-    }
+    if (spec.required) throw optionError(component, key, `missing, but required: ${spec.doc}`)
     return spec.default
   }
   if (spec.type === 'string') return text

@@ -10,7 +10,7 @@ import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import { AgentError } from '../errors.ts'
 import { batchOf, EventBatch } from '../event.ts'
 import type { SourceCounter, SourceProgress } from '../monitoring/counters.ts'
-import { longestWaitMs, type Polled } from '../polled.ts'
+import { longestWaitMs, orAborted, type Polled } from '../polled.ts'
 import type { ExecProcess, StartProcess } from './execProcess.ts'
 import { LineReader } from './readerLines.ts'
 
@@ -246,14 +246,4 @@ async function orLate<T>(
   ])
   late.abort()
   return result
-}
-
-/** Undefined when the signal aborts first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => resolve(undefined)
-    if (signal.aborted) return aborted()
-    signal.addEventListener('abort', aborted, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
-  })
 }

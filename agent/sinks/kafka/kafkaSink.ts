@@ -17,7 +17,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
 import type { KafkaSinkCounter } from '../../monitoring/counters.ts'
-import { longestWaitMs, type Polled } from '../../polled.ts'
+import { longestWaitMs, orAborted, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
 import { ConnectionWatch } from './connectionWatch.ts'
 import { DeliveryLog } from './deliveryLog.ts'
@@ -119,13 +119,14 @@ export class KafkaSink implements Polled {
     try {
       if (!this.#hasResumed) await this.#resume()
       await this.#commitAnswered()
-      if (this.#firstRefusal() !== undefined) return await this.#recover()
+      if (this.#firstRefusal() !== undefined) return await this.#recover(signal)
       const hasRoom = this.#inFlight.length < this.#settings.maxTakesInFlight
-      if (hasRoom && (await this.#sendNext())) return 0
+      if (hasRoom && (await this.#sendNext(signal))) return 0
       await this.#waitForNews(hasRoom, signal)
       return 0
     } catch (error) {
       if (!isDeliveryFailure(error)) throw error
+      if (signal.aborted) return 0
       this.#log.failed(error)
       return this.#countRollback()
     }
@@ -140,13 +141,13 @@ export class KafkaSink implements Polled {
   }
 
   /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
-  async #sendNext(): Promise<boolean> {
+  async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { batchSize } = this.#settings
     let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
     for (;;) {
       const transaction = this.#channel.transaction()
       transaction.begin()
-      const taken = await this.#takeInto(transaction, maxEvents)
+      const taken = await this.#takeInto(transaction, maxEvents, signal)
       if (taken.stamp !== undefined) {
         await transaction.prepare(this.#name, encodeStamp(taken.stamp))
         this.#send(transaction, taken.batches, taken.stamp)
@@ -165,6 +166,7 @@ export class KafkaSink implements Polled {
   async #takeInto(
     transaction: ChannelTransaction,
     maxEvents: number,
+    signal: AbortSignal,
   ): Promise<{ batches: EventBatch[]; fitting: number; stamp?: KafkaStamp }> {
     try {
       const maxBytes = this.#maxBytes
@@ -177,7 +179,7 @@ export class KafkaSink implements Polled {
         return { batches, fitting }
       }
       countTake(this.#surroundings.counter, batches, maxEvents)
-      if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events) }
+      if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events, signal) }
       await transaction.commit()
       return { batches, fitting }
     } catch (error) {
@@ -192,14 +194,19 @@ export class KafkaSink implements Polled {
     return this.#limit.bytes - requestOverheadBytes
   }
 
-  async #stamp(batches: readonly EventBatch[], events: number): Promise<KafkaStamp> {
+  async #stamp(
+    batches: readonly EventBatch[],
+    events: number,
+    signal: AbortSignal,
+  ): Promise<KafkaStamp> {
     const timestampMs = this.#surroundings.runtime.clock.nowMs()
     const counts = new Map<string, number>()
     for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
-      counts.set(topic, await this.#cluster.partitionCount(topic))
+      counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
     }
     if (this.#sequences.identity === undefined) {
-      this.#sequences.renew(await initProducerId(this.#cluster, requestTimeoutMs))
+      const asked = initProducerId(this.#cluster, requestTimeoutMs)
+      this.#sequences.renew(await unlessAborted(asked, signal))
     }
     // Nothing may fail from here on: a sequence that is given and not sent would be a gap.
     const whole = route(this.#settings, batches, counts, this.#turn++, timestampMs)
@@ -258,8 +265,9 @@ export class KafkaSink implements Polled {
    * The events of a take that is rolled back are taken again, under a new producer: the broker stored
    * none of them, unless it stored those of another partition in the same take.
    */
-  async #recover(): Promise<number> {
-    await Promise.all(this.#inFlight.map((take) => take.settled))
+  async #recover(signal: AbortSignal): Promise<number> {
+    await orAborted(Promise.all(this.#inFlight.map((take) => take.settled)), signal)
+    if (signal.aborted) return 0
     const refusal = this.#firstRefusal()!
     const isSmallerWanted = isTooLarge(refusal.error)
     const isRolledBack = isSmallerWanted || isProducerDisowned(refusal.error)
@@ -309,6 +317,13 @@ export class KafkaSink implements Polled {
     end()
     signal.removeEventListener('abort', end)
   }
+}
+
+/** A broker that does not answer must not hold up the stop. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const result = await orAborted(promise, signal)
+  if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink was stopped')
+  return result
 }
 
 function isDeliveryFailure(error: unknown): error is Error {
