@@ -11,8 +11,9 @@ import { ActorSystem } from '../protocol/actor/actor.ts'
 import { restart } from '../protocol/actor/supervision.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
 import { sleep } from '../protocol/runtime/clock.ts'
-import { isOperational } from '../protocol/runtime/operational.ts'
+import { DirectoryInUseError } from '../protocol/runtime/disk.ts'
 import type { Address } from '../protocol/runtime/network.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
@@ -356,18 +357,25 @@ class RunningAgent implements Agent {
   }
 
   #isDrained(channel: Channel): boolean {
-    return this.#openChannels.includes(channel) && this.#plan.sinks.some((sink) => sink.channel === channel)
+    return (
+      this.#openChannels.includes(channel) &&
+      this.#plan.sinks.some((sink) => sink.channel === channel)
+    )
   }
 }
 
-/** What the system refused, in words that say which setting to look at. */
-function cannotOpen(channel: Channel, error: unknown): unknown {
-  if (!isOperational(error) || error instanceof AgentError) return error
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error
+/** What the system refused, in words that say which settings to look at. */
+function cannotOpen({ name }: Channel, error: unknown): unknown {
+  const isClear = error instanceof AgentError || error instanceof DirectoryInUseError
+  if (isClear || !isOperational(error)) return error
   return new AgentError(
     'CONFIGURATION',
-    `channel ${channel.name} cannot write its directories (${error.message}): give the agent's user the right to, or choose another checkpointDir and dataDirs`,
+    `channel ${name} cannot be opened: ${rootCause(error).message}: look at the rights to its checkpointDir and dataDirs, and at the room there`,
     error,
   )
+}
+
+/** LevelDB says "Database failed to open", and why in its cause. */
+function rootCause(error: Error): Error {
+  return error.cause instanceof Error ? rootCause(error.cause) : error
 }

@@ -223,7 +223,11 @@ class Planner {
     const group = grouped.get(name)
     if (group !== undefined) {
       this.#add([
-        missingOf(component, 'channel', `its group ${group} is failover, which is not supported yet`),
+        missingOf(
+          component,
+          'channel',
+          `its group ${group} is failover, which is not supported yet`,
+        ),
       ])
     }
     if (type === undefined) return undefined

@@ -2,8 +2,8 @@
 // `%{name}` is a header, `%Y` and its like are parts of the event's time (the header `timestamp`, in
 // milliseconds, in the time zone of the process), `%[localhost]`, `%[ip]` and `%[fqdn]` are about the agent's host.
 
-import type { HostIdentity } from './hostIdentity.ts'
 import type { Headers } from './event.ts'
+import type { HostIdentity } from './hostIdentity.ts'
 
 export interface EscapeSurroundings {
   readonly host: HostIdentity

@@ -78,13 +78,13 @@ function agentComponentsPage(): string {
   const sections = agentComponents.map(([name, options]) => {
     const rows = Object.entries(options).map(
       ([key, spec]) =>
-        `| \`${key}${spec.type === 'prefix' ? '.*' : ''}\` | ${optionType(spec)} | ${optionDefault(spec)} | ${asText(spec.doc)} |`,
+        `| \`${key}${spec.type === 'prefix' ? '.*' : ''}\` | ${optionType(spec)} | ${optionDefault(spec)} | ${asText(optionText(spec))} |`,
     )
     return [`## ${name}`, '', '| key | type | default | |', '|---|---|---|---|', ...rows].join('\n')
   })
   return page(
     'Components of the agent',
-    "The keys of each component in the file that `millrace agent --conf-file FILE` reads, in the format of Flume's `flume.conf`.",
+    "The keys of each component in the file that `millrace agent --conf-file FILE` reads, in the format of Flume's `flume.conf`. Where that differs from Flume: [flume-differences.md](flume-differences.md).",
     [sections.join('\n\n')],
   )
 }
@@ -94,8 +94,18 @@ function asText(doc: string): string {
   return doc.replaceAll('<', '&lt;').replaceAll('|', '\\|')
 }
 
+/** What the planner says of the key, for keys that have no value here. */
+function optionText(spec: OptionSpec): string {
+  if (spec.type !== 'ignored' && spec.type !== 'security') return spec.doc
+  const { harmless } = spec
+  const but = harmless === undefined ? '' : `, unless it is ${harmless.join(' or ')}`
+  return spec.type === 'ignored' ? `a warning${but}: ${spec.doc}` : `an error${but}: ${spec.doc}`
+}
+
 function optionType(spec: OptionSpec): string {
   if (spec.type === 'prefix') return 'keys'
+  if (spec.type === 'ignored') return 'no effect'
+  if (spec.type === 'security') return 'not supported'
   if (spec.type === 'list') return 'names'
   if (spec.type !== 'integer') return spec.type
   const { min = 0, max } = spec

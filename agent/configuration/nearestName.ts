@@ -39,7 +39,10 @@ export function editDistance(one: string, other: string): number {
         rows[row - 1]![column - 1]! + (isSame ? 0 : 1),
       )
       const isSwapped =
-        row > 1 && column > 1 && one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1]
+        row > 1 &&
+        column > 1 &&
+        one[row - 1] === other[column - 2] &&
+        one[row - 2] === other[column - 1]
       if (isSwapped) cost = Math.min(cost, rows[row - 2]![column - 2]! + 1)
       current.push(cost)
     }

@@ -154,7 +154,11 @@ describe('an agent', () => {
     ['events in Avro', kafka, 'sinks.k1.useFlumeEventFormat = true'],
     ["Java's largest number", taildir, 'sources.r1.maxBatchCount = 9223372036854775807'],
     ['a shell variable', base, 'sources.r1.command = sh -c "echo ${HOME_OF_NOBODY}"'],
-    ["a regular expression of Java's", taildir, 'sources.r1.filegroups.f = /x/app\\\\-\\\\d+\\\\_}'],
+    [
+      "a regular expression of Java's",
+      taildir,
+      'sources.r1.filegroups.f = /x/app\\\\-\\\\d+\\\\_}',
+    ],
   ])('with %s has none', (_, text, line) => {
     expect(plan(`${text}a1.${line}\n`)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
   })
@@ -251,7 +255,8 @@ a1.sinks.k2.channel = c2
     ['channels.c1.encrpytion.keyProvider.keyStorePasswordFile', '/x'],
     ['sources.r1.interceptors.i1.password', 'x'],
   ])('a security setting is never ignored: %s', (key, value) => {
-    const interceptor = 'a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = host\n'
+    const interceptor =
+      'a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = host\n'
     const text = kafka.replace('memory', 'file') + interceptor
     expect(plan(text).parts).toBe('r1 | c1 | k1')
     const lines = refusal(`${text}a1.${key} = ${value}\n`)
@@ -261,9 +266,12 @@ a1.sinks.k2.channel = c2
     expect(lines[1]).toContain(key)
   })
 
-  test.each(['sinks.k1.ssl = false', 'sources.r1.kerberos = false'])('but %s asks for nothing', (line) => {
-    expect(plan(`${base}a1.${line}\n`).parts).toBe('r1 | c1 | k1')
-  })
+  test.each(['sinks.k1.ssl = false', 'sources.r1.kerberos = false'])(
+    'but %s asks for nothing',
+    (line) => {
+      expect(plan(`${base}a1.${line}\n`).parts).toBe('r1 | c1 | k1')
+    },
+  )
 
   test('shows every problem when it is refused, the errors first', () => {
     const text = `${base}a1.channels.c1.type = jdbc
@@ -286,7 +294,11 @@ a1.sinks.k1.type = hdfs
     ['no channel', base.replace('channels = c1', 'chanels = c1'), /^agent a1 .* no valid channel$/],
     ['no sink', base.replace('logger', 'hdfs'), /no valid sink, so nothing would leave/],
     ['no sink listed', base.replace('sinks = k1', 'sinks = k2'), /no valid sink/],
-    ['no source', base.replace('exec', 'netcat'), /^agent a1 is not started: it has no valid source$/],
+    [
+      'no source',
+      base.replace('exec', 'netcat'),
+      /^agent a1 is not started: it has no valid source$/,
+    ],
     [
       'neither source nor sink',
       base.replace('exec', 'netcat').replace('logger', 'hdfs'),

@@ -107,7 +107,9 @@ describe('mistakes', () => {
     expect(code).toBe(1)
     expect(stderr.trimEnd().split('\n')).toEqual([
       'millrace agent: agent a1 is not started: it has no valid channel',
-      expect.stringContaining(`  error: ${file}:10: a1.channels.c1.capacity: 'many' is not a whole`),
+      expect.stringContaining(
+        `  error: ${file}:10: a1.channels.c1.capacity: 'many' is not a whole`,
+      ),
       expect.stringContaining(`  error: ${file}:6: a1.sources.r1.channels: names no valid channel`),
       expect.stringContaining(`  error: ${file}:9: a1.sinks.k1.channel: names no valid channel`),
       `  warning: ${file}:11: a1.sources.r1.comand: no such option: ignored: did you mean command?`,
@@ -180,7 +182,12 @@ describe('arguments', () => {
   })
 
   test('-D that nothing uses is named, with what may have been meant', () => {
-    const properties = { directroy: '/x', 'java.security.egd': 'x', used: '1', 'flume.monitoring.port': '1' }
+    const properties = {
+      directroy: '/x',
+      'java.security.egd': 'x',
+      used: '1',
+      'flume.monitoring.port': '1',
+    }
     expect(unusedProperties(properties, 'a = $' + '{sys:directory} $' + '{sys:used:-2}')).toEqual([
       '-Ddirectroy has no effect: nothing uses it: did you mean directory?',
       '-Djava.security.egd has no effect: nothing uses it',

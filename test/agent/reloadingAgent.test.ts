@@ -2,7 +2,7 @@
 // changes nothing, and no event is lost on the way.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type ConfigurationFile } from '../../agent/agent.ts'
+import type { ConfigurationFile } from '../../agent/agent.ts'
 import { AgentError } from '../../agent/errors.ts'
 import { type ReloadingAgent, startReloadingAgent } from '../../agent/reloadingAgent.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'

@@ -96,8 +96,5 @@ const advice: ReadonlyMap<number, string> = new Map([
     'the partition has fewer replicas in sync than min.insync.replicas: look at its brokers',
   ],
   [ErrorCode.kafkaStorageError, "the broker cannot write: look at its log and at its disks' space"],
-  [
-    ErrorCode.policyViolation,
-    "the broker's policy refuses what is sent: look at the broker's log",
-  ],
+  [ErrorCode.policyViolation, "the broker's policy refuses what is sent: look at the broker's log"],
 ])

@@ -9,7 +9,7 @@ import { encodeAvroFlumeEvent } from './avroFlumeEvent.ts'
 import { keyHeader } from './eventRouting.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import type { KafkaStamp, Piece, StampedSend } from './kafkaStamp.ts'
-import { pieceHeaders } from './splitEvent.ts'
+import { pieceHeaders } from './splitSends.ts'
 
 /** What a record takes beside its value, about: to begin with a buffer that is large enough. */
 const recordOverheadBytes = 16

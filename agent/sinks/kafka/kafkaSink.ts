@@ -25,10 +25,10 @@ import { encodeSend } from './encodeSend.ts'
 import { route, topicsOf } from './eventRouting.ts'
 import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
-import { decodeStamp, encodeStamp, type KafkaStamp } from './kafkaStamp.ts'
+import { decodeStamp, encodeStamp, type KafkaStamp, type StampedSend } from './kafkaStamp.ts'
 import { ProducerSequences } from './producerSequences.ts'
 import { isTooLarge, SizeLimit } from './sizeLimit.ts'
-import { splitRoutes } from './splitEvent.ts'
+import { type PlannedSend, splitSends } from './splitSends.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
 /** Asking for a producer id or metadata gives up after this, to be tried again. */
@@ -61,6 +61,8 @@ export class KafkaSink implements Polled {
   readonly #sequences = new ProducerSequences()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
+  /** Takes of which some events are stored, and whose other events a new producer has to send. */
+  #partlyStored: InFlightTake[] = []
   #hasResumed = false
   #failures = 0
   /** Chooses partitions in turn. */
@@ -108,7 +110,8 @@ export class KafkaSink implements Polled {
     late.abort()
     await this.#commitAnswered()
     // What is still open stays prepared: the next start sends it again, the same.
-    for (const take of this.#inFlight.splice(0)) take.transaction.detach()
+    const open = [...this.#partlyStored.splice(0), ...this.#inFlight.splice(0)]
+    for (const { transaction } of open) transaction.detach()
     this.#sender.close()
     this.#watch.stop()
     await this.#cluster.close()
@@ -120,7 +123,8 @@ export class KafkaSink implements Polled {
       if (!this.#hasResumed) await this.#resume()
       await this.#commitAnswered()
       if (this.#firstRefusal() !== undefined) return await this.#recover(signal)
-      const hasRoom = this.#inFlight.length < this.#settings.maxTakesInFlight
+      if (this.#partlyStored.length > 0) await this.#sendRests(signal)
+      const hasRoom = this.#hasRoom
       if (hasRoom && (await this.#sendNext(signal))) return 0
       await this.#waitForNews(hasRoom, signal)
       return 0
@@ -132,7 +136,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Sends again what an earlier run, or an earlier failure, left prepared. */
+  /** Sends again what an earlier run left prepared. */
   async #resume(): Promise<void> {
     for (const { transaction, batches, stamp } of await this.#channel.resumePrepared(this.#name)) {
       this.#send(transaction, batches, decodeStamp(stamp))
@@ -204,23 +208,16 @@ export class KafkaSink implements Polled {
     for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
       counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
     }
-    if (this.#sequences.identity === undefined) {
-      const asked = initProducerId(this.#cluster, requestTimeoutMs)
-      this.#sequences.renew(await unlessAborted(asked, signal))
-    }
+    await this.#identify(signal)
     // Nothing may fail from here on: a sequence that is given and not sent would be a gap.
-    const whole = route(this.#settings, batches, counts, this.#turn++, timestampMs)
-    const routes = splitRoutes(this.#settings, batches, whole, this.#maxBytes)
-    if (routes.length > whole.length && routes[0]!.piece !== undefined) {
-      this.#limit.split(batches[0]!.bodyBytes(), routes.length, batches[0]!.headersOf(0))
+    const routes = route(this.#settings, batches, counts, this.#turn++, timestampMs)
+    // A take has several events only when they fit into a request.
+    const planned =
+      events > 1 ? routes : splitSends(this.#settings, batches, routes, this.#maxBytes)
+    if (planned.length > 1 && events === 1) {
+      this.#limit.split(batches[0]!.bodyBytes(), planned.length, batches[0]!.headersOf(0))
     }
-    const sends = routes.map(({ topic, partition, events: some, piece }) => ({
-      topic,
-      partition,
-      baseSequence: this.#sequences.advance(topic, partition, some?.length ?? events),
-      ...(some && { events: some }),
-      ...(piece && { piece }),
-    }))
+    const sends = this.#withSequences(planned, events)
     return {
       ...this.#sequences.identity!,
       timestampMs,
@@ -229,14 +226,45 @@ export class KafkaSink implements Polled {
     }
   }
 
-  #send(transaction: ChannelTransaction, batches: readonly EventBatch[], stamp: KafkaStamp): void {
-    const sends = stamp.sends.map((send) => {
+  /** `takeEvents`: how many events the take has. */
+  #withSequences(planned: readonly PlannedSend[], takeEvents: number): StampedSend[] {
+    return planned.map(({ topic, partition, events, piece }) => ({
+      topic,
+      partition,
+      baseSequence: this.#sequences.advance(topic, partition, events?.length ?? takeEvents),
+      ...(events && { events }),
+      ...(piece && { piece }),
+    }))
+  }
+
+  /** Sends what the stamp says; with `rest`, only those sends of it, because others are stored. */
+  #send(
+    transaction: ChannelTransaction,
+    batches: readonly EventBatch[],
+    stamp: KafkaStamp,
+    rest?: { readonly sends: readonly StampedSend[]; readonly isPartlyStored: boolean },
+  ): void {
+    let before: Promise<unknown> | undefined
+    const sends = (rest?.sends ?? stamp.sends).map((send) => {
       const bytes = encodeSend(this.#settings, batches, stamp, send)
-      const sent = this.#sender.send(send.topic, send.partition, bytes)
+      const post = () => this.#sender.send(send.topic, send.partition, bytes)
+      // The other parts of an event follow when its first one is stored: a broker that knows nothing of
+      // the producer yet would take them though it has refused the first.
+      const sent = send.piece === undefined || before === undefined ? post() : before.then(post)
+      before ??= sent
       return { stamp: send, sizeBytes: bytes.length, sent }
     })
     const sentMs = this.#surroundings.runtime.clock.monotonicMs()
-    this.#inFlight.push(new InFlightTake(transaction, batches, sends, sentMs))
+    const isPartlyStored = rest?.isPartlyStored ?? false
+    this.#inFlight.push(
+      new InFlightTake(transaction, batches, stamp, sends, sentMs, isPartlyStored),
+    )
+  }
+
+  /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
+  get #hasRoom(): boolean {
+    if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
+    return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
 
   /** Commits the takes that are stored, oldest first, up to the first that is not answered yet. */
@@ -261,30 +289,50 @@ export class KafkaSink implements Polled {
   }
 
   /**
-   * A send was refused. Waits for the answers to the others and decides what becomes of each take.
-   * The events of a take that is rolled back are taken again, under a new producer: the broker stored
-   * none of them, unless it stored those of another partition in the same take.
+   * A send was refused. Waits for the answers to the others and decides what becomes of each take: it
+   * is sent again under the same sequences; or, when the broker does not know the producer, or wants
+   * smaller batches, taken again under a new producer, unless some of its events are stored.
    */
   async #recover(signal: AbortSignal): Promise<number> {
     await orAborted(Promise.all(this.#inFlight.map((take) => take.settled)), signal)
     if (signal.aborted) return 0
     const refusal = this.#firstRefusal()!
     const isSmallerWanted = isTooLarge(refusal.error)
-    const isRolledBack = isSmallerWanted || isProducerDisowned(refusal.error)
-    for (const take of this.#inFlight.splice(0)) {
-      if (take.isStored) await this.#commit(take)
-      else if (isRolledBack) await take.transaction.rollback()
-      else {
-        take.transaction.detach()
-        continue
-      }
-      take.transaction.close()
-    }
-    if (isRolledBack) this.#sequences.forget()
-    else this.#hasResumed = false
+    const isProducerNew = isSmallerWanted || isProducerDisowned(refusal.error)
     if (isSmallerWanted) this.#limit.refused(refusal)
     else this.#log.failed(refusal.error)
+    for (const take of this.#inFlight.splice(0)) {
+      const { transaction, batches, stamp, unstored, isPartlyStored } = take
+      if (take.isStored) await this.#commit(take)
+      else if (!isProducerNew) {
+        this.#send(transaction, batches, stamp, { sends: unstored, isPartlyStored })
+        continue
+      } else if (isPartlyStored) {
+        this.#partlyStored.push(take)
+        continue
+      } else await transaction.rollback()
+      transaction.close()
+    }
+    if (isProducerNew) this.#sequences.forget()
     return this.#countRollback()
+  }
+
+  /** What is not stored yet of takes of which a part is, under a new producer. */
+  async #sendRests(signal: AbortSignal): Promise<void> {
+    await this.#identify(signal)
+    for (const { transaction, batches, stamp, unstored } of this.#partlyStored.splice(0)) {
+      const events = batches.reduce((sum, { count }) => sum + count, 0)
+      const planned = splitSends(this.#settings, batches, unstored, this.#maxBytes)
+      const sends = this.#withSequences(planned, events)
+      const fresh = { ...stamp, ...this.#sequences.identity!, sends }
+      this.#send(transaction, batches, fresh, { sends, isPartlyStored: true })
+    }
+  }
+
+  async #identify(signal: AbortSignal): Promise<void> {
+    if (this.#sequences.identity !== undefined) return
+    const asked = initProducerId(this.#cluster, requestTimeoutMs)
+    this.#sequences.renew(await unlessAborted(asked, signal))
   }
 
   #reportUnanswered(): void {

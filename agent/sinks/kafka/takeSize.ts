@@ -43,10 +43,7 @@ export function hasSizeBesideBodies(
 }
 
 /** Bytes of a record that are not the event's body, at most. */
-export function besideBody(
-  { recordHeaders, isAvro }: KafkaSinkSettings,
-  headers: Headers,
-): number {
+export function besideBody({ recordHeaders, isAvro }: KafkaSinkSettings, headers: Headers): number {
   let bytes = recordBytes + Buffer.byteLength(headers[keyHeader] ?? '')
   if (isAvro) bytes += avroOverheadBytes(headers)
   for (const [name, source] of recordHeaders) {

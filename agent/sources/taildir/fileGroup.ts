@@ -46,7 +46,11 @@ export function fileGroup(
   return { name, directory, pattern: patternOf(component, key, expression), headers }
 }
 
-function patternOf(component: ComponentConfiguration, key: string, expression: string): JavaPattern {
+function patternOf(
+  component: ComponentConfiguration,
+  key: string,
+  expression: string,
+): JavaPattern {
   try {
     return javaPattern(expression)
   } catch (error) {

@@ -87,7 +87,9 @@ export function readTaildirOptions(
 ): { options: TaildirOptions; groups: FileGroup[] } {
   const options = readOptions(taildirOptions, component)
   // Flume ignores a group that is listed and not defined; the planner warns about it.
-  const defined = options.filegroups.filter((name) => component.properties.has(`filegroups.${name}`))
+  const defined = options.filegroups.filter((name) =>
+    component.properties.has(`filegroups.${name}`),
+  )
   if (defined.length === 0) {
     throw optionError(component, 'filegroups', 'none of these groups has a filegroups.<name>')
   }

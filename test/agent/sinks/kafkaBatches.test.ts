@@ -192,6 +192,38 @@ describe('a batch that the broker finds too large', () => {
     await rig.close()
   })
 
+  test('is sent again as smaller ones when others of its take were stored', async () => {
+    const rig = new AgentRig()
+    await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
+    await rig.disk.makeDirectory('/logs')
+    // A key for each file: those of one take go to several partitions, in small batches and a large one.
+    const counts = [5, 5, 5, 5, 5, 300]
+    const all: string[] = []
+    for (const [file, count] of counts.entries()) {
+      const lines = Array.from({ length: count }, (_, n) => `${file} ${n} ${'x'.repeat(100)}`)
+      all.push(...lines)
+      await rig.append(`/logs/app${file}.log`, lines.map((line) => `${line}\n`).join(''))
+    }
+    await rig.startAgent(
+      tailToKafka({
+        'sources.r1.filegroups.f1': '/logs/app.*',
+        'sources.r1.fileHeader': 'true',
+        'sources.r1.fileHeaderKey': 'key',
+        'sinks.k1.flumeBatchSize': 1000,
+      }),
+    )
+    await drained(rig, all.length)
+    const partitions = await Promise.all(
+      Array.from({ length: 8 }, (_, partition) => rig.values('lines', partition)),
+    )
+    expect(partitions.filter((values) => values.length > 0).length).toBeGreaterThan(2)
+    expect(partitions.flat().sort()).toEqual(all.sort())
+    expect(rig.logger.messages('warn')).toContainEqual(
+      expect.stringMatching(/as too large: batches/),
+    )
+    await rig.close()
+  })
+
   test('however small, is said at error level once and then rarely', async () => {
     const rig = await started(['x'.repeat(3000)], {}, { 'message.max.bytes': '200' })
     const errors = () => rig.logger.messages('error')

@@ -190,7 +190,9 @@ describe('against a broker', () => {
     await rig.until(() => rig.logger.messages('warn').length > 0)
     for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
     expect(rig.logger.messages('warn')).toEqual([
-      expect.stringMatching(/INVALID_TOPIC_EXCEPTION.*: look at kafka.topic|the topic has no valid name/),
+      expect.stringMatching(
+        /INVALID_TOPIC_EXCEPTION.*: look at kafka.topic|the topic has no valid name/,
+      ),
     ])
     await rig.close()
   })
@@ -296,9 +298,7 @@ describe('against a broker', () => {
     const [batch] = await rig.batches('lines')
     const [record] = [...records(batch!, 1000)]
     // By Avro's specification: a block of 1 entry (02), 'host' (08), '10.0.0.1' (10), end (00), 'one' (06).
-    expect(record!.value!.toString('latin1')).toBe(
-      '\x02\x08host\x1010.0.0.1\x00\x06one',
-    )
+    expect(record!.value!.toString('latin1')).toBe('\x02\x08host\x1010.0.0.1\x00\x06one')
     expect(record!.headers.map(({ key, value }) => [key, String(value)])).toEqual([
       ['x-host', '10.0.0.1'],
     ])

@@ -135,13 +135,15 @@ test('a full channel does not hold up the stop, which says what is lost', async 
   await drive(clock, source.stop())
   expect(clock.monotonicMs() - startMs).toBeLessThan(1000)
   expect(kills).toEqual([false])
-  expect(logger.messages('warn')).toContain(
-    '2 lines of a command are lost: no channel took them',
-  )
+  expect(logger.messages('warn')).toContain('2 lines of a command are lost: no channel took them')
 })
 
 test.each([
-  [127, 'error', /could not be started, because it was not found \(127\): the source reads nothing/],
+  [
+    127,
+    'error',
+    /could not be started, because it was not found \(127\): the source reads nothing/,
+  ],
   [1, 'error', /ended with 1: the source reads nothing any more, because restart is not true/],
   [0, 'warn', /ended: the source reads nothing any more/],
 ] as const)('a command that ends with %i is logged as %s', async (exit, level, message) => {
