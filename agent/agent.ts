@@ -301,7 +301,7 @@ class RunningAgent implements Agent {
     for (const channel of this.#openChannels.splice(0).reverse()) {
       await this.#within(`channel ${channel.name}`, channel.stop())
     }
-    await this.#page?.close()
+    if (this.#page !== undefined) await this.#within('metrics page', this.#page.close())
     return this.#hanging
   }
 

@@ -4,6 +4,8 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Clock, sleep } from '../protocol/runtime/clock.ts'
+import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
@@ -18,7 +20,11 @@ import {
 import { type AgentArguments, parseArguments } from './commandArguments.ts'
 import { AgentError } from './errors.ts'
 import { problemLines } from './planVerdict.ts'
-import { startReloadingAgent } from './reloadingAgent.ts'
+import {
+  type ReloadingAgent,
+  type ReloadingAgentOptions,
+  startReloadingAgent,
+} from './reloadingAgent.ts'
 import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
 /** What the command touches of its process; the real one unless given. */
@@ -49,7 +55,7 @@ export async function agentCommand(
 }
 
 async function run(args: AgentArguments, surroundings: CommandSurroundings): Promise<number> {
-  const { name, systemProperties, reloadIntervalMs } = args
+  const { name, systemProperties } = args
   const configuration = await readFiles(args)
   const monitoring = monitoringAddress(systemProperties)
   const text = configuration.map((file) => file.text).join('\n')
@@ -71,22 +77,51 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
   if (args.isDryRun) return await dryRun(options, warnings, surroundings)
   for (const warning of warnings) logger.warn({ agent: name }, warning)
   if (monitoring !== undefined) warnIfOpen(monitoring.host, logger)
-  const read = () => readFiles(args)
-  const agent =
-    reloadIntervalMs === undefined
-      ? await startAgent(options)
-      : await startReloadingAgent(options, { read, intervalMs: reloadIntervalMs })
-  const started = 'agent' in agent ? agent.agent : agent
-  surroundings.stdout(`millrace agent ${name} started${pageText(started)}\n`)
+  const starting = start(options, args)
+  // Before the start has ended, so that a signal never meets a process that does not expect it.
+  const stopRequested = surroundings.stopRequested()
+  const hasStarted = new AbortController()
+  const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
+  const agent = await Promise.race([starting, tooLate])
+  hasStarted.abort()
+  if (agent === undefined) {
+    surroundings.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
+    surroundings.endProcess(1)
+    return 1
+  }
+  const { monitoring: page } = 'agent' in agent ? agent.agent : agent
+  surroundings.stdout(`millrace agent ${name} started${pageText(page)}\n`)
   let hanging: readonly string[] = []
   try {
-    await Promise.race([surroundings.stopRequested(), agent.failed])
+    await Promise.race([stopRequested, agent.failed])
   } finally {
     hanging = await agent.stop()
   }
   // What did not stop may keep the process for ever.
   if (hanging.length > 0) surroundings.endProcess(1)
   return hanging.length > 0 ? 1 : 0
+}
+
+/** A start that hangs does not keep the process from being stopped for longer. */
+const startTimeoutMs = 10_000
+
+function start(
+  options: ReloadingAgentOptions,
+  args: AgentArguments,
+): Promise<Agent | ReloadingAgent> {
+  const { reloadIntervalMs: intervalMs } = args
+  if (intervalMs === undefined) return startAgent(options)
+  return startReloadingAgent(options, { read: () => readFiles(args), intervalMs })
+}
+
+/** Resolves when a start has had its time since the stop was requested. */
+async function late(
+  stopRequested: Promise<void>,
+  clock: Clock,
+  hasStarted: AbortSignal,
+): Promise<undefined> {
+  await stopRequested
+  await sleep(clock, startTimeoutMs, hasStarted)
 }
 
 async function dryRun(
@@ -152,10 +187,8 @@ function warnIfOpen(host: string, logger: Logger): void {
   )
 }
 
-function pageText({ monitoring }: Agent): string {
-  return monitoring === undefined
-    ? ''
-    : `, metrics on http://${monitoring.host}:${monitoring.port}/metrics`
+function pageText(page: Address | undefined): string {
+  return page === undefined ? '' : `, metrics on http://${page.host}:${page.port}/metrics`
 }
 
 const thisProcess: CommandSurroundings = {

@@ -1,6 +1,8 @@
 // The command line as a user meets it: mistakes end in one line and exit code 1; the metrics page is
 // Flume's.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,15 +20,17 @@ afterEach(() => rm(directory, { recursive: true }))
 async function run(args: readonly string[], whenStarted = async (_: string) => {}) {
   let stderr = ''
   let stdout = ''
+  const started = Promise.withResolvers<void>()
   const code = await agentCommand([...args, '--log-level', 'error'], {
     stdout: (text) => {
       stdout += text
+      if (text.includes('started')) started.resolve()
     },
     stderr: (text) => {
       stderr += text
     },
     environment: {},
-    stopRequested: () => whenStarted(stdout),
+    stopRequested: () => started.promise.then(() => whenStarted(stdout)),
     endProcess: () => {
       throw new Error('nothing hangs')
     },
@@ -237,3 +241,20 @@ test('runs until it is told to stop, and serves the metrics page as Flume does',
   })
   expect(code).toBe(0)
 })
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  '%s stops the agent in order',
+  async (signal) => {
+    const script = join(import.meta.dirname, '../../millrace.ts')
+    const command = 'a1.sources.r1.command = sleep 1000'
+    const file = await configured(working.replace(/a1.sources.r1.command.*/, command))
+    const agent = spawn(process.execPath, [script, 'agent', '-n', 'a1', '-f', file], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    for await (const piece of agent.stdout) {
+      if (String(piece).includes('started')) agent.kill(signal)
+    }
+    if (agent.exitCode === null) await once(agent, 'exit')
+    expect([agent.exitCode, agent.signalCode]).toEqual([0, null])
+  },
+)

@@ -51,7 +51,7 @@ export class DeliveryLog {
     const { name, size } = this.#channel
     this.#logger.warn(
       { channel: name, events: size },
-      `events wait in channel ${name}: ${reason}; retried until it works`,
+      `events cannot be delivered: ${reason}; those of channel ${name} wait, ${size} now; retried until it works`,
     )
   }
 

@@ -160,7 +160,7 @@ describe('against a broker', () => {
     for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
     expect(warnings()).toEqual([
       expect.stringMatching(
-        /^events wait in channel c1: no broker of the cluster at broker:9092 can be reached.*; retried until it works$/,
+        /^events cannot be delivered: no broker of the cluster at broker:9092 can be reached.*; those of channel c1 wait, 0 now; retried until it works$/,
       ),
     ])
     expect(rig.logger.lines.find(({ level }) => level === 'warn')!.fields).toEqual({
@@ -273,7 +273,7 @@ describe('against a broker', () => {
     await rig.startAgent(tailToKafka())
     await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 3)
     expect(rig.logger.messages('warn')).toContainEqual(
-      expect.stringMatching(/^events wait in channel c1: OUT_OF_ORDER_SEQUENCE_NUMBER/),
+      expect.stringMatching(/^events cannot be delivered: OUT_OF_ORDER_SEQUENCE_NUMBER/),
     )
     expect(rig.logger.messages('info')).toContain('events are delivered again')
     // The copy knows nothing of two and three, so they come twice; four must come, and once.
