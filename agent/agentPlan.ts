@@ -8,47 +8,31 @@ import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { ChannelProcessor } from './channelProcessor.ts'
 import type { Channel } from './channels/channel.ts'
-import { fileChannel, fileChannelOptions } from './channels/fileChannel.ts'
-import { memoryChannel, memoryChannelOptions } from './channels/memoryChannel.ts'
-import { componentType } from './componentTypes.ts'
-import type {
-  AgentConfiguration,
-  ComponentConfiguration,
-  ConfigurationProblem,
+import { channelTypes } from './channels/channelTypes.ts'
+import { type BatchSize, typeOf } from './componentTypes.ts'
+import {
+  type AgentConfiguration,
+  type ComponentConfiguration,
+  type ConfigurationProblem,
+  problemOf,
 } from './configuration/flumeConfiguration.ts'
-import { problemOf } from './configuration/flumeConfiguration.ts'
-import { suggestion } from './configuration/nearestName.ts'
 import {
-  checkOptions,
-  OptionError,
-  type OptionTable,
-  optionError,
-  readOptions,
-} from './configuration/options.ts'
+  listOf,
+  nested,
+  unlistedNames,
+  unresolvedReferences,
+} from './configuration/namedComponents.ts'
+import { checkOptions, OptionError, optionError } from './configuration/options.ts'
 import type { HostIdentity } from './hostIdentity.ts'
-import { hostInterceptor, hostInterceptorOptions } from './interceptors/hostInterceptor.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
-import {
-  timestampInterceptor,
-  timestampInterceptorOptions,
-} from './interceptors/timestampInterceptor.ts'
-import {
-  KafkaSinkCounter,
-  SinkCounter,
-  SourceCounter,
-  type SourceProgress,
-} from './monitoring/counters.ts'
+import { interceptorTypes } from './interceptors/interceptorTypes.ts'
+import { type SinkCounter, SourceCounter, type SourceProgress } from './monitoring/counters.ts'
 import { ConfigurationRefused, refusalOf } from './planVerdict.ts'
 import type { Polled } from './polled.ts'
-import { replicatingSelector, replicatingSelectorOptions } from './selectors/replicatingSelector.ts'
-import { KafkaSink } from './sinks/kafka/kafkaSink.ts'
-import { kafkaSinkOptions, readKafkaSinkSettings } from './sinks/kafka/kafkaSinkOptions.ts'
-import { LoggerSink, loggerSinkOptions } from './sinks/loggerSink.ts'
-import { NullSink, nullSinkOptions } from './sinks/nullSink.ts'
+import { defaultSelectorType, selectorTypes } from './selectors/selectorTypes.ts'
+import { sinkTypes } from './sinks/sinkTypes.ts'
 import type { StartProcess } from './sources/execProcess.ts'
-import { ExecSource, execOptions } from './sources/execSource.ts'
-import { readTaildirOptions, taildirOptions } from './sources/taildir/taildirOptions.ts'
-import { TaildirSource } from './sources/taildir/taildirSource.ts'
+import { sourceTypes } from './sources/sourceTypes.ts'
 
 export interface PlanSurroundings {
   readonly runtime: Runtime
@@ -158,101 +142,74 @@ class Planner {
 
   channel(component: ComponentConfiguration): Channel | undefined {
     const { runtime, logger, recyclable } = this.#surroundings
-    const { clock, disk } = runtime
-    const type = componentType('channels', component)
-    if (type === 'memory') {
-      this.#check(memoryChannelOptions, component)
-      if (this.#isBroken) return undefined
-      const identity = identityOf(component)
-      const channel = recyclable?.get(identity) ?? memoryChannel(component, clock)
-      this.recyclable.set(identity, channel)
-      return channel
-    }
-    this.#check(fileChannelOptions, component)
+    const type = typeOf(channelTypes, component)
+    this.#add(checkOptions(type.options, component))
     if (this.#isBroken) return undefined
-    return fileChannel(component, { clock, disk, logger, resolvePath: this.#resolvePath })
+    const { clock, disk } = runtime
+    const around = { clock, disk, logger, resolvePath: this.#resolvePath }
+    if (!type.isRecyclable) return type.make(component, around)
+    const identity = identityOf(component)
+    const channel = recyclable?.get(identity) ?? type.make(component, around)
+    this.recyclable.set(identity, channel)
+    return channel
   }
 
   source(
     component: ComponentConfiguration,
     channels: ReadonlyMap<string, Channel>,
   ): PlannedSource | undefined {
-    const type = this.#attempt(() => componentType('sources', component))
+    const type = this.#attempt(() => typeOf(sourceTypes, component))
     const selector = this.#attempt(() => {
-      return componentType('selectors', component, 'selector.type', 'replicating')
+      return typeOf(selectorTypes, component, 'selector.type', defaultSelectorType)
     })
     const mine = this.#attempt(() => channelsOf(component, channels)) ?? []
     const interceptors = this.#interceptors(component)
     if (type === undefined || selector === undefined) return undefined
+    const options = { ...type.options, ...selector.options }
+    this.#add(checkOptions(options, component, ['interceptors', ...(type.nested ?? [])]))
+    this.#add(missingChannels(component, channels))
+    if (type.check !== undefined) this.#add(type.check(component))
+    if (this.#isBroken) return undefined
+    const { runtime, startProcess } = this.#surroundings
+    const { clock, disk } = runtime
+    const { name } = component
+    const logger = this.#surroundings.logger.child({ source: name })
     const counter = new SourceCounter()
     const progress: SourceProgress = { bytesRead: 0 }
-    const { runtime, startProcess } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ source: component.name })
-    const { clock, disk } = runtime
-    const table = type === 'exec' ? execOptions : taildirOptions
-    this.#check({ ...table, ...replicatingSelectorOptions }, component, [
-      'interceptors',
-      ...(type === 'taildir' ? ['filegroups'] : []),
-    ])
-    if (this.#isBroken) return undefined
-    const selected = replicatingSelector(component, mine)
-    const processor = new ChannelProcessor(interceptors, selected, counter, logger)
+    const selected = selector.make(component, mine)
+    const { batchSize, make } = type.plan(component, {
+      clock,
+      disk,
+      logger,
+      counter,
+      progress,
+      processor: new ChannelProcessor(interceptors, selected, counter, logger),
+      startProcess,
+      resolvePath: this.#resolvePath,
+    })
+    checkBatchSize(component, batchSize, mine)
     const { required } = selected
-    const common = { name: component.name, type, counter, progress, channels: mine, required }
-    if (type === 'exec') {
-      const options = readOptions(execOptions, component)
-      checkBatchSize(component, 'batchSize', options.batchSize, mine)
-      const around = { clock, logger, counter, processor, progress, startProcess }
-      return { ...common, make: () => new ExecSource(options, around) }
-    }
-    this.#add(strayGroups(component))
-    const { options, groups } = readTaildirOptions(component, this.#resolvePath)
-    checkBatchSize(component, 'batchSize', options.batchSize, mine)
-    const around = { clock, disk, logger, counter, processor, progress }
-    return { ...common, make: () => new TaildirSource(component.name, groups, options, around) }
+    return { name, type: type.alias, counter, progress, channels: mine, required, make }
   }
 
   sink(
     component: ComponentConfiguration,
     channels: ReadonlyMap<string, Channel>,
-    grouped: ReadonlyMap<string, string>,
+    failoverGroups: ReadonlyMap<string, string>,
   ): PlannedSink | undefined {
-    const type = this.#attempt(() => componentType('sinks', component))
+    const type = this.#attempt(() => typeOf(sinkTypes, component))
     const channel = this.#attempt(() => channelOfSink(component, channels))
     const { name } = component
-    const group = grouped.get(name)
-    if (group !== undefined) {
-      this.#add([
-        missingOf(
-          component,
-          'channel',
-          `its group ${group} is failover, which is not supported yet`,
-        ),
-      ])
-    }
+    this.#attempt(() => checkGroup(component, failoverGroups.get(name)))
     if (type === undefined) return undefined
-    const { runtime } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ sink: name })
-    this.#check(sinkOptions[type], component)
+    this.#add(checkOptions(type.options, component))
     if (channel === undefined || this.#isBroken) return undefined
-    if (type === 'kafka') {
-      const settings = readKafkaSinkSettings(component, this.#surroundings.host)
-      checkBatchSize(component, settings.batchSizeKey, settings.batchSize, [channel])
-      const counter = new KafkaSinkCounter()
-      const around = { runtime, logger, counter }
-      const { topic, bootstrap } = settings
-      const make = () => new KafkaSink(name, channel, settings, around)
-      return { name, type, counter, channel, kafka: { topic, bootstrap }, make }
-    }
-    const counter = new SinkCounter()
-    const common = { name, type, counter, channel, kafka: undefined }
-    if (type === 'logger') {
-      const options = readOptions(loggerSinkOptions, component)
-      return { ...common, make: () => new LoggerSink(channel, options, counter, logger) }
-    }
-    const options = readOptions(nullSinkOptions, component)
-    checkBatchSize(component, 'batchSize', options.batchSize, [channel])
-    return { ...common, make: () => new NullSink(channel, options, counter, logger) }
+    const { runtime, host } = this.#surroundings
+    const logger = this.#surroundings.logger.child({ sink: name })
+    const planned = type.plan(component, { runtime, logger, host, channel })
+    const { counter, batchSize, kafka, make } = planned
+    if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
+    return { name, type: type.alias, counter, channel, kafka, make }
   }
 
   /** Sinks whose group is a failover one, to the group's name: run side by side, both would deliver. */
@@ -278,32 +235,18 @@ class Planner {
   }
 
   #interceptors(source: ComponentConfiguration): Interceptor[] {
-    const names = [...new Set(listOf(source, 'interceptors'))]
-    this.#add(unlisted(source, 'interceptors', names))
-    return names.flatMap((name) => {
-      const component = nested(source, `interceptors.${name}`)
-      return this.#attempt(() => this.#interceptor(component)) ?? []
-    })
-  }
-
-  #interceptor(component: ComponentConfiguration): Interceptor | undefined {
+    this.#add(unlistedNames(source, 'interceptors'))
     const { runtime, host } = this.#surroundings
-    if (componentType('interceptors', component) === 'timestamp') {
-      this.#check(timestampInterceptorOptions, component, [], 'interceptors')
-      const options = readOptions(timestampInterceptorOptions, component)
-      return timestampInterceptor(options, runtime.clock)
-    }
-    this.#check(hostInterceptorOptions, component, [], 'interceptors')
-    return hostInterceptor(readOptions(hostInterceptorOptions, component), host)
-  }
-
-  #check(
-    table: OptionTable,
-    component: ComponentConfiguration,
-    elsewhere: readonly string[] = [],
-    kind?: Parameters<typeof checkOptions>[2],
-  ): void {
-    this.#add(checkOptions(table, component, kind, elsewhere))
+    const { clock } = runtime
+    return listOf(source, 'interceptors').flatMap((name) => {
+      const component = nested(source, `interceptors.${name}`)
+      const made = this.#attempt(() => {
+        const type = typeOf(interceptorTypes, component)
+        this.#add(checkOptions(type.options, component, [], 'interceptors'))
+        return type.make(component, { clock, host })
+      })
+      return made ?? []
+    })
   }
 
   #add(problems: readonly ConfigurationProblem[]): void {
@@ -345,38 +288,6 @@ class Planner {
   }
 }
 
-const sinkOptions = {
-  kafka: kafkaSinkOptions,
-  logger: loggerSinkOptions,
-  null: nullSinkOptions,
-} as const satisfies Record<string, OptionTable>
-
-/** `${sys:port}` without -Dport and its like: what would be used as it is written. */
-function unresolvedReferences(component: ComponentConfiguration): ConfigurationProblem[] {
-  const problems: ConfigurationProblem[] = []
-  for (const property of component.properties.values()) {
-    for (const reference of property.unresolved ?? []) {
-      const system = /^\$\{sys:(.*)\}$/.exec(reference)?.[1]
-      const environment = /^\$\{env:(.*)\}$/.exec(reference)?.[1]
-      if (system !== undefined) {
-        const message = `${reference} has no value: start the agent with -D${system}=VALUE`
-        problems.push(problemOf(property, message, 'error'))
-      } else if (environment !== undefined) {
-        const message = `${reference} has no value: set the environment variable ${environment}`
-        problems.push(problemOf(property, message, 'error'))
-      } else if (reference.includes('[')) {
-        const message = `${reference} has no value: config filters are not supported yet`
-        problems.push(problemOf(property, message, 'error'))
-      } else if (!property.key.endsWith('.command')) {
-        // A shell has variables of its own; anywhere else this is a slip.
-        const message = `${reference} stays as it is written: the file has no such key`
-        problems.push(problemOf(property, message))
-      }
-    }
-  }
-  return problems
-}
-
 /** The channels that a source names, those that are valid; an OptionError when none is. */
 function channelsOf(
   source: ComponentConfiguration,
@@ -384,7 +295,7 @@ function channelsOf(
 ): Channel[] {
   const key = 'channels'
   if (!source.properties.has(key)) throw misnamed(source, key, 'channel', 'a source has channels')
-  const mine = [...new Set(listOf(source, key))].flatMap((name) => channels.get(name) ?? [])
+  const mine = listOf(source, key).flatMap((name) => channels.get(name) ?? [])
   if (mine.length === 0) throw optionError(source, key, noChannel(channels))
   return mine
 }
@@ -419,42 +330,24 @@ function noChannel(channels: ReadonlyMap<string, Channel>): string {
   return `names no valid channel: ${valid}`
 }
 
-/** File groups that no list names, and listed ones that are not defined: Flume ignores both. */
-function strayGroups(source: ComponentConfiguration): ConfigurationProblem[] {
-  const names = listOf(source, 'filegroups')
-  const list = source.properties.get('filegroups')!
-  const undefinedGroups = names
-    .filter((name) => !source.properties.has(`filegroups.${name}`))
-    .map((name) => problemOf(list, `group ${name} is ignored: ${list.key}.${name} is missing`))
-  return [...unlisted(source, 'filegroups', names), ...undefinedGroups]
-}
-
-/** Keys below a list (`interceptors.i2.type`) whose name the list does not have. */
-function unlisted(
-  component: ComponentConfiguration,
-  list: string,
-  names: readonly string[],
+/** Channels that a source does without, as in Flume; one that has none at all is an error. */
+function missingChannels(
+  source: ComponentConfiguration,
+  channels: ReadonlyMap<string, Channel>,
 ): ConfigurationProblem[] {
-  const reported = new Set<string>()
-  return [...component.properties].flatMap(([key, property]) => {
-    const name = key.startsWith(`${list}.`) ? key.slice(list.length + 1).split('.')[0]! : undefined
-    if (name === undefined || names.includes(name) || reported.has(name)) return []
-    reported.add(name)
-    const meant = suggestion(name, names)
-    return [problemOf(property, `${component.path}.${list} does not list ${name}: ignored${meant}`)]
-  })
+  const property = source.properties.get('channels')
+  const missing = listOf(source, 'channels').filter((name) => !channels.has(name))
+  if (property === undefined || missing.length === listOf(source, 'channels').length) return []
+  return missing.map((name) =>
+    problemOf(property, `${name} is no valid channel: no event goes there`),
+  )
 }
 
-function missingOf(
-  component: ComponentConfiguration,
-  key: string,
-  message: string,
-): ConfigurationProblem {
-  return optionError(component, key, message).problem
-}
-
-function listOf(component: ComponentConfiguration, key: string): string[] {
-  return component.properties.get(key)?.value.split(/\s+/) ?? []
+/** Side by side, two sinks of a failover group would both deliver. */
+function checkGroup(sink: ComponentConfiguration, group: string | undefined): void {
+  if (group === undefined) return
+  const message = `its group ${group} is failover, which is not supported yet`
+  throw optionError(sink, 'channel', message)
 }
 
 /** The same for two configurations that say the same of a component. */
@@ -463,29 +356,18 @@ function identityOf({ name, properties }: ComponentConfiguration): string {
   return JSON.stringify([name, ...pairs.sort()])
 }
 
-/** The keys of a component below a prefix, as a component of their own. */
-function nested(component: ComponentConfiguration, prefix: string): ComponentConfiguration {
-  const properties = new Map(
-    [...component.properties]
-      .filter(([key]) => key.startsWith(`${prefix}.`))
-      .map(([key, property]) => [key.slice(prefix.length + 1), property]),
-  )
-  return { ...component, path: `${component.path}.${prefix}`, properties }
-}
-
 /** A batch that no transaction can hold would fail for ever. */
 function checkBatchSize(
   component: ComponentConfiguration,
-  key: string,
-  batchSize: number,
+  { key, events }: BatchSize,
   channels: readonly Channel[],
 ): void {
   for (const { name, transactionCapacity } of channels) {
-    if (batchSize <= transactionCapacity) continue
+    if (events <= transactionCapacity) continue
     throw optionError(
       component,
       key,
-      `a batch of ${batchSize} is larger than the transactionCapacity (${transactionCapacity}) of channel ${name}`,
+      `a batch of ${events} is larger than the transactionCapacity (${transactionCapacity}) of channel ${name}`,
     )
   }
 }

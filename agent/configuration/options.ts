@@ -100,8 +100,8 @@ export function readOptions<const T extends OptionTable>(
 export function checkOptions(
   table: OptionTable,
   component: ComponentConfiguration,
-  kind: keyof typeof commonKeys = component.kind,
   elsewhere: readonly string[] = [],
+  kind: keyof typeof commonKeys = component.kind,
 ): ConfigurationProblem[] {
   const problems: ConfigurationProblem[] = []
   for (const [key, spec] of Object.entries(table)) {

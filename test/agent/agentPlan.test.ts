@@ -126,8 +126,8 @@ describe('an agent', () => {
     [
       'a producer setting that has no effect',
       kafka,
-      'sinks.k1.kafka.producer.linger.ms = 5',
-      /has no effect: a batch goes out at once/,
+      'sinks.k1.kafka.producer.buffer.memory = 5',
+      /has no effect: at most five takes/,
     ],
     [
       'acks that promise less than is done',
@@ -140,6 +140,12 @@ describe('an agent', () => {
       kafka,
       'sinks.k1.kafka.producer.compresion.type = gzip',
       /did you mean kafka\.producer\.compression\.type\?$/,
+    ],
+    [
+      'a channel that the agent does not have',
+      base,
+      'sources.r1.channels = c1 c9',
+      /c9 is no valid channel: no event goes there$/,
     ],
     ['a reference to nothing', base, 'sinks.k1.maxBytesToLogs = ${x}', /\$\{x\} stays as it is/],
   ])('with %s has a warning', (_, text, line, problem) => {
@@ -281,10 +287,10 @@ a1.sinks.k1.type = hdfs
 `
     expect(refusal(text)).toEqual([
       'agent a1 is not started: it has no valid channel',
-      "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: one of memory, file; a1.channels.c1 is dropped",
+      "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: one of file, memory; a1.channels.c1 is dropped",
       'error: x.conf:6: a1.sources.r1.channels: names no valid channel: the agent has none',
       "error: x.conf:11: a1.sources.r1.batchSize: 'ten' is not a whole number from 1 to 9007199254740991; a1.sources.r1 is dropped",
-      "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: one of null, logger, kafka",
+      "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: one of kafka, logger, null",
       'error: x.conf:9: a1.sinks.k1.channel: names no valid channel: the agent has none; a1.sinks.k1 is dropped',
       'warning: x.conf:12: a1.sources.r1.shel: no such option: ignored: did you mean shell?',
     ])

@@ -39,6 +39,8 @@ const firstBackoffMs = 100
 const maxBackoffMs = 5000
 /** A batch that is not answered for so long is worth a line in the log. */
 const answerTimeoutMs = 30_000
+/** While events linger, how often it is looked whether a batch is full. */
+const lingerCheckMs = 10
 /** Of a request, for what is not records. */
 const requestOverheadBytes = 512
 
@@ -125,6 +127,7 @@ export class KafkaSink implements Polled {
       if (this.#firstRefusal() !== undefined) return await this.#recover(signal)
       if (this.#partlyStored.length > 0) await this.#sendRests(signal)
       const hasRoom = this.#hasRoom
+      if (hasRoom) await this.#linger(signal)
       if (hasRoom && (await this.#sendNext(signal))) return 0
       await this.#waitForNews(hasRoom, signal)
       return 0
@@ -142,6 +145,20 @@ export class KafkaSink implements Polled {
       this.#send(transaction, batches, decodeStamp(stamp))
     }
     this.#hasResumed = true
+  }
+
+  /** Lets events wait for others as long as the configuration says. */
+  async #linger(signal: AbortSignal): Promise<void> {
+    const { lingerMs, batchSize } = this.#settings
+    if (lingerMs === 0) return
+    const { clock } = this.#surroundings.runtime
+    const endMs = clock.monotonicMs() + lingerMs
+    const taken = this.#inFlight.reduce((sum, { events }) => sum + events, 0)
+    while (!signal.aborted && clock.monotonicMs() < endMs) {
+      const waiting = this.#channel.size - taken
+      if (waiting <= 0 || waiting >= batchSize) return
+      await sleep(clock, Math.min(endMs - clock.monotonicMs(), lingerCheckMs), signal)
+    }
   }
 
   /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
@@ -173,7 +190,7 @@ export class KafkaSink implements Polled {
     signal: AbortSignal,
   ): Promise<{ batches: EventBatch[]; fitting: number; stamp?: KafkaStamp }> {
     try {
-      const maxBytes = this.#maxBytes
+      const maxBytes = Math.min(this.#maxBytes, this.#settings.maxTakeBytes)
       const batches = await transaction.take(maxEvents, maxBytes)
       const events = batches.reduce((sum, batch) => sum + batch.count, 0)
       const isBounded = !hasSizeBesideBodies(this.#settings, batches)

@@ -22,7 +22,7 @@ export const kafkaSinkOptions = {
     type: 'integer',
     default: 100,
     min: 1,
-    doc: 'events taken at a time, at most; a take never waits to be full, and up to five are under way',
+    doc: 'events taken at a time, at most; a take does not wait to be full, and up to five are under way',
   },
   useFlumeEventFormat: {
     type: 'boolean',
@@ -66,6 +66,9 @@ export interface KafkaSinkSettings {
   readonly batchSizeKey: string
   readonly isAvro: boolean
   readonly maxRequestBytes: number
+  /** Of a take, at most, unless one event is larger. */
+  readonly maxTakeBytes: number
+  readonly lingerMs: number
   readonly maxTakesInFlight: number
   readonly compression: Compression
   /** Undefined: the sink's own. */
@@ -103,6 +106,8 @@ export function readKafkaSinkSettings(
     batchSizeKey: isOldBatchSize ? 'batchSize' : 'flumeBatchSize',
     isAvro: options.useFlumeEventFormat,
     maxRequestBytes: options['kafka.producer.max.request.size'],
+    maxTakeBytes: options['kafka.producer.batch.size'] ?? Number.POSITIVE_INFINITY,
+    lingerMs: options['kafka.producer.linger.ms'],
     maxTakesInFlight: Math.min(inFlight, mostTakesInFlight),
     compression: compressionOf(component, options['kafka.producer.compression.type']),
     clientId: options['kafka.producer.client.id'],

@@ -28,6 +28,17 @@ export const producerOptions = {
     max: 1024 * 1024 * 1024,
     doc: 'bytes of a batch, at most, before compression; an event that does not fit is split into several records',
   },
+  'kafka.producer.batch.size': {
+    type: 'integer',
+    min: 1,
+    doc: 'bytes of a batch, at most, if that is less than max.request.size; an event that is larger goes alone',
+  },
+  'kafka.producer.linger.ms': {
+    type: 'integer',
+    default: 0,
+    max: 2 ** 31 - 1,
+    doc: 'milliseconds that events wait for others, until flumeBatchSize of them are there',
+  },
   'kafka.producer.request.timeout.ms': {
     type: 'integer',
     default: 30_000,
@@ -74,10 +85,6 @@ export const producerOptions = {
     'retries',
     'transaction.timeout.ms',
     'transactional.id',
-  ]),
-  ...ignored('a batch goes out at once with the events that are there, up to flumeBatchSize', [
-    'batch.size',
-    'linger.ms',
   ]),
   ...ignored('at most five takes of max.request.size each are in memory', [
     'buffer.memory',

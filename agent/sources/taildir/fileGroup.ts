@@ -2,7 +2,12 @@
 // the names of files in it, in Java's syntax.
 
 import { posix } from 'node:path'
-import type { ComponentConfiguration } from '../../configuration/flumeConfiguration.ts'
+import {
+  type ComponentConfiguration,
+  type ConfigurationProblem,
+  problemOf,
+} from '../../configuration/flumeConfiguration.ts'
+import { listOf, unlistedNames } from '../../configuration/namedComponents.ts'
 import { optionError } from '../../configuration/options.ts'
 import { type JavaPattern, JavaPatternError, javaPattern } from '../../javaPattern.ts'
 
@@ -44,6 +49,21 @@ export function fileGroup(
   }
   const directory = posix.normalize(resolvePath(text.slice(0, nameAt - 1) || '/'))
   return { name, directory, pattern: patternOf(component, key, expression), headers }
+}
+
+/** Groups that the list does not name, and listed ones that are not defined: Flume ignores both. */
+export function fileGroupProblems(source: ComponentConfiguration): ConfigurationProblem[] {
+  const list = source.properties.get('filegroups')
+  if (list === undefined) return []
+  const missing = listOf(source, 'filegroups').filter(
+    (name) => !source.properties.has(`filegroups.${name}`),
+  )
+  return [
+    ...unlistedNames(source, 'filegroups'),
+    ...missing.map((name) =>
+      problemOf(list, `group ${name} is ignored: ${source.path}.filegroups.${name} is missing`),
+    ),
+  ]
 }
 
 function patternOf(

@@ -80,6 +80,35 @@ describe('the size of a batch', () => {
     await rig.close()
   })
 
+  test('is at most batch.size, and an event that is larger goes alone, whole', async () => {
+    const lines = [...Array.from({ length: 20 }, () => 'x'.repeat(100)), 'y'.repeat(2000), 'z']
+    const rig = await started(lines, { 'sinks.k1.kafka.producer.batch.size': 500 })
+    await drained(rig, lines.length)
+    expect(await rig.values('lines')).toEqual(lines)
+    const counts = (await rig.batches('lines')).map(({ recordCount }) => recordCount)
+    expect(Math.max(...counts)).toBe(4)
+    await rig.close()
+  })
+
+  test('grows while events wait for others as long as linger.ms says', async () => {
+    const rig = await started(['1'], {
+      'sinks.k1.kafka.producer.linger.ms': 2000,
+      'sinks.k1.flumeBatchSize': 3,
+    })
+    await rig.clock.advanceAndSettle(1000)
+    await rig.append('/logs/app.log', '2\n')
+    await rig.clock.advanceAndSettle(500)
+    expect(await rig.values('lines')).toEqual([])
+    await drained(rig, 2)
+    await rig.append('/logs/app.log', '3\n4\n5\n')
+    const startMs = rig.clock.monotonicMs()
+    await drained(rig, 5)
+    expect(rig.clock.monotonicMs() - startMs).toBeLessThan(1000)
+    const counts = (await rig.batches('lines')).map(({ recordCount }) => recordCount)
+    expect(counts).toEqual([2, 3])
+    await rig.close()
+  })
+
   test('is bounded by the first events that fit, one at least', () => {
     const settings = readKafkaSinkSettings(
       component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.n': 'name' }),
