@@ -53,7 +53,7 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly host?: HostIdentity
   readonly startProcess?: StartProcess
-  /** Memory channels of a stopped agent, which this one takes over where it has the same: Agent's. */
+  /** The `recyclable` of a stopped agent: this one takes over those channels that it has, too. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
@@ -96,11 +96,13 @@ const supervision = restart({
 /** Fails with an AgentError whose message says what is wrong with the configuration, line by line. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const host = options.host ?? (await localHost(options.runtime.clock))
-  const { agent, plan } = plannedAgent({ ...options, host })
+  const hosted = { ...options, host }
+  const plan = planFor(hosted)
   for (const problem of plan.problems) {
     const level = problem.severity === 'error' ? 'error' : 'warn'
     options.logger[level]({ agent: options.name }, formatProblem(problem))
   }
+  const agent = new RunningAgent(hosted, plan)
   await agent.start()
   return agent
 }
@@ -119,11 +121,6 @@ export async function checkAgent(options: AgentOptions): Promise<CheckedConfigur
 }
 
 type HostedOptions = AgentOptions & { readonly host: HostIdentity }
-
-function plannedAgent(options: HostedOptions): { agent: RunningAgent; plan: AgentPlan } {
-  const plan = planFor(options)
-  return { agent: new RunningAgent(options, plan), plan }
-}
 
 /** Reads the configuration; fails for one that no agent can be made of. */
 function planFor(options: HostedOptions): AgentPlan {
@@ -294,9 +291,15 @@ class RunningAgent implements Agent {
   }
 
   async #stop(keptChannels: ReadonlySet<string>): Promise<readonly string[]> {
+    const volatile = [...this.#plan.recyclable]
+      .filter(([identity, channel]) => {
+        return !keptChannels.has(identity) && this.#openChannels.includes(channel)
+      })
+      .map(([, channel]) => channel)
     await this.#stopActors(this.#sources)
-    await this.#drainMemory(keptChannels)
+    await this.#drain(volatile)
     await this.#stopActors(this.#sinks)
+    for (const channel of volatile) this.#reportLeft(channel)
     await this.#within('status reports', this.#closeReports())
     for (const channel of this.#openChannels.splice(0).reverse()) {
       await this.#within(`channel ${channel.name}`, channel.stop())
@@ -344,22 +347,23 @@ class RunningAgent implements Agent {
   }
 
   /** What a memory channel still holds would be gone: its sinks get a little time for it. */
-  async #drainMemory(keptChannels: ReadonlySet<string>): Promise<void> {
+  async #drain(channels: readonly Channel[]): Promise<void> {
     const { clock } = this.#options.runtime
     const deadlineMs = clock.monotonicMs() + drainTimeoutMs
-    const volatile = [...this.#plan.recyclable]
-      .filter(([identity, channel]) => !keptChannels.has(identity) && this.#isDrained(channel))
-      .map(([, channel]) => channel)
-    const isHolding = () => volatile.some(({ size }) => size > 0)
+    const drained = channels.filter((channel) => {
+      return this.#plan.sinks.some((sink) => sink.channel === channel)
+    })
+    const isHolding = () => drained.some(({ size }) => size > 0)
     while (this.#sinks.size > 0 && isHolding() && clock.monotonicMs() < deadlineMs) {
       await sleep(clock, drainCheckMs)
     }
   }
 
-  #isDrained(channel: Channel): boolean {
-    return (
-      this.#openChannels.includes(channel) &&
-      this.#plan.sinks.some((sink) => sink.channel === channel)
+  #reportLeft({ name, size }: Channel): void {
+    if (size === 0) return
+    this.#options.logger.warn(
+      { channel: name, events: size },
+      `${size} events were not delivered and are gone with memory channel ${name}: those that their source cannot read again are lost`,
     )
   }
 }

@@ -22,7 +22,7 @@ import {
   unlistedNames,
   unresolvedReferences,
 } from './configuration/namedComponents.ts'
-import { checkOptions, OptionError, optionError } from './configuration/options.ts'
+import { checkOptions, OptionError, optionError, quoted } from './configuration/options.ts'
 import type { HostIdentity } from './hostIdentity.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
 import { interceptorTypes } from './interceptors/interceptorTypes.ts'
@@ -92,7 +92,9 @@ export function planAgent(
   const sources = planner.each(components.sources, (one) => planner.source(one, byName))
   const grouped = planner.failoverSinks(components.sinkgroups)
   const sinks = planner.each(components.sinks, (one) => planner.sink(one, byName, grouped))
-  for (const filter of components.configfilters) planner.warnAbout(filter, 'not supported yet')
+  for (const filter of components.configfilters) {
+    planner.warnAbout(filter, 'not supported yet: a value that refers to this filter is an error')
+  }
   const used = new Set([...sources.flatMap((source) => source.channels), ...sinks.map(channelOf)])
   const named = new Set([
     ...components.sources.flatMap((source) => listOf(source, 'channels')),
@@ -296,7 +298,7 @@ function channelsOf(
   const key = 'channels'
   if (!source.properties.has(key)) throw misnamed(source, key, 'channel', 'a source has channels')
   const mine = listOf(source, key).flatMap((name) => channels.get(name) ?? [])
-  if (mine.length === 0) throw optionError(source, key, noChannel(channels))
+  if (mine.length === 0) throw noChannel(source, key, channels)
   return mine
 }
 
@@ -307,7 +309,7 @@ function channelOfSink(
   const key = 'channel'
   if (!sink.properties.has(key)) throw misnamed(sink, key, 'channels', 'a sink has one channel')
   const channel = channels.get(sink.properties.get(key)!.value)
-  if (channel === undefined) throw optionError(sink, key, noChannel(channels))
+  if (channel === undefined) throw noChannel(sink, key, channels)
   return channel
 }
 
@@ -324,10 +326,15 @@ function misnamed(
   return optionError(component, other, `${rule}: write ${component.path}.${key}`)
 }
 
-function noChannel(channels: ReadonlyMap<string, Channel>): string {
+function noChannel(
+  component: ComponentConfiguration,
+  key: string,
+  channels: ReadonlyMap<string, Channel>,
+): OptionError {
+  const value = quoted(component.properties.get(key)!.value)
   const names = [...channels.keys()].join(', ')
   const valid = names === '' ? 'the agent has none' : `the agent has ${names}`
-  return `names no valid channel: ${valid}`
+  return optionError(component, key, `${value} names no valid channel: ${valid}`)
 }
 
 /** Channels that a source does without, as in Flume; one that has none at all is an error. */

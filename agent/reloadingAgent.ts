@@ -20,6 +20,9 @@ export interface ReloadOptions {
   readonly intervalMs: number
 }
 
+/** A stop waits so long for a reload that is under way: for one agent's stop and another's start. */
+const reloadTimeoutMs = 60_000
+
 export type ReloadingAgentOptions = AgentOptions & {
   readonly configuration: readonly ConfigurationFile[]
 }
@@ -73,7 +76,12 @@ export class ReloadingAgent {
   /** As Agent.stop. */
   async stop(): Promise<readonly string[]> {
     this.#stopping.abort()
-    await this.#following
+    const { clock } = this.#options.runtime
+    const hasEnded = new AbortController()
+    const ended = this.#following.then(() => true)
+    const late = sleep(clock, reloadTimeoutMs, hasEnded.signal).then(() => false)
+    if (!(await Promise.race([ended, late]))) this.#hanging.push('reload of the configuration')
+    hasEnded.abort()
     return [...this.#hanging, ...(await this.#agent.stop())]
   }
 

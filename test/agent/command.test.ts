@@ -114,8 +114,12 @@ describe('mistakes', () => {
       expect.stringContaining(
         `  error: ${file}:10: a1.channels.c1.capacity: 'many' is not a whole`,
       ),
-      expect.stringContaining(`  error: ${file}:6: a1.sources.r1.channels: names no valid channel`),
-      expect.stringContaining(`  error: ${file}:9: a1.sinks.k1.channel: names no valid channel`),
+      expect.stringContaining(
+        `  error: ${file}:6: a1.sources.r1.channels: 'c1' names no valid channel`,
+      ),
+      expect.stringContaining(
+        `  error: ${file}:9: a1.sinks.k1.channel: 'c1' names no valid channel`,
+      ),
       `  warning: ${file}:11: a1.sources.r1.comand: no such option: ignored: did you mean command?`,
     ])
   })

@@ -1,9 +1,9 @@
-// Flume's Kafka sink, each event exactly once from a durable channel: what is about to be sent, and
-// under which producer sequence, is noted in the channel first (prepare). After a crash the channel
-// hands out the same events with the same note, and the broker drops the batches that it has.
+// Flume's Kafka sink, which delivers each event of a durable channel exactly once: what is about to be
+// sent, and under which producer sequence, is noted in the channel first (prepare). After a crash the
+// channel hands out the same events with the same note, and the broker drops the batches that it has.
 //
-// At most five takes are under way, because a broker remembers the last five batches of a producer:
-// of more it could not tell which it has (KIP-98).
+// At most five takes are in flight, because a broker remembers the last five batches of a producer: it
+// does not recognize older ones (KIP-98).
 
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { ClientError } from '../../../protocol/client/clientError.ts'
@@ -31,7 +31,7 @@ import { isTooLarge, SizeLimit } from './sizeLimit.ts'
 import { type PlannedSend, splitSends } from './splitSends.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
-/** Asking for a producer id or metadata gives up after this, to be tried again. */
+/** Timeout of asking for a producer id, which is retried. */
 const requestTimeoutMs = 5000
 /** While stopping, what has been sent may still be answered for so long. */
 const stopTimeoutMs = 2000

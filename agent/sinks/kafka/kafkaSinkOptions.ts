@@ -3,7 +3,7 @@
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
 import type { ComponentConfiguration } from '../../configuration/flumeConfiguration.ts'
-import { type OptionTable, optionError, readOptions } from '../../configuration/options.ts'
+import { type OptionTable, optionError, quoted, readOptions } from '../../configuration/options.ts'
 import { hasEscapes, unknownEscapes } from '../../escapes.ts'
 import type { HostIdentity } from '../../hostIdentity.ts'
 import { producerOptions } from './producerOptions.ts'
@@ -140,7 +140,7 @@ function topicOf(
     throw optionError(
       component,
       key,
-      `'${topic}' is not the name of a topic: at most 249 letters, digits, '.', '_' and '-'`,
+      `${quoted(topic)} is not the name of a topic: at most 249 letters, digits, '.', '_' and '-'`,
     )
   }
   return topic
