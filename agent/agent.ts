@@ -299,7 +299,6 @@ class RunningAgent implements Agent {
     await this.#stopActors(this.#sources)
     await this.#drain(volatile)
     await this.#stopActors(this.#sinks)
-    for (const channel of volatile) this.#reportLeft(channel)
     await this.#within('status reports', this.#closeReports())
     for (const channel of this.#openChannels.splice(0).reverse()) {
       await this.#within(`channel ${channel.name}`, channel.stop())
@@ -357,14 +356,6 @@ class RunningAgent implements Agent {
     while (this.#sinks.size > 0 && isHolding() && clock.monotonicMs() < deadlineMs) {
       await sleep(clock, drainCheckMs)
     }
-  }
-
-  #reportLeft({ name, size }: Channel): void {
-    if (size === 0) return
-    this.#options.logger.warn(
-      { channel: name, events: size },
-      `${size} events were not delivered and are gone with memory channel ${name}: those that their source cannot read again are lost`,
-    )
   }
 }
 

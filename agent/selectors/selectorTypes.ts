@@ -1,16 +1,10 @@
 // The types of channel selectors, whose options are among those of their source.
 
-import type { Channel } from '../channels/channel.ts'
 import type { ComponentType } from '../componentTypes.ts'
-import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
-import {
-  replicatingSelector,
-  replicatingSelectorOptions,
-  type SelectedChannels,
-} from './replicatingSelector.ts'
+import { replicatingSelector, replicatingSelectorOptions } from './replicatingSelector.ts'
 
 export interface SelectorType extends ComponentType {
-  make(source: ComponentConfiguration, channels: readonly Channel[]): SelectedChannels
+  readonly make: typeof replicatingSelector
 }
 
 /** What a source has that names no selector. */

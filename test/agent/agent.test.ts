@@ -1,4 +1,4 @@
-// What an agent says when it starts and the system refuses something, and when it stops with events left.
+// What an agent says when it starts and the system refuses something.
 
 import { expect, test } from 'vitest'
 import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'
@@ -31,30 +31,4 @@ test.each<[string, Error, string]>([
   rig.disk.lock = () => Promise.reject(error)
   await expect(rig.startAgent(tailToKafka())).rejects.toMatchObject({ message })
   await rig.close()
-})
-
-test('events that are left in a memory channel are said', async () => {
-  const rig = new AgentRig()
-  await rig.disk.makeDirectory('/logs')
-  await rig.startAgent(tailToKafka({ 'channels.c1.type': 'memory' }))
-  await rig.append('/logs/app.log', 'one\ntwo\n')
-  await rig.until(() => rig.agent!.status().channels[0]!.size === 2)
-  await rig.stopAgent()
-  expect(rig.logger.messages('warn')).toContain(
-    '2 events were not delivered and are gone with memory channel c1: those that their source cannot read again are lost',
-  )
-})
-
-test('nothing is said of a file channel, nor of an empty one', async () => {
-  for (const type of ['file', 'memory']) {
-    const rig = new AgentRig()
-    if (type === 'memory') await rig.startBroker()
-    await rig.disk.makeDirectory('/logs')
-    await rig.startAgent(tailToKafka({ 'channels.c1.type': type }))
-    await rig.append('/logs/app.log', 'one\n')
-    await rig.until(() => rig.agent!.status().sources[0]!.eventsAccepted === 1)
-    await rig.stopAgent()
-    expect(rig.logger.messages('warn').join()).not.toContain('are gone')
-    await rig.close()
-  }
 })
