@@ -280,6 +280,7 @@ export class KafkaSink implements Polled {
 
   /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
   get #hasRoom(): boolean {
+    if (this.#inFlight.length > 0 && this.#sequences.isFull) return false
     if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
     return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
@@ -347,6 +348,7 @@ export class KafkaSink implements Polled {
   }
 
   async #identify(signal: AbortSignal): Promise<void> {
+    if (this.#sequences.isFull) this.#sequences.forget()
     if (this.#sequences.identity !== undefined) return
     const asked = initProducerId(this.#cluster, requestTimeoutMs)
     this.#sequences.renew(await unlessAborted(asked, signal))

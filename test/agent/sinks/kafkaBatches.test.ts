@@ -126,6 +126,26 @@ describe('the size of a batch', () => {
   })
 })
 
+test('a new producer begins before stamps grow without end, and each event is sent once', async () => {
+  const lines = Array.from({ length: 1300 }, (_, n) => `line ${n}`)
+  const rig = await started(
+    lines,
+    { 'sinks.k1.flumeBatchSize': 1, 'sources.r1.batchSize': 1000 },
+    { 'num.partitions': '1200' },
+  )
+  await drained(rig, lines.length)
+  // One event a take, to each partition in turn; the second producer begins near the thousandth.
+  const producers = new Set<number>()
+  for (const partition of [0, 50, 995, 998, 999, 1000, 1001, 1004, 1199]) {
+    const expected = lines.filter((_, n) => n % 1200 === partition)
+    expect(await rig.values('lines', partition)).toEqual(expected)
+    for (const { producerId } of await rig.batches('lines', partition)) producers.add(producerId)
+  }
+  expect(producers.size).toBe(2)
+  expect(rig.logger.messages('warn')).toEqual([])
+  await rig.close()
+})
+
 describe('a line that is too long for one record', () => {
   // Three bytes a character, so that a cut at any byte would tear most of them.
   const long = '\u20ac'.repeat(2000)
