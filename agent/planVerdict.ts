@@ -39,14 +39,20 @@ export function refusalOf(
   { channels, sources, sinks }: PlannedFlow,
 ): string | undefined {
   const lacks = (what: string) => `agent ${name} is not started: it has ${what}`
-  if (channels.length === 0) return lacks('no valid channel')
-  if (sources.length === 0 && sinks.length === 0) {
-    return lacks('neither a valid source nor a valid sink')
+  const none = (kind: 'channels' | 'sources' | 'sinks') => {
+    const one = kind.slice(0, -1)
+    return components[kind].length > 0
+      ? `no valid ${one}`
+      : `no ${one} (${name}.${kind} lists none)`
   }
-  if (sinks.length === 0) return lacks('no valid sink, so nothing would leave its channels')
+  if (channels.length === 0) return lacks(none('channels'))
+  if (sources.length === 0 && sinks.length === 0) {
+    return lacks(`${none('sources')} and ${none('sinks')}`)
+  }
+  if (sinks.length === 0) return lacks(`${none('sinks')}, so nothing would leave its channels`)
   // Without a source, an agent may still empty a file channel that an earlier run has filled.
   const drains = components.sources.length === 0 && sinks.some(({ channel }) => isDurable(channel))
-  if (sources.length === 0 && !drains) return lacks('no valid source')
+  if (sources.length === 0 && !drains) return lacks(none('sources'))
   const drained = new Set(sinks.map(({ channel }) => channel))
   for (const source of sources) {
     const full = source.required.find((channel) => !drained.has(channel))

@@ -8,7 +8,7 @@ const securityWords = new Set([
   'security', 'secure', 'ssl', 'tls', 'https', 'sasl', 'jaas', 'krb5', 'kerberos', 'keytab',
   'principal', 'encrypt', 'encryption', 'encrypted', 'cipher', 'keystore', 'truststore',
   'password', 'passphrase', 'credential', 'credentials', 'credstore', 'auth', 'authentication',
-  'authorization', 'token',
+  'authorization', 'token', 'secret', 'ipfilter', 'acl',
 ])
 
 /** Values that ask for nothing: a component that does not know the key does what they say. */

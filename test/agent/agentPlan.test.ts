@@ -255,6 +255,8 @@ a1.sinks.k2.channel = c2
     ['sinks.k1.ssl', 'true'],
     ['sinks.k1.kerberosKeytab', '/x'],
     ['sources.r1.keystore-password', 'x'],
+    ['sources.r1.ipFilterRules', 'deny:ip:*'],
+    ['sources.r1.enableSSL', 'true'],
     ['sources.r1.keyStoreFile', '/x'],
     ['channels.c1.encryption.activeKey', 'k'],
     ['channels.c1.encryption.keyProvider.keyStoreFile', '/x'],
@@ -297,7 +299,11 @@ a1.sinks.k1.type = hdfs
   })
 
   test.each<[string, string, RegExp]>([
-    ['no channel', base.replace('channels = c1', 'chanels = c1'), /^agent a1 .* no valid channel$/],
+    [
+      'no channel',
+      base.replace('channels = c1', 'chanels = c1'),
+      /^agent a1 .* no channel \(a1\.channels lists none\)$/,
+    ],
     ['no sink', base.replace('logger', 'hdfs'), /no valid sink, so nothing would leave/],
     ['no sink listed', base.replace('sinks = k1', 'sinks = k2'), /no valid sink/],
     [
@@ -308,7 +314,7 @@ a1.sinks.k1.type = hdfs
     [
       'neither source nor sink',
       base.replace('exec', 'netcat').replace('logger', 'hdfs'),
-      /neither a valid source nor a valid sink/,
+      /no valid source and no valid sink/,
     ],
     [
       'a channel that nothing empties',
@@ -326,7 +332,9 @@ a1.sinks.k1.type = hdfs
 
   test('without a source may empty a file channel', () => {
     expect(plan(file.replace('a1.sources = r1\n', '')).parts).toBe(' | c1 | k1')
-    expect(refusal(base.replace('a1.sources = r1\n', ''))[0]).toMatch(/no valid source/)
+    expect(refusal(base.replace('a1.sources = r1\n', ''))[0]).toMatch(
+      /no source \(a1\.sources lists none\)$/,
+    )
   })
 
   test.each([
