@@ -44,7 +44,7 @@ const firstRetryMs = 250
 const mostRetryMs = 5000
 /** That a channel does not take the lines is logged no more often than this. */
 const refusalIntervalMs = 60_000
-/** At the stop, a put that is under way may still succeed for so long. */
+/** At the stop, a put in flight may still succeed for so long. */
 const putTimeoutMs = 500
 /** A command that was asked to end is killed after this; what it has started, too. */
 const killTimeoutMs = 2000
@@ -67,12 +67,12 @@ export class ExecSource implements Polled {
   readonly #surroundings: ExecSurroundings
   #process: ExecProcess | undefined
   #output: AsyncIterator<Buffer> | undefined
-  /** The read that is under way, kept over calls of `process`. */
+  /** The read in flight, kept over calls of `process`. */
   #reading: Promise<IteratorResult<Buffer>> | undefined
   #lines = new LineReader(maxLineBytes)
   /** Lines that were read and that the channels do not have yet. */
   #pending: EventBatch | undefined
-  /** The put of the first of them that is under way, kept over calls of `process`. */
+  /** The put in flight of the first of them, kept over calls of `process`. */
   #putting: Promise<number> | undefined
   #retryMs = 0
   /** When it was last logged that a channel does not take the lines. */
@@ -226,10 +226,10 @@ export class ExecSource implements Polled {
   }
 }
 
-/** What a shell says with its exit code of a command that it could not start. */
+/** What a shell's exit code says of a command that failed to start. */
 const startFailures: ReadonlyMap<number | string, string> = new Map([
-  [126, 'could not be started, because it is not executable (126)'],
-  [127, 'could not be started, because it was not found (127)'],
+  [126, 'failed to start, because it is not executable (126)'],
+  [127, 'failed to start, because it was not found (127)'],
 ])
 
 /** Undefined when there is no promise, or it does not settle in time, or fails. */

@@ -37,9 +37,9 @@ const requestTimeoutMs = 5000
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
-/** A batch that is not answered for so long is worth a line in the log. */
+/** A batch that has had no answer for so long is logged. */
 const answerTimeoutMs = 30_000
-/** While events linger, how often it is looked whether a batch is full. */
+/** Interval between checks for a full batch while events linger. */
 const lingerCheckMs = 10
 /** Of a request, for what is not records. */
 const requestOverheadBytes = 512

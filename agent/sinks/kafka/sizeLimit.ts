@@ -7,9 +7,9 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { Refusal } from './inFlightTake.ts'
 
-/** The limit is not lowered further: a broker that takes less is not worth having. */
+/** Lower bound of the limit. */
 const smallestLimitBytes = 1024
-/** What happens again and again is logged again after so long. */
+/** Interval between log lines about the same thing. */
 const repeatMs = 10 * 60_000
 
 export function isTooLarge(error: Error): boolean {

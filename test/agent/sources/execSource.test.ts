@@ -139,11 +139,7 @@ test('a full channel does not hold up the stop, which says what is lost', async 
 })
 
 test.each([
-  [
-    127,
-    'error',
-    /could not be started, because it was not found \(127\): the source reads nothing/,
-  ],
+  [127, 'error', /failed to start, because it was not found \(127\): the source reads nothing/],
   [1, 'error', /ended with 1: the source reads nothing any more, because restart is not true/],
   [0, 'warn', /ended: the source reads nothing any more/],
 ] as const)('a command that ends with %i is logged as %s', async (exit, level, message) => {
