@@ -14,6 +14,7 @@ import type { SourceCounter, SourceProgress } from '../monitoring/counters.ts'
 import type { Polled } from '../polled.ts'
 import type { StartProcess } from './execProcess.ts'
 import { ExecSource, execOptions } from './execSource.ts'
+import { reportEmptyGroups } from './taildir/emptyGroups.ts'
 import { fileGroupProblems } from './taildir/fileGroup.ts'
 import { readTaildirOptions, taildirOptions } from './taildir/taildirOptions.ts'
 import { TaildirSource } from './taildir/taildirSource.ts'
@@ -50,9 +51,15 @@ const taildir: SourceType = {
   check: fileGroupProblems,
   plan(component, surroundings) {
     const { options, groups } = readTaildirOptions(component, surroundings.resolvePath)
+    let isReported = false
     return {
       batchSize: { key: 'batchSize', events: options.batchSize },
-      make: () => new TaildirSource(component.name, groups, options, surroundings),
+      make() {
+        // Once, and not for each instance that follows a failed one.
+        if (!isReported) void reportEmptyGroups(groups, surroundings)
+        isReported = true
+        return new TaildirSource(component.name, groups, options, surroundings)
+      },
     }
   },
 }
