@@ -95,7 +95,9 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
   try {
     await Promise.race([stopRequested, agent.failed])
   } finally {
+    logger.info({ agent: name }, 'agent stopping')
     hanging = await agent.stop()
+    logger.info({ agent: name }, 'agent stopped')
   }
   // What did not stop may keep the process for ever.
   if (hanging.length > 0) surroundings.endProcess(1)

@@ -48,7 +48,7 @@ async function follow(
       offset = readAll(batches, offset, logger, listener)
     } catch (error) {
       // The topic appears with its first status, and brokers restart: both pass.
-      logger.debug({ err: error }, 'the status topic cannot be read yet')
+      logger.debug({ error }, 'the status topic cannot be read yet')
       offset = undefined
       await sleep(clock, retryMs, signal)
     }
@@ -69,7 +69,7 @@ function readAll(
       try {
         listener(decodeStatus(record.value))
       } catch (error) {
-        logger.warn({ err: error, offset: record.offset }, 'a status record cannot be read')
+        logger.warn({ error, offset: record.offset }, 'a status record cannot be read')
       }
     }
     offset = batch.nextOffset
