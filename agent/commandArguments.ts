@@ -2,8 +2,8 @@
 // effect in Flume and has none here is refused, or named in `warnings`; nothing is ignored in silence.
 
 import { Command, CommanderError } from 'commander'
+import { suggestion } from '../protocol/configuration/nearestName.ts'
 import { type LogLevel, logLevels } from '../protocol/telemetry/logger.ts'
-import { suggestion } from './configuration/nearestName.ts'
 import { AgentError } from './errors.ts'
 
 export interface AgentArguments {

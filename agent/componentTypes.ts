@@ -3,8 +3,8 @@
 // sources/sourceTypes.ts, channels/channelTypes.ts, sinks/sinkTypes.ts, interceptors/interceptorTypes.ts
 // and selectors/selectorTypes.ts; docs/agent-components.md is made from them.
 
+import { nearestName } from '../protocol/configuration/nearestName.ts'
 import type { ComponentConfiguration } from './configuration/flumeConfiguration.ts'
-import { nearestName } from './configuration/nearestName.ts'
 import { type OptionTable, optionError, quoted } from './configuration/options.ts'
 
 export interface ComponentType {

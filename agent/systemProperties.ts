@@ -1,8 +1,8 @@
 // What `-Dkey=value` means beside standing for `${sys:key}` in the configuration: the metrics page's
 // address. Keys that nothing uses are named, and security settings among them refused.
 
+import { suggestion } from '../protocol/configuration/nearestName.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import { suggestion } from './configuration/nearestName.ts'
 import { asksForSecurity } from './configuration/securityKeys.ts'
 import { AgentError } from './errors.ts'
 

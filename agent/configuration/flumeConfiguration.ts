@@ -2,7 +2,7 @@
 // agents a file has and which components each of them lists. A property that fits nowhere is a
 // warning and ignored, as in Flume; nothing is thrown here.
 
-import { suggestion } from './nearestName.ts'
+import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Property } from './properties.ts'
 
 export const componentKinds = [

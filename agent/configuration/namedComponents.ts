@@ -1,9 +1,9 @@
 // What the keys of one component say about others: names in lists (`interceptors = i1 i2`), the keys
 // below a name (`interceptors.i1.type`), and references that nothing resolves.
 
+import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { problemOf } from './flumeConfiguration.ts'
-import { suggestion } from './nearestName.ts'
 
 /** The names in a list, each once. */
 export function listOf(component: ComponentConfiguration, key: string): string[] {

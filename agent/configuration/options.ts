@@ -3,10 +3,10 @@
 // that is wrong with a component's options at once; `readOptions` gives their values, and throws an
 // OptionError for a value that cannot be used.
 
+import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import { AgentError } from '../errors.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { formatProblem, problemOf } from './flumeConfiguration.ts'
-import { nearestName } from './nearestName.ts'
 import type { Property } from './properties.ts'
 import { asksForSecurity } from './securityKeys.ts'
 
