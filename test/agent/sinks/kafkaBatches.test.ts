@@ -198,6 +198,21 @@ describe('a line that is too long for one record', () => {
     await rig.close()
   })
 
+  test('is stored from its first part on, though its last one alone would be accepted', async () => {
+    const rig = await started(
+      [long],
+      { 'sinks.k1.kafka.producer.max.request.size': 4000 },
+      { 'message.max.bytes': '3000' },
+    )
+    await drained(rig, 1)
+    const all = await parts(rig)
+    expect(all.map(([text]) => text).join('')).toBe(long)
+    expect(all.map(([, part, of]) => `${part}/${of}`)).toEqual(
+      all.map((_, index) => `${index + 1}/${all.length}`),
+    )
+    await rig.close()
+  })
+
   test('is sent once though the power fails at any moment', async () => {
     const configuration = tailToKafka({ 'sinks.k1.kafka.producer.max.request.size': 3000 })
     const crashedAt = new Set<number>()

@@ -48,6 +48,14 @@ test('a shell that is asked to end takes along the pipe that it has started', as
   await eventually('the group has ended', () => !pids.some(isAlive))
 })
 
+test('a shell that waits for what it has started is not waited for: both get the signal', async () => {
+  const command = run("trap 'exit 7' TERM; /bin/sh -c 'echo $$; exec sleep 1000'")
+  await pidsFrom(command.output)
+  command.kill()
+  // The shell runs its trap once what it waits for has ended.
+  expect(await command.exit).toBe(7)
+})
+
 test('what ignores the signal is killed when that is asked for', async () => {
   const command = run("trap '' TERM; echo $$; while :; do sleep 1000; done")
   const pids = await pidsFrom(command.output)
