@@ -1,6 +1,7 @@
 // Everything a broker can be told, as one table in Kafka's own key names. The parser, the command
 // line's help and the documentation page come from it; nothing else may define an option.
 
+import { nearestName } from '../protocol/configuration/nearestName.ts'
 import { logLevels } from '../protocol/telemetry/logLevel.ts'
 import {
   boolean,
@@ -17,7 +18,6 @@ import {
 } from './configOption.ts'
 import { BrokerError } from './errors.ts'
 import { logOptions } from './logOptions.ts'
-import { nearKey } from './nearKey.ts'
 import { asksForProtection } from './securityOptions.ts'
 import { type Property, parseProperties } from './server/properties.ts'
 import { unusedKeys, unusedReason } from './unusedOptions.ts'
@@ -329,7 +329,7 @@ export function parseBrokerConfig(
 function unknownOption(key: string, line: number): UnknownOption {
   const reason = unusedReason(key)
   if (reason !== undefined) return { line, key, reason }
-  const suggestion = nearKey(key, [...brokerOptionNames, ...unusedKeys])
+  const suggestion = nearestName(key, [...brokerOptionNames, ...unusedKeys])
   return suggestion === undefined ? { line, key } : { line, key, suggestion }
 }
 

@@ -121,6 +121,10 @@ test('the agent: an occupied port for its metrics page', async () => {
   const conf = await file(
     'metrics.conf',
     [
+      'a1.sources = r1',
+      'a1.sources.r1.type = exec',
+      'a1.sources.r1.command = true',
+      'a1.sources.r1.channels = c1',
       'a1.channels = c1',
       'a1.channels.c1.type = memory',
       'a1.sinks = k1',
