@@ -44,8 +44,9 @@ async function follow(
   while (!signal.aborted) {
     try {
       offset ??= await reader.latest()
-      const { batches } = await reader.fetch(offset)
-      offset = readAll(batches, offset, logger, listener)
+      const { batches, nextOffset } = await reader.fetch(offset)
+      readAll(batches, offset, logger, listener)
+      offset = nextOffset
     } catch (error) {
       // The topic appears with its first status, and brokers restart: both pass.
       logger.debug({ err: error }, 'the status topic cannot be read yet')
@@ -55,13 +56,13 @@ async function follow(
   }
 }
 
-/** Hands on every status from `offset` on; returns the offset after the last. */
+/** Hands on every status from `offset` on. */
 function readAll(
   bytes: Buffer,
   offset: number,
   logger: Logger,
   listener: (status: Status) => void,
-): number {
+): void {
   for (const batch of splitBatches(bytes)) {
     if (batch.nextOffset <= offset) continue
     for (const record of records(batch, mostDecompressedBytes)) {
@@ -72,7 +73,5 @@ function readAll(
         logger.warn({ err: error, offset: record.offset }, 'a status record cannot be read')
       }
     }
-    offset = batch.nextOffset
   }
-  return offset
 }

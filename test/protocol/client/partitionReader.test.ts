@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
-import { PartitionReader, wholeBatches } from '../../../protocol/client/partitionReader.ts'
+import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
@@ -114,15 +114,5 @@ describe('PartitionReader', () => {
       nowhere.fetch(0).catch((error) => error),
     )
     expect(failed.code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
-  })
-
-  test('wholeBatches takes nonsense for the end', () => {
-    const batch = encodedBatch(['a'])
-    const lengths = [batch.length, 0, 5, 11, 12]
-    for (const extra of lengths) {
-      const bytes = Buffer.concat([batch, Buffer.alloc(extra, 0xff)])
-      expect(wholeBatches(bytes).length).toBe(batch.length)
-    }
-    expect(wholeBatches(Buffer.concat([batch, batch])).length).toBe(2 * batch.length)
   })
 })
