@@ -4,18 +4,23 @@
 import {
   type BatchStatus,
   type JobStatus,
+  maxRunningTasks,
   maxStatusBatches,
   maxViewRows,
   type ViewStatus,
 } from '../protocol/telemetry/status.ts'
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
-import { recordsIn } from './scheduler/rangePlan.ts'
+import { EngineError } from './engineError.ts'
+import type { RunningAttempt } from './scheduler/taskAttempts.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
 export type ViewRows = readonly (readonly [key: string, value: number])[]
 
 export interface BatchResult {
   readonly batch: OffsetLogEntry
+  readonly records: number
+  /** Of all batches, since the job first started. */
+  readonly recordsTotal: number
   readonly startedMs: number
   readonly finishedMs: number
   readonly oldestTimestampMs: number | undefined
@@ -25,8 +30,16 @@ export interface BatchResult {
   readonly lagRecords: number
 }
 
+/** The batch that runs, and what executors do for it. */
+export interface RunningBatch {
+  readonly batchId: number
+  readonly sinceMs: number
+  readonly tasks: readonly RunningAttempt[]
+}
+
 export class JobStatusRecord {
   readonly #graph: StreamGraph
+  readonly #instance: string
   readonly #batches: BatchStatus[] = []
   readonly #views = new Map<string, ViewStatus>()
   #state: JobStatus['state'] = 'running'
@@ -34,8 +47,10 @@ export class JobStatusRecord {
   #lagRecords = 0
   #recordsTotal: number
 
-  constructor(graph: StreamGraph, recordsTotal: number) {
+  /** `instance` tells copies of the job in other directories apart. */
+  constructor(graph: StreamGraph, instance: string, recordsTotal: number) {
     this.#graph = graph
+    this.#instance = instance
     this.#recordsTotal = recordsTotal
     for (const output of graph.outputs) {
       if (output.kind !== 'view') continue
@@ -46,12 +61,12 @@ export class JobStatusRecord {
 
   batchCommitted(result: BatchResult): void {
     const { batch, startedMs, finishedMs, oldestTimestampMs } = result
-    this.#recordsTotal = batch.recordsTotal ?? this.#recordsTotal
+    this.#recordsTotal = result.recordsTotal
     this.#lagRecords = result.lagRecords
     this.#batches.push({
       id: batch.batchId,
       timeMs: batch.timeMs,
-      records: recordsIn(batch.ranges),
+      records: result.records,
       schedulingDelayMs: Math.max(0, startedMs - batch.timeMs),
       processingTimeMs: finishedMs - startedMs,
       totalDelayMs: Math.max(0, finishedMs - batch.timeMs),
@@ -74,13 +89,14 @@ export class JobStatusRecord {
 
   ended(state: 'stopped' | 'failed', error?: Error): void {
     this.#state = state
-    this.#error = error?.message.slice(0, 16_000)
+    const message = error instanceof EngineError ? error.publicMessage : error?.message
+    this.#error = message?.slice(0, 16_000)
   }
 
-  at(timeMs: number): JobStatus {
+  at(timeMs: number, running?: RunningBatch): JobStatus {
     return {
       kind: 'job',
-      id: `job/${this.#graph.name}`,
+      id: `job/${this.#graph.name}/${this.#instance}`,
       name: this.#graph.name,
       timeMs,
       state: this.#state,
@@ -91,6 +107,12 @@ export class JobStatusRecord {
       batches: [...this.#batches],
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...(running === undefined ? {} : { running: shownRunning(running) }),
     }
   }
+}
+
+/** The tasks that have run longest are shown. */
+function shownRunning({ batchId, sinceMs, tasks }: RunningBatch): NonNullable<JobStatus['running']> {
+  return { batchId, sinceMs, tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })) }
 }

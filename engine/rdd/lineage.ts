@@ -5,7 +5,7 @@
 // so one nest of plain function calls, without an iterator, a promise or an array per element; a
 // promise appears only where bytes are waited for.
 
-import type { Scan } from '../sources/scan.ts'
+import type { OffsetRange, Scan } from '../sources/scan.ts'
 import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -23,6 +23,8 @@ export interface Lineage<T> {
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
   /** Where the work belongs, when it belongs somewhere. */
   affinity?(partition: number): Affinity | undefined
+  /** The offsets that a partition of a root is read from. */
+  range?(partition: number): OffsetRange | undefined
 }
 
 /**

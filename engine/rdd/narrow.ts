@@ -20,6 +20,7 @@ export interface RddPlan<T> {
   readonly partitioner?: Partitioner | undefined
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
   affinity?: Lineage<T>['affinity']
+  range?: Lineage<T>['range']
 }
 
 export function map<T, U>(parent: Lineage<T>, transform: (element: T) => U): RddPlan<U> {

@@ -48,6 +48,10 @@ export class Rdd<T> implements Lineage<T> {
     return this.#plan.affinity?.(partition)
   }
 
+  range(partition: number) {
+    return this.#plan.range?.(partition)
+  }
+
   map<U>(transform: (element: T) => U): Rdd<U> {
     return this.#derive(narrow.map(this, transform))
   }

@@ -1,9 +1,11 @@
-// Where the topics of a job begin and end right now. Asked once a batch; partitions that were added
-// are noticed. It fails when a topic is missing: whether to wait is the caller's choice.
+// Where the topics of a job begin and end right now. Asked once a batch; partitions that were added are
+// noticed, and so is a topic that was created anew. It fails when a topic does not exist: whether to
+// wait is the caller's choice.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
+import { type Isolation, PartitionReader } from '../../protocol/client/partitionReader.ts'
+import { zeroUuid } from '../../protocol/kafka/fields.ts'
 import type { PartitionEnds } from '../scheduler/rangePlan.ts'
 
 interface KnownPartition {
@@ -19,10 +21,13 @@ export class TopicOffsets {
   readonly #cluster: Cluster
   readonly #admin: Admin
   readonly #topics: readonly string[]
+  readonly #isolation: Isolation
   readonly #partitions = new Map<string, Promise<KnownPartition>>()
 
-  constructor(cluster: Cluster, topics: readonly string[]) {
+  /** With `committed`, a partition ends at its last stable offset. */
+  constructor(cluster: Cluster, topics: readonly string[], isolation: Isolation) {
     this.#cluster = cluster
+    this.#isolation = isolation
     this.#admin = new Admin(cluster, timeoutMs)
     this.#topics = topics
   }
@@ -30,14 +35,20 @@ export class TopicOffsets {
   /** All partitions, by topic and number. */
   async ends(): Promise<PartitionEnds[]> {
     const described = await this.#admin.describeTopics(this.#topics)
-    const asked = described.flatMap(({ name, partitions }) =>
-      partitions.map(({ partition }) => this.#end(name, partition)),
+    const asked = described.flatMap(({ name, topicId, partitions }) =>
+      partitions.map(({ partition }) =>
+        this.#end(name, topicId === zeroUuid ? undefined : topicId, partition),
+      ),
     )
     return await Promise.all(asked)
   }
 
-  async #end(topic: string, partition: number): Promise<PartitionEnds> {
-    const key = `${topic}-${partition}`
+  async #end(
+    topic: string,
+    topicId: string | undefined,
+    partition: number,
+  ): Promise<PartitionEnds> {
+    const key = `${topic}/${topicId}/${partition}`
     let known = this.#partitions.get(key)
     if (!known) {
       known = this.#open(topic, partition)
@@ -45,11 +56,12 @@ export class TopicOffsets {
       known.catch(() => this.#partitions.delete(key))
     }
     const { reader, earliest } = await known
-    return { topic, partition, earliest, latest: await reader.latest() }
+    return { topic, topicId, partition, earliest, latest: await reader.latest() }
   }
 
   async #open(topic: string, partition: number): Promise<KnownPartition> {
-    const reader = new PartitionReader(this.#cluster, { topic, partition })
+    const options = { topic, partition, isolation: this.#isolation }
+    const reader = new PartitionReader(this.#cluster, options)
     return { reader, earliest: await reader.earliest() }
   }
 }

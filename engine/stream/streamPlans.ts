@@ -37,6 +37,7 @@ export function topicRows<Row>(
         compute: (at, task, sink) =>
           task.scan({ range: ranges[at]!, format }, sink as (row: unknown) => void),
         affinity: (at) => ({ kind: 'source', slot: ranges[at]!.partition }),
+        range: (at) => ranges[at],
       })
     },
   }

@@ -20,6 +20,8 @@ export interface NewTopic {
 
 export interface TopicDescription {
   readonly name: string
+  /** The zero UUID from brokers before Kafka 2.8. */
+  readonly topicId: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
 }
@@ -154,5 +156,5 @@ function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]):
       isr: isrNodes,
     }))
     .sort((one, other) => one.partition - other.partition)
-  return { name: topic.name ?? '', isInternal: topic.isInternal, partitions }
+  return { name: topic.name ?? '', topicId: topic.topicId, isInternal: topic.isInternal, partitions }
 }

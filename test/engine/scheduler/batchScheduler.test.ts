@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchDecision, BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
-import { lagBehind, planRanges, recordsIn } from '../../../engine/scheduler/rangePlan.ts'
+import { lagBehind, planRanges, offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 const intervalMs = 1000
@@ -132,7 +132,7 @@ describe('offset ranges', () => {
             expect(until - from).toBeLessThanOrEqual(most)
             expect(until).toBeLessThanOrEqual(latest[partition]!)
           }
-          read += recordsIn(ranges)
+          read += offsetsIn(ranges)
           expect(read + lagBehind(ends, ranges)).toBe(latest[0]! + latest[1]!)
           previous = ranges
         }

@@ -126,11 +126,12 @@ export class StreamHarness {
       scan: async ({ range, format }, sink) => {
         this.scans++
         await Promise.resolve()
-        for (const line of this.#lines(range)) {
+        const lines = this.#lines(range)
+        for (const line of lines) {
           const bytes = Buffer.from(line)
           sink(format.row(bytes, 0, bytes.length))
         }
-        return { oldestTimestampMs: undefined }
+        return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
     }
