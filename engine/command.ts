@@ -2,6 +2,7 @@
 // ends in one clear line and exit code 1.
 
 import { resolve } from 'node:path'
+import type { Isolation } from '../protocol/client/partitionReader.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -18,10 +19,15 @@ export interface SubmitArguments {
   readonly directory: string
   readonly executors?: number | undefined
   readonly batchIntervalMs?: number | undefined
+  readonly taskTimeoutMs?: number | undefined
+  readonly isolationLevel?: Isolation | undefined
   readonly logLevel?: LogLevel | undefined
 }
 
-/** Runs the job until it fails or a signal comes. Sets the exit code; never throws for a user's mistake. */
+/**
+ * Runs the job until it fails or a signal comes, and then ends the process: the job's module may have
+ * opened clients of its own, which would keep it alive. Never throws for a user's mistake.
+ */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
   try {
     const running = await start(args)
@@ -35,6 +41,7 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     process.stderr.write(`millrace job: ${error.message}\n`)
     process.exitCode = 1
   }
+  process.exit()
 }
 
 function start({
@@ -43,6 +50,8 @@ function start({
   directory,
   executors,
   batchIntervalMs,
+  taskTimeoutMs,
+  isolationLevel,
   logLevel,
 }: SubmitArguments) {
   return submitJob({
@@ -53,14 +62,22 @@ function start({
     directory: resolve(directory),
     ...(executors === undefined ? {} : { executors }),
     ...(batchIntervalMs === undefined ? {} : { batchIntervalMs }),
+    ...(taskTimeoutMs === undefined ? {} : { taskTimeoutMs }),
+    ...(isolationLevel === undefined ? {} : { isolation: isolationLevel }),
     checkTypes: true,
   })
 }
 
+/** The batch that runs is waited for after the first signal, a while, and not after the second. */
 async function untilStopped(running: RunningJob): Promise<void> {
-  const stop = () => void running.stop().catch(() => {})
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  let signals = 0
+  const stop = () => {
+    const graceful = signals++ === 0
+    if (graceful) process.stderr.write(`${stopping}\n`)
+    running.stop({ graceful, timeoutMs: stopTimeoutMs }).catch(() => {})
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
   try {
     await running.finished
   } finally {
@@ -68,6 +85,11 @@ async function untilStopped(running: RunningJob): Promise<void> {
     process.off('SIGTERM', stop)
   }
 }
+
+const stopTimeoutMs = 10_000
+const stopping =
+  `millrace job: stopping when the batch that runs is done, or after ${stopTimeoutMs / 1000} s; ` +
+  'a second signal stops at once'
 
 class BootstrapError extends Error {
   readonly code = 'BOOTSTRAP_INVALID'

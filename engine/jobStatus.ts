@@ -37,6 +37,9 @@ export interface RunningBatch {
   readonly tasks: readonly RunningAttempt[]
 }
 
+/** Keys are data and may be of any length; a status has room for so many characters of one. */
+const longestKey = 1000
+
 export class JobStatusRecord {
   readonly #graph: StreamGraph
   readonly #instance: string
@@ -55,7 +58,8 @@ export class JobStatusRecord {
     for (const output of graph.outputs) {
       if (output.kind !== 'view') continue
       const { name, options } = output
-      this.#views.set(name, { name, ...options, batchId: -1, offsets: [], rows: [] })
+      const view = { name, title: name, chart: 'bar' as const, ...options }
+      this.#views.set(name, { ...view, batchId: -1, offsets: [], rows: [] })
     }
   }
 
@@ -77,7 +81,9 @@ export class JobStatusRecord {
       return { topic, partition, from, until }
     })
     for (const [name, rows] of result.rows) {
-      const shown = rows.slice(0, maxViewRows).map(([key, value]): [string, number] => [key, value])
+      const shown = rows
+        .slice(0, maxViewRows)
+        .map(([key, value]): [string, number] => [key.slice(0, longestKey), value])
       this.#views.set(name, {
         ...this.#views.get(name)!,
         batchId: batch.batchId,

@@ -19,8 +19,6 @@ import { workerExecutors } from './executor/workerExecutor.ts'
 import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import type { Key } from './rdd/key.ts'
-import type { Pair } from './rdd/lineage.ts'
 import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, type PartitionEnds } from './scheduler/rangePlan.ts'
@@ -29,7 +27,7 @@ import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
 import type { Output } from './stream/dstream.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
-import { sortedRows } from './stream/view.ts'
+import { viewRows } from './stream/view.ts'
 import { requireTypes } from './typeCheck.ts'
 
 export interface SubmitOptions {
@@ -147,7 +145,9 @@ class SubmittedJob implements RunningJob {
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read; said once. */
+  /** Views that have had values which cannot be shown; logged once for each. */
+  readonly #unshown = new Set<string>()
+  /** For topics that cannot be read; logged once. */
   #isWaiting = false
   #isClosed = false
 
@@ -344,8 +344,12 @@ class SubmittedJob implements RunningJob {
     const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
     if (!rdd) return
     if (output.kind === 'foreachRDD') return await output.run(rdd, batch)
-    const pairs = (await rdd.collect()) as Pair<Key, number>[]
-    this.#rows.set(output.name, sortedRows(pairs))
+    const { rows, unshown } = viewRows(output.name, await rdd.collect())
+    this.#rows.set(output.name, rows)
+    if (unshown === undefined || this.#unshown.has(output.name)) return
+    this.#unshown.add(output.name)
+    const fields = { job: this.name, view: output.name, key: unshown }
+    this.#options.logger.warn(fields, 'the view leaves out values that are not finite numbers')
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {

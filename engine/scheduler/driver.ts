@@ -19,6 +19,7 @@ import type { Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
 import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
+import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { type DagEffect, type DagEvent, DagScheduler, type RunningTask } from './dagScheduler.ts'
@@ -284,19 +285,6 @@ function workOf({ id, rdd, output }: Stage): TaskWork {
 
 function beingStopped(): EngineError {
   return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
-}
-
-/** Ids of RDDs begin with their batch (see StreamGraph). */
-function batchOfRdd({ id }: Lineage<unknown>): number {
-  return Number(id.slice(0, id.indexOf(':')))
-}
-
-function batchIsOver(rdd: Lineage<unknown>): EngineError {
-  return new EngineError(
-    'JOB_GRAPH_INVALID',
-    `batch ${batchOfRdd(rdd)} is over, and its RDD can no longer be computed: let foreachRDD wait ` +
-      '(await) for what it does with an RDD, and keep no RDD for later',
-  )
 }
 
 /** Ids of shuffles have their batch after the word (see StreamGraph). */

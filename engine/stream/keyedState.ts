@@ -5,6 +5,7 @@
 import { decodeKey, encodeKey, type Key } from '../rdd/key.ts'
 import { type KeyedState, type Lineage, oneToOne, type Pair, type Sink } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
+import { failedAtKey } from '../userCode.ts'
 
 /** The new state of a key from its values in this batch (perhaps none); undefined forgets the key. */
 export type StateUpdate<V, S> = (values: readonly V[], state: S | undefined) => S | undefined
@@ -26,12 +27,19 @@ export function updateStateByKey<K extends Key, V, S>(
       await groups.compute(partition, task, ([key, values]) => {
         arrived.set(encodeKey(key), values)
       })
+      const change = (key: string, values: readonly V[], before: S | undefined) => {
+        try {
+          return update(values, before)
+        } catch (error) {
+          throw failedAtKey(error, `updateStateByKey '${operator}'`, decodeKey(key))
+        }
+      }
       const entries = await task.updateState(operator, partition, (state) => {
         for (const [key, before] of state.entries()) {
-          if (!arrived.has(key)) put(state, key, update([], before as S))
+          if (!arrived.has(key)) put(state, key, change(key, [], before as S))
         }
         for (const [key, values] of arrived) {
-          put(state, key, update(values, state.get(key) as S | undefined))
+          put(state, key, change(key, values, state.get(key) as S | undefined))
         }
       })
       pushEntries(entries, sink)
