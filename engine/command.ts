@@ -31,11 +31,13 @@ export interface SubmitArguments {
 export async function submitCommand(args: SubmitArguments): Promise<void> {
   try {
     const running = await start(args)
+    const stopped = untilStopped(running)
     const { executors = 2, bootstrap } = args
+    // Whoever reads this may send a signal at once: the handlers are in place by now.
     process.stdout.write(
       `millrace job ${running.name} running, ${executors} executors, reading from ${bootstrap}\n`,
     )
-    await untilStopped(running)
+    await stopped
   } catch (error) {
     if (!isOperational(error)) throw error
     process.stderr.write(`millrace job: ${error.message}\n`)

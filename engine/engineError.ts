@@ -90,7 +90,12 @@ export function reportError(error: unknown, causes = mostCauses): ErrorReport {
 export function errorOf(report: ErrorReport): EngineError {
   const { message, publicMessage, code, cause } = report
   const original = cause === undefined ? plainError(report) : plainError(cause)
-  return new EngineError((code ?? 'STAGE_FAILED') as EngineErrorCode, message, original, publicMessage)
+  return new EngineError(
+    (code ?? 'STAGE_FAILED') as EngineErrorCode,
+    message,
+    original,
+    publicMessage,
+  )
 }
 
 export function isPermanent({ code }: ErrorReport): boolean {

@@ -25,7 +25,10 @@ export async function takeDirectory(
   await disk.makeDirectory(directory)
   const lock = await lockDirectory(disk, directory)
   try {
-    const drawn = random.below(2 ** 32).toString(16).padStart(8, '0')
+    const drawn = random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
     return { lock, instance: await requireSameJob(disk, directory, job, drawn) }
   } catch (error) {
     await lock.release()

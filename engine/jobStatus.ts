@@ -119,6 +119,10 @@ export class JobStatusRecord {
 }
 
 /** The tasks that have run longest are shown. */
-function shownRunning({ batchId, sinceMs, tasks }: RunningBatch): NonNullable<JobStatus['running']> {
+function shownRunning({
+  batchId,
+  sinceMs,
+  tasks,
+}: RunningBatch): NonNullable<JobStatus['running']> {
   return { batchId, sinceMs, tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })) }
 }

@@ -181,8 +181,7 @@ class SubmittedJob implements RunningJob {
       batchIntervalMs,
       executors: Math.max(1, executors),
       startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
-      taskTimeoutMs:
-        executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
+      taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
       onRangeRead: (read) => this.#loop.counts.rangeRead(read),
     })
     const { graph } = this.#driver
@@ -256,7 +255,10 @@ class SubmittedJob implements RunningJob {
     await sleep(runtime.clock, timeoutMs, ended.signal)
     if (ended.signal.aborted || this.#isClosed) return
     const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
-    logger.warn({ job: this.name, timeoutMs, running }, 'the batch is broken off: it takes too long')
+    logger.warn(
+      { job: this.name, timeoutMs, running },
+      'the batch is broken off: it takes too long',
+    )
   }
 
   async #run(): Promise<void> {

@@ -78,7 +78,8 @@ function userFrame({ stack }: Error): string | undefined {
     const [, url, place] = /(file:\/\/\S+?)(:\d+:\d+)\)?$/.exec(line) ?? []
     if (url === undefined || url.includes('/node_modules/')) continue
     const isOurs = ownFolders.some((folder) => url.startsWith(folder))
-    if (!isOurs || url.startsWith(shippedJobs)) return decodeURI(url.slice('file://'.length)) + place
+    if (!isOurs || url.startsWith(shippedJobs))
+      return decodeURI(url.slice('file://'.length)) + place
   }
   return undefined
 }

@@ -36,12 +36,7 @@ export class EntryLog<Value extends object> {
   #isBusy = false
   #failure: CheckpointError | undefined
 
-  private constructor(
-    disk: Disk,
-    file: DiskFile,
-    formatVersion: number,
-    stored: Stored<Value>[],
-  ) {
+  private constructor(disk: Disk, file: DiskFile, formatVersion: number, stored: Stored<Value>[]) {
     this.#disk = disk
     this.#formatVersion = formatVersion
     this.#path = file.path

@@ -90,7 +90,9 @@ export class Rdd<T> implements Lineage<T> {
 
   union(...others: Rdd<T>[]): Rdd<T> {
     const parent = this.#parent
-    return parent.#derive(narrow.union<T>([parent, ...others.map((other) => other.#beside(parent))]))
+    return parent.#derive(
+      narrow.union<T>([parent, ...others.map((other) => other.#beside(parent))]),
+    )
   }
 
   keyBy<K extends Key>(keyOf: (element: T) => K): Rdd<Pair<K, T>> {

@@ -51,10 +51,7 @@ export function planRanges(
  * for those of the topic before, whether or not there are as many. Ranges planned before ids were kept
  * have none, and take over the id of now.
  */
-function requireSameTopics(
-  ends: readonly PartitionEnds[],
-  previous: readonly OffsetRange[],
-): void {
+function requireSameTopics(ends: readonly PartitionEnds[], previous: readonly OffsetRange[]): void {
   const known = new Map(previous.map(({ topic, topicId }) => [topic, topicId]))
   for (const { topic, topicId } of ends) {
     const before = known.get(topic)

@@ -4,8 +4,8 @@
 // runs, but a window may read a batch later than that. A batch that nobody reads to its end (an action
 // such as take stops early) is counted by its offsets when no window reaches it any more.
 
-import type { BatchInfo } from '../stream/batchHistory.ts'
 import { type RangeRead, rangeKey } from '../sources/scan.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import { offsetsIn } from './rangePlan.ts'
 
 /** Kept with the commit of a batch. */

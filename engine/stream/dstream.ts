@@ -6,8 +6,8 @@ import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd, RddContext } from '../rdd/rdd.ts'
-import type { BatchHistory, BatchInfo } from './batchHistory.ts'
 import type { StorableState } from '../state/storedValue.ts'
+import type { BatchHistory, BatchInfo } from './batchHistory.ts'
 import type { StateUpdate } from './keyedState.ts'
 import * as plans from './streamPlans.ts'
 import type { ViewNumber, ViewOptions, ViewValue } from './view.ts'
@@ -233,11 +233,7 @@ export class DStream<T> {
    * single number. Other values need `value`, which says what number to show of one.
    */
   view(this: DStream<ViewNumber>, name: string, options?: ViewOptions): void
-  view<K extends Key>(
-    this: DStream<Pair<K, ViewNumber>>,
-    name: string,
-    options?: ViewOptions,
-  ): void
+  view<K extends Key>(this: DStream<Pair<K, ViewNumber>>, name: string, options?: ViewOptions): void
   view<K extends Key, V>(
     this: DStream<Pair<K, V>>,
     name: string,

@@ -34,7 +34,9 @@ export function viewRows(name: string, elements: readonly unknown[]): ViewRows {
   const shown: Pair<Key, number>[] = []
   let unshown: string | undefined
   for (const element of elements) {
-    const [key, value] = Array.isArray(element) ? (element as unknown as Pair<Key, unknown>) : [name, element]
+    const [key, value] = Array.isArray(element)
+      ? (element as unknown as Pair<Key, unknown>)
+      : [name, element]
     const number = shownNumber(name, key, value)
     if (Number.isFinite(number)) shown.push([key, number])
     else unshown ??= String(key)
@@ -43,7 +45,8 @@ export function viewRows(name: string, elements: readonly unknown[]): ViewRows {
 }
 
 function shownNumber(view: string, key: Key, value: unknown): number {
-  const isNumber = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+  const isNumber =
+    typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
   if (isNumber) return Number(value)
   const problem = `view '${view}' shows numbers and got ${value === null ? 'null' : `a value of type ${typeof value}`}`
   const advice = 'give the view { value: (value) => number }, or map the stream to [key, number]'

@@ -156,5 +156,10 @@ function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]):
       isr: isrNodes,
     }))
     .sort((one, other) => one.partition - other.partition)
-  return { name: topic.name ?? '', topicId: topic.topicId, isInternal: topic.isInternal, partitions }
+  return {
+    name: topic.name ?? '',
+    topicId: topic.topicId,
+    isInternal: topic.isInternal,
+    partitions,
+  }
 }

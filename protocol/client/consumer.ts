@@ -11,7 +11,12 @@ import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
 import type { KafkaConnection } from './connection.ts'
 import { GroupSession } from './groupSession.ts'
-import { fetchVersion, type Isolation, isolationLevels, PartitionReader } from './partitionReader.ts'
+import {
+  fetchVersion,
+  type Isolation,
+  isolationLevels,
+  PartitionReader,
+} from './partitionReader.ts'
 import type { Assignment } from './rangeAssignor.ts'
 import { visibleBatches } from './visibleBatches.ts'
 
@@ -261,7 +266,10 @@ export class GroupConsumer {
  */
 function handOut(position: Position, found: FetchedPartition): FetchedBatches | undefined {
   const { highWatermark, abortedTransactions } = found
-  const { batches, nextOffset } = visibleBatches(found.records ?? nothing, abortedTransactions ?? [])
+  const { batches, nextOffset } = visibleBatches(
+    found.records ?? nothing,
+    abortedTransactions ?? [],
+  )
   if (nextOffset === undefined) return undefined
   const { topic, partition, offset } = position
   position.offset = nextOffset

@@ -32,13 +32,24 @@ test('a worker that dies is replaced, and every line counts once', async () => {
 }, 60_000)
 
 test('a task that fails again and again fails the job, with the reason', async () => {
-  await broker.produce(['x'])
+  const long = `x${String.fromCharCode(0x1b, 0x9b)}${'y'.repeat(5000)}`
+  await broker.produce([long])
   const job = await broker.submit(join(jobs, 'stubborn.ts'))
-  await expect(job.finished).rejects.toThrow(/failed 4 times.*cannot read x/)
-  expect(job.status()).toMatchObject({
-    state: 'failed',
-    error: expect.stringContaining('cannot read x'),
-  })
+  const failure = await job.finished.then(
+    () => undefined,
+    (error) => error,
+  )
+  expect(failure).toMatchObject({ code: 'USER_CODE_FAILED' })
+  expect(failure.message).toMatch(
+    /^job 'stubborn', batch 0: partition \d of map \(shuffle-0:\S+\), reading words-[01] offsets 0 to 1, failed 4 times, the last time with: TypeError: cannot read x \(\/.*stubborn\.ts:9:\d+\) at words-[01] offset 0, value "x\\u001b\\u009by+"\.\.\. \(5004 in all\)$/,
+  )
+  expect(failure.message.length).toBeLessThan(700)
+  // The stack of the job's own function is kept, below all that was said about it.
+  expect(failure.cause).toMatchObject({ name: 'TypeError', message: 'cannot read x' })
+  expect(failure.cause.stack).toMatch(/stubborn\.ts:9/)
+  const { state, error } = job.status()
+  expect(state).toBe('failed')
+  expect(error).toMatch(/cannot read x .* at words-[01] offset 0$/)
 }, 60_000)
 
 test('a stop that does not wait ends a job in the middle of a batch, and it goes on later', async () => {

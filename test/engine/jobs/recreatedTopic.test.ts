@@ -42,7 +42,9 @@ async function recreate(): Promise<{ before: string; after: string }> {
 }
 
 function whatHappened(before: string, after: string): RegExp {
-  return new RegExp(`topic words with id ${before} was deleted.* now has id ${after}.*new directory`)
+  return new RegExp(
+    `topic words with id ${before} was deleted.* now has id ${after}.*new directory`,
+  )
 }
 
 test('while the job runs', async () => {

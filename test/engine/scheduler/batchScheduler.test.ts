@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchDecision, BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
-import { lagBehind, planRanges, offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 const intervalMs = 1000

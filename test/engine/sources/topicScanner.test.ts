@@ -102,6 +102,8 @@ test('the ends of a topic are known, and a topic that is missing may come yet', 
       ...{ earliest: 0, latest: count },
     },
   ])
-  const failure = await new TopicOffsets(cluster, ['missing-topic'], 'committed').ends().catch((error) => error)
+  const failure = await new TopicOffsets(cluster, ['missing-topic'], 'committed')
+    .ends()
+    .catch((error) => error)
   expect(isRetriableFailure(failure)).toBe(true)
 })

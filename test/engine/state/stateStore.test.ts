@@ -271,6 +271,8 @@ describe('what must not happen', () => {
 
   test('a value that JSON cannot keep is refused', async () => {
     const transaction = await (await new Harness().open()).begin(0)
-    expect(() => transaction.set('a', undefined as unknown as Value)).toThrow('the value is undefined')
+    expect(() => transaction.set('a', undefined as unknown as Value)).toThrow(
+      'the value is undefined',
+    )
   })
 })

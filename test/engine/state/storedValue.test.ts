@@ -84,8 +84,9 @@ describe('encodeStored', () => {
   })
 
   test('a cycle is refused, and an object that stands in two places is not', () => {
-    const cycle: Record<string, unknown> = { a: {} }
-    cycle['a'] = { back: cycle }
+    const within: { back?: unknown } = {}
+    const cycle = { a: within }
+    within.back = cycle
     expect(() => encodeStored(cycle)).toThrow('the value.a.back is an object that holds it')
     const twice = { n: 1 }
     expect(encodeStored([twice, twice])).toBe('[{"n":1},{"n":1}]')

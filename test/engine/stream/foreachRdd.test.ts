@@ -27,7 +27,10 @@ test('transforms, reduces and joins, with functions that only the driver knows',
     const lines = stream.fromTopic('lines', StreamHarness.lines)
     lines.foreachRDD(async (rdd) => {
       const lengths = rdd.map((line) => [line, line.length] as const)
-      const pairs = rdd.keyBy((line) => line[0]!).groupByKey().mapValues((all) => all.length)
+      const pairs = rdd
+        .keyBy((line) => line[0]!)
+        .groupByKey()
+        .mapValues((all) => all.length)
       seen.push({
         sum: await rdd.map(({ length }) => length).reduce((one, other) => one + other),
         longest: await rdd.reduce((one, other) => (one.length >= other.length ? one : other)),

@@ -118,9 +118,21 @@ type Step = (log: ModelLog) => void
 const producers = fc.integer({ min: 1, max: 3 })
 const counts = fc.integer({ min: 1, max: 3 })
 const step: fc.Arbitrary<Step> = fc.oneof(
-  counts.map((count): Step => (log) => log.plain(count)),
-  fc.tuple(producers, counts).map(([id, count]): Step => (log) => log.transactional(id, count)),
-  fc.tuple(producers, fc.boolean()).map(([id, isCommit]): Step => (log) => log.end(id, isCommit)),
+  counts.map(
+    (count): Step =>
+      (log) =>
+        log.plain(count),
+  ),
+  fc.tuple(producers, counts).map(
+    ([id, count]): Step =>
+      (log) =>
+        log.transactional(id, count),
+  ),
+  fc.tuple(producers, fc.boolean()).map(
+    ([id, isCommit]): Step =>
+      (log) =>
+        log.end(id, isCommit),
+  ),
 )
 
 function offsetsIn(batches: Buffer, from: number): number[] {
