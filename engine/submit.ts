@@ -19,6 +19,7 @@ import { workerExecutors } from './executor/workerExecutor.ts'
 import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
+import type { Rdd } from './rdd/rdd.ts'
 import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, type PartitionEnds } from './scheduler/rangePlan.ts'
@@ -29,6 +30,7 @@ import type { Output } from './stream/dstream.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import { viewRows } from './stream/view.ts'
 import { requireTypes } from './typeCheck.ts'
+import { failedIn } from './userCode.ts'
 
 export interface SubmitOptions {
   readonly runtime: Runtime
@@ -345,13 +347,26 @@ class SubmittedJob implements RunningJob {
   async #runOutput(output: Output, batch: OffsetLogEntry): Promise<void> {
     const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
     if (!rdd) return
-    if (output.kind === 'foreachRDD') return await output.run(rdd, batch)
+    if (output.kind === 'foreachRDD') return await this.#runForeach(output, rdd, batch)
     const { rows, unshown } = viewRows(output.name, await rdd.collect())
     this.#rows.set(output.name, rows)
     if (unshown === undefined || this.#unshown.has(output.name)) return
     this.#unshown.add(output.name)
     const fields = { job: this.name, view: output.name, key: unshown }
     this.#options.logger.warn(fields, 'the view leaves out values that are not finite numbers')
+  }
+
+  async #runForeach(
+    output: Extract<Output, { kind: 'foreachRDD' }>,
+    rdd: Rdd<unknown>,
+    batch: OffsetLogEntry,
+  ): Promise<void> {
+    try {
+      await output.run(rdd, batch)
+    } catch (error) {
+      if (error instanceof EngineError) throw error
+      throw failedIn(`job '${this.name}', batch ${batch.batchId}: foreachRDD`, error)
+    }
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {

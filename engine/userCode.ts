@@ -1,11 +1,12 @@
 // Failures of a job's own functions, in words that lead its author to the place: which record or key
 // was in hand, and which line of the job threw. The original error stays as the cause, with its stack.
 
+import { fileURLToPath } from 'node:url'
 import { EngineError } from './engineError.ts'
 
 /** Of a record's value or a key, in a message. */
 const shownBytes = 200
-const root = new URL('..', import.meta.url).href
+const root = fileURLToPath(new URL('..', import.meta.url))
 /** Frames of these are the engine's. Jobs that come with Millrace are users' code like any other. */
 const ownFolders = [`${root}engine/`, `${root}protocol/`]
 const shippedJobs = `${root}engine/jobs/`
@@ -30,6 +31,11 @@ export function failedAtKey(error: unknown, operator: string, key: unknown): Eng
   const place = `${what(error)} in ${operator}`
   const message = `${place}, at key ${excerpt(String(key))}`
   return new EngineError('USER_CODE_FAILED', message, error, place)
+}
+
+/** `where` says which function of the job was called. */
+export function failedIn(where: string, error: unknown): EngineError {
+  return new EngineError('USER_CODE_FAILED', `${where} failed with ${what(error)}`, error)
 }
 
 /** Adds the line of the job that threw; every other error is returned as it is. */
@@ -75,11 +81,22 @@ function printed(thrown: unknown): string {
 /** `file:line:column` of the innermost frame that is not ours. */
 function userFrame({ stack }: Error): string | undefined {
   for (const line of stack?.split('\n') ?? []) {
-    const [, url, place] = /(file:\/\/\S+?)(:\d+:\d+)\)?$/.exec(line) ?? []
-    if (url === undefined || url.includes('/node_modules/')) continue
-    const isOurs = ownFolders.some((folder) => url.startsWith(folder))
-    if (!isOurs || url.startsWith(shippedJobs))
-      return decodeURI(url.slice('file://'.length)) + place
+    const [, place, position] =
+      /^ *at (?:.*\()?((?:file:\/\/)?\/.*?)(:\d+:\d+)\)?$/.exec(line) ?? []
+    if (place === undefined || place.includes('/node_modules/')) continue
+    const path = pathOf(place)
+    const isOurs = ownFolders.some((folder) => path.startsWith(folder))
+    if (!isOurs || path.startsWith(shippedJobs)) return path + position
   }
   return undefined
+}
+
+/** A frame names its module by a URL or by a path. */
+function pathOf(place: string): string {
+  if (!place.startsWith('file:')) return place
+  try {
+    return fileURLToPath(place)
+  } catch {
+    return place
+  }
 }

@@ -9,10 +9,11 @@ import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { type RddPlan, shared } from '../rdd/narrow.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import { failedIn } from '../userCode.ts'
 import { BatchHistory, type BatchInfo } from './batchHistory.ts'
 import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
 import { DStream, type Output, type StreamBuilder } from './dstream.ts'
-import type { Job } from './job.ts'
+import type { Job, JobStream } from './job.ts'
 import { topicRows } from './streamPlans.ts'
 
 export interface StreamGraphOptions {
@@ -215,12 +216,17 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       return uid
     },
   }
-  job.build({
+  const source: JobStream = {
     fromTopic<Row>(topic: string, format: RowFormat<Row>) {
       built.topics.add(topic)
       return new DStream<Row>(builder, topicRows(topic, format, batchIntervalMs))
     },
-  })
+  }
+  try {
+    job.build(source)
+  } catch (error) {
+    throw error instanceof EngineError ? error : failedIn(`building job '${job.name}'`, error)
+  }
   if (built.outputs.length === 0) {
     const message = `job '${job.name}' has no output: end a stream with view() or foreachRDD()`
     throw new EngineError('JOB_GRAPH_INVALID', message)

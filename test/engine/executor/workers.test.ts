@@ -64,6 +64,15 @@ test('a stop that does not wait ends a job in the middle of a batch, and it goes
   ])
 }, 60_000)
 
+test('an output that fails fails the job, with batch and line', async () => {
+  await broker.produce(['x'])
+  const module = join(jobs, 'refused.ts')
+  const job = await broker.submit(module)
+  await expect(job.finished).rejects.toThrow(
+    /^job 'refused', batch 0: foreachRDD failed with Error: connect ECONNREFUSED \(.*refused\.ts:\d+:\d+\)$/,
+  )
+}, 60_000)
+
 test('a directory belongs to one running job', async () => {
   await broker.submit(join(jobs, 'deadly.ts'), { executors: 1 })
   await expect(broker.submit(join(jobs, 'deadly.ts'))).rejects.toMatchObject({

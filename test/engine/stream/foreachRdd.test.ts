@@ -71,6 +71,26 @@ test('transforms, reduces and joins, with functions that only the driver knows',
   ])
 })
 
+test('an update that throws is reported with its state and key', async () => {
+  const throwing = job('throwing', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line): [string, number] => [line, 1])
+      .updateStateByKey(
+        (values: readonly number[], state: number | undefined) => {
+          if (values.length > 1) throw new TypeError('too many')
+          return (state ?? 0) + values.length
+        },
+        { uid: 'totals' },
+      )
+      .view('totals')
+  })
+  await using harness = await StreamHarness.start(throwing)
+  await expect(harness.batch(['a', 'x', 'a'])).rejects.toThrow(
+    /TypeError: too many \(.*foreachRdd\.test\.ts:\d+:\d+\) in updateStateByKey 'totals', at key "a"/,
+  )
+})
+
 test('what was made of an RDD ends with its batch, as the RDD does', async () => {
   const kept: Rdd<string>[] = []
   const keeps = job('keeps', (stream) => {
