@@ -11,10 +11,16 @@ export class UnstorableError extends Error {}
  * are undefined are left out: reading them gives undefined all the same.
  */
 export function encodeStored(value: unknown): string {
+  if (isSimple(value)) return JSON.stringify(value)
   const found: Found = { negativeZero: false, above: [] }
   const flaw = flawOf(value, found)
   if (flaw !== undefined) throw new UnstorableError(`the value${flaw}`)
   return found.negativeZero ? JSON.stringify(value, keepNegativeZero) : JSON.stringify(value)
+}
+
+/** Most states are a number. */
+function isSimple(value: unknown): boolean {
+  return typeof value === 'string' || (Number.isFinite(value) && !Object.is(value, -0))
 }
 
 interface Found {
