@@ -9,6 +9,8 @@ export type EngineErrorCode =
   | 'JOB_GRAPH_INVALID'
   | 'JOB_OPTION_INVALID'
   | 'JOB_ALREADY_RUNNING'
+  /** The bytes of a record, or of its batch, are not what they have to be. */
+  | 'RECORD_INVALID'
   /** A function of the job threw; the message says at which record or key, where that is known. */
   | 'USER_CODE_FAILED'
   /** A value that a task made cannot go to another thread. */

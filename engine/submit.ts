@@ -318,7 +318,7 @@ class SubmittedJob implements RunningJob {
   async #ends(): Promise<readonly PartitionEnds[] | undefined> {
     const { logger } = this.#options
     try {
-      this.#logEnds = await this.#offsets.ends()
+      this.#logEnds = await this.#offsets.ends(this.#offsetLog.latest()?.ranges)
       this.#isWaiting = false
       return this.#logEnds
     } catch (error) {

@@ -2,6 +2,7 @@
 // was in hand, and which line of the job threw. The original error stays as the cause, with its stack.
 
 import { fileURLToPath } from 'node:url'
+import { MalformedError } from '../protocol/bytes/malformed.ts'
 import { EngineError } from './engineError.ts'
 
 /** Of a record's value or a key, in a message. */
@@ -23,7 +24,8 @@ export function failedAtRecord(error: unknown, record: RecordInHand): EngineErro
   const { topic, partition, offset, value } = record
   const place = `${what(error)} at ${topic}-${partition} offset ${offset}`
   const shown = value === undefined ? '' : `, value ${excerptOfBytes(value)}`
-  return new EngineError('USER_CODE_FAILED', place + shown, error, place)
+  const code = error instanceof MalformedError ? 'RECORD_INVALID' : 'USER_CODE_FAILED'
+  return new EngineError(code, place + shown, error, place)
 }
 
 /** `operator` as its author knows it: its kind, and the uid of its state. */
@@ -67,7 +69,8 @@ function escaped(character: string): string {
 function what(error: unknown): string {
   if (!(error instanceof Error)) return `${printed(error)} was thrown`
   const frame = userFrame(error)
-  return `${error.name}: ${error.message}${frame === undefined ? '' : ` (${frame})`}`
+  const name = error.name === 'Error' ? error.constructor.name : error.name
+  return `${name}: ${error.message}${frame === undefined ? '' : ` (${frame})`}`
 }
 
 function printed(thrown: unknown): string {

@@ -12,7 +12,10 @@ export interface PartitionEnds {
   readonly topicId?: string | undefined
   readonly partition: number
   readonly earliest: number
+  /** The end of what can be read: the last stable offset, where only committed records are read. */
   readonly latest: number
+  /** The end of the log, where it was asked for because `latest` is before what was read. */
+  readonly highWatermark?: number | undefined
 }
 
 /**
@@ -28,16 +31,17 @@ export function planRanges(
 ): OffsetRange[] {
   requireSameTopics(ends, previous)
   const positions = new Map(previous.map((range) => [keyOf(range), range.until]))
-  return ends.map(({ topic, topicId, partition, earliest, latest }) => {
+  return ends.map(({ topic, topicId, partition, earliest, latest, highWatermark = latest }) => {
     const from = positions.get(keyOf({ topic, partition })) ?? earliest
-    if (latest < from) {
+    if (highWatermark < from) {
       throw new EngineError(
         'OFFSETS_LOST',
-        `${topic}-${partition} ends at offset ${latest}, but this job has read it up to ${from}: ` +
+        `${topic}-${partition} ends at offset ${highWatermark}, but this job has read it up to ${from}: ` +
           'the topic was created again or lost records; to count what is there now, start the job in a new directory',
       )
     }
-    const until = Math.min(latest, from + maxRecordsPerPartition)
+    // An earlier batch may have read, uncommitted, what is not stable yet.
+    const until = Math.max(from, Math.min(latest, from + maxRecordsPerPartition))
     return {
       ...{ topic, partition, from, until },
       ...(topicId === undefined ? {} : { topicId }),

@@ -7,6 +7,7 @@ import type { Cluster } from '../../protocol/client/cluster.ts'
 import { type Isolation, PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { zeroUuid } from '../../protocol/kafka/fields.ts'
 import type { PartitionEnds } from '../scheduler/rangePlan.ts'
+import type { OffsetRange } from './scan.ts'
 
 interface KnownPartition {
   readonly reader: PartitionReader
@@ -32,15 +33,32 @@ export class TopicOffsets {
     this.#topics = topics
   }
 
-  /** All partitions, by topic and number. */
-  async ends(): Promise<PartitionEnds[]> {
+  /**
+   * All partitions, by topic and number. `previous` is what the newest batch read: where that is beyond
+   * the last stable offset, the end of the log says whether records were lost.
+   */
+  async ends(previous: readonly OffsetRange[] = []): Promise<PartitionEnds[]> {
     const described = await this.#admin.describeTopics(this.#topics)
     const asked = described.flatMap(({ name, topicId, partitions }) =>
       partitions.map(({ partition }) =>
         this.#end(name, topicId === zeroUuid ? undefined : topicId, partition),
       ),
     )
-    return await Promise.all(asked)
+    const ends = await Promise.all(asked)
+    const read = new Map(
+      previous.map((range) => [`${range.topic}-${range.partition}`, range.until]),
+    )
+    return await Promise.all(
+      ends.map(async (end) => {
+        const until = read.get(`${end.topic}-${end.partition}`) ?? 0
+        if (until <= end.latest || this.#isolation === 'uncommitted') return end
+        return { ...end, highWatermark: await this.#highWatermark(end.topic, end.partition) }
+      }),
+    )
+  }
+
+  async #highWatermark(topic: string, partition: number): Promise<number> {
+    return await new PartitionReader(this.#cluster, { topic, partition }).latest()
   }
 
   async #end(

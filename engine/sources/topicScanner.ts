@@ -70,7 +70,7 @@ export class TopicScanner implements Scanner {
         ahead.catch(() => {})
       }
       for (const batch of splitBatches(batches)) {
-        validateBatch(batch, { maxBytes: maxBatchBytes })
+        requireSound(batch, range)
         if (batch.nextOffset <= range.from) continue
         if (batch.baseOffset >= range.until) break
         oldestTimestampMs = olderTimestamp(oldestTimestampMs, batch.baseTimestamp)
@@ -104,6 +104,14 @@ export class TopicScanner implements Scanner {
       this.#readers.set(key, reader)
     }
     return reader
+  }
+}
+
+function requireSound(batch: RecordBatch, { topic, partition }: OffsetRange): void {
+  try {
+    validateBatch(batch, { maxBytes: maxBatchBytes })
+  } catch (error) {
+    throw failedAtRecord(error, { topic, partition, offset: batch.baseOffset, value: undefined })
   }
 }
 

@@ -65,6 +65,22 @@ test('a job that is told to reads what is not committed', async () => {
   await open.abort()
 }, 60_000)
 
+test('a job that read what is not stable yet waits for it when it reads committed', async () => {
+  const open = await transaction('one', 'open', 'open')
+  const first = await broker.submit(words, { isolation: 'uncommitted' })
+  await counted(first, 2)
+  await first.stop()
+  const second = await broker.submit(words)
+  await broker.produce(['later'])
+  await open.commit()
+  const { views, recordsTotal } = await counted(second, 3)
+  expect(views[0]!.rows).toEqual([
+    ['later', 1],
+    ['open', 2],
+  ])
+  expect(recordsTotal).toBe(3)
+}, 60_000)
+
 test('the count of records goes on after a restart', async () => {
   await (await transaction('one', 'a', 'b')).commit()
   const first = await broker.submit(words)

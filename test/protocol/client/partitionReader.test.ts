@@ -107,7 +107,7 @@ describe('PartitionReader', () => {
   test('with a topic id it reads that topic, waits while brokers learn of it, and no other', async () => {
     const [ours, other] = [
       '11111111-1111-1111-1111-111111111111',
-      '2'.repeat(8) + '-2222-2222-2222-222222222222',
+      '22222222-2222-2222-2222-222222222222',
     ]
     let current = ours!
     const describe = fake.handlerOf(metadata)
