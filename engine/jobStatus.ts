@@ -63,6 +63,11 @@ export class JobStatusRecord {
     }
   }
 
+  /** `lagRecords`: in the log beyond the newest committed batch; a batch that hangs must show in it. */
+  batchStarted(lagRecords: number): void {
+    this.#lagRecords = lagRecords
+  }
+
   batchCommitted(result: BatchResult): void {
     const { batch, startedMs, finishedMs, oldestTimestampMs } = result
     this.#recordsTotal = result.recordsTotal

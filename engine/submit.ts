@@ -22,7 +22,7 @@ import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
 import type { Rdd } from './rdd/rdd.ts'
 import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
-import { lagBehind, type PartitionEnds } from './scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -335,6 +335,7 @@ class SubmittedJob implements RunningJob {
     this.#driver.addBatch(batch)
     this.#rows = new Map()
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
+    this.#record.batchStarted(this.#lagBefore(batch))
     try {
       // All at once, so that outputs of the same stream share one pass over its records.
       await Promise.all(this.#driver.graph.outputs.map((output) => this.#runOutput(output, batch)))
@@ -342,6 +343,14 @@ class SubmittedJob implements RunningJob {
     } finally {
       this.#batch = undefined
     }
+  }
+
+  /** Records beyond the newest committed batch: those of the batch that starts, too. */
+  #lagBefore({ ranges }: OffsetLogEntry): number {
+    // A batch that is run again was planned by an earlier process.
+    if (this.#logEnds.length === 0) return offsetsIn(ranges)
+    const committed = this.#offsetLog.get(this.#commitLog.latest())
+    return lagBehind(this.#logEnds, committed?.ranges ?? [])
   }
 
   async #runOutput(output: Output, batch: OffsetLogEntry): Promise<void> {

@@ -114,11 +114,6 @@ export class DagScheduler {
     return this.#tasks.get(taskId)
   }
 
-  /** All tasks that are running, by their ids. */
-  tasks(): ReadonlyMap<number, RunningTask> {
-    return this.#tasks
-  }
-
   #apply(event: DagEvent): void {
     switch (event.kind) {
       case 'jobSubmitted':

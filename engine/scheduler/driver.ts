@@ -163,7 +163,7 @@ export class Driver {
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
-    this.#attempts.clear()
+    this.#attempts.close()
     await this.#pool.stop()
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()

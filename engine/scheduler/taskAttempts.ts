@@ -27,6 +27,7 @@ export class TaskAttempts {
   readonly #onLate: (taskId: number) => void
   /** By task id, and so in the order in which they were launched. */
   readonly #attempts = new Map<number, Attempt>()
+  #isClosed = false
 
   constructor(clock: Clock, limitMs: number | undefined, onLate: (taskId: number) => void) {
     this.#clock = clock
@@ -35,6 +36,7 @@ export class TaskAttempts {
   }
 
   launched(taskId: number, executor: number, stage: Stage, partition: number): void {
+    if (this.#isClosed) return
     const { limitMs } = this
     const failed = (stage.failures.get(partition) ?? 0) + (stage.losses.get(partition) ?? 0)
     this.#attempts.set(taskId, {
@@ -63,7 +65,9 @@ export class TaskAttempts {
     }
   }
 
-  clear(): void {
+  /** Forgets all attempts, and takes note of no more: a timer must not outlive the driver. */
+  close(): void {
+    this.#isClosed = true
     for (const taskId of this.#attempts.keys()) this.ended(taskId)
   }
 

@@ -34,6 +34,7 @@ test('the status says what runs, and a stop breaks it off; the batch runs again 
   await eventually('a task runs', () => tasks().length > 0)
   const running = job.status().running!
   expect(running).toMatchObject({ batchId: 0, tasks: [{ partition: 0, executor: 0, attempt: 1 }] })
+  expect(job.status().lagRecords).toBe(2)
   expect(running.tasks[0]!.sinceMs).toBeGreaterThanOrEqual(running.sinceMs)
   await job.stop({ timeoutMs: 10 })
   expect(job.status()).toMatchObject({ state: 'stopped', recordsTotal: 0 })
