@@ -8,7 +8,7 @@ import { sleep } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import type { JobStatus } from '../protocol/telemetry/status.ts'
+import { type JobStatus, maxViewRows } from '../protocol/telemetry/status.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
@@ -83,6 +83,8 @@ const clientId = 'millrace-engine'
 const defaultExecutors = 2
 const defaultTaskTimeoutMs = 300_000
 const defaultStopTimeoutMs = 10_000
+/** After this time a batch that runs is logged, once. */
+const slowBatchMs = 30_000
 /** For a batch that was broken off to come to its end. */
 const letGoTimeoutMs = 3000
 
@@ -147,8 +149,8 @@ class SubmittedJob implements RunningJob {
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** Views that have had values which cannot be shown; logged once for each. */
-  readonly #unshown = new Set<string>()
+  /** Views that could not show all of their rows; logged once for each. */
+  readonly #incomplete = new Set<string>()
   /** For topics that cannot be read; logged once. */
   #isWaiting = false
   #isClosed = false
@@ -336,13 +338,20 @@ class SubmittedJob implements RunningJob {
     this.#rows = new Map()
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
+    const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
       // All at once, so that outputs of the same stream share one pass over its records.
       await Promise.all(this.#driver.graph.outputs.map((output) => this.#runOutput(output, batch)))
       await this.#driver.idle()
     } finally {
+      slow.cancel()
       this.#batch = undefined
     }
+  }
+
+  #logSlowBatch(): void {
+    const fields = { job: this.name, ...this.#batch, tasks: this.#driver.running() }
+    this.#options.logger.warn(fields, 'the batch takes long: these tasks are still running')
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */
@@ -359,10 +368,14 @@ class SubmittedJob implements RunningJob {
     if (output.kind === 'foreachRDD') return await this.#runForeach(output, rdd, batch)
     const { rows, unshown } = viewRows(output.name, await rdd.collect())
     this.#rows.set(output.name, rows)
-    if (unshown === undefined || this.#unshown.has(output.name)) return
-    this.#unshown.add(output.name)
-    const fields = { job: this.name, view: output.name, key: unshown }
-    this.#options.logger.warn(fields, 'the view leaves out values that are not finite numbers')
+    const isCut = rows.length > maxViewRows
+    if ((unshown === undefined && !isCut) || this.#incomplete.has(output.name)) return
+    this.#incomplete.add(output.name)
+    const fields = { job: this.name, view: output.name, rows: rows.length, key: unshown }
+    const what = isCut
+      ? `the view shows its first ${maxViewRows} rows, in the order of their keys`
+      : 'the view leaves out values that are not finite numbers'
+    this.#options.logger.warn(fields, what)
   }
 
   async #runForeach(
