@@ -8,7 +8,7 @@ import { sleep } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import { type JobStatus, maxViewRows } from '../protocol/telemetry/status.ts'
+import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
@@ -18,19 +18,16 @@ import type { StartExecutor } from './executor/task.ts'
 import { workerExecutors } from './executor/workerExecutor.ts'
 import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
+import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import type { Rdd } from './rdd/rdd.ts'
 import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
-import type { Output } from './stream/dstream.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
-import { viewRows } from './stream/view.ts'
 import { requireTypes } from './typeCheck.ts'
-import { failedIn } from './userCode.ts'
 
 export interface SubmitOptions {
   readonly runtime: Runtime
@@ -144,13 +141,12 @@ class SubmittedJob implements RunningJob {
   readonly #finished = Promise.withResolvers<void>()
   /** Rejects when the batch that runs is to end now; never resolves. */
   readonly #brokenOff = Promise.withResolvers<never>()
-  #rows = new Map<string, ViewRows>()
+  readonly #outputs: JobOutputs
+  #rows: ReadonlyMap<string, ViewRows> = new Map()
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** Views that could not show all of their rows; logged once for each. */
-  readonly #incomplete = new Set<string>()
   /** For topics that cannot be read; logged once. */
   #isWaiting = false
   #isClosed = false
@@ -177,7 +173,9 @@ class SubmittedJob implements RunningJob {
     this.#directory = directory
     this.#offsetLog = offsetLog
     this.#commitLog = commitLog
-    this.#cluster = new Cluster(runtime, { bootstrap, clientId })
+    // A topic that was deleted while the job runs must not come back because the job asks for it.
+    const clientOptions = { bootstrap, clientId, allowAutoTopicCreation: false }
+    this.#cluster = new Cluster(runtime, clientOptions)
     this.#driver = new Driver({
       runtime,
       logger,
@@ -188,6 +186,7 @@ class SubmittedJob implements RunningJob {
       taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
       onRangeRead: (read) => this.#loop.counts.rangeRead(read),
     })
+    this.#outputs = new JobOutputs(this.#driver, logger)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
@@ -335,14 +334,11 @@ class SubmittedJob implements RunningJob {
 
   async #runBatch(batch: OffsetLogEntry): Promise<void> {
     this.#driver.addBatch(batch)
-    this.#rows = new Map()
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      // All at once, so that outputs of the same stream share one pass over its records.
-      await Promise.all(this.#driver.graph.outputs.map((output) => this.#runOutput(output, batch)))
-      await this.#driver.idle()
+      this.#rows = await this.#outputs.run(batch)
     } finally {
       slow.cancel()
       this.#batch = undefined
@@ -360,35 +356,6 @@ class SubmittedJob implements RunningJob {
     if (this.#logEnds.length === 0) return offsetsIn(ranges)
     const committed = this.#offsetLog.get(this.#commitLog.latest())
     return lagBehind(this.#logEnds, committed?.ranges ?? [])
-  }
-
-  async #runOutput(output: Output, batch: OffsetLogEntry): Promise<void> {
-    const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
-    if (!rdd) return
-    if (output.kind === 'foreachRDD') return await this.#runForeach(output, rdd, batch)
-    const { rows, unshown } = viewRows(output.name, await rdd.collect())
-    this.#rows.set(output.name, rows)
-    const isCut = rows.length > maxViewRows
-    if ((unshown === undefined && !isCut) || this.#incomplete.has(output.name)) return
-    this.#incomplete.add(output.name)
-    const fields = { job: this.name, view: output.name, rows: rows.length, key: unshown }
-    const what = isCut
-      ? `the view shows its first ${maxViewRows} rows, in the order of their keys`
-      : 'the view leaves out values that are not finite numbers'
-    this.#options.logger.warn(fields, what)
-  }
-
-  async #runForeach(
-    output: Extract<Output, { kind: 'foreachRDD' }>,
-    rdd: Rdd<unknown>,
-    batch: OffsetLogEntry,
-  ): Promise<void> {
-    try {
-      await output.run(rdd, batch)
-    } catch (error) {
-      if (error instanceof EngineError) throw error
-      throw failedIn(`job '${this.name}', batch ${batch.batchId}: foreachRDD`, error)
-    }
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {

@@ -108,7 +108,10 @@ export class Admin {
     const count = await this.#retrying(() => this.#cluster.partitionCount(topic))
     const offsets = new Map<number, number>()
     for (let partition = 0; partition < count; partition++) {
-      offsets.set(partition, await this.#retrying(() => this.#offset(topic, partition, at, isolation)))
+      offsets.set(
+        partition,
+        await this.#retrying(() => this.#offset(topic, partition, at, isolation)),
+      )
     }
     return offsets
   }

@@ -23,6 +23,11 @@ export interface ClientOptions {
   /** The first wait before something is tried again; it doubles up to the maximum. */
   readonly retryBackoffMs?: number
   readonly retryBackoffMaxMs?: number
+  /**
+   * Whether a topic that is asked for and does not exist may be created, where brokers do that; true
+   * unless given, as in Kafka. A reader that must not bring back what was deleted says false.
+   */
+  readonly allowAutoTopicCreation?: boolean
 }
 
 /**
@@ -39,6 +44,7 @@ export class Cluster {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly requestTimeoutMs: number
   readonly #clientId: string
+  readonly #allowAutoTopicCreation: boolean
   readonly #bootstrap: readonly Address[]
   readonly #backoff: { readonly initialMs: number; readonly maxMs: number }
   readonly #view = new ClusterView()
@@ -51,6 +57,7 @@ export class Cluster {
     this.runtime = runtime
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#clientId = options.clientId
+    this.#allowAutoTopicCreation = options.allowAutoTopicCreation ?? true
     this.#bootstrap = options.bootstrap
     this.#backoff = {
       initialMs: options.retryBackoffMs ?? 100,
@@ -186,7 +193,9 @@ export class Cluster {
 
   async #askMetadata(topic: string): Promise<void> {
     const connection = await this.any()
-    this.#view.update(await connection.send(metadata, { topics: [{ name: topic }] }))
+    const allowAutoTopicCreation = this.#allowAutoTopicCreation
+    const request = { topics: [{ name: topic }], allowAutoTopicCreation }
+    this.#view.update(await connection.send(metadata, request))
   }
 
   /** Runs what depends on the topic's metadata; when that fails, it is asked for anew next time. */
