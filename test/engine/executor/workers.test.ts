@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 
 const jobs = join(import.meta.dirname, 'jobs')
@@ -62,6 +63,24 @@ test('a stop that does not wait ends a job in the middle of a batch, and it goes
     ['a', 1],
     ['b', 1],
   ])
+}, 60_000)
+
+test('a state that cannot be kept fails the job once, and is logged once', async () => {
+  await broker.produce(['x', 'y', 'x'])
+  const logger = new MemoryLogger()
+  const job = await broker.submit(join(jobs, 'sets.ts'), { logger })
+  await expect(job.finished).rejects.toMatchObject({
+    code: 'STATE_INVALID',
+    message: expect.stringMatching(
+      /^job 'sets', batch 0: .* failed with: the state 'distinct' cannot be stored: the value\.seen is an instance of Set, at key "all"; .*a Set as an array/,
+    ),
+  })
+  expect(job.status()).toMatchObject({
+    state: 'failed',
+    error: expect.stringContaining("the state 'distinct' cannot be stored"),
+  })
+  expect(logger.messages('warn')).toEqual([])
+  expect(logger.messages('error')).toEqual(['the job has failed'])
 }, 60_000)
 
 test('an output that fails fails the job, with batch and line', async () => {
