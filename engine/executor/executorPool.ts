@@ -19,7 +19,7 @@ export interface ExecutorPoolOptions {
   history(): readonly BatchInfo[]
   onRegistered(slot: number): void
   onReport(slot: number, report: TaskReport): void
-  /** With the error of which it died; without when `interrupt` has ended it. */
+  /** `error` is what the executor died of; undefined when `interrupt` has ended it. */
   onLost(slot: number, error?: Error): void
   /** The pool cannot go on. */
   onFailed(error: Error): void

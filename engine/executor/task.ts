@@ -46,9 +46,9 @@ export interface Executor {
   addBatch(batch: BatchInfo): void
   /** Starts all of them at once, so that they can share what they read. */
   run(tasks: readonly Task[]): void
-  /** Ends it, whatever it is doing. Nothing is reported afterwards. */
+  /** Ends the executor after its state is closed, or after a while. Nothing is reported afterwards. */
   stop(): Promise<void>
-  /** Ends it at once, in the middle of its work, which `stop` lets it finish; undefined where that cannot be done. */
+  /** Terminates the executor in the middle of its tasks. Undefined for one in the driver's own thread. */
   readonly interrupt?: (() => Promise<void>) | undefined
 }
 

@@ -215,17 +215,18 @@ export class Rdd<T> implements Lineage<T> {
     return new Rdd(this.context, plan)
   }
 
+  /** The RDD that transformations of this one are made of (see RddContext). */
   get #parent(): Rdd<T> {
     return this.context.asParent?.(this) ?? this
   }
 
-  /** As a second parent of what is made of `first`. */
+  /** Returns this RDD as another parent beside `first`; throws when they cannot be parents of one RDD. */
   #beside(first: Rdd<unknown>): Rdd<T> {
     const parent = this.#parent
     if (parent.context === first.context) return parent
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      'two RDDs can be joined or united only when they are of the same batch or program',
+      'two RDDs can be joined or united only when they are of the same batch: keep no RDD for later',
     )
   }
 

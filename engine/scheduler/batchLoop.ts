@@ -39,7 +39,7 @@ export interface CommittedBatch {
 }
 
 export class BatchLoop {
-  /** Wants to hear of every range that a task has read to its end. */
+  /** Counts the job's records. `rangeRead` must be called for each range that a task has read to its end. */
   readonly counts: RecordCount
   readonly #options: BatchLoopOptions
   readonly #scheduler: BatchScheduler

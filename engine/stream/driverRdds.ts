@@ -1,7 +1,7 @@
-// RDDs that a job makes in foreachRDD. Executors build the graph from the job's module and know nothing of
-// functions that come up later in the driver, and a function cannot be sent to them. So what is made here
-// is computed here, in the driver's thread, from elements that executors compute and send: all of the
-// operators work, and large work belongs in the graph.
+// RDDs that a job makes in foreachRDD. Executors build the graph from the job's module; functions that are
+// created while foreachRDD runs exist in the driver alone, and a function cannot be sent to an executor. So
+// these RDDs are computed in the driver's thread, from elements that executors compute and send. All
+// operators work; large work belongs in the graph.
 
 import { EngineError } from '../engineError.ts'
 import type { Lineage } from '../rdd/lineage.ts'
