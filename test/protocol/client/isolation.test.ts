@@ -3,6 +3,7 @@
 
 import { Kafka, logLevel, type Transaction } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Admin, OffsetSpec } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { GroupConsumer } from '../../../protocol/client/consumer.ts'
 import { type Isolation, PartitionReader } from '../../../protocol/client/partitionReader.ts'
@@ -126,6 +127,10 @@ test('each level sees its records, from any offset and in answers of any size', 
   const reader = new PartitionReader(cluster, { topic, partition: 0, isolation: 'committed' })
   const end = await reader.latest()
   reader.close()
+  const admin = new Admin(cluster)
+  const { latest } = OffsetSpec
+  expect((await admin.listOffsets(topic, latest, 'committed')).get(0)).toBe(end)
+  expect((await admin.listOffsets(topic, latest)).get(0)).toBeGreaterThan(end)
   for (let from = 0; from <= end; from += 7) {
     const seen = await readAll('committed', from, 500)
     expect(seen).toEqual(committed.slice(committed.length - seen.length))
