@@ -3,12 +3,14 @@
 
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/partitionReader.ts'
+import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
-import { type RunningJob, submitJob } from './submit.ts'
+import { DriverThread } from './driverThread.ts'
+import type { RunningJob } from './submit.ts'
 
 export interface SubmitArguments {
   /** The job module's file. */
@@ -25,17 +27,19 @@ export interface SubmitArguments {
 }
 
 /**
- * Runs the job until it fails or a signal comes, and then ends the process: the job's module may have
- * opened clients of its own, which would keep it alive. Never throws for a user's mistake.
+ * Runs the job, in a thread of its own, until it fails or a signal comes. Then ends the process: the
+ * job's module may have opened clients of its own, which would keep it alive. Never throws for a user's
+ * mistake.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
   try {
-    const running = await start(args)
-    const stopped = untilStopped(running)
+    const driver = new DriverThread(args)
+    const name = await driver.running
+    const stopped = untilStopped(driver)
     const { executors = 2, bootstrap } = args
     // Whoever reads this may send a signal at once: the handlers are in place by now.
     process.stdout.write(
-      `millrace job ${running.name} running, ${executors} executors, reading from ${bootstrap}\n`,
+      `millrace job ${name} running, ${executors} executors, reading from ${bootstrap}\n`,
     )
     await stopped
   } catch (error) {
@@ -46,7 +50,8 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
   process.exit()
 }
 
-function start({
+/** Submits the job of a command line. Loads the engine only when it is called. */
+export async function startJob({
   job,
   bootstrap,
   directory,
@@ -55,8 +60,9 @@ function start({
   taskTimeoutMs,
   isolationLevel,
   logLevel,
-}: SubmitArguments) {
-  return submitJob({
+}: SubmitArguments): Promise<RunningJob> {
+  const { submitJob } = await import('./submit.ts')
+  return await submitJob({
     runtime: nodeRuntime(tcpNetwork),
     logger: pinoLogger(logLevel ?? 'warn'),
     module: resolve(job),
@@ -70,28 +76,44 @@ function start({
   })
 }
 
-/** The batch that runs is waited for after the first signal, a while, and not after the second. */
-async function untilStopped(running: RunningJob): Promise<void> {
+/**
+ * The batch that runs is waited for after the first signal, a while, and not after the second. A driver
+ * that does not come to its end by then is held by the job's code, and is left behind: its batch runs
+ * again when the job is started again, from the same state.
+ */
+async function untilStopped(driver: DriverThread<SubmitArguments>): Promise<void> {
+  const held = Promise.withResolvers<never>()
   let signals = 0
+  let late: Timer | undefined
   const stop = () => {
     const graceful = signals++ === 0
     if (graceful) process.stderr.write(`${stopping}\n`)
-    running.stop({ graceful, timeoutMs: stopTimeoutMs }).catch(() => {})
+    driver.stop({ graceful, timeoutMs: stopTimeoutMs })
+    late?.cancel()
+    const timeoutMs = (graceful ? stopTimeoutMs : 0) + driverTimeoutMs
+    late = systemClock.setTimer(timeoutMs, () => held.reject(new DriverHeldError()))
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-  try {
-    await running.finished
-  } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
-  }
+  await Promise.race([driver.finished, held.promise])
 }
 
 const stopTimeoutMs = 10_000
+/** For a driver to end its executors and to close its files and connections. */
+const driverTimeoutMs = 10_000
 const stopping =
   `millrace job: stopping when the batch that runs is done, or after ${stopTimeoutMs / 1000} s; ` +
   'a second signal stops at once'
+
+class DriverHeldError extends Error {
+  readonly code = 'DRIVER_HELD'
+  constructor() {
+    super(
+      "the job's code does not let go of the driver's thread (an endless loop in foreachRDD?): the " +
+        'process ends now, and the batch runs again at the next start',
+    )
+  }
+}
 
 class BootstrapError extends Error {
   readonly code = 'BOOTSTRAP_INVALID'

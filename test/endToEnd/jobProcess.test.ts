@@ -1,7 +1,7 @@
 // A job as a process of its own ends when it is told to and when it has failed: whatever its module has
 // opened, and whatever its tasks are doing.
 
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -85,3 +85,20 @@ test('a job of which a task loops for ever ends at the second signal at the late
   await one.interrupt(/stopping when the batch/)
   expect(await one.stop()).toBe(0)
 }, 60_000)
+
+test('a job whose output loops for ever in the driver ends all the same, and says why', async () => {
+  const one = await program('holding-driver', 'return line', /in the output/)
+  await appendOutput('holding-driver', "writeSync(2, 'in the output'); for (;;);")
+  await one.start()
+  await one.interrupt(/stopping when the batch/)
+  expect(await one.stop()).toBe(1)
+  expect(one.printed).toMatch(/does not let go of the driver's thread/)
+}, 60_000)
+
+/** Gives the job's module one more output. */
+async function appendOutput(name: string, run: string): Promise<void> {
+  const module = join(directory, `${name}.ts`)
+  const text = await readFile(module, 'utf8')
+  const output = `stream.fromTopic('words', text()).foreachRDD(() => { ${run} })`
+  await writeFile(module, text.replace(/\n}\)\n$/, `\n  ${output}\n})\n`))
+}
