@@ -12,6 +12,7 @@ import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { eventually } from '../../interop/eventually.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
 
 const topic = 'mixed'
@@ -21,6 +22,7 @@ const committed: string[] = []
 let broker: TestBroker
 let cluster: Cluster
 let open: Transaction
+let firstUnstable = -1
 const closing: (() => Promise<void>)[] = []
 
 beforeAll(async () => {
@@ -29,6 +31,10 @@ beforeAll(async () => {
   const bootstrap = [{ host: '127.0.0.1', port: broker.port }]
   cluster = new Cluster(runtime, { bootstrap, clientId: 'test' })
   await write(new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }))
+  // An end of a transaction is acknowledged before its markers are in the log.
+  const reader = new PartitionReader(cluster, { topic, partition: 0, isolation: 'committed' })
+  await eventually('markers', async () => (await reader.latest()) === firstUnstable)
+  reader.close()
 }, 60_000)
 
 afterAll(async () => {
@@ -91,7 +97,8 @@ async function write(kafka: Kafka): Promise<void> {
   // What follows the first record of an open transaction is not stable, whoever wrote it.
   open = await writers[0]!.transaction()
   const last = nextValues()
-  await open.send({ topic, messages: last.map((value) => ({ value })) })
+  const [sent] = await open.send({ topic, messages: last.map((value) => ({ value })) })
+  firstUnstable = Number(sent!.baseOffset)
   await plain.send({ topic, messages: nextValues().map((value) => ({ value })) })
 }
 
