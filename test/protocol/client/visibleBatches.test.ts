@@ -38,6 +38,12 @@ class ModelLog {
     this.#append(encodedBatch(this.#values(count)), undefined, false)
   }
 
+  /** Outside of a transaction, also while the producer has one open. */
+  idempotent(producerId: number, count: number): void {
+    const identity = { producerId, producerEpoch: 0 }
+    this.#append(encodedBatch(this.#values(count), identity), undefined, false)
+  }
+
   transactional(producerId: number, count: number): void {
     let transaction = this.#open.get(producerId)
     if (!transaction) {
@@ -117,23 +123,18 @@ type Step = (log: ModelLog) => void
 
 const producers = fc.integer({ min: 1, max: 3 })
 const counts = fc.integer({ min: 1, max: 3 })
-const step: fc.Arbitrary<Step> = fc.oneof(
-  counts.map(
-    (count): Step =>
-      (log) =>
-        log.plain(count),
-  ),
-  fc.tuple(producers, counts).map(
-    ([id, count]): Step =>
-      (log) =>
-        log.transactional(id, count),
-  ),
-  fc.tuple(producers, fc.boolean()).map(
-    ([id, isCommit]): Step =>
-      (log) =>
-        log.end(id, isCommit),
-  ),
-)
+const step: fc.Arbitrary<Step> = fc
+  .tuple(
+    fc.constantFrom('plain', 'idempotent', 'transactional', 'commit', 'abort'),
+    producers,
+    counts,
+  )
+  .map(([kind, producerId, count]) => (log) => {
+    if (kind === 'plain') log.plain(count)
+    else if (kind === 'idempotent') log.idempotent(producerId, count)
+    else if (kind === 'transactional') log.transactional(producerId, count)
+    else log.end(producerId, kind === 'commit')
+  })
 
 function offsetsIn(batches: Buffer, from: number): number[] {
   const offsets: number[] = []
