@@ -110,6 +110,8 @@ function commands(outputFailed: OutputFailed): Command {
     .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
     .option('--executors <number>', 'worker threads (default: 2)', positive)
     .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
+    .option('--task-timeout-ms <ms>', 'limit of one attempt of a task (default: 300000)', positive)
+    .option('--isolation-level <level>', 'read_committed (default) or read_uncommitted', isolation)
     .addOption(logLevelOption().default('info'))
     .action(async (module: string, options) => {
       const directory = join('millrace-jobs', basename(module, extname(module)))
@@ -541,6 +543,12 @@ function port(text: string): number {
   const value = Number(text)
   if (/^\d{1,5}$/.test(text) && value <= 65_535) return value
   throw new InvalidArgumentError('give a port from 1 to 65535, or 0 for a free one.')
+}
+
+function isolation(text: string): 'committed' | 'uncommitted' {
+  if (text === 'read_committed') return 'committed'
+  if (text === 'read_uncommitted') return 'uncommitted'
+  throw new InvalidArgumentError('give read_committed or read_uncommitted.')
 }
 
 function diskMebibytes(text: string): number {

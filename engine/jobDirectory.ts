@@ -3,16 +3,33 @@
 
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { EngineError } from './engineError.ts'
 import type { Job } from './stream/job.ts'
 
+export interface JobDirectory {
+  readonly lock: DiskLock
+  /**
+   * Tells copies of a job apart that run at the same time in directories of their own. Drawn when the
+   * directory is first taken; 8 hexadecimal digits.
+   */
+  readonly instance: string
+}
+
 /** Takes the directory, creating it when there is none. Fails when it is taken or another job's. */
-export async function takeDirectory(disk: Disk, directory: string, job: Job): Promise<DiskLock> {
+export async function takeDirectory(
+  { disk, random }: Pick<Runtime, 'disk' | 'random'>,
+  directory: string,
+  job: Job,
+): Promise<JobDirectory> {
   await disk.makeDirectory(directory)
   const lock = await lockDirectory(disk, directory)
   try {
-    await requireSameJob(disk, directory, job)
-    return lock
+    const drawn = random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
+    return { lock, instance: await requireSameJob(disk, directory, job, drawn) }
   } catch (error) {
     await lock.release()
     throw error
@@ -29,15 +46,52 @@ async function lockDirectory(disk: Disk, directory: string): Promise<DiskLock> {
   }
 }
 
-async function requireSameJob(disk: Disk, directory: string, job: Job): Promise<void> {
+/** What `job.json` says. Directories of earlier versions have no instance. */
+interface Owner {
+  readonly name: string
+  readonly partitions: number
+  readonly instance?: string
+}
+
+/** Returns the directory's instance: `drawn` when it has none yet. */
+async function requireSameJob(
+  disk: Disk,
+  directory: string,
+  { name, partitions }: Job,
+  drawn: string,
+): Promise<string> {
   const file = join(directory, 'job.json')
-  const written = JSON.stringify({ name: job.name, partitions: job.partitions })
-  const found = (await disk.readFile(file))?.toString()
-  if (found === written) return
-  if (found === undefined) return await disk.writeFileAtomic(file, Buffer.from(written))
+  const content = (await disk.readFile(file))?.toString()
+  const found = content === undefined ? undefined : parseOwner(file, content)
+  if (found !== undefined && (found.name !== name || found.partitions !== partitions)) {
+    throw new EngineError(
+      'JOB_GRAPH_INVALID',
+      `${directory} belongs to job '${found.name}' with ${found.partitions} partitions, and not to job ` +
+        `'${name}' with ${partitions}: give another directory, or remove this one to start over`,
+    )
+  }
+  if (found?.instance !== undefined) return found.instance
+  const owner: Owner = { name, partitions, instance: drawn }
+  await disk.writeFileAtomic(file, Buffer.from(JSON.stringify(owner)))
+  return drawn
+}
+
+function parseOwner(file: string, content: string): Owner {
+  const { name, partitions, instance } = (parsed(content) ?? {}) as Partial<Owner>
+  const isInstance = instance === undefined || /^[0-9a-f]{8}$/.test(instance)
+  if (typeof name === 'string' && typeof partitions === 'number' && isInstance) {
+    return { name, partitions, ...(instance === undefined ? {} : { instance }) }
+  }
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `${directory} belongs to the job ${found} and not to ${written}: give another directory, or ` +
-      'remove this one to start over',
+    `${file} does not say whose job directory this is: give another directory, or remove this one to start over`,
   )
+}
+
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch {
+    return undefined
+  }
 }

@@ -1,5 +1,6 @@
 // Sends a job's status to the status topic: after each batch, and at least once a second. A job must
-// not depend on it: what cannot be sent is logged and dropped, and there is one status on the way.
+// not depend on it: what cannot be sent is dropped, and there is one status on the way. Why it cannot be
+// sent is logged once, and not again every second.
 
 import type { Cluster } from '../protocol/client/cluster.ts'
 import { Producer } from '../protocol/client/producer.ts'
@@ -22,6 +23,8 @@ export class StatusPublisher {
   #sending: Promise<void> | undefined
   #hasTopic = false
   #isClosed = false
+  /** Why the last status could not be sent; undefined after one that was. */
+  #failure: string | undefined
 
   constructor(
     cluster: Cluster,
@@ -60,9 +63,14 @@ export class StatusPublisher {
       if (!this.#hasTopic) await ensureStatusTopic(this.#cluster, deliveryTimeoutMs)
       this.#hasTopic = true
       await this.#producer.send(statusTopic, encodeStatus(this.#status()))
+      if (this.#failure !== undefined)
+        this.#logger.info({}, 'the status of the job is published again')
+      this.#failure = undefined
     } catch (error) {
       const reason = (error as Error).message
-      this.#logger.warn({ reason }, 'the status of the job could not be published')
+      if (reason === this.#failure) return
+      this.#failure = reason
+      this.#logger.warn({ reason }, 'failed to publish the status of the job; retried every second')
     }
   }
 }

@@ -3,31 +3,30 @@
 import { join } from 'node:path'
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
-import type { DiskLock } from '../protocol/runtime/disk.ts'
+import type { Isolation } from '../protocol/client/partitionReader.ts'
+import { sleep } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
+import { EngineError } from './engineError.ts'
 import { inProcessExecutors } from './executor/inProcessExecutor.ts'
 import { StateStores } from './executor/stateStores.ts'
 import type { StartExecutor } from './executor/task.ts'
 import { workerExecutors } from './executor/workerExecutor.ts'
-import { takeDirectory } from './jobDirectory.ts'
+import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
+import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import type { Key } from './rdd/key.ts'
-import type { Pair } from './rdd/lineage.ts'
-import { BatchLoop } from './scheduler/batchLoop.ts'
+import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
-import { lagBehind, type PartitionEnds } from './scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
-import type { Output } from './stream/dstream.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
-import { sortedRows } from './stream/view.ts'
 import { requireTypes } from './typeCheck.ts'
 
 export interface SubmitOptions {
@@ -43,6 +42,16 @@ export interface SubmitOptions {
   readonly batchIntervalMs?: number
   /** The most that a batch reads of one partition. */
   readonly maxRecordsPerPartition?: number
+  /**
+   * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
+   * open one. Only that is exactly once.
+   */
+  readonly isolation?: Isolation
+  /**
+   * How long one attempt of a task may take, 5 minutes unless given; then its executor is ended and the
+   * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
+   */
+  readonly taskTimeoutMs?: number
   /** Lets the TypeScript compiler look at the module first, where there is one. */
   readonly checkTypes?: boolean
 }
@@ -51,36 +60,69 @@ export interface RunningJob {
   readonly name: string
   /** Resolves when the job was stopped; rejects when it failed. */
   readonly finished: Promise<void>
-  /** Graceful, unless said otherwise: the batch that runs is finished first. */
-  stop(options?: { readonly graceful?: boolean }): Promise<void>
+  /**
+   * Graceful, unless said otherwise: the batch that runs is finished first, but no longer than
+   * `timeoutMs` (10 s unless given) is waited for it. A batch that is broken off runs again, from the
+   * same state, when the job is started again.
+   */
+  stop(options?: StopOptions): Promise<void>
   status(): JobStatus
   /** Called after each committed batch. Returns what ends that. */
   onBatch(listener: (status: JobStatus) => void): () => void
 }
 
+export interface StopOptions {
+  readonly graceful?: boolean
+  readonly timeoutMs?: number
+}
+
 const clientId = 'millrace-engine'
+const defaultExecutors = 2
+const defaultTaskTimeoutMs = 300_000
+const defaultStopTimeoutMs = 10_000
+/** After this time a batch that runs is logged, once. */
+const slowBatchMs = 30_000
+/** For a batch that was broken off to come to its end. */
+const letGoTimeoutMs = 3000
 
 /**
  * Starts the job and resolves once its executors are up; topics that are missing are waited for.
  * Fails with an EngineError for what is wrong with the module or the directory.
  */
 export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
+  requireOptions(options)
   const { disk } = options.runtime
   const isThere = (await disk.stat(pathOf(options.module))) !== undefined
   // First of all: what the compiler says of a mistake is clearer than what the import would.
   if (options.checkTypes && isThere) await requireTypes(options.module)
   const loaded = await loadJob(disk, options.module)
-  const lock = await takeDirectory(disk, options.directory, loaded.job)
+  const directory = await takeDirectory(options.runtime, options.directory, loaded.job)
   let running: SubmittedJob | undefined
   try {
-    running = await SubmittedJob.open(options, loaded, lock)
+    running = await SubmittedJob.open(options, loaded, directory)
     await running.start()
     return running
   } catch (error) {
     if (running) await running.abandon()
-    else await lock.release()
+    else await directory.lock.release()
     throw error
   }
+}
+
+function requireOptions({ executors, taskTimeoutMs }: SubmitOptions): void {
+  if (taskTimeoutMs === undefined) return
+  if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
+    throw new EngineError(
+      'JOB_OPTION_INVALID',
+      `taskTimeoutMs is ${taskTimeoutMs}; give a whole number of milliseconds of at least 1`,
+    )
+  }
+  if (executors !== 0) return
+  throw new EngineError(
+    'JOB_OPTION_INVALID',
+    'taskTimeoutMs needs executors: with 0, tasks run in the thread of the caller, which nothing can ' +
+      'interrupt; give at least 1 executor, or no limit',
+  )
 }
 
 class SubmittedJob implements RunningJob {
@@ -91,42 +133,49 @@ class SubmittedJob implements RunningJob {
   readonly #offsets: TopicOffsets
   readonly #offsetLog: OffsetLog
   readonly #commitLog: CommitLog
-  readonly #lock: DiskLock
+  readonly #directory: JobDirectory
   readonly #record: JobStatusRecord
   readonly #publisher: StatusPublisher
   readonly #loop: BatchLoop
   readonly #listeners = new Set<(status: JobStatus) => void>()
   readonly #finished = Promise.withResolvers<void>()
-  #rows = new Map<string, ViewRows>()
+  /** Rejects when the batch that runs is to end now; never resolves. */
+  readonly #brokenOff = Promise.withResolvers<never>()
+  readonly #outputs: JobOutputs
+  #rows: ReadonlyMap<string, ViewRows> = new Map()
+  /** The batch that runs, with when it began. */
+  #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read; said once. */
+  /** For topics that cannot be read; logged once. */
   #isWaiting = false
   #isClosed = false
 
-  static async open(options: SubmitOptions, loaded: LoadedJob, lock: DiskLock) {
+  static async open(options: SubmitOptions, loaded: LoadedJob, directory: JobDirectory) {
     const checkpoint = join(options.directory, 'checkpoint')
     const offsetLog = await OffsetLog.open(options.runtime.disk, join(checkpoint, 'offsets'))
     const commitLog = await CommitLog.open(options.runtime.disk, join(checkpoint, 'commits'))
-    return new SubmittedJob(options, loaded, lock, offsetLog, commitLog)
+    return new SubmittedJob(options, loaded, directory, offsetLog, commitLog)
   }
 
   constructor(
     options: SubmitOptions,
     loaded: LoadedJob,
-    lock: DiskLock,
+    directory: JobDirectory,
     offsetLog: OffsetLog,
     commitLog: CommitLog,
   ) {
-    const { runtime, logger, bootstrap } = options
+    const { runtime, logger, bootstrap, isolation = 'committed' } = options
     const batchIntervalMs = options.batchIntervalMs ?? 1000
-    const executors = options.executors ?? 2
+    const executors = options.executors ?? defaultExecutors
     this.name = loaded.job.name
     this.#options = options
-    this.#lock = lock
+    this.#directory = directory
     this.#offsetLog = offsetLog
     this.#commitLog = commitLog
-    this.#cluster = new Cluster(runtime, { bootstrap, clientId })
+    // A topic that was deleted while the job runs must not come back because the job asks for it.
+    const clientOptions = { bootstrap, clientId, allowAutoTopicCreation: false }
+    this.#cluster = new Cluster(runtime, clientOptions)
     this.#driver = new Driver({
       runtime,
       logger,
@@ -134,25 +183,28 @@ class SubmittedJob implements RunningJob {
       batchIntervalMs,
       executors: Math.max(1, executors),
       startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
+      taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
+      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
     })
+    this.#outputs = new JobOutputs(this.#driver, logger)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    const committed = offsetLog.get(commitLog.latest())
-    this.#record = new JobStatusRecord(graph, committed?.recordsTotal ?? 0)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics)
+    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
     this.#loop = new BatchLoop({
       clock: runtime.clock,
       batchIntervalMs,
       maxRecordsPerPartition: options.maxRecordsPerPartition ?? 1_000_000,
+      isolation,
       offsetLog,
       commitLog,
       ends: () => this.#ends(),
       run: (batch) => this.#runBatch(batch),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
-      onCommitted: (batch, startedMs) => this.#committed(batch, startedMs),
+      onCommitted: (batch, done) => this.#committed(batch, done),
     })
+    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total)
   }
 
   get finished(): Promise<void> {
@@ -162,6 +214,7 @@ class SubmittedJob implements RunningJob {
   async start(): Promise<void> {
     // Who never asks must not be ended by an unhandled rejection; the status says it, too.
     this.#finished.promise.catch(() => {})
+    this.#brokenOff.promise.catch(() => {})
     await this.#driver.start()
     void this.#run()
   }
@@ -173,7 +226,8 @@ class SubmittedJob implements RunningJob {
   }
 
   status(): JobStatus {
-    return this.#record.at(this.#options.runtime.clock.nowMs())
+    const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
+    return this.#record.at(this.#options.runtime.clock.nowMs(), running)
   }
 
   onBatch(listener: (status: JobStatus) => void): () => void {
@@ -181,17 +235,40 @@ class SubmittedJob implements RunningJob {
     return () => void this.#listeners.delete(listener)
   }
 
-  async stop({ graceful = true }: { readonly graceful?: boolean } = {}): Promise<void> {
+  async stop({ graceful = true, timeoutMs = defaultStopTimeoutMs }: StopOptions = {}) {
     this.#loop.stop()
-    if (!graceful) await this.#driver.stop()
+    if (graceful) await this.#endOfBatch(timeoutMs)
+    if (!this.#isClosed) await this.#breakOff()
     await this.#finished.promise
+  }
+
+  /** Ends the batch that runs, even when it waits for something of the job's own. */
+  async #breakOff(): Promise<void> {
+    this.#loop.abandon()
+    await this.#driver.stop()
+    this.#brokenOff.reject(new EngineError('EXECUTOR_FAILED', 'the job is being stopped'))
+  }
+
+  /** Resolves when the job has ended, or after the time. */
+  async #endOfBatch(timeoutMs: number): Promise<void> {
+    const { logger, runtime } = this.#options
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    this.#finished.promise.then(end, end)
+    await sleep(runtime.clock, timeoutMs, ended.signal)
+    if (ended.signal.aborted || this.#isClosed) return
+    const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
+    logger.warn(
+      { job: this.name, timeoutMs, running },
+      'the batch is broken off: it takes too long',
+    )
   }
 
   async #run(): Promise<void> {
     this.#publisher.publish()
     const batches = this.#loop.run()
     try {
-      await Promise.race([batches, this.#driver.failed])
+      await Promise.race([batches, this.#driver.failed, this.#brokenOff.promise])
       this.#record.ended('stopped')
       await this.#close()
       this.#finished.resolve()
@@ -207,11 +284,21 @@ class SubmittedJob implements RunningJob {
     this.#record.ended(isStopped ? 'stopped' : 'failed', isStopped ? undefined : error)
     this.#loop.stop()
     await this.#driver.stop()
-    // The logs may be closed only when the batch that was running has let go of them.
-    await Promise.allSettled([batches])
+    // The logs are closed after the batch that was running has let go of them. One that waits in
+    // foreachRDD for what never comes does not touch them any more: the loop is abandoned.
+    this.#loop.abandon()
+    await this.#settled(batches)
     await this.#close()
     if (isStopped) this.#finished.resolve()
     else this.#finished.reject(error)
+  }
+
+  /** Resolves when the work has settled, or after a while. */
+  async #settled(work: Promise<unknown>): Promise<void> {
+    const settled = new AbortController()
+    const end = () => settled.abort()
+    work.then(end, end)
+    await sleep(this.#options.runtime.clock, letGoTimeoutMs, settled.signal)
   }
 
   async #close(): Promise<void> {
@@ -226,13 +313,13 @@ class SubmittedJob implements RunningJob {
     await this.#cluster.close()
     await this.#offsetLog.close()
     await this.#commitLog.close()
-    await this.#lock.release()
+    await this.#directory.lock.release()
   }
 
   async #ends(): Promise<readonly PartitionEnds[] | undefined> {
     const { logger } = this.#options
     try {
-      this.#logEnds = await this.#offsets.ends()
+      this.#logEnds = await this.#offsets.ends(this.#offsetLog.latest()?.ranges)
       this.#isWaiting = false
       return this.#logEnds
     } catch (error) {
@@ -247,24 +334,34 @@ class SubmittedJob implements RunningJob {
 
   async #runBatch(batch: OffsetLogEntry): Promise<void> {
     this.#driver.addBatch(batch)
-    this.#rows = new Map()
-    // All at once, so that outputs of the same stream share one pass over its records.
-    await Promise.all(this.#driver.graph.outputs.map((output) => this.#runOutput(output, batch)))
-    await this.#driver.idle()
+    this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
+    this.#record.batchStarted(this.#lagBefore(batch))
+    const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
+    try {
+      this.#rows = await this.#outputs.run(batch)
+    } finally {
+      slow.cancel()
+      this.#batch = undefined
+    }
   }
 
-  async #runOutput(output: Output, batch: OffsetLogEntry): Promise<void> {
-    const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
-    if (!rdd) return
-    if (output.kind === 'foreachRDD') return await output.run(rdd, batch)
-    const pairs = (await rdd.collect()) as Pair<Key, number>[]
-    this.#rows.set(output.name, sortedRows(pairs))
+  #logSlowBatch(): void {
+    const fields = { job: this.name, ...this.#batch, tasks: this.#driver.running() }
+    this.#options.logger.warn(fields, 'the batch takes long: these tasks are still running')
   }
 
-  #committed(batch: OffsetLogEntry, startedMs: number): void {
+  /** Records beyond the newest committed batch: those of the batch that starts, too. */
+  #lagBefore({ ranges }: OffsetLogEntry): number {
+    // A batch that is run again was planned by an earlier process.
+    if (this.#logEnds.length === 0) return offsetsIn(ranges)
+    const committed = this.#offsetLog.get(this.#commitLog.latest())
+    return lagBehind(this.#logEnds, committed?.ranges ?? [])
+  }
+
+  #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
     this.#record.batchCommitted({
+      ...done,
       batch,
-      startedMs,
       finishedMs: this.#options.runtime.clock.nowMs(),
       oldestTimestampMs: this.#driver.oldestTimestampMs,
       rows: this.#rows,

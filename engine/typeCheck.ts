@@ -33,7 +33,7 @@ export async function requireTypes(module: URL | string): Promise<void> {
   if (compiler === undefined || nodeTypes === undefined) return
   const types = ['--types', 'node', '--typeRoots', dirname(nodeTypes)]
   const printed = await compile(join(compiler, 'bin', 'tsc'), types, file)
-  const errors = printed.split('\n').filter((line) => isTheirs(line, file))
+  const errors = errorsIn(printed).filter((error) => isTheirs(error, file))
   if (errors.length === 0) return
   const shown = errors.slice(0, shownErrors).join('\n  ')
   const more = errors.length > shownErrors ? `\n  and ${errors.length - shownErrors} more` : ''
@@ -50,6 +50,19 @@ function findPackage(name: string, file: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** Lines of one error, beyond the first, in the message. */
+const shownDetails = 4
+
+/** Each error of the compiler, with the indented lines that explain it. */
+function errorsIn(printed: string): string[] {
+  const errors: string[][] = []
+  for (const line of printed.split('\n')) {
+    if (!line.startsWith(' ')) errors.push([line])
+    else errors.at(-1)?.push(line)
+  }
+  return errors.map((lines) => lines.slice(0, 1 + shownDetails).join('\n  '))
 }
 
 /** Whether a line is an error that the job's author can do something about: not one in our code. */

@@ -66,7 +66,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     clientId: 'millrace-console',
     requestTimeoutMs,
     // The console only looks: whoever reports first creates the status topic, as it has to be.
-    allowAutoCreateTopics: false,
+    allowAutoTopicCreation: false,
   })
   const follower = followStatus(cluster, clock, logger, {
     heard: (status, heardMs) => board.hear(status, heardMs),

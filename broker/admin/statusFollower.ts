@@ -78,8 +78,9 @@ class Follower implements StatusFollower {
     while (!signal.aborted) {
       try {
         offset ??= await this.#catchUp()
-        const { batches } = await this.#reader.fetch(offset)
-        offset = this.#read(batches, offset, (key, value) => this.#hear(key, value))
+        const { batches, nextOffset } = await this.#reader.fetch(offset)
+        this.#read(batches, offset, (key, value) => this.#hear(key, value))
+        offset = nextOffset
         this.#reachable()
       } catch (error) {
         this.#failed(error as Error)
@@ -96,8 +97,9 @@ class Follower implements StatusFollower {
     let offset = await this.#reader.earliest()
     const newest = new NewestValues()
     while (offset < end && !this.#stopping.signal.aborted) {
-      const { batches } = await this.#reader.fetch(offset)
-      offset = this.#read(batches, offset, (key, value) => newest.set(key, value))
+      const { batches, nextOffset } = await this.#reader.fetch(offset)
+      this.#read(batches, offset, (key, value) => newest.set(key, value))
+      offset = nextOffset
     }
     for (const [key, value] of newest.entries()) this.#hear(key, value, true)
     return offset
@@ -135,16 +137,14 @@ class Follower implements StatusFollower {
     this.failure ??= { sinceMs: this.#clock.nowMs(), reason: error.message }
   }
 
-  /** Hands on every record from `offset` on; returns the offset after the last. */
-  #read(bytes: Buffer, offset: number, take: (key: string, value: Buffer | null) => void): number {
+  /** Hands on every record from `offset` on. */
+  #read(bytes: Buffer, offset: number, take: (key: string, value: Buffer | null) => void): void {
     for (const batch of splitBatches(bytes)) {
       if (batch.nextOffset <= offset) continue
       for (const record of records(batch, mostDecompressedBytes)) {
         if (record.offset >= offset) take(record.key?.toString() ?? '', record.value)
       }
-      offset = batch.nextOffset
     }
-    return offset
   }
 }
 

@@ -3,6 +3,8 @@
 export type CheckpointErrorCode =
   /** Entries that had been acknowledged can no longer be read. */
   | 'CHECKPOINT_DAMAGED'
+  /** Entries have a format that this version does not know. */
+  | 'CHECKPOINT_NEWER'
   /** The disk refused; what the last write left behind is known only after opening again. */
   | 'CHECKPOINT_FAILED'
 

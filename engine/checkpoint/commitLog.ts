@@ -5,9 +5,16 @@ import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { EntryLog } from './entryLog.ts'
 
-interface Commit {
+export interface Commit {
   readonly batchId: number
+  /** Records of all batches that have been counted; undefined in commits of format 0. */
+  readonly recordsTotal?: number | undefined
+  /** Committed batches whose records are not counted yet (see RecordCount). */
+  readonly uncounted?: readonly number[] | undefined
 }
+
+/** Of the entries that are written (see EntryLog). */
+const formatVersion = 1
 
 export class CommitLog {
   readonly #log: EntryLog<Commit>
@@ -18,7 +25,7 @@ export class CommitLog {
 
   /** Opens the log in file `path`, empty when there is none. */
   static async open(disk: Disk, path: string): Promise<CommitLog> {
-    return new CommitLog(await EntryLog.open(disk, path, decode))
+    return new CommitLog(await EntryLog.open(disk, path, formatVersion, decode))
   }
 
   /** The newest batch that is done; -1 when none is. */
@@ -26,10 +33,15 @@ export class CommitLog {
     return this.#log.at(-1)?.batchId ?? -1
   }
 
+  /** The newest commit; undefined when there is none. */
+  latestCommit(): Commit | undefined {
+    return this.#log.at(-1)
+  }
+
   /** Resolves when it is durable that batch `batchId`, and all before it, are done. */
-  async commit(batchId: number): Promise<void> {
+  async commit(batchId: number, counted: Omit<Commit, 'batchId'> = {}): Promise<void> {
     assert(batchId > this.latest(), `batch ${batchId} is committed after ${this.latest()}`)
-    await this.#log.append({ batchId })
+    await this.#log.append({ batchId, ...counted })
     await this.#log.keepFrom(this.#log.count - 1)
   }
 
@@ -40,6 +52,8 @@ export class CommitLog {
 
 function decode(parsed: unknown): Commit {
   const commit = parsed as Partial<Commit> | null
-  if (!Number.isSafeInteger(commit?.batchId)) throw new TypeError('not a committed batch')
+  const { batchId, recordsTotal = 0, uncounted = [] } = commit ?? {}
+  const numbers = [batchId, recordsTotal, ...(Array.isArray(uncounted) ? uncounted : [undefined])]
+  if (!numbers.every(Number.isSafeInteger)) throw new TypeError('not a committed batch')
   return commit as Commit
 }

@@ -1,6 +1,10 @@
-// An append-only file of JSON values, the ground under the offset log and the commit log. An append
-// is durable when its promise resolves; a crash leaves at most one entry torn, which is cut off when
-// the file is opened again. All entries are in memory, and `keepFrom` lets the old ones go.
+// An append-only file of JSON objects, the ground under the offset log and the commit log. An append is
+// durable when its promise resolves; a crash leaves at most one entry torn, which is cut off when the
+// file is opened again. All entries are in memory, and `keepFrom` drops the old ones.
+//
+// Each entry says the version of its format (0 where it says none). Within a version fields may be added
+// that a reader can do without: it ignores what it does not know. A field without which a batch would be
+// continued wrongly raises the version, and a newer version than the reader's is refused.
 
 import { dirname } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -11,14 +15,19 @@ import { encodeEntry, entryHeaderBytes, readEntries } from './entryFormat.ts'
 /** The file is rewritten when this much of it, and more than half, belongs to dropped entries. */
 const rewriteBytes = 64 * 1024
 
+interface Versioned {
+  readonly formatVersion?: number
+}
+
 interface Stored<Value> {
   readonly value: Value
   readonly sizeBytes: number
 }
 
-export class EntryLog<Value> {
+export class EntryLog<Value extends object> {
   readonly #disk: Disk
   readonly #path: string
+  readonly #formatVersion: number
   #file: DiskFile
   #stored: Stored<Value>[]
   /** Where the next entry goes. */
@@ -27,8 +36,9 @@ export class EntryLog<Value> {
   #isBusy = false
   #failure: CheckpointError | undefined
 
-  private constructor(disk: Disk, file: DiskFile, stored: Stored<Value>[]) {
+  private constructor(disk: Disk, file: DiskFile, formatVersion: number, stored: Stored<Value>[]) {
     this.#disk = disk
+    this.#formatVersion = formatVersion
     this.#path = file.path
     this.#file = file
     this.#stored = stored
@@ -36,26 +46,28 @@ export class EntryLog<Value> {
   }
 
   /**
-   * Opens or creates the file. `decode` gets what JSON.parse gave and throws for anything else than
-   * a value; then, and when an entry in the middle is broken, this throws a CheckpointError.
+   * Opens or creates the file. `decode` gets what JSON.parse gave and throws for anything else than a
+   * value; then, and when an entry in the middle is broken, this throws a CheckpointError: that of
+   * `decode`, or CHECKPOINT_DAMAGED.
    */
-  static async open<Value>(
+  static async open<Value extends object>(
     disk: Disk,
     path: string,
+    formatVersion: number,
     decode: (parsed: unknown) => Value,
   ): Promise<EntryLog<Value>> {
     await makeDurableDirectory(disk, dirname(path))
     const content = (await disk.readFile(path)) ?? Buffer.alloc(0)
     const { entries, soundBytes, isDamaged } = readEntries(content)
     if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is broken`)
-    const stored = entries.map((entry) => decodeEntry(path, entry, decode))
+    const stored = entries.map((entry) => decodeEntry(path, formatVersion, entry, decode))
     const file = await disk.open(path, 'write')
     if (soundBytes < content.length) {
       await file.truncate(soundBytes)
       await file.sync()
     }
     await disk.syncDirectory(dirname(path))
-    return new EntryLog(disk, file, stored)
+    return new EntryLog(disk, file, formatVersion, stored)
   }
 
   /** How many entries there are. */
@@ -75,7 +87,7 @@ export class EntryLog<Value> {
   /** Resolves when the entry survives a power failure. One append at a time. */
   append(value: Value): Promise<void> {
     return this.#exclusively(async () => {
-      const entry = encodeEntry(Buffer.from(JSON.stringify(value)))
+      const entry = this.#encode(value)
       await this.#file.write([entry], this.#sizeBytes)
       await this.#file.sync()
       this.#stored.push({ value, sizeBytes: entry.length })
@@ -97,8 +109,13 @@ export class EntryLog<Value> {
     return this.#file.close()
   }
 
+  #encode(value: Value): Buffer {
+    const versioned: Versioned = { formatVersion: this.#formatVersion, ...value }
+    return encodeEntry(Buffer.from(JSON.stringify(versioned)))
+  }
+
   async #rewrite(): Promise<void> {
-    const entries = this.#stored.map(({ value }) => encodeEntry(Buffer.from(JSON.stringify(value))))
+    const entries = this.#stored.map(({ value }) => this.#encode(value))
     const content = Buffer.concat(entries)
     await this.#disk.writeFileAtomic(this.#path, content)
     const replaced = this.#file
@@ -130,13 +147,17 @@ export class EntryLog<Value> {
 
 function decodeEntry<Value>(
   path: string,
+  newestVersion: number,
   entry: Buffer,
   decode: (parsed: unknown) => Value,
 ): Stored<Value> {
   try {
-    const value = decode(JSON.parse(entry.toString()))
+    const { formatVersion = 0, ...parsed } = JSON.parse(entry.toString()) as Versioned
+    if (formatVersion > newestVersion) throw tooNew(path, formatVersion, newestVersion)
+    const value = decode(parsed)
     return { value, sizeBytes: entryHeaderBytes + entry.length }
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause
     throw damaged(path, `an entry is none: ${(cause as Error).message}`, cause)
   }
 }
@@ -148,6 +169,14 @@ async function makeDurableDirectory(disk: Disk, directory: string): Promise<void
   if (parent !== directory) await makeDurableDirectory(disk, parent)
   await disk.makeDirectory(directory)
   await disk.syncDirectory(parent)
+}
+
+function tooNew(path: string, version: number, newestVersion: number): CheckpointError {
+  return new CheckpointError(
+    'CHECKPOINT_NEWER',
+    `${path} was written by a newer version of Millrace (format ${version}; this version reads up to ` +
+      `${newestVersion}): start the job with the version that wrote it, or a newer one`,
+  )
 }
 
 function damaged(path: string, what: string, cause?: unknown): CheckpointError {

@@ -13,9 +13,15 @@ export interface OffsetLogEntry {
   /** The batch's nominal time, in milliseconds since the epoch. */
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
-  /** Records of this batch and all before it, since the job first started. */
+  /** Only in entries of format 0: offsets of this batch and all before it. Commits say more now. */
   readonly recordsTotal?: number
 }
+
+/**
+ * Of the entries that are written (see EntryLog). 0: ranges of topics by name, read uncommitted. 1:
+ * ranges have the topic's id and the isolation with which they are read.
+ */
+const formatVersion = 1
 
 export class OffsetLog {
   readonly #log: EntryLog<OffsetLogEntry>
@@ -26,7 +32,7 @@ export class OffsetLog {
 
   /** Opens the log in file `path`, empty when there is none. */
   static async open(disk: Disk, path: string): Promise<OffsetLog> {
-    const log = await EntryLog.open(disk, path, decode)
+    const log = await EntryLog.open(disk, path, formatVersion, decode)
     let index = 0
     const first = log.at(0)?.batchId ?? 0
     for (const { batchId } of log.values()) {
@@ -97,6 +103,8 @@ function isRange(parsed: unknown): parsed is OffsetRange {
     typeof range?.topic === 'string' &&
     Number.isSafeInteger(range.partition) &&
     Number.isSafeInteger(range.from) &&
-    Number.isSafeInteger(range.until)
+    Number.isSafeInteger(range.until) &&
+    (range.topicId === undefined || typeof range.topicId === 'string') &&
+    [undefined, 'uncommitted', 'committed'].includes(range.isolation)
   )
 }

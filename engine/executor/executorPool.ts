@@ -19,7 +19,8 @@ export interface ExecutorPoolOptions {
   history(): readonly BatchInfo[]
   onRegistered(slot: number): void
   onReport(slot: number, report: TaskReport): void
-  onLost(slot: number, error: Error): void
+  /** `error` is what the executor died of; undefined when `interrupt` has ended it. */
+  onLost(slot: number, error?: Error): void
   /** The pool cannot go on. */
   onFailed(error: Error): void
 }
@@ -53,17 +54,32 @@ export class ExecutorPool {
     this.#executors.get(slot)?.run(tasks)
   }
 
+  /** Ends the slot's executor in the middle of its work and replaces it. */
+  interrupt(slot: number, reason: string): void {
+    const executor = this.#executors.get(slot)
+    if (executor?.interrupt === undefined) return
+    this.#executors.delete(slot)
+    this.#options.logger.warn({ slot, reason }, 'an executor is ended and replaced')
+    this.#options.onLost(slot)
+    this.#track(executor.interrupt().then(() => this.#fill(slot, this.#newBackoff())))
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all(this.#starts)
+    while (this.#starts.size > 0) await Promise.all(this.#starts)
     await Promise.all([...this.#executors.values()].map((executor) => executor.stop()))
     this.#executors.clear()
   }
 
   #fill(slot: number, waits: Backoff): Promise<void> {
-    const filling = this.#tryToFill(slot, waits).finally(() => this.#starts.delete(filling))
-    this.#starts.add(filling)
-    return filling
+    return this.#track(this.#tryToFill(slot, waits))
+  }
+
+  /** `stop` waits for it. */
+  #track(starting: Promise<void>): Promise<void> {
+    const tracked = starting.finally(() => this.#starts.delete(tracked))
+    this.#starts.add(tracked)
+    return tracked
   }
 
   async #tryToFill(slot: number, waits: Backoff): Promise<void> {

@@ -33,7 +33,7 @@ async function serve(): Promise<void> {
   const graph = await buildGraph()
   const network = portNetwork(setup.network)
   const runtime = { clock: systemClock, random: systemRandom(), network }
-  const cluster = new Cluster(runtime, setup)
+  const cluster = new Cluster(runtime, { ...setup, allowAutoTopicCreation: false })
   const states = new StateStores({ clock: systemClock, directory: setup.stateDirectory })
   const runner = new TaskRunner(graph, new TopicScanner(cluster), states)
   port.on('message', (message: ToWorker) => {

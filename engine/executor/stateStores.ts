@@ -3,9 +3,13 @@
 
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import { EngineError } from '../engineError.ts'
+import { decodeKey } from '../rdd/key.ts'
 import type { KeyedState } from '../rdd/lineage.ts'
 import { StateError } from '../state/stateError.ts'
 import { StateStore } from '../state/stateStore.ts'
+import { InvalidStateError } from '../state/stateTransaction.ts'
+import { excerpt } from '../userCode.ts'
 
 export type StateEntries = readonly (readonly [key: string, value: unknown])[]
 
@@ -42,7 +46,7 @@ export class StateStores {
   ): Promise<StateEntries> {
     const state = await this.#state(operator, partition)
     if (state.result?.batchId === batchId) return state.result.entries
-    const entries = apply(state.store, batchId, change)
+    const entries = apply(state.store, operator, batchId, change)
     state.result = { batchId, entries }
     try {
       return await entries
@@ -96,16 +100,31 @@ export class StateStores {
 
 async function apply(
   store: StateStore,
+  operator: string,
   batchId: number,
   change: (state: KeyedState) => void,
 ): Promise<StateEntries> {
   const transaction = await store.begin(batchId)
-  change(transaction)
+  try {
+    change(transaction)
+  } catch (error) {
+    throw error instanceof InvalidStateError ? invalidState(operator, error) : error
+  }
   const entries = [...transaction.entries()]
   // A version that differs in nothing is not worth a sync: the batch then makes none.
   if (transaction.hasChanges) await transaction.commit()
   else transaction.abandon()
   return entries
+}
+
+function invalidState(operator: string, error: InvalidStateError): EngineError {
+  const problem = `the state '${operator}' cannot be stored: ${error.message}`
+  const advice =
+    'a state is kept as JSON, and this would come back as something else; keep plain objects, arrays, ' +
+    'strings, finite numbers, booleans and null (a Set as an array, a Date as its getTime())'
+  const key = excerpt(String(decodeKey(error.key)))
+  const message = `${problem}, at key ${key}; ${advice}`
+  return new EngineError('STATE_INVALID', message, error, `${problem}; ${advice}`)
 }
 
 function stateKey(operator: string, partition: number): string {

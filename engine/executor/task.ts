@@ -4,6 +4,7 @@
 import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket } from '../rdd/lineage.ts'
+import type { RangeRead } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 
 /** Buckets of all map partitions, by `shuffleInputKey`. */
@@ -31,6 +32,8 @@ export interface TaskReport {
     | { readonly kind: 'failed'; readonly error: ErrorReport }
   /** Of what the task read from topics. */
   readonly oldestTimestampMs: number | undefined
+  /** What it read to the end; also when it has failed after that. */
+  readonly ranges: readonly RangeRead[]
 }
 
 export function shuffleInputKey(shuffleId: string, reducePartition: number): string {
@@ -43,8 +46,10 @@ export interface Executor {
   addBatch(batch: BatchInfo): void
   /** Starts all of them at once, so that they can share what they read. */
   run(tasks: readonly Task[]): void
-  /** Ends it, whatever it is doing. Nothing is reported afterwards. */
+  /** Ends the executor after its state is closed, or after a while. Nothing is reported afterwards. */
   stop(): Promise<void>
+  /** Terminates the executor in the middle of its tasks. Undefined for one in the driver's own thread. */
+  readonly interrupt?: (() => Promise<void>) | undefined
 }
 
 export interface ExecutorListener {

@@ -6,10 +6,11 @@ import { reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
-import { olderTimestamp } from '../sources/scan.ts'
+import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
+import { withUserFrame } from '../userCode.ts'
 import { requirePlainBuckets, requirePlainElements } from './plainResults.ts'
 import { SharedPasses } from './sharedPasses.ts'
 import type { StateStores } from './stateStores.ts'
@@ -45,12 +46,12 @@ export class TaskRunner {
   }
 
   async #run(task: Task): Promise<TaskReport> {
-    const read = { oldestTimestampMs: undefined as number | undefined }
+    const read: WhatWasRead = { oldestTimestampMs: undefined, ranges: [] }
     try {
       const value = await this.#work(task, this.#context(task, read))
       return { taskId: task.taskId, outcome: { kind: 'finished', value }, ...read }
     } catch (error) {
-      const outcome = { kind: 'failed', error: reportError(error) } as const
+      const outcome = { kind: 'failed', error: reportError(withUserFrame(error)) } as const
       return { taskId: task.taskId, outcome, ...read }
     }
   }
@@ -69,7 +70,8 @@ export class TaskRunner {
     return result
   }
 
-  #context(task: Task, read: { oldestTimestampMs: number | undefined }): TaskContext {
+  #context(task: Task, read: WhatWasRead): TaskContext {
+    const isPartial = wantsPart(task)
     const context: TaskContext = {
       batchId: task.batchId,
       readShuffle(shuffleId, reducePartition) {
@@ -78,13 +80,27 @@ export class TaskRunner {
         return Promise.resolve(buckets)
       },
       scan: async (scan, sink) => {
-        const { oldestTimestampMs } = await this.#scanner.scan(scan, sink)
+        const fetchAhead = !isPartial
+        const { oldestTimestampMs, records } = await this.#scanner.scan(scan, sink, { fetchAhead })
         read.oldestTimestampMs = olderTimestamp(read.oldestTimestampMs, oldestTimestampMs)
+        read.ranges.push({ range: scan.range, records })
       },
       updateState: (operator, partition, change) =>
         this.#states.update(operator, partition, task.batchId, change),
-      share: (rdd, partition, sink) => this.#passes.share(rdd, partition, context, sink),
     }
-    return context
+    if (isPartial) return context
+    const share: TaskContext['share'] = (rdd, partition, sink) =>
+      this.#passes.share(rdd, partition, context, sink)
+    return Object.assign(context, { share })
   }
+}
+
+interface WhatWasRead {
+  oldestTimestampMs: number | undefined
+  readonly ranges: RangeRead[]
+}
+
+/** Such a task ends its pass when it has enough: it makes one of its own, which nobody else needs. */
+function wantsPart({ work }: Task): boolean {
+  return work.kind === 'result' && work.action.kind === 'collect' && work.action.limit !== undefined
 }

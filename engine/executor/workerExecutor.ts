@@ -80,6 +80,11 @@ class WorkerExecutor implements Executor {
     await this.#worker.terminate()
   }
 
+  async interrupt(): Promise<void> {
+    this.#isStopping = true
+    await this.#worker.terminate()
+  }
+
   #send(message: ToWorker): void {
     this.#worker.postMessage(message)
   }

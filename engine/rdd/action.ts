@@ -1,13 +1,17 @@
 // What is asked of an RDD's partitions. Plain values, because they are sent to executors: a function
 // could not be. What needs a function (reduce) is done with transformations and a collect.
 
+import { enough } from './enough.ts'
 import type { Lineage, TaskContext } from './lineage.ts'
 
 export type Action =
   | { readonly kind: 'collect'; readonly limit?: number | undefined }
   | { readonly kind: 'count' }
 
-/** The elements of one partition (at most `limit` of them), or how many there are. */
+/**
+ * The elements of one partition (at most `limit` of them), or how many there are. Computes no more
+ * elements than it returns.
+ */
 export async function runAction(
   action: Action,
   rdd: Lineage<unknown>,
@@ -19,10 +23,29 @@ export async function runAction(
     await rdd.compute(partition, task, () => count++)
     return count
   }
-  const limit = action.limit ?? Infinity
   const elements: unknown[] = []
-  await rdd.compute(partition, task, (element) => {
-    if (elements.length < limit) elements.push(element)
-  })
+  const { limit } = action
+  if (limit === undefined) {
+    await rdd.compute(partition, task, (element) => elements.push(element))
+  } else if (limit > 0) {
+    await computeFirst(limit, elements, rdd, partition, task)
+  }
   return elements
+}
+
+async function computeFirst(
+  limit: number,
+  elements: unknown[],
+  rdd: Lineage<unknown>,
+  partition: number,
+  task: TaskContext,
+): Promise<void> {
+  try {
+    await rdd.compute(partition, task, (element) => {
+      elements.push(element)
+      if (elements.length >= limit) throw enough
+    })
+  } catch (error) {
+    if (error !== enough) throw error
+  }
 }

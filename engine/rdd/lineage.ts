@@ -5,7 +5,7 @@
 // so one nest of plain function calls, without an iterator, a promise or an array per element; a
 // promise appears only where bytes are waited for.
 
-import type { Scan } from '../sources/scan.ts'
+import type { OffsetRange, Scan } from '../sources/scan.ts'
 import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -23,6 +23,19 @@ export interface Lineage<T> {
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
   /** Where the work belongs, when it belongs somewhere. */
   affinity?(partition: number): Affinity | undefined
+  /** Set when an element depends on one element of one parent: such operators run as a chain. */
+  readonly step?: NarrowStep | undefined
+  /** Calls into one another that `compute` makes before it reaches a root or a shuffle; 1 if not set. */
+  readonly depth?: number
+  /** The offsets that a partition of a root is read from. */
+  range?(partition: number): OffsetRange | undefined
+}
+
+/** An operator that makes of each element of its parent any number of elements, one after another. */
+export interface NarrowStep {
+  readonly parent: Lineage<unknown>
+  /** The sink for the parent's elements, made once per partition. */
+  wrap(sink: Sink<unknown>): Sink<unknown>
 }
 
 /**

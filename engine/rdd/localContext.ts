@@ -35,11 +35,8 @@ export function localContext(defaultPartitions = 2): LocalContext {
   }
 
   async function mapSide(dependency: ShuffleDependency): Promise<Bucket[][]> {
-    const all: Bucket[][] = []
-    for (let partition = 0; partition < dependency.parent.partitionCount; partition++) {
-      all.push(await writeBuckets(dependency, partition, task))
-    }
-    return all
+    const partitions = Array.from({ length: dependency.parent.partitionCount }, (_, at) => at)
+    return await Promise.all(partitions.map((at) => writeBuckets(dependency, at, task)))
   }
 
   const context: LocalContext = {
@@ -51,10 +48,8 @@ export function localContext(defaultPartitions = 2): LocalContext {
       }
     },
     async run(rdd: Lineage<unknown>, action: Action, partitions) {
-      const results: unknown[] = []
       const wanted = partitions ?? Array.from({ length: rdd.partitionCount }, (_, at) => at)
-      for (const partition of wanted) results.push(await runAction(action, rdd, partition, task))
-      return results
+      return await Promise.all(wanted.map((at) => runAction(action, rdd, at, task)))
     },
     parallelize(elements, partitions = defaultPartitions) {
       assert(partitions > 0, 'at least one partition')

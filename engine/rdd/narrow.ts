@@ -5,11 +5,13 @@ import type { Key } from './key.ts'
 import {
   type Dependency,
   type Lineage,
+  type NarrowStep,
   oneToOne,
   type Pair,
   type Sink,
   type TaskContext,
 } from './lineage.ts'
+import { computeChain } from './narrowChain.ts'
 import type { Partitioner } from './partitioner.ts'
 
 /** An RDD before it has an id. */
@@ -20,6 +22,8 @@ export interface RddPlan<T> {
   readonly partitioner?: Partitioner | undefined
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
   affinity?: Lineage<T>['affinity']
+  range?: Lineage<T>['range']
+  readonly step?: NarrowStep
 }
 
 export function map<T, U>(parent: Lineage<T>, transform: (element: T) => U): RddPlan<U> {
@@ -146,10 +150,12 @@ function narrow<T, U>(
   parent: Lineage<T>,
   wrap: (sink: Sink<U>) => Sink<T>,
 ): RddPlan<U> {
+  const step = { parent, wrap } as NarrowStep
   return {
     name,
     partitionCount: parent.partitionCount,
     dependencies: [oneToOne(parent)],
-    compute: (partition, task, sink) => parent.compute(partition, task, wrap(sink)),
+    step,
+    compute: (partition, task, sink) => computeChain(step, partition, task, sink as Sink<unknown>),
   }
 }

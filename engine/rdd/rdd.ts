@@ -1,9 +1,10 @@
 // Rdd: a partitioned collection that knows how to compute itself, with Spark's operators. Making one
 // computes nothing; an action (collect, count, ...) does, wherever its context runs tasks.
 
+import { EngineError } from '../engineError.ts'
 import type { Action } from './action.ts'
 import type { Key } from './key.ts'
-import type { Dependency, Lineage, Pair, Sink, TaskContext } from './lineage.ts'
+import type { Dependency, Lineage, NarrowStep, Pair, Sink, TaskContext } from './lineage.ts'
 import * as narrow from './narrow.ts'
 import { HashPartitioner, type Partitioner } from './partitioner.ts'
 import * as shuffled from './shuffled.ts'
@@ -16,9 +17,17 @@ export interface RddContext {
   nextId(): string
   /** Called once for each new RDD. */
   register(rdd: Lineage<unknown>): void
+  /**
+   * The RDD that new ones are made of when one is transformed: itself, unless given. In foreachRDD it is
+   * one in the driver, because executors do not know what is made there.
+   */
+  asParent?<T>(rdd: Rdd<T>): Rdd<T>
   /** Runs an action on the partitions given (all of them unless told), one result for each. */
   run(rdd: Lineage<unknown>, action: Action, partitions?: readonly number[]): Promise<unknown[]>
 }
+
+/** Bounds the depth of the call stack; chains of narrow operators need none of it (see narrowChain). */
+const mostNestedOperators = 500
 
 export class Rdd<T> implements Lineage<T> {
   readonly id: string
@@ -27,6 +36,8 @@ export class Rdd<T> implements Lineage<T> {
   readonly dependencies: readonly Dependency[]
   readonly partitioner: Partitioner | undefined
   readonly context: RddContext
+  readonly step: NarrowStep | undefined
+  readonly depth: number
   readonly #plan: narrow.RddPlan<T>
 
   constructor(context: RddContext, plan: narrow.RddPlan<T>) {
@@ -36,6 +47,8 @@ export class Rdd<T> implements Lineage<T> {
     this.partitionCount = plan.partitionCount
     this.dependencies = plan.dependencies
     this.partitioner = plan.partitioner
+    this.step = plan.step
+    this.depth = depthOf(plan)
     this.#plan = plan
     context.register(this)
   }
@@ -48,27 +61,38 @@ export class Rdd<T> implements Lineage<T> {
     return this.#plan.affinity?.(partition)
   }
 
+  range(partition: number) {
+    return this.#plan.range?.(partition)
+  }
+
   map<U>(transform: (element: T) => U): Rdd<U> {
-    return this.#derive(narrow.map(this, transform))
+    const parent = this.#parent
+    return parent.#derive(narrow.map(parent, transform))
   }
 
   flatMap<U>(transform: (element: T) => Iterable<U>): Rdd<U> {
-    return this.#derive(narrow.flatMap(this, transform))
+    const parent = this.#parent
+    return parent.#derive(narrow.flatMap(parent, transform))
   }
 
   filter<S extends T>(keep: (element: T) => element is S): Rdd<S>
   filter(keep: (element: T) => boolean): Rdd<T>
   filter(keep: (element: T) => boolean): Rdd<T> {
-    return this.#derive(narrow.filter(this, keep))
+    const parent = this.#parent
+    return parent.#derive(narrow.filter(parent, keep))
   }
 
   /** Hands over each partition as a whole: its elements must fit in memory. */
   mapPartitions<U>(transform: (elements: readonly T[], partition: number) => Iterable<U>): Rdd<U> {
-    return this.#derive(narrow.mapPartitions(this, transform))
+    const parent = this.#parent
+    return parent.#derive(narrow.mapPartitions(parent, transform))
   }
 
   union(...others: Rdd<T>[]): Rdd<T> {
-    return this.#derive(narrow.union<T>([this, ...others]))
+    const parent = this.#parent
+    return parent.#derive(
+      narrow.union<T>([parent, ...others.map((other) => other.#beside(parent))]),
+    )
   }
 
   keyBy<K extends Key>(keyOf: (element: T) => K): Rdd<Pair<K, T>> {
@@ -79,7 +103,8 @@ export class Rdd<T> implements Lineage<T> {
     this: Rdd<Pair<K, V>>,
     transform: (value: V) => W,
   ): Rdd<Pair<K, W>> {
-    return this.#derive(narrow.mapValues(this, transform))
+    const parent = this.#parent
+    return parent.#derive(narrow.mapValues(parent, transform))
   }
 
   keys<K extends Key>(this: Rdd<Pair<K, unknown>>): Rdd<K> {
@@ -106,8 +131,9 @@ export class Rdd<T> implements Lineage<T> {
     reduce: (left: V, right: V) => V,
     partitions?: number,
   ): Rdd<Pair<K, V>> {
-    const partitioner = this.#partitionerFor([this], partitions)
-    return this.#derive(shuffled.reduceByKey(this, reduce, partitioner, this.#shuffleId))
+    const parent = this.#parent
+    const partitioner = parent.#partitionerFor([parent], partitions)
+    return parent.#derive(shuffled.reduceByKey(parent, reduce, partitioner, parent.#shuffleId))
   }
 
   /** All values of a key must fit in memory; prefer reduceByKey where it says the same. */
@@ -115,8 +141,9 @@ export class Rdd<T> implements Lineage<T> {
     this: Rdd<Pair<K, V>>,
     partitions?: number,
   ): Rdd<Pair<K, readonly V[]>> {
-    const partitioner = this.#partitionerFor([this], partitions)
-    return this.#derive(shuffled.groupByKey(this, partitioner, this.#shuffleId))
+    const parent = this.#parent
+    const partitioner = parent.#partitionerFor([parent], partitions)
+    return parent.#derive(shuffled.groupByKey(parent, partitioner, parent.#shuffleId))
   }
 
   cogroup<K extends Key, V, W>(
@@ -124,9 +151,11 @@ export class Rdd<T> implements Lineage<T> {
     other: Rdd<Pair<K, W>>,
     partitions?: number,
   ): Rdd<Pair<K, readonly [readonly V[], readonly W[]]>> {
-    const partitioner = this.#partitionerFor([this, other], partitions)
-    return this.#derive(
-      shuffled.cogroup<K>([this, other], partitioner, this.#shuffleId) as narrow.RddPlan<
+    const left = this.#parent
+    const right = other.#beside(left)
+    const partitioner = left.#partitionerFor([left, right], partitions)
+    return left.#derive(
+      shuffled.cogroup<K>([left, right], partitioner, left.#shuffleId) as narrow.RddPlan<
         Pair<K, readonly [V[], W[]]>
       >,
     )
@@ -137,8 +166,10 @@ export class Rdd<T> implements Lineage<T> {
     other: Rdd<Pair<K, W>>,
     partitions?: number,
   ): Rdd<Pair<K, readonly [V, W]>> {
-    const partitioner = this.#partitionerFor([this, other], partitions)
-    return this.#derive(shuffled.join(this, other, partitioner, this.#shuffleId))
+    const left = this.#parent
+    const right = other.#beside(left)
+    const partitioner = left.#partitionerFor([left, right], partitions)
+    return left.#derive(shuffled.join(left, right, partitioner, left.#shuffleId))
   }
 
   /** All elements, in the order of the partitions. They must fit in memory. */
@@ -164,12 +195,13 @@ export class Rdd<T> implements Lineage<T> {
 
   /** The first `limit` elements, running no more partitions than it takes. */
   async take(limit: number): Promise<T[]> {
-    const taken: T[] = []
+    let taken: T[] = []
     for (let next = 0, width = 1; next < this.partitionCount && taken.length < limit; width *= 4) {
       const until = Math.min(this.partitionCount, next + width)
       const partitions = Array.from({ length: until - next }, (_, at) => next + at)
-      const found = await this.context.run(this, { kind: 'collect', limit }, partitions)
-      taken.push(...(found as T[][]).flat(1))
+      const action = { kind: 'collect', limit: limit - taken.length } as const
+      const found = (await this.context.run(this, action, partitions)) as T[][]
+      taken = taken.concat(...found)
       next = until
     }
     return taken.slice(0, limit)
@@ -183,6 +215,21 @@ export class Rdd<T> implements Lineage<T> {
     return new Rdd(this.context, plan)
   }
 
+  /** The RDD that transformations of this one are made of (see RddContext). */
+  get #parent(): Rdd<T> {
+    return this.context.asParent?.(this) ?? this
+  }
+
+  /** Returns this RDD as another parent beside `first`; throws when they cannot be parents of one RDD. */
+  #beside(first: Rdd<unknown>): Rdd<T> {
+    const parent = this.#parent
+    if (parent.context === first.context) return parent
+    throw new EngineError(
+      'JOB_GRAPH_INVALID',
+      'two RDDs can be joined or united only when they are of the same batch: keep no RDD for later',
+    )
+  }
+
   /** As Spark's default: a parent's partitioner where there is one, so that it need not move. */
   #partitionerFor(parents: readonly Lineage<unknown>[], partitions?: number): Partitioner {
     const inherited = parents.find((parent) => parent.partitioner)?.partitioner
@@ -193,4 +240,18 @@ export class Rdd<T> implements Lineage<T> {
   }
 
   readonly #shuffleId = (): string => `shuffle-${this.context.nextId()}`
+}
+
+function depthOf({ name, step, dependencies }: narrow.RddPlan<unknown>): number {
+  let deepest = 0
+  for (const dependency of dependencies) {
+    if (dependency.kind === 'narrow') deepest = Math.max(deepest, dependency.parent.depth ?? 1)
+  }
+  const depth = step ? deepest : deepest + 1
+  if (depth <= mostNestedOperators) return depth
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    `${name} nests more than ${mostNestedOperators} operators: unite many RDDs in one union(a, b, ...), ` +
+      'and put what is repeated into one function (map, filter and flatMap may be chained at any length)',
+  )
 }

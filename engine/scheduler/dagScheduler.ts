@@ -6,11 +6,11 @@
 // earlier job are used as they are, and lost ones are computed again from their lineage.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { ErrorReport } from '../engineError.ts'
+import { type ErrorReport, isPermanent } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { MapOutputTracker, type OutputHolder } from './mapOutputTracker.ts'
-import { affinityOf, createStage, type Stage } from './stage.ts'
+import { affinityOf, createStage, describeTask, type Stage } from './stage.ts'
 
 export interface JobSubmission {
   readonly jobId: number
@@ -38,7 +38,7 @@ export type DagEvent =
       readonly mapPartition: number
     }
   | { readonly kind: 'executorRegistered'; readonly executor: number }
-  /** With `error` when it died of its work: then its tasks have failed, too. */
+  /** With `error` when it died, perhaps of one of its tasks; without when it was ended on purpose. */
   | { readonly kind: 'executorLost'; readonly executor: number; readonly error?: ErrorReport }
   /** No job will read the shuffle any more. */
   | { readonly kind: 'shuffleForgotten'; readonly shuffleId: string }
@@ -59,6 +59,11 @@ export interface DagSchedulerOptions {
   readonly executorSlots: number
   /** Failures of one task that abort its stage. */
   readonly maxTaskFailures?: number
+  /**
+   * Executors that may die under one task before its stage is aborted. Counted apart from its own
+   * failures: with an executor die all of its tasks, of which at most one is to blame.
+   */
+  readonly maxExecutorLosses?: number
   /** Fetch failures of a stage, without a task finished in between, that abort it. */
   readonly maxFetchFailures?: number
 }
@@ -70,7 +75,7 @@ interface ActiveJob {
   readonly results: Map<number, unknown>
 }
 
-interface RunningTask {
+export interface RunningTask {
   readonly stage: Stage
   readonly partition: number
   readonly executor: number
@@ -88,7 +93,7 @@ export class DagScheduler {
   #effects: DagEffect[] = []
 
   constructor(options: DagSchedulerOptions) {
-    this.#options = { maxTaskFailures: 4, maxFetchFailures: 4, ...options }
+    this.#options = { maxTaskFailures: 4, maxExecutorLosses: 4, maxFetchFailures: 4, ...options }
   }
 
   /** The effects, in the order in which they are to be carried out. */
@@ -105,7 +110,7 @@ export class DagScheduler {
   }
 
   /** A task that is running, for a shell that has its output. Undefined when nobody waits for it. */
-  task(taskId: number): { readonly stage: Stage; readonly partition: number } | undefined {
+  task(taskId: number): RunningTask | undefined {
     return this.#tasks.get(taskId)
   }
 
@@ -161,10 +166,22 @@ export class DagScheduler {
     const { stage, partition } = task
     const failures = (stage.failures.get(partition) ?? 0) + 1
     stage.failures.set(partition, failures)
-    if (failures < this.#options.maxTaskFailures) return
-    const times = `failed ${failures} times, the last time with: ${error.message}`
-    const message = `partition ${partition} of ${stage.rdd.name} (${stage.id}) ${times}`
-    this.#abort(stage, { ...error, message, code: error.code ?? 'STAGE_FAILED' })
+    const isFinal = isPermanent(error)
+    if (!isFinal && failures < this.#options.maxTaskFailures) return
+    const times = isFinal ? 'failed with' : `failed ${failures} times, the last time with`
+    this.#abort(stage, explained(error, `${describeTask(stage, partition)} ${times}`))
+  }
+
+  /** The task is launched again, unless executors keep dying of it. */
+  #executorDied(taskId: number, error: ErrorReport): void {
+    const task = this.#end(taskId)
+    if (!task) return
+    const { stage, partition } = task
+    const losses = (stage.losses.get(partition) ?? 0) + 1
+    stage.losses.set(partition, losses)
+    if (losses < this.#options.maxExecutorLosses) return
+    const what = `${describeTask(stage, partition)} lost its executor ${losses} times, the last time with`
+    this.#abort(stage, explained(error, what))
   }
 
   #fetchFailed(event: { taskId: number; shuffleId: string; mapPartition: number }): void {
@@ -181,7 +198,7 @@ export class DagScheduler {
     this.#tracker.removeHolder(executor)
     for (const [taskId, task] of [...this.#tasks]) {
       if (task.executor !== executor) continue
-      if (error) this.#taskFailed(taskId, error)
+      if (error) this.#executorDied(taskId, error)
       else this.#end(taskId)
     }
   }
@@ -206,11 +223,15 @@ export class DagScheduler {
   }
 
   #needs(stage: Stage, wanted: Stage): boolean {
-    if (stage === wanted) return true
-    return stage.parents.some(({ id }) => {
-      const parent = this.#mapStages.get(id)
-      return parent !== undefined && this.#needs(parent, wanted)
-    })
+    const needed = new Set([stage])
+    for (const each of needed) {
+      if (each === wanted) return true
+      for (const { id } of each.parents) {
+        const parent = this.#mapStages.get(id)
+        if (parent !== undefined) needed.add(parent)
+      }
+    }
+    return false
   }
 
   #advance(job: ActiveJob): void {
@@ -271,5 +292,15 @@ export class DagScheduler {
     if (affinity?.kind === 'state') return undefined
     const alive = [...this.#executors].sort((one, other) => one - other)
     return alive.length === 0 ? undefined : alive[slot % alive.length]
+  }
+}
+
+/** An error with the words that say what failed of it, for the log and for everybody. */
+function explained(error: ErrorReport, what: string): ErrorReport {
+  return {
+    ...error,
+    message: `${what}: ${error.message}`,
+    publicMessage: `${what}: ${error.publicMessage ?? error.message}`,
+    code: error.code ?? 'STAGE_FAILED',
   }
 }

@@ -4,7 +4,7 @@
 
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { EngineError, type EngineErrorCode, type ErrorReport, reportError } from '../engineError.ts'
+import { EngineError, type ErrorReport, errorOf, reportError } from '../engineError.ts'
 import { ExecutorPool } from '../executor/executorPool.ts'
 import {
   type ShuffleInputs,
@@ -17,12 +17,14 @@ import {
 import type { Action } from '../rdd/action.ts'
 import type { Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
-import { olderTimestamp } from '../sources/scan.ts'
+import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
+import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
-import { type DagEffect, type DagEvent, DagScheduler } from './dagScheduler.ts'
+import { type DagEffect, type DagEvent, DagScheduler, type RunningTask } from './dagScheduler.ts'
 import { type Stage, shuffleReads } from './stage.ts'
+import { type RunningAttempt, TaskAttempts } from './taskAttempts.ts'
 
 export interface DriverOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random'>
@@ -33,14 +35,16 @@ export interface DriverOptions {
   readonly startExecutor: StartExecutor
   /** Key and value pairs of map outputs kept for later batches. */
   readonly maxShufflePairs?: number
+  /** How long one attempt of a task may take; no limit unless given. */
+  readonly taskTimeoutMs?: number | undefined
+  /** Called for each range that a task has read to its end. */
+  readonly onRangeRead?: (read: RangeRead) => void
 }
 
 interface Waiting {
   resolve(results: unknown[]): void
   reject(error: Error): void
 }
-
-type RunningTask = NonNullable<ReturnType<DagScheduler['task']>>
 
 interface Launch {
   readonly executor: number
@@ -54,6 +58,8 @@ export class Driver {
   readonly #dag: DagScheduler
   readonly #pool: ExecutorPool
   readonly #store: ShuffleStore
+  readonly #attempts: TaskAttempts
+  readonly #onRangeRead: DriverOptions['onRangeRead']
   readonly #waiting = new Map<number, Waiting>()
   readonly #running = new Set<Promise<unknown>>()
   /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
@@ -71,6 +77,10 @@ export class Driver {
     })
     this.#dag = new DagScheduler({ executorSlots: options.executors })
     this.#store = new ShuffleStore(options.maxShufflePairs ?? 4_000_000)
+    this.#onRangeRead = options.onRangeRead
+    this.#attempts = new TaskAttempts(options.runtime.clock, options.taskTimeoutMs, (taskId) =>
+      this.#timedOut(taskId),
+    )
     const failing = Promise.withResolvers<never>()
     this.failed = failing.promise
     this.failed.catch(() => {})
@@ -82,8 +92,10 @@ export class Driver {
       history: () => this.graph.history.upTo(Infinity),
       onRegistered: (executor) => this.#post({ kind: 'executorRegistered', executor }),
       onReport: (_slot, report) => this.#report(report),
-      onLost: (executor, error) =>
-        this.#post({ kind: 'executorLost', executor, error: reportError(error) }),
+      onLost: (executor, error) => {
+        this.#attempts.executorLost(executor)
+        this.#post({ kind: 'executorLost', executor, ...(error && { error: reportError(error) }) })
+      },
       onFailed: failing.reject,
     })
   }
@@ -138,6 +150,11 @@ export class Driver {
     return promise
   }
 
+  /** What executors are doing now, the oldest first. */
+  running(): RunningAttempt[] {
+    return this.#attempts.running()
+  }
+
   get isStopped(): boolean {
     return this.#isStopped
   }
@@ -146,6 +163,7 @@ export class Driver {
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
+    this.#attempts.close()
     await this.#pool.stop()
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
@@ -176,6 +194,7 @@ export class Driver {
     const { taskId, executor, stage, partition } = effect
     const inputs = this.#inputs(taskId, stage, partition)
     if (!inputs) return
+    this.#attempts.launched(taskId, executor, stage, partition)
     const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
     launches.push({ executor, task })
   }
@@ -201,11 +220,30 @@ export class Driver {
     return inputs
   }
 
-  #report({ taskId, outcome, oldestTimestampMs }: TaskReport): void {
+  #report({ taskId, outcome, oldestTimestampMs, ranges }: TaskReport): void {
+    this.#attempts.ended(taskId)
+    for (const read of ranges) this.#onRangeRead?.(read)
     const task = this.#dag.task(taskId)
     if (!task) return
     this.#oldestTimestampMs = olderTimestamp(this.#oldestTimestampMs, oldestTimestampMs)
     this.#post(this.#eventOf(taskId, task, outcome))
+  }
+
+  /**
+   * The tasks of a thread stand still together when one of them does not let go of it: all that are
+   * past their limit have failed; those started later are only run again.
+   */
+  #timedOut(taskId: number): void {
+    const executor = this.#dag.task(taskId)?.executor
+    if (executor === undefined) return
+    const { limitMs } = this.#attempts
+    const message =
+      `the task took longer than its limit of ${limitMs} ms and its executor was ended; look for an ` +
+      'endless loop in the job, or raise the limit (taskTimeoutMs) if its work takes that long'
+    for (const late of new Set([taskId, ...this.#attempts.late(executor)])) {
+      this.#post({ kind: 'taskFailed', taskId: late, error: { message, code: 'TASK_TIMED_OUT' } })
+    }
+    this.#pool.interrupt(executor, message)
   }
 
   /** What a report means to the scheduler, once a map output is in the store. */
@@ -229,7 +267,14 @@ export class Driver {
     const waiting = this.#waiting.get(effect.jobId)
     this.#waiting.delete(effect.jobId)
     if (effect.kind === 'jobFinished') waiting?.resolve(effect.results)
-    else waiting?.reject(errorOf(effect.error))
+    else waiting?.reject(errorOf(this.#named(effect.error)))
+  }
+
+  /** With the job and the batch: a log has more than one of each. */
+  #named(error: ErrorReport): ErrorReport {
+    const name = `job '${this.graph.name}', batch ${this.#batchId}`
+    const { message, publicMessage = message } = error
+    return { ...error, message: `${name}: ${message}`, publicMessage: `${name}: ${publicMessage}` }
   }
 }
 
@@ -242,27 +287,7 @@ function beingStopped(): EngineError {
   return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
 }
 
-/** Ids of RDDs begin with their batch (see StreamGraph). */
-function batchOfRdd({ id }: Lineage<unknown>): number {
-  return Number(id.slice(0, id.indexOf(':')))
-}
-
-function batchIsOver(rdd: Lineage<unknown>): EngineError {
-  return new EngineError(
-    'JOB_GRAPH_INVALID',
-    `batch ${batchOfRdd(rdd)} is over, and its RDD can no longer be computed: let foreachRDD wait ` +
-      '(await) for what it does with an RDD, and keep no RDD for later',
-  )
-}
-
 /** Ids of shuffles have their batch after the word (see StreamGraph). */
 function batchOf(shuffleId: string): number {
   return Number(shuffleId.slice('shuffle-'.length, shuffleId.indexOf(':')))
-}
-
-/** The task's own error, with the stack of where it happened. */
-function errorOf({ message, stack, code }: ErrorReport): EngineError {
-  const cause = new Error(message)
-  if (stack !== undefined) cause.stack = stack
-  return new EngineError((code ?? 'STAGE_FAILED') as EngineErrorCode, message, cause)
 }

@@ -3,6 +3,7 @@
 
 import type { Action } from '../rdd/action.ts'
 import type { Affinity, Lineage, ShuffleDependency } from '../rdd/lineage.ts'
+import type { OffsetRange } from '../sources/scan.ts'
 
 export interface Stage {
   readonly id: string
@@ -15,6 +16,8 @@ export interface Stage {
   /** Task ids by the partitions that are being computed. */
   readonly running: Map<number, number>
   readonly failures: Map<number, number>
+  /** Executors that died while they ran a partition's task. */
+  readonly losses: Map<number, number>
   /** Since a task of the stage finished last. */
   fetchFailures: number
 }
@@ -27,6 +30,7 @@ export function createStage(id: string, rdd: Lineage<unknown>, output: Stage['ou
     output,
     running: new Map(),
     failures: new Map(),
+    losses: new Map(),
     fetchFailures: 0,
   }
 }
@@ -73,6 +77,31 @@ export function affinityOf(rdd: Lineage<unknown>, partition: number): Affinity |
     wish ??= affinity
   }
   return wish
+}
+
+/** Ranges of one task that a message names. */
+const shownRanges = 3
+
+/** Which task of a stage, and what it reads, in words. */
+export function describeTask({ id, rdd }: Stage, partition: number): string {
+  const name = `partition ${partition} of ${rdd.name} (${id})`
+  const ranges = rangesRead(rdd, partition)
+  if (ranges.length === 0) return name
+  const shown = ranges
+    .slice(0, shownRanges)
+    .map((range) => `${range.topic}-${range.partition} offsets ${range.from} to ${range.until}`)
+  const more = ranges.length > shownRanges ? ` and ${ranges.length - shownRanges} more ranges` : ''
+  return `${name}, reading ${shown.join(', ')}${more},`
+}
+
+/** Of topics, without what is read through shuffles. */
+function rangesRead(rdd: Lineage<unknown>, partition: number): OffsetRange[] {
+  const ranges: OffsetRange[] = []
+  for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
+    const range = each.range?.(at)
+    if (range) ranges.push(range)
+  }
+  return ranges
 }
 
 interface PartitionOf {

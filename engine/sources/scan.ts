@@ -1,6 +1,7 @@
 // What an offset range is, and a request to read one as rows. Plain values: they travel to executors
 // and into the offset log.
 
+import type { Isolation } from '../../protocol/client/partitionReader.ts'
 import type { RowFormat } from '../rows/csv.ts'
 
 /** Offsets [from, until) of one topic partition, fixed before a batch runs. */
@@ -9,6 +10,27 @@ export interface OffsetRange {
   readonly partition: number
   readonly from: number
   readonly until: number
+  /**
+   * Which topic of that name: one that is deleted and created again has another id. Undefined in
+   * ranges that were planned before ids were kept, and with brokers that have none.
+   */
+  readonly topicId?: string | undefined
+  /**
+   * Part of the range, because a batch that is run again, or that leaves a window, must have the same
+   * records. Undefined in ranges planned before it was kept: those were read uncommitted.
+   */
+  readonly isolation?: Isolation | undefined
+}
+
+/** A range that was read to its end, and how many records it had. */
+export interface RangeRead {
+  readonly range: OffsetRange
+  readonly records: number
+}
+
+/** A range as the key of a map. */
+export function rangeKey({ topic, partition, from, until, topicId }: OffsetRange): string {
+  return `${topic}/${partition}/${from}/${until}/${topicId}`
 }
 
 /** Reads a range as rows of one format. Scans with equal ranges and formats may be shared. */

@@ -1,23 +1,33 @@
 // Reads an offset range of a topic as rows, whole batches at a time, and fetches ahead while it
 // decodes. Between two answers of the broker nothing waits, and a record costs its row alone.
 
+import { ClientError } from '../../protocol/client/clientError.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
+import { type FetchedPartition, PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
-import { EngineError } from '../engineError.ts'
+import { EngineError, topicRecreated } from '../engineError.ts'
+import { enough } from '../rdd/enough.ts'
 import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import { failedAtRecord, type RecordInHand } from '../userCode.ts'
 import { type OffsetRange, olderTimestamp, type Scan } from './scan.ts'
 
 export interface ScanResult {
   /** Of the range's records, about: the smallest base timestamp. Undefined when there were none. */
   readonly oldestTimestampMs: number | undefined
+  /** Records in the range, those without a value included. */
+  readonly records: number
+}
+
+export interface ScanOptions {
+  /** False for a sink that may want no more than the first rows: nothing is fetched ahead. */
+  readonly fetchAhead?: boolean
 }
 
 export interface Scanner {
-  scan(scan: Scan, sink: Sink<unknown>): Promise<ScanResult>
+  scan(scan: Scan, sink: Sink<unknown>, options?: ScanOptions): Promise<ScanResult>
   close(): void
 }
 
@@ -39,31 +49,36 @@ export class TopicScanner implements Scanner {
 
   /**
    * Pushes the rows of the range in the order of their offsets. Records without a value have none.
-   * Fails with OFFSETS_LOST when the topic no longer has the range.
+   * Fails with OFFSETS_LOST when the topic no longer has the range, and with TOPIC_RECREATED when the
+   * topic is another one than the range is of.
    */
-  async scan({ range, format }: Scan, sink: Sink<unknown>): Promise<ScanResult> {
+  async scan(
+    { range, format }: Scan,
+    sink: Sink<unknown>,
+    { fetchAhead = true }: ScanOptions = {},
+  ): Promise<ScanResult> {
     let oldestTimestampMs: number | undefined
+    let records = 0
     let offset = range.from
-    if (offset >= range.until) return { oldestTimestampMs }
-    let fetching = this.#fetch(range, offset)
+    let ahead: Promise<FetchedPartition> | undefined
     while (offset < range.until) {
-      const batches = [...splitBatches(await fetching)]
-      const next = batches.at(-1)?.nextOffset ?? offset
-      if (next < range.until) {
-        fetching = this.#fetch(range, next)
+      const { batches, nextOffset } = await (ahead ?? this.#fetch(range, offset))
+      ahead = undefined
+      if (fetchAhead && nextOffset < range.until) {
+        ahead = this.#fetch(range, nextOffset)
         // Its failure is that of the next round; until then nobody may call it unhandled.
-        fetching.catch(() => {})
+        ahead.catch(() => {})
       }
-      for (const batch of batches) {
-        validateBatch(batch, { maxBytes: maxBatchBytes })
-        if (batch.isControl || batch.nextOffset <= range.from) continue
+      for (const batch of splitBatches(batches)) {
+        requireSound(batch, range)
+        if (batch.nextOffset <= range.from) continue
         if (batch.baseOffset >= range.until) break
         oldestTimestampMs = olderTimestamp(oldestTimestampMs, batch.baseTimestamp)
-        pushRows(batch, range, format, sink)
+        records += pushRows(batch, range, format, sink)
       }
-      offset = next
+      offset = nextOffset
     }
-    return { oldestTimestampMs }
+    return { oldestTimestampMs, records }
   }
 
   close(): void {
@@ -71,26 +86,20 @@ export class TopicScanner implements Scanner {
     this.#readers.clear()
   }
 
-  async #fetch({ topic, partition, from, until }: OffsetRange, offset: number): Promise<Buffer> {
+  async #fetch(range: OffsetRange, offset: number): Promise<FetchedPartition> {
     try {
-      return (await this.#reader(topic, partition).fetch(offset)).batches
+      return await this.#reader(range).fetch(offset)
     } catch (error) {
-      const isLost = error instanceof KafkaError && error.errorCode === ErrorCode.offsetOutOfRange
-      if (!isLost) throw error
-      throw new EngineError(
-        'OFFSETS_LOST',
-        `${topic}-${partition} no longer has offsets ${from} to ${until}: its retention is shorter ` +
-          "than the job was away; remove the job's directory to start from what is there",
-        error,
-      )
+      throw lostRange(range, error) ?? error
     }
   }
 
-  #reader(topic: string, partition: number): PartitionReader {
-    const key = `${topic}-${partition}`
+  #reader(range: OffsetRange): PartitionReader {
+    const { topic, partition, topicId, isolation = 'uncommitted' } = range
+    const key = `${topic}/${partition}/${topicId}/${isolation}`
     let reader = this.#readers.get(key)
     if (!reader) {
-      const options = { topic, partition, maxBytes: fetchBytes }
+      const options = { topic, partition, topicId, isolation, maxBytes: fetchBytes }
       reader = new PartitionReader(this.#cluster, options)
       this.#readers.set(key, reader)
     }
@@ -98,18 +107,86 @@ export class TopicScanner implements Scanner {
   }
 }
 
-/** The hot loop of every job. */
+function requireSound(batch: RecordBatch, { topic, partition }: OffsetRange): void {
+  try {
+    validateBatch(batch, { maxBytes: maxBatchBytes })
+  } catch (error) {
+    throw failedAtRecord(error, { topic, partition, offset: batch.baseOffset, value: undefined })
+  }
+}
+
+/** What a failed fetch means to the job, when it means that the range cannot be read any more. */
+function lostRange(range: OffsetRange, error: unknown): EngineError | undefined {
+  const { topic, partition, from, until } = range
+  if (error instanceof ClientError && error.code === 'TOPIC_RECREATED') {
+    return topicRecreated(error.message, error)
+  }
+  if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.offsetOutOfRange) {
+    return undefined
+  }
+  return new EngineError(
+    'OFFSETS_LOST',
+    `${topic}-${partition} no longer has offsets ${from} to ${until}: its retention is shorter ` +
+      "than the job was away; remove the job's directory to start from what is there",
+    error,
+  )
+}
+
+/** Returns how many records of the batch are in the range. */
 function pushRows(
   batch: RecordBatch,
+  range: OffsetRange,
+  format: RowFormat<unknown>,
+  sink: Sink<unknown>,
+): number {
+  const cursor = new RecordCursor(batch, maxBatchBytes)
+  const isWhole = batch.baseOffset >= range.from && batch.nextOffset <= range.until
+  try {
+    if (!isWhole) return pushPart(cursor, range, format, sink)
+    pushAll(cursor, format, sink)
+    return batch.recordCount
+  } catch (error) {
+    if (error === enough || error instanceof EngineError) throw error
+    throw failedAtRecord(error, recordInHand(cursor, batch, range))
+  }
+}
+
+/** The hot loop of every job. */
+function pushAll(cursor: RecordCursor, format: RowFormat<unknown>, sink: Sink<unknown>): void {
+  const bytes = cursor.bytes
+  while (cursor.next()) {
+    if (cursor.valueStart >= 0) sink(format.row(bytes, cursor.valueStart, cursor.valueEnd))
+  }
+}
+
+function pushPart(
+  cursor: RecordCursor,
   { from, until }: OffsetRange,
   format: RowFormat<unknown>,
   sink: Sink<unknown>,
-): void {
-  const cursor = new RecordCursor(batch, maxBatchBytes)
+): number {
   const bytes = cursor.bytes
+  let records = 0
   while (cursor.next()) {
-    if (cursor.offset < from || cursor.valueStart < 0) continue
-    if (cursor.offset >= until) return
-    sink(format.row(bytes, cursor.valueStart, cursor.valueEnd))
+    if (cursor.offset >= until) break
+    if (cursor.offset < from) continue
+    records++
+    if (cursor.valueStart >= 0) sink(format.row(bytes, cursor.valueStart, cursor.valueEnd))
   }
+  return records
+}
+
+/** The record at which the sink failed; of a batch that cannot be read, its first offset alone. */
+function recordInHand(
+  cursor: RecordCursor,
+  batch: RecordBatch,
+  { topic, partition }: OffsetRange,
+): RecordInHand {
+  // The end of a record is set last: before that the cursor itself has failed.
+  if (cursor.recordEnd <= cursor.recordStart) {
+    return { topic, partition, offset: batch.baseOffset, value: undefined }
+  }
+  const { bytes, offset, valueStart, valueEnd } = cursor
+  const value = valueStart < 0 ? undefined : bytes.subarray(valueStart, valueEnd)
+  return { topic, partition, offset, value }
 }

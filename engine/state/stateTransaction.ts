@@ -3,9 +3,19 @@
 // what undoes the batch.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import { encodeStored, UnstorableError } from './storedValue.ts'
 
 /** Key to JSON text; null for a key that has been deleted. */
 export type StateWrites = ReadonlyMap<string, string | null>
+
+/** The key's value cannot be kept. */
+export class InvalidStateError extends Error {
+  readonly key: string
+  constructor(key: string, cause: UnstorableError) {
+    super(cause.message, { cause })
+    this.key = key
+  }
+}
 
 export class StateTransaction<Value> {
   readonly batchId: number
@@ -32,12 +42,10 @@ export class StateTransaction<Value> {
     return text === null || text === undefined ? undefined : (JSON.parse(text) as Value)
   }
 
-  /** What JSON cannot say is lost: NaN and Infinity become null, functions and undefined vanish. */
+  /** Throws InvalidStateError for a value that would not come back as it is. */
   set(key: string, value: Value): void {
     this.#requireOpen()
-    const text = JSON.stringify(value) as string | undefined
-    assert(text !== undefined, 'a state value can be written as JSON; use delete to remove a key')
-    this.#write(key, text)
+    this.#write(key, encode(key, value))
   }
 
   delete(key: string): void {
@@ -87,5 +95,13 @@ export class StateTransaction<Value> {
 
   #requireOpen(): void {
     assert(!this.#isOver, `the state transaction of batch ${this.batchId} is over`)
+  }
+}
+
+function encode(key: string, value: unknown): string {
+  try {
+    return encodeStored(value)
+  } catch (error) {
+    throw error instanceof UnstorableError ? new InvalidStateError(key, error) : error
   }
 }

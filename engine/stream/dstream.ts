@@ -6,10 +6,11 @@ import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd, RddContext } from '../rdd/rdd.ts'
+import type { StorableState } from '../state/storedValue.ts'
 import type { BatchHistory, BatchInfo } from './batchHistory.ts'
 import type { StateUpdate } from './keyedState.ts'
 import * as plans from './streamPlans.ts'
-import type { ViewOptions } from './view.ts'
+import type { ViewNumber, ViewOptions, ViewValue } from './view.ts'
 
 /** A batch as the plan of one stream sees it. */
 export interface StreamBatch {
@@ -38,7 +39,7 @@ export interface StreamPlan<T> {
 export type Output =
   | {
       readonly kind: 'view'
-      readonly stream: DStream<Pair<Key, number>>
+      readonly stream: DStream<unknown>
       readonly name: string
       readonly options: ViewOptions
     }
@@ -65,7 +66,7 @@ export interface ReduceWindowOptions<K extends Key, V> {
    * Takes out of a reduced value what `reduce` put in. With it a slide costs what enters and leaves
    * and not the whole window. Inexact for floating-point numbers.
    */
-  readonly inverse?: (total: V, leaving: V) => V
+  readonly inverse?: ((total: V, leaving: V) => V) & StorableState<V>
   /** Which keys a window with an inverse keeps; without it, keys stay with what remains of them. */
   readonly filter?: (value: V, key: K) => boolean
   /** Names the state, so that it is found again when the job's code has changed around it. */
@@ -201,12 +202,12 @@ export class DStream<T> {
 
   /**
    * A state for each key, made from the one before and the batch's values. `update` is called for
-   * each key that has either, and a key whose state becomes undefined is forgotten. States must be
-   * values that JSON can say.
+   * each key that has either, and a key whose state becomes undefined is forgotten. States are kept as
+   * JSON: plain objects, arrays, strings, finite numbers, booleans and null.
    */
   updateStateByKey<K extends Key, V, S>(
     this: DStream<Pair<K, V>>,
-    update: StateUpdate<V, S>,
+    update: StateUpdate<V, S> & StorableState<S>,
     options: { readonly uid?: string } = {},
   ): DStream<Pair<K, S>> {
     const uid = this.builder.stateUid('updateStateByKey', options.uid)
@@ -214,8 +215,10 @@ export class DStream<T> {
   }
 
   /**
-   * Runs in the driver, once a batch, and again when that batch has to be repeated: what it does
-   * must bear that. Of the RDD it may use the actions; transformations belong in the graph.
+   * Runs in the driver, once a batch, and again when that batch has to be repeated: what it does must
+   * bear that. Actions (collect, count, take, first) run on executors. The RDD may be transformed and
+   * reduced as well, but in the driver's thread, to which its elements are sent: large work belongs in
+   * the graph, before foreachRDD.
    */
   foreachRDD(run: (rdd: Rdd<T>, batch: BatchInfo) => void | Promise<void>): void {
     this.builder.addOutput({
@@ -225,9 +228,22 @@ export class DStream<T> {
     })
   }
 
-  /** Shows a small result under a name that no other view of the job has. */
-  view<K extends Key>(this: DStream<Pair<K, number>>, name: string, options: ViewOptions): void {
-    this.builder.addOutput({ kind: 'view', stream: this, name, options })
+  /**
+   * Shows a small result under a name that no other view of the job has: a number for each key, or a
+   * single number. Other values need `value`, which says what number to show of one.
+   */
+  view(this: DStream<ViewNumber>, name: string, options?: ViewOptions): void
+  view<K extends Key>(this: DStream<Pair<K, ViewNumber>>, name: string, options?: ViewOptions): void
+  view<K extends Key, V>(
+    this: DStream<Pair<K, V>>,
+    name: string,
+    options: ViewOptions & ViewValue<K, V>,
+  ): void
+  view(name: string, { value, ...options }: ViewOptions & Partial<ViewValue<never, never>> = {}) {
+    const pairs = this as unknown as DStream<Pair<never, never>>
+    const shown: DStream<unknown> =
+      value === undefined ? this : pairs.map(([key, of]) => [key, value(of, key)] as const)
+    this.builder.addOutput({ kind: 'view', stream: shown, name, options })
   }
 
   #derive<U>(plan: StreamPlan<U>): DStream<U> {

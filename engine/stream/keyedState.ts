@@ -5,6 +5,7 @@
 import { decodeKey, encodeKey, type Key } from '../rdd/key.ts'
 import { type KeyedState, type Lineage, oneToOne, type Pair, type Sink } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
+import { failedAtKey } from '../userCode.ts'
 
 /** The new state of a key from its values in this batch (perhaps none); undefined forgets the key. */
 export type StateUpdate<V, S> = (values: readonly V[], state: S | undefined) => S | undefined
@@ -26,12 +27,19 @@ export function updateStateByKey<K extends Key, V, S>(
       await groups.compute(partition, task, ([key, values]) => {
         arrived.set(encodeKey(key), values)
       })
+      const change = (key: string, values: readonly V[], before: S | undefined) => {
+        try {
+          return update(values, before)
+        } catch (error) {
+          throw failedAtKey(error, `updateStateByKey '${operator}'`, decodeKey(key))
+        }
+      }
       const entries = await task.updateState(operator, partition, (state) => {
         for (const [key, before] of state.entries()) {
-          if (!arrived.has(key)) put(state, key, update([], before as S))
+          if (!arrived.has(key)) put(state, key, change(key, [], before as S))
         }
         for (const [key, values] of arrived) {
-          put(state, key, update(values, state.get(key) as S | undefined))
+          put(state, key, change(key, values, state.get(key) as S | undefined))
         }
       })
       pushEntries(entries, sink)
@@ -82,10 +90,21 @@ export function slideWindow<K extends Key, V>(
       const left = await Promise.all(leaving.map(gather))
       const entered = await Promise.all(entering.map(gather))
       const entries = await task.updateState(operator, partition, (state) =>
-        applySlide(state, entered, left, window),
+        applySlide(state, entered, left, atKey(operator, window), window.filter !== undefined),
       )
       pushEntries(entries, sink)
     },
+  }
+}
+
+/** The window's functions, whose failures say at which key. */
+function atKey<K extends Key, V>(operator: string, window: InverseWindow<K, V>) {
+  return <T>(key: string, call: (window: InverseWindow<K, V>) => T): T => {
+    try {
+      return call(window)
+    } catch (error) {
+      throw failedAtKey(error, `reduceByKeyAndWindow '${operator}'`, decodeKey(key))
+    }
   }
 }
 
@@ -98,7 +117,8 @@ function applySlide<K extends Key, V>(
   state: KeyedState,
   entered: readonly GatheredBatch<K, V>[],
   left: readonly GatheredBatch<K, V>[],
-  { reduce, inverse, filter }: InverseWindow<K, V>,
+  at: ReturnType<typeof atKey<K, V>>,
+  hasFilter: boolean,
 ): void {
   const since = (state.get(sinceKey) as number | undefined) ?? entered[0]?.batchId
   if (since === undefined) return
@@ -110,7 +130,8 @@ function applySlide<K extends Key, V>(
       const stored = encodeKey(key)
       const before = state.get(stored) as V | undefined
       if (before === undefined) continue
-      state.set(stored, inverse(before, value))
+      const remaining = at(stored, ({ inverse }) => inverse(before, value))
+      state.set(stored, remaining)
       touched.add(stored)
     }
   }
@@ -118,13 +139,18 @@ function applySlide<K extends Key, V>(
     for (const [key, value] of pairs) {
       const stored = encodeKey(key)
       const before = state.get(stored) as V | undefined
-      state.set(stored, before === undefined ? value : reduce(before, value))
+      const total = before === undefined ? value : at(stored, ({ reduce }) => reduce(before, value))
+      state.set(stored, total)
       touched.add(stored)
     }
   }
-  if (!filter) return
+  if (!hasFilter) return
   for (const key of touched) {
-    if (!filter(state.get(key) as V, decodeKey(key) as K)) state.delete(key)
+    const isKept = at(
+      key,
+      ({ filter }) => filter?.(state.get(key) as V, decodeKey(key) as K) ?? true,
+    )
+    if (!isKept) state.delete(key)
   }
 }
 

@@ -9,9 +9,11 @@ import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { type RddPlan, shared } from '../rdd/narrow.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import { failedIn } from '../userCode.ts'
 import { BatchHistory, type BatchInfo } from './batchHistory.ts'
+import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
 import { DStream, type Output, type StreamBuilder } from './dstream.ts'
-import type { Job } from './job.ts'
+import type { Job, JobStream } from './job.ts'
 import { topicRows } from './streamPlans.ts'
 
 export interface StreamGraphOptions {
@@ -34,6 +36,8 @@ interface Making {
 interface BatchRdds {
   readonly ofStream: Map<number, Rdd<unknown> | undefined>
   readonly shuffles: Map<string, ShuffleDependency>
+  /** Of what foreachRDD makes in the driver; created on first use. */
+  driver?: DriverRdds
 }
 
 export class StreamGraph {
@@ -61,7 +65,7 @@ export class StreamGraph {
     this.outputs = built.outputs
     this.topics = [...built.topics].sort()
     this.#streams = built.streams
-    this.rememberMs = Math.max(...built.streams.map(rememberedBy), options.batchIntervalMs)
+    this.rememberMs = Math.max(rememberedBy(built.streams), options.batchIntervalMs)
     this.#countReaders()
     this.#context = this.#createContext(options)
   }
@@ -92,7 +96,9 @@ export class StreamGraph {
   /** The RDD of a stream in a batch that is known; undefined when it has none there. */
   rdd<T>(stream: DStream<T>, batchId: number): Rdd<T> | undefined {
     const { ofStream } = this.#batch(batchId)
-    if (!ofStream.has(stream.id)) ofStream.set(stream.id, this.#make(stream, batchId))
+    if (!ofStream.has(stream.id)) {
+      for (const each of unmade(stream, ofStream)) ofStream.set(each.id, this.#make(each, batchId))
+    }
     return ofStream.get(stream.id) as Rdd<T> | undefined
   }
 
@@ -141,6 +147,14 @@ export class StreamGraph {
     return batch
   }
 
+  /** For foreachRDD, of whose functions executors know nothing. */
+  #inDriver<T>(rdd: Rdd<T>): Rdd<T> {
+    const batch = this.#batches.get(batchOfRdd(rdd))
+    if (!batch) throw batchIsOver(rdd)
+    batch.driver ??= new DriverRdds(this.#partitions)
+    return batch.driver.of(rdd)
+  }
+
   #countReaders(): void {
     const read = (stream: DStream<unknown>) =>
       this.#readers.set(stream, (this.#readers.get(stream) ?? 0) + 1)
@@ -158,10 +172,11 @@ export class StreamGraph {
         }
         throw new EngineError(
           'JOB_GRAPH_INVALID',
-          'an RDD of a stream cannot be transformed outside its graph, where no executor would ' +
-            'know of it: use transform() on the stream',
+          'an RDD of a stream is transformed where neither the graph is built nor foreachRDD runs: ' +
+            'use transform() on the stream, or foreachRDD',
         )
       },
+      asParent: (rdd) => (this.#making || !run ? rdd : this.#inDriver(rdd)),
       register: (rdd) => {
         const { shuffles } = this.#batch(this.#making!.batchId)
         for (const dependency of rdd.dependencies) {
@@ -169,7 +184,7 @@ export class StreamGraph {
         }
       },
       run: (rdd, action, partitions) => {
-        assert(run, 'actions run in the driver')
+        if (this.#making || !run) throw actionInGraph(action)
         const all = Array.from({ length: rdd.partitionCount }, (_, at) => at)
         return run(rdd, action, partitions ?? all)
       },
@@ -201,12 +216,17 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       return uid
     },
   }
-  job.build({
+  const source: JobStream = {
     fromTopic<Row>(topic: string, format: RowFormat<Row>) {
       built.topics.add(topic)
       return new DStream<Row>(builder, topicRows(topic, format, batchIntervalMs))
     },
-  })
+  }
+  try {
+    job.build(source)
+  } catch (error) {
+    throw error instanceof EngineError ? error : failedIn(`building job '${job.name}'`, error)
+  }
   if (built.outputs.length === 0) {
     const message = `job '${job.name}' has no output: end a stream with view() or foreachRDD()`
     throw new EngineError('JOB_GRAPH_INVALID', message)
@@ -214,10 +234,39 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
   return built
 }
 
-/** A window of windows reaches back by the sum of them. */
-function rememberedBy(stream: DStream<unknown>): number {
-  const own = stream.plan.rememberMs ?? 0
-  return own + Math.max(0, ...stream.plan.parents.map(rememberedBy))
+/** The most that one of the streams reaches back: a window of windows by the sum of them. */
+function rememberedBy(streams: readonly DStream<unknown>[]): number {
+  const remembered = new Map<DStream<unknown>, number>()
+  let most = 0
+  // Parents come before their children.
+  for (const stream of streams) {
+    let above = 0
+    for (const parent of stream.plan.parents) above = Math.max(above, remembered.get(parent)!)
+    const own = above + (stream.plan.rememberMs ?? 0)
+    remembered.set(stream, own)
+    most = Math.max(most, own)
+  }
+  return most
+}
+
+/** The stream and those above it that have no RDD yet, parents first: a graph may be very deep. */
+function unmade(
+  stream: DStream<unknown>,
+  made: ReadonlyMap<number, unknown>,
+): readonly DStream<unknown>[] {
+  const found = new Set([stream])
+  for (const each of found) {
+    for (const parent of each.plan.parents) if (!made.has(parent.id)) found.add(parent)
+  }
+  return [...found].sort((one, other) => one.id - other.id)
+}
+
+function actionInGraph({ kind }: Action): EngineError {
+  return new EngineError(
+    'JOB_GRAPH_INVALID',
+    `an action (${kind}) cannot run while the graph is built, as in transform(): use foreachRDD, or ` +
+      'transformations alone',
+  )
 }
 
 function requireNewView(outputs: readonly Output[], output: Output): void {

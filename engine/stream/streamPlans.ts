@@ -1,6 +1,7 @@
 // The operators of streams, as plans: which RDD a stream has in a batch, made from its parents' RDDs
 // in this batch or, for windows, in earlier ones. A parent without an RDD leaves its child without.
 
+import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import { union as unionOfRdds } from '../rdd/narrow.ts'
@@ -37,6 +38,7 @@ export function topicRows<Row>(
         compute: (at, task, sink) =>
           task.scan({ range: ranges[at]!, format }, sink as (row: unknown) => void),
         affinity: (at) => ({ kind: 'source', slot: ranges[at]!.partition }),
+        range: (at) => ranges[at],
       })
     },
   }
@@ -60,10 +62,11 @@ export function narrow<T, U>(
 }
 
 export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
+  requireSameSlide('union', parents)
   return {
     name: 'union',
     parents,
-    slideMs: Math.min(...parents.map(({ slideMs }) => slideMs)),
+    slideMs: parents[0]!.slideMs,
     rdd({ rddOf, context }) {
       const rdds = parents.map((parent) => rddOf(parent)).filter((rdd) => rdd !== undefined)
       return rdds.length === 0 ? undefined : new Rdd(context, unionOfRdds<T>(rdds))
@@ -75,16 +78,30 @@ export function join<K extends Key, V, W>(
   left: DStream<Pair<K, V>>,
   right: DStream<Pair<K, W>>,
 ): StreamPlan<Pair<K, readonly [V, W]>> {
+  requireSameSlide('join', [left, right])
   return {
     name: 'join',
     parents: [left, right],
-    slideMs: Math.max(left.slideMs, right.slideMs),
+    slideMs: left.slideMs,
     rdd({ rddOf }) {
       const one = rddOf(left)
       const other = rddOf(right)
       return one && other && one.join(other)
     },
   }
+}
+
+/** Streams of different slides meet only now and then: elements between would be left out in silence. */
+function requireSameSlide(operator: string, parents: readonly DStream<unknown>[]): void {
+  const slides = new Set(parents.map(({ slideMs }) => slideMs))
+  if (slides.size === 1) return
+  let longest = 0
+  for (const slideMs of slides) longest = Math.max(longest, slideMs)
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    `${operator} takes streams that slide alike, and these slide by ${[...slides].join(' and ')} ms: ` +
+      `give those that slide faster a window(${longest}, ${longest}) first`,
+  )
 }
 
 export function countOf(rdd: Rdd<unknown>): Rdd<number> {

@@ -1,15 +1,61 @@
 // A view: a small keyed result that the driver collects in each batch and shows to people. Results
 // for programs go to a topic instead.
 
+import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
+import { excerpt } from '../userCode.ts'
 
 export interface ViewOptions {
-  readonly title: string
-  /** A bar for each key, or each key's share of the whole. */
-  readonly chart: 'bar' | 'share'
+  /** The view's name, unless given. */
+  readonly title?: string
+  /** A bar for each key, unless given, or each key's share of the whole. */
+  readonly chart?: 'bar' | 'share'
   /** What to call a key on the page; a key without a label is called by itself. */
   readonly labels?: Readonly<Record<string, string>>
+}
+
+/** True is shown as 1 and false as 0. */
+export type ViewNumber = number | bigint | boolean
+
+export interface ViewValue<K extends Key, V> {
+  /** The number to show of a value. */
+  readonly value: (value: V, key: K) => ViewNumber
+}
+
+export interface ViewRows {
+  readonly rows: [key: string, value: number][]
+  /** A key whose value is no finite number and cannot be shown, if there is one. */
+  readonly unshown: string | undefined
+}
+
+/** What a view shows of its stream's elements. Throws VIEW_INVALID for what is no number. */
+export function viewRows(name: string, elements: readonly unknown[]): ViewRows {
+  const shown: Pair<Key, number>[] = []
+  let unshown: string | undefined
+  for (const element of elements) {
+    const [key, value] = Array.isArray(element)
+      ? (element as unknown as Pair<Key, unknown>)
+      : [name, element]
+    const number = shownNumber(name, key, value)
+    if (Number.isFinite(number)) shown.push([key, number])
+    else unshown ??= String(key)
+  }
+  return { rows: sortedRows(shown), unshown }
+}
+
+function shownNumber(view: string, key: Key, value: unknown): number {
+  const isNumber =
+    typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+  if (isNumber) return Number(value)
+  const problem = `view '${view}' shows numbers and got ${value === null ? 'null' : `a value of type ${typeof value}`}`
+  const advice = 'give the view { value: (value) => number }, or map the stream to [key, number]'
+  throw new EngineError(
+    'VIEW_INVALID',
+    `${problem} at key ${excerpt(String(key))}: ${advice}`,
+    undefined,
+    `${problem}: ${advice}`,
+  )
 }
 
 /** Rows by key: numbers in their order, everything else as text. */

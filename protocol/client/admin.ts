@@ -10,6 +10,7 @@ import type { ResponseOf } from '../kafka/schema.ts'
 import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
 import { fetchCommittedOffsets } from './committedOffsets.ts'
+import { type Isolation, isolationLevels } from './partitionReader.ts'
 
 export interface NewTopic {
   readonly name: string
@@ -20,6 +21,8 @@ export interface NewTopic {
 
 export interface TopicDescription {
   readonly name: string
+  /** The zero UUID from brokers before Kafka 2.8. */
+  readonly topicId: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
 }
@@ -93,12 +96,22 @@ export class Admin {
     return await this.#describe(names.map((name) => ({ name })))
   }
 
-  /** By partition; `at` is an OffsetSpec, or the milliseconds to find the first offset from. */
-  async listOffsets(topic: string, at: number): Promise<Map<number, number>> {
+  /**
+   * By partition; `at` is an OffsetSpec, or the milliseconds to find the first offset from. With
+   * `committed`, the latest offset is the last stable one.
+   */
+  async listOffsets(
+    topic: string,
+    at: number,
+    isolation: Isolation = 'uncommitted',
+  ): Promise<Map<number, number>> {
     const count = await this.#retrying(() => this.#cluster.partitionCount(topic))
     const offsets = new Map<number, number>()
     for (let partition = 0; partition < count; partition++) {
-      offsets.set(partition, await this.#retrying(() => this.#offset(topic, partition, at)))
+      offsets.set(
+        partition,
+        await this.#retrying(() => this.#offset(topic, partition, at, isolation)),
+      )
     }
     return offsets
   }
@@ -119,11 +132,16 @@ export class Admin {
     return answer.topics.map(topicDescription)
   }
 
-  async #offset(topic: string, partition: number, timestamp: number): Promise<number> {
+  async #offset(
+    topic: string,
+    partition: number,
+    timestamp: number,
+    isolation: Isolation,
+  ): Promise<number> {
     const connection = await this.#cluster.leader(topic, partition)
     const answer = await connection.send(listOffsets, {
       replicaId: -1,
-      isolationLevel: 0,
+      isolationLevel: isolationLevels[isolation],
       topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }],
     })
     const found = answer.topics[0]?.partitions[0]
@@ -154,5 +172,10 @@ function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]):
       isr: isrNodes,
     }))
     .sort((one, other) => one.partition - other.partition)
-  return { name: topic.name ?? '', isInternal: topic.isInternal, partitions }
+  return {
+    name: topic.name ?? '',
+    topicId: topic.topicId,
+    isInternal: topic.isInternal,
+    partitions,
+  }
 }

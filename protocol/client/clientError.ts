@@ -15,6 +15,8 @@ export type ClientErrorCode =
   | 'MALFORMED_RESPONSE'
   /** A batch could not be delivered within deliveryTimeoutMs; it may still have been stored. */
   | 'DELIVERY_TIMEOUT'
+  /** The topic was deleted, and another one was created under its name. */
+  | 'TOPIC_RECREATED'
   /** A record alone is larger than the memory that the producer may use. */
   | 'RECORD_TOO_LARGE'
 

@@ -24,10 +24,11 @@ export interface ClientOptions {
   readonly retryBackoffMs?: number
   readonly retryBackoffMaxMs?: number
   /**
-   * Whether asking for a topic that does not exist may create it, where the broker allows that (as
-   * Kafka's `allow.auto.create.topics`; default true). For programs that only look: false.
+   * Whether asking for a topic that does not exist may create it, where the broker allows that; true
+   * unless given, as Kafka's `allow.auto.create.topics`. A program that only looks, and a reader that must
+   * not bring back what was deleted, say false.
    */
-  readonly allowAutoCreateTopics?: boolean
+  readonly allowAutoTopicCreation?: boolean
 }
 
 /**
@@ -44,9 +45,9 @@ export class Cluster {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly requestTimeoutMs: number
   readonly #clientId: string
+  readonly #allowAutoTopicCreation: boolean
   readonly #bootstrap: readonly Address[]
   readonly #backoff: { readonly initialMs: number; readonly maxMs: number }
-  readonly #allowAutoCreateTopics: boolean
   readonly #view = new ClusterView()
   readonly #slots = new Map<string, BrokerSlot>()
   readonly #refreshing = new Map<string, Promise<void>>()
@@ -57,8 +58,8 @@ export class Cluster {
     this.runtime = runtime
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#clientId = options.clientId
+    this.#allowAutoTopicCreation = options.allowAutoTopicCreation ?? true
     this.#bootstrap = options.bootstrap
-    this.#allowAutoCreateTopics = options.allowAutoCreateTopics ?? true
     this.#backoff = {
       initialMs: options.retryBackoffMs ?? 100,
       maxMs: options.retryBackoffMaxMs ?? 1000,
@@ -193,10 +194,8 @@ export class Cluster {
 
   async #askMetadata(topic: string): Promise<void> {
     const connection = await this.any()
-    const request = {
-      topics: [{ name: topic }],
-      allowAutoTopicCreation: this.#allowAutoCreateTopics,
-    }
+    const allowAutoTopicCreation = this.#allowAutoTopicCreation
+    const request = { topics: [{ name: topic }], allowAutoTopicCreation }
     this.#view.update(await connection.send(metadata, request))
   }
 

@@ -4,7 +4,6 @@
 
 import { fetch } from '../kafka/apis/fetch.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
-import { splitBatches } from '../kafka/recordBatch.ts'
 import type { ResponseOf } from '../kafka/schema.ts'
 import type { Backoff } from './backoff.ts'
 import { ClientError, isRetriableFailure } from './clientError.ts'
@@ -12,8 +11,14 @@ import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
 import type { KafkaConnection } from './connection.ts'
 import { GroupSession } from './groupSession.ts'
-import { fetchVersion, isolationLevels, PartitionReader, wholeBatches } from './partitionReader.ts'
+import {
+  fetchVersion,
+  type Isolation,
+  isolationLevels,
+  PartitionReader,
+} from './partitionReader.ts'
 import type { Assignment } from './rangeAssignor.ts'
+import { visibleBatches } from './visibleBatches.ts'
 
 export interface GroupConsumerOptions {
   readonly groupId: string
@@ -28,7 +33,8 @@ export interface GroupConsumerOptions {
   readonly maxBytes?: number
   readonly minBytes?: number
   readonly maxWaitMs?: number
-  readonly isolation?: 'uncommitted' | 'committed'
+  /** Uncommitted, unless given, as in Kafka. */
+  readonly isolation?: Isolation
   /** Before they are given up: the last moment to commit what was done with them. */
   readonly onRevoked?: (assignment: Assignment) => void | Promise<void>
   readonly onAssigned?: (assignment: Assignment) => void | Promise<void>
@@ -254,15 +260,21 @@ export class GroupConsumer {
   }
 }
 
-/** Moves the position on past what is handed out. */
+/**
+ * Moves the position past everything that the broker sent: also past what no consumer may see, of
+ * which nothing is handed out.
+ */
 function handOut(position: Position, found: FetchedPartition): FetchedBatches | undefined {
-  const batches = wholeBatches(found.records ?? nothing)
-  if (batches.length === 0) return undefined
+  const { highWatermark, abortedTransactions } = found
+  const { batches, nextOffset } = visibleBatches(
+    found.records ?? nothing,
+    abortedTransactions ?? [],
+  )
+  if (nextOffset === undefined) return undefined
   const { topic, partition, offset } = position
-  let nextOffset = offset
-  for (const batch of splitBatches(batches)) nextOffset = batch.nextOffset
   position.offset = nextOffset
-  return { topic, partition, batches, offset, nextOffset, highWatermark: found.highWatermark }
+  if (batches.length === 0) return undefined
+  return { topic, partition, batches, offset, nextOffset, highWatermark }
 }
 
 type TopicEntry<P> = { readonly topic: string; readonly partitions: P[] }
@@ -273,7 +285,7 @@ function merged<P>(entries: readonly TopicEntry<P>[]): TopicEntry<P>[] {
   for (const { topic, partitions } of entries) {
     const known = topics.get(topic)
     if (known === undefined) topics.set(topic, { topic, partitions })
-    else known.partitions.push(...partitions)
+    else for (const partition of partitions) known.partitions.push(partition)
   }
   return [...topics.values()]
 }

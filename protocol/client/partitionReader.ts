@@ -1,13 +1,22 @@
-// Reads one partition, from any offset, in whole batches as they lie in the log. It keeps no
-// position and looks into nothing: the caller says where to read, and decodes what it needs.
+// Reads one partition, from any offset, in whole batches as they lie in the log. It keeps no position
+// and decodes no record: the caller says where to read, and decodes what it needs. What no consumer may
+// see (control batches, and aborted transactions under `committed`) is left out here.
 
 import { fetch } from '../kafka/apis/fetch.ts'
 import { listOffsets } from '../kafka/apis/listOffsets.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
-import { batchLengthPrefixBytes, RecordBatchField } from '../kafka/recordBatch.ts'
+import { zeroUuid } from '../kafka/fields.ts'
 import { ClientError } from './clientError.ts'
 import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
+import { visibleBatches } from './visibleBatches.ts'
+
+/**
+ * Kafka's isolation.level. Uncommitted, Kafka's default: all records up to the high watermark.
+ * Committed: records outside of transactions and of committed ones, up to the last stable offset; the
+ * end of the partition is the last stable offset, too.
+ */
+export type Isolation = 'uncommitted' | 'committed'
 
 export interface PartitionReaderOptions {
   readonly topic: string
@@ -17,21 +26,34 @@ export interface PartitionReaderOptions {
   /** The broker waits until there is this much, but no longer than maxWaitMs. */
   readonly minBytes?: number
   readonly maxWaitMs?: number
-  /** Committed: nothing from transactions that are open. Those that were aborted are not filtered. */
-  readonly isolation?: 'uncommitted' | 'committed'
-  /** How long a failure that may pass is tried again before it is the caller's. */
+  readonly isolation?: Isolation
+  /**
+   * Reads this very topic and no other of the same name (brokers since Kafka 3.1): when the topic was
+   * deleted and created again, `fetch` fails with TOPIC_RECREATED.
+   */
+  readonly topicId?: string | undefined
+  /** How long a failure that may pass is retried before it is the caller's. */
   readonly retryTimeoutMs?: number
 }
 
 export interface FetchedPartition {
   /** Whole batches, one after another; the first may start before the offset asked for. */
   readonly batches: Buffer
+  /**
+   * Where the next fetch begins. It is behind everything that the broker sent: also when all of that
+   * was left out, and `batches` is empty.
+   */
+  readonly nextOffset: number
   readonly highWatermark: number
+  /** -1 when the broker does not say. */
+  readonly lastStableOffset: number
   readonly logStartOffset: number
 }
 
-/** Version 13 names topics by id; a name is what the caller has, and every broker knows 12. */
+/** Names topics by their names; every broker knows it. */
 export const fetchVersion = 12
+/** From here on Fetch names topics by their ids. */
+const fetchByIdVersion = 13
 export const isolationLevels = { uncommitted: 0, committed: 1 } as const
 const earliestTimestamp = -2
 const latestTimestamp = -1
@@ -40,7 +62,9 @@ let lanes = 0
 
 export class PartitionReader {
   readonly #cluster: Cluster
-  readonly #options: Required<PartitionReaderOptions>
+  readonly #options: Required<Omit<PartitionReaderOptions, 'topicId'>>
+  /** Undefined when any topic of the name will do. */
+  readonly #topicId: string | undefined
   /** A fetch that waits for data would hold up whatever else is asked on its connection. */
   readonly #lane: string
 
@@ -54,12 +78,13 @@ export class PartitionReader {
       retryTimeoutMs: 2 * cluster.requestTimeoutMs,
       ...options,
     }
+    this.#topicId = options.topicId === zeroUuid ? undefined : options.topicId
     this.#lane = `read ${options.topic}-${options.partition} ${++lanes}`
   }
 
   /**
-   * Waits for data as the options say; `batches` is empty when there was none. Fails with a
-   * KafkaError, OFFSET_OUT_OF_RANGE when the log does not have `offset`.
+   * Waits for data as the options say; `batches` is empty when there was none, or none to be seen.
+   * Fails with a KafkaError, OFFSET_OUT_OF_RANGE when the log does not have `offset`.
    */
   async fetch(offset: number): Promise<FetchedPartition> {
     return await this.#retrying(() => this.#fetchOnce(offset))
@@ -86,33 +111,63 @@ export class PartitionReader {
       } catch (error) {
         const isStale = !(error instanceof KafkaError) || saysStale(error.errorCode)
         if (isStale) this.#cluster.invalidate(this.#options.topic)
+        if (isStale) await this.#requireSameTopic(error)
         throw error
       }
     })
   }
 
+  /** Throws TOPIC_RECREATED, in place of `failure`, when the name has come to mean another topic. */
+  async #requireSameTopic(failure: unknown): Promise<void> {
+    const { topic } = this.#options
+    if (this.#topicId === undefined || !(failure instanceof KafkaError)) return
+    const current = await this.#cluster.topicId(topic).catch(() => undefined)
+    if (current === undefined || current === zeroUuid || current === this.#topicId) return
+    throw new ClientError(
+      'TOPIC_RECREATED',
+      `topic ${topic} with id ${this.#topicId} was deleted; the topic of this name now has id ${current}`,
+      failure,
+    )
+  }
+
   async #fetchOnce(offset: number): Promise<FetchedPartition> {
     const { topic, partition, maxBytes, minBytes, maxWaitMs, isolation } = this.#options
     const connection = await this.#cluster.leader(topic, partition, this.#lane)
+    const byId = this.#topicId !== undefined
+    const version = connection.versionOf(fetch, byId ? fetchByIdVersion : fetchVersion)
     const request = {
       maxWaitMs,
       minBytes,
       maxBytes,
       isolationLevel: isolationLevels[isolation],
       topics: [
-        { topic, partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }] },
+        {
+          topic,
+          topicId: this.#topicId ?? zeroUuid,
+          partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }],
+        },
       ],
     }
     const timeoutMs = maxWaitMs + this.#cluster.requestTimeoutMs
-    const answer = await connection.send(fetch, request, { version: fetchVersion, timeoutMs })
+    const answer = await connection.send(fetch, request, { version, timeoutMs })
     const found = answer.responses[0]?.partitions[0]
     if (answer.errorCode !== ErrorCode.none) throw new KafkaError(answer.errorCode, this.#place)
     if (found === undefined) throw unanswered('Fetch', this.#place)
     if (found.errorCode !== ErrorCode.none) {
       throw new KafkaError(found.errorCode, `${this.#place} at offset ${offset}`)
     }
-    const { highWatermark, logStartOffset } = found
-    return { batches: wholeBatches(found.records ?? nothing), highWatermark, logStartOffset }
+    const { highWatermark, lastStableOffset, logStartOffset, abortedTransactions } = found
+    const { batches, nextOffset } = visibleBatches(
+      found.records ?? nothing,
+      abortedTransactions ?? [],
+    )
+    return {
+      batches,
+      nextOffset: nextOffset ?? offset,
+      highWatermark,
+      lastStableOffset,
+      logStartOffset,
+    }
   }
 
   async #offsetAt(timestamp: number): Promise<number> {
@@ -132,20 +187,6 @@ export class PartitionReader {
   get #place(): string {
     return `${this.#options.topic}-${this.#options.partition}`
   }
-}
-
-/**
- * Cuts off what follows the last whole batch: a broker ends an answer at its size limit, wherever
- * that falls. No copy.
- */
-export function wholeBatches(records: Buffer): Buffer {
-  let end = 0
-  while (records.length - end >= batchLengthPrefixBytes) {
-    const length = records.readInt32BE(end + RecordBatchField.batchLength)
-    if (length <= 0 || length > records.length - end - batchLengthPrefixBytes) break
-    end += batchLengthPrefixBytes + length
-  }
-  return records.subarray(0, end)
 }
 
 function unanswered(api: string, place: string): ClientError {

@@ -12,6 +12,8 @@ export const statusTopic = '__millrace_status'
 export const maxStatusBytes = 512 * 1024
 /** Batches that a job's status shows, newest last. */
 export const maxStatusBatches = 60
+/** Tasks of the batch that runs, the oldest first. */
+export const maxRunningTasks = 64
 /** Rows of one view: a status is for looking at, results go to a topic. */
 export const maxViewRows = 1000
 
@@ -73,9 +75,27 @@ const viewStatus = Type.Object({
   labels: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), text)),
 })
 
+/** What a job is doing now: a batch that takes long shows in it, a batch that hangs does, too. */
+const runningBatch = Type.Object({
+  batchId: count,
+  sinceMs: count,
+  tasks: list(
+    Type.Object({
+      stage: text,
+      operator: text,
+      partition: count,
+      executor: count,
+      /** 1 for the first. */
+      attempt: count,
+      sinceMs: count,
+    }),
+    maxRunningTasks,
+  ),
+})
+
 const jobStatus = Type.Object({
   kind: Type.Literal('job'),
-  /** `job/<name>` */
+  /** `job/<name>/<instance>`: copies of a job in directories of their own have their own instances. */
   id: text,
   name: text,
   timeMs: count,
@@ -90,6 +110,8 @@ const jobStatus = Type.Object({
   ),
   batches: list(batchStatus, maxStatusBatches),
   views: list(viewStatus, 64),
+  /** Only while a batch runs. */
+  running: Type.Optional(runningBatch),
   error: Type.Optional(Type.String({ maxLength: 16_384 })),
 })
 

@@ -72,6 +72,26 @@ export class Program {
     return this.#exited
   }
 
+  /** Resolves with the exit code when the process has ended by itself. */
+  exited(): Promise<number | null> {
+    return this.#exited
+  }
+
+  /** As Ctrl-C; resolves when the process has printed an answer to it. */
+  interrupt(answer: RegExp): Promise<void> {
+    const child = this.#child!
+    const answered = new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (answer.test(this.#printed)) resolve()
+      }
+      child.stdout!.on('data', look)
+      child.stderr!.on('data', look)
+      child.once('exit', () => reject(new Error(`${this.name} has ended:\n${this.#printed}`)))
+    })
+    child.kill('SIGINT')
+    return answered
+  }
+
   /** Asks the process to stop, and resolves with its exit code. */
   stop(): Promise<number | null> {
     this.#child?.kill('SIGTERM')

@@ -24,7 +24,7 @@ const followers: StatusFollower[] = []
 beforeEach(async () => {
   broker = await TestBroker.start()
   const bootstrap = [{ host: '127.0.0.1', port: broker.port }]
-  cluster = new Cluster(runtime, { bootstrap, clientId: 'test', allowAutoCreateTopics: false })
+  cluster = new Cluster(runtime, { bootstrap, clientId: 'test', allowAutoTopicCreation: false })
   producer = new Producer(cluster, runtime, { lingerMs: 0 })
   logger = new MemoryLogger()
 })

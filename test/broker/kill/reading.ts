@@ -19,14 +19,13 @@ export async function* recordsOf(
   const end = await reader.latest()
   let offset = await reader.earliest()
   while (offset < end) {
-    const { batches, logStartOffset } = await reader.fetch(offset)
+    const { batches, nextOffset, logStartOffset } = await reader.fetch(offset)
     for (const batch of splitBatches(batches)) {
       for (const record of records(batch, maxBatchBytes)) if (record.offset >= offset) yield record
-      offset = batch.nextOffset
     }
     // What follows may have been removed, or compacted away up to the end.
-    offset = Math.max(offset, logStartOffset)
-    if (batches.length === 0) break
+    if (nextOffset === offset && logStartOffset <= offset) break
+    offset = Math.max(nextOffset, logStartOffset)
   }
   reader.close()
 }

@@ -187,6 +187,64 @@ describe('a damaged offset log', () => {
   })
 })
 
+describe('the format of entries', () => {
+  const encode = (value: unknown) => encodeEntry(Buffer.from(JSON.stringify(value)))
+
+  async function diskWith(file: string, ...entries: unknown[]): Promise<MemoryDisk> {
+    const disk = new MemoryDisk()
+    await disk.makeDirectory('/jobs/orders')
+    await disk.writeFileAtomic(file, Buffer.concat(entries.map(encode)))
+    return disk
+  }
+
+  test('entries without a version are read, and what is appended has one', async () => {
+    const disk = await diskWith(path, { ...entry(7), recordsTotal: 12 })
+    const log = await OffsetLog.open(disk, path)
+    expect(log.latest()).toEqual({ ...entry(7), recordsTotal: 12 })
+    const ranges = entry(8).ranges.map((range) => {
+      return { ...range, topicId: 'an id', isolation: 'committed' as const }
+    })
+    await log.append({ ...entry(8), ranges })
+    await log.close()
+    expect((await OffsetLog.open(disk, path)).latest()).toEqual({ ...entry(8), ranges })
+    expect((await disk.readFile(path))!.toString()).toMatch(/"formatVersion":1,"batchId":8/)
+  })
+
+  test('fields of a later version that can be done without are kept', async () => {
+    const disk = await diskWith(path, { formatVersion: 1, ...entry(0), watermarkMs: 5 })
+    expect((await OffsetLog.open(disk, path)).latest()).toEqual({ ...entry(0), watermarkMs: 5 })
+  })
+
+  test('a format that is newer is refused, and nothing is changed', async () => {
+    const newer = { formatVersion: 2, ...entry(0) }
+    const disk = await diskWith(path, newer)
+    const before = await disk.readFile(path)
+    await expect(OffsetLog.open(disk, path)).rejects.toMatchObject({
+      code: 'CHECKPOINT_NEWER',
+      message: expect.stringMatching(/offsets was written by a newer version.*format 2.*up to 1/),
+    })
+    expect(await disk.readFile(path)).toEqual(before)
+    const commits = '/jobs/orders/commits'
+    const other = await diskWith(commits, { formatVersion: 2, batchId: 1 })
+    await expect(CommitLog.open(other, commits)).rejects.toMatchObject({ code: 'CHECKPOINT_NEWER' })
+  })
+
+  test('a commit brings its counts back, and older commits have none', async () => {
+    const commits = '/jobs/orders/commits'
+    const disk = await diskWith(commits, { batchId: 3 })
+    const log = await CommitLog.open(disk, commits)
+    expect(log.latestCommit()).toEqual({ batchId: 3 })
+    const counted = { recordsTotal: 40, uncounted: [3, 4] }
+    await log.commit(4, counted)
+    await log.close()
+    expect((await CommitLog.open(disk, commits)).latestCommit()).toEqual({ batchId: 4, ...counted })
+    const broken = await diskWith(commits, { batchId: 3, uncounted: ['x'] })
+    await expect(CommitLog.open(broken, commits)).rejects.toMatchObject({
+      code: 'CHECKPOINT_DAMAGED',
+    })
+  })
+})
+
 describe('the commit log', () => {
   const commits = '/jobs/orders/commits'
 

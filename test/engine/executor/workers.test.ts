@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 
 const jobs = join(import.meta.dirname, 'jobs')
@@ -32,13 +33,24 @@ test('a worker that dies is replaced, and every line counts once', async () => {
 }, 60_000)
 
 test('a task that fails again and again fails the job, with the reason', async () => {
-  await broker.produce(['x'])
+  const long = `x${String.fromCharCode(0x1b, 0x9b)}${'y'.repeat(5000)}`
+  await broker.produce([long])
   const job = await broker.submit(join(jobs, 'stubborn.ts'))
-  await expect(job.finished).rejects.toThrow(/failed 4 times.*cannot read x/)
-  expect(job.status()).toMatchObject({
-    state: 'failed',
-    error: expect.stringContaining('cannot read x'),
-  })
+  const failure = await job.finished.then(
+    () => undefined,
+    (error) => error,
+  )
+  expect(failure).toMatchObject({ code: 'USER_CODE_FAILED' })
+  expect(failure.message).toMatch(
+    /^job 'stubborn', batch 0: partition \d of map \(shuffle-0:\S+\), reading words-[01] offsets 0 to 1, failed 4 times, the last time with: TypeError: cannot read x \(\/.*stubborn\.ts:9:\d+\) at words-[01] offset 0, value "x\\u001b\\u009by+"\.\.\. \(5004 in all\)$/,
+  )
+  expect(failure.message.length).toBeLessThan(700)
+  // The stack of the job's own function is kept, below all that was said about it.
+  expect(failure.cause).toMatchObject({ name: 'TypeError', message: 'cannot read x' })
+  expect(failure.cause.stack).toMatch(/stubborn\.ts:9/)
+  const { state, error } = job.status()
+  expect(state).toBe('failed')
+  expect(error).toMatch(/cannot read x .* at words-[01] offset 0$/)
 }, 60_000)
 
 test('a stop that does not wait ends a job in the middle of a batch, and it goes on later', async () => {
@@ -51,6 +63,33 @@ test('a stop that does not wait ends a job in the middle of a batch, and it goes
     ['a', 1],
     ['b', 1],
   ])
+}, 60_000)
+
+test('a state that cannot be kept fails the job once, and is logged once', async () => {
+  await broker.produce(['x', 'y', 'x'])
+  const logger = new MemoryLogger()
+  const job = await broker.submit(join(jobs, 'sets.ts'), { logger })
+  await expect(job.finished).rejects.toMatchObject({
+    code: 'STATE_INVALID',
+    message: expect.stringMatching(
+      /^job 'sets', batch 0: .* failed with: the state 'distinct' cannot be stored: the value\.seen is an instance of Set, at key "all"; .*a Set as an array/,
+    ),
+  })
+  expect(job.status()).toMatchObject({
+    state: 'failed',
+    error: expect.stringContaining("the state 'distinct' cannot be stored"),
+  })
+  expect(logger.messages('warn')).toEqual([])
+  expect(logger.messages('error')).toEqual(['the job has failed'])
+}, 60_000)
+
+test('an output that fails fails the job, with batch and line', async () => {
+  await broker.produce(['x'])
+  const module = join(jobs, 'refused.ts')
+  const job = await broker.submit(module)
+  await expect(job.finished).rejects.toThrow(
+    /^job 'refused', batch 0: foreachRDD failed with Error: connect ECONNREFUSED \(.*refused\.ts:\d+:\d+\)$/,
+  )
 }, 60_000)
 
 test('a directory belongs to one running job', async () => {

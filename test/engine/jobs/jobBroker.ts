@@ -44,6 +44,10 @@ export class JobBroker {
     return new JobBroker(topic, await mkdtemp(join(tmpdir(), 'millrace-job-')), broker)
   }
 
+  get address(): string {
+    return this.#broker.address
+  }
+
   async createTopic(partitions: number): Promise<void> {
     await new Admin(this.cluster).createTopics([{ name: this.topic, partitions }])
   }

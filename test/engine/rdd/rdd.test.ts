@@ -29,6 +29,83 @@ async function perPartition<T>(rdd: Rdd<T>): Promise<(readonly T[])[]> {
   return await rdd.mapPartitions((elements) => [elements]).collect()
 }
 
+describe('any size', () => {
+  test('a chain of any length needs no stack', async () => {
+    const numbers = [3, 1, 2, 5]
+    let rdd = localContext().parallelize(numbers, 2)
+    const steps = 20_000
+    for (let step = 0; step < steps; step++) {
+      if (step % 1000 === 999) rdd = rdd.flatMap((n) => (n > 1e9 ? [] : [n]))
+      else if (step % 1000 === 499) rdd = rdd.filter((n) => n % 2 !== 0 || n < 1e9)
+      else rdd = rdd.map((n) => n + 1)
+    }
+    const maps = steps - (2 * steps) / 1000
+    expect(await rdd.collect()).toEqual(numbers.map((n) => n + maps))
+    expect(await rdd.take(1)).toEqual([3 + maps])
+    const pairs = rdd.map((n) => [n % 2, n] as const).reduceByKey((one, other) => one + other)
+    expect(await pairs.count()).toBe(2)
+  })
+
+  test('a cut chain gives what a nest gives, in the same order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(20)),
+        fc.array(fc.constantFrom('map', 'filter', 'flatMap'), { maxLength: 9 }),
+        async (numbers, operators) => {
+          let rdd = localContext().parallelize(numbers, 2)
+          let expected = numbers
+          for (const operator of operators) {
+            // 499 and more of what changes nothing in between, so that cuts fall everywhere.
+            for (let step = 0; step < 166; step++) rdd = rdd.map((n) => n)
+            const twice = (n: number) => [n, n + 1]
+            const isSmall = (n: number) => n % 3 !== 0
+            if (operator === 'map') rdd = rdd.map((n) => n * 2)
+            else if (operator === 'filter') rdd = rdd.filter(isSmall)
+            else rdd = rdd.flatMap(twice)
+            if (operator === 'map') expected = expected.map((n) => n * 2)
+            else if (operator === 'filter') expected = expected.filter(isSmall)
+            else expected = expected.flatMap(twice)
+          }
+          expect(await rdd.collect()).toEqual(expected)
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  test('what cannot be cut is refused with what to do', () => {
+    const context = localContext()
+    let all = context.parallelize([0], 1)
+    const nest = () => {
+      for (let at = 0; at < 1000; at++) all = all.union(context.parallelize([at], 1))
+    }
+    expect(nest).toThrow(/union nests more than 500 operators: unite many RDDs in one union/)
+  })
+
+  test('takes more elements than a call has room for arguments', async () => {
+    const numbers = Array.from({ length: 300_000 }, (_, at) => at)
+    const taken = await localContext().parallelize(numbers, 3).take(299_999)
+    expect(taken.length).toBe(299_999)
+    expect(taken.at(-1)).toBe(299_998)
+  })
+
+  test('take computes no more elements than it returns', async () => {
+    let computed = 0
+    const rdd = localContext()
+      .parallelize([1, 2, 3, 4, 5, 6, 7, 8], 1)
+      .map((n) => {
+        computed++
+        return n
+      })
+      .filter((n) => n % 2 === 0)
+    expect(await rdd.take(2)).toEqual([2, 4])
+    expect(computed).toBe(4)
+    expect(await rdd.first()).toBe(2)
+    expect(await rdd.take(0)).toEqual([])
+    expect(computed).toBe(6)
+  })
+})
+
 describe('narrow operators', () => {
   test('do what arrays do, and keep the order of elements', async () => {
     await fc.assert(

@@ -120,3 +120,41 @@ test('a batch reads no more of a partition than its bound, and the next goes on 
   expect(first).toEqual([{ topic: 't', partition: 0, from: 7, until: 17 }])
   expect(planRanges(ends, first, 100)).toEqual([{ topic: 't', partition: 0, from: 17, until: 30 }])
 })
+
+test('records that only a later batch reads are counted then, also after a restart', async () => {
+  const disk = new MemoryDisk()
+  const clock = new ManualClock()
+  const ends = () => Promise.resolve([{ topic: 't', partition: 0, earliest: 0, latest: 9 }])
+  const totals: number[] = []
+
+  /** Runs one batch, in which these batches' ranges are read to their ends. */
+  async function runOne(reads: (batch: OffsetLogEntry) => readonly OffsetLogEntry[]) {
+    const offsetLog = await OffsetLog.open(disk, '/job/offsets')
+    const commitLog = await CommitLog.open(disk, '/job/commits')
+    const options = { clock, batchIntervalMs: intervalMs, maxRecordsPerPartition: 4 }
+    const loop = new BatchLoop({
+      ...{ ...options, offsetLog, commitLog, ends },
+      async run(batch) {
+        // Of four offsets one is a marker.
+        for (const each of reads(batch)) {
+          for (const range of each.ranges) loop.counts.rangeRead({ range, records: 3 })
+        }
+        loop.stop()
+      },
+      oldestRemembered: () => 0,
+      onCommitted: (_batch, { recordsTotal }) => totals.push(recordsTotal),
+    })
+    const running = loop.run()
+    await clock.advanceAndSettle(intervalMs)
+    await running
+    const first = offsetLog.get(0)!
+    await offsetLog.close()
+    await commitLog.close()
+    return first
+  }
+
+  const first = await runOne(() => [])
+  await runOne((batch) => [batch, first])
+  await runOne(() => [])
+  expect(totals).toEqual([0, 6, 6])
+})

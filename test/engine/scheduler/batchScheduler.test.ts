@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchDecision, BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
-import { lagBehind, planRanges, recordsIn } from '../../../engine/scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 const intervalMs = 1000
@@ -132,12 +132,47 @@ describe('offset ranges', () => {
             expect(until - from).toBeLessThanOrEqual(most)
             expect(until).toBeLessThanOrEqual(latest[partition]!)
           }
-          read += recordsIn(ranges)
+          read += offsetsIn(ranges)
           expect(read + lagBehind(ends, ranges)).toBe(latest[0]! + latest[1]!)
           previous = ranges
         }
       }),
     )
+  })
+
+  test('are of one topic: another of the same name is refused, whatever its offsets are', () => {
+    const of = (topicId: string | undefined, latest: number, partitions = 1) =>
+      Array.from({ length: partitions }, (_, at) => ({ ...end(at, 0, latest), topicId }))
+    const first = planRanges(of('one', 5), [], 100, 'committed')
+    expect(first).toEqual([
+      { topic: 'orders', topicId: 'one', partition: 0, from: 0, until: 5, isolation: 'committed' },
+    ])
+    for (const latest of [0, 5, 500]) {
+      expect(() => planRanges(of('two', latest), first, 100)).toThrow(
+        expect.objectContaining({
+          code: 'TOPIC_RECREATED',
+          message: expect.stringMatching(
+            /topic orders with id one was deleted.* id two.*directory/,
+          ),
+        }),
+      )
+    }
+    // What has no id, an old entry or an old broker, cannot be told apart.
+    expect(planRanges(of(undefined, 7), first, 100)[0]).toMatchObject({ from: 5, until: 7 })
+    const old = planRanges(of(undefined, 5), [], 100)
+    expect(planRanges(of('two', 7), old, 100)[0]).toMatchObject({ from: 5, topicId: 'two' })
+    const both = planRanges(of('one', 5, 2), [], 100)
+    expect(() => planRanges(of(undefined, 9, 1), both, 100)).toThrow(/orders-1 does not exist/)
+    expect(planRanges([{ ...end(0, 0, 3), topic: 'others' }], both, 100)).toHaveLength(1)
+  })
+
+  test('wait for what is not stable, and tell it from what is lost', () => {
+    const before = planRanges([end(0, 0, 9)], [], 100, 'uncommitted')
+    const unstable = { ...end(0, 0, 4), highWatermark: 12 }
+    expect(planRanges([unstable], before, 100, 'committed')[0]).toMatchObject({ from: 9, until: 9 })
+    expect(lagBehind([unstable], before)).toBe(0)
+    const lost = { ...end(0, 0, 4), highWatermark: 8 }
+    expect(() => planRanges([lost], before, 100)).toThrow(/ends at offset 8.*read it up to 9/)
   })
 
   test('a partition that is new is read from its start', () => {

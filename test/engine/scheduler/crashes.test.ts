@@ -193,7 +193,7 @@ class World {
       scan: async ({ range, format }, sink) => {
         const lines = this.#log[range.partition]!.slice(range.from, range.until)
         for (const line of lines) sink(format.row(Buffer.from(line), 0, line.length))
-        return { oldestTimestampMs: undefined }
+        return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
     }

@@ -68,6 +68,45 @@ function reduced(context = localContext()): Rdd<readonly [string, number]> {
   return context.parallelize<readonly [string, number]>(pairs, 2).reduceByKey(Math.max)
 }
 
+describe('what ends a stage', () => {
+  const died = { message: 'out of memory' }
+
+  test('executors that die are no failures of their tasks, and have a bound of their own', () => {
+    const run = new Transcript({ maxTaskFailures: 2, maxExecutorLosses: 3 }, [0])
+    const lose = () => {
+      const lost = run.feed({ kind: 'executorLost', executor: 0, error: died })
+      return lost.concat(run.feed({ kind: 'executorRegistered', executor: 0 }))
+    }
+    run.submit(1, localContext().parallelize([1], 1))
+    expect(run.fail(1)).toEqual(['task 2: result 0 on 0'])
+    expect(lose()).toEqual(['task 3: result 0 on 0'])
+    expect(lose()).toEqual(['task 4: result 0 on 0'])
+    expect(lose()).toEqual([
+      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 3 times, the last time with: out of memory',
+    ])
+  })
+
+  test('an executor that was ended on purpose costs its tasks nothing', () => {
+    const run = new Transcript({ maxTaskFailures: 2, maxExecutorLosses: 1 }, [0])
+    run.submit(1, localContext().parallelize([1], 1))
+    for (let task = 2; task < 6; task++) {
+      expect(run.feed({ kind: 'executorLost', executor: 0 })).toEqual([])
+      expect(run.feed({ kind: 'executorRegistered', executor: 0 })).toEqual([
+        `task ${task}: result 0 on 0`,
+      ])
+    }
+  })
+
+  test('a failure that would only be repeated ends the stage at once', () => {
+    const run = new Transcript()
+    run.submit(1, localContext().parallelize([1], 1))
+    const error = { message: 'NaN', code: 'STATE_INVALID' }
+    expect(run.feed({ kind: 'taskFailed', taskId: 1, error })).toEqual([
+      'job 1 failed: partition 0 of parallelize (job-1) failed with: NaN',
+    ])
+  })
+})
+
 describe('stages', () => {
   test('a job without a shuffle is one stage, its results in order', () => {
     const run = new Transcript()

@@ -96,9 +96,14 @@ test('what a sink throws is what the scan fails with', async () => {
 })
 
 test('the ends of a topic are known, and a topic that is missing may come yet', async () => {
-  expect(await new TopicOffsets(cluster, ['lines']).ends()).toEqual([
-    { topic: 'lines', partition: 0, earliest: 0, latest: count },
+  expect(await new TopicOffsets(cluster, ['lines'], 'committed').ends()).toEqual([
+    {
+      ...{ topic: 'lines', topicId: await cluster.topicId('lines'), partition: 0 },
+      ...{ earliest: 0, latest: count },
+    },
   ])
-  const failure = await new TopicOffsets(cluster, ['missing-topic']).ends().catch((error) => error)
+  const failure = await new TopicOffsets(cluster, ['missing-topic'], 'committed')
+    .ends()
+    .catch((error) => error)
   expect(isRetriableFailure(failure)).toBe(true)
 })

@@ -4,14 +4,13 @@
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
-import type { Pair } from '../../../engine/rdd/lineage.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
-import { sortedRows } from '../../../engine/stream/view.ts'
+import { viewRows } from '../../../engine/stream/view.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
@@ -82,7 +81,7 @@ export class StreamHarness {
         const rdd = this.driver.graph.rdd<unknown>(output.stream, batch.batchId)
         if (!rdd) return
         if (output.kind === 'foreachRDD') return await output.run(rdd, batch)
-        views.set(output.name, sortedRows((await rdd.collect()) as Pair<string, number>[]))
+        views.set(output.name, viewRows(output.name, await rdd.collect()).rows)
       }),
     )
     return views
@@ -126,11 +125,12 @@ export class StreamHarness {
       scan: async ({ range, format }, sink) => {
         this.scans++
         await Promise.resolve()
-        for (const line of this.#lines(range)) {
+        const lines = this.#lines(range)
+        for (const line of lines) {
           const bytes = Buffer.from(line)
           sink(format.row(bytes, 0, bytes.length))
         }
-        return { oldestTimestampMs: undefined }
+        return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
     }

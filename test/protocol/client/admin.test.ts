@@ -3,6 +3,7 @@ import { Admin, OffsetSpec } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
+import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { ManualClock } from '../../manualClock.ts'
@@ -37,6 +38,7 @@ describe('Admin', () => {
     expect(await admin.describeTopics(['audit'])).toEqual([
       {
         name: 'audit',
+        topicId: zeroUuid,
         isInternal: false,
         partitions: [{ partition: 0, leader: 0, replicas: [0], isr: [0] }],
       },

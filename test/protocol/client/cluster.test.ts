@@ -32,6 +32,23 @@ describe('Cluster', () => {
     return new Cluster(runtime, { bootstrap, clientId: 'test' })
   }
 
+  test('asks brokers to create what does not exist only if it may', async () => {
+    fake.topics.create('orders', 1)
+    const allowed: boolean[] = []
+    const ask = fake.handlerOf(metadata)
+    fake.handle(metadata, (request, context) => {
+      allowed.push(request.allowAutoTopicCreation)
+      return ask(request, context)
+    })
+    await cluster.leader('orders', 0)
+    const runtime = { clock, network, random: seededRandom(3) }
+    const options = { bootstrap: [fake.addresses[0]!], clientId: 'test' }
+    const reading = new Cluster(runtime, { ...options, allowAutoTopicCreation: false })
+    await reading.leader('orders', 0)
+    await reading.close()
+    expect(allowed).toEqual([true, false])
+  })
+
   test('finds the leader of each partition and reuses its connection', async () => {
     fake.topics.create('orders', 6, 3)
     const places = await Promise.all(

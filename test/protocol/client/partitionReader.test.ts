@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
-import { PartitionReader, wholeBatches } from '../../../protocol/client/partitionReader.ts'
+import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
@@ -103,6 +104,59 @@ describe('PartitionReader', () => {
     slow.close()
   })
 
+  test('with a topic id it reads that topic, waits while brokers learn of it, and no other', async () => {
+    const [ours, other] = [
+      '11111111-1111-1111-1111-111111111111',
+      '22222222-2222-2222-2222-222222222222',
+    ]
+    let current = ours!
+    const describe = fake.handlerOf(metadata)
+    fake.handle(metadata, async (request, context) => {
+      const answer = await describe(request, context)
+      return { ...answer, topics: answer.topics!.map((topic) => ({ ...topic, topicId: current })) }
+    })
+    const asked: { version: number; topicId: string }[] = []
+    const read = fake.handlerOf(fetch)
+    let unknown = 2
+    fake.handle(fetch, async (request, context) => {
+      const { topicId } = request.topics[0]!
+      asked.push({ version: context.version, topicId })
+      const isKnown = topicId === current && unknown-- <= 0
+      if (isKnown) {
+        const topics = request.topics.map((topic) => ({ ...topic, topic: 'orders' }))
+        return await read({ ...request, topics }, context)
+      }
+      const errorCode = ErrorCode.unknownTopicId
+      const partitions = [
+        {
+          partitionIndex: 0,
+          errorCode,
+          highWatermark: -1,
+          abortedTransactions: null,
+          records: null,
+        },
+      ]
+      return { errorCode: ErrorCode.none, responses: [{ topicId, partitions }] }
+    })
+    const one = reader({ topicId: ours })
+    expect(baseOffsets((await drive(clock, one.fetch(0))).batches)).toEqual([0, 2, 3])
+    expect(asked).toEqual(Array(3).fill({ version: 13, topicId: ours }))
+    current = other!
+    const failed = await drive(
+      clock,
+      one.fetch(0).catch((error) => error),
+    )
+    expect(failed).toMatchObject({
+      code: 'TOPIC_RECREATED',
+      message: `topic orders with id ${ours} was deleted; the topic of this name now has id ${other}`,
+    })
+    // Not tried again until a timeout: it cannot pass.
+    expect(asked).toHaveLength(4)
+    const named = reader({ topicId: '00000000-0000-0000-0000-000000000000' })
+    fake.handle(fetch, read)
+    expect((await drive(clock, named.fetch(0))).nextOffset).toBe(6)
+  })
+
   test('what does not pass in time is the caller’s', async () => {
     const nowhere = new PartitionReader(cluster, {
       topic: 'none',
@@ -114,15 +168,5 @@ describe('PartitionReader', () => {
       nowhere.fetch(0).catch((error) => error),
     )
     expect(failed.code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
-  })
-
-  test('wholeBatches takes nonsense for the end', () => {
-    const batch = encodedBatch(['a'])
-    const lengths = [batch.length, 0, 5, 11, 12]
-    for (const extra of lengths) {
-      const bytes = Buffer.concat([batch, Buffer.alloc(extra, 0xff)])
-      expect(wholeBatches(bytes).length).toBe(batch.length)
-    }
-    expect(wholeBatches(Buffer.concat([batch, batch])).length).toBe(2 * batch.length)
   })
 })

@@ -6,7 +6,7 @@ export default job('stubborn', (stream) => {
   stream
     .fromTopic('words', text())
     .map(({ line }): readonly [string, number] => {
-      throw new TypeError(`cannot read ${line}`)
+      throw new TypeError(`cannot read ${line[0]}`)
     })
     .reduceByKey(sum)
     .view('words', { title: 'Words', chart: 'bar' })

@@ -1,0 +1,90 @@
+// The attempts of tasks that executors are making now: since when, and when one has taken too long. A
+// task that never ends would otherwise hold up its job without a word.
+
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Stage } from './stage.ts'
+
+/** One attempt as a status shows it. */
+export interface RunningAttempt {
+  readonly stage: string
+  readonly operator: string
+  readonly partition: number
+  readonly executor: number
+  /** 1 for the first. */
+  readonly attempt: number
+  readonly sinceMs: number
+}
+
+interface Attempt extends RunningAttempt {
+  readonly launchedMonotonicMs: number
+  readonly timer: Timer | undefined
+}
+
+export class TaskAttempts {
+  /** Undefined when attempts may take as long as they like. */
+  readonly limitMs: number | undefined
+  readonly #clock: Clock
+  readonly #onLate: (taskId: number) => void
+  /** By task id, and so in the order in which they were launched. */
+  readonly #attempts = new Map<number, Attempt>()
+  #isClosed = false
+
+  constructor(clock: Clock, limitMs: number | undefined, onLate: (taskId: number) => void) {
+    this.#clock = clock
+    this.limitMs = limitMs
+    this.#onLate = onLate
+  }
+
+  launched(taskId: number, executor: number, stage: Stage, partition: number): void {
+    if (this.#isClosed) return
+    const { limitMs } = this
+    const failed = (stage.failures.get(partition) ?? 0) + (stage.losses.get(partition) ?? 0)
+    this.#attempts.set(taskId, {
+      stage: stage.id,
+      operator: stage.rdd.name,
+      partition,
+      executor,
+      attempt: failed + 1,
+      sinceMs: this.#clock.nowMs(),
+      launchedMonotonicMs: this.#clock.monotonicMs(),
+      timer:
+        limitMs === undefined
+          ? undefined
+          : this.#clock.setTimer(limitMs, () => this.#onLate(taskId)),
+    })
+  }
+
+  ended(taskId: number): void {
+    this.#attempts.get(taskId)?.timer?.cancel()
+    this.#attempts.delete(taskId)
+  }
+
+  executorLost(executor: number): void {
+    for (const [taskId, attempt] of this.#attempts) {
+      if (attempt.executor === executor) this.ended(taskId)
+    }
+  }
+
+  /** Forgets all attempts, and takes note of no more: a timer must not outlive the driver. */
+  close(): void {
+    this.#isClosed = true
+    for (const taskId of this.#attempts.keys()) this.ended(taskId)
+  }
+
+  /** The executor's tasks that have reached the limit. */
+  late(executor: number): number[] {
+    const sinceMs = this.#clock.monotonicMs() - (this.limitMs ?? Infinity)
+    return [...this.#attempts]
+      .filter(([, attempt]) => attempt.executor === executor)
+      .filter(([, attempt]) => attempt.launchedMonotonicMs <= sinceMs)
+      .map(([taskId]) => taskId)
+  }
+
+  running(): RunningAttempt[] {
+    return [...this.#attempts.values()].map(
+      ({ stage, operator, partition, executor, attempt, sinceMs }) => {
+        return { stage, operator, partition, executor, attempt, sinceMs }
+      },
+    )
+  }
+}

@@ -1,0 +1,16 @@
+// A job whose tasks do not let go of their thread when they meet the word `loop`.
+
+import { isMainThread } from 'node:worker_threads'
+import { add, job, sum, text } from 'millrace/engine'
+
+export default job('endless', (stream) => {
+  stream
+    .fromTopic('words', text())
+    .map(({ line }): readonly [string, number] => {
+      while (line === 'loop' && !isMainThread);
+      return [line, 1]
+    })
+    .reduceByKey(sum)
+    .updateStateByKey(add)
+    .view('words')
+})

@@ -1,0 +1,124 @@
+// A topic that is deleted and created again under its name is another topic, whatever its offsets are: a
+// job that has read the first one ends, and says so, and never counts the second one's records on top.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
+import { Admin } from '../../../protocol/client/admin.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { eventually } from '../../interop/eventually.ts'
+import { counted, JobBroker } from './jobBroker.ts'
+
+const words = join(import.meta.dirname, 'modules', 'words.ts')
+let broker: JobBroker
+
+beforeEach(async () => {
+  broker = await JobBroker.start('words')
+  await broker.createTopic(1)
+})
+
+afterEach(() => broker.stop())
+
+async function topicId(): Promise<string> {
+  const [topic] = await new Admin(broker.cluster).describeTopics(['words'])
+  return topic!.topicId
+}
+
+/** With more records than the topic before had, which is what hides it. */
+async function recreate(): Promise<{ before: string; after: string }> {
+  const before = await topicId()
+  const admin = new Admin(broker.cluster)
+  await admin.deleteTopics(['words'])
+  await eventually('the name is free', () =>
+    broker.createTopic(1).then(
+      () => true,
+      () => false,
+    ),
+  )
+  await broker.produce(['new', 'new', 'new', 'new'])
+  return { before, after: await topicId() }
+}
+
+function whatHappened(before: string, after: string): RegExp {
+  return new RegExp(
+    `topic words with id ${before} was deleted.* now has id ${after}.*new directory`,
+  )
+}
+
+test('while the job runs', async () => {
+  await broker.produce(['old', 'old'])
+  const job = await broker.submit(words)
+  await counted(job, 2)
+  const { before, after } = await recreate()
+  await expect(job.finished).rejects.toMatchObject({ code: 'TOPIC_RECREATED' })
+  const status = job.status()
+  expect(status.error).toMatch(whatHappened(before, after))
+  expect(status).toMatchObject({ state: 'failed', recordsTotal: 2 })
+  expect(status.views[0]!.rows).toEqual([['old', 2]])
+}, 60_000)
+
+test('while the job is stopped', async () => {
+  await broker.produce(['old', 'old'])
+  const first = await broker.submit(words)
+  await counted(first, 2)
+  await first.stop()
+  const { before, after } = await recreate()
+  const second = await broker.submit(words)
+  await expect(second.finished).rejects.toThrow(whatHappened(before, after))
+}, 60_000)
+
+test('between the plan of a batch and its run: a batch reads the topic that it was planned for', async () => {
+  await broker.produce(['old', 'old'])
+  const before = await topicId()
+  const offsets = await OffsetLog.open(nodeDisk, join(broker.directory, 'checkpoint', 'offsets'))
+  const range = { topic: 'words', partition: 0, from: 0, until: 2 }
+  const ranges = [{ ...range, topicId: before, isolation: 'committed' as const }]
+  await offsets.append({ batchId: 0, timeMs: 1000, ranges })
+  await offsets.close()
+  const { after } = await recreate()
+  const job = await broker.submit(words)
+  await expect(job.finished).rejects.toThrow(whatHappened(before, after))
+}, 60_000)
+
+test('an offset log from before ids were kept goes on, and has ids from then on', async () => {
+  await broker.produce(['a', 'b', 'b'])
+  const path = join(broker.directory, 'checkpoint', 'offsets')
+  const offsets = await OffsetLog.open(nodeDisk, path)
+  const range = { topic: 'words', partition: 0, from: 0, until: 1 }
+  await offsets.append({ batchId: 0, timeMs: 1000, ranges: [range], recordsTotal: 1 })
+  await offsets.close()
+  const job = await broker.submit(words)
+  const { views, recordsTotal } = await counted(job, 3)
+  expect(views[0]!.rows).toEqual([
+    ['a', 1],
+    ['b', 2],
+  ])
+  expect(recordsTotal).toBe(3)
+  await job.stop()
+  const after = await OffsetLog.open(nodeDisk, path)
+  expect(after.latest()!.ranges[0]).toMatchObject({
+    topicId: await topicId(),
+    isolation: 'committed',
+  })
+  await after.close()
+}, 60_000)
+
+test('a second copy of a job, in a directory of its own, has a status of its own', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'millrace-copy-'))
+  try {
+    const one = await broker.submit(words, { executors: 0 })
+    const two = await broker.submit(words, { executors: 0, directory: other })
+    const { id } = one.status()
+    expect(id).toMatch(/^job\/words\/[0-9a-f]{8}$/)
+    expect(two.status().id).not.toBe(id)
+    await two.stop()
+    await one.stop()
+    const again = await broker.submit(words, { executors: 0 })
+    expect(again.status().id).toBe(id)
+    await again.stop()
+  } finally {
+    await rm(other, { recursive: true, force: true })
+  }
+}, 60_000)

@@ -1,0 +1,85 @@
+// Which states the compiler takes. `tsc` is the judge of this file; running it only shows that a state
+// which it cannot judge is refused when it is written, once, with its place.
+
+import { expect, test } from 'vitest'
+import { job } from '../../../engine/engine.ts'
+import { StreamHarness } from './streamHarness.ts'
+
+interface Session {
+  readonly start: number
+  readonly last?: string
+  readonly pages: readonly { readonly url: string; readonly at: number | null }[]
+}
+
+interface Tree {
+  readonly name: string
+  readonly children: readonly Tree[]
+}
+
+type Ones = readonly number[]
+
+/** Built, and never run. */
+function types(): void {
+  const graph = job('types', (stream) => {
+    const ones = stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line): [string, number] => [line, 1])
+    ones.updateStateByKey((_: Ones, state: Session | undefined) => state)
+    ones.updateStateByKey((_: Ones, state: Tree | undefined) => state)
+    ones.updateStateByKey((_: Ones, state: Record<string, number> | undefined) => state)
+    ones.updateStateByKey((_: Ones, state: [string, number | null] | undefined) => state)
+    ones.updateStateByKey((_: Ones, state: 'on' | 'off' | undefined) => state)
+    ones.updateStateByKey((_: Ones, state: unknown) => state)
+    ones.updateStateByKey<string, number, number>((values, total) => (total ?? 0) + values.length)
+
+    // @ts-expect-error a Set comes back as {}
+    ones.updateStateByKey((_: Ones, state: Set<string> | undefined) => state)
+    // @ts-expect-error a Map comes back as {}
+    ones.updateStateByKey((_: Ones, state: { users: Map<string, number> } | undefined) => state)
+    // @ts-expect-error a Date comes back as a string
+    ones.updateStateByKey((_: Ones, state: { visits: { at: Date }[] } | undefined) => state)
+    // @ts-expect-error a bigint cannot be written
+    ones.updateStateByKey((_: Ones, state: bigint | undefined) => state)
+    // @ts-expect-error a function is left out
+    ones.updateStateByKey((_: Ones, state: { greet(): string } | undefined) => state)
+    // @ts-expect-error undefined in an array comes back as null
+    ones.updateStateByKey((_: Ones, state: (number | undefined)[] | undefined) => state)
+    const sets = ones.mapValues((value) => new Set([value]))
+    sets.reduceByKeyAndWindow((left) => left, 1000, 1000, {
+      // @ts-expect-error a window with an inverse keeps its values as state
+      inverse: (total) => total,
+    })
+    ones.count().foreachRDD(() => {})
+  })
+  expect(graph.name).toBe('types')
+}
+
+test('the compiler tells states that can be stored from others', types)
+
+test('a state that only shows its fault when it is written fails the batch at once', async () => {
+  let updates = 0
+  const nan = job('nan', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line): [string, number] => [line, 1])
+      .updateStateByKey(
+        (values: Ones, _state: { mean: number } | undefined) => {
+          updates++
+          return { mean: values.length > 1 ? Number.NaN : 1 }
+        },
+        { uid: 'means' },
+      )
+      .view('means', { value: ({ mean }) => mean })
+  })
+  await using harness = await StreamHarness.start(nan)
+  expect((await harness.batch(['a'])).get('means')).toEqual([['a', 1]])
+  updates = 0
+  const failed = await harness.batch(['b', 'x', 'b']).catch((error) => error)
+  expect(failed).toMatchObject({ code: 'STATE_INVALID' })
+  expect(failed.message).toMatch(
+    /^job 'nan', batch 1: .*the state 'means' cannot be stored: the value\.mean is NaN, at key "b"/,
+  )
+  expect(failed.publicMessage).not.toContain('"b"')
+  // Once for each key at most: a retry could only repeat it.
+  expect(updates).toBeLessThanOrEqual(3)
+})
