@@ -15,6 +15,8 @@ export type LogErrorCode =
   | 'LOG_DIRECTORY_FOREIGN'
   /** A data directory cannot be read or written. */
   | 'LOG_DIRECTORY_FAILED'
+  /** A partition's directory could not be made. */
+  | 'LOG_CREATE_FAILED'
   /** Two data directories hold the same partition. */
   | 'LOG_PARTITION_TWICE'
   /** There is no room on the disk: nothing is lost, and writes go on when there is. */
@@ -95,10 +97,21 @@ export function writeFailed(file: string, cause: unknown): LogError {
   )
 }
 
+/** What is no failure of the system is returned as it is. */
+export function creationFailed(directory: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause
+  if (isShortage(cause)) return shortage(directory, cause)
+  return new LogError(
+    'LOG_CREATE_FAILED',
+    `${directory} cannot be created (${reasonOf(cause)}): move away what is in its place, and check the ` +
+      'permissions of the data directory',
+    cause,
+  )
+}
+
 /** Undefined for what is no failure of the system. */
 export function readFailed(directory: string, cause: unknown): LogError | undefined {
-  const code = codeOf(cause)
-  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined
+  if (!isSystemError(cause)) return undefined
   return new LogError(
     'LOG_READ_FAILED',
     `${directory} could not be read (${reasonOf(cause)}): check the disk and the limit of open files`,
@@ -129,7 +142,12 @@ export function isDamage(cause: unknown): cause is LogError {
 
 /** Whether an operation failed for lack of something that can come back: room, or open files. */
 export function isShortage(cause: unknown): boolean {
-  return hasCode(cause, outOfSpaceCodes) || hasCode(cause, outOfFilesCodes)
+  return isOutOfSpace(cause) || hasCode(cause, outOfFilesCodes)
+}
+
+/** Whether there is no room on the disk. */
+export function isOutOfSpace(cause: unknown): boolean {
+  return hasCode(cause, outOfSpaceCodes)
 }
 
 /** Whether a whole disk has failed; what a LogError tells of counts as well. */
@@ -154,6 +172,10 @@ function hasCode(cause: unknown, codes: ReadonlySet<string>): boolean {
 function codeOf(cause: unknown): string | undefined {
   const code = (cause as { code?: unknown } | undefined)?.code
   return typeof code === 'string' ? code : undefined
+}
+
+function isSystemError(cause: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(codeOf(cause) ?? '')
 }
 
 function reasonOf(cause: unknown): string {

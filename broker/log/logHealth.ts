@@ -91,7 +91,8 @@ export class LogHealth {
 
   #refused(cause: unknown): void {
     if (this.#offline) return
-    const { logger, path, stop } = this.#options
+    const { logger, path, noticed, stop } = this.#options
+    noticed?.(cause)
     stop(false)
     // It is tried again and again, and told of once.
     if (this.#full) return

@@ -7,6 +7,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
+import { isShortage } from './logError.ts'
 import { findExpired } from './retention.ts'
 import type { LogSegments } from './segment/logSegments.ts'
 
@@ -24,12 +25,18 @@ export interface LogOfStart {
   saveEpochs(content: Buffer): Promise<void>
   /** Takes out the segments that hold nothing at or above `offset`. */
   removeBelow(offset: number): Promise<void>
+  /** Where more room may be made for what has to be written before anything is removed. */
+  readonly space: { makeRoom(): Promise<boolean> } | undefined
+  /** Lets a log that was stopped by a full disk be written to again, if there is room. */
+  regainSpace(): Promise<void>
 }
 
 export class LogStart {
   readonly #save: () => Promise<void>
   /** The first offset that can be read; it may lie inside the first segment. */
   offset: number
+  /** `offset` has moved, and saving that has failed. */
+  #isUnsaved = false
 
   /** `offset` as it was saved last; `save` makes it durable as it is then. */
   constructor(offset = 0, save = () => Promise.resolve()) {
@@ -43,10 +50,17 @@ export class LogStart {
     if (startOffset < 0 || startOffset > log.highWatermark) {
       return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
     }
-    try {
+    const deletion = async () => {
       // Else a crash could take away more than is deleted, and offsets would be given twice.
       await log.flush()
       await this.#moveTo(log, startOffset)
+    }
+    try {
+      await deletion().catch(async (error: unknown) => {
+        if (!isShortage(error) || !(await log.space?.makeRoom())) throw error
+        await log.regainSpace()
+        await deletion()
+      })
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
       log.logger().error({ error, offset }, 'records could not be deleted')
@@ -75,10 +89,14 @@ export class LogStart {
   /** Lets the log begin at `offset` at the earliest, and drops what lies below. */
   async #moveTo(log: LogOfStart, offset: number): Promise<void> {
     const { epochs } = log
-    if (offset > this.offset) {
-      this.offset = offset
+    const isRetried = this.#isUnsaved
+    if (offset > this.offset || isRetried) {
+      this.offset = Math.max(offset, this.offset)
+      this.#isUnsaved = true
       await this.#save()
-      if (epochs.truncateFromStart(offset)) await log.saveEpochs(epochs.encode())
+      const isChanged = epochs.truncateFromStart(this.offset)
+      if (isChanged || isRetried) await log.saveEpochs(epochs.encode())
+      this.#isUnsaved = false
     }
     await log.removeBelow(this.offset)
   }

@@ -13,7 +13,7 @@ import { type AppendOptions, type AppendResult, appended, notAppended } from './
 import { CleanableLog } from './cleaner/cleanableLog.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
-import { makePartitionDirectory, removePartitionDirectory } from './directory/partitionDirectory.ts'
+import { makePartitionDirectory } from './directory/partitionDirectory.ts'
 import { type Durability, durabilityOf } from './durability.ts'
 import { HeldAppends } from './heldAppends.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
@@ -237,6 +237,7 @@ export class PartitionLog {
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
   async applyRetention(): Promise<void> {
+    await this.regainSpace()
     if (this.#isHeld || this.#isClosed || this.offline) return
     await this.#start.applyRetention(this.#logOfStart(), this.#clock.nowMs())
   }
@@ -328,12 +329,10 @@ export class PartitionLog {
     await this.close()
   }
 
-  /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
-  async delete(): Promise<void> {
+  /** Closes the log without saving anything: its directory is going to be removed. */
+  async retire(): Promise<void> {
     this.#segments.discard()
     await this.#shut()
-    await this.#durability.beforeCut(0, 0)
-    await removePartitionDirectory(this.#disk, this.directory, this.#clock.nowMs())
   }
 
   /** Made when there is something to say: most of thousands of logs never have. */
@@ -394,6 +393,8 @@ export class PartitionLog {
         await this.#housekeeping.removeBelow(this.#segments, offset, fileDeleteDelayMs)
         if (this.offline) throw this.offline
       },
+      space: this.#space,
+      regainSpace: () => this.regainSpace(),
     }
   }
 

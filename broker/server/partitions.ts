@@ -3,12 +3,12 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { PartitionLogs } from '../controller/controller.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import type { PartitionLogs } from '../controller/topicWork.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
-import { hiddenPartition, isDamage, LogError } from '../log/logError.ts'
+import { hiddenPartition, isDamage, isShortage, LogError } from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -58,7 +58,19 @@ export class Partitions implements PartitionLogs {
     const known = this.log(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
     if (known || !isLazy || this.isOffline(topic, partition)) return known
-    return await this.open(topic, partition)
+    try {
+      return await this.open(topic, partition)
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error
+      this.#report(error, topic.name, partition)
+      return undefined
+    }
+  }
+
+  /** Whether this broker leads the partition: its log is there, or is created when it is first used. */
+  isLed(topic: Topic, partition: number): boolean {
+    if (this.isOffline(topic, partition)) return false
+    return isInternalTopic(topic.name) || this.log(topic.name, partition) !== undefined
   }
 
   /** Whether the partition is there and cannot be reached: its data folder has failed. */
@@ -68,8 +80,12 @@ export class Partitions implements PartitionLogs {
 
   /** What a client is told of a partition that has no log. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
-    const isHidden = topic && this.isOffline(topic, partition)
-    return isHidden ? ErrorCode.kafkaStorageError : ErrorCode.unknownTopicOrPartition
+    const exists = topic && partition >= 0 && partition < topic.partitions
+    if (!exists) return ErrorCode.unknownTopicOrPartition
+    // Not created yet: clients ask for metadata until it has a leader.
+    return this.isOffline(topic, partition)
+      ? ErrorCode.kafkaStorageError
+      : ErrorCode.notLeaderOrFollower
   }
 
   directories(): Promise<LogDirectoryDescription[]> {
@@ -84,19 +100,26 @@ export class Partitions implements PartitionLogs {
     return await this.#create(topic, partition)
   }
 
-  async create(topic: Topic, from: number, until: number): Promise<void> {
+  /** See PartitionLogs. */
+  async create(topic: Topic): Promise<void> {
     // These are made when their coordinator first writes to them (coordinatorTopic.ts).
     if (isInternalTopic(topic.name)) return
-    for (let first = from; first < until; first += createdAtOnce) {
-      const count = Math.min(createdAtOnce, until - first)
-      const partitions = Array.from({ length: count }, (_, index) => first + index)
-      const open = partitions.filter((partition) => !this.isOffline(topic, partition))
-      await Promise.all(open.map((partition) => this.open(topic, partition)))
+    const missing = Array.from({ length: topic.partitions }, (_, partition) => partition).filter(
+      (partition) => !this.isLed(topic, partition) && !this.isOffline(topic, partition),
+    )
+    const failures: unknown[] = []
+    for (let first = 0; first < missing.length; first += createdAtOnce) {
+      const some = missing.slice(first, first + createdAtOnce)
+      const noteFailure = (error: unknown) => failures.push(error)
+      await Promise.all(some.map((partition) => this.open(topic, partition).catch(noteFailure)))
+      // The others would fail as well.
+      if (failures.some(isShortage)) break
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   async remove(topic: Topic): Promise<void> {
-    await this.#manager.delete(topic.name)
+    await this.#manager.delete(topic)
     this.#hidden.delete(topic.id)
   }
 

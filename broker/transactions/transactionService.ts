@@ -222,7 +222,7 @@ export class TransactionService implements TransactionVerifier {
     const { transactionalId } = record
     const errorCode = await this.#options.log.append(record).catch((error: unknown) => {
       this.#options.logger.error({ error, transactionalId }, 'a transaction could not be recorded')
-      return ErrorCode.kafkaStorageError
+      return ErrorCode.coordinatorNotAvailable
     })
     this.#coordinator.appended(this.#nowMs, appendId, errorCode)
     this.#perform()

@@ -1,11 +1,16 @@
 // How much room is left for the logs of one data directory. Records are refused while some of it is
-// still there, because a disk that is completely full cannot even save what a restart needs, nor be
+// still free, because a disk that is completely full cannot even save what a restart needs, nor be
 // compacted. The file system is asked from time to time, and as soon as what was written since the
 // last answer may have used up what was free.
+//
+// When others have used up even that, the reserve (diskReserve.ts) is released for what the broker itself has
+// to write, and no records are taken before there is room for it again.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { diskFull, type LogError } from '../logError.ts'
+import { DiskReserve } from './diskReserve.ts'
 
 export interface DiskSpaceOptions {
   readonly disk: Disk
@@ -13,8 +18,8 @@ export interface DiskSpaceOptions {
   readonly directory: string
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
-  /** Told why the free space cannot be told. */
-  readonly noticed: (cause: unknown) => void
+  /** For what the reserve is filled with. */
+  readonly random: Random | undefined
 }
 
 export class DiskSpace {
@@ -22,15 +27,62 @@ export class DiskSpace {
   /** Until this many bytes are written the last answer still holds. */
   #unaskedBytes = 0
   #shortage: LogError | undefined
+  readonly #reserve: DiskReserve
+  /** Set from when the reserve is released until there is room for it again. */
+  #released: { readonly shortage: LogError; readonly done: Promise<void> } | undefined
   #asking: Promise<void> | undefined
+  /** Told what the disk has refused. */
+  noticed: (cause: unknown) => void = () => {}
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options
+    this.#reserve = new DiskReserve(options)
   }
 
   /** Why no records of clients may be written; undefined when they may. */
   get shortage(): LogError | undefined {
-    return this.#shortage
+    return this.#shortage ?? this.#released?.shortage
+  }
+
+  /** Before the directory is used: finds the reserve, and releases it when even a start may find no room. */
+  async open(): Promise<void> {
+    const { disk, directory } = this.#options
+    await this.#reserve.find()
+    const freeBytes = await disk.freeBytes(directory)
+    if (freeBytes < this.#reserve.sizeBytes) this.exhausted(`${freeBytes} bytes free`)
+    await this.#released?.done
+    await this.check()
+  }
+
+  /** A write found no room: the reserve is released. */
+  readonly exhausted = (cause: unknown): void => {
+    if (!this.#reserve.isHeld) return
+    const { directory, logger } = this.#options
+    const shortage = diskFull(directory, cause)
+    logger.error(
+      { error: shortage },
+      'the disk is full: the reserve is released, no records are taken',
+    )
+    this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
+  }
+
+  /** Releases the reserve; whether it is released now, so that another try may find room. */
+  async makeRoom(): Promise<boolean> {
+    this.exhausted('a write found no room')
+    await this.#released?.done
+    return this.#released !== undefined
+  }
+
+  /** Makes the reserve, for the first time or again, as soon as records may be taken beside it. */
+  async restoreReserve(): Promise<void> {
+    const { disk, directory, reservedBytes, logger } = this.#options
+    const reserve = this.#reserve
+    if (reserve.sizeBytes === 0 || reserve.isHeld) return
+    if ((await disk.freeBytes(directory)) - reservedBytes <= reserve.sizeBytes) return
+    await reserve.take()
+    if (!this.#released) return
+    this.#released = undefined
+    logger.info({ directory }, 'there is room for the reserve again: records are taken')
   }
 
   /** So much is written, or is going to be. */
@@ -48,11 +100,11 @@ export class DiskSpace {
   }
 
   async #ask(): Promise<void> {
-    const { disk, directory, reservedBytes, logger, noticed } = this.#options
+    const { disk, directory, reservedBytes, logger } = this.#options
     try {
       this.#note((await disk.freeBytes(directory)) - reservedBytes)
     } catch (error) {
-      noticed(error)
+      this.noticed(error)
       logger.warn({ error, directory }, 'the free space of a data directory cannot be told')
     }
   }

@@ -148,8 +148,9 @@ export class MortalBroker {
     }
     return {
       load: () => kept.load(),
-      append: (command) => change(() => kept.append(command)),
-      compact: (snapshot) => change(() => kept.compact(snapshot)),
+      append: (sequence, command) => change(() => kept.append(sequence, command)),
+      read: (sequence) => kept.read(sequence),
+      compact: (sequence, snapshot) => change(() => kept.compact(sequence, snapshot)),
       close: async () => {},
     }
   }

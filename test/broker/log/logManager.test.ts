@@ -8,6 +8,8 @@ import { ManualClock, settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 
+const deletedId = '00000000-0000-4000-8000-000000000001'
+
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
 function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promise<LogManager> {
@@ -129,12 +131,12 @@ test('a deleted topic is gone, also when the removal was cut short', async () =>
   const old = await manager.create('orders', 0)
   await manager.create('orders-0', 1)
   await append(old, { records: 5 })
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   expect(manager.get('orders', 0)).toBeUndefined()
   expect((await append(old, { records: 1 })).errorCode).not.toBe(0)
   const fresh = await manager.create('orders', 0)
   expect(fresh.logEndOffset).toBe(0)
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   await manager.close()
   await disk.makeDirectory('/data/half-0.18c2-delete')
   const again = await open(disk)

@@ -7,6 +7,7 @@ import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
@@ -24,10 +25,14 @@ export class MemoryBroker {
   disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
+  /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
+  wrapDisk: (disk: MemoryDisk) => Disk = (disk) => disk
   readonly metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
+  /** Another one for each life, for two must not give the same id to different topics. */
+  #seed = 1
   broker!: Broker
 
   private constructor(config: Partial<BrokerConfig>) {
@@ -41,9 +46,10 @@ export class MemoryBroker {
   }
 
   async start(): Promise<void> {
-    const { clock, disk, logger, network } = this
+    const { clock, logger, network } = this
+    const disk = this.wrapDisk(this.disk)
     this.broker = await startBroker({
-      runtime: { clock, disk, network, random: seededRandom(1) },
+      runtime: { clock, disk, network, random: seededRandom(this.#seed++) },
       logger,
       metrics: this.metrics,
       config: brokerConfig({
