@@ -86,15 +86,17 @@ export class MortalBroker {
   }
 
   #start(death: Promise<void>): Promise<void> {
-    this.#network = memoryNetwork()
+    // Of this life alone: a dead one that still goes on with its start must not be found by clients.
+    const network = memoryNetwork()
+    this.#network = network
     this.#lifeClock = new ManualClock(this.clock.nowMs())
     this.#process = mortalDisk(this.#disk)
     this.#logger = new MemoryLogger()
     const process = this.#process
     const listening: Network = {
-      connect: this.#network.connect,
+      connect: network.connect,
       listen: (at, onConnection) =>
-        this.#network.listen(at, (connection) => {
+        network.listen(at, (connection) => {
           this.#accepted.push(connection)
           onConnection(connection)
         }),
