@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import { BrokerError } from '../errors.ts'
-import { isDiskFailure, isShortage } from '../log/logError.ts'
+import { isDiskFailure, isPassing } from '../log/logError.ts'
 import { type ConfigWish, decideAlterConfigs } from './configRequests.ts'
 import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
 import { type MetadataCommand, MetadataState, type Topic } from './metadataState.ts'
@@ -280,7 +280,7 @@ export class Controller {
     try {
       tail = await this.#options.log.read(this.#nextSequence)
     } catch (cause) {
-      if (isShortage(cause)) this.#settleLater()
+      if (isPassing(cause)) this.#settleLater()
       else this.#fail(cause)
       throw unavailable(cause)
     }

@@ -5,7 +5,7 @@
 import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
-import { isShortage, writeFailed } from './logError.ts'
+import { isPassing, writeFailed } from './logError.ts'
 import { endOfBatches } from './segment/batchWalk.ts'
 import type { Segment } from './segment/segment.ts'
 
@@ -95,7 +95,7 @@ async function appendJournaled(
   if (committed.status === 'rejected') {
     // Without room for a write nothing has been synced that could be lost: it can be cut off and tried again.
     const { reason } = committed
-    throw isShortage(reason) ? reason : writeFailed(segment.path, reason)
+    throw isPassing(reason) ? reason : writeFailed(segment.path, reason)
   }
   if (isStaged) segment.accept(chunks)
 }

@@ -26,7 +26,7 @@ import {
 import { makeNewPartition, readTopicId } from './directory/partitionDirectory.ts'
 import { inParallel } from './inParallel.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { creationFailed, directoryFailed, isShortage, LogError } from './logError.ts'
+import { creationFailed, directoryFailed, isPassing, LogError } from './logError.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { PeriodicTask } from './periodicTask.ts'
 import { newLog } from './recovery/resumedLog.ts'
@@ -497,7 +497,7 @@ export class LogManager {
       await directory.removeLeftovers()
       await space.check()
       await space.restoreReserve()
-      const full = [...logs.values()].filter(({ log }) => isShortage(log.offline))
+      const full = [...logs.values()].filter(({ log }) => isPassing(log.offline))
       await inParallel(full, ({ log }) => log.regainSpace())
     })
   }

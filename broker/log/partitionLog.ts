@@ -17,7 +17,7 @@ import { makePartitionDirectory } from './directory/partitionDirectory.ts'
 import { type Durability, durabilityOf } from './durability.ts'
 import { HeldAppends } from './heldAppends.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { isShortage, LogError } from './logError.ts'
+import { isPassing, LogError } from './logError.ts'
 import { LogHealth } from './logHealth.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
@@ -553,7 +553,7 @@ export class PartitionLog {
       this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
       await this.#recover()
     } catch (error) {
-      if (!isShortage(error)) this.#health.failed(error)
+      if (!isPassing(error)) this.#health.failed(error)
       return
     }
     this.#health.regained()

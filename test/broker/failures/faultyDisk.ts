@@ -8,12 +8,13 @@ import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 export type Verdict = (operation: string, path: string) => string | undefined
 
 export class FaultyDisk implements Disk {
-  /** Asked before each call. */
-  verdict: Verdict = () => undefined
   readonly #disk: Disk
+  readonly #verdict: Verdict
 
-  constructor(disk: Disk) {
+  /** `verdict` is asked before each call. */
+  constructor(disk: Disk, verdict: Verdict) {
     this.#disk = disk
+    this.#verdict = verdict
   }
 
   async open(path: string, mode: Parameters<Disk['open']>[1]): Promise<DiskFile> {
@@ -80,7 +81,7 @@ export class FaultyDisk implements Disk {
     path: string,
     run: () => Promise<Result>,
   ): Promise<Result> {
-    const code = this.verdict(operation, path)
+    const code = this.#verdict(operation, path)
     if (code !== undefined) throw systemError(code, operation, path)
     return await run()
   }

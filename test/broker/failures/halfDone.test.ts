@@ -37,11 +37,7 @@ beforeEach(async () => {
   verdict = () => undefined
   broker = await MemoryBroker.start()
   await broker.stop()
-  broker.wrapDisk = (disk) => {
-    const faulty = new FaultyDisk(disk)
-    faulty.verdict = (operation, path) => verdict(operation, path)
-    return faulty
-  }
+  broker.wrapDisk = (disk) => new FaultyDisk(disk, (operation, path) => verdict(operation, path))
   await broker.start()
   await connect()
 })

@@ -3,6 +3,7 @@
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
@@ -27,6 +28,7 @@ export class MemoryBroker {
   readonly metadataLog = new MemoryMetadataLog()
   /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
   wrapDisk: (disk: MemoryDisk) => Disk = (disk) => disk
+  wrapMetadataLog: (log: MemoryMetadataLog) => MetadataLog = (log) => log
   readonly metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
@@ -59,13 +61,22 @@ export class MemoryBroker {
         ...this.#config,
       }),
       listeners: [{ name: 'MEMORY', network, address }],
-      openMetadataLog: async () => this.metadataLog,
+      openMetadataLog: async () => this.wrapMetadataLog(this.metadataLog),
     })
   }
 
   /** Power fails: what was not synced is gone, and so are all connections. */
-  async crash(): Promise<void> {
-    this.disk.crash()
+  crash(): Promise<void> {
+    return this.#begin(() => this.disk.crash())
+  }
+
+  /** The process is killed: what it wrote is there, synced or not. */
+  kill(): Promise<void> {
+    return this.#begin(() => this.disk.endProcess())
+  }
+
+  async #begin(end: () => void): Promise<void> {
+    end()
     for (const client of this.#clients.splice(0)) client.close()
     this.network = memoryNetwork()
     await this.start()
