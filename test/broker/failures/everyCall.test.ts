@@ -1,5 +1,5 @@
 // Every administrative operation, with each of its system calls failing once, with each error that the call can
-// give. The answer always comes. Without a restart the broker is as if nothing had failed, and with one, after
+// give; and with a disk that is full, or files that have run out, from that call on for some seconds. The answer always comes. Without a restart the broker is as if nothing had failed, and with one, after
 // SIGKILL or a loss of power, everything acknowledged is there.
 //
 // EIO is different on purpose (decision 14): it says that the disk has failed, and with it the data directory that
@@ -25,10 +25,19 @@ const callsWith: Readonly<Record<string, readonly string[]>> = {
   ],
   EISDIR: ['open', 'readFile', 'makeDirectory', 'rename', 'remove'],
 }
-const codes = ['ENOSPC', 'EMFILE', 'EISDIR', 'EIO']
+const faults: readonly (readonly [code: string, lasts: boolean])[] = [
+  ['ENOSPC', false],
+  ['ENOSPC', true],
+  ['EMFILE', false],
+  ['EMFILE', true],
+  ['EISDIR', false],
+  ['EIO', false],
+]
 
 /** Turns of the event loop, and milliseconds, after which an answer is taken to be missing. */
 const mostTurns = 3000
+/** How long a fault lasts that does. */
+const lastsSeconds = 4
 /** Longer than the longest pause between two tries. */
 const repairSeconds = 12
 
@@ -160,20 +169,27 @@ const config = {
   'transaction.state.log.num.partitions': 2,
 }
 
-/** Runs the operation with its `failing`-th call failing; false when it has fewer. */
-async function tryCall(operation: Operation, code: string, failing: number): Promise<boolean> {
+/** Runs the operation with its `failing`-th call failing, and perhaps those after it; false when it has fewer. */
+async function tryCall(
+  operation: Operation,
+  code: string,
+  lasts: boolean,
+  failing: number,
+): Promise<boolean> {
   const trial = await Trial.begin(operation)
   const calls = callsWith[code]
   let count = 0
   let failed = ''
   trial.verdict = (call, path) => {
     if (calls && !calls.includes(call)) return undefined
-    if (++count !== failing) return undefined
-    failed = `${call} ${path}`
+    count++
+    if (count < failing || (count > failing && !lasts)) return undefined
+    if (count === failing) failed = `${call} ${path}`
     return code
   }
   const { admin, world, broker } = trial
   const first = await trial.answered(operation.run(admin, world))
+  if (lasts && count >= failing) await trial.pass(lastsSeconds)
   trial.verdict = () => undefined
   if (count < failing) {
     expect(first.every((each) => each === 0)).toBe(true)
@@ -202,7 +218,8 @@ async function tryCall(operation: Operation, code: string, failing: number): Pro
     await broker.stop()
   } catch (error) {
     const codesOf = first.map(errorName).join(', ')
-    const message = `${operation.name}, ${code} at call ${failing} (${failed}), answered ${codesOf}`
+    const span = lasts ? 'from call' : 'at call'
+    const message = `${operation.name}, ${code} ${span} ${failing} (${failed}), answered ${codesOf}`
     throw new Error(`${message}: ${(error as Error).message}`, { cause: error })
   }
   tally.calls++
@@ -223,9 +240,9 @@ test.each(operations)(
   { timeout: 240_000 },
   async (operation) => {
     tally.operations++
-    for (const code of codes) {
+    for (const [code, lasts] of faults) {
       let calls = 0
-      while (await tryCall(operation, code, calls + 1)) calls++
+      while (await tryCall(operation, code, lasts, calls + 1)) calls++
     }
   },
 )
