@@ -91,8 +91,7 @@ export class LogHealth {
 
   #refused(cause: unknown): void {
     if (this.#offline) return
-    const { logger, path, noticed, stop } = this.#options
-    noticed?.(cause)
+    const { logger, path, stop } = this.#options
     stop(false)
     // It is tried again and again, and told of once.
     if (this.#full) return

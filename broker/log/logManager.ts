@@ -93,6 +93,8 @@ const defaultRetentionCheckIntervalMs = 300_000
 const defaultInitialTaskDelayMs = 30_000
 /** How soon it is noticed that a disk is full, or has room again, without anything being written. */
 const spaceCheckIntervalMs = 5_000
+/** Soon, for a new directory has no reserve before; but not while the broker starts. */
+const firstSpaceCheckMs = 1_000
 
 export class LogManager {
   readonly #options: LogManagerOptions
@@ -480,7 +482,7 @@ export class LogManager {
     } = this.#options
     this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
     this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(spaceCheckIntervalMs, spaceCheckIntervalMs, () => this.#checkSpace())
+    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.#checkSpace())
   }
 
   #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {

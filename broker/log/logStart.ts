@@ -50,16 +50,11 @@ export class LogStart {
     if (startOffset < 0 || startOffset > log.highWatermark) {
       return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
     }
-    const deletion = async () => {
-      // Else a crash could take away more than is deleted, and offsets would be given twice.
-      await log.flush()
-      await this.#moveTo(log, startOffset)
-    }
     try {
-      await deletion().catch(async (error: unknown) => {
-        if (!isShortage(error) || !(await log.space?.makeRoom())) throw error
-        await log.regainSpace()
-        await deletion()
+      await withRoom(log, async () => {
+        // Else a crash could take away more than is deleted, and offsets would be given twice.
+        await log.flush()
+        await this.#moveTo(log, startOffset)
       })
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
@@ -74,9 +69,11 @@ export class LogStart {
     const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
     const { endOffset, withActive, reasons } = await findExpired(retained, nowMs)
     if (reasons.size === 0) return
-    if (withActive) await log.roll()
     log.logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
-    await this.#moveTo(log, endOffset)
+    await withRoom(log, async () => {
+      if (withActive) await log.roll()
+      await this.#moveTo(log, endOffset)
+    })
   }
 
   /** The log is cut off at `offset`: it cannot begin above that. */
@@ -99,5 +96,16 @@ export class LogStart {
       this.#isUnsaved = false
     }
     await log.removeBelow(this.offset)
+  }
+}
+
+/** What is deleted gives more room than is written for it, but later. */
+async function withRoom(log: LogOfStart, deletion: () => Promise<void>): Promise<void> {
+  try {
+    await deletion()
+  } catch (error) {
+    if (!isShortage(error) || !(await log.space?.makeRoom())) throw error
+    await log.regainSpace()
+    await deletion()
   }
 }

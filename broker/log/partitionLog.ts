@@ -237,8 +237,7 @@ export class PartitionLog {
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
   async applyRetention(): Promise<void> {
-    await this.regainSpace()
-    if (this.#isHeld || this.#isClosed || this.offline) return
+    if (this.#isHeld || this.#isClosed || (this.offline && !this.#health.isFull)) return
     await this.#start.applyRetention(this.#logOfStart(), this.#clock.nowMs())
   }
 

@@ -8,7 +8,6 @@ import {
   directoryFailed,
   isDiskFailure,
   isMissingFile,
-  isOutOfSpace,
   type LogError,
   originOf,
 } from '../logError.ts'
@@ -24,20 +23,13 @@ export class DirectoryHealth {
   readonly #disk: Disk
   readonly #place: DirectoryPlace
   readonly #failed: (failure: LogError) => void
-  readonly #full: (cause: unknown) => void
   #failure: LogError | undefined
 
-  /** `failed` is called once, `full` whenever a write found no room. */
-  constructor(
-    disk: Disk,
-    place: DirectoryPlace,
-    failed: (failure: LogError) => void,
-    full: (cause: unknown) => void,
-  ) {
+  /** `failed` is called once. */
+  constructor(disk: Disk, place: DirectoryPlace, failed: (failure: LogError) => void) {
     this.#disk = disk
     this.#place = place
     this.#failed = failed
-    this.#full = full
   }
 
   /** Why the directory cannot be used; undefined when it can. It stays so until the next start. */
@@ -49,7 +41,6 @@ export class DirectoryHealth {
   readonly noticed = (cause: unknown): void => {
     if (isDiskFailure(cause)) this.#fail(originOf(cause))
     else if (isMissingFile(cause)) void this.check()
-    else if (isOutOfSpace(cause)) this.#full(cause)
   }
 
   /**

@@ -1,16 +1,19 @@
-// A file in a data directory that does nothing but take room, and is removed when the disk is full: deleting
-// topics and records, and starting, write a little before they free anything. What clients append never gets at
-// that room (diskSpace.ts), so that it lasts until there is more.
+// A file in a data directory that does nothing but take room, and is removed on a full disk for what cannot wait:
+// deleting topics and records, and starting, write a little before they free anything. What clients append never
+// gets at that room (diskSpace.ts).
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 
 const fileName = '__reserve'
-/** Room for what the metadata log writes when it is opened, and for some thousand checkpoint entries. */
-const mostReserveBytes = 8 * 1024 * 1024
+/**
+ * Room for what the metadata log writes when it is opened, and for what a start has to write into segments that
+ * only the commit journal has: about what clients append in small batches in a second.
+ */
+const mostReserveBytes = 16 * 1024 * 1024
 /** Of log.dir.reserved.bytes. */
-const reserveShare = 1 / 8
+const reserveShare = 1 / 4
 const chunkBytes = 1024 * 1024
 
 export interface DiskReserveOptions {

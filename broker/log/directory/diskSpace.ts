@@ -49,40 +49,43 @@ export class DiskSpace {
     const { disk, directory } = this.#options
     await this.#reserve.find()
     const freeBytes = await disk.freeBytes(directory)
-    if (freeBytes < this.#reserve.sizeBytes) this.exhausted(`${freeBytes} bytes free`)
-    await this.#released?.done
+    if (freeBytes < this.#reserve.sizeBytes) await this.makeRoom()
     await this.check()
   }
 
-  /** A write found no room: the reserve is released. */
-  readonly exhausted = (cause: unknown): void => {
-    if (!this.#reserve.isHeld) return
-    const { directory, logger } = this.#options
-    const shortage = diskFull(directory, cause)
-    logger.error(
-      { error: shortage },
-      'the disk is full: the reserve is released, no records are taken',
-    )
-    this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
-  }
-
-  /** Releases the reserve; whether it is released now, so that another try may find room. */
+  /**
+   * Releases the reserve, for a write that found no room and has to be done to get some, or to start. Returns
+   * whether it is released now, so that another try may find room. Not for anything less: what is released may
+   * be taken by others at once.
+   */
   async makeRoom(): Promise<boolean> {
-    this.exhausted('a write found no room')
+    if (this.#reserve.isHeld) {
+      const { directory, logger } = this.#options
+      const shortage = diskFull(directory, 'its reserve was released')
+      this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
+      logger.error({ error: shortage }, 'the disk is full: its reserve is released')
+    }
     await this.#released?.done
     return this.#released !== undefined
   }
 
-  /** Makes the reserve, for the first time or again, as soon as records may be taken beside it. */
+  /** Makes the reserve, for the first time or again, as soon as it fits: before others take the room. */
   async restoreReserve(): Promise<void> {
-    const { disk, directory, reservedBytes, logger } = this.#options
+    const { disk, directory, logger } = this.#options
     const reserve = this.#reserve
     if (reserve.sizeBytes === 0 || reserve.isHeld) return
-    if ((await disk.freeBytes(directory)) - reservedBytes <= reserve.sizeBytes) return
-    await reserve.take()
+    try {
+      if ((await disk.freeBytes(directory)) <= reserve.sizeBytes) return
+      await reserve.take()
+    } catch (error) {
+      // It is tried again; half a reserve would only take room.
+      this.noticed(error)
+      await reserve.release().catch(this.noticed)
+      return
+    }
     if (!this.#released) return
     this.#released = undefined
-    logger.info({ directory }, 'there is room for the reserve again: records are taken')
+    logger.info({ directory }, 'there is room for the reserve again')
   }
 
   /** So much is written, or is going to be. */

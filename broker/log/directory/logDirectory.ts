@@ -132,7 +132,7 @@ export class LogDirectory {
       options.failed(this, failure)
     }
     this.space = inherited.space
-    this.health = new DirectoryHealth(disk, inherited.place, failed, this.space.exhausted)
+    this.health = new DirectoryHealth(disk, inherited.place, failed)
     if (this.journal) this.journal.noticed = this.health.noticed
     this.space.noticed = this.health.noticed
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>

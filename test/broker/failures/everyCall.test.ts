@@ -163,8 +163,6 @@ class Trial {
 
 const config = {
   'num.partitions': 1,
-  // A reserve that is small, and made as in earnest.
-  'log.dir.reserved.bytes': 64 * 1024,
   'offsets.topic.num.partitions': 2,
   'transaction.state.log.num.partitions': 2,
 }
