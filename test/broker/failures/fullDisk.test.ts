@@ -4,11 +4,12 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openLevelMetadataLog } from '../../../broker/controller/levelMetadataLog.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { eventually } from '../../interop/eventually.ts'
@@ -189,7 +190,7 @@ class TmpfsWorld implements SmallWorld {
   async end(): Promise<void> {
     await this.kill()
     await this.#filler?.close()
-    execFileSync('umount', [this.#mount])
+    execFileSync('umount', ['-l', this.#mount])
     rmdirSync(this.#mount)
     await rm(`${this.#mount}.properties`, { force: true })
   }
@@ -285,11 +286,61 @@ test.skipIf(!canMount)('in earnest, on a tmpfs', { timeout: 60_000 }, async () =
   }
 })
 
+// LevelDB alone loses them: a record that was written in part makes those after it unreadable (decision 17).
+test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', async () => {
+  const mount = mkdtempSync(join(tmpdir(), 'millrace-full-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount])
+  try {
+    const options = { directory: join(mount, '__metadata'), makeRoom: async () => false }
+    const log = await openLevelMetadataLog(options)
+    await log.load()
+    await writeFile(join(mount, 'other'), Buffer.alloc(100_000))
+    const command = (next: number) => ({ type: 'reserveProducerIds', next }) as const
+    let sequence = 0
+    let failures = 0
+    /** Appends commands as the controller does, until one fails. */
+    const append = async (upTo: number) => {
+      while (sequence < upTo) {
+        const failed = await log.append(sequence, command(sequence)).catch((error) => error)
+        if (failed) {
+          expect(failed).toMatchObject({ code: 'ENOSPC' })
+          failures++
+          return
+        }
+        sequence++
+      }
+    }
+    await append(10)
+    const filler = openSync(join(mount, 'filler'), 'w')
+    expect(() => {
+      for (;;) writeSync(filler, Buffer.alloc(4096))
+    }).toThrow('ENOSPC')
+    await append(1000)
+    expect(failures).toBe(1)
+    // What became of it cannot even be read without room.
+    await expect(log.read(sequence)).rejects.toMatchObject({ code: 'ENOSPC' })
+    await rm(join(mount, 'other'))
+    expect(await log.read(sequence)).toEqual([])
+    await append(sequence + 100)
+    expect(failures).toBe(1)
+    await log.close()
+    closeSync(filler)
+    const again = await openLevelMetadataLog(options)
+    const { commands, nextSequence } = await again.load()
+    expect(nextSequence).toBe(sequence)
+    expect(commands).toEqual(Array.from({ length: sequence }, (_, number) => command(number)))
+    await again.close()
+  } finally {
+    execFileSync('umount', ['-l', mount])
+    rmdirSync(mount)
+  }
+})
+
 function mountWorks(): boolean {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-mount-'))
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory], { stdio: 'ignore' })
-    execFileSync('umount', [directory])
+    execFileSync('umount', ['-l', directory])
     return true
   } catch {
     return false

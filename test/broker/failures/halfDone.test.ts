@@ -103,6 +103,30 @@ describe('a deletion whose second half fails', () => {
     expect(await admin.read('orders', 0)).toEqual(['new'])
   })
 
+  test.each([
+    ['at once', () => undefined],
+    [
+      'after a failure',
+      (operation, path) => hit(`${operation} ${path}`, 'write /data/__journal', 'ENOSPC'),
+    ],
+  ] as [string, Verdict][])(
+    'what the commit journal has of the topic is void %s',
+    async (_, obstacle) => {
+      await admin.createTopics(['orders', 1], ['other', 1])
+      for (const value of ['1', '2', '3']) expect(await admin.produce('orders', 0, [value])).toBe(0)
+      verdict = obstacle
+      expect(await admin.deleteTopics('orders')).toEqual([0])
+      verdict = () => undefined
+      await retry()
+      expect(await admin.createTopics(['orders', 1])).toEqual([0])
+      // As long as the first of before, so that the second would follow it.
+      expect(await admin.produce('orders', 0, ['n'])).toBe(0)
+      await broker.crash()
+      await connect()
+      expect(await admin.read('orders', 0)).toEqual(['n'])
+    },
+  )
+
   test('the offsets committed for the topic are forgotten in the end', async () => {
     await admin.createTopics(['orders', 1], ['other', 1])
     expect(await admin.commit('g', 'orders', 7)).toBe(0)
