@@ -68,12 +68,17 @@ export interface Broker {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const undo: (() => Promise<void>)[] = []
   const closeAll = async () => {
-    for (let step = undo.pop(); step; step = undo.pop()) await step()
+    const failures: unknown[] = []
+    const failed = (error: unknown) => failures.push(error)
+    for (let step = undo.pop(); step; step = undo.pop()) await step().catch(failed)
+    // Not before everything is closed: a part that fails must not keep the locks of the others.
+    if (failures.length > 0) throw failures[0]
   }
   try {
     return await start(options, undo, closeAll)
   } catch (error) {
-    await closeAll()
+    // Why it could not start says more than what could not be closed because of that.
+    await closeAll().catch(() => {})
     throw error
   }
 }
@@ -138,6 +143,7 @@ async function start(
     throw new KafkaError(errorCode, `the offsets committed for ${name} could not be forgotten`)
   })
   await controller.start(partitions)
+  undo.push(() => controller.stop())
   transactions.start()
   undo.push(startCleaner(options, manager))
   const parts: BrokerParts = {

@@ -205,9 +205,14 @@ export class Controller {
     })
   }
 
+  /** Ends the work in the background: what is left of it is done after the next start. */
+  async stop(): Promise<void> {
+    await this.#work?.stop()
+  }
+
   /** Waits for what is under way, then closes the log. */
   async close(): Promise<void> {
-    await this.#work?.stop()
+    await this.stop()
     await this.#mutate(async () => {
       this.#settleTimer?.cancel()
       await this.#options.log.close()

@@ -92,7 +92,7 @@ class LevelMetadataLog implements MetadataLog {
       await write(level)
     } catch (error) {
       this.#level = undefined
-      await level.close()
+      await level.close().catch(() => {})
       const cause = systemErrorOf(error)
       if (isOutOfSpace(cause)) await this.#options.makeRoom()
       throw cause

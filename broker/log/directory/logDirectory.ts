@@ -10,7 +10,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
 import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
-import { isOutOfSpace, type LogError } from '../logError.ts'
+import { isOutOfSpace, isPassing, type LogError, passingFailure } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
 import {
@@ -316,6 +316,8 @@ export class LogDirectory {
         await this.#inherited.restingLogs.noteClosed(this.logs)
         await writeCleanShutdown(this.#disk, this.path)
       }
+    } catch (cause) {
+      throw isPassing(cause) ? passingFailure(this.path, cause) : cause
     } finally {
       await this.#lock.release()
     }

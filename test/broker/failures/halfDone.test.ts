@@ -218,6 +218,30 @@ describe('a creation whose second half fails', () => {
   })
 })
 
+test('a stop that cannot save everything closes everything all the same', async () => {
+  const closed: string[] = []
+  await broker.stop()
+  broker.wrapMetadataLog = (log) => ({
+    load: () => log.load(),
+    append: (sequence, command) => log.append(sequence, command),
+    read: (sequence) => log.read(sequence),
+    compact: (sequence, snapshot) => log.compact(sequence, snapshot),
+    close: async () => void closed.push('metadata log'),
+  })
+  await broker.start()
+  await connect()
+  await admin.createTopics(['orders', 1])
+  await admin.produce('orders', 0, ['kept'])
+  verdict = (operation, path) =>
+    operation === 'write' ? hit(path, 'recovery-point', 'ENOSPC') : undefined
+  await expect(broker.stop()).rejects.toMatchObject({ code: 'LOG_DISK_FULL' })
+  expect(closed).toEqual(['metadata log'])
+  verdict = () => undefined
+  await broker.start()
+  await connect()
+  expect(await admin.read('orders', 0)).toEqual(['kept'])
+})
+
 function hit(text: string, part: string, code: string): string | undefined {
   return text.includes(part) ? code : undefined
 }
