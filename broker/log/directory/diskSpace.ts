@@ -9,7 +9,7 @@
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { diskFull, type LogError } from '../logError.ts'
+import { diskFull, isDiskFailure, type LogError } from '../logError.ts'
 import { DiskReserve } from './diskReserve.ts'
 
 export interface DiskSpaceOptions {
@@ -44,11 +44,17 @@ export class DiskSpace {
     return this.#shortage ?? this.#released?.shortage
   }
 
-  /** Before the directory is used: finds the reserve, and releases it when even a start may find no room. */
+  /**
+   * Before the directory is used: finds the reserve, and releases it when even a start may find no room. Throws
+   * what the disk says when it has failed.
+   */
   async open(): Promise<void> {
     const { disk, directory } = this.#options
     await this.#reserve.find()
-    const freeBytes = await disk.freeBytes(directory)
+    const freeBytes = await disk.freeBytes(directory).catch((error: unknown) => {
+      if (isDiskFailure(error)) throw error
+      return Number.POSITIVE_INFINITY
+    })
     if (freeBytes < this.#reserve.sizeBytes) await this.makeRoom()
     await this.check()
   }
