@@ -120,9 +120,19 @@ export const operations: readonly Operation[] = [
     check: (admin) => expectConfig(admin, 32, 'g', session, '50000'),
   },
   {
-    name: 'AlterConfigs',
+    name: 'AlterConfigs of a topic',
     run: (admin) => one(admin.replaceConfigs(2, 'kept', largest, '3000')),
     check: (admin) => expectConfig(admin, 2, 'kept', largest, '3000'),
+  },
+  {
+    name: 'AlterConfigs of a broker',
+    run: (admin) => one(admin.replaceConfigs(4, '', 'max.connections', '77')),
+    check: (admin) => expectConfig(admin, 4, '1', 'max.connections', '77'),
+  },
+  {
+    name: 'AlterConfigs of a group',
+    run: (admin) => one(admin.replaceConfigs(32, 'g', session, '50000')),
+    check: (admin) => expectConfig(admin, 32, 'g', session, '50000'),
   },
   {
     name: 'Metadata that creates a topic',
