@@ -2,8 +2,7 @@
 // deleted, and takes writes again as soon as there is room. Once in memory, and once on a real file system of its
 // own, where the metadata log is kept in `level` and the broker is a process that is killed.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,12 +10,12 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openLevelMetadataLog } from '../../../broker/controller/levelMetadataLog.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { eventually } from '../../interop/eventually.ts'
 import { settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
-import { MemoryBroker, RawClient } from '../server/memoryBroker.ts'
+import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
+import { BrokerProcess } from './brokerProcess.ts'
 
 /** A broker on a disk that is small, and that somebody else has files on. */
 interface SmallWorld {
@@ -122,13 +121,10 @@ class MemoryWorld implements SmallWorld {
   }
 }
 
-const command = join(import.meta.dirname, '../../../broker/command.ts')
-
 class TmpfsWorld implements SmallWorld {
   readonly recordBytes = 100_000
   readonly #mount = mkdtempSync(join(tmpdir(), 'millrace-full-'))
-  #process: ChildProcess | undefined
-  #complaints = ''
+  #broker: BrokerProcess | undefined
   #filler: FileHandle | undefined
   #fillerBytes = 0
 
@@ -147,41 +143,20 @@ class TmpfsWorld implements SmallWorld {
     const text = Object.entries(lines).map(([key, value]) => `${key}=${value}\n`)
     await writeFile(config, text.join(''))
     const data = join(this.#mount, 'data')
-    const script = `import { brokerCommand } from ${JSON.stringify(command)}
-      await brokerCommand(${JSON.stringify({ data, config, port: 0 })})`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
-    this.#process = child
-    child.stderr.on('data', (chunk) => {
-      this.#complaints += chunk
-    })
-    const [line] = await Promise.race([
-      once(child.stdout, 'data'),
-      once(child, 'exit').then(() => [`ended: ${this.#complaints}`]),
-    ])
-    const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(String(line))?.[1])
-    expect(port, String(line)).toBeGreaterThan(0)
+    this.#broker = await BrokerProcess.start({ data, config })
     if (!this.#filler) await this.reserved()
-    const connection = await tcpNetwork.connect({ host: '127.0.0.1', port }, 5000)
-    return new AdminRequests(new RawClient(connection))
+    return new AdminRequests(await this.#broker.client())
   }
 
   async kill(): Promise<void> {
-    const child = this.#process
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
+    await this.#broker?.kill()
   }
 
   async stop(): Promise<void> {
-    this.#complaints = ''
-    const ended = once(this.#process!, 'exit')
-    this.#process!.kill('SIGTERM')
-    const [code] = await ended
+    const { code, said } = await this.#broker!.stop()
     // What could not be saved is said in one line, not with the stack of an exception that nobody expected.
-    const said = this.#complaints.split('\n').filter((line) => !line.startsWith('{'))
-    if (code === 0) expect(said).toEqual([''])
-    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* has no room/), ''])
+    if (code === 0) expect(said).toEqual([])
+    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* has no room/)])
   }
 
   async fill(): Promise<void> {
