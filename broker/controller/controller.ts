@@ -2,9 +2,9 @@
 // and has it acted on (topicWork.ts) until it is done. One proposal at a time; readers see the state at once.
 //
 // A failed append has an unknown outcome. Nothing more is proposed before the log's tail has been read, which
-// says what became of it; giving the same name or id twice would be the price. It must never disable changes
-// for good: while the log cannot be read, each proposal is refused, and when it never can be again, the broker
-// has to end.
+// says what became of it; giving the same name or id twice would be the price. Changes must never stay disabled
+// until a restart: while the log cannot be read, each proposal is refused, and when it cannot be read any more,
+// the broker has to end.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -124,7 +124,7 @@ export class Controller {
     this.#removals.add(remove)
   }
 
-  /** Answers when the topic is known for good, though some of its logs may have to wait for room. */
+  /** Answers when the topic is durable, though some of its logs may have to wait for room. */
   async createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
     const id = this.#options.newTopicId()
     const outcome = await this.#change<TopicOutcome>(refused, async () => {

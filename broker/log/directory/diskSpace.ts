@@ -31,7 +31,7 @@ export class DiskSpace {
   /** Set from when the reserve is released until there is room for it again. */
   #released: { readonly shortage: LogError; readonly done: Promise<void> } | undefined
   #asking: Promise<void> | undefined
-  /** Told what the disk has refused. */
+  /** Receives what the disk has refused. */
   noticed: (cause: unknown) => void = () => {}
 
   constructor(options: DiskSpaceOptions) {

@@ -115,7 +115,7 @@ export class LogDirectory {
   readonly #lock: DiskLock
   /** The names of directories of deleted partitions that have been renamed and not been removed yet. */
   readonly #leftovers = new Set<string>()
-  /** Those of them that the log has been told of. */
+  /** Those of them whose failure was logged. */
   readonly #reported = new Set<string>()
   readonly #inherited: Inheritance
   readonly #recoveryPoints: OffsetCheckpoint

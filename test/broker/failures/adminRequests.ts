@@ -174,15 +174,21 @@ export class AdminRequests {
   }
 
   async addPartition(producer: Producer, name: string) {
+    const [errorCode] = await this.addPartitions(producer, name, [0])
+    return errorCode!
+  }
+
+  async addPartitions(producer: Producer, name: string, partitions: readonly number[]) {
     const { transactionalId: v3AndBelowTransactionalId, ...rest } = producer
-    const topics = [{ name, partitions: [0] }]
+    const topics = [{ name, partitions }]
     const answer = await this.#client.send(addPartitionsToTxn, 3, {
       v3AndBelowTransactionalId,
       v3AndBelowProducerId: rest.producerId,
       v3AndBelowProducerEpoch: rest.producerEpoch,
       v3AndBelowTopics: topics,
     })
-    return answer.resultsByTopicV3AndBelow[0]!.resultsByPartition[0]!.partitionErrorCode
+    const { resultsByPartition } = answer.resultsByTopicV3AndBelow[0]!
+    return resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode)
   }
 
   async addOffsets(producer: Producer, groupId: string) {
