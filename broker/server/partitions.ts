@@ -28,6 +28,8 @@ export class Partitions implements PartitionLogs {
   readonly #strays = new Set<string>()
   /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
   readonly #hidden = new Map<string, Set<number>>()
+  /** By topic id, the partitions whose logs could not be created yet. */
+  readonly #uncreated = new Map<string, ReadonlySet<number>>()
   /** The messages of errors that the log has been told of. */
   readonly #reported = new Set<string>()
 
@@ -67,10 +69,12 @@ export class Partitions implements PartitionLogs {
     }
   }
 
-  /** Whether this broker leads the partition: its log is there, or is created when it is first used. */
+  /**
+   * Whether this broker leads the partition: its log can be reached, and could be created. While it is being
+   * created for the first time, clients are told so as in Kafka: some fail when any partition has no leader.
+   */
   isLed(topic: Topic, partition: number): boolean {
-    if (this.isOffline(topic, partition)) return false
-    return isInternalTopic(topic.name) || this.log(topic.name, partition) !== undefined
+    return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
   }
 
   /** Whether the partition is there and cannot be reached: its data folder has failed. */
@@ -105,22 +109,30 @@ export class Partitions implements PartitionLogs {
     // These are made when their coordinator first writes to them (coordinatorTopic.ts).
     if (isInternalTopic(topic.name)) return
     const missing = Array.from({ length: topic.partitions }, (_, partition) => partition).filter(
-      (partition) => !this.isLed(topic, partition) && !this.isOffline(topic, partition),
+      (partition) => !this.log(topic.name, partition) && !this.isOffline(topic, partition),
     )
+    const uncreated = new Set(missing)
     const failures: unknown[] = []
     for (let first = 0; first < missing.length; first += createdAtOnce) {
       const some = missing.slice(first, first + createdAtOnce)
+      const open = async (partition: number) => {
+        await this.open(topic, partition)
+        uncreated.delete(partition)
+      }
       const noteFailure = (error: unknown) => failures.push(error)
-      await Promise.all(some.map((partition) => this.open(topic, partition).catch(noteFailure)))
+      await Promise.all(some.map((partition) => open(partition).catch(noteFailure)))
       // The others would fail as well.
       if (failures.some(isShortage)) break
     }
+    if (uncreated.size > 0) this.#uncreated.set(topic.id, uncreated)
+    else this.#uncreated.delete(topic.id)
     if (failures.length > 0) throw failures[0]
   }
 
   async remove(topic: Topic): Promise<void> {
     await this.#manager.delete(topic)
     this.#hidden.delete(topic.id)
+    this.#uncreated.delete(topic.id)
   }
 
   reconfigure(topic: Topic): void {
