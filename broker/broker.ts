@@ -2,6 +2,7 @@
 // reverse. Everything it touches of the world comes in through the options.
 
 import { join } from 'node:path'
+import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
@@ -9,12 +10,17 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
-import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
+import {
+  type LevelMetadataLogOptions,
+  openLevelMetadataLog,
+} from './controller/levelMetadataLog.ts'
 import type { MetadataLog } from './controller/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
 import { DynamicConfiguration } from './dynamicConfiguration.ts'
+import { BrokerError } from './errors.ts'
 import { LogCleaner } from './log/cleaner/logCleaner.ts'
+import { releaseReserve } from './log/directory/diskReserve.ts'
 import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
@@ -38,7 +44,7 @@ export interface BrokerOptions {
   readonly config: BrokerConfig
   readonly listeners: readonly BrokerListener[]
   /** Where metadata is kept; by default in `level`, in the data folder. */
-  readonly openMetadataLog?: (directory: string) => Promise<MetadataLog>
+  readonly openMetadataLog?: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
 }
 
 export interface Broker {
@@ -49,9 +55,9 @@ export interface Broker {
   topics(): TopicOverview[]
   /**
    * Resolves, with the reason, when the broker can do nothing useful any more and should be closed: its
-   * last data folder has failed, or the one that its metadata is in.
+   * last data folder has failed, the one that its metadata is in, or the metadata log itself.
    */
-  readonly failed: Promise<LogError>
+  readonly failed: Promise<Error>
   /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
   close(): Promise<void>
 }
@@ -63,12 +69,17 @@ export interface Broker {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const undo: (() => Promise<void>)[] = []
   const closeAll = async () => {
-    for (let step = undo.pop(); step; step = undo.pop()) await step()
+    const failures: unknown[] = []
+    const failed = (error: unknown) => failures.push(error)
+    for (let step = undo.pop(); step; step = undo.pop()) await step().catch(failed)
+    // Not before everything is closed: a part that fails must not keep the locks of the others.
+    if (failures.length > 0) throw failures[0]
   }
   try {
     return await start(options, undo, closeAll)
   } catch (error) {
-    await closeAll()
+    // Why it could not start says more than what could not be closed because of that.
+    await closeAll().catch(() => {})
     throw error
   }
 }
@@ -86,7 +97,13 @@ async function start(
   logger.info({ nodeId, directories }, 'broker starting')
   await runtime.disk.makeDirectory(directories[0]!)
   const configuration = new DynamicConfiguration(config)
-  const controller = await openController(options, configuration)
+  const metadataFailure = Promise.withResolvers<Error>()
+  let makeRoom = () => releaseReserve(runtime.disk, directories[0]!)
+  const controller = await openController(options, {
+    configuration,
+    makeRoom: () => makeRoom(),
+    failed: metadataFailure.resolve,
+  })
   undo.push(() => controller.close())
   const manager = await LogManager.open({
     disk: runtime.disk,
@@ -106,13 +123,16 @@ async function start(
     journal: journalOf(options),
     configOf: (topic) =>
       logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
+    isForeign: (topic, topicId) => controller.state.isForeign(topic, topicId),
   })
   undo.push(() => manager.close())
+  makeRoom = () => manager.makeRoom(directories[0]!)
   const logs = [...manager.partitions()].length
   if (logs > 0 && !manager.wasCleanShutdown) {
     logger.info({ logs, elapsedMs: elapsedMs() }, 'broker was not stopped cleanly: logs recovered')
   }
-  const failed = fatalFailure(manager, directories[0]!, logger)
+  const directoryFailure = fatalFailure(manager, directories[0]!, logger)
+  const failed = Promise.race([metadataFailure.promise, directoryFailure])
   const partitions = new Partitions(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
   const world = { runtime, config, logger, controller, partitions }
@@ -127,9 +147,12 @@ async function start(
   const traffic = new TrafficByTopic()
   controller.onTopicDeleted(async ({ name }) => {
     traffic.forget(name)
-    await groups.forgetTopic(name)
+    const errorCode = await groups.forgetTopic(name)
+    if (errorCode === ErrorCode.none) return
+    throw new KafkaError(errorCode, `the offsets committed for ${name} could not be forgotten`)
   })
   await controller.start(partitions)
+  undo.push(() => controller.stop())
   transactions.start()
   undo.push(startCleaner(options, manager))
   const parts: BrokerParts = {
@@ -196,6 +219,16 @@ function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): 
   })
 }
 
+function metadataFailed(cause: unknown, logger: Logger): Error {
+  const error = new BrokerError(
+    'METADATA_FAILED',
+    `the metadata log cannot be used any more (${(cause as Error).message}): check the disk, then start again`,
+    cause,
+  )
+  logger.error({ error, reason: 'the metadata log has failed' }, 'the broker must stop')
+  return error
+}
+
 /** Compacts logs from now on; returns what ends that. */
 function startCleaner({ runtime, config, logger }: BrokerOptions, manager: LogManager) {
   const cleaner = new LogCleaner({
@@ -217,16 +250,25 @@ function journalOf({ runtime, config }: BrokerOptions) {
   return fileBytes === 0 ? undefined : { random: runtime.random, fileBytes }
 }
 
+interface MetadataWorld {
+  readonly configuration: DynamicConfiguration
+  readonly makeRoom: () => Promise<boolean>
+  readonly failed: (reason: Error) => void
+}
+
 async function openController(
   { runtime, config, logger, openMetadataLog = openLevelMetadataLog }: BrokerOptions,
-  configuration: DynamicConfiguration,
+  { configuration, makeRoom, failed }: MetadataWorld,
 ): Promise<Controller> {
-  const log = await openMetadataLog(join(dataDirectories(config)[0]!, '__metadata'))
+  const directory = join(dataDirectories(config)[0]!, '__metadata')
+  const log = await openMetadataLog({ directory, makeRoom })
   try {
     return await Controller.open({
       log,
+      clock: runtime.clock,
       logger,
       configuration,
+      failed: (cause) => failed(metadataFailed(cause, logger)),
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),
     })

@@ -63,8 +63,10 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
   try {
     await broker.close()
   } catch (error) {
-    // What cannot be saved on a disk that has failed has been told of.
-    if (!failure || !isOperational(error)) throw error
+    if (!isOperational(error)) throw error
+    // What cannot be saved on a disk that has failed was already reported. On one that is full, the next start
+    // has to look at what could not be noted now; nothing is lost.
+    if (!failure) fail(error)
   }
 }
 

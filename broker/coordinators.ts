@@ -9,6 +9,7 @@ import type { Controller } from './controller/controller.ts'
 import { type GroupConfigName, groupConfigValue } from './controller/groupConfiguration.ts'
 import type { ProducerIds } from './controller/producerIds.ts'
 import type { DynamicConfiguration } from './dynamicConfiguration.ts'
+import { BrokerError } from './errors.ts'
 import { isAssignorName } from './groups/consumer/assignor.ts'
 import type { ConsumerGroupLimits } from './groups/consumer/consumerGroup.ts'
 import { GroupService } from './groups/groupService.ts'
@@ -119,7 +120,8 @@ export async function openTransactions(
       leaderEpoch,
       findLog: async (of) => {
         const known = controller.state.topic(of.topic)
-        return known && (await partitions.readable(known, of.partition))
+        const log = known && (await partitions.readable(known, of.partition))
+        return log ?? partitions.errorCodeOfMissing(known, of.partition)
       },
       offsets: groups,
     }),
@@ -161,8 +163,10 @@ function coordinatorTopic(
     open: (partition) => partitions.open(topic()!, partition),
     ensureTopic: async () => {
       const wish = { name, numPartitions, replicationFactor: 1, assignments: [], configs }
-      if (!topic()) await controller.createTopic(wish)
-      return topic()!.partitions
+      const { message } = topic() ? { message: null } : await controller.createTopic(wish)
+      const created = topic()
+      if (created) return created.partitions
+      throw new BrokerError('COORDINATOR_UNAVAILABLE', `${name} cannot be created: ${message}`)
     },
   })
 }

@@ -6,6 +6,12 @@ export type BrokerErrorCode =
   | 'CONFIGURATION_INVALID'
   | 'SECURITY_UNSUPPORTED'
   | 'METADATA_CORRUPT'
+  /** The metadata log cannot be written or read any more. */
+  | 'METADATA_FAILED'
+  /** A change of metadata was not made, or it is not known yet whether it was. */
+  | 'METADATA_UNAVAILABLE'
+  /** A coordinator's topic cannot be created now. */
+  | 'COORDINATOR_UNAVAILABLE'
   | 'COORDINATOR_LOAD_FAILED'
 
 /** An operational failure. The message is one line, for people, and says what to do. */

@@ -165,7 +165,7 @@ export const logOptions = {
     67_108_864,
     0,
     int64Max,
-    'With less than this free on the disk of a data folder, no records are taken for it.',
+    'With less than this free on the disk of a data folder, no records are taken for it. A quarter of it, 16 MiB at most, is kept in a file that is removed when a full disk would keep topics or records from being deleted.',
   ),
   'log.segment.delete.delay.ms': dynamic(
     integer(60_000, 0, int64Max, 'How long the files of a removed segment still lie there.'),

@@ -28,6 +28,21 @@ describe('without a crash it is a disk', () => {
     expect(await file.stat()).toMatchObject({ sizeBytes: 7, isDirectory: false })
   })
 
+  test('takes what fits when it is bounded, and has room again after a removal', async () => {
+    const disk = new MemoryDisk({ sizeBytes: 4 * 4096 })
+    await disk.makeDirectory('/a')
+    const file = await write(disk, '/a/file', 'x'.repeat(4000))
+    expect(await disk.freeBytes()).toBe(4096)
+    const more = file.write([Buffer.alloc(6000)], 4000)
+    await expect(more).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect(await file.stat()).toMatchObject({ sizeBytes: 8192 })
+    await expect(disk.makeDirectory('/b')).rejects.toMatchObject({ code: 'ENOSPC' })
+    await file.write([Buffer.from('in place')], 0)
+    await disk.remove('/a/file')
+    expect(await disk.freeBytes()).toBe(2 * 4096)
+    await disk.makeDirectory('/b')
+  })
+
   test('renames files and directories with what is in them, and keeps their identity', async () => {
     const disk = new MemoryDisk()
     await disk.makeDirectory('/a/b')

@@ -28,7 +28,10 @@ export interface CrashOptions {
 export interface MemoryDiskOptions {
   /** For modification times; by default they count the disk's operations. */
   readonly nowMs?: () => number
+  /** What it says is free, whatever is written; by default what `sizeBytes` leaves. */
   readonly freeBytes?: number
+  /** How much fits on it; by default everything. What is full takes no write and makes no directory. */
+  readonly sizeBytes?: number
   /**
    * Called before each operation that changes something, with the name of the method. It may throw
    * (a failing disk) or call `crash` (the operation then does not happen).
@@ -36,8 +39,11 @@ export interface MemoryDiskOptions {
   readonly beforeChange?: (operation: string, path: string) => void
 }
 
-/** What it says it has; nothing counts against it. */
+/** What it says it has without `sizeBytes`; nothing counts against it. */
 export const memoryDiskBytes = 2 ** 40
+
+/** A file takes whole ones, a directory one. */
+const blockBytes = 4096
 
 /** One change to a directory that no syncDirectory has covered yet. */
 interface NameChange {
@@ -60,6 +66,12 @@ export class MemoryDisk implements Disk {
     this.#options = options
     this.#names = new MemoryNames([['/', this.#newInode(true)]])
     this.#durableNames = new MemoryNames(this.#names.entries())
+  }
+
+  /** The process that has it ends, as with SIGKILL: what it wrote stays, its locks and open files do not. */
+  endProcess(): void {
+    this.#crashes++
+    this.#locks.clear()
   }
 
   /** Loses power. Operations still under way fail; the disk can be used again at once. */
@@ -137,6 +149,7 @@ export class MemoryDisk implements Disk {
     }
     await this.makeDirectory(dirname(directory))
     await this.#effect('makeDirectory', directory, () => {
+      if (this.#freeBytes < blockBytes) throw failure('ENOSPC', directory)
       this.#setName(directory, this.#newInode(true))
     })
   }
@@ -181,7 +194,7 @@ export class MemoryDisk implements Disk {
   }
 
   async freeBytes(): Promise<number> {
-    return this.#options.freeBytes ?? memoryDiskBytes
+    return this.#options.freeBytes ?? this.#freeBytes
   }
 
   async maxOpenFiles(): Promise<number> {
@@ -189,7 +202,7 @@ export class MemoryDisk implements Disk {
   }
 
   async totalBytes(): Promise<number> {
-    return memoryDiskBytes
+    return this.#options.sizeBytes ?? memoryDiskBytes
   }
 
   async lock(directory: string): Promise<DiskLock> {
@@ -203,6 +216,23 @@ export class MemoryDisk implements Disk {
         if (crashes === this.#crashes) this.#locks.delete(directory)
       },
     }
+  }
+
+  get #freeBytes(): number {
+    const { sizeBytes } = this.#options
+    if (sizeBytes === undefined) return memoryDiskBytes
+    let usedBytes = 0
+    for (const inode of new Set(this.#names.values())) usedBytes += spaceOf(inode)
+    return sizeBytes - usedBytes
+  }
+
+  /** Writes as much as fits, as a real disk does. */
+  #put(inode: MemoryInode, bytes: Buffer, position: number, path: string): void {
+    const isBounded = this.#options.sizeBytes !== undefined
+    const room = isBounded ? spaceOf(inode) + this.#freeBytes - position : bytes.length
+    const fits = Math.max(0, Math.min(room, bytes.length))
+    inode.write(bytes.subarray(0, fits), position)
+    if (fits < bytes.length) throw failure('ENOSPC', path)
   }
 
   #newInode(isDirectory: boolean): MemoryInode {
@@ -248,6 +278,7 @@ export class MemoryDisk implements Disk {
   #newFile(path: string, inode: MemoryInode, syncsEachWrite: boolean): DiskFile {
     const crashes = this.#crashes
     let isOpen = true
+    const put = (bytes: Buffer, position: number) => this.#put(inode, bytes, position, path)
     const check = () => {
       if (!isOpen) throw failure('EBADF', path)
       if (crashes !== this.#crashes) throw failure('ECRASHED', path)
@@ -265,7 +296,7 @@ export class MemoryDisk implements Disk {
       },
       async write(chunks, position) {
         const bytes = Buffer.concat(chunks)
-        await change('write', () => inode.write(bytes, position))
+        await change('write', () => put(bytes, position))
         if (syncsEachWrite) await change('sync', () => inode.sync())
       },
       sync: () => change('sync', () => inode.sync()),
@@ -279,6 +310,10 @@ export class MemoryDisk implements Disk {
       },
     }
   }
+}
+
+function spaceOf({ isDirectory, content }: MemoryInode): number {
+  return isDirectory ? blockBytes : Math.ceil(content.length / blockBytes) * blockBytes
 }
 
 function failure(code: string, path: string): Error {

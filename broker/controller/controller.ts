@@ -1,41 +1,43 @@
-// Owns the cluster's metadata: appends a command to the log first, applies it to the state second,
-// and makes or removes the partitions' logs third, so that a crash between any two is repaired at
-// the next start. One mutation at a time; readers see the state at once.
+// Owns the cluster's metadata: decides what a request proposes, appends it to the log, folds it into the state,
+// and has it acted on (topicWork.ts) until it is done. One proposal at a time; readers see the state at once.
+//
+// A failed append has an unknown outcome. Nothing more is proposed before the log's tail has been read, which
+// says what became of it; giving the same name or id twice would be the price. Changes must never stay disabled
+// until a restart: while the log cannot be read, each proposal is refused, and when it cannot be read any more,
+// the broker has to end.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
+import { BrokerError } from '../errors.ts'
+import { isDiskFailure, isPassing } from '../log/logError.ts'
 import { type ConfigWish, decideAlterConfigs } from './configRequests.ts'
-import type { MetadataLog } from './metadataLog.ts'
+import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
 import { type MetadataCommand, MetadataState, type Topic } from './metadataState.ts'
 import {
-  type Decision,
   decideCreatePartitions,
   decideCreateTopic,
+  type Refusal,
+  refuse,
   type TopicWish,
 } from './topicRequests.ts'
+import { type PartitionLogs, TopicWork } from './topicWork.ts'
 
-/** The partitions' logs, as far as the controller needs them. */
-export interface PartitionLogs {
-  /** Makes the logs of partitions `from` up to (not with) `until` where they are missing. */
-  create(topic: Topic, from: number, until: number): Promise<void>
-  /** Removes all logs of the topic; those that are missing already are no error. */
-  remove(topic: Topic): Promise<void>
-  /** The topic's configs have changed: its logs are kept by the new ones from now on. */
-  reconfigure(topic: Topic): void
-  /** Why no topic can be made under this name; undefined when one can. */
-  obstacle(name: string): string | undefined
-}
+export type { PartitionLogs } from './topicWork.ts'
 
 export interface ControllerOptions {
   readonly log: MetadataLog
+  readonly clock: Clock
   readonly logger: Logger
   /** Told what is set for brokers, when the log is replayed and whenever it changes. */
   readonly configuration: DynamicConfiguration
   /** A new random UUID, as text. */
   readonly newTopicId: () => string
   readonly newClusterId: () => string
+  /** Called once, when the log cannot be used any more and the broker should end. */
+  readonly failed: (cause: unknown) => void
 }
 
 export interface TopicOutcome {
@@ -53,28 +55,39 @@ export interface ConfigOutcome {
 
 /** After so many commands the log is replaced by a snapshot. */
 const commandsPerSnapshot = 1000
+/** After a snapshot could not be written, so many commands later it is tried again. */
+const commandsUntilRetry = 100
+/** How often it is tried to find out what became of a failed append. */
+const settleIntervalMs = 1000
 
 export class Controller {
   readonly #options: ControllerOptions
   readonly #state: MetadataState
+  #nextSequence: number
   #commandsSinceSnapshot: number
   #mutations: Promise<unknown> = Promise.resolve()
-  #failure: Error | undefined
+  /** An append has failed, and it is not known whether its command is in the log. */
+  #isUncertain = false
+  #settleTimer: Timer | undefined
+  #failure: unknown
   #partitionLogs: PartitionLogs | undefined
-  readonly #deletionListeners = new Set<(topic: Topic) => Promise<void>>()
+  #work: TopicWork | undefined
+  readonly #removals = new Set<(topic: Topic) => Promise<void>>()
 
-  private constructor(options: ControllerOptions, state: MetadataState, commands: number) {
+  private constructor(options: ControllerOptions, state: MetadataState, history: MetadataHistory) {
     this.#options = options
     this.#state = state
-    this.#commandsSinceSnapshot = commands
+    this.#nextSequence = history.nextSequence
+    this.#commandsSinceSnapshot = history.commands.length
   }
 
   /** Replays the log, and gives a new cluster its id. Nothing may be changed before `start`. */
   static async open(options: ControllerOptions): Promise<Controller> {
-    const { snapshot, commands } = await options.log.load()
+    const history = await options.log.load()
+    const { snapshot, commands } = history
     const state = snapshot ? MetadataState.restore(snapshot) : new MetadataState()
     for (const command of commands) state.apply(command)
-    const controller = new Controller(options, state, commands.length)
+    const controller = new Controller(options, state, history)
     controller.#configureBroker()
     if (state.clusterId === undefined) {
       await controller.#commit({ type: 'initialize', clusterId: options.newClusterId() })
@@ -82,11 +95,16 @@ export class Controller {
     return controller
   }
 
-  /** Takes charge of the partitions' logs: finishes what a crash left half done. */
+  /** Takes charge of the partitions' logs: does once, and then in the background, what is left to do. */
   async start(logs: PartitionLogs): Promise<void> {
+    const { clock, logger } = this.#options
     this.#partitionLogs = logs
-    for (const topic of this.#state.deleting()) await this.#removeLogs(topic)
-    for (const topic of this.#state.topics()) await logs.create(topic, 0, topic.partitions)
+    this.#work = new TopicWork({
+      ...{ clock, logger, logs, state: this.#state, removals: this.#removals },
+      forget: ({ id }) => this.#mutate(() => this.#commit({ type: 'forgetTopic', id })),
+    })
+    for (const topic of this.#state.deleting()) await this.#work.attempt(topic.id)
+    for (const topic of [...this.#state.topics()]) await this.#work.attempt(topic.id)
   }
 
   /** Read-only to everyone but this class. */
@@ -98,14 +116,18 @@ export class Controller {
     return this.#state.clusterId!
   }
 
-  /** Called after a topic's deletion is durable and before its name is free again. */
-  onTopicDeleted(listener: (topic: Topic) => Promise<void>): void {
-    this.#deletionListeners.add(listener)
+  /**
+   * Called after a topic's deletion is durable and before its name is free again. When it throws, it is called
+   * again later, also after a restart.
+   */
+  onTopicDeleted(remove: (topic: Topic) => Promise<void>): void {
+    this.#removals.add(remove)
   }
 
-  createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
-    return this.#mutate(async () => {
-      const id = this.#options.newTopicId()
+  /** Answers when the topic is durable, though some of its logs may have to wait for room. */
+  async createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
+    const id = this.#options.newTopicId()
+    const outcome = await this.#change<TopicOutcome>(refused, async () => {
       const decision = decideCreateTopic(this.#state, wish, id, this.#options.configuration.current)
       if ('errorCode' in decision) return refused(decision)
       const { command } = decision
@@ -114,31 +136,32 @@ export class Controller {
       if (validateOnly) return done(command)
       await this.#commit(command)
       const topic = this.#state.topicById(id)!
-      await this.#logs.create(topic, 0, topic.partitions)
-      this.#options.logger.info(
-        { topic: topic.name, id, partitions: topic.partitions },
-        'topic created',
-      )
+      const { name, partitions } = topic
+      this.#options.logger.info({ topic: name, id, partitions }, 'topic created')
       return done(topic)
     })
+    if (outcome.topic && !validateOnly) await this.#act(id)
+    return outcome
   }
 
-  createPartitions(name: string, count: number, validateOnly: boolean): Promise<TopicOutcome> {
-    return this.#mutate(async () => {
-      const before = this.#state.topic(name)
-      const decision = decideCreatePartitions(before, name, count)
+  async createPartitions(
+    name: string,
+    count: number,
+    validateOnly: boolean,
+  ): Promise<TopicOutcome> {
+    const outcome = await this.#change<TopicOutcome>(refused, async () => {
+      const decision = decideCreatePartitions(this.#state.topic(name), name, count)
       if ('errorCode' in decision) return refused(decision)
-      if (!validateOnly) {
-        await this.#commit(decision.command)
-        const topic = this.#state.topicById(decision.command.id)!
-        await this.#logs.create(topic, before!.partitions, topic.partitions)
-      }
+      if (!validateOnly) await this.#commit(decision.command)
       return done(this.#state.topic(name))
     })
+    if (outcome.topic && !validateOnly) await this.#act(outcome.topic.id)
+    return outcome
   }
 
-  deleteTopic(topic: Topic): Promise<TopicOutcome> {
-    return this.#mutate(async () => {
+  /** Answers when nobody sees the topic any more, and its removal has been tried once. */
+  async deleteTopic(topic: Topic): Promise<TopicOutcome> {
+    const outcome = await this.#change<TopicOutcome>(refused, async () => {
       if (!this.#state.topicById(topic.id)) {
         return refused({
           errorCode: ErrorCode.unknownTopicOrPartition,
@@ -146,47 +169,63 @@ export class Controller {
         })
       }
       await this.#commit({ type: 'deleteTopic', id: topic.id })
-      await this.#removeLogs(topic)
-      this.#options.logger.info({ topic: topic.name, id: topic.id }, 'topic deleted')
       return done(topic)
     })
+    if (outcome.topic) await this.#act(topic.id)
+    return outcome
   }
 
   /** Changes what is set for a topic, a broker or a group; it holds when this resolves. */
   alterConfigs(wish: ConfigWish, validateOnly: boolean): Promise<ConfigOutcome> {
-    return this.#mutate(async () => {
-      const decision = decideAlterConfigs(this.#state, wish, this.#options.configuration)
-      if ('errorCode' in decision) return decision
-      if (!validateOnly) {
-        await this.#commit(decision.command)
-        const { resource, configs } = decision.command
-        if (resource.type === 'broker') this.#configureBroker()
-        if (resource.type === 'topic') {
-          this.#logs.reconfigure(this.#state.topicById(resource.name)!)
+    return this.#change<ConfigOutcome>(
+      (refusal) => refusal,
+      async () => {
+        const decision = decideAlterConfigs(this.#state, wish, this.#options.configuration)
+        if ('errorCode' in decision) return decision
+        if (!validateOnly) {
+          await this.#commit(decision.command)
+          const { resource, configs } = decision.command
+          this.#options.logger.info({ resource, configs }, 'configs changed')
         }
-        this.#options.logger.info({ resource, configs }, 'configs changed')
-      }
-      return { errorCode: ErrorCode.none, message: null }
-    })
+        return { errorCode: ErrorCode.none, message: null }
+      },
+    )
   }
 
-  /** Takes `count` producer ids for good; the first of them. */
+  /**
+   * Returns the first of `count` producer ids, which are never given out again. Throws a BrokerError when none
+   * can be reserved now.
+   */
   reserveProducerIds(count: number): Promise<number> {
     return this.#mutate(async () => {
+      await this.#settle()
       const first = this.#state.nextProducerId
       await this.#commit({ type: 'reserveProducerIds', next: first + count })
       return first
     })
   }
 
-  /** Waits for the mutation in hand, then closes the log. */
-  close(): Promise<void> {
-    return this.#mutate(() => this.#options.log.close())
+  /** Ends the work in the background: what is left of it is done after the next start. */
+  async stop(): Promise<void> {
+    await this.#work?.stop()
+  }
+
+  /** Waits for what is under way, then closes the log. */
+  async close(): Promise<void> {
+    await this.stop()
+    await this.#mutate(async () => {
+      this.#settleTimer?.cancel()
+      await this.#options.log.close()
+    })
   }
 
   get #logs(): PartitionLogs {
     assert(this.#partitionLogs, 'the controller has not been started')
     return this.#partitionLogs
+  }
+
+  async #act(topicId: string): Promise<void> {
+    await this.#work?.attempt(topicId)
   }
 
   #configureBroker(): void {
@@ -195,27 +234,105 @@ export class Controller {
     configuration.set(ofBroker, this.#state.brokerConfigs(''))
   }
 
-  async #removeLogs(topic: Topic): Promise<void> {
-    for (const listener of this.#deletionListeners) await listener(topic)
-    await this.#logs.remove(topic)
-    await this.#commit({ type: 'forgetTopic', id: topic.id })
+  /** Decides and commits; what the log refuses becomes an outcome like any other. */
+  #change<Outcome>(
+    refusedWith: (refusal: Refusal) => Outcome,
+    change: () => Promise<Outcome>,
+  ): Promise<Outcome> {
+    return this.#mutate(async () => {
+      try {
+        // Decided upon what is not known yet, it could be decided wrongly.
+        await this.#settle()
+        return await change()
+      } catch (error) {
+        if (!(error instanceof BrokerError)) throw error
+        this.#options.logger.error({ error }, 'a change of metadata was refused')
+        return refusedWith(refuse(ErrorCode.kafkaStorageError, error.message))
+      }
+    })
   }
 
+  /** Resolves when the command is in the log and in the state. Throws a BrokerError when it may not be. */
   async #commit(command: MetadataCommand): Promise<void> {
-    if (this.#failure) throw this.#failure
+    await this.#settle()
+    const sequence = this.#nextSequence
+    let refusal = await this.#append(sequence, command)
+    // The first failure has been cleared away, and may have made room.
+    if (this.#nextSequence === sequence) refusal = await this.#append(sequence, command)
+    if (this.#nextSequence === sequence) throw unavailable(refusal)
+    await this.#compactIfLong()
+  }
+
+  /** Returns why it has failed. Whether the command is in the log all the same, the state says. */
+  async #append(sequence: number, command: MetadataCommand): Promise<unknown> {
     try {
-      await this.#options.log.append(command)
-    } catch (error) {
-      // Whether the command is in the log is unknown now: only a restart can tell, so that going on
-      // could give the same id or name twice.
-      this.#failure = error as Error
-      throw error
+      await this.#options.log.append(sequence, command)
+    } catch (cause) {
+      this.#isUncertain = true
+      if (isDiskFailure(cause)) this.#fail(cause)
+      await this.#settle()
+      return cause
     }
-    this.#state.apply(command)
+    this.#fold(command)
+    return undefined
+  }
+
+  /** Finds out what became of a failed append, if one has. Throws a BrokerError as long as it cannot. */
+  async #settle(): Promise<void> {
+    if (this.#failure !== undefined) throw unavailable(this.#failure)
+    if (!this.#isUncertain) return
+    let tail: readonly MetadataCommand[]
+    try {
+      tail = await this.#options.log.read(this.#nextSequence)
+    } catch (cause) {
+      if (isPassing(cause)) this.#settleLater()
+      else this.#fail(cause)
+      throw unavailable(cause)
+    }
+    this.#isUncertain = false
+    for (const command of tail) {
+      this.#fold(command)
+      if ('id' in command) void this.#act(command.id)
+    }
+  }
+
+  #settleLater(): void {
+    if (this.#settleTimer) return
+    this.#settleTimer = this.#options.clock.setTimer(settleIntervalMs, () => {
+      this.#settleTimer = undefined
+      // Still unknown: it has set the timer again, or the broker ends.
+      void this.#mutate(() => this.#settle()).catch(() => {})
+    })
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = cause
+    this.#options.failed(cause)
+  }
+
+  #fold(command: MetadataCommand): void {
+    this.#nextSequence++
     this.#commandsSinceSnapshot++
+    this.#state.apply(command)
+    if (command.type !== 'setConfigs') return
+    const { type, name } = command.resource
+    if (type === 'broker') this.#configureBroker()
+    if (type === 'topic') this.#logs.reconfigure(this.#state.topicById(name)!)
+  }
+
+  /** The commands are durable without it: a snapshot that cannot be written is written later. */
+  async #compactIfLong(): Promise<void> {
     if (this.#commandsSinceSnapshot < commandsPerSnapshot) return
-    await this.#options.log.compact(this.#state.snapshot())
-    this.#commandsSinceSnapshot = 0
+    try {
+      await this.#options.log.compact(this.#nextSequence, this.#state.snapshot())
+      this.#commandsSinceSnapshot = 0
+    } catch (error) {
+      this.#isUncertain = true
+      if (isDiskFailure(error)) this.#fail(error)
+      this.#commandsSinceSnapshot = commandsPerSnapshot - commandsUntilRetry
+      this.#options.logger.error({ error }, 'the metadata snapshot could not be written; retrying')
+    }
   }
 
   /** One after another: a failed one must not stop those behind it. */
@@ -229,8 +346,18 @@ export class Controller {
   }
 }
 
-function refused(decision: Exclude<Decision<never>, { command: never }>): TopicOutcome {
-  return { errorCode: decision.errorCode, message: decision.message, topic: undefined }
+function unavailable(cause: unknown): BrokerError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new BrokerError(
+    'METADATA_UNAVAILABLE',
+    `the metadata log cannot be written (${reason}): the change may not have been made; try again when there ` +
+      'is room on the disk, and files can be opened',
+    cause,
+  )
+}
+
+function refused({ errorCode, message }: Refusal): TopicOutcome {
+  return { errorCode, message, topic: undefined }
 }
 
 function done(topic: Topic | undefined): TopicOutcome {

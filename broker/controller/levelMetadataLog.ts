@@ -1,58 +1,107 @@
 // The metadata log of a single node, in a LevelDB of its own. Commands lie under `c` and their
-// sequence number, the snapshot under `s`; one synced batch moves between the two.
+// sequence number, the snapshot under `s`, the number after it under `n`; one synced batch moves between them.
+//
+// LevelDB must not be written to after a write has failed: a record that was written in part makes the ones
+// after it unreadable, though they were acknowledged. So it is closed, and opened again when it is next
+// needed, which reads what of the last write survived and makes that durable.
 
 import { dirname } from 'node:path'
 import { Level } from 'level'
+import { assert } from '../../protocol/runtime/assert.ts'
 import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'
+import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
 import { BrokerError } from '../errors.ts'
+import { isOutOfSpace, isShortage } from '../log/logError.ts'
 import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
 import type { MetadataCommand, MetadataSnapshot } from './metadataState.ts'
 
 const snapshotKey = 's'
+/** Missing in logs from before sequence numbers outlived a snapshot. */
+const nextSequenceKey = 'n'
 const commandKey = (sequence: number) => `c${String(sequence).padStart(16, '0')}`
 
-class LevelMetadataLog implements MetadataLog {
-  readonly #level: Level<string, string>
-  readonly #directory: string
-  #firstSequence = 0
-  #nextSequence = 0
+export interface LevelMetadataLogOptions {
+  /** A folder inside the data folder. */
+  readonly directory: string
+  /** Makes room for a write that found none; resolves with false when no room could be made. */
+  readonly makeRoom: () => Promise<boolean>
+}
 
-  constructor(level: Level<string, string>, directory: string) {
+class LevelMetadataLog implements MetadataLog {
+  readonly #options: LevelMetadataLogOptions
+  /** Undefined from a failed write until it is opened again. */
+  #level: Level<string, string> | undefined
+  #firstSequence = 0
+
+  constructor(options: LevelMetadataLogOptions, level: Level<string, string>) {
+    this.#options = options
     this.#level = level
-    this.#directory = directory
   }
 
   async load(): Promise<MetadataHistory> {
-    const snapshot = await this.#level.get(snapshotKey)
-    const commands: MetadataCommand[] = []
-    for await (const [key, value] of this.#level.iterator({ gte: 'c', lt: 'd' })) {
-      const sequence = Number(key.slice(1))
-      if (commands.length === 0) this.#firstSequence = sequence
-      this.#nextSequence = sequence + 1
-      commands.push(this.#parse<MetadataCommand>(key, value))
-    }
+    const level = await this.#usable()
+    const snapshot = await level.get(snapshotKey)
+    const counted = Number((await level.get(nextSequenceKey)) ?? 0)
+    const found = await this.#commandsFrom(level, 0)
+    this.#firstSequence = found[0]?.sequence ?? counted
+    const last = found.at(-1)
     return {
       snapshot: snapshot === undefined ? undefined : this.#parse<MetadataSnapshot>('s', snapshot),
-      commands,
+      commands: found.map(({ command }) => command),
+      nextSequence: last === undefined ? counted : last.sequence + 1,
     }
   }
 
-  async append(command: MetadataCommand): Promise<void> {
-    const sequence = this.#nextSequence++
-    await this.#level.put(commandKey(sequence), JSON.stringify(command), { sync: true })
+  async append(sequence: number, command: MetadataCommand): Promise<void> {
+    await this.#write((level) =>
+      level.put(commandKey(sequence), JSON.stringify(command), { sync: true }),
+    )
   }
 
-  async compact(snapshot: MetadataSnapshot): Promise<void> {
-    const batch = this.#level.batch().put(snapshotKey, JSON.stringify(snapshot))
-    for (let sequence = this.#firstSequence; sequence < this.#nextSequence; sequence++) {
-      batch.del(commandKey(sequence))
+  async read(sequence: number): Promise<readonly MetadataCommand[]> {
+    const found = await this.#commandsFrom(await this.#usable(), sequence)
+    return found.map(({ command }) => command)
+  }
+
+  async compact(sequence: number, snapshot: MetadataSnapshot): Promise<void> {
+    await this.#write(async (level) => {
+      const batch = level.batch().put(snapshotKey, JSON.stringify(snapshot))
+      batch.put(nextSequenceKey, String(sequence))
+      for (let each = this.#firstSequence; each < sequence; each++) batch.del(commandKey(each))
+      await batch.write({ sync: true })
+    })
+    this.#firstSequence = sequence
+  }
+
+  async close(): Promise<void> {
+    await this.#level?.close()
+  }
+
+  async #commandsFrom(level: Level<string, string>, sequence: number) {
+    const found: { readonly sequence: number; readonly command: MetadataCommand }[] = []
+    for await (const [key, value] of level.iterator({ gte: commandKey(sequence), lt: 'd' })) {
+      const command = this.#parse<MetadataCommand>(key, value)
+      found.push({ sequence: Number(key.slice(1)), command })
     }
-    await batch.write({ sync: true })
-    this.#firstSequence = this.#nextSequence
+    return found
   }
 
-  close(): Promise<void> {
-    return this.#level.close()
+  async #write(write: (level: Level<string, string>) => Promise<void>): Promise<void> {
+    const level = await this.#usable()
+    try {
+      await write(level)
+    } catch (error) {
+      this.#level = undefined
+      await level.close().catch(() => {})
+      const cause = systemErrorOf(error)
+      if (isOutOfSpace(cause)) await this.#options.makeRoom()
+      throw cause
+    }
+  }
+
+  async #usable(): Promise<Level<string, string>> {
+    this.#level ??= await openLevel(this.#options)
+    return this.#level
   }
 
   #parse<T>(key: string, value: string): T {
@@ -61,31 +110,56 @@ class LevelMetadataLog implements MetadataLog {
     } catch (cause) {
       throw new BrokerError(
         'METADATA_CORRUPT',
-        `${this.#directory}: the entry ${key} is damaged; restore the folder from a backup`,
+        `${this.#options.directory}: the entry ${key} is damaged; restore the folder from a backup`,
         cause,
       )
     }
   }
 }
 
-/**
- * Opens or creates the log in `directory`, a folder inside the data folder. Throws a
- * DirectoryInUseError for the data folder when another process has it.
- */
-export async function openLevelMetadataLog(directory: string): Promise<MetadataLog> {
+/** Opens or creates the log. Throws a DirectoryInUseError for the data folder when another process has it. */
+export async function openLevelMetadataLog(options: LevelMetadataLogOptions): Promise<MetadataLog> {
+  try {
+    return new LevelMetadataLog(options, await openLevel(options))
+  } catch (error) {
+    throw openingError(options.directory, error)
+  }
+}
+
+/** Throws the system's error, or what `level` says. */
+async function openLevel(options: LevelMetadataLogOptions): Promise<Level<string, string>> {
+  try {
+    return await openOnce(options.directory)
+  } catch (error) {
+    // Opening writes files anew: on a full disk there is no room even for those.
+    if (!isOutOfSpace(error) || !(await options.makeRoom())) throw error
+    return await openOnce(options.directory)
+  }
+}
+
+async function openOnce(directory: string): Promise<Level<string, string>> {
   const level = new Level<string, string>(directory)
   try {
     await level.open()
+    assert(level.status === 'open', 'a database that was opened is open')
+    return level
   } catch (error) {
-    throw openingError(directory, error)
+    throw systemErrorOf(error)
   }
-  return new LevelMetadataLog(level, directory)
 }
 
 function openingError(directory: string, error: unknown): Error {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause
   if (cause?.code === 'LEVEL_LOCKED') {
     return new DirectoryInUseError(dirname(directory), error)
+  }
+  if (isShortage(error)) {
+    return new BrokerError(
+      'METADATA_UNAVAILABLE',
+      `${directory} cannot be opened (${(error as Error).message}): free some room on the disk, or raise ` +
+        'the limit of open files, and start again',
+      error,
+    )
   }
   return new BrokerError(
     'METADATA_CORRUPT',

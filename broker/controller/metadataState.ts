@@ -32,9 +32,9 @@ export type MetadataCommand =
       readonly configs: Readonly<Record<string, string>>
     }
   | { readonly type: 'createPartitions'; readonly id: string; readonly partitions: number }
-  /** Clients no longer see the topic; its logs are still to be removed. */
+  /** Clients no longer see the topic; its logs and offsets are still to be removed, and its name is taken. */
   | { readonly type: 'deleteTopic'; readonly id: string }
-  /** The logs of a deleted topic are gone, and its name is free. */
+  /** The logs and offsets of a deleted topic are gone, and its name is free. */
   | { readonly type: 'forgetTopic'; readonly id: string }
   /** Everything that is set for the resource from now on: what is not named is no longer set. */
   | {
@@ -127,9 +127,28 @@ export class MetadataState {
     return holder === name ? undefined : holder
   }
 
-  /** Deleted topics whose logs may still be there. */
+  /** Deleted topics whose logs or offsets may still be there. */
   deleting(): Topic[] {
     return [...this.#deleting.values()]
+  }
+
+  deletingById(id: string): Topic | undefined {
+    return this.#deleting.get(id)
+  }
+
+  /** Whether what is left of a deleted topic keeps its name from being given away. */
+  isDeleting(name: string): boolean {
+    return this.deleting().some((topic) => topic.name === name)
+  }
+
+  /**
+   * Whether a partition's folder belongs to another topic than the one that has the name now, by the topic id
+   * noted in the folder: to a deleted one, as a rule.
+   */
+  isForeign(name: string, id: string | undefined): boolean {
+    const known = this.#byName.get(name)
+    if (known) return id !== undefined && id !== known.id
+    return id === undefined ? this.isDeleting(name) : this.#deleting.has(id)
   }
 
   apply(command: MetadataCommand): void {

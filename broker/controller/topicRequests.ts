@@ -88,6 +88,12 @@ function refuseName(state: MetadataState, name: string): Refusal | undefined {
   if (state.topic(name)) {
     return refuse(ErrorCode.topicAlreadyExists, `there is a topic ${name} already`)
   }
+  if (state.isDeleting(name)) {
+    return refuse(
+      ErrorCode.topicAlreadyExists,
+      `the topic ${name} is being deleted: its name is free when its logs are gone`,
+    )
+  }
   const colliding = state.colliding(name)
   if (colliding !== undefined) {
     return refuse(ErrorCode.invalidTopicException, `${name} collides with the topic ${colliding}`)

@@ -5,7 +5,7 @@
 import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
-import { writeFailed } from './logError.ts'
+import { isPassing, writeFailed } from './logError.ts'
 import { endOfBatches } from './segment/batchWalk.ts'
 import type { Segment } from './segment/segment.ts'
 
@@ -13,7 +13,7 @@ export interface Durability {
   /**
    * Appends whole batches to the segment; resolves when they are as durable as the policy wants it. Fails
    * with the disk's error when they could not be written, and with a LogError when they could not be made
-   * durable: for whatever reason, what the disk has of them is then unknown.
+   * durable for another reason than a shortage: what the disk has of them is then unknown.
    */
   append(segment: Segment, chunks: readonly Buffer[]): Promise<void>
   /** Later segments, and this one from `position` on, are going to be removed. */
@@ -92,6 +92,10 @@ async function appendJournaled(
     journal.commit({ name, segment, position, endOffset, chunks }),
   ])
   if (written.status === 'rejected') throw written.reason
-  if (committed.status === 'rejected') throw writeFailed(segment.path, committed.reason)
+  if (committed.status === 'rejected') {
+    // Without room for a write nothing has been synced that could be lost: it can be cut off and tried again.
+    const { reason } = committed
+    throw isPassing(reason) ? reason : writeFailed(segment.path, reason)
+  }
   if (isStaged) segment.accept(chunks)
 }

@@ -15,12 +15,16 @@ export type LogErrorCode =
   | 'LOG_DIRECTORY_FOREIGN'
   /** A data directory cannot be read or written. */
   | 'LOG_DIRECTORY_FAILED'
+  /** A partition's directory could not be made. */
+  | 'LOG_CREATE_FAILED'
   /** Two data directories hold the same partition. */
   | 'LOG_PARTITION_TWICE'
   /** There is no room on the disk: nothing is lost, and writes go on when there is. */
   | 'LOG_DISK_FULL'
   /** No file can be opened now: nothing is lost, and writes go on when one can. */
   | 'LOG_OUT_OF_FILES'
+  /** A file or a folder cannot be opened or renamed: nothing is lost, and writes go on when it can. */
+  | 'LOG_OBSTRUCTED'
 
 export class LogError extends Error {
   readonly code: LogErrorCode
@@ -74,9 +78,17 @@ export function diskFull(place: string, cause: unknown): LogError {
   )
 }
 
-/** Of a write that failed for want of room, or of files that may be open. */
-export function shortage(place: string, cause: unknown): LogError {
-  if (!hasCode(cause, outOfFilesCodes)) return diskFull(place, cause)
+/** Of a write that failed for something that passes (`isPassing`). */
+export function passingFailure(place: string, cause: unknown): LogError {
+  if (isOutOfSpace(cause)) return diskFull(place, cause)
+  if (hasCode(cause, obstacleCodes)) {
+    return new LogError(
+      'LOG_OBSTRUCTED',
+      `${place} cannot be written (${reasonOf(cause)}). Nothing is written until it can be: check the ` +
+        'permissions, and move away what is in the place of its files',
+      cause,
+    )
+  }
   return new LogError(
     'LOG_OUT_OF_FILES',
     `${place} cannot be opened (${reasonOf(cause)}). Nothing is written until it can be: raise the ` +
@@ -95,10 +107,21 @@ export function writeFailed(file: string, cause: unknown): LogError {
   )
 }
 
+/** What is no failure of the system is returned as it is. */
+export function creationFailed(directory: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause
+  if (isShortage(cause)) return passingFailure(directory, cause)
+  return new LogError(
+    'LOG_CREATE_FAILED',
+    `${directory} cannot be created (${reasonOf(cause)}): move away what is in its place, and check the ` +
+      'permissions of the data directory',
+    cause,
+  )
+}
+
 /** Undefined for what is no failure of the system. */
 export function readFailed(directory: string, cause: unknown): LogError | undefined {
-  const code = codeOf(cause)
-  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined
+  if (!isSystemError(cause)) return undefined
   return new LogError(
     'LOG_READ_FAILED',
     `${directory} could not be read (${reasonOf(cause)}): check the disk and the limit of open files`,
@@ -108,6 +131,22 @@ export function readFailed(directory: string, cause: unknown): LogError | undefi
 
 const outOfSpaceCodes = new Set(['ENOSPC', 'EDQUOT', 'LOG_DISK_FULL'])
 const outOfFilesCodes = new Set(['EMFILE', 'ENFILE', 'LOG_OUT_OF_FILES'])
+/**
+ * With these a file could not be opened, renamed or removed: nothing has been written, and it can be tried again.
+ * None of them can come from a sync.
+ */
+const obstacleCodes = new Set([
+  'EISDIR',
+  'EEXIST',
+  'ENOTEMPTY',
+  'EACCES',
+  'EPERM',
+  'EBUSY',
+  'ETXTBSY',
+  'ELOOP',
+  'ENOMEM',
+  'LOG_OBSTRUCTED',
+])
 /** With these it is the disk, or the way to it, that has failed, at whichever file it was noticed. */
 const diskFailureCodes = new Set([
   'EIO',
@@ -129,7 +168,17 @@ export function isDamage(cause: unknown): cause is LogError {
 
 /** Whether an operation failed for lack of something that can come back: room, or open files. */
 export function isShortage(cause: unknown): boolean {
-  return hasCode(cause, outOfSpaceCodes) || hasCode(cause, outOfFilesCodes)
+  return isOutOfSpace(cause) || hasCode(cause, outOfFilesCodes)
+}
+
+/** Whether there is no room on the disk. */
+export function isOutOfSpace(cause: unknown): boolean {
+  return hasCode(cause, outOfSpaceCodes)
+}
+
+/** Whether an operation failed for a reason that can go away, and has changed nothing that cannot be repeated. */
+export function isPassing(cause: unknown): boolean {
+  return isShortage(cause) || hasCode(cause, obstacleCodes)
 }
 
 /** Whether a whole disk has failed; what a LogError tells of counts as well. */
@@ -154,6 +203,10 @@ function hasCode(cause: unknown, codes: ReadonlySet<string>): boolean {
 function codeOf(cause: unknown): string | undefined {
   const code = (cause as { code?: unknown } | undefined)?.code
   return typeof code === 'string' ? code : undefined
+}
+
+function isSystemError(cause: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(codeOf(cause) ?? '')
 }
 
 function reasonOf(cause: unknown): string {

@@ -5,10 +5,10 @@
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   isDamage,
-  isShortage,
+  isPassing,
   type LogError,
+  passingFailure,
   readFailed,
-  shortage,
   writeFailed,
 } from './logError.ts'
 
@@ -45,7 +45,7 @@ export class LogHealth {
 
   /** A write has failed. */
   writeFailed(cause: unknown): void {
-    if (isShortage(cause)) this.#refused(cause)
+    if (isPassing(cause)) this.#refused(cause)
     else this.failed(cause)
   }
 
@@ -95,7 +95,7 @@ export class LogHealth {
     stop(false)
     // It is tried again and again, and told of once.
     if (this.#full) return
-    this.#full = shortage(path(), cause)
+    this.#full = passingFailure(path(), cause)
     logger().error({ error: this.#full }, 'the log takes no writes until there is room')
   }
 

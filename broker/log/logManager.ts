@@ -9,7 +9,6 @@ import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   type DirectoryIdentity,
-  decodePartitionMetadata,
   parsePartitionDirectory,
   partitionDirectoryName,
   type TopicPartition,
@@ -24,15 +23,14 @@ import {
   LogDirectory,
   type ManagedLog,
 } from './directory/logDirectory.ts'
-import { makeNewPartition } from './directory/partitionDirectory.ts'
+import { makeNewPartition, readTopicId } from './directory/partitionDirectory.ts'
 import { inParallel } from './inParallel.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { directoryFailed, isShortage, LogError } from './logError.ts'
+import { creationFailed, directoryFailed, isPassing, LogError } from './logError.ts'
 import { PartitionLog } from './partitionLog.ts'
 import { PeriodicTask } from './periodicTask.ts'
 import { newLog } from './recovery/resumedLog.ts'
 import { IndexCache } from './segment/indexCache.ts'
-import { partitionMetadataFileName } from './segment/segmentFiles.ts'
 import { WriteBehind } from './segment/writeBehind.ts'
 
 export interface LogManagerOptions {
@@ -45,6 +43,11 @@ export interface LogManagerOptions {
   readonly config?: LogConfig
   /** For logs found on the disk: what their topic has set. Without it, `config` for all. */
   readonly configOf?: (topic: string) => LogConfig
+  /**
+   * For logs found on the disk: whether the directory belongs to another topic than the one that has the name
+   * now, by the topic id noted in it. Then it is not opened. Without it, everything is opened.
+   */
+  readonly isForeign?: (topic: string, topicId: string | undefined) => boolean
   /** Written to meta.properties; an existing directory with another one is refused. */
   readonly identity?: DirectoryIdentity
   /** For segment.jitter.ms; without it, segments have their whole time. */
@@ -59,6 +62,13 @@ export interface LogManagerOptions {
   readonly initialTaskDelayMs?: number
   /** log.dir.reserved.bytes: with less than this free, no records of clients are taken. */
   readonly reservedBytes?: number
+}
+
+export interface DeletedTopic {
+  readonly name: string
+  readonly id: string
+  /** How many it has at most. */
+  readonly partitions: number
 }
 
 /** A data directory that could not be used when the broker was started, or has failed since. */
@@ -83,6 +93,8 @@ const defaultRetentionCheckIntervalMs = 300_000
 const defaultInitialTaskDelayMs = 30_000
 /** How soon it is noticed that a disk is full, or has room again, without anything being written. */
 const spaceCheckIntervalMs = 5_000
+/** Soon, for a new directory has no reserve before; but not while the broker starts. */
+const firstSpaceCheckMs = 1_000
 
 export class LogManager {
   readonly #options: LogManagerOptions
@@ -97,6 +109,8 @@ export class LogManager {
   /** The closing of logs whose directory has failed. */
   readonly #leaving: Promise<unknown>[] = []
   readonly #logs = new Map<string, ManagedLog>()
+  /** The ids of topics of which something may be left that is not among `#logs` any more. */
+  readonly #halfRemoved = new Set<string>()
   readonly #creating = new Map<string, Promise<PartitionLog>>()
   readonly #tasks: PeriodicTask[] = []
   #checkpointing: Promise<void> = Promise.resolve()
@@ -202,18 +216,49 @@ export class LogManager {
     }
   }
 
-  /** Removes all partitions of the topic from the disk; nothing happens when there are none. */
-  async delete(topic: string): Promise<void> {
+  /**
+   * Removes the partitions of a deleted topic from the disk, and nothing of another topic with the same name.
+   * After a failure, or after a restart, another call goes on where the last one ended; until one has succeeded,
+   * no topic may be created under the name. What lies in a failed data directory stays there.
+   */
+  async delete({ name: topic, id: topicId, partitions }: DeletedTopic): Promise<void> {
     this.#mustBeOpen()
-    const found = [...this.#logs].filter(([, managed]) => managed.topic === topic)
-    for (const [name, { directory }] of found) {
+    const isForeign = this.#options.isForeign ?? (() => true)
+    const owns = (id: string | undefined) =>
+      id === topicId || (id === undefined && isForeign(topic, undefined))
+    const logs = await this.#takeOut(topic, owns)
+    const isWhole = logs.length === partitions && !this.#halfRemoved.has(topicId)
+    this.#halfRemoved.add(topicId)
+    await this.#eachDirectory(async (directory) => {
+      const known = logs.filter((managed) => managed.directory === directory).map(nameOf)
+      const removal = { topic, topicId, partitions, owns }
+      if (!isWhole || known.length > 0) {
+        await directory.removeTopic(removal, isWhole ? known : undefined)
+      }
+    })
+    this.#halfRemoved.delete(topicId)
+  }
+
+  /** Nobody can reach these logs any more. */
+  async #takeOut(topic: string, owns: (id: string | undefined) => boolean): Promise<ManagedLog[]> {
+    const taken: ManagedLog[] = []
+    for (const [name, managed] of this.#logs) {
+      if (managed.topic !== topic || !owns(managed.topicId)) continue
       this.#logs.delete(name)
-      directory.logs.delete(name)
+      managed.directory.logs.delete(name)
+      taken.push(managed)
     }
-    // First, so that a topic created again under this name does not inherit a recovery point.
-    const directories = new Set(found.map(([, { directory }]) => directory))
-    await inParallel([...directories], (directory) => directory.forgetRemoved())
-    await inParallel(found, ([, { log }]) => log.delete())
+    await inParallel(taken, async ({ log, directory }) => {
+      // A file that could not be closed keeps no other from being removed.
+      await log.retire().catch((error: unknown) => directory.health.noticed(error))
+    })
+    return taken
+  }
+
+  /** Releases the reserve of a data directory; whether it is released now (diskSpace.ts). */
+  async makeRoom(path: string): Promise<boolean> {
+    const directory = this.#directories.find((each) => each.path === path)
+    return (await directory?.space.makeRoom()) ?? false
   }
 
   /** Lets every log save what a restart needs, then writes the recovery points. */
@@ -287,12 +332,12 @@ export class LogManager {
   }
 
   async #openDirectory(path: string): Promise<void> {
-    const { clock, logger, identity, journal, reservedBytes = 0 } = this.#options
+    const { clock, logger, identity, journal, random, reservedBytes = 0 } = this.#options
     try {
       const failed = (directory: LogDirectory, error: LogError) =>
         this.#directoryFailed(directory, error)
-      const options = { disk: this.#disk, clock, logger, path, identity, journal, reservedBytes }
-      this.#directories.push(await LogDirectory.open({ ...options, failed }))
+      const place = { disk: this.#disk, path, identity, journal, random, reservedBytes }
+      this.#directories.push(await LogDirectory.open({ ...place, clock, logger, failed }))
     } catch (cause) {
       // These are mistakes of whoever started the broker, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
@@ -322,7 +367,6 @@ export class LogManager {
     configOf: (topic: string) => LogConfig,
   ): Promise<void> {
     const found = await directory.findPartitions()
-    for (const topicPartition of found) this.#mustBeNew(topicPartition, directory)
     await inParallel(found, (topicPartition) =>
       this.#openExisting(topicPartition, configOf(topicPartition.topic), directory),
     )
@@ -354,13 +398,17 @@ export class LogManager {
     const inherited = await directory.takeInheritance(name, modifiedMs)
     const topicId = inherited.resting
       ? inherited.resting.topicId
-      : await this.#readTopicId(join(directory.path, name))
+      : await readTopicId(this.#disk, join(directory.path, name))
+    if (this.#options.isForeign?.(topic, topicId)) {
+      const { path } = directory
+      this.#options.logger.warn(
+        { path, name, topicId },
+        'a partition of another topic is not opened',
+      )
+      return
+    }
+    this.#mustBeNew(found, directory)
     await this.#openLog({ topic, partition }, config, topicId, directory, inherited)
-  }
-
-  async #readTopicId(path: string): Promise<string | undefined> {
-    const metadata = await this.#disk.readFile(join(path, partitionMetadataFileName))
-    return metadata && decodePartitionMetadata(metadata)
   }
 
   async #create(
@@ -379,7 +427,7 @@ export class LogManager {
       return await this.#openLog(topicPartition, config, topicId, directory, inherited)
     } catch (cause) {
       directory.health.noticed(cause)
-      throw directory.health.failure ?? cause
+      throw directory.health.failure ?? creationFailed(join(directory.path, name), cause)
     } finally {
       directory.arriving.delete(name)
     }
@@ -434,7 +482,7 @@ export class LogManager {
     } = this.#options
     this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
     this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(spaceCheckIntervalMs, spaceCheckIntervalMs, () => this.#checkSpace())
+    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.#checkSpace())
   }
 
   #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
@@ -444,11 +492,14 @@ export class LogManager {
   }
 
   async #checkSpace(): Promise<void> {
-    await this.#eachDirectory(async ({ health, space, logs }) => {
+    await this.#eachDirectory(async (directory) => {
+      const { health, space, logs } = directory
       await health.check()
       if (health.failure) return
+      await directory.removeLeftovers()
       await space.check()
-      const full = [...logs.values()].filter(({ log }) => isShortage(log.offline))
+      await space.restoreReserve()
+      const full = [...logs.values()].filter(({ log }) => isPassing(log.offline))
       await inParallel(full, ({ log }) => log.regainSpace())
     })
   }

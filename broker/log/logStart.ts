@@ -7,6 +7,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
+import { isShortage } from './logError.ts'
 import { findExpired } from './retention.ts'
 import type { LogSegments } from './segment/logSegments.ts'
 
@@ -24,12 +25,18 @@ export interface LogOfStart {
   saveEpochs(content: Buffer): Promise<void>
   /** Takes out the segments that hold nothing at or above `offset`. */
   removeBelow(offset: number): Promise<void>
+  /** Where more room may be made for what has to be written before anything is removed. */
+  readonly space: { makeRoom(): Promise<boolean> } | undefined
+  /** Lets a log that was stopped by a full disk be written to again, if there is room. */
+  regainSpace(): Promise<void>
 }
 
 export class LogStart {
   readonly #save: () => Promise<void>
   /** The first offset that can be read; it may lie inside the first segment. */
   offset: number
+  /** `offset` has moved, and saving that has failed. */
+  #isUnsaved = false
 
   /** `offset` as it was saved last; `save` makes it durable as it is then. */
   constructor(offset = 0, save = () => Promise.resolve()) {
@@ -44,9 +51,11 @@ export class LogStart {
       return { errorCode: ErrorCode.offsetOutOfRange, lowWatermark: -1 }
     }
     try {
-      // Else a crash could take away more than is deleted, and offsets would be given twice.
-      await log.flush()
-      await this.#moveTo(log, startOffset)
+      await withRoom(log, async () => {
+        // Else a crash could take away more than is deleted, and offsets would be given twice.
+        await log.flush()
+        await this.#moveTo(log, startOffset)
+      })
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
       log.logger().error({ error, offset }, 'records could not be deleted')
@@ -60,9 +69,11 @@ export class LogStart {
     const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
     const { endOffset, withActive, reasons } = await findExpired(retained, nowMs)
     if (reasons.size === 0) return
-    if (withActive) await log.roll()
     log.logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
-    await this.#moveTo(log, endOffset)
+    await withRoom(log, async () => {
+      if (withActive) await log.roll()
+      await this.#moveTo(log, endOffset)
+    })
   }
 
   /** The log is cut off at `offset`: it cannot begin above that. */
@@ -75,11 +86,26 @@ export class LogStart {
   /** Lets the log begin at `offset` at the earliest, and drops what lies below. */
   async #moveTo(log: LogOfStart, offset: number): Promise<void> {
     const { epochs } = log
-    if (offset > this.offset) {
-      this.offset = offset
+    const isRetried = this.#isUnsaved
+    if (offset > this.offset || isRetried) {
+      this.offset = Math.max(offset, this.offset)
+      this.#isUnsaved = true
       await this.#save()
-      if (epochs.truncateFromStart(offset)) await log.saveEpochs(epochs.encode())
+      const isChanged = epochs.truncateFromStart(this.offset)
+      if (isChanged || isRetried) await log.saveEpochs(epochs.encode())
+      this.#isUnsaved = false
     }
     await log.removeBelow(this.offset)
+  }
+}
+
+/** What is deleted gives more room than is written for it, but later. */
+async function withRoom(log: LogOfStart, deletion: () => Promise<void>): Promise<void> {
+  try {
+    await deletion()
+  } catch (error) {
+    if (!isShortage(error) || !(await log.space?.makeRoom())) throw error
+    await log.regainSpace()
+    await deletion()
   }
 }

@@ -13,11 +13,11 @@ import { type AppendOptions, type AppendResult, appended, notAppended } from './
 import { CleanableLog } from './cleaner/cleanableLog.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
-import { makePartitionDirectory, removePartitionDirectory } from './directory/partitionDirectory.ts'
+import { makePartitionDirectory } from './directory/partitionDirectory.ts'
 import { type Durability, durabilityOf } from './durability.ts'
 import { HeldAppends } from './heldAppends.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
-import { isShortage, LogError } from './logError.ts'
+import { isPassing, LogError } from './logError.ts'
 import { LogHealth } from './logHealth.ts'
 import { LogHousekeeping } from './logHousekeeping.ts'
 import { LogReader, type LogView } from './logReader.ts'
@@ -237,7 +237,7 @@ export class PartitionLog {
 
   /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
   async applyRetention(): Promise<void> {
-    if (this.#isHeld || this.#isClosed || this.offline) return
+    if (this.#isHeld || this.#isClosed || (this.offline && !this.#health.isFull)) return
     await this.#start.applyRetention(this.#logOfStart(), this.#clock.nowMs())
   }
 
@@ -328,12 +328,10 @@ export class PartitionLog {
     await this.close()
   }
 
-  /** Closes the log and removes its directory, in a way that a crash cannot leave half of it. */
-  async delete(): Promise<void> {
+  /** Closes the log without saving anything: its directory is going to be removed. */
+  async retire(): Promise<void> {
     this.#segments.discard()
     await this.#shut()
-    await this.#durability.beforeCut(0, 0)
-    await removePartitionDirectory(this.#disk, this.directory, this.#clock.nowMs())
   }
 
   /** Made when there is something to say: most of thousands of logs never have. */
@@ -394,6 +392,8 @@ export class PartitionLog {
         await this.#housekeeping.removeBelow(this.#segments, offset, fileDeleteDelayMs)
         if (this.offline) throw this.offline
       },
+      space: this.#space,
+      regainSpace: () => this.regainSpace(),
     }
   }
 
@@ -552,7 +552,7 @@ export class PartitionLog {
       this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
       await this.#recover()
     } catch (error) {
-      if (!isShortage(error)) this.#health.failed(error)
+      if (!isPassing(error)) this.#health.failed(error)
       return
     }
     this.#health.regained()

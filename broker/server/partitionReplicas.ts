@@ -1,5 +1,6 @@
 // Who leads a partition and who has it, as clients are told: this node, unless the data folder that the
-// partition lies in has failed. Then nobody leads it, and its only replica is offline.
+// partition lies in has failed, or its log cannot be created yet. Then nobody leads it, and its only replica is
+// offline.
 
 import type { Topic } from '../controller/metadataState.ts'
 import { leaderEpoch } from './leaderEpoch.ts'
@@ -20,7 +21,7 @@ export function replicasOf(
   partition: number,
   { partitions, nodeId }: BrokerParts,
 ): PartitionReplicas {
-  const isOffline = partitions.isOffline(topic, partition)
+  const isOffline = !partitions.isLed(topic, partition)
   return {
     leaderId: isOffline ? noLeader : nodeId,
     leaderEpoch,

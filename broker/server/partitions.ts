@@ -3,12 +3,12 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { PartitionLogs } from '../controller/controller.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import type { PartitionLogs } from '../controller/topicWork.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
-import { hiddenPartition, isDamage, LogError } from '../log/logError.ts'
+import { hiddenPartition, isDamage, isShortage, LogError } from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -28,6 +28,8 @@ export class Partitions implements PartitionLogs {
   readonly #strays = new Set<string>()
   /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
   readonly #hidden = new Map<string, Set<number>>()
+  /** By topic id, the partitions whose logs could not be created yet. */
+  readonly #uncreated = new Map<string, ReadonlySet<number>>()
   /** The messages of errors that the log has been told of. */
   readonly #reported = new Set<string>()
 
@@ -58,7 +60,21 @@ export class Partitions implements PartitionLogs {
     const known = this.log(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
     if (known || !isLazy || this.isOffline(topic, partition)) return known
-    return await this.open(topic, partition)
+    try {
+      return await this.open(topic, partition)
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error
+      this.#report(error, topic.name, partition)
+      return undefined
+    }
+  }
+
+  /**
+   * Whether this broker leads the partition: its log can be reached, and could be created. While it is being
+   * created for the first time, clients are told so as in Kafka: some fail when any partition has no leader.
+   */
+  isLed(topic: Topic, partition: number): boolean {
+    return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
   }
 
   /** Whether the partition is there and cannot be reached: its data folder has failed. */
@@ -68,8 +84,12 @@ export class Partitions implements PartitionLogs {
 
   /** What a client is told of a partition that has no log. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
-    const isHidden = topic && this.isOffline(topic, partition)
-    return isHidden ? ErrorCode.kafkaStorageError : ErrorCode.unknownTopicOrPartition
+    const exists = topic && partition >= 0 && partition < topic.partitions
+    if (!exists) return ErrorCode.unknownTopicOrPartition
+    // Not created yet: clients ask for metadata until it has a leader.
+    return this.isOffline(topic, partition)
+      ? ErrorCode.kafkaStorageError
+      : ErrorCode.notLeaderOrFollower
   }
 
   directories(): Promise<LogDirectoryDescription[]> {
@@ -84,20 +104,35 @@ export class Partitions implements PartitionLogs {
     return await this.#create(topic, partition)
   }
 
-  async create(topic: Topic, from: number, until: number): Promise<void> {
+  /** See PartitionLogs. */
+  async create(topic: Topic): Promise<void> {
     // These are made when their coordinator first writes to them (coordinatorTopic.ts).
     if (isInternalTopic(topic.name)) return
-    for (let first = from; first < until; first += createdAtOnce) {
-      const count = Math.min(createdAtOnce, until - first)
-      const partitions = Array.from({ length: count }, (_, index) => first + index)
-      const open = partitions.filter((partition) => !this.isOffline(topic, partition))
-      await Promise.all(open.map((partition) => this.open(topic, partition)))
+    const missing = Array.from({ length: topic.partitions }, (_, partition) => partition).filter(
+      (partition) => !this.log(topic.name, partition) && !this.isOffline(topic, partition),
+    )
+    const uncreated = new Set(missing)
+    const failures: unknown[] = []
+    for (let first = 0; first < missing.length; first += createdAtOnce) {
+      const some = missing.slice(first, first + createdAtOnce)
+      const open = async (partition: number) => {
+        await this.open(topic, partition)
+        uncreated.delete(partition)
+      }
+      const noteFailure = (error: unknown) => failures.push(error)
+      await Promise.all(some.map((partition) => open(partition).catch(noteFailure)))
+      // The others would fail as well.
+      if (failures.some(isShortage)) break
     }
+    if (uncreated.size > 0) this.#uncreated.set(topic.id, uncreated)
+    else this.#uncreated.delete(topic.id)
+    if (failures.length > 0) throw failures[0]
   }
 
   async remove(topic: Topic): Promise<void> {
-    await this.#manager.delete(topic.name)
+    await this.#manager.delete(topic)
     this.#hidden.delete(topic.id)
+    this.#uncreated.delete(topic.id)
   }
 
   reconfigure(topic: Topic): void {

@@ -15,8 +15,11 @@ import type { TransactionMarker } from './transactionCoordinator.ts'
 export interface TransactionMarkersOptions {
   readonly clock: Clock
   readonly logger: Logger
-  /** Makes the log of a partition that nothing has been written to; undefined: it does not exist. */
-  readonly findLog: (partition: TopicPartition) => Promise<PartitionLog | undefined>
+  /**
+   * Creates the log of a coordinator's partition that nothing has been written to. Resolves with an error code
+   * when there is no log: the partition does not exist, or cannot be reached now.
+   */
+  readonly findLog: (partition: TopicPartition) => Promise<PartitionLog | number>
   readonly leaderEpoch: number
   readonly offsets: Pick<TransactionalOffsets, 'completeTransaction'>
 }
@@ -37,7 +40,7 @@ export class TransactionMarkers {
     const { clock, logger, findLog, leaderEpoch, offsets } = this.#options
     try {
       const log = await findLog(partition)
-      if (!log) return ErrorCode.unknownTopicOrPartition
+      if (typeof log === 'number') return log
       const isCommit = marker.committed
       const batch = buildEndTransactionMarker(marker, { isCommit, coordinatorEpoch }, clock.nowMs())
       const { errorCode } = await log.append(batch, { leaderEpoch, origin: 'coordinator' })

@@ -64,6 +64,8 @@ export class TransactionService implements TransactionVerifier {
   readonly #waiting = new WaitingRequests()
   readonly #work = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
+  /** Markers whose failure was logged, until they are written: a failed data directory may take hours. */
+  readonly #reported = new Set<string>()
   #closed = false
 
   private constructor(options: TransactionServiceOptions) {
@@ -222,7 +224,7 @@ export class TransactionService implements TransactionVerifier {
     const { transactionalId } = record
     const errorCode = await this.#options.log.append(record).catch((error: unknown) => {
       this.#options.logger.error({ error, transactionalId }, 'a transaction could not be recorded')
-      return ErrorCode.kafkaStorageError
+      return ErrorCode.coordinatorNotAvailable
     })
     this.#coordinator.appended(this.#nowMs, appendId, errorCode)
     this.#perform()
@@ -237,12 +239,18 @@ export class TransactionService implements TransactionVerifier {
     const missing: TopicPartition[] = []
     const writes = [...partitions].map(async (partition) => {
       const errorCode = await markers.write(partition, marker, coordinatorEpoch)
-      if (needsNoMarker.has(errorCode)) return
+      const key = `${transactionalId} ${partition.topic}-${partition.partition}`
+      if (needsNoMarker.has(errorCode)) {
+        this.#reported.delete(key)
+        return
+      }
+      missing.push(partition)
+      if (this.#reported.has(key)) return
+      this.#reported.add(key)
       logger.warn(
         { transactionalId, ...partition, errorCode },
-        'a transaction marker could not be written and will be tried again',
+        'a transaction marker could not be written; retrying',
       )
-      missing.push(partition)
     })
     await Promise.all(writes)
     this.#coordinator.markersWritten(this.#nowMs, transactionalId, PartitionSet.of(missing))

@@ -12,6 +12,7 @@ import {
   type DiskLock,
   type DiskStat,
 } from './disk.ts'
+import { systemErrorOf } from './levelError.ts'
 import { SharedRuns } from './sharedRuns.ts'
 
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
@@ -171,7 +172,7 @@ export const nodeDisk: Disk = {
     } catch (error) {
       const cause = (error as { cause?: { code?: string } }).cause
       if (cause?.code === 'LEVEL_LOCKED') throw new DirectoryInUseError(directory, error)
-      throw error
+      throw systemErrorOf(error)
     }
     return { release: () => holder.close() }
   },

@@ -41,8 +41,9 @@ export class AgentRig {
       config: brokerConfig({ 'log.dir': '/broker', ...configuration }),
       listeners: [{ name: 'local', network, address: brokerAddress }],
       openMetadataLog: async () => ({
-        load: async () => ({ snapshot: undefined, commands: [] }),
+        load: async () => ({ snapshot: undefined, commands: [], nextSequence: 0 }),
         append: async () => {},
+        read: async () => [],
         compact: async () => {},
         close: async () => {},
       }),

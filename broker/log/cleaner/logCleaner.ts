@@ -5,7 +5,7 @@
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
-import { isShortage } from '../logError.ts'
+import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
@@ -171,7 +171,7 @@ export class LogCleaner {
       )
       return true
     } catch (error) {
-      if (!isShortage(error)) return this.#setAside(log, cleanable, topicPartition, error)
+      if (!isPassing(error)) return this.#setAside(log, cleanable, topicPartition, error)
       logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
       return false
     }

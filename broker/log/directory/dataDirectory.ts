@@ -34,11 +34,19 @@ export function parsePartitionDirectory(name: string): TopicPartition | undefine
   return match ? { topic: match[1]!, partition: Number(match[2]) } : undefined
 }
 
-/** What a partition's directory is renamed to when it is deleted; its files go afterwards. */
-export function removedDirectoryName(name: string, nowMs: number): string {
-  const suffix = `.${nowMs.toString(16)}-delete`
+/**
+ * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has a random id
+ * in the name; the topic's own lets an interrupted deletion find what is left.
+ */
+export function removedDirectoryName(name: string, topicId: string): string {
+  const suffix = removedSuffix(topicId)
   // The end of the name tells partitions apart, so a name too long loses its beginning.
   return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
+}
+
+/** How the names of a deleted topic's directories end. */
+export function removedSuffix(topicId: string): string {
+  return `.${topicId.replaceAll('-', '')}-delete`
 }
 
 /** A partition that was being removed when the broker ended. */

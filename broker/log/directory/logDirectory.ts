@@ -10,7 +10,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
 import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
-import type { LogError } from '../logError.ts'
+import { isOutOfSpace, isPassing, type LogError, passingFailure } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
 import {
@@ -19,14 +19,19 @@ import {
   isRemovedDirectory,
   logStartOffsetsFile,
   parsePartitionDirectory,
+  partitionDirectoryName,
   recoveryPointsFile,
+  removedDirectoryName,
+  removedSuffix,
   type TopicPartition,
   takeCleanShutdown,
   writeCleanShutdown,
 } from './dataDirectory.ts'
 import { DirectoryHealth, type DirectoryPlace } from './directoryHealth.ts'
+import { releaseReserve } from './diskReserve.ts'
 import { DiskSpace } from './diskSpace.ts'
 import { OffsetCheckpoint, type PartitionOffset, readOffsetCheckpoint } from './offsetCheckpoint.ts'
+import { readTopicId } from './partitionDirectory.ts'
 import { RestingLogs } from './restingLogs.ts'
 
 /** A partition and its log. */
@@ -49,12 +54,24 @@ export interface LogDirectoryOptions {
   readonly reservedBytes: number
   /** Told when the directory cannot be used any more. */
   readonly failed: (directory: LogDirectory, failure: LogError) => void
+  /** For what the reserve is filled with. */
+  readonly random: Random | undefined
 }
 
 /** A partition whose directory is there. */
 export interface FoundPartition extends TopicPartition {
   /** When a name in the directory changed for the last time. */
   readonly modifiedMs: number
+}
+
+/** A deleted topic whose partitions are to be removed. */
+export interface TopicRemoval {
+  readonly topic: string
+  readonly topicId: string
+  /** How many it has at most. */
+  readonly partitions: number
+  /** Whether a directory with the topic's name is the topic's, by the id noted in it. */
+  readonly owns: (topicId: string | undefined) => boolean
 }
 
 /** What the last holder of the directory knew of one partition. */
@@ -68,6 +85,7 @@ export interface Inherited {
 /** What the last holder of the directory left for the next one. */
 interface Inheritance {
   readonly place: DirectoryPlace
+  readonly space: DiskSpace
   readonly id: string | undefined
   readonly wasClosed: boolean
   readonly restingLogs: RestingLogs
@@ -93,7 +111,12 @@ export class LogDirectory {
   /** The names of partitions that are being made here and are not among `logs` yet. */
   readonly arriving = new Set<string>()
   readonly #disk: Disk
+  readonly #logger: Logger
   readonly #lock: DiskLock
+  /** The names of directories of deleted partitions that have been renamed and not been removed yet. */
+  readonly #leftovers = new Set<string>()
+  /** Those of them whose failure was logged. */
+  readonly #reported = new Set<string>()
   readonly #inherited: Inheritance
   readonly #recoveryPoints: OffsetCheckpoint
   readonly #logStartOffsets: OffsetCheckpoint
@@ -104,17 +127,19 @@ export class LogDirectory {
     this.id = inherited.id
     this.wasCleanShutdown = inherited.wasClosed
     this.journal = inherited.journal
-    this.health = new DirectoryHealth(disk, inherited.place, (failure) => {
+    const failed = (failure: LogError) => {
       this.journal?.abandon(failure)
       options.failed(this, failure)
-    })
-    const noticed = (cause: unknown) => this.health.noticed(cause)
-    if (this.journal) this.journal.noticed = noticed
-    this.space = new DiskSpace({ ...options, directory: path, noticed })
+    }
+    this.space = inherited.space
+    this.health = new DirectoryHealth(disk, inherited.place, failed)
+    if (this.journal) this.journal.noticed = this.health.noticed
+    this.space.noticed = this.health.noticed
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
       this.partitions(),
     )
     this.#disk = disk
+    this.#logger = options.logger
     this.#lock = lock
     this.#inherited = inherited
     this.#recoveryPoints = new OffsetCheckpoint(disk, join(path, recoveryPointsFile), () =>
@@ -127,14 +152,26 @@ export class LogDirectory {
 
   /**
    * Throws DirectoryInUseError when another process has the directory, LogError when it belongs to
-   * another broker, and whatever the disk says when it cannot be used.
+   * another broker, and whatever the disk says when it cannot be used. On a full disk the reserve is released
+   * for it.
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
+    try {
+      return await LogDirectory.#open(options)
+    } catch (error) {
+      if (!isOutOfSpace(error) || !(await releaseReserve(options.disk, options.path))) throw error
+      return await LogDirectory.#open(options)
+    }
+  }
+
+  static async #open(options: LogDirectoryOptions): Promise<LogDirectory> {
     const { disk, clock, path, identity } = options
     await disk.makeDirectory(path)
     await disk.syncDirectory(dirname(path))
     const lock = await disk.lock(path)
+    const space = new DiskSpace({ ...options, directory: path })
     try {
+      await space.open()
       const id = identity && (await claimDirectory(disk, path, identity))
       const recoveryPoints = await readOffsetCheckpoint(disk, join(path, recoveryPointsFile))
       const wasClosed = await takeCleanShutdown(disk, path)
@@ -143,6 +180,7 @@ export class LogDirectory {
       assert(stat !== undefined, 'a directory that is locked is there')
       const directory = new LogDirectory(options, lock, {
         place: { path, device: stat.device, inode: stat.inode },
+        space,
         id,
         wasClosed,
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
@@ -151,8 +189,6 @@ export class LogDirectory {
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
       })
-      await directory.space.check()
-      if (directory.health.failure) throw directory.health.failure.cause
       return directory
     } catch (error) {
       await lock.release()
@@ -165,12 +201,11 @@ export class LogDirectory {
     return this.logs.values()
   }
 
-  /** The partitions that lie here. Removes what is left of deleted ones. */
+  /** The partitions that lie here. Removes what is left of deleted ones, or notes it for `removeLeftovers`. */
   async findPartitions(): Promise<FoundPartition[]> {
     const names = await this.#disk.list(this.path)
-    for (const name of names.filter(isRemovedDirectory)) {
-      await this.#disk.remove(join(this.path, name))
-    }
+    for (const name of names.filter(isRemovedDirectory)) this.#leftovers.add(name)
+    await this.removeLeftovers()
     // What a killed process made here may not be durable yet, and will be relied upon.
     await this.#disk.syncDirectory(this.path)
     const found: FoundPartition[] = []
@@ -213,10 +248,61 @@ export class LogDirectory {
   readonly saveLogStartOffsets = (): Promise<void> =>
     this.health.watch(() => this.#logStartOffsets.write())
 
-  /** Makes it durable that the partitions no longer among `logs` are gone. */
-  async forgetRemoved(): Promise<void> {
+  /**
+   * Removes the directories of a deleted topic, whose logs are closed and not among `logs` any more. Those with
+   * `names`, or all that are found by the topic's id when a call before this one has failed. Directories are
+   * renamed first, so that nothing half removed is ever taken for a partition; their bytes go next, because what
+   * follows may need the room; the topic's name may be used again when this resolves.
+   */
+  async removeTopic(removal: TopicRemoval, names?: readonly string[]): Promise<void> {
+    const { topic, topicId, partitions } = removal
+    const found = names ?? (await this.#findOf(removal))
+    for (const name of found) {
+      const removed = removedDirectoryName(name, topicId)
+      await this.#disk.rename(join(this.path, name), join(this.path, removed))
+      this.#leftovers.add(removed)
+    }
+    const removed = [...this.#leftovers].filter((name) => name.endsWith(removedSuffix(topicId)))
+    if (removed.length > 0) await this.#disk.syncDirectory(this.path)
+    await inParallel(removed, (name) => this.#removeLeftover(name))
+    // Else a crash would bring its records, and what was known of them, back under the same name.
+    const numbers = Array.from({ length: partitions }, (_, partition) => partition)
+    const all = new Set([...found, ...numbers.map((each) => partitionDirectoryName(topic, each))])
+    await inParallel([...all], async (name) => await this.journal?.cut(name, 0, 0))
     await this.saveLogStartOffsets()
     await this.saveRecoveryPoints()
+  }
+
+  /** Removes what of deleted partitions could not be removed before; logged once for each. */
+  async removeLeftovers(): Promise<void> {
+    for (const name of [...this.#leftovers]) {
+      await this.#removeLeftover(name).catch((error: unknown) => {
+        this.health.noticed(error)
+        if (this.#reported.has(name)) return
+        this.#reported.add(name)
+        const path = join(this.path, name)
+        this.#logger.error({ error, path }, 'a deleted partition cannot be removed yet; retrying')
+      })
+    }
+  }
+
+  async #removeLeftover(name: string): Promise<void> {
+    await this.#disk.remove(join(this.path, name))
+    this.#leftovers.delete(name)
+    this.#reported.delete(name)
+  }
+
+  /** The names of the topic's directories. Notes those that have been renamed already. */
+  async #findOf({ topic, topicId, owns }: TopicRemoval): Promise<string[]> {
+    const found: string[] = []
+    for (const name of await this.#disk.list(this.path)) {
+      if (name.endsWith(removedSuffix(topicId))) this.#leftovers.add(name)
+      if (parsePartitionDirectory(name)?.topic !== topic || this.logs.has(name)) continue
+      const path = join(this.path, name)
+      if (!(await this.#disk.stat(path))?.isDirectory) continue
+      if (owns(await readTopicId(this.#disk, path))) found.push(name)
+    }
+    return found
   }
 
   /** Notes the end, as an orderly one when all logs are closed in order, and gives the directory back. */
@@ -230,6 +316,8 @@ export class LogDirectory {
         await this.#inherited.restingLogs.noteClosed(this.logs)
         await writeCleanShutdown(this.#disk, this.path)
       }
+    } catch (cause) {
+      throw isPassing(cause) ? passingFailure(this.path, cause) : cause
     } finally {
       await this.#lock.release()
     }

@@ -57,10 +57,15 @@ export class OffsetCheckpoint {
 
   async #replace(): Promise<void> {
     const offsets = this.#collect()
-    if (isSame(offsets, this.#written ?? [])) return
+    if (this.#written ? isSame(offsets, this.#written) : await this.#isNothingNew(offsets)) return
     const lines = offsets.map(({ topic, partition, offset }) => [topic, partition, offset])
     await this.#disk.writeFileAtomic(this.#path, encodeCheckpoint(lines))
     this.#written = offsets
+  }
+
+  /** Whether there is nothing to write, and no file of before that would say otherwise. */
+  async #isNothingNew(offsets: readonly PartitionOffset[]): Promise<boolean> {
+    return offsets.length === 0 && (await this.#disk.stat(this.#path)) === undefined
   }
 }
 

@@ -1,10 +1,11 @@
-// The making and the removal of one partition's directory, each in a way that a crash leaves it done
-// or not done.
+// The making of one partition's directory, in a way that can be repeated: what a failure, or a crash, left of an
+// attempt is completed by the next. It must never take a directory that has records for an empty one.
 
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { LogError } from '../logError.ts'
 import { partitionMetadataFileName, segmentFileName } from '../segment/segmentFiles.ts'
-import { encodePartitionMetadata, removedDirectoryName } from './dataDirectory.ts'
+import { decodePartitionMetadata, encodePartitionMetadata } from './dataDirectory.ts'
 
 /** Makes the directory durably, unless it is there. */
 export async function makePartitionDirectory(disk: Disk, directory: string): Promise<void> {
@@ -13,12 +14,16 @@ export async function makePartitionDirectory(disk: Disk, directory: string): Pro
   await disk.syncDirectory(dirname(directory))
 }
 
-/** Makes the directory of a new partition, with all that a log begins with, durably. */
+/**
+ * Makes the directory of a new partition, with all that a log begins with, durably. Throws a LogError when there
+ * is a directory with records, or of another topic, in its place.
+ */
 export async function makeNewPartition(
   disk: Disk,
   directory: string,
   topicId: string | undefined,
 ): Promise<void> {
+  if ((await disk.stat(directory))?.isDirectory) await mustBeUnused(disk, directory, topicId)
   await disk.makeDirectory(directory)
   const segment = await disk.open(join(directory, segmentFileName(0, '.log')), 'write')
   await segment.close()
@@ -30,15 +35,29 @@ export async function makeNewPartition(
   await disk.syncDirectory(dirname(directory))
 }
 
-/** Removes the directory and all that is in it. What a crash leaves of it has another name. */
-export async function removePartitionDirectory(
+async function mustBeUnused(
   disk: Disk,
   directory: string,
-  nowMs: number,
+  topicId: string | undefined,
 ): Promise<void> {
-  const parent = dirname(directory)
-  const removed = join(parent, removedDirectoryName(basename(directory), nowMs))
-  await disk.rename(directory, removed)
-  await disk.syncDirectory(parent)
-  await disk.remove(removed)
+  const foundId = await readTopicId(disk, directory)
+  if (foundId !== undefined && foundId !== topicId) throw occupied(directory, `of topic ${foundId}`)
+  for (const name of await disk.list(directory)) {
+    if (!name.endsWith('.log')) continue
+    const { sizeBytes } = (await disk.stat(join(directory, name))) ?? { sizeBytes: 0 }
+    if (sizeBytes > 0) throw occupied(directory, `in ${name}`)
+  }
+}
+
+function occupied(directory: string, whose: string): LogError {
+  return new LogError(
+    'LOG_DIRECTORY_FOREIGN',
+    `${directory} is in the place of a new partition and has records ${whose}: move it away`,
+  )
+}
+
+/** The id of the topic that the directory was made for; undefined when none is noted. */
+export async function readTopicId(disk: Disk, directory: string): Promise<string | undefined> {
+  const metadata = await disk.readFile(join(directory, partitionMetadataFileName))
+  return metadata && decodePartitionMetadata(metadata)
 }

@@ -12,7 +12,7 @@ import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import { inParallel } from '../inParallel.ts'
-import { isShortage } from '../logError.ts'
+import { isPassing } from '../logError.ts'
 import { encodeGroup, groupPrefixBytes, type JournalEntry, runIdBytes } from './journalGroup.ts'
 import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
@@ -264,7 +264,7 @@ export class CommitJournal {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)
     } catch (error) {
       // For want of room they are still in memory: nothing is lost, and it can be tried again.
-      if (!isShortage(error)) this.#mustKeep = true
+      if (!isPassing(error)) this.#mustKeep = true
       throw error
     }
     half.segments.clear()

@@ -6,7 +6,7 @@
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
-import { isShortage, LogError, writeFailed } from '../logError.ts'
+import { isPassing, LogError, writeFailed } from '../logError.ts'
 import type { Allocate } from '../readResult.ts'
 import type { OpenFiles } from './openFiles.ts'
 import { StagedBytes } from './stagedBytes.ts'
@@ -125,7 +125,7 @@ export class SegmentFile {
       await this.writeStaged()
     } catch (error) {
       // For want of room it is tried again; after any other failure nothing more is written.
-      if (!isShortage(error)) this.#failure ??= writeFailed(this.#options.path(), error)
+      if (!isPassing(error)) this.#failure ??= writeFailed(this.#options.path(), error)
       this.journalFailed?.(error)
     }
   }

@@ -4,6 +4,7 @@
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
+import { offsetsPartition } from '../coordinatorPartition.ts'
 import { handler } from '../handler.ts'
 import { errorForOlder } from '../producerFenced.ts'
 
@@ -13,11 +14,11 @@ const fencedVersion = 2
 export const addOffsetsToTxnHandler = handler(
   addOffsetsToTxn,
   async (request, { broker, apiVersion }) => {
-    const { groups, transactions } = broker
     if (request.groupId === '') return { throttleTimeMs: 0, errorCode: ErrorCode.invalidGroupId }
-    const partition = await groups.partitionOf(request.groupId)
-    const partitions = [{ topic: offsetsTopicName, partition }]
-    const errorCode = await transactions.addPartitions(request, partitions, 0)
+    const offsets = await offsetsPartition(request.groupId, broker)
+    if (typeof offsets === 'number') return { throttleTimeMs: 0, errorCode: offsets }
+    const partitions = [{ topic: offsetsTopicName, partition: offsets.partition }]
+    const errorCode = await broker.transactions.addPartitions(request, partitions, 0)
     return { throttleTimeMs: 0, errorCode: errorForOlder(errorCode, apiVersion, fencedVersion) }
   },
 )

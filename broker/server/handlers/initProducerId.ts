@@ -4,10 +4,12 @@
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { BrokerError } from '../../errors.ts'
 import { noEpoch, noProducerId } from '../../transactions/transactionMetadata.ts'
-import { failed } from '../../transactions/transactionOutcome.ts'
+import { failed, type TransactionOutcome } from '../../transactions/transactionOutcome.ts'
 import { handler } from '../handler.ts'
 import { errorForOlder } from '../producerFenced.ts'
+import type { BrokerParts } from '../requestContext.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 4
@@ -19,8 +21,7 @@ export const initProducerIdHandler = handler(
     if (transactionalId === null) {
       // Always a new id, whatever id and epoch the client says it has: without a transactional id
       // there is nothing that would prove it, and some clients send zeros.
-      const producerId = await broker.producerIds.next()
-      return { throttleTimeMs: 0, errorCode: ErrorCode.none, producerId, producerEpoch: 0 }
+      return { throttleTimeMs: 0, ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
       ? failed(ErrorCode.invalidRequest)
@@ -32,6 +33,18 @@ export const initProducerIdHandler = handler(
     return { throttleTimeMs: 0, ...outcome, errorCode }
   },
 )
+
+/** As Kafka, the broker is still loading for a client as long as no ids can be reserved: it tries again. */
+async function nextProducer({ producerIds, logger }: BrokerParts): Promise<TransactionOutcome> {
+  try {
+    const producerId = await producerIds.next()
+    return { errorCode: ErrorCode.none, producerId, producerEpoch: 0 }
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    logger.error({ error }, 'no producer id could be reserved')
+    return failed(ErrorCode.coordinatorLoadInProgress)
+  }
+}
 
 function isHalfKnown({ producerId, producerEpoch }: RequestOf<typeof initProducerId>): boolean {
   return (producerId === noProducerId) !== (producerEpoch === noEpoch)

@@ -86,9 +86,13 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Somebody else may have been first: then it is there as well.
+  // Somebody else may have been first: then it exists as well.
   const topic = controller.state.topic(name)
-  return topic ? describe(topic, request, broker) : missing(name, zeroUuid, errorCode)
+  if (topic) return describe(topic, request, broker)
+  const passes =
+    errorCode === ErrorCode.kafkaStorageError || errorCode === ErrorCode.topicAlreadyExists
+  // No room for it now, or the former one is still being deleted: clients ask again after this code.
+  return missing(name, zeroUuid, passes ? ErrorCode.unknownTopicOrPartition : errorCode)
 }
 
 function defaultTopic(name: string) {

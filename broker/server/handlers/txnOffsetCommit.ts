@@ -7,9 +7,10 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { codesByPartition } from '../codesByPartition.ts'
+import { offsetsPartition } from '../coordinatorPartition.ts'
 import { handler } from '../handler.ts'
 import { offsetToCommit } from '../offsetToCommit.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import type { RequestContext } from '../requestContext.ts'
 
 type Request = RequestOf<typeof txnOffsetCommit>
 
@@ -40,8 +41,9 @@ async function commit(
   const { groups, transactions } = broker
   if (groupId === '') return offsets.map(() => ErrorCode.invalidGroupId)
   const addMissing = apiVersion >= addingVersion
-  const partition = await groups.partitionOf(groupId)
-  const log = await offsetsLog(partition, broker)
+  const found = await offsetsPartition(groupId, broker)
+  if (typeof found === 'number') return offsets.map(() => found)
+  const { partition, log } = found
   // Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless.
   const verification = log.verificationFor({
     producerId,
@@ -54,10 +56,6 @@ async function commit(
   const member = { memberId, groupInstanceId }
   const producer = { producerId, producerEpoch, verification }
   return await groups.commitInTransaction({ groupId, member, generationId, ...producer, offsets })
-}
-
-async function offsetsLog(partition: number, { controller, partitions }: BrokerParts) {
-  return await partitions.open(controller.state.topic(offsetsTopicName)!, partition)
 }
 
 /** What the client is told of the transaction coordinator's answer, in words that it knows. */

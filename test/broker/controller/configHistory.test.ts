@@ -9,6 +9,7 @@ import { Controller } from '../../../broker/controller/controller.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../manualClock.ts'
 import { models } from '../../modelRuns.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
@@ -54,6 +55,8 @@ async function open(log: MemoryMetadataLog) {
   const configuration = new DynamicConfiguration(brokerConfig())
   const controller = await Controller.open({
     log,
+    clock: new ManualClock(),
+    failed: () => {},
     logger: silentLogger,
     configuration,
     newTopicId: () => `id-${log.commands.length}`,

@@ -1,30 +1,40 @@
-// The controller between its log and the partitions' folders: what a crash at any point leaves is
-// repaired at the next start, and nothing is ever given out twice.
+// The controller between its log and the partitions' folders: what a failure or a crash at any point leaves is
+// repaired, and nothing is ever given out twice.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
 import { Controller, type PartitionLogs } from '../../../broker/controller/controller.ts'
-import type { Topic } from '../../../broker/controller/metadataState.ts'
+import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
+import type {
+  MetadataCommand,
+  MetadataSnapshot,
+  Topic,
+} from '../../../broker/controller/metadataState.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../manualClock.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
-/** Folders by `topic-partition`. A failing one stands for a crash at that point. */
+/** Longer than the longest pause between two tries. */
+const retriedMs = 10_000
+
+/** Folders by `topic-partition`. */
 class Folders implements PartitionLogs {
   readonly names = new Set<string>()
-  failing = false
+  failure: Error | undefined
   blocked = ''
 
-  async create({ name }: Topic, from: number, until: number): Promise<void> {
-    if (this.failing) throw new Error('crash')
-    for (let partition = from; partition < until; partition++)
+  async create({ name, partitions }: Topic): Promise<void> {
+    if (this.failure) throw this.failure
+    for (let partition = 0; partition < partitions; partition++)
       this.names.add(`${name}-${partition}`)
   }
 
   async remove({ name, partitions }: Topic): Promise<void> {
-    if (this.failing) throw new Error('crash')
+    if (this.failure) throw this.failure
     for (let partition = 0; partition < partitions; partition++)
       this.names.delete(`${name}-${partition}`)
   }
@@ -40,17 +50,30 @@ class Folders implements PartitionLogs {
   }
 }
 
-async function open(log: MemoryMetadataLog, folders: Folders): Promise<Controller> {
+const clock = new ManualClock()
+/** What the controllers could not go on with. */
+const failures: unknown[] = []
+
+async function open(log: MetadataLog, folders: Folders, remove?: () => Promise<void>) {
   let id = 0
   const controller = await Controller.open({
     log,
+    clock,
     logger: silentLogger,
     configuration: new DynamicConfiguration(brokerConfig({ 'num.partitions': 2 })),
-    newTopicId: () => `id-${log.commands.length}-${id++}`,
+    newTopicId: () => `id-${random.uint32()}-${id++}`,
     newClusterId: () => 'cluster',
+    failed: (cause) => failures.push(cause),
   })
+  if (remove) controller.onTopicDeleted(remove)
   await controller.start(folders)
   return controller
+}
+
+const random = seededRandom(1)
+
+function shortageOf(code: string): Error {
+  return Object.assign(new Error(`${code}: no room`), { code })
 }
 
 function wish(name: string, numPartitions = -1) {
@@ -71,23 +94,56 @@ describe('Controller', () => {
     expect(again.clusterId).toBe('cluster')
   })
 
-  it('makes the folders that a crash kept it from making', async () => {
+  it('makes the folders that could not be made as soon as it can, or at the next start', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
-    folders.failing = true
-    await expect(controller.createTopic(wish('a'))).rejects.toThrow('crash')
-    folders.failing = false
+    folders.failure = shortageOf('EMFILE')
+    expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.none)
+    expect((await controller.createPartitions('a', 3, false)).errorCode).toBe(ErrorCode.none)
+    expect([...folders.names]).toEqual([])
+    folders.failure = undefined
     await open(log, folders)
-    expect([...folders.names]).toEqual(['a-0', 'a-1'])
+    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    folders.names.clear()
+    await clock.advanceAndSettle(retriedMs)
+    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    expect(clock.pendingTimers).toBe(0)
   })
 
-  it('removes the folders that a crash kept it from removing, before the name is free', async () => {
+  it('keeps the name of a deleted topic until its folders and offsets are gone', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    let offsetsFail = true
+    const removal = async () => {
+      if (offsetsFail) throw new Error('not now')
+    }
+    const controller = await open(log, folders, removal)
+    const { topic } = await controller.createTopic(wish('a'))
+    folders.failure = shortageOf('ENOSPC')
+    expect((await controller.deleteTopic(topic!)).errorCode).toBe(ErrorCode.none)
+    expect([...controller.state.topics()]).toEqual([])
+    const nameIsTaken = async () => {
+      await clock.advanceAndSettle(retriedMs)
+      expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.topicAlreadyExists)
+    }
+    await nameIsTaken()
+    folders.failure = undefined
+    await nameIsTaken()
+    expect([...folders.names]).toEqual([])
+    offsetsFail = false
+    await clock.advanceAndSettle(retriedMs)
+    expect(controller.state.deleting()).toEqual([])
+    expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.none)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('removes the folders of a deleted topic after a restart', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
     const { topic } = await controller.createTopic(wish('a'))
-    folders.failing = true
-    await expect(controller.deleteTopic(topic!)).rejects.toThrow('crash')
-    folders.failing = false
+    folders.failure = shortageOf('EIO')
+    await controller.deleteTopic(topic!)
+    await controller.close()
+    folders.failure = undefined
     const again = await open(log, folders)
     expect([...folders.names]).toEqual([])
     expect(again.state.deleting()).toEqual([])
@@ -134,16 +190,6 @@ describe('Controller', () => {
     expect(codes).toEqual([ErrorCode.none, ErrorCode.topicAlreadyExists])
   })
 
-  it('changes nothing any more once its log has failed', async () => {
-    const log = new MemoryMetadataLog()
-    const controller = await open(log, new Folders())
-    log.failure = new Error('disk full')
-    await expect(controller.createTopic(wish('a'))).rejects.toThrow('disk full')
-    log.failure = undefined
-    await expect(controller.createTopic(wish('b'))).rejects.toThrow('disk full')
-    expect([...controller.state.topics()]).toEqual([])
-  })
-
   it('keeps configs in the log and in its snapshot, and tells who lives by them', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
@@ -184,6 +230,139 @@ describe('Controller', () => {
     const again = await open(log, new Folders())
     expect(again.state.topic('a')).toBeDefined()
     expect(again.state.nextProducerId).toBe(10_000)
+  })
+})
+
+/** What becomes of changes of each kind when the log fails once in a certain way. */
+describe('an append of the metadata log that fails', () => {
+  /** How often appends, and reads, fail from now on; and whether the command is in the log all the same. */
+  class FailingLog extends MemoryMetadataLog {
+    appendsFail = 0
+    readsFail = 0
+    isWritten = false
+    code = 'ENOSPC'
+
+    override async append(sequence: number, command: MetadataCommand): Promise<void> {
+      if (this.appendsFail === 0) return await super.append(sequence, command)
+      this.appendsFail--
+      if (this.isWritten) await super.append(sequence, command)
+      throw shortageOf(this.code)
+    }
+
+    override async read(sequence: number): Promise<readonly MetadataCommand[]> {
+      if (this.readsFail === 0) return await super.read(sequence)
+      this.readsFail--
+      throw shortageOf(this.code)
+    }
+
+    override async compact(sequence: number, snapshot: MetadataSnapshot): Promise<void> {
+      if (this.appendsFail === 0) return await super.compact(sequence, snapshot)
+      this.appendsFail--
+      throw shortageOf(this.code)
+    }
+  }
+
+  const changes: [string, (controller: Controller) => Promise<number>][] = [
+    ['CreateTopics', async (each) => (await each.createTopic(wish('new'))).errorCode],
+    ['CreatePartitions', async (each) => (await each.createPartitions('t', 5, false)).errorCode],
+    ['DeleteTopics', async (each) => (await each.deleteTopic(each.state.topic('t')!)).errorCode],
+    ['AlterConfigs', async (each) => (await each.alterConfigs(configWish, false)).errorCode],
+    [
+      'InitProducerId',
+      (each) =>
+        each.reserveProducerIds(10).then(
+          () => 0,
+          () => 56,
+        ),
+    ],
+  ]
+  const configWish = {
+    ...{ resourceType: 4, resourceName: '', replacesAll: false },
+    changes: [{ name: 'max.connections', operation: 0, value: '6' }],
+  }
+
+  async function withTopic() {
+    const [log, folders] = [new FailingLog(), new Folders()]
+    const controller = await open(log, folders)
+    await controller.createTopic(wish('t'))
+    return { log, folders, controller }
+  }
+
+  const expectSame = async (controller: Controller, log: MetadataLog, folders: Folders) => {
+    const again = await open(log, folders)
+    expect(again.state.snapshot()).toEqual(controller.state.snapshot())
+  }
+
+  it.each(changes)('%s: one that wrote nothing is made again at once', async (_, change) => {
+    const { log, folders, controller } = await withTopic()
+    log.appendsFail = 1
+    expect(await change(controller)).toBe(ErrorCode.none)
+    await expectSame(controller, log, folders)
+  })
+
+  it.each(changes)('%s: one that wrote all the same is found in the log', async (_, change) => {
+    const { log, folders, controller } = await withTopic()
+    Object.assign(log, { appendsFail: 1, isWritten: true })
+    expect(await change(controller)).toBe(ErrorCode.none)
+    await expectSame(controller, log, folders)
+  })
+
+  it.each(changes)(
+    '%s: while it goes on, changes are refused; then they are made',
+    async (_, change) => {
+      const { log, folders, controller } = await withTopic()
+      log.appendsFail = 5
+      expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
+      expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
+      expect(log.commands).toHaveLength(2)
+      log.appendsFail = 0
+      expect(await change(controller)).toBe(ErrorCode.none)
+      await expectSame(controller, log, folders)
+    },
+  )
+
+  it.each(changes)('%s: what cannot be found out now is found out later', async (_, change) => {
+    const { log, folders, controller } = await withTopic()
+    Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
+    expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
+    const unknown = controller.state.snapshot()
+    await clock.advanceAndSettle(retriedMs)
+    expect(controller.state.snapshot()).not.toEqual(unknown)
+    await expectSame(controller, log, folders)
+    expect([...folders.names].length).toBe(
+      [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions, 0),
+    )
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('says that the broker must end when the disk has failed, or the log cannot be read', async () => {
+    for (const code of ['EIO', 'EROFS', 'LEVEL_CORRUPTION']) {
+      const { log, controller } = await withTopic()
+      Object.assign(log, { appendsFail: 1, readsFail: 1, code })
+      failures.length = 0
+      expect(await changes[0]![1](controller)).toBe(ErrorCode.kafkaStorageError)
+      expect(failures).toMatchObject([{ code }])
+      expect(await changes[0]![1](controller)).toBe(ErrorCode.kafkaStorageError)
+      expect(failures).toHaveLength(1)
+    }
+  })
+
+  it('is no failure of the change when it is that of a snapshot', async () => {
+    const { log, folders, controller } = await withTopic()
+    for (let count = 0; count < 996; count++) await controller.reserveProducerIds(10)
+    expect(log.snapshot).toBeUndefined()
+    // The append of the thousandth command goes well; what follows it does not.
+    const append = log.append.bind(log)
+    log.append = async (sequence, command) => {
+      await append(sequence, command)
+      log.appendsFail = 1
+      log.append = append
+    }
+    while (log.snapshot === undefined) {
+      await controller.reserveProducerIds(10)
+      expect(controller.state.nextProducerId).toBeLessThan(20_000)
+    }
+    await expectSame(controller, log, folders)
   })
 })
 

@@ -17,14 +17,16 @@ describe('LevelMetadataLog', () => {
 
   afterEach(() => rm(data, { recursive: true, force: true }))
 
-  const open = () => openLevelMetadataLog(join(data, '__metadata'))
+  const open = () =>
+    openLevelMetadataLog({ directory: join(data, '__metadata'), makeRoom: async () => false })
   const command = (next: number): MetadataCommand => ({ type: 'reserveProducerIds', next })
 
   it('gives back the commands in their order', async () => {
     const log = await open()
-    expect(await log.load()).toEqual({ snapshot: undefined, commands: [] })
+    expect(await log.load()).toEqual({ snapshot: undefined, commands: [], nextSequence: 0 })
     const commands = Array.from({ length: 12 }, (_, index) => command(index + 1))
-    for (const each of commands) await log.append(each)
+    for (const [sequence, each] of commands.entries()) await log.append(sequence, each)
+    expect(await log.read(10)).toEqual(commands.slice(10))
     await log.close()
     const again = await open()
     expect((await again.load()).commands).toEqual(commands)
@@ -34,18 +36,31 @@ describe('LevelMetadataLog', () => {
   it('keeps a snapshot and what came after it', async () => {
     const log = await open()
     await log.load()
-    await log.append(command(1))
+    await log.append(0, command(1))
     const snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 1 }
-    await log.compact(snapshot)
-    await log.append(command(2))
+    await log.compact(1, snapshot)
+    await log.append(1, command(2))
     await log.close()
     const again = await open()
-    expect(await again.load()).toEqual({ snapshot, commands: [command(2)] })
-    await again.append(command(3))
+    expect(await again.load()).toEqual({ snapshot, commands: [command(2)], nextSequence: 2 })
+    await again.append(2, command(3))
     await again.close()
     const third = await open()
     expect((await third.load()).commands).toEqual([command(2), command(3)])
     await third.close()
+  })
+
+  it('numbers commands on after a snapshot, whether or not one followed it', async () => {
+    const log = await open()
+    await log.load()
+    await log.append(0, command(1))
+    const snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 1 }
+    await log.compact(1, snapshot)
+    await log.close()
+    const again = await open()
+    expect(await again.load()).toEqual({ snapshot, commands: [], nextSequence: 1 })
+    expect(await again.read(1)).toEqual([])
+    await again.close()
   })
 
   it('names the data folder when another one has it open', async () => {

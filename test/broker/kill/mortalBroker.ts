@@ -86,15 +86,17 @@ export class MortalBroker {
   }
 
   #start(death: Promise<void>): Promise<void> {
-    this.#network = memoryNetwork()
+    // Of this life alone: a dead one that still goes on with its start must not be found by clients.
+    const network = memoryNetwork()
+    this.#network = network
     this.#lifeClock = new ManualClock(this.clock.nowMs())
     this.#process = mortalDisk(this.#disk)
     this.#logger = new MemoryLogger()
     const process = this.#process
     const listening: Network = {
-      connect: this.#network.connect,
+      connect: network.connect,
       listen: (at, onConnection) =>
-        this.#network.listen(at, (connection) => {
+        network.listen(at, (connection) => {
           this.#accepted.push(connection)
           onConnection(connection)
         }),
@@ -148,8 +150,9 @@ export class MortalBroker {
     }
     return {
       load: () => kept.load(),
-      append: (command) => change(() => kept.append(command)),
-      compact: (snapshot) => change(() => kept.compact(snapshot)),
+      append: (sequence, command) => change(() => kept.append(sequence, command)),
+      read: (sequence) => kept.read(sequence),
+      compact: (sequence, snapshot) => change(() => kept.compact(sequence, snapshot)),
       close: async () => {},
     }
   }

@@ -118,6 +118,7 @@ export class WholeLoad {
 /** Options of a broker that does everything often, in the format of its configuration file. */
 export const busyBroker = {
   'auto.create.topics.enable': false,
+  'log.dir.reserved.bytes': 65_536,
   'log.retention.check.interval.ms': 50,
   'log.initial.task.delay.ms': 0,
   'log.cleaner.backoff.ms': 20,

@@ -8,6 +8,8 @@ import { ManualClock, settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 
+const deletedId = '00000000-0000-4000-8000-000000000001'
+
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
 function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promise<LogManager> {
@@ -129,16 +131,81 @@ test('a deleted topic is gone, also when the removal was cut short', async () =>
   const old = await manager.create('orders', 0)
   await manager.create('orders-0', 1)
   await append(old, { records: 5 })
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   expect(manager.get('orders', 0)).toBeUndefined()
   expect((await append(old, { records: 1 })).errorCode).not.toBe(0)
   const fresh = await manager.create('orders', 0)
   expect(fresh.logEndOffset).toBe(0)
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   await manager.close()
   await disk.makeDirectory('/data/half-0.18c2-delete')
   const again = await open(disk)
   expect(await disk.list('/data')).not.toContain('half-0.18c2-delete')
   expect([...again.partitions()].map(({ topic }) => topic)).toEqual(['orders-0'])
   await again.close()
+})
+
+describe('a directory of another topic', () => {
+  const otherId = topicId.replace('0f', '1f')
+  const deletion = { name: 'orders', id: otherId, partitions: 1 }
+
+  async function withForeign() {
+    const disk = new MemoryDisk()
+    const before = await open(disk)
+    await append(await before.create('orders', 0, smallConfig, topicId), { records: 1, label: 'a' })
+    await before.close()
+    const isForeign = (_: string, id: string | undefined) => id === topicId
+    return { disk, manager: await open(disk, { isForeign }) }
+  }
+
+  test('is not opened, nor created over, nor removed with a topic of its name', async () => {
+    const { disk, manager } = await withForeign()
+    expect(manager.get('orders', 0)).toBeUndefined()
+    const creation = () => manager.create('orders', 0, smallConfig, otherId)
+    await expect(creation()).rejects.toMatchObject({ code: 'LOG_DIRECTORY_FOREIGN' })
+    await manager.delete(deletion)
+    await disk.rename('/data/orders-0', '/moved-away')
+    expect((await creation()).logEndOffset).toBe(0)
+    await manager.close()
+    await disk.remove('/data/orders-0')
+    await disk.rename('/moved-away', '/data/orders-0')
+    const again = await open(disk)
+    expect(await readValues(again.get('orders', 0)!)).toEqual(['a/0'])
+    await again.close()
+  })
+
+  test('is removed with its own topic, though it was not opened', async () => {
+    const { disk, manager } = await withForeign()
+    await manager.delete({ ...deletion, id: topicId })
+    expect(await disk.list('/data')).not.toContain('orders-0')
+    const fresh = await manager.create('orders', 0, smallConfig, otherId)
+    expect(fresh.logEndOffset).toBe(0)
+    await manager.close()
+  })
+})
+
+test('a deletion that fails in one data directory goes on where it ended', async () => {
+  let isFailing = false
+  const disk = new MemoryDisk({
+    beforeChange: (operation, path) => {
+      if (!isFailing || operation !== 'rename' || !path.startsWith('/two/orders')) return
+      throw Object.assign(new Error('EBUSY'), { code: 'EBUSY' })
+    },
+  })
+  const manager = await open(disk, { directories: ['/one', '/two'] })
+  for (const partition of [0, 1, 2, 3]) {
+    await append(await manager.create('orders', partition, smallConfig, topicId), { records: 1 })
+  }
+  await manager.checkpoint()
+  const deletion = { name: 'orders', id: topicId, partitions: 4 }
+  isFailing = true
+  await expect(manager.delete(deletion)).rejects.toMatchObject({ code: 'EBUSY' })
+  expect(await disk.list('/two')).toContain('orders-1')
+  isFailing = false
+  await manager.delete(deletion)
+  for (const directory of ['/one', '/two']) {
+    expect((await disk.list(directory)).join()).not.toContain('orders')
+    expect(await text(disk, `${directory}/recovery-point-offset-checkpoint`)).toBe('0\n0\n')
+  }
+  await manager.close()
 })

@@ -11,6 +11,8 @@ import { MemoryDisk } from '../../memoryDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { append, diskWithData, readValues } from './logFixture.ts'
 
+const deletedId = '00000000-0000-4000-8000-000000000001'
+
 const path = '/data/orders-0/00000000000000000000.log'
 const writtenWithinMs = 1000
 
@@ -135,7 +137,7 @@ test('a sync that failed once is not believed later: the journal keeps what it h
 
 test('what is deleted with its log is not written first', async () => {
   const { manager } = await withOne('deleted')
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   expect(operations.filter((operation) => operation === 'write')).toEqual([])
   await manager.close()
 })

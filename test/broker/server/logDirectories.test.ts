@@ -13,6 +13,7 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
+import { AdminRequests } from '../failures/adminRequests.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 async function createTopic(client: RawClient, name: string, numPartitions: number): Promise<void> {
@@ -162,6 +163,28 @@ describe('a data folder that fails while the broker runs', () => {
     const { errorCode, highWatermark } = await read(lost, 0)
     expect([errorCode, highWatermark >= 1]).toEqual([ErrorCode.none, true])
     expect(await produceTo(client, 't', lost)).toBe(ErrorCode.none)
+    await broker.stop()
+  })
+
+  test('keeps a transaction from being completed without its marker there', async () => {
+    const admin = new AdminRequests(client)
+    const { producerId, producerEpoch } = await admin.initProducerId('tx')
+    const producer = { transactionalId: 'tx', producerId, producerEpoch }
+    expect(await admin.addPartitions(producer, 't', [0, 1])).toEqual([0, 0])
+    expect(await admin.produce('t', lost, ['in transaction'], producer)).toBe(0)
+    failing = ['/two']
+    await produceTo(client, 't', lost)
+    expect(await admin.endTransaction(producer, true)).toBe(ErrorCode.none)
+    await broker.clock.advanceAndSettle(30_000)
+    expect(await admin.endTransaction(producer, true)).toBe(ErrorCode.concurrentTransactions)
+    const warnings = broker.logger.messages('warn').filter((line) => line.includes('marker'))
+    expect(warnings).toEqual(['a transaction marker could not be written; retrying'])
+    await broker.stop()
+    failing = []
+    await broker.start()
+    client = await broker.client()
+    await broker.clock.advanceAndSettle(2000)
+    expect(await new AdminRequests(client).read('t', lost)).toContain('in transaction')
     await broker.stop()
   })
 

@@ -3,10 +3,12 @@
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
@@ -15,6 +17,7 @@ import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 const address = { host: 'broker', port: 9092 }
 
@@ -24,10 +27,16 @@ export class MemoryBroker {
   disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
+  /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
+  wrapDisk: (disk: Disk) => Disk = (disk) => disk
+  wrapMetadataLog: (log: MetadataLog) => MetadataLog = (log) => log
   readonly metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
+  /** Another one for each life, for two must not give the same id to different topics. */
+  #seed = 1
+  #life: MortalDisk | undefined
   broker!: Broker
 
   private constructor(config: Partial<BrokerConfig>) {
@@ -41,25 +50,41 @@ export class MemoryBroker {
   }
 
   async start(): Promise<void> {
-    const { clock, disk, logger, network } = this
+    const { clock, logger, network } = this
+    const life = mortalDisk(this.disk)
+    const disk = this.wrapDisk(life)
+    this.#life = life
     this.broker = await startBroker({
-      runtime: { clock, disk, network, random: seededRandom(1) },
+      runtime: { clock, disk, network, random: seededRandom(this.#seed++) },
       logger,
       metrics: this.metrics,
       config: brokerConfig({
         'log.dir': '/data',
+        // The reserve is a part of it, and costs time.
+        'log.dir.reserved.bytes': 64 * 1024,
         'group.initial.rebalance.delay.ms': 0,
         'shutdown.drain.timeout.ms': 0,
         ...this.#config,
       }),
       listeners: [{ name: 'MEMORY', network, address }],
-      openMetadataLog: async () => this.metadataLog,
+      openMetadataLog: async () => this.wrapMetadataLog(mortalMetadataLog(this.metadataLog, life)),
     })
   }
 
   /** Power fails: what was not synced is gone, and so are all connections. */
-  async crash(): Promise<void> {
-    this.disk.crash()
+  crash(): Promise<void> {
+    return this.#begin(() => this.disk.crash())
+  }
+
+  /** The process is killed: what it wrote is there, synced or not. */
+  kill(): Promise<void> {
+    return this.#begin(() => this.disk.endProcess())
+  }
+
+  async #begin(end: () => void): Promise<void> {
+    // What still runs of the former life shares the clock, and must not touch anything any more.
+    this.#life?.kill()
+    end()
     for (const client of this.#clients.splice(0)) client.close()
     this.network = memoryNetwork()
     await this.start()
@@ -169,6 +194,21 @@ export class RawClient {
         reject(error as Error)
       }
     }
+  }
+}
+
+/** The log as a process sees it that has the disk. */
+function mortalMetadataLog(log: MetadataLog, life: MortalDisk): MetadataLog {
+  const alive = async <Result>(operation: () => Promise<Result>): Promise<Result> => {
+    if (!life.isAlive) throw new Error('the process has ended')
+    return await operation()
+  }
+  return {
+    load: () => alive(() => log.load()),
+    append: (sequence, command) => alive(() => log.append(sequence, command)),
+    read: (sequence) => alive(() => log.read(sequence)),
+    compact: (sequence, snapshot) => alive(() => log.compact(sequence, snapshot)),
+    close: async () => {},
   }
 }
 

@@ -171,7 +171,7 @@ describe('a log that cannot be compacted', () => {
   })
 
   test('is not one that is deleted, closed or cut while it is cleaned', async () => {
-    for (const end of ['delete', 'close', 'truncate'] as const) {
+    for (const end of ['retire', 'close', 'truncate'] as const) {
       const { cleaner, lines, addLog } = await cleaning({})
       const log = await addLog('gone', 200)
       const cleaned = cleaner.cleanDirtiest()

@@ -225,3 +225,77 @@ describe('the reserve', () => {
     await manager.close()
   })
 })
+
+describe('a disk that others have filled', () => {
+  /** A log that takes no writes, on a disk without a free byte but for its reserve. */
+  async function fullLog(reservedBytes = 64 * 1024) {
+    const disk = new MemoryDisk({ sizeBytes: 512 * 1024 })
+    const clock = new ManualClock()
+    const options = { disk, clock, logger: silentLogger, directories: ['/data'] }
+    const config = { ...smallConfig, fileDeleteDelayMs: 0 }
+    const manager = await LogManager.open({ ...options, config, reservedBytes })
+    await clock.advanceAndSettle(spaceCheckMs)
+    const log = await manager.create('orders', 0)
+    for (let number = 0; number < 50; number++) expect(await write(log, `${number}`)).toBe(0)
+    const filler = await disk.open('/filler', 'write')
+    await expect(filler.write([Buffer.alloc(512 * 1024)], 0)).rejects.toThrow('ENOSPC')
+    const ours = { leaderEpoch: 0, origin: 'coordinator' } as const
+    while ((await log.append(makeBatch({ records: 1 }), ours)).errorCode === ErrorCode.none);
+    expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
+    return { disk, clock, manager, log }
+  }
+
+  test('lets records be deleted, and takes new ones when there is room for the reserve', async () => {
+    const { disk, clock, manager, log } = await fullLog()
+    expect(await disk.freeBytes()).toBe(0)
+    expect(await log.deleteRecordsBefore(45)).toEqual({ errorCode: 0, lowWatermark: 45 })
+    expect(await disk.list('/data')).not.toContain('__reserve')
+    expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
+    await clock.advanceAndSettle(spaceCheckMs)
+    expect(await disk.list('/data')).toContain('__reserve')
+    await disk.remove('/filler')
+    await clock.advanceAndSettle(spaceCheckMs)
+    expect(await write(log, 'taken')).toBe(ErrorCode.none)
+    await manager.close()
+    disk.crash()
+    const again = await openLog(disk, { logStartOffset: 45 })
+    expect((await readValues(again)).at(-1)).toBe('taken/0')
+    await again.close()
+  })
+
+  test('is given room by retention', async () => {
+    const { disk, manager, log } = await fullLog()
+    log.updateConfig({ ...log.config, retentionBytes: 2000 })
+    await manager.applyRetention()
+    expect(log.offline).toBeUndefined()
+    expect(log.logStartOffset).toBeGreaterThan(0)
+    expect(await disk.freeBytes()).toBeGreaterThan(0)
+    await manager.close()
+  })
+
+  test('without a reserve keeps what it has, and refuses to delete', async () => {
+    const { manager, log } = await fullLog(0)
+    const refused = { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
+    expect(await log.deleteRecordsBefore(45)).toEqual(refused)
+    expect((await readValues(log)).slice(0, 50)).toHaveLength(50)
+    await expect(manager.close()).rejects.toMatchObject({ code: 'LOG_DISK_FULL' })
+  })
+})
+
+test('a deletion of records that could not be saved is saved when it is asked for again', async () => {
+  const disk = new SmallDisk()
+  const options = { disk, clock: new ManualClock(), logger: silentLogger, directories: ['/data'] }
+  const manager = await LogManager.open({ ...options, config: smallConfig })
+  const log = await manager.create('orders', 0)
+  for (let number = 0; number < 9; number++) await write(log, `${number}`)
+  disk.code = 'EACCES'
+  disk.isFull = (_, path) => path.includes('log-start-offset')
+  const { errorCode } = await log.deleteRecordsBefore(5)
+  expect(errorCode).toBe(ErrorCode.kafkaStorageError)
+  disk.isFull = () => false
+  expect(await log.deleteRecordsBefore(5)).toEqual({ errorCode: 0, lowWatermark: 5 })
+  disk.crash()
+  const again = await LogManager.open({ ...options, config: smallConfig })
+  expect(again.get('orders', 0)!.logStartOffset).toBe(5)
+  await again.close()
+})

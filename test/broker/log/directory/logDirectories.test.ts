@@ -8,6 +8,8 @@ import { ManualClock } from '../../../manualClock.ts'
 import { MemoryDisk, memoryDiskBytes } from '../../../memoryDisk.ts'
 import { append, makeBatch, readValues, smallConfig } from '../logFixture.ts'
 
+const deletedId = '00000000-0000-4000-8000-000000000001'
+
 const ids = ['first-id', 'second-id']
 
 function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promise<LogManager> {
@@ -58,7 +60,7 @@ test('a topic made again does not begin where the old one did', async () => {
   const log = await manager.create('orders', 0)
   await append(log, { records: 3 })
   await log.deleteRecordsBefore(2)
-  await manager.delete('orders')
+  await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   await manager.create('orders', 0)
   disk.crash()
   const again = await open(disk)

@@ -154,7 +154,7 @@ test.each<[string, (log: PartitionLog) => Promise<unknown>, offsets: number[]]>(
 test('a partition made again under its name is not taken for the one before', async () => {
   const disk = await closed()
   const before = await open(disk)
-  await before.delete('orders')
+  await before.delete({ name: 'orders', id: topicId, partitions: 1 })
   await before.create('orders', 0, config, topicId.replace('0f', '1f'))
   disk.crash()
   const manager = await open(disk)

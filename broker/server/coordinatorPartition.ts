@@ -1,0 +1,30 @@
+// Where the offsets of a group are kept, for requests of transactions. The topic and its partition are created on
+// first use, which may fail for now: then the client is told to try again.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { BrokerError } from '../errors.ts'
+import { offsetsTopicName } from '../groups/offsetsTopic.ts'
+import { LogError } from '../log/logError.ts'
+import type { PartitionLog } from '../log/partitionLog.ts'
+import type { BrokerParts } from './requestContext.ts'
+
+export interface OffsetsPartition {
+  readonly partition: number
+  readonly log: PartitionLog
+}
+
+/** The partition of the group, or an error code. */
+export async function offsetsPartition(
+  groupId: string,
+  { groups, partitions, controller, logger }: BrokerParts,
+): Promise<OffsetsPartition | number> {
+  try {
+    const partition = await groups.partitionOf(groupId)
+    const topic = controller.state.topic(offsetsTopicName)!
+    return { partition, log: await partitions.open(topic, partition) }
+  } catch (error) {
+    if (!(error instanceof LogError || error instanceof BrokerError)) throw error
+    logger.error({ error, groupId }, 'the partition of a group cannot be opened')
+    return ErrorCode.coordinatorNotAvailable
+  }
+}
