@@ -411,7 +411,8 @@ export class PartitionLog {
     this.#space?.use(bytes.length)
     const decision = this.#tail.append(bytes, options, this.#clock.nowMs())
     if (decision.kind === 'refused') {
-      return Promise.resolve(notAppended(decision.errorCode, decision.message, this.logStartOffset))
+      const { errorCode, message, recordErrors } = decision
+      return Promise.resolve(notAppended(errorCode, message, this.logStartOffset, recordErrors))
     }
     const isDuplicate = decision.kind === 'duplicate'
     if (isDuplicate && decision.lastOffset < this.#watermarks.stableEnd) {
@@ -419,8 +420,8 @@ export class PartitionLog {
     }
     return new Promise((resolve) => {
       this.#writer.submit({
-        ...(isDuplicate ? nothingToWrite : { ...decision, bytes }),
-        sizeBytes: bytes.length,
+        ...(isDuplicate ? nothingToWrite : decision),
+        sizeBytes: isDuplicate ? bytes.length : decision.bytes.length,
         done: (stable) =>
           resolve(stable ? appended(decision, this.logStartOffset) : this.#unusableResult()),
       })

@@ -3,6 +3,7 @@
 // its producer sends after it to the same partition must not go first, or it would be out of
 // sequence. Every other append goes to the log at once.
 
+import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { type AppendResult, notAppended } from '../log/appendResult.ts'
@@ -20,6 +21,7 @@ export interface TransactionalAppend {
   readonly first: RecordBatch
   /** Of the Produce request. */
   readonly apiVersion: number
+  readonly decompression: MemoryAllowance
 }
 
 /** A result that is still awaited, wrapped so that waiting for the turn is not waiting for it. */
@@ -87,10 +89,10 @@ export class TransactionalAppends {
   }
 
   #toLog(
-    { log, bytes }: TransactionalAppend,
+    { log, bytes, decompression }: TransactionalAppend,
     verification: ReturnType<PartitionLog['verificationFor']>,
   ): Promise<AppendResult> {
-    return log.append(bytes, { leaderEpoch, origin: 'client', verification })
+    return log.append(bytes, { leaderEpoch, origin: 'client', verification, decompression })
   }
 
   #wait(log: PartitionLog, producerId: number, started: Promise<Started>): void {
