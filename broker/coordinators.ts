@@ -2,6 +2,7 @@
 // records in.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import { stallTolerant } from '../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { listElements } from './configOption.ts'
 import type { BrokerConfig } from './configuration.ts'
@@ -56,7 +57,7 @@ export async function openGroups(world: GroupWorld): Promise<GroupService> {
     segmentBytes: config['offsets.topic.segment.bytes'],
   })
   return await GroupService.open({
-    clock: runtime.clock,
+    clock: stallTolerant(runtime.clock),
     logger,
     log: new OffsetsTopic(runtime.clock, topic),
     limits: {
@@ -110,7 +111,7 @@ export async function openTransactions(
     segmentBytes: config['transaction.state.log.segment.bytes'],
   })
   return await TransactionService.open({
-    clock: runtime.clock,
+    clock: stallTolerant(runtime.clock),
     logger,
     log: new TransactionStateTopic(runtime.clock, topic),
     markers: new TransactionMarkers({
