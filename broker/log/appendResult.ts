@@ -3,7 +3,7 @@
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { VerificationGuard } from './producers/transactionVerification.ts'
-import type { RecordError } from './refusal.ts'
+import type { RecordError, Refusal } from './refusal.ts'
 
 /**
  * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
@@ -66,14 +66,12 @@ export function appended(batches: Appended, logStartOffset: number): AppendResul
 }
 
 export function notAppended(
-  errorCode: number,
-  errorMessage: string,
+  { errorCode, message, recordErrors }: Refusal,
   logStartOffset: number,
-  recordErrors: readonly RecordError[] = [],
 ): AppendResult {
   return {
     errorCode,
-    errorMessage,
+    errorMessage: message,
     recordErrors,
     baseOffset: -1,
     lastOffset: -1,

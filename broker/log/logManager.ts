@@ -23,6 +23,7 @@ import {
   type Inherited,
   LogDirectory,
   type ManagedLog,
+  type MissingPartition,
 } from './directory/logDirectory.ts'
 import { makeNewPartition } from './directory/partitionDirectory.ts'
 import { inParallel } from './inParallel.ts'
@@ -149,6 +150,20 @@ export class LogManager {
   /** Whether partitions may be missing only because their data directory cannot be used. */
   get hasFailedDirectory(): boolean {
     return this.#failed.length > 0
+  }
+
+  /** Those that the checkpoints know of, though no data directory has them any more. */
+  missing(): MissingPartition[] {
+    return this.#directories.flatMap((directory) => directory.missing())
+  }
+
+  /** Makes it durable that partitions which are missing are not missed: their topic is deleted. */
+  async forgetMissing(partitions: readonly MissingPartition[]): Promise<void> {
+    if (partitions.length === 0) return
+    await this.#eachDirectory(async (directory) => {
+      for (const partition of partitions) directory.forgetMissing(partition)
+      await directory.forgetRemoved()
+    })
   }
 
   /** Called when a data directory fails, after its partitions have been taken out of the manager. */
@@ -315,6 +330,11 @@ export class LogManager {
       await unlessFailed(directory, () => this.#openLogsIn(directory, configOf))
     }
     this.#mustHaveDirectory()
+    // Somebody may have moved a partition from one data directory to another.
+    for (const directory of this.#directories) {
+      const moved = directory.missing().filter((partition) => this.#logs.has(nameOf(partition)))
+      for (const partition of moved) directory.forgetMissing(partition)
+    }
   }
 
   async #openLogsIn(

@@ -8,7 +8,7 @@ import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
-import { hiddenPartition, isDamage, LogError } from '../log/logError.ts'
+import { hiddenPartition, isDamage, LogError, missingDirectory } from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -26,7 +26,7 @@ export class Partitions implements PartitionLogs {
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
   readonly #strays = new Set<string>()
-  /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
+  /** By topic id, the partitions that are missing, or may be in a data folder that cannot be used now. */
   readonly #hidden = new Map<string, Set<number>>()
   /** The messages of errors that the log has been told of. */
   readonly #reported = new Set<string>()
@@ -43,6 +43,7 @@ export class Partitions implements PartitionLogs {
     this.#logger = logger
     this.#noteStrays(state)
     if (manager.hasFailedDirectory) this.#noteHidden(state)
+    this.#noteMissing(state)
     manager.onDirectoryFailure((failure) => this.#noteLost(failure))
     configuration.onChange(() => {
       for (const topic of state.topics()) this.reconfigure(topic)
@@ -61,7 +62,7 @@ export class Partitions implements PartitionLogs {
     return await this.open(topic, partition)
   }
 
-  /** Whether the partition is there and cannot be reached: its data folder has failed. */
+  /** Whether the partition cannot be reached: its data folder has failed, or its own is missing. */
   isOffline(topic: Topic, partition: number): boolean {
     return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
@@ -97,6 +98,8 @@ export class Partitions implements PartitionLogs {
 
   async remove(topic: Topic): Promise<void> {
     await this.#manager.delete(topic.name)
+    const missing = this.#manager.missing().filter((each) => each.topic === topic.name)
+    await this.#manager.forgetMissing(missing)
     this.#hidden.delete(topic.id)
   }
 
@@ -145,6 +148,19 @@ export class Partitions implements PartitionLogs {
       for (let partition = 0; partition < topic.partitions; partition++) {
         if (!this.log(topic.name, partition)) this.#hide(topic.id, partition)
       }
+    }
+  }
+
+  /** The same, when somebody has removed the partition's own folder while the broker was down. */
+  #noteMissing(state: MetadataState): void {
+    for (const missing of this.#manager.missing()) {
+      const { topic, partition, topicId, path, recoveryPoint } = missing
+      const known = state.topic(topic)
+      const isSame = known && (topicId === undefined || topicId === known.id)
+      if (!isSame || partition >= known.partitions) continue
+      this.#hide(known.id, partition)
+      const error = missingDirectory(path, recoveryPoint)
+      this.#logger.error({ error, topic, partition }, 'a partition is offline')
     }
   }
 

@@ -8,6 +8,7 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { type AppendResult, notAppended } from '../log/appendResult.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
+import { refuse } from '../log/refusal.ts'
 import type { TransactionVerifier } from '../transactions/transactionVerifier.ts'
 import { leaderEpoch } from './leaderEpoch.ts'
 
@@ -63,7 +64,7 @@ export class TransactionalAppends {
     const errorCode = guard ? await this.#verify(append) : ErrorCode.none
     if (errorCode === ErrorCode.none) return { result: this.#toLog(append, guard) }
     const message = 'the partition could not be verified to be part of the transaction'
-    const refused = notAppended(errorCode, message, append.log.logStartOffset)
+    const refused = notAppended(refuse(errorCode, message), append.log.logStartOffset)
     return { result: Promise.resolve(refused) }
   }
 
