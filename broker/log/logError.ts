@@ -55,7 +55,7 @@ export function missingRecords(directory: string, from: number, until: number): 
 export function missingDirectory(directory: string, recoveryPoint: number): LogError {
   return new LogError(
     'LOG_CORRUPT',
-    `${directory} is missing, with records up to offset ${recoveryPoint} or further. The partition is ` +
+    `${directory} is missing; it held records up to offset ${recoveryPoint} at least. The partition is ` +
       'offline. Restore the folder from a copy, or, to begin with an empty partition, remove its lines ' +
       'in recovery-point-offset-checkpoint and log-start-offset-checkpoint, and start again',
   )

@@ -1,14 +1,14 @@
-// A clock for deadlines of others: when they expire, somebody who was not heard of is given up. After
-// the process itself stood still (SIGSTOP, a suspended machine, a long computation) everybody was not
-// heard of, though what they sent lies in the sockets. Timers that notice this by being late fire
-// again after a grace, in which what lies there is handled.
+// A clock for the deadlines of clients: a session or a transaction expires when nothing was heard from
+// its client in time. After the process itself stood still (SIGSTOP, a suspended machine, a long
+// computation) nothing was heard from anybody, though their requests are in the sockets. A timer that is
+// late because of that fires again after a grace, in which those requests are handled.
 
 import type { Clock, Timer } from './clock.ts'
 
-/** Garbage collection and large requests hold the event loop up for less. */
+/** Garbage collection and usual requests delay the event loop for less. */
 const lateMs = 500
 const graceMs = 2000
-/** An event loop that is always late must not keep the dead alive for ever. */
+/** An event loop that is always late must not keep sessions from expiring at all. */
 const mostGraces = 10
 
 /** The same time, with timers that know whether they are late. */

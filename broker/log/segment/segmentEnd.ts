@@ -11,7 +11,7 @@ import { segmentFileName } from './segmentFiles.ts'
 /** A segment without a usable index is walked whole up to here; a larger one tells nothing. */
 const walkedWholeBytes = 64 * 1024
 
-/** Undefined when it cannot be told so cheaply. */
+/** Undefined when it cannot be told so cheaply, or when the last batches are damaged. */
 export async function segmentEnd(
   disk: Disk,
   directory: string,
@@ -23,11 +23,8 @@ export async function segmentEnd(
     const { sizeBytes: fileBytes } = await file.stat()
     const position = indexed < fileBytes ? indexed : 0
     if (position === 0 && fileBytes > walkedWholeBytes) return undefined
-    const verifyFrom = Number.MAX_SAFE_INTEGER
-    const scan = new RecoveryScan(
-      { position, fileBytes, nextOffset: baseOffset, verifyFrom },
-      () => {},
-    )
+    const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: baseOffset }
+    const scan = new RecoveryScan(start, () => {})
     await runScan(file, scan)
     return scan.defect === undefined ? scan.nextOffset : undefined
   } finally {

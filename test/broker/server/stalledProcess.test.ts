@@ -1,5 +1,5 @@
-// A broker that stood still: nobody has been heard of meanwhile, but what clients sent lies in its
-// sockets. It must be handled before anybody is given up for not having sent it.
+// A broker whose process stood still: it heard from nobody meanwhile, but the requests of its clients are
+// in its sockets. They must be handled before any session or transaction expires.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
