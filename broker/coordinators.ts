@@ -2,7 +2,6 @@
 // records in.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
-import { stallTolerant } from '../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { listElements } from './configOption.ts'
 import type { BrokerConfig } from './configuration.ts'
@@ -57,7 +56,7 @@ export async function openGroups(world: GroupWorld): Promise<GroupService> {
     segmentBytes: config['offsets.topic.segment.bytes'],
   })
   return await GroupService.open({
-    clock: stallTolerant(runtime.clock),
+    clock: runtime.clock,
     logger,
     log: new OffsetsTopic(runtime.clock, topic),
     limits: {
@@ -111,7 +110,7 @@ export async function openTransactions(
     segmentBytes: config['transaction.state.log.segment.bytes'],
   })
   return await TransactionService.open({
-    clock: stallTolerant(runtime.clock),
+    clock: runtime.clock,
     logger,
     log: new TransactionStateTopic(runtime.clock, topic),
     markers: new TransactionMarkers({
