@@ -58,6 +58,12 @@ export class ManualClock implements Clock {
     this.#monotonicMs = untilMs
   }
 
+  /** Time moves on while the process stands still: timers that fall due meanwhile fire late, at its end. */
+  stall(ms: number): void {
+    this.#monotonicMs += ms
+    while (this.#fireNext(this.#monotonicMs));
+  }
+
   /**
    * As `advance`, but lets promises settle before the first timer, after each one and at the end, so
    * that a loop of `await sleep(clock, …)` goes round as often as it would in real time.
@@ -74,7 +80,7 @@ export class ManualClock implements Clock {
     const next = this.#timers[0]
     if (!next || next.dueMs > untilMs) return false
     this.#timers.shift()
-    this.#monotonicMs = next.dueMs
+    this.#monotonicMs = Math.max(this.#monotonicMs, next.dueMs)
     next.callback()
     return true
   }

@@ -3,6 +3,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Appended } from '../log/coordinatorTopic.ts'
 import type {
@@ -44,6 +45,8 @@ type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
 
 export class GroupService implements TransactionalOffsets {
   readonly #options: GroupServiceOptions
+  /** After a stall of the process, what members have sent meanwhile goes before their deadlines. */
+  readonly #deadlineClock: Clock
   readonly #coordinator: GroupCoordinator
   readonly #waiting = new WaitingRequests()
   readonly #timers = new Map<string, Timer>()
@@ -54,6 +57,7 @@ export class GroupService implements TransactionalOffsets {
 
   private constructor(options: GroupServiceOptions) {
     this.#options = options
+    this.#deadlineClock = stallTolerant(options.clock)
     this.#coordinator = new GroupCoordinator(options.limits, options.newMemberId, options.catalog)
   }
 
@@ -252,7 +256,7 @@ export class GroupService implements TransactionalOffsets {
   #wakeAt(groupId: string, atMs: number): void {
     this.#timers.get(groupId)?.cancel()
     if (this.#closed) return
-    const timer = this.#options.clock.setTimer(Math.max(0, atMs - this.#nowMs), () => {
+    const timer = this.#deadlineClock.setTimer(Math.max(0, atMs - this.#nowMs), () => {
       if (this.#timers.get(groupId) === timer) this.#timers.delete(groupId)
       this.#coordinator.wake(this.#nowMs, groupId)
       this.#perform()

@@ -1,22 +1,12 @@
-// What can be said against a batch from its header alone, before anybody asks what the log holds
-// already. Pure functions; they change nothing and never look into the records.
+// Checks a batch by its header alone, before anybody asks what the log holds already. Pure
+// functions; they change nothing and never look into the records (recordValidation.ts does).
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, validateBatch } from '../../protocol/kafka/recordBatch.ts'
 import type { AppendOrigin } from './appendResult.ts'
 import type { LogConfig } from './logConfig.ts'
-
-/** Why a batch is not appended: Kafka's error code, and words for people. */
-export interface Refusal {
-  readonly kind: 'refused'
-  readonly errorCode: number
-  readonly message: string
-}
-
-export function refuse(errorCode: number, message: string): Refusal {
-  return { kind: 'refused', errorCode, message }
-}
+import { type Refusal, refuse } from './refusal.ts'
 
 /** `nextOffset` is the first one that the batch may have. */
 export function checkHeader(

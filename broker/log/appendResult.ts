@@ -1,7 +1,9 @@
 // What an append is asked for and answered with: the words between the log and its callers.
 
+import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { VerificationGuard } from './producers/transactionVerification.ts'
+import type { RecordError, Refusal } from './refusal.ts'
 
 /**
  * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
@@ -19,6 +21,8 @@ export interface AppendOptions {
    * batch that opens a transaction is refused without it, or when a marker has come in between.
    */
   readonly verification?: VerificationGuard | undefined
+  /** What validating a client's records may still decompress: one for all appends of a request. */
+  readonly decompression?: MemoryAllowance | undefined
 }
 
 export interface AppendResult {
@@ -26,6 +30,8 @@ export interface AppendResult {
   readonly errorCode: number
   /** For people; undefined when there is no error. */
   readonly errorMessage: string | undefined
+  /** The records at fault, when the error is one of records. */
+  readonly recordErrors: readonly RecordError[]
   /** Of the first record; -1 when there is an error. */
   readonly baseOffset: number
   /** Of the last record; -1 when there is an error. */
@@ -50,6 +56,7 @@ export function appended(batches: Appended, logStartOffset: number): AppendResul
   return {
     errorCode: ErrorCode.none,
     errorMessage: undefined,
+    recordErrors: [],
     baseOffset,
     lastOffset,
     logAppendTimeMs,
@@ -59,13 +66,13 @@ export function appended(batches: Appended, logStartOffset: number): AppendResul
 }
 
 export function notAppended(
-  errorCode: number,
-  errorMessage: string,
+  { errorCode, message, recordErrors }: Refusal,
   logStartOffset: number,
 ): AppendResult {
   return {
     errorCode,
-    errorMessage,
+    errorMessage: message,
+    recordErrors,
     baseOffset: -1,
     lastOffset: -1,
     logAppendTimeMs: -1,

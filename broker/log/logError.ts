@@ -44,6 +44,27 @@ export function corruptLog(file: string, position: number, detail: string): LogE
   )
 }
 
+/** `directory` is the partition's; there is a segment from `until` on. */
+export function missingRecords(directory: string, from: number, until: number): LogError {
+  return new LogError(
+    'LOG_CORRUPT',
+    `${directory} has lost the records from offset ${from} to ${until - 1}, which had been synced: their ` +
+      'segment is missing. What lies before them can be read; the partition takes no writes. Restore ' +
+      `the files of the segment from a copy, or, to accept the loss of everything below ${until}, make ` +
+      `${until} the partition's offset in log-start-offset-checkpoint, and start again`,
+  )
+}
+
+/** `directory` is that of a partition which was there when its data directory was used last. */
+export function missingDirectory(directory: string, recoveryPoint: number): LogError {
+  return new LogError(
+    'LOG_CORRUPT',
+    `${directory} is missing; it held records up to offset ${recoveryPoint} at least. The partition is ` +
+      'offline. Restore the folder from a copy, or, to begin with an empty partition, remove its lines ' +
+      'in recovery-point-offset-checkpoint and log-start-offset-checkpoint, and start again',
+  )
+}
+
 export function corruptRead(file: string, position: number, detail: string): LogError {
   return new LogError(
     'LOG_CORRUPT',
@@ -61,11 +82,11 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
   )
 }
 
-/** Of a partition that is, or may be, in a data directory that has failed. */
+/** Of a partition that is missing, or that may be in a data directory which has failed. */
 export function hiddenPartition(topic: string, partition: number): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
-    `${topic}-${partition} is in a data directory that cannot be used: the broker's log says why`,
+    `the folder of ${topic}-${partition} cannot be reached: the broker's log says why`,
   )
 }
 

@@ -22,6 +22,7 @@ import {
   type Inherited,
   LogDirectory,
   type ManagedLog,
+  type MissingPartition,
 } from './directory/logDirectory.ts'
 import { makeNewPartition, readTopicId } from './directory/partitionDirectory.ts'
 import { inParallel } from './inParallel.ts'
@@ -165,6 +166,11 @@ export class LogManager {
     return this.#failed.length > 0
   }
 
+  /** Those that the checkpoints know of, though no data directory has them any more. */
+  missing(): MissingPartition[] {
+    return this.#directories.flatMap((directory) => directory.missing())
+  }
+
   /** Called when a data directory fails, after its partitions have been taken out of the manager. */
   onDirectoryFailure(listener: (failure: DirectoryFailure) => void): void {
     this.#failureListeners.push(listener)
@@ -227,6 +233,10 @@ export class LogManager {
     const owns = (id: string | undefined) =>
       id === topicId || (id === undefined && isForeign(topic, undefined))
     const logs = await this.#takeOut(topic, owns)
+    // Else a topic that gets the name later would begin with partitions that are missing.
+    for (const partition of this.missing()) {
+      if (partition.topic === topic && owns(partition.topicId)) this.#forgetMissing(partition)
+    }
     const isWhole = logs.length === partitions && !this.#halfRemoved.has(topicId)
     this.#halfRemoved.add(topicId)
     await this.#eachDirectory(async (directory) => {
@@ -360,6 +370,14 @@ export class LogManager {
       await unlessFailed(directory, () => this.#openLogsIn(directory, configOf))
     }
     this.#mustHaveDirectory()
+    // Somebody may have moved a partition from one data directory to another.
+    for (const partition of this.missing()) {
+      if (this.#logs.has(nameOf(partition))) this.#forgetMissing(partition)
+    }
+  }
+
+  #forgetMissing(partition: TopicPartition): void {
+    for (const directory of this.#directories) directory.forgetMissing(partition)
   }
 
   async #openLogsIn(

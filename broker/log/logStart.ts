@@ -8,6 +8,7 @@ import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
 import { isShortage } from './logError.ts'
+import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import { findExpired } from './retention.ts'
 import type { LogSegments } from './segment/logSegments.ts'
 
@@ -31,17 +32,38 @@ export interface LogOfStart {
   regainSpace(): Promise<void>
 }
 
+/** See PartitionLogOptions. */
+export type SavedStart = Pick<
+  PartitionLogOptions,
+  'logStartOffset' | 'saveLogStartOffset' | 'isKnown'
+>
+
 export class LogStart {
   readonly #save: () => Promise<void>
+  /** Whether the checkpoints have the log, so that its start was saved unless it is 0. */
+  readonly isKnown: boolean
   /** The first offset that can be read; it may lie inside the first segment. */
   offset: number
   /** `offset` has moved, and saving that has failed. */
   #isUnsaved = false
+  /** What was saved before damage was found, which the next start is to find as well. */
+  #kept: number | undefined
 
-  /** `offset` as it was saved last; `save` makes it durable as it is then. */
-  constructor(offset = 0, save = () => Promise.resolve()) {
+  constructor({ logStartOffset = 0, saveLogStartOffset, isKnown = false }: SavedStart) {
+    this.offset = logStartOffset
+    this.#save = saveLogStartOffset ?? (() => Promise.resolve())
+    this.isKnown = isKnown
+  }
+
+  /** What is to be saved. */
+  get savedOffset(): number {
+    return this.#kept ?? this.offset
+  }
+
+  /** As recovery has found it. */
+  recovered(offset: number, isDamaged: boolean): void {
+    if (isDamaged) this.#kept ??= this.offset
     this.offset = offset
-    this.#save = save
   }
 
   /** See `PartitionLog.deleteRecordsBefore`. */

@@ -3,11 +3,11 @@
 // has accepted may still be waiting to be written, so nothing it says may be shown to a reader.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
-import { checkHeader, type Refusal, refuse } from './appendChecks.ts'
 import type { Appended, AppendOptions } from './appendResult.ts'
+import { type AdmittedBatches, admitBatches } from './batchAdmission.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
 import type { LogConfig } from './logConfig.ts'
 import { encodeProducerSnapshot } from './producers/producerSnapshot.ts'
@@ -17,7 +17,8 @@ import {
   TransactionVerification,
   type VerificationGuard,
 } from './producers/transactionVerification.ts'
-import { type ActiveSegment, type Incoming, shouldRoll } from './segment/rollPolicy.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { type ActiveSegment, shouldRoll } from './segment/rollPolicy.ts'
 import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
 /** A new segment begins: its base offset, and the producer state at that offset for a snapshot. */
@@ -31,6 +32,8 @@ export type AppendDecision =
   | (Appended & { readonly kind: 'duplicate' })
   | (Appended & {
       readonly kind: 'accepted'
+      /** What is to be written: the batches as they were given, or in the topic's compression. */
+      readonly bytes: Buffer
       /** Set when the bytes begin a new segment. */
       readonly roll: Roll | undefined
       /** The text of the leader epoch checkpoint, when it has to be written first. */
@@ -40,7 +43,6 @@ export type AppendDecision =
     })
 
 type Applied = { readonly aborted: readonly AbortedTransactionEntry[] }
-type SizedBatches = { readonly batches: RecordBatch[]; readonly incoming: Incoming }
 
 export class LogTail {
   #config: LogConfig
@@ -118,9 +120,9 @@ export class LogTail {
   }
 
   append(bytes: Buffer, options: AppendOptions, nowMs: number): AppendDecision {
-    const checked = this.#checkHeaders(bytes, options)
-    if ('kind' in checked) return checked
-    const { batches, incoming } = checked
+    const admitted = admitBatches(bytes, options, this.#nextOffset, this.#config, nowMs)
+    if ('kind' in admitted) return admitted
+    const { batches, incoming } = admitted
     const decided = this.#checkFirst(batches, options)
     if (decided) return decided
     const stampMs = this.#stampMs(options, nowMs)
@@ -131,43 +133,14 @@ export class LogTail {
     const applied = this.#apply(batches, options, stampMs, nowMs)
     if ('kind' in applied) return applied
     if (roll) this.#beginSegment(roll.baseOffset, nowMs)
-    return this.#accept(batches, incoming, stampMs, roll, applied.aborted)
-  }
-
-  /** The headers alone: sizes, magic, CRC, counts, offsets where they are given. */
-  #checkHeaders(bytes: Buffer, { origin }: AppendOptions): Refusal | SizedBatches {
-    const batches: RecordBatch[] = []
-    let nextOffset = this.#nextOffset
-    let maxTimestampMs = -1
-    for (let at = 0; at < bytes.length; ) {
-      if (bytes.length - at < recordBatchOverheadBytes) {
-        return refuse(ErrorCode.corruptMessage, 'record batch cut short')
-      }
-      const batch = new RecordBatch(bytes, at)
-      const refusal = checkHeader(batch, origin, nextOffset, this.#config)
-      if (refusal) return refusal
-      nextOffset =
-        origin === 'replication' ? batch.nextOffset : nextOffset + batch.lastOffsetDelta + 1
-      if (batch.maxTimestamp > maxTimestampMs) maxTimestampMs = batch.maxTimestamp
-      batches.push(batch)
-      at += batch.sizeInBytes
-    }
-    if (batches.length === 0) return refuse(ErrorCode.invalidRecord, 'no record batch')
-    if (origin !== 'replication' && batches.length > 1 && batches.some((each) => each.isControl)) {
-      return refuse(ErrorCode.invalidRecord, 'a control batch is appended alone')
-    }
-    if (bytes.length > this.#config.segmentBytes) {
-      return refuse(ErrorCode.recordListTooLarge, `${bytes.length} bytes do not fit in a segment`)
-    }
-    const lastOffset = nextOffset - 1
-    return { batches, incoming: { sizeBytes: bytes.length, lastOffset, maxTimestampMs } }
+    return this.#accept(admitted, stampMs, roll, applied.aborted)
   }
 
   /**
    * The first batch decides what the whole append is: new, or sent before. A client repeats what it
    * sent as it was, so an append that is partly new is nothing any client sends.
    */
-  #checkFirst(batches: RecordBatch[], options: AppendOptions): AppendDecision | undefined {
+  #checkFirst(batches: readonly RecordBatch[], options: AppendOptions): AppendDecision | undefined {
     if (options.origin === 'replication') return undefined
     const first = batches[0]!
     const duplicate = options.origin === 'client' ? this.producers.findDuplicate(first) : undefined
@@ -217,7 +190,7 @@ export class LogTail {
 
   /** Gives offsets and remembers the producers: of all batches, or, when one is refused, of none. */
   #apply(
-    batches: RecordBatch[],
+    batches: readonly RecordBatch[],
     options: AppendOptions,
     stampMs: number,
     nowMs: number,
@@ -249,8 +222,7 @@ export class LogTail {
   }
 
   #accept(
-    batches: RecordBatch[],
-    incoming: Incoming,
+    { bytes, batches, incoming }: AdmittedBatches,
     stampMs: number,
     roll: Roll | undefined,
     aborted: readonly AbortedTransactionEntry[],
@@ -271,6 +243,7 @@ export class LogTail {
     }
     return {
       kind: 'accepted',
+      bytes,
       baseOffset: first.baseOffset,
       lastOffset,
       logAppendTimeMs: stampMs,

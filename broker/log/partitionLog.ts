@@ -1,7 +1,6 @@
-// One partition's log: appends, reads, and where they stand to the disk. It only joins the parts
-// together: LogTail decides what is appended and where, LogWriter writes, Segment reads, recoverLog
-// brings back. It must never show to anyone, as an offset or as bytes, what a crash could take away
-// again (flush `group`), nor go on writing after the disk has failed.
+// The log of one partition. Composes its parts: LogTail validates and assigns offsets, LogWriter writes,
+// Segment reads, recoverLog recovers. Invariants: with flush=group no reader sees an offset or a byte
+// that a crash could remove; after a failed write nothing more is written.
 
 import { basename, join } from 'node:path'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -34,6 +33,7 @@ import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './re
 import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery/logRecovery.ts'
 import type { RestingLog, RestingState } from './recovery/restingLog.ts'
 import { restingState, resumeLog } from './recovery/resumedLog.ts'
+import { type Refusal, refuse } from './refusal.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { LogSegments } from './segment/logSegments.ts'
 import { RemovedSegments } from './segment/removedSegments.ts'
@@ -60,7 +60,7 @@ export class PartitionLog {
   #config: LogConfig
   #segments!: LogSegments
   #tail!: LogTail
-  /** Made when they are needed, as most of thousands of logs are neither read nor written. */
+  /** Created on first use: with thousands of partitions, most logs are idle. */
   #madeReader: LogReader | undefined
   #madeWriter: LogWriter | undefined
   #madeHealth: LogHealth | undefined
@@ -84,7 +84,7 @@ export class PartitionLog {
     this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
       this.#health.writeFailed(cause),
     )
-    this.#start = new LogStart(options.logStartOffset, options.saveLogStartOffset)
+    this.#start = new LogStart(options)
     this.#space = options.space
     this.#random = options.random
     this.#noticed = options.noticed
@@ -103,6 +103,11 @@ export class PartitionLog {
   /** The first offset that can be read; it may lie inside the first segment. */
   get logStartOffset(): number {
     return this.#start.offset
+  }
+
+  /** What log-start-offset-checkpoint is to say of the log. */
+  get savedStartOffset(): number {
+    return this.#start.savedOffset
   }
 
   /** The offset after the last written record: what a follower may read up to. */
@@ -173,8 +178,7 @@ export class PartitionLog {
    * written (`os`). What is wrong with the batches or with the disk is an error code in the result.
    */
   append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
-    if (!this.#mustWait) return this.#admit(batches, options)
-    return this.#held.hold(batches, options)
+    return this.#mustWait ? this.#held.hold(batches, options) : this.#admit(batches, options)
   }
 
   /** Whole batches from the one with `offset` on. At the end of what may be read: no bytes. */
@@ -334,7 +338,7 @@ export class PartitionLog {
     await this.#shut()
   }
 
-  /** Made when there is something to say: most of thousands of logs never have. */
+  /** Created when there is something to log. */
   get #logger(): Logger {
     return this.#parentLogger.child({ log: this.directory })
   }
@@ -405,22 +409,19 @@ export class PartitionLog {
     if (this.offline || this.#isClosed) return Promise.resolve(this.#unusableResult())
     const shortage = options.origin === 'client' ? this.#space?.shortage : undefined
     if (shortage) {
-      const { message } = shortage
-      return Promise.resolve(notAppended(ErrorCode.kafkaStorageError, message, this.logStartOffset))
+      return this.#refused(refuse(ErrorCode.kafkaStorageError, shortage.message))
     }
     this.#space?.use(bytes.length)
     const decision = this.#tail.append(bytes, options, this.#clock.nowMs())
-    if (decision.kind === 'refused') {
-      return Promise.resolve(notAppended(decision.errorCode, decision.message, this.logStartOffset))
-    }
+    if (decision.kind === 'refused') return this.#refused(decision)
     const isDuplicate = decision.kind === 'duplicate'
     if (isDuplicate && decision.lastOffset < this.#watermarks.stableEnd) {
       return Promise.resolve(appended(decision, this.logStartOffset))
     }
     return new Promise((resolve) => {
       this.#writer.submit({
-        ...(isDuplicate ? nothingToWrite : { ...decision, bytes }),
-        sizeBytes: bytes.length,
+        ...(isDuplicate ? nothingToWrite : decision),
+        sizeBytes: isDuplicate ? bytes.length : decision.bytes.length,
         done: (stable) =>
           resolve(stable ? appended(decision, this.logStartOffset) : this.#unusableResult()),
       })
@@ -435,11 +436,14 @@ export class PartitionLog {
     )
   }
 
+  #refused(refusal: Refusal): Promise<AppendResult> {
+    return Promise.resolve(notAppended(refusal, this.logStartOffset))
+  }
+
   #unusableResult(): AppendResult {
-    const { message } = this.#unusable()
     // A log that is closed is being deleted, or its broker ends: the client should look elsewhere.
     const code = this.offline ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
-    return notAppended(code, message, this.logStartOffset)
+    return notAppended(refuse(code, this.#unusable().message), this.logStartOffset)
   }
 
   #unusable(): LogError {
@@ -457,9 +461,8 @@ export class PartitionLog {
 
   #recoveryOptions(wasClosed: boolean): RecoveryOptions {
     const { recoveryPoint, logStartOffset } = this
-    const nowMs = this.#clock.nowMs()
-    const known = { recoveryPoint, logStartOffset, wasClosed, nowMs }
-    return { ...this.#place(), ...known, logger: this.#parentLogger }
+    const known = { recoveryPoint, logStartOffset, isKnown: this.#start.isKnown, wasClosed }
+    return { ...this.#place(), ...known, nowMs: this.#clock.nowMs(), logger: this.#parentLogger }
   }
 
   /** Takes up a log that nothing has changed in; false when it has to be looked into. */
@@ -477,7 +480,7 @@ export class PartitionLog {
 
   #adopt(recovered: RecoveredLog): void {
     const { segments, active, nextOffset, producers, epochs } = recovered
-    this.#start.offset = recovered.logStartOffset
+    this.#start.recovered(recovered.logStartOffset, recovered.damage !== undefined)
     this.#segments = new LogSegments(this.#disk, this.directory, segments)
     this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs, this.#random)
     this.#madeWriter = undefined

@@ -24,6 +24,8 @@ export interface PartitionLogOptions {
   readonly wasClosed?: boolean
   /** What was written down of the log, if nothing has changed since. */
   readonly resting?: RestingLog | undefined
+  /** Whether the checkpoints have the log, so that what they do not say of it is not so. */
+  readonly isKnown?: boolean
   /** From the checkpoint: everything below was deleted. */
   readonly logStartOffset?: number
   /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */

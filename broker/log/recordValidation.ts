@@ -1,40 +1,41 @@
-// What a topic's configuration asks of the records themselves: keys where the log is compacted,
-// timestamps within bounds, another compression. Batches are opaque to the log, and stay so here
-// unless one of these rules makes a look inside necessary; most topics have none.
+// Validates the records of a client's batch, as Kafka's LogValidator does: a batch in the log is one
+// that every consumer can read, whose header has the largest timestamp of its records, and which is
+// in the topic's compression. What its header alone can tell is checked before (appendChecks.ts).
 
-import { Compression } from '../../protocol/bytes/compression.ts'
+import { Compression, decompress } from '../../protocol/bytes/compression.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { recompressed } from '../../protocol/kafka/recompression.ts'
-import {
-  type RecordBatch,
-  recordBatchOverheadBytes,
-  splitBatches,
-  validateBatch,
-} from '../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
+import { type RecordScan, scanRecords } from '../../protocol/kafka/recordScan.ts'
 import type { LogConfig } from './logConfig.ts'
+import { RecordErrors } from './recordErrors.ts'
+import { type Refusal, refuse } from './refusal.ts'
 
-/** One record that is refused, by its place in the batches as they were sent. */
-export interface RecordError {
-  readonly batchIndex: number
-  readonly batchIndexErrorMessage: string
+export interface ValidBatch {
+  readonly kind: 'valid'
+  /** The same records in the topic's compression; undefined when the batch is in it already. */
+  readonly converted: Buffer | undefined
 }
 
-export interface RecordRefusal {
-  readonly errorCode: number
-  readonly errorMessage: string
-  readonly recordErrors: readonly RecordError[]
+/** What records have to comply with beside being readable. */
+interface RecordRules {
+  readonly needsKeys: boolean
+  readonly earliestMs: number
+  readonly latestMs: number
 }
 
-/** The batches to append instead, which may be the same memory; or why there are none. */
-export type Admission = { readonly batches: Buffer } | RecordRefusal
-
-/** More are not named: a batch may have millions, and nobody reads them. */
-const mostRecordErrors = 1000
-const shownRecordErrors = 3
-/** Batches of a request that cannot be read: what each has cost is not known, and may be all there was. */
+/**
+ * A batch may expand to this many times its size for nothing; the rest is taken from the allowance
+ * of its request. Log lines in zstd reach 20, and a request may be full of them.
+ */
+const freeExpansion = 32
+/**
+ * Streams of one request that may fail to decompress. What each has cost is not known, and may be all
+ * that a batch is allowed.
+ */
 const mostFailures = 8
 /** A record without a timestamp has this one, and no bounds hold for it. */
 const noTimestamp = -1
@@ -48,153 +49,121 @@ const codecs = {
 } as const
 
 /**
- * Applies the rules to batches from a client. Batches that are damaged are handed back as they are:
- * the log refuses them with the error they deserve. A batch is refused, too, that would decompress to more
- * than is left of `decompression`, which is one for all batches of a request: a few kilobytes can become
- * a hundred megabytes, and a request can hold thousands of such.
+ * Refuses the batch, or makes its header say in place what the records say. The rest of the header
+ * must be sound and the CRC right. `decompression` is one for all batches of a request: a few
+ * kilobytes can become a hundred megabytes, and a request can hold thousands of such.
  */
-export function admitRecords(
-  bytes: Buffer,
+export function validateRecords(
+  batch: RecordBatch,
   config: LogConfig,
   nowMs: number,
   decompression: MemoryAllowance,
-): Admission {
-  const asSent = { batches: bytes }
-  const rules = new RecordRules(config, nowMs)
+): Refusal | ValidBatch {
+  let records: Buffer
   try {
-    const batches = [...splitBatches(bytes)]
-    if (!batches.some((batch) => rules.concern(batch))) return asSent
-    for (const batch of batches) validateBatch(batch, { maxBytes: config.maxMessageBytes })
-    // Half a batch at the end, or a control batch, is the log's to refuse.
-    const total = batches.reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
-    if (total !== bytes.length || batches.some(({ isControl }) => isControl)) return asSent
-    return rules.apply(batches, bytes, decompression)
+    records = recordBytes(batch, decompression)
   } catch (error) {
-    if (error instanceof MalformedError) return asSent
+    if (!(error instanceof MalformedError)) throw error
+    return refuse(ErrorCode.invalidRecord, error.message)
+  }
+  const rules = rulesOf(config, nowMs)
+  const scan = scanRecords(records, 0, records.length, batch.recordCount)
+  const newest =
+    scan && complies(batch, scan, rules)
+      ? batch.baseTimestamp + scan.largestTimestampDelta
+      : examine(batch, records, rules)
+  if (typeof newest !== 'number') return newest
+  const maxTimestamp = Math.max(newest, noTimestamp)
+  // Clients may leave it out (Sarama up to 1.45 sends -1) or invent it; searches by time, retention
+  // and every time index would believe it.
+  if (config.messageTimestampType === 'CreateTime' && batch.maxTimestamp !== maxTimestamp) {
+    batch.setMaxTimestamp('create', maxTimestamp)
+  }
+  return { kind: 'valid', converted: converted(batch, records, config) }
+}
+
+/** The records as they lie uncompressed. */
+function recordBytes(batch: RecordBatch, decompression: MemoryAllowance): Buffer {
+  const { bytes, compression, start } = batch
+  const records = bytes.subarray(start + recordBatchOverheadBytes, start + batch.sizeInBytes)
+  if (compression === Compression.none) return records
+  const freeBytes = freeExpansion * records.length
+  const most = Math.min(freeBytes + decompression.leftBytes, decompression.limitBytes)
+  try {
+    const decompressed = decompress(compression, records, most)
+    charge(decompressed.length - freeBytes, decompression)
+    return decompressed
+  } catch (error) {
+    charge(decompression.limitBytes / mostFailures, decompression)
     throw error
   }
 }
 
-class RecordRules {
-  readonly #config: LogConfig
-  readonly #codec: Compression | undefined
-  readonly #earliestMs: number
-  readonly #latestMs: number
-  readonly #checksTimestamps: boolean
-
-  constructor(config: LogConfig, nowMs: number) {
-    const { compressionType } = config
-    this.#config = config
-    this.#codec = compressionType === 'producer' ? undefined : codecs[compressionType]
-    this.#checksTimestamps = config.messageTimestampType === 'CreateTime'
-    this.#earliestMs = nowMs - config.messageTimestampBeforeMaxMs
-    this.#latestMs = nowMs + config.messageTimestampAfterMaxMs
-  }
-
-  /** Whether something hangs on what is in the batch. Only what its header says is looked at. */
-  concern(batch: RecordBatch): boolean {
-    if (this.#config.cleanupPolicy.compact || this.#changesCodec(batch)) return true
-    return this.#checksTimestamps && (this.#earliestMs > 0 || batch.maxTimestamp > this.#latestMs)
-  }
-
-  apply(batches: RecordBatch[], bytes: Buffer, decompression: MemoryAllowance): Admission {
-    const errors = new RecordErrors()
-    const parts: Uint8Array[] = []
-    let changed = false
-    for (const batch of batches) {
-      let records: Buffer
-      try {
-        records = this.#check(batch, decompression.leftBytes, errors)
-        if (batch.compression !== Compression.none) charge(records.length, decompression)
-      } catch (error) {
-        if (!(error instanceof MalformedError)) throw error
-        charge(decompression.limitBytes / mostFailures, decompression)
-        return { errorCode: ErrorCode.invalidRecord, errorMessage: error.message, recordErrors: [] }
-      }
-      const part = errors.isEmpty ? this.#converted(batch, records) : undefined
-      changed ||= part !== undefined
-      parts.push(part ?? bytes.subarray(batch.start, batch.start + batch.sizeInBytes))
-    }
-    if (!errors.isEmpty) return errors.refusal()
-    return { batches: changed ? Buffer.concat(parts) : bytes }
-  }
-
-  /** Looks at every record; returns them as they lie uncompressed. */
-  #check(batch: RecordBatch, maxDecompressedBytes: number, errors: RecordErrors): Buffer {
-    const cursor = new RecordCursor(batch, maxDecompressedBytes)
-    for (let delta = 0; cursor.next(); delta++) {
-      if (cursor.offset !== batch.baseOffset + delta) {
-        errors.add(`its offset is not ${delta} places after the first record's`)
-      } else if (cursor.keyStart < 0 && this.#config.cleanupPolicy.compact) {
-        errors.add('a compacted topic accepts no record without a key')
-      } else {
-        this.#checkTimestamp(cursor.timestamp, errors)
-      }
-      errors.nextRecord()
-    }
-    if (batch.compression !== Compression.none) return cursor.bytes
-    const start = batch.start + recordBatchOverheadBytes
-    return batch.bytes.subarray(start, batch.start + batch.sizeInBytes)
-  }
-
-  #checkTimestamp(timestampMs: number, errors: RecordErrors): void {
-    if (!this.#checksTimestamps || timestampMs === noTimestamp) return
-    if (timestampMs >= this.#earliestMs && timestampMs <= this.#latestMs) return
-    const range = `${this.#earliestMs} to ${this.#latestMs}`
-    errors.add(`its timestamp is ${timestampMs}, but must be ${range}`, ErrorCode.invalidTimestamp)
-  }
-
-  /** The batch in the topic's compression; undefined when it is in that already. */
-  #converted(batch: RecordBatch, records: Buffer): Buffer | undefined {
-    if (!this.#changesCodec(batch)) return undefined
-    return recompressed(batch, records, this.#codec!, this.#level())
-  }
-
-  #changesCodec(batch: RecordBatch): boolean {
-    return this.#codec !== undefined && batch.compression !== this.#codec
-  }
-
-  #level(): number | undefined {
-    const { compressionType, compressionLevels } = this.#config
-    if (compressionType === 'gzip') return compressionLevels.gzip
-    return compressionType === 'zstd' ? compressionLevels.zstd : undefined
-  }
-}
-
 function charge(bytes: number, decompression: MemoryAllowance): void {
-  decompression.take(Math.min(bytes, decompression.leftBytes), 'batches')
+  if (bytes > 0) decompression.take(Math.min(bytes, decompression.leftBytes), 'batches')
 }
 
-class RecordErrors {
-  readonly #errors: RecordError[] = []
-  #count = 0
-  #record = 0
-  #errorCode: number = ErrorCode.none
-
-  get isEmpty(): boolean {
-    return this.#count === 0
+function rulesOf(config: LogConfig, nowMs: number): RecordRules {
+  const isCreateTime = config.messageTimestampType === 'CreateTime'
+  return {
+    needsKeys: config.cleanupPolicy.compact,
+    earliestMs: isCreateTime ? nowMs - config.messageTimestampBeforeMaxMs : -Infinity,
+    latestMs: isCreateTime ? nowMs + config.messageTimestampAfterMaxMs : Infinity,
   }
+}
 
-  /** What is wrong with the current record. The first error's code is that of all. */
-  add(message: string, errorCode: number = ErrorCode.invalidRecord): void {
-    if (this.#count++ === 0) this.#errorCode = errorCode
-    if (this.#errors.length === mostRecordErrors) return
-    this.#errors.push({ batchIndex: this.#record, batchIndexErrorMessage: message })
-  }
+/** Whether all records do; if not, they may still: one without a timestamp is older than any bound. */
+function complies(batch: RecordBatch, scan: RecordScan, rules: RecordRules): boolean {
+  const oldest = batch.baseTimestamp + scan.smallestTimestampDelta
+  const newest = batch.baseTimestamp + scan.largestTimestampDelta
+  if (oldest < rules.earliestMs || newest > rules.latestMs) return false
+  return Number.isSafeInteger(newest) && !(rules.needsKeys && scan.nullKeys > 0)
+}
 
-  nextRecord(): void {
-    this.#record++
-  }
-
-  refusal(): RecordRefusal {
-    const shown = this.#errors
-      .slice(0, shownRecordErrors)
-      .map(({ batchIndex, batchIndexErrorMessage }) => `${batchIndex}: ${batchIndexErrorMessage}`)
-    const more = this.#count > shown.length ? ', ...' : ''
-    return {
-      errorCode: this.#errorCode,
-      errorMessage: `${this.#count} of the records are refused (${shown.join(', ')}${more})`,
-      recordErrors: this.#errors,
+/** Looks at record after record; returns the largest timestamp, or says which records are at fault. */
+function examine(batch: RecordBatch, records: Buffer, rules: RecordRules): Refusal | number {
+  const errors = new RecordErrors()
+  let newest = noTimestamp
+  let index = 0
+  try {
+    for (const cursor = new RecordCursor(batch, 0, records); cursor.next(); index++) {
+      cursor.headers()
+      examineRecord(cursor, index, batch, rules, errors)
+      newest = Math.max(newest, cursor.timestamp)
     }
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+    if (index === batch.recordCount) return refuse(ErrorCode.invalidRecord, error.message)
+    errors.add(index, error.message)
   }
+  return errors.isEmpty ? newest : errors.refusal()
+}
+
+function examineRecord(
+  { offset, keyStart, timestamp }: RecordCursor,
+  index: number,
+  { baseOffset }: RecordBatch,
+  { needsKeys, earliestMs, latestMs }: RecordRules,
+  errors: RecordErrors,
+): void {
+  if (offset !== baseOffset + index) {
+    errors.add(index, `its offset is not ${index} places after the first record's`)
+  } else if (keyStart < 0 && needsKeys) {
+    errors.add(index, 'a compacted topic accepts no record without a key')
+  } else if (!Number.isSafeInteger(timestamp)) {
+    errors.add(index, `its timestamp is ${timestamp}`, ErrorCode.invalidTimestamp)
+  } else if (timestamp !== noTimestamp && (timestamp < earliestMs || timestamp > latestMs)) {
+    const message = `its timestamp is ${timestamp}, but must be ${earliestMs} to ${latestMs}`
+    errors.add(index, message, ErrorCode.invalidTimestamp)
+  }
+}
+
+function converted(batch: RecordBatch, records: Buffer, config: LogConfig): Buffer | undefined {
+  const { compressionType, compressionLevels } = config
+  if (compressionType === 'producer' || batch.compression === codecs[compressionType]) {
+    return undefined
+  }
+  const hasLevel = compressionType === 'gzip' || compressionType === 'zstd'
+  const level = hasLevel ? compressionLevels[compressionType] : undefined
+  return recompressed(batch, records, codecs[compressionType], level)
 }

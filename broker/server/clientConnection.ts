@@ -9,6 +9,7 @@ import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import { FrameSplitter } from '../../protocol/kafka/frame.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Connection, ConnectionHandler } from '../../protocol/runtime/network.ts'
+import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { AnswerMemory } from './answerMemory.ts'
 import { DecodedMemory } from './decodedMemory.ts'
@@ -82,7 +83,7 @@ export class ClientConnection implements ConnectionHandler {
     const { broker } = options
     this.#connection = connection
     this.#options = options
-    this.#clock = broker.clock
+    this.#clock = stallTolerant(broker.clock)
     this.#logger = broker.logger
     const maxFrameBytes = broker.config['socket.request.max.bytes']
     this.#splitter = new FrameSplitter(maxFrameBytes, (bytes) => this.#takeBlock(bytes))

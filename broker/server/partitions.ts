@@ -8,7 +8,13 @@ import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { PartitionLogs } from '../controller/topicWork.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
-import { hiddenPartition, isDamage, isShortage, LogError } from '../log/logError.ts'
+import {
+  hiddenPartition,
+  isDamage,
+  isShortage,
+  LogError,
+  missingDirectory,
+} from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { logConfigOf } from './topicLogConfig.ts'
@@ -26,7 +32,7 @@ export class Partitions implements PartitionLogs {
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
   readonly #strays = new Set<string>()
-  /** By topic id, the partitions that are, or may be, in a data folder that cannot be used now. */
+  /** By topic id, the partitions that are missing, or may be in a data folder that cannot be used now. */
   readonly #hidden = new Map<string, Set<number>>()
   /** By topic id, the partitions whose logs could not be created yet. */
   readonly #uncreated = new Map<string, ReadonlySet<number>>()
@@ -45,6 +51,7 @@ export class Partitions implements PartitionLogs {
     this.#logger = logger
     this.#noteStrays(state)
     if (manager.hasFailedDirectory) this.#noteHidden(state)
+    this.#noteMissing(state)
     manager.onDirectoryFailure((failure) => this.#noteLost(failure))
     configuration.onChange(() => {
       for (const topic of state.topics()) this.reconfigure(topic)
@@ -77,7 +84,7 @@ export class Partitions implements PartitionLogs {
     return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
   }
 
-  /** Whether the partition is there and cannot be reached: its data folder has failed. */
+  /** Whether the partition cannot be reached: its data folder has failed, or its own is missing. */
   isOffline(topic: Topic, partition: number): boolean {
     return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
@@ -180,6 +187,19 @@ export class Partitions implements PartitionLogs {
       for (let partition = 0; partition < topic.partitions; partition++) {
         if (!this.log(topic.name, partition)) this.#hide(topic.id, partition)
       }
+    }
+  }
+
+  /** The same, when somebody has removed the partition's own folder while the broker was down. */
+  #noteMissing(state: MetadataState): void {
+    for (const missing of this.#manager.missing()) {
+      const { topic, partition, topicId, path, recoveryPoint } = missing
+      const known = state.topic(topic)
+      const isSame = known && (topicId === undefined || topicId === known.id)
+      if (!isSame || partition >= known.partitions) continue
+      this.#hide(known.id, partition)
+      const error = missingDirectory(path, recoveryPoint)
+      this.#logger.error({ error, topic, partition }, 'a partition is offline')
     }
   }
 

@@ -3,10 +3,12 @@
 // its producer sends after it to the same partition must not go first, or it would be out of
 // sequence. Every other append goes to the log at once.
 
+import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { type AppendResult, notAppended } from '../log/appendResult.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
+import { refuse } from '../log/refusal.ts'
 import type { TransactionVerifier } from '../transactions/transactionVerifier.ts'
 import { leaderEpoch } from './leaderEpoch.ts'
 
@@ -20,6 +22,7 @@ export interface TransactionalAppend {
   readonly first: RecordBatch
   /** Of the Produce request. */
   readonly apiVersion: number
+  readonly decompression: MemoryAllowance
 }
 
 /** A result that is still awaited, wrapped so that waiting for the turn is not waiting for it. */
@@ -61,7 +64,7 @@ export class TransactionalAppends {
     const errorCode = guard ? await this.#verify(append) : ErrorCode.none
     if (errorCode === ErrorCode.none) return { result: this.#toLog(append, guard) }
     const message = 'the partition could not be verified to be part of the transaction'
-    const refused = notAppended(errorCode, message, append.log.logStartOffset)
+    const refused = notAppended(refuse(errorCode, message), append.log.logStartOffset)
     return { result: Promise.resolve(refused) }
   }
 
@@ -87,10 +90,10 @@ export class TransactionalAppends {
   }
 
   #toLog(
-    { log, bytes }: TransactionalAppend,
+    { log, bytes, decompression }: TransactionalAppend,
     verification: ReturnType<PartitionLog['verificationFor']>,
   ): Promise<AppendResult> {
-    return log.append(bytes, { leaderEpoch, origin: 'client', verification })
+    return log.append(bytes, { leaderEpoch, origin: 'client', verification, decompression })
   }
 
   #wait(log: PartitionLog, producerId: number, started: Promise<Started>): void {

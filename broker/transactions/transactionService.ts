@@ -3,6 +3,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { WaitingRequests } from '../waitingRequests.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
@@ -59,6 +60,7 @@ const needsNoMarker: ReadonlySet<number> = new Set([
 
 export class TransactionService implements TransactionVerifier {
   readonly #options: TransactionServiceOptions
+  readonly #deadlineClock: Clock
   readonly #coordinator: TransactionCoordinator
   readonly #additions: PartitionAdditions
   readonly #waiting = new WaitingRequests()
@@ -70,6 +72,7 @@ export class TransactionService implements TransactionVerifier {
 
   private constructor(options: TransactionServiceOptions) {
     this.#options = options
+    this.#deadlineClock = stallTolerant(options.clock)
     this.#coordinator = new TransactionCoordinator(options.limits)
     this.#additions = new PartitionAdditions(options.clock, (producer, partitions, version) =>
       this.#addPartitions(producer, partitions, version),
@@ -262,16 +265,18 @@ export class TransactionService implements TransactionVerifier {
     work.finally(() => this.#work.delete(work))
   }
 
+  /** After a stall of the process, what clients have sent meanwhile goes first. */
   #every(intervalMs: number, act: () => void): void {
-    this.#after(intervalMs, () => {
+    const again = () => {
       act()
       this.#every(intervalMs, act)
-    })
+    }
+    this.#after(intervalMs, again, this.#deadlineClock)
   }
 
-  #after(delayMs: number, act: () => void): void {
+  #after(delayMs: number, act: () => void, clock = this.#options.clock): void {
     if (this.#closed) return
-    const timer = this.#options.clock.setTimer(delayMs, () => {
+    const timer = clock.setTimer(delayMs, () => {
       this.#timers.delete(timer)
       act()
       this.#perform()

@@ -13,6 +13,9 @@ export type Compression = (typeof Compression)[keyof typeof Compression]
 
 /** Output is gathered in pieces of this size; zlib's default of 16 KiB costs a third of its speed. */
 const zlibChunkBytes = 128 * 1024
+const smallestChunkBytes = 16 * 1024
+/** Most batches expand less: they need one piece, and no larger one than they fill. */
+const usualExpansion = 4
 
 /**
  * Compresses in the format that Java clients write. `none` returns the same memory. `level` is for
@@ -67,8 +70,10 @@ type ZlibDecoder = typeof gunzipSync | typeof zstdDecompressSync
 
 function inflate(name: string, decode: ZlibDecoder, bytes: Uint8Array, maxBytes: number): Buffer {
   const maxOutputLength = Math.max(maxBytes, 1) // zlib refuses a limit of zero
+  const usualBytes = Math.max(bytes.length * usualExpansion, smallestChunkBytes)
+  const chunkSize = Math.min(usualBytes, zlibChunkBytes)
   try {
-    const output = decode(bytes, { maxOutputLength, chunkSize: zlibChunkBytes })
+    const output = decode(bytes, { maxOutputLength, chunkSize })
     if (output.length <= maxBytes) return output
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE') {

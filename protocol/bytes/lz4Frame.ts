@@ -21,6 +21,9 @@ const Flag = {
 const storedBit = 0x80000000
 /** No sequence of LZ4 yields more than 255 bytes for one of its own. */
 const maxExpansion = 255
+const usualExpansion = 4
+/** A block of the largest size fits; more output gets memory of its own. */
+const scratchBytes = 4 * 1024 * 1024
 
 interface FrameHeader {
   readonly flags: number
@@ -34,11 +37,17 @@ export function compressLz4(bytes: Buffer): Buffer {
   return compressFrameSync(bytes)
 }
 
+/**
+ * Memory to decode into while it is unknown how much the output will be: new memory of which most
+ * stays unused costs as much as decoding.
+ */
+let scratch: Buffer | undefined
+
 /** Throws MalformedError for bad input, and before producing more than `maxBytes`. */
 export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
   const header = readHeader(bytes)
   const checksumBytes = header.flags & Flag.blockChecksum ? 4 : 0
-  let output: Buffer = Buffer.allocUnsafeSlow(Math.min(maxBytes, bytes.length * 4))
+  let output = firstOutput(Math.min(maxBytes, bytes.length * usualExpansion))
   let total = 0
   let at = header.end
   for (;;) {
@@ -60,7 +69,13 @@ export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
   }
   const end = at + (header.flags & Flag.contentChecksum ? 4 : 0)
   if (end !== bytes.length) throw new MalformedError('lz4 frame and data differ in length')
-  return output.subarray(0, total)
+  return output === scratch ? Buffer.copyBytesFrom(output, 0, total) : output.subarray(0, total)
+}
+
+function firstOutput(usualBytes: number): Buffer {
+  if (usualBytes > scratchBytes) return Buffer.allocUnsafeSlow(usualBytes)
+  scratch ??= Buffer.allocUnsafeSlow(scratchBytes)
+  return scratch
 }
 
 function readHeader(bytes: Buffer): FrameHeader {

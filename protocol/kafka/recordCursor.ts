@@ -61,8 +61,11 @@ export class RecordCursor {
   /** Index in `bytes` of what follows the deltas: the key's length. */
   fieldsStart = 0
 
-  /** Throws MalformedError when the batch is not complete or its record count is negative. */
-  constructor(batch: RecordBatch, maxDecompressedBytes: number) {
+  /**
+   * Throws MalformedError when the batch is not complete or its record count is negative. `records`
+   * are those of the batch, uncompressed, when its owner has them already.
+   */
+  constructor(batch: RecordBatch, maxDecompressedBytes: number, records?: Buffer) {
     if (!batch.isComplete()) throw new MalformedError('record batch cut short')
     this.#batch = batch
     this.#maxDecompressedBytes = maxDecompressedBytes
@@ -72,6 +75,10 @@ export class RecordCursor {
     this.#appendTimestamp = batch.timestampType === 'logAppend' ? batch.maxTimestamp : undefined
     this.#recordCount = batch.recordCount
     if (this.#recordCount < 0) throw new MalformedError(`${this.#recordCount} records`)
+    if (!records) return
+    this.#bytes = records
+    this.#end = records.length
+    this.#isOpen = true
   }
 
   /** What the indexes refer to: the batch's own memory, or the decompressed records. */

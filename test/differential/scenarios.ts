@@ -11,11 +11,13 @@ import { python } from './scenarios/python.ts'
 import { rawFetch } from './scenarios/rawFetch.ts'
 import { rawGroups } from './scenarios/rawGroups.ts'
 import { rawProduce } from './scenarios/rawProduce.ts'
+import { rawRecords } from './scenarios/rawRecords.ts'
 import { rawTopics } from './scenarios/rawTopics.ts'
 import { rawTransactions } from './scenarios/rawTransactions.ts'
 
 export const scenarios: readonly Scenario[] = [
   ...rawProduce,
+  ...rawRecords,
   ...rawFetch,
   ...rawTopics,
   ...rawGroups,

@@ -26,6 +26,7 @@ export function identify(
   const member = instanceId === null ? state.members.get(memberId) : state.byInstance(instanceId)
   if (!member) return request.memberEpoch === joinEpoch ? newcomer : unknown(request)
   if (member.memberId !== memberId) return fencedInstance(request, member)
+  if (joinsAgain(request, member)) return { member, isReplaced: false }
   const refusal = isLeaving(request) ? undefined : checkEpoch(request, member)
   return refusal ?? { member, isReplaced: false }
 }
@@ -41,12 +42,27 @@ function identifyInstance(
   const member = state.byInstance(instanceId)
   if (!member) return newcomer
   if (member.classic === null && member.memberEpoch !== leaveStaticEpoch) {
+    if (joinsAgain(request, member)) return { member, isReplaced: false }
     return {
       errorCode: ErrorCode.unreleasedInstanceId,
       message: `Static member ${request.memberId} with instance id ${instanceId} cannot join the group because the instance id is owned by ${member.memberId} member.`,
     }
   }
   return { member, isReplaced: true }
+}
+
+/**
+ * Whether the member itself joins, because the answer to its join, or the request with which it left,
+ * was lost: a process that starts makes itself a new id. It goes on with what is its own. Kafka
+ * answers UNRELEASED_INSTANCE_ID to a static member and FENCED_MEMBER_EPOCH to others, which locks a
+ * member out until its own session has expired.
+ *
+ * One that joins says that it has nothing, and is believed. Should the join have been delayed until
+ * the member had partitions again, and have to give some up, the member is in a new epoch when
+ * others get those: it is fenced with its next heartbeat, and cannot commit before.
+ */
+function joinsAgain({ memberId, memberEpoch }: HeartbeatRequest, member: ConsumerGroupMember) {
+  return memberEpoch === joinEpoch && member.memberId === memberId && member.classic === null
 }
 
 function checkEpoch(

@@ -79,7 +79,17 @@ export interface Inherited {
   readonly recoveryPoint: number
   readonly logStartOffset: number
   readonly wasClosed: boolean
+  /** Whether the checkpoints have the partition at all. */
+  readonly isKnown: boolean
   readonly resting: RestingLog | undefined
+}
+
+/** A partition that was here when the directory was used last, and whose own directory is gone. */
+export interface MissingPartition extends TopicPartition {
+  readonly path: string
+  /** Of the topic that it belonged to, if that was written down. */
+  readonly topicId: string | undefined
+  readonly recoveryPoint: number
 }
 
 /** What the last holder of the directory left for the next one. */
@@ -143,10 +153,12 @@ export class LogDirectory {
     this.#lock = lock
     this.#inherited = inherited
     this.#recoveryPoints = new OffsetCheckpoint(disk, join(path, recoveryPointsFile), () =>
-      this.#offsets((log) => log.recoveryPoint),
+      this.#offsets((log) => log.recoveryPoint, inherited.recoveryPoints),
     )
     this.#logStartOffsets = new OffsetCheckpoint(disk, join(path, logStartOffsetsFile), () =>
-      this.#offsets((log) => log.logStartOffset).filter(({ offset }) => offset > 0),
+      this.#offsets((log) => log.savedStartOffset, inherited.logStartOffsets).filter(
+        ({ offset }) => offset > 0,
+      ),
     )
   }
 
@@ -224,13 +236,31 @@ export class LogDirectory {
    */
   async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
     const { recoveryPoints, logStartOffsets, restingLogs } = this.#inherited
-    const wasClosed = this.wasCleanShutdown && recoveryPoints.has(name)
+    const isKnown = recoveryPoints.has(name)
+    const wasClosed = this.wasCleanShutdown && isKnown
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
     const resting = await restingLogs.take(name, modifiedMs)
-    return { recoveryPoint, logStartOffset, wasClosed, resting }
+    return { recoveryPoint, logStartOffset, wasClosed, isKnown, resting }
+  }
+
+  /** Once all that was found is open: the partitions of which only the checkpoints know. */
+  missing(): MissingPartition[] {
+    const { recoveryPoints, restingLogs } = this.#inherited
+    return [...recoveryPoints].map(([name, recoveryPoint]) => {
+      const topicId = restingLogs.topicIdOf(name)
+      const path = join(this.path, name)
+      return { ...parsePartitionDirectory(name)!, path, topicId, recoveryPoint }
+    })
+  }
+
+  /** What the checkpoints say of a missing partition is no longer true, or no longer wanted. */
+  forgetMissing({ topic, partition }: TopicPartition): void {
+    const name = partitionDirectoryName(topic, partition)
+    this.#inherited.recoveryPoints.delete(name)
+    this.#inherited.logStartOffsets.delete(name)
   }
 
   /** Makes durable what the logs say of themselves now. All of them are handed this as it is. */
@@ -332,10 +362,18 @@ export class LogDirectory {
     }
   }
 
-  #offsets(offsetOf: (log: PartitionLog) => number): PartitionOffset[] {
-    return [...this.logs.values()].map(({ topic, partition, log }) => {
+  /** Of logs that are not open, because they are missing or were not opened yet, what was said before. */
+  #offsets(
+    offsetOf: (log: PartitionLog) => number,
+    inherited: ReadonlyMap<string, number>,
+  ): PartitionOffset[] {
+    const offsets = [...this.logs.values()].map(({ topic, partition, log }) => {
       return { topic, partition, offset: offsetOf(log) }
     })
+    for (const [name, offset] of inherited) {
+      offsets.push({ ...parsePartitionDirectory(name)!, offset })
+    }
+    return offsets
   }
 }
 

@@ -4,7 +4,11 @@
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
-import { partitionDirectoryName, type TopicPartition } from './dataDirectory.ts'
+import {
+  parsePartitionDirectory,
+  partitionDirectoryName,
+  type TopicPartition,
+} from './dataDirectory.ts'
 
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number
@@ -17,8 +21,9 @@ export async function readOffsetCheckpoint(disk: Disk, path: string): Promise<Ma
   const offsets = new Map<string, number>()
   for (const [topic, partition, text] of entries ?? []) {
     const offset = Number(text)
-    if (!Number.isSafeInteger(offset) || offset < 0) continue
-    offsets.set(partitionDirectoryName(topic!, Number(partition)), offset)
+    const name = partitionDirectoryName(topic!, Number(partition))
+    if (!Number.isSafeInteger(offset) || offset < 0 || !parsePartitionDirectory(name)) continue
+    offsets.set(name, offset)
   }
   return offsets
 }

@@ -110,6 +110,11 @@ export class RestingLogs {
     return log
   }
 
+  /** Of the topic that the partition belonged to, if it was noted and nobody has asked for it yet. */
+  topicIdOf(name: string): string | undefined {
+    return this.#inherited.get(name)?.topicId
+  }
+
   /** Of all logs here: notes what is not noted yet and has been left alone for long enough. */
   async note(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
     // One at a time: appends need the disk meanwhile.

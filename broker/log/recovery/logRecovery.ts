@@ -9,13 +9,14 @@ import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogConfig } from '../logConfig.ts'
-import { corruptLog, type LogError } from '../logError.ts'
+import { corruptLog, type LogError, missingRecords } from '../logError.ts'
 import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
 import { type IndexCounts, loadIndexes } from '../segment/indexFiles.ts'
 import type { ActiveSegment } from '../segment/rollPolicy.ts'
 import { Segment } from '../segment/segment.ts'
+import { segmentEnd } from '../segment/segmentEnd.ts'
 import {
   deletedSuffix,
   leaderEpochFileName,
@@ -40,6 +41,8 @@ export interface RecoveryOptions {
   readonly recoveryPoint: number
   /** The last one to have the log open closed it in order. */
   readonly wasClosed: boolean
+  /** Whether the checkpoints have the log: if not, its start may be above `logStartOffset`. */
+  readonly isKnown: boolean
   /** Everything below this offset was deleted, whether or not it is still there. */
   readonly logStartOffset: number
   readonly nowMs: number
@@ -168,8 +171,10 @@ class LogRecovery {
   async #walkSegments(): Promise<Walked> {
     const walkFrom = Math.min(this.#replayFrom, this.#recoveryPoint)
     const containing = this.#bases.findLastIndex((base) => base <= walkFrom)
+    await this.#checkSealed(containing)
     let walked: Walked | undefined
-    for (let at = Math.max(0, containing); at < this.#bases.length; at++) {
+    const first = Math.min(Math.max(0, containing), this.#bases.length - 1)
+    for (let at = first; at < this.#bases.length; at++) {
       const nextBase = this.#bases[at + 1]
       walked = await this.#walkSegment(this.#bases[at]!, walkFrom, nextBase === undefined)
       this.#checkEnd(walked, nextBase)
@@ -180,6 +185,22 @@ class LogRecovery {
       if (nextBase !== undefined) await this.#saveSealed(walked)
     }
     return walked!
+  }
+
+  /**
+   * Each of the first `count` segments ends where the next one begins, compacted or not (decision 9).
+   * They were synced, so what is missing between them was removed by somebody else.
+   */
+  async #checkSealed(count: number): Promise<void> {
+    const { disk, directory } = this.#options
+    for (let at = 0; at < count; at++) {
+      const end = await segmentEnd(disk, directory, this.#bases[at]!)
+      const nextBase = this.#bases[at + 1]!
+      if (end === undefined || end >= nextBase) continue
+      this.#damage ??= missingRecords(directory, end, nextBase)
+      this.#bases.splice(at + 1)
+      return
+    }
   }
 
   async #walkSegment(baseOffset: number, walkFrom: number, isLast: boolean): Promise<Walked> {
@@ -251,17 +272,21 @@ class LogRecovery {
 
   /**
    * Tells a torn tail from damage. Below the recovery point everything was synced. Under `group`,
-   * so was everything in a segment that is not the last: the next one is begun only after that. Where
-   * all is synced, offsets that are missing before the next segment were compacted away.
+   * so was everything in a segment that is not the last: the next one is begun only after that.
    */
   #checkEnd({ scan, path }: Walked, nextBase: number | undefined): void {
-    const { config } = this.#options
+    if (this.#damage) return
+    const { config, directory } = this.#options
     const recoveryPoint = this.#recoveryPoint
     const isSynced =
       nextBase !== undefined && (config.flush === 'group' || nextBase <= recoveryPoint)
     if (nextBase !== undefined && scan.nextOffset > nextBase) {
       scan.defect = `offset ${scan.nextOffset - 1} is there, but the next segment begins at ${nextBase}`
       this.#damage = corruptLog(path, scan.position, scan.defect)
+      return
+    }
+    if (scan.defect === undefined && isSynced && scan.nextOffset < nextBase!) {
+      this.#damage = missingRecords(directory, scan.nextOffset, nextBase)
       return
     }
     const expected = nextBase ?? recoveryPoint
@@ -291,8 +316,14 @@ class LogRecovery {
 
   /** What was deleted had been shown, and so had what is above it: it cannot be missing. */
   #checkStart({ scan, path }: Walked): void {
-    const { logStartOffset } = this.#options
-    if (this.#damage || scan.nextOffset >= logStartOffset) return
+    const { directory, isKnown, logStartOffset } = this.#options
+    if (this.#damage) return
+    const firstBase = this.#bases[0]!
+    if (isKnown && firstBase > logStartOffset) {
+      this.#damage = missingRecords(directory, logStartOffset, firstBase)
+      return
+    }
+    if (scan.nextOffset >= logStartOffset) return
     const missing = `the records from offset ${scan.nextOffset} to ${logStartOffset - 1} are missing`
     this.#damage = corruptLog(path, scan.position, missing)
   }

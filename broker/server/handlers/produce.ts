@@ -1,6 +1,5 @@
-// Appends record batches. Every append is started before this returns, with all that has to be done
-// to the records before it, so that requests handled in order are appended in order; the answer
-// comes when all of them are durable.
+// Appends record batches. Every append is started before this returns, so that requests handled in
+// order are appended in order; the answer comes when all of them are durable.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
@@ -9,8 +8,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
-import type { LogConfig } from '../../log/logConfig.ts'
-import { type Admission, admitRecords, type RecordError } from '../../log/recordValidation.ts'
+import { type RecordError, type Refusal, refuse } from '../../log/refusal.ts'
 import { handler, noResponse } from '../handler.ts'
 import { leaderEpoch } from '../leaderEpoch.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
@@ -22,7 +20,7 @@ type PartitionData = TopicData['partitionData'][number]
 interface Sender {
   readonly transactionalId: string | null
   readonly apiVersion: number
-  /** For batches that have to be looked into. */
+  /** What validating the records of the request may still decompress. */
   readonly decompression: MemoryAllowance
 }
 
@@ -48,7 +46,7 @@ const zstdVersion = 7
 const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
-  const refusal = refuse(request, context.apiVersion)
+  const refusal = refuseRequest(request, context.apiVersion)
   const sender = {
     transactionalId: request.transactionalId,
     apiVersion: context.apiVersion,
@@ -62,7 +60,7 @@ export const produceHandler = handler(produce, async (request, context) => {
   return noResponse
 })
 
-function refuse(request: ProduceRequest, version: number): number {
+function refuseRequest(request: ProduceRequest, version: number): number {
   if (version < firstVersion) return ErrorCode.unsupportedVersion
   if (!knownAcks.has(request.acks)) return ErrorCode.invalidRequiredAcks
   return refuseTransaction(request)
@@ -113,34 +111,31 @@ async function append(
   broker: BrokerParts,
 ): Promise<PartitionResponse> {
   const { controller, partitions, transactionalAppends, traffic } = broker
-  const { transactionalId, apiVersion } = sender
+  const { transactionalId, apiVersion, decompression } = sender
   const log = partitions.log(topic, index)
   if (!log) {
     return failure(index, partitions.errorCodeOfMissing(controller.state.topic(topic), index))
   }
-  const admission = admit(records, sender, log.config, broker)
-  if ('errorCode' in admission) {
-    const { errorCode, errorMessage, recordErrors } = admission
-    return failure(index, errorCode, errorMessage, recordErrors)
-  }
+  const refusal = refuseBatches(records, apiVersion)
+  if (refusal) return failure(index, refusal.errorCode, refusal.message)
   try {
-    const bytes = admission.batches
+    const bytes = records!
     const first = firstBatch(bytes)
-    const target = { topic, partition: index, log, bytes, apiVersion }
+    const target = { topic, partition: index, log, bytes, apiVersion, decompression }
     const result =
       transactionalId !== null && first?.isTransactional
         ? await transactionalAppends.append({ ...target, transactionalId, first })
-        : await log.append(bytes, { leaderEpoch, origin: 'client' })
+        : await log.append(bytes, { leaderEpoch, origin: 'client', decompression })
     if (result.errorCode === ErrorCode.none && !result.duplicate) {
       const counters = traffic.of(topic)
-      counters.bytesIn += records!.length
+      counters.bytesIn += bytes.length
       counters.messagesIn += result.lastOffset - result.baseOffset + 1
     }
     return {
       index,
       errorCode: result.errorCode,
       errorMessage: result.errorMessage ?? null,
-      recordErrors: [],
+      recordErrors: result.recordErrors,
       baseOffset: result.baseOffset,
       logAppendTimeMs: result.logAppendTimeMs,
       logStartOffset: result.logStartOffset,
@@ -150,27 +145,18 @@ async function append(
   }
 }
 
-/** What is to be appended for the records that were sent, or why nothing is. */
-function admit(
-  records: Buffer | null,
-  { apiVersion, decompression }: Sender,
-  logConfig: LogConfig,
-  { clock }: BrokerParts,
-): Admission {
-  if (!records || records.length === 0) return refused(ErrorCode.invalidRecord, 'no record batch')
+/** What a request may not carry for a partition, whatever its log would say of it. */
+function refuseBatches(records: Buffer | null, apiVersion: number): Refusal | undefined {
+  if (!records || records.length === 0) return refuse(ErrorCode.invalidRecord, 'no record batch')
   const first = firstBatch(records)
-  if (!first?.isComplete()) return refused(ErrorCode.invalidRecord, 'a record batch cut short')
+  if (!first?.isComplete()) return refuse(ErrorCode.invalidRecord, 'a record batch cut short')
   if (first.sizeInBytes < records.length) {
-    return refused(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
+    return refuse(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
   }
   if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
-    return refused(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
+    return refuse(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
   }
-  return admitRecords(records, logConfig, clock.nowMs(), decompression)
-}
-
-function refused(errorCode: number, errorMessage: string): Admission {
-  return { errorCode, errorMessage, recordErrors: [] }
+  return undefined
 }
 
 /** The header says what all batches of a producer have in common. */
@@ -183,13 +169,12 @@ function failure(
   index: number,
   errorCode: number,
   errorMessage: string | null = null,
-  recordErrors: readonly RecordError[] = [],
 ): PartitionResponse {
   return {
     index,
     errorCode,
     errorMessage,
-    recordErrors,
+    recordErrors: [],
     baseOffset: -1,
     logAppendTimeMs: -1,
     logStartOffset: -1,

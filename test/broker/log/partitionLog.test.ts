@@ -27,6 +27,7 @@ describe('append', () => {
     expect(result).toEqual({
       errorCode: 0,
       errorMessage: undefined,
+      recordErrors: [],
       baseOffset: 0,
       lastOffset: 4,
       logAppendTimeMs: -1,

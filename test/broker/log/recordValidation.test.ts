@@ -1,10 +1,11 @@
 // What a topic's configuration does to record batches: nothing at all where it asks for nothing, and
-// the same records in another compression where it does.
+// the same records in another compression where it does. What it costs to look inside is bounded.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type AdmittedBatches, admitBatches } from '../../../broker/log/batchAdmission.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
-import { type Admission, admitRecords } from '../../../broker/log/recordValidation.ts'
+import type { Refusal } from '../../../broker/log/refusal.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -50,13 +51,14 @@ function admit(
   bytes: Buffer,
   config: Partial<LogConfig>,
   decompression = new MemoryAllowance(most),
-): Admission {
-  return admitRecords(bytes, { ...defaultLogConfig, ...config }, nowMs, decompression)
+): Refusal | AdmittedBatches {
+  const options = { leaderEpoch: 0, origin: 'client', decompression } as const
+  return admitBatches(bytes, options, 0, { ...defaultLogConfig, ...config }, nowMs)
 }
 
-function admitted(admission: Admission): Buffer {
-  if ('errorCode' in admission) throw new Error(admission.errorMessage)
-  return admission.batches
+function admitted(admission: Refusal | AdmittedBatches): Buffer {
+  if ('kind' in admission) throw new Error(admission.message)
+  return admission.bytes
 }
 
 const plainRecords = fc.array(
@@ -70,7 +72,7 @@ const plainRecords = fc.array(
 const codec = fc.constantFrom(...Object.values(Compression))
 const types = ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
-describe('admitRecords', () => {
+describe('validating records', () => {
   it('keeps records and header of a batch that it puts in another compression', () => {
     fc.assert(
       fc.property(
@@ -153,19 +155,36 @@ describe('admitRecords', () => {
     const allowance = new MemoryAllowance(most)
     for (const _ of [0, 1]) expect(admitted(admit(large, compacted, allowance))).toBe(large)
     expect(admit(large, compacted, allowance)).toMatchObject({ errorCode: invalidRecord })
-    // One more cannot be read: after some of those, nothing is tried any more.
+    // What a stream that cannot be read has cost is not known: after some, none may expand far.
     const broken = withRecords(large, Compression.gzip, Buffer.from('no gzip'))
     const tried = new MemoryAllowance(most)
     for (let count = 0; count < 8; count++) {
       expect(admit(broken, compacted, tried)).toMatchObject({ errorCode: invalidRecord })
     }
     expect(tried.leftBytes).toBe(0)
-    const small = batch(valued('a'), Compression.gzip)
-    expect(admit(small, compacted, tried)).toMatchObject({ errorCode: invalidRecord })
-    expect(admitted(admit(batch(valued('a')), compacted, tried))).toBeInstanceOf(Buffer)
+    expect(admit(large, compacted, tried)).toMatchObject({ errorCode: invalidRecord })
+    for (const codec of [Compression.gzip, Compression.none]) {
+      const small = batch(valued('a'), codec)
+      expect(admitted(admit(small, compacted, tried))).toBe(small)
+    }
   })
 
-  it('leaves what is damaged, cut short or too large to the log, which has the error for it', () => {
+  it('lets a batch expand to 32 times its size, whatever else the request holds', () => {
+    const values = Array.from({ length: 500 }, (_, number) => `line ${number} `.repeat(20))
+    const sent = batch(valued(...values), Compression.zstd)
+    const decompressed = batch(valued(...values)).length
+    expect(decompressed / sent.length).toBeGreaterThan(20)
+    expect(decompressed / sent.length).toBeLessThan(32)
+    const allowance = new MemoryAllowance(decompressed)
+    for (let count = 0; count < 10; count++) admitted(admit(sent, {}, allowance))
+    expect(allowance.leftBytes).toBe(decompressed)
+    // No single batch may be larger than all that a request may take beyond that.
+    expect(admit(sent, {}, new MemoryAllowance(decompressed / 2))).toMatchObject({
+      errorCode: ErrorCode.invalidRecord,
+    })
+  })
+
+  it('looks into no batch that is damaged, cut short or too large', () => {
     const sent = batch(valued('a', 'b'))
     const damaged = Buffer.from(sent)
     damaged[damaged.length - 1]! ^= 1
@@ -174,9 +193,28 @@ describe('admitRecords', () => {
     const lengthy = Buffer.from(sent)
     lengthy.writeInt32BE(2 ** 30, RecordBatchField.batchLength)
     for (const bytes of [damaged, cut, both, lengthy, sent.subarray(0, 20)]) {
-      expect(admitted(admit(bytes, compacted))).toBe(bytes)
+      expect(admit(bytes, compacted)).toMatchObject({ errorCode: ErrorCode.corruptMessage })
     }
-    expect(admitted(admit(sent, { ...compacted, maxMessageBytes: 10 }))).toBe(sent)
+    expect(admit(sent, { ...compacted, maxMessageBytes: 10 })).toMatchObject({
+      errorCode: ErrorCode.messageTooLarge,
+    })
+  })
+
+  it('refuses a batch that is too large once it is converted', () => {
+    const sent = batch(valued('x'.repeat(5000)), Compression.gzip)
+    const config = { compressionType: 'uncompressed', maxMessageBytes: 1000 } as const
+    expect(admit(sent, config)).toMatchObject({ errorCode: ErrorCode.messageTooLarge })
+  })
+
+  it('admits what is rare though allowed', () => {
+    const builder = new RecordBatchBuilder()
+    const headers = Array.from({ length: 70 }, (_, number) => ({ key: `${number}`, value: null }))
+    builder.append(nowMs, null, null, headers)
+    builder.append(nowMs - 9_000_000, Buffer.alloc(0), Buffer.alloc(20_000))
+    builder.append(nowMs - 1, null, null, [{ key: 'k'.repeat(9000), value: Buffer.alloc(9000) }])
+    const sent = builder.build()
+    new RecordBatch(sent).setMaxTimestamp('create', -1)
+    expect(new RecordBatch(admitted(admit(sent, {}))).maxTimestamp).toBe(nowMs)
   })
 
   it('answers, and never throws, whatever is compressed', () => {
@@ -193,7 +231,7 @@ describe('admitRecords', () => {
         new RecordBatch(sent).setProducer(1, 1, 1)
         const result = admit(sent, { ...compacted, compressionType: 'gzip' })
         if ('errorCode' in result) expect(refusals).toContain(result.errorCode)
-        else validateBatch(new RecordBatch(result.batches), { maxBytes: most })
+        else validateBatch(new RecordBatch(result.bytes), { maxBytes: most })
       }),
       { numRuns: 500 },
     )

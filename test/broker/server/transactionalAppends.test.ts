@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { TransactionalAppends } from '../../../broker/server/transactionalAppends.ts'
+import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { diskWithData, makeBatch, openLog } from '../log/logFixture.ts'
@@ -25,7 +26,9 @@ describe('TransactionalAppends', () => {
     const spec = { records: 1, producerId, producerEpoch: 0, baseSequence, isTransactional: true }
     const bytes = makeBatch(spec)
     const target = { transactionalId: 'tx', topic: 't', partition: 0, log, apiVersion }
-    const appended = appends.append({ ...target, bytes, first: new RecordBatch(bytes) })
+    const first = new RecordBatch(bytes)
+    const decompression = new MemoryAllowance(1000)
+    const appended = appends.append({ ...target, bytes, first, decompression })
     return appended.then(({ errorCode }) => errorName(errorCode))
   }
 

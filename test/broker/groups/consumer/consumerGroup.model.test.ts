@@ -1,5 +1,5 @@
-// Random histories of a consumer group: members that come, go, change, fall silent and miss answers,
-// topics that come, grow and go, appends that fail, and a broker that restarts, in any order. The
+// Random histories of a consumer group: members that come, go, change, fall silent, miss answers and
+// start over, topics that come, grow and go, appends that fail, and a broker that restarts, in any order. The
 // simulation watches that no partition has two owners; here is what must hold besides.
 
 import * as fc from 'fast-check'
@@ -9,7 +9,10 @@ import { models } from '../../../modelRuns.ts'
 import { ConsumerSimulation, places, SimulatedMember } from './consumerSimulation.ts'
 
 type Action =
-  | { readonly kind: 'heartbeat' | 'revoke' | 'lose' | 'restart'; readonly member: number }
+  | {
+      readonly kind: 'heartbeat' | 'revoke' | 'lose' | 'drop' | 'restart'
+      readonly member: number
+    }
   | { readonly kind: 'leave'; readonly member: number; readonly forGood: boolean }
   | {
       readonly kind: 'subscribe'
@@ -45,7 +48,7 @@ function kind<K extends string>(...kinds: readonly K[]): fc.Arbitrary<K> {
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ kind: kind('heartbeat'), member }) },
   { weight: 6, arbitrary: fc.record({ kind: kind('revoke'), member }) },
-  { weight: 3, arbitrary: fc.record({ kind: kind('lose', 'restart'), member }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind('lose', 'drop', 'restart'), member }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('leave'), member, forGood: fc.boolean() }) },
   {
     weight: 2,
@@ -127,6 +130,7 @@ function performOf(
     if (!group.isWaiting(member)) group.heartbeat(member)
   } else if (action.kind === 'revoke') group.revoke(member)
   else if (action.kind === 'lose') group.lose(member)
+  else if (action.kind === 'drop') member.drop()
   else if (action.kind === 'restart') member.restart()
   else if (action.kind === 'leave') group.leave(member, action.forGood)
   else if (action.kind === 'subscribe') member.subscribe(action.topics, action.regex)

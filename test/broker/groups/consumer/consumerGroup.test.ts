@@ -82,6 +82,37 @@ describe('a member', () => {
     expect(say(m1, { memberEpoch: 3 })).toBe('FENCED_MEMBER_EPOCH')
   })
 
+  it('joins again under its id when the request with which it left was lost', () => {
+    const m1 = newMember('m1')
+    join(m1)
+    join(newMember('m2'))
+    say(m1, { memberEpoch: 1, owned: has('t', 0, 1) })
+    say(m1, { memberEpoch: 1, owned: has('t', 0, 1) })
+    expect(join(m1)).toBe('epoch 2: 1-0 1-1')
+    expect(say(m1, { memberEpoch: 2 })).toBe('epoch 2')
+  })
+
+  it('does not keep others waiting when it joins again with nothing to give up', () => {
+    const [m1, m2] = [newMember('m1', 'dynamic', ['u']), newMember('m2', 'dynamic', ['u'])]
+    join(m1)
+    join(m2)
+    expect(join(m1)).toBe('epoch 2: 2-0')
+    expect(say(m2, { memberEpoch: 2 })).toBe('epoch 2: 2-1')
+  })
+
+  it('is in a new epoch when a delayed join gives up what it has', () => {
+    const m1 = newMember('m1')
+    const m2 = newMember('m2')
+    join(m1)
+    join(m2)
+    expect(say(m1, { memberEpoch: 1 })).toBe('epoch 1: 1-0 1-1')
+    expect(join(m1)).toBe('epoch 2: 1-0 1-1')
+    expect(say(m2, { memberEpoch: 2 })).toBe('epoch 2: 1-2 1-3')
+    group.commit({ memberId: 'm1', epoch: 1, owned: has('t', 0, 1, 2, 3) })
+    expect(group.commitCodes).toEqual([ErrorCode.staleMemberEpoch])
+    expect(say(m1, { memberEpoch: 1 })).toBe('FENCED_MEMBER_EPOCH')
+  })
+
   it('is told everything when it says everything', () => {
     const m1 = newMember('m1')
     join(m1)
@@ -194,6 +225,28 @@ describe('a static member', () => {
     expect(group.group!.groupEpoch).toBe(2)
     s1.memberId = memberId
     expect(say(s1, { memberEpoch: 2 })).toBe('FENCED_INSTANCE_ID')
+  })
+
+  it('joins again under its member id when the answer to its join was lost', () => {
+    const s1 = newMember('s1', 'static')
+    expect(join(s1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
+    expect(join(s1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
+    expect(say(s1, { memberEpoch: 1 })).toBe('epoch 1')
+    // Also after many epochs: then it was its goodbye that was lost.
+    join(newMember('m2'))
+    say(s1, { memberEpoch: 1, owned: has('t', 0, 1) })
+    say(s1, { memberEpoch: 1, owned: has('t', 0, 1) })
+    expect(join(s1)).toBe('epoch 2: 1-0 1-1')
+    expect(group.group!.groupEpoch).toBe(2)
+  })
+
+  it('keeps its session alive by joining again', () => {
+    const s1 = newMember('s1', 'static')
+    join(s1)
+    group.advance(30_000)
+    join(s1)
+    group.advance(30_000)
+    expect(say(s1, { memberEpoch: 1 })).toBe('epoch 1')
   })
 
   it('cannot come back while its former self lives', () => {

@@ -1,0 +1,53 @@
+// Finds the offset after the last batch of a segment whose file is complete, at the cost of two small
+// reads: from the last entry of its offset index on, which is a few kilobytes before the end.
+
+import { join } from 'node:path'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { RecoveryScan } from '../recovery/recoveryScan.ts'
+import { runScan } from '../recovery/runScan.ts'
+import { offsetIndexEntryBytes as entryBytes } from './offsetIndex.ts'
+import { segmentFileName } from './segmentFiles.ts'
+
+/** A segment without a usable index is walked whole up to here; a larger one tells nothing. */
+const walkedWholeBytes = 64 * 1024
+
+/** Undefined when it cannot be told so cheaply, or when the last batches are damaged. */
+export async function segmentEnd(
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+): Promise<number | undefined> {
+  const indexed = await lastIndexedPosition(disk, directory, baseOffset)
+  const file = await disk.open(join(directory, segmentFileName(baseOffset, '.log')), 'read')
+  try {
+    const { sizeBytes: fileBytes } = await file.stat()
+    const position = indexed < fileBytes ? indexed : 0
+    if (position === 0 && fileBytes > walkedWholeBytes) return undefined
+    const start = { position, fileBytes, nextOffset: baseOffset, verifyFrom: baseOffset }
+    const scan = new RecoveryScan(start, () => {})
+    await runScan(file, scan)
+    return scan.defect === undefined ? scan.nextOffset : undefined
+  } finally {
+    await file.close()
+  }
+}
+
+/** 0 when there is none. */
+async function lastIndexedPosition(
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+): Promise<number> {
+  const path = join(directory, segmentFileName(baseOffset, '.index'))
+  const sizeBytes = (await disk.stat(path))?.sizeBytes ?? 0
+  if (sizeBytes < entryBytes) return 0
+  const file = await disk.open(path, 'read')
+  try {
+    const entry = Buffer.alloc(entryBytes)
+    const at = sizeBytes - (sizeBytes % entryBytes) - entryBytes
+    const filled = await file.read(entry, at)
+    return filled === entryBytes ? Math.max(0, entry.readInt32BE(4)) : 0
+  } finally {
+    await file.close()
+  }
+}
