@@ -202,11 +202,11 @@ describe('a creation whose second half fails', () => {
   })
 
   test('the broker starts though a log cannot be made, and makes it later', async () => {
-    await admin.createTopics(['orders', 1])
-    await broker.stop()
-    await broker.disk.remove('/data/orders-0')
     verdict = (operation, path) =>
       operation === 'makeDirectory' ? hit(path, '/data/orders-0', 'ENOSPC') : undefined
+    await admin.createTopics(['orders', 1])
+    await broker.stop()
+    expect(await broker.disk.stat('/data/orders-0')).toBeUndefined()
     await broker.start()
     await connect()
     expect((await admin.describeTopic('orders')).partitions.map(errorName)).toEqual([
