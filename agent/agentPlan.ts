@@ -162,7 +162,7 @@ class Planner {
     const { clock, disk } = runtime
     if (componentType('channels', component) === 'memory') {
       this.#warnUnknown(memoryChannelOptions, component)
-      return memoryChannel(component, clock)
+      return memoryChannel(component, clock, logger)
     }
     this.#warnUnknown(fileChannelOptions, component)
     return fileChannel(component, { clock, disk, logger, resolvePath: this.#resolvePath })

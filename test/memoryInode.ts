@@ -89,6 +89,7 @@ export class MemoryInode {
       device: 1,
       inode: this.#inode,
       isDirectory: this.isDirectory,
+      isFile: !this.isDirectory,
     }
   }
 

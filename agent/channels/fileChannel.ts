@@ -97,6 +97,7 @@ export function fileChannel(
     minimumRequiredBytes: options.minimumRequiredSpace,
     cacheBytes: options.cacheBytes,
   }
+  const counter = new FileChannelCounter()
   return new TransactionalChannel(
     {
       name: component.name,
@@ -106,8 +107,8 @@ export function fileChannel(
       byteSlotsOf: () => 0,
     },
     new ChannelState(options.capacity),
-    new FileStore(disk, logger, storeOptions),
-    new FileChannelCounter(),
+    new FileStore(disk, logger, storeOptions, counter),
+    counter,
     clock,
   )
 }
