@@ -15,7 +15,7 @@ import {
   type SafePosition,
   type SourcePosition,
 } from './channels/sourcePosition.ts'
-import type { EventBatch } from './event.ts'
+import { batchOf, type EventBatch } from './event.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
 import type { SourceCounter } from './monitoring/counters.ts'
 import type { ChannelSelector } from './selectors/channelSelector.ts'
@@ -42,6 +42,21 @@ export interface ResumePosition {
    * another generation: a channel further on than `end` would take its first lines for known.
    */
   readonly checks: readonly FingerprintCheck[]
+  /** Up to where each required channel has it, for those that were not asked for it before. */
+  readonly channelEnds: readonly number[]
+  /** What is known of the content before this generation's, a copy of which may turn up. */
+  readonly former: FormerPosition | undefined
+}
+
+/** Up to where content was read that the file does not have any more. */
+export interface FormerPosition {
+  readonly generation: number
+  readonly end: number
+  readonly fingerprint: Fingerprint
+  /** Where this run began to read it. */
+  readonly baseEnd: number
+  /** Up to where each required channel has it. */
+  readonly channelEnds: readonly number[]
 }
 
 /** A source's own note of a position, for channels that know nothing of the file. */
@@ -49,6 +64,18 @@ export interface NotedPosition {
   readonly end: number
   readonly generation: number
   readonly checks: readonly FingerprintCheck[]
+  /** Up to where each channel, by its name, would lose nothing: at least `end`. */
+  readonly channelEnds: Readonly<Record<string, number>>
+  /** Of the generation before. */
+  readonly former: FormerEnds | undefined
+}
+
+/** How far content was read, and got, that the file does not have any more. */
+export interface FormerEnds extends FingerprintCheck {
+  /** Up to where no channel would lose it. */
+  readonly safeEnd: number
+  /** Up to where each required channel has it, by its name. */
+  readonly channelEnds: Readonly<Record<string, number>>
 }
 
 type FileKey = Pick<FileIdentity, 'device' | 'inode'>
@@ -130,16 +157,103 @@ export class ChannelProcessor {
       noted?.generation ?? 0,
       ...known.map((position) => position?.generation ?? 0),
     )
-    const notedEnd = noted?.generation === generation ? noted.end : 0
-    const checks = noted?.generation === generation ? [...noted.checks] : []
-    let end = Number.POSITIVE_INFINITY
-    for (const position of known) {
-      const isCurrent = position?.generation === generation
-      if (isCurrent) checks.push({ end: position.end, fingerprint: position.fingerprint })
-      end = Math.min(end, isCurrent ? position.end : position === undefined ? notedEnd : 0)
-    }
+    const note = noted?.generation === generation ? noted : undefined
+    const checks = note === undefined ? [] : [...note.checks]
+    const channelEnds = this.#selector.required.map(({ name }, index) => {
+      const position = known[index]
+      if (position === undefined) return note?.channelEnds[name] ?? note?.end ?? 0
+      if (position.generation !== generation) return 0
+      checks.push({ end: position.end, fingerprint: position.fingerprint })
+      return position.end
+    })
+    const end = Math.min(...channelEnds)
     const own = checks.find((check) => check.end === end && check.fingerprint.lengthBytes > 0)
-    return { end, generation, fingerprint: own?.fingerprint ?? noFingerprint, checks }
+    const fingerprint = own?.fingerprint ?? noFingerprint
+    const former = this.#formerPosition(source, file, generation, noted)
+    return { end, generation, fingerprint, checks, channelEnds, former }
+  }
+
+  /** Whether every required channel has a position of the file. */
+  isKnownToAll(source: string, file: FileKey): boolean {
+    return this.#selector.required.every((channel) => channel.lastPosition(source, file))
+  }
+
+  /**
+   * Up to where each required channel has a generation. What was noted stands for channels that know
+   * nothing of the file (`safeEnd`: a memory channel was lost since), or a newer generation only.
+   */
+  channelEnds(
+    source: string,
+    file: FileKey,
+    generation: number,
+    noted: Pick<FormerEnds, 'end' | 'safeEnd' | 'channelEnds'>,
+  ): number[] {
+    return this.#selector.required.map((channel) => {
+      const position = channel.lastPosition(source, file)
+      if (position === undefined) return noted.safeEnd
+      if (position.generation > generation) return noted.channelEnds[channel.name] ?? noted.end
+      return position.generation === generation ? position.end : 0
+    })
+  }
+
+  /** Ends of all required channels by the channels' names. */
+  byName(channelEnds: readonly number[]): Record<string, number> {
+    const entries = this.#selector.required.map(({ name }, index) => [name, channelEnds[index]!])
+    return Object.fromEntries(entries)
+  }
+
+  /** Puts a position without events into every required channel. */
+  putPosition(position: SourcePosition): Promise<void> {
+    return this.process(batchOf([]), position)
+  }
+
+  /**
+   * Tells each required channel that knows nothing of a file up to where it has it, so that it takes
+   * for known what it has: of a copy, or of a file that a note speaks of. A memory channel answers for
+   * that position once it has handed on what it holds.
+   */
+  async putChannelEnds(
+    channelEnds: readonly number[],
+    positionAt: (end: number) => Promise<SourcePosition>,
+  ): Promise<void> {
+    for (const [index, channel] of this.#selector.required.entries()) {
+      const end = channelEnds[index]!
+      if (end === 0) continue
+      const position = await positionAt(end)
+      if (channel.lastPosition(position.source, position) !== undefined) continue
+      await put(channel, batchOf([]), position)
+    }
+  }
+
+  #formerPosition(
+    source: string,
+    file: FileKey,
+    newest: number,
+    noted: NotedPosition | undefined,
+  ): FormerPosition | undefined {
+    const note = noted?.generation === newest ? noted.former : undefined
+    let generation = note === undefined ? -1 : newest - 1
+    let end = note?.end ?? 0
+    let fingerprint = note?.fingerprint ?? noFingerprint
+    for (const channel of this.#selector.required) {
+      const position = channel.lastPosition(source, file)
+      if (position === undefined || position.generation >= newest) continue
+      const isNewer = position.generation > generation
+      if (!isNewer && (position.generation < generation || position.end <= end)) continue
+      generation = position.generation
+      end = position.end
+      fingerprint = position.fingerprint
+    }
+    if (generation < 0) return undefined
+    const isNoted = note !== undefined && generation === newest - 1
+    const safeEnd = isNoted ? note.safeEnd : 0
+    const ends = isNoted ? note.channelEnds : {}
+    const channelEnds = this.channelEnds(source, file, generation, {
+      end,
+      safeEnd,
+      channelEnds: ends,
+    })
+    return { generation, end, fingerprint, baseEnd: safeEnd, channelEnds }
   }
 
   /**
@@ -148,27 +262,34 @@ export class ChannelProcessor {
    * that got nothing of it yet.
    */
   safePosition(source: string, file: FileKey, base: SafePosition): SafePosition {
-    let smallest: SafePosition | undefined
-    for (const channel of this.#selector.required) {
+    const all = this.#safePositions(source, file, base)
+    return all.reduce((a, b) => (b.end < a.end ? b : a), all[0] ?? base)
+  }
+
+  /** The same of each required channel, by its name. */
+  safeEnds(source: string, file: FileKey, base: SafePosition): Record<string, number> {
+    return this.byName(this.#safePositions(source, file, base).map(({ end }) => end))
+  }
+
+  #safePositions(source: string, file: FileKey, base: SafePosition): SafePosition[] {
+    return this.#selector.required.map((channel) => {
       const safe = channel.safePosition(source, file)
-      const own = safe?.generation === base.generation ? safe : base
-      if (smallest === undefined || own.end < smallest.end) smallest = own
-    }
-    return smallest ?? base
+      return safe?.generation === base.generation ? safe : base
+    })
   }
 
   /**
-   * How many bytes up to `end` of an older generation some channel has not handed on yet: lost if the
-   * process ended now, as the file does not have them any more.
+   * Up to where nothing of an older generation would be lost if the process ended now, though the file
+   * does not have it any more.
    */
-  undeliveredBytes(source: string, file: FileKey, base: SafePosition, end: number): number {
-    let bytes = 0
-    for (const channel of this.#selector.required) {
-      const safe = channel.safePosition(source, file) ?? base
-      if (safe.generation > base.generation) continue
-      bytes = Math.max(bytes, end - (safe.generation === base.generation ? safe.end : base.end))
-    }
-    return bytes
+  safeEnd(source: string, file: FileKey, former: FormerPosition): number {
+    const ends = this.#selector.required.map((channel) => {
+      const safe = channel.safePosition(source, file)
+      if (safe === undefined) return former.baseEnd
+      if (safe.generation > former.generation) return former.end
+      return safe.generation === former.generation ? safe.end : 0
+    })
+    return Math.min(former.end, ...ends)
   }
 
   /**

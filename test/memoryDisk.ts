@@ -29,6 +29,8 @@ export interface MemoryDiskOptions {
   /** For modification times; by default they count the disk's operations. */
   readonly nowMs?: () => number
   readonly freeBytes?: number
+  /** A new file gets the inode number of one that was removed and closed, the last one first. */
+  readonly reusesInodes?: boolean
   /**
    * Called before each operation that changes something, with the name of the method. It may throw
    * (a failing disk) or call `crash` (the operation then does not happen).
@@ -52,6 +54,7 @@ export class MemoryDisk implements Disk {
   #durableNames: MemoryNames
   #nameChanges: NameChange[] = []
   #inodeCount = 0
+  readonly #freeInodes: number[] = []
   #operationCount = 0
   /** How often the disk has crashed: what was opened before the last time is dead. */
   #crashes = 0
@@ -163,7 +166,9 @@ export class MemoryDisk implements Disk {
     const drop = (names: MemoryNames) => {
       for (const name of [...names.under(path)]) names.delete(name)
     }
+    const removed = [...this.#names.under(path)].map((name) => this.#names.get(name)!)
     await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
+    for (const inode of removed) this.#freeInode(inode)
   }
 
   async syncDirectory(directory: string): Promise<void> {
@@ -206,7 +211,14 @@ export class MemoryDisk implements Disk {
   }
 
   #newInode(isDirectory: boolean): MemoryInode {
-    return new MemoryInode(++this.#inodeCount, isDirectory, () => this.#now())
+    const reused = this.#options.reusesInodes ? this.#freeInodes.pop() : undefined
+    return new MemoryInode(reused ?? ++this.#inodeCount, isDirectory, () => this.#now())
+  }
+
+  #freeInode(inode: MemoryInode): void {
+    if (!this.#options.reusesInodes || inode.openCount > 0) return
+    for (const other of this.#names.values()) if (other === inode) return
+    this.#freeInodes.push(inode.stat().inode)
   }
 
   #now(): number {
@@ -248,6 +260,7 @@ export class MemoryDisk implements Disk {
   #newFile(path: string, inode: MemoryInode, syncsEachWrite: boolean): DiskFile {
     const crashes = this.#crashes
     let isOpen = true
+    inode.openCount++
     const check = () => {
       if (!isOpen) throw failure('EBADF', path)
       if (crashes !== this.#crashes) throw failure('ECRASHED', path)
@@ -274,8 +287,11 @@ export class MemoryDisk implements Disk {
         check()
         return inode.stat()
       },
-      async close() {
+      close: async () => {
+        if (!isOpen) return
         isOpen = false
+        inode.openCount--
+        this.#freeInode(inode)
       },
     }
   }

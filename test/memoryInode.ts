@@ -40,6 +40,8 @@ class Content {
 
 export class MemoryInode {
   readonly isDirectory: boolean
+  /** Handles that have not been closed. */
+  openCount = 0
   readonly #inode: number
   readonly #nowMs: () => number
   #modifiedMs: number

@@ -116,8 +116,11 @@ export class ChannelState {
 
   /** A put is durable: its events wait, its position counts. */
   makeAvailable(range: Range | undefined, position: SourcePosition | undefined): void {
-    if (position !== undefined) this.positions.set(position)
     if (range !== undefined) this.#waiting.add(range)
+    if (position === undefined) return
+    // Puts that became durable together may be reported in another order.
+    const durable = this.positions.get(position.source, position)
+    if (durable === undefined || isBehind(durable, position)) this.positions.set(position)
   }
 
   /**
@@ -178,4 +181,9 @@ export class ChannelState {
   settle(id: number): void {
     assert(this.prepared.delete(id), 'only a prepared take is settled')
   }
+}
+
+function isBehind(position: SourcePosition, other: SourcePosition): boolean {
+  if (position.generation !== other.generation) return position.generation < other.generation
+  return position.end < other.end
 }

@@ -116,17 +116,15 @@ class MemoryStore implements EventStore {
     if (held === 0) return
     const rereadable = this.#taken.rereadable(this.#state!)
     const fields = { channel: this.#channel, events: held - rereadable, rereadable }
-    if (rereadable < held) {
-      this.#logger.warn(
-        fields,
-        'memory channel stopped with events that no sink has committed: lost, their sources cannot be read again',
-      )
-    } else {
-      this.#logger.info(
-        fields,
-        'memory channel stopped with events that no sink has committed: their files are read again after the next start',
-      )
+    const message = 'memory channel stopped with events that no sink has committed'
+    if (rereadable === held) {
+      this.#logger.info(fields, `${message}: their files are read again after the next start`)
+      return
     }
+    this.#logger.warn(
+      fields,
+      `${message}: "events" are lost (their source cannot be read again, or their file was truncated and has no copy), "rereadable" are read again after the next start`,
+    )
   }
 
   checkSpace(): void {}

@@ -7,6 +7,7 @@
 // position, are the same. A file of nothing but equal lines cannot be told from a copy of another.
 
 import type { DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { FormerPosition } from '../../channelProcessor.ts'
 import type { TailFile } from './tailFile.ts'
 
 /** How long a file that may be a copy is looked at since it last grew, and how long altogether. */
@@ -25,41 +26,47 @@ interface Suspect {
 
 /** Where to begin with a new file: `wait` until the next scan. */
 export type CopyJudgement =
-  | { readonly copiedFrom: TailFile; readonly offset: number }
+  | { readonly copiedFrom: TailFile; readonly former: FormerPosition }
   | 'wait'
   | 'new'
 
 export class Copies {
   readonly #suspects = new Map<string, Suspect>()
 
-  /** `file` is open, and nobody has read of it; `head` are its first bytes. */
+  /** `file` is open, and only its head was read. */
   async judge(
     key: string,
     file: TailFile,
-    head: Buffer,
     { sizeBytes }: DiskStat,
     others: Iterable<TailFile>,
     nowMs: number,
   ): Promise<CopyJudgement> {
+    const head = file.headNow!.bytes
     let mayBecomeCopy = false
     for (const other of others) {
       const { former, position } = other
       // The name's next file after a rotation by renaming or removal begins alike, perhaps.
       if (other.isOrphan || other.formerPath === file.path) continue
       if (former !== undefined && nowMs - former.truncatedMs < formerKeptMs) {
-        const { offset, fingerprint } = former.position
+        const { end: offset, fingerprint } = former.position
         if (fingerprint.lengthBytes > 0 && beginsAs(head, former.head)) {
           const isWhole = sizeBytes >= offset
           if (isWhole && (await file.matches([{ end: offset, fingerprint }]))) {
             this.#suspects.delete(key)
-            return { copiedFrom: other, offset }
+            return { copiedFrom: other, former: former.position }
           }
           mayBecomeCopy ||= !isWhole && former.head.length > 0
         }
       }
-      if (position.offset === 0 || other.head.length === 0 || !beginsAs(head, other.head)) continue
+      // What the file has now may be other content than what was read of it.
+      const now = other.headNow?.readMs === nowMs ? other.headNow.bytes : other.head
+      const isUnread = other.head.length === 0 || !beginsAs(now, other.head)
+      const isCopyOfUnread = isUnread && now.length > 0 && beginsAs(head, now)
+      const isCopyOfRead = other.head.length > 0 && beginsAs(head, other.head)
       const { offset: end, fingerprint } = position
-      mayBecomeCopy ||= sizeBytes < end || (await file.matches([{ end, fingerprint }]))
+      mayBecomeCopy ||=
+        isCopyOfUnread ||
+        (isCopyOfRead && (sizeBytes < end || (await file.matches([{ end, fingerprint }]))))
     }
     if (mayBecomeCopy && this.#isWorthWaiting(key, sizeBytes, nowMs)) return 'wait'
     this.#suspects.delete(key)
@@ -84,7 +91,8 @@ export class Copies {
   }
 }
 
-/** An unknown head, of a file that was truncated while nobody looked, says nothing against it. */
+/** As far as both are known: a copy begins with less than its original has. */
 function beginsAs(head: Buffer, other: Buffer): boolean {
-  return head.length >= other.length && head.subarray(0, other.length).equals(other)
+  const length = Math.min(head.length, other.length)
+  return head.subarray(0, length).equals(other.subarray(0, length))
 }

@@ -6,13 +6,15 @@ import { dirname } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import type { ChannelProcessor, ResumePosition } from '../../channelProcessor.ts'
+import type { ChannelProcessor, FormerPosition, ResumePosition } from '../../channelProcessor.ts'
+import type { SourcePosition } from '../../channels/sourcePosition.ts'
+import { AgentError } from '../../errors.ts'
 import { Copies } from './copies.ts'
 import type { FileSearch, Found, FoundFile } from './fileSearch.ts'
 import type { OpenFiles } from './openFiles.ts'
 import type { FoundNote, PositionNotes } from './positionNotes.ts'
 import type { TaildirOptions } from './taildirOptions.ts'
-import { TailFile } from './tailFile.ts'
+import { type FormerContent, TailFile } from './tailFile.ts'
 
 /** How often directories are looked at for names that are new, changed or gone. */
 const directoryLookMs = 250
@@ -36,6 +38,8 @@ export interface FollowedFilesParts {
 export class FollowedFiles {
   readonly #parts: FollowedFilesParts
   readonly #files = new Map<string, TailFile>()
+  /** Read to their ends and closed for good, as long as memory channels may hold lines of them. */
+  readonly #departed = new Map<string, TailFile>()
   readonly #copies = new Copies()
   /** Files that could not be opened yet, by key, and when each is tried again. */
   readonly #unopened = new Map<string, number>()
@@ -72,10 +76,20 @@ export class FollowedFiles {
     return await this.#scan(nowMs)
   }
 
-  /** Closes a file of which nothing came for long; one without a name is forgotten. */
+  /** Files that are not followed any more, and of which channels may still hold lines. */
+  get departed(): Iterable<TailFile> {
+    return this.#departed.values()
+  }
+
+  /** Every line of a departed file has been delivered. */
+  forget(file: TailFile): void {
+    this.#departed.delete(keyOf(file))
+  }
+
+  /** Closes a file of which nothing came for long; one without a name is followed no longer. */
   async letGo(file: TailFile): Promise<void> {
     await this.#parts.openFiles.close(file)
-    if (file.isOrphan) this.#files.delete(keyOf(file))
+    if (file.isOrphan) this.#depart(file)
   }
 
   /** Skips a file until later; the reason is logged once. */
@@ -125,7 +139,11 @@ export class FollowedFiles {
       file.hasNews = true
     }
     const { sizeBytes, modifiedMs } = file.seen
-    if (stat.sizeBytes !== sizeBytes || stat.modifiedMs !== modifiedMs) file.hasNews = true
+    if (stat.sizeBytes !== sizeBytes || stat.modifiedMs !== modifiedMs) {
+      file.hasNews = true
+      // A line that begins now is not idle, however long nothing came before it.
+      file.lastReadMs = this.#scannedMs
+    }
     file.seen = stat
   }
 
@@ -137,13 +155,18 @@ export class FollowedFiles {
       if (now !== undefined) this.#see(file, now)
       const unreadBytes = file.seen.sizeBytes - file.position.offset
       if (now !== undefined && unreadBytes > 0) continue
-      this.#files.delete(keyOf(file))
+      this.#depart(file)
       if (now !== undefined || unreadBytes <= 0) continue
       this.#parts.logger.warn(
         { source: this.#parts.source, file: file.path, bytes: unreadBytes },
         'file was removed before its end was read: lost',
       )
     }
+  }
+
+  #depart(file: TailFile): void {
+    this.#files.delete(keyOf(file))
+    this.#departed.set(keyOf(file), file)
   }
 
   async #tryToAdopt(found: FoundFile, nowMs: number): Promise<'adopted' | 'not yet'> {
@@ -154,7 +177,7 @@ export class FollowedFiles {
     try {
       return await this.#adopt(found, nowMs)
     } catch (error) {
-      if (!isOperational(error)) throw error
+      if (!isOperational(error) || error instanceof AgentError) throw error
       if (retryMs === undefined && found.matches) this.#warnUnreadable(path, error)
       this.#unopened.set(key, nowMs + unreadableRetryMs)
       return 'not yet'
@@ -169,6 +192,8 @@ export class FollowedFiles {
     // proof that it is that file, it is none of ours.
     if (!matches && (known === undefined || known.end >= stat.sizeBytes || !isProof(known)))
       return 'not yet'
+    // What will be in it may be a copy: only its content can tell.
+    if (known === undefined && stat.sizeBytes === 0) return 'not yet'
     const { device, inode } = stat
     const file = new TailFile(
       { device, inode, path, group: group.name },
@@ -178,14 +203,14 @@ export class FollowedFiles {
     )
     file.isOrphan = !matches
     const begun = await openFiles.use(file, async () => {
-      if (known === undefined) return await this.#beginNew(file, found, nowMs)
-      return await this.#resume(file, found, known, noted, nowMs)
+      return await this.#begin(file, found, known, noted, nowMs)
     })
     if (begun !== true) {
       await openFiles.close(file)
       return 'not yet'
     }
     this.#files.set(keyOf(stat), file)
+    this.#departed.delete(keyOf(stat))
     notes.settle(stat, path)
     if (this.#unopened.delete(keyOf(stat))) {
       logger.info({ source, file: path }, 'file can be read now')
@@ -193,64 +218,118 @@ export class FollowedFiles {
     return 'adopted'
   }
 
-  /** Goes on in a file that channels or notes know; from its start if it is another one by now. */
-  async #resume(
+  /** Decides where reading begins; false when it does not, yet. The file is open. */
+  async #begin(
     file: TailFile,
-    { matches, path }: FoundFile,
-    known: ResumePosition,
+    found: FoundFile,
+    known: ResumePosition | undefined,
     noted: FoundNote | undefined,
     nowMs: number,
   ): Promise<boolean> {
-    const { logger, source } = this.#parts
-    const { end, generation, fingerprint, checks } = known
-    const isSame = await file.matches(checks)
-    if (!isSame && !matches) return false
-    const lostBytes = (isSame ? 0 : (noted?.undeliveredBytes ?? 0)) + (noted?.formerBytes ?? 0)
-    if (lostBytes > 0) {
-      logger.warn(
-        { source, file: path, bytes: lostBytes },
-        'bytes of earlier content were read before the last stop, and no sink is known to have committed them: they may be lost',
-      )
-    }
-    if (isSame) {
-      await file.beginAt(end, generation)
+    const { options, processor, source } = this.#parts
+    const { matches, stat } = found
+    if (known !== undefined && (await file.matches(known.checks))) {
+      // A channel that knows nothing of it: the file may be a copy, of which others have been told.
+      const isKnownToAll = noted !== undefined || processor.isKnownToAll(source, stat)
+      if (!isKnownToAll && matches) {
+        const judged = await this.#judge(file, found, known.generation, nowMs)
+        if (judged !== 'new') return judged === 'begun'
+      }
+      await processor.putChannelEnds(known.channelEnds, this.#positionIn(file, known.generation))
+      await file.beginAt(known.end, known.generation)
+      if (known.former !== undefined) file.former = formerContent(known.former, nowMs)
+      this.#warnOfLostBytes(found, noted?.former)
       return true
     }
-    logger.warn(
-      { source, file: path, offset: end },
-      'file was truncated or replaced while it was not followed: reading it from its start',
-    )
-    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), { end, fingerprint })
-    file.beginAnew({ offset: last.end, generation, fingerprint: last.fingerprint }, nowMs)
-    await file.beginAt(0, generation + 1)
-    return true
-  }
-
-  async #beginNew(
-    file: TailFile,
-    { path, stat, matches }: FoundFile,
-    nowMs: number,
-  ): Promise<boolean> {
-    const { options, logger, source } = this.#parts
     if (!matches) return false
-    if (options.skipToEnd && this.#isFirstScan) {
+    if (known === undefined && options.skipToEnd && this.#isFirstScan) {
       await file.beginAt(stat.sizeBytes, 0)
       return true
     }
-    await file.beginAt(0, 0)
-    if (stat.sizeBytes === 0) return true
-    const others = this.#isFirstScan
-      ? [...this.#files.values()].filter(({ former }) => former !== undefined)
-      : this.#files.values()
-    const judged = await this.#copies.judge(keyOf(file), file, file.head, stat, others, nowMs)
-    if (judged === 'wait') return false
-    if (judged === 'new') return true
+    const generation = known === undefined ? 0 : known.generation + 1
+    const judged = await this.#judge(file, found, generation, nowMs)
+    if (judged !== 'new') return judged === 'begun'
+    await file.beginAt(0, generation)
+    if (known !== undefined) this.#replace(file, found, known, noted, nowMs)
+    return true
+  }
+
+  /** What was known of the file was of other content, of which a copy may turn up. */
+  #replace(
+    file: TailFile,
+    found: FoundFile,
+    known: ResumePosition,
+    noted: FoundNote | undefined,
+    nowMs: number,
+  ): void {
+    const { logger, source, processor } = this.#parts
+    const { end, generation, fingerprint, checks } = known
+    logger.warn(
+      { source, file: found.path, offset: end },
+      'file was truncated or replaced while it was not followed: reading it from its start',
+    )
+    this.#warnOfLostBytes(found, noted?.former)
+    if (noted !== undefined) {
+      this.#warnOfLostBytes(found, { end: noted.end + noted.undeliveredBytes, safeEnd: noted.end })
+    }
+    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), { end, fingerprint })
+    const baseEnd = noted?.end ?? 0
+    const ends = { end: last.end, safeEnd: baseEnd, channelEnds: {} }
+    const channelEnds = processor.channelEnds(source, file, generation, ends)
+    file.former = formerContent({ generation, ...last, baseEnd, channelEnds }, nowMs)
+  }
+
+  /** Whether the file is a copy of another, or may become one; reading of a copy has `begun`. */
+  async #judge(
+    file: TailFile,
+    { path, stat }: FoundFile,
+    generation: number,
+    nowMs: number,
+  ): Promise<'begun' | 'wait' | 'new'> {
+    const { logger, source, processor, openFiles } = this.#parts
+    await file.lookAtHead(nowMs)
+    const others = [...this.#files.values()]
+    for (const other of others) {
+      // Content that nobody has read yet may be what is copied. Once a scan.
+      if (!other.hasNews || other.isUnreadable || other.headNow?.readMs === nowMs) continue
+      await openFiles
+        .use(other, () => other.lookAtHead(nowMs))
+        .catch((error: unknown) => this.skip(other, error))
+    }
+    const judged = await this.#copies.judge(keyOf(file), file, stat, others, nowMs)
+    if (judged === 'wait' || judged === 'new') return judged
+    const { copiedFrom, former } = judged
+    const offset = Math.min(...former.channelEnds)
     logger.info(
-      { source, file: path, original: judged.copiedFrom.path, offset: judged.offset },
+      { source, file: path, original: copiedFrom.path, offset },
       'file is a copy of one that was truncated: reading on behind what was read of it',
     )
-    await file.beginAt(judged.offset, 0)
-    return true
+    await processor.putChannelEnds(former.channelEnds, this.#positionIn(file, generation))
+    const safeEnd = Math.min(offset, processor.safeEnd(source, copiedFrom, former))
+    await file.beginAt(offset, generation, safeEnd)
+    return 'begun'
+  }
+
+  /** Positions in an open file for channels that get no events with them. */
+  #positionIn(file: TailFile, generation: number): (end: number) => Promise<SourcePosition> {
+    const { device, inode, path } = file
+    const { source } = this.#parts
+    return async (end) => {
+      const fingerprint = await file.fingerprintAt(end)
+      return { source, path, device, inode, generation, start: 0, end, fingerprint }
+    }
+  }
+
+  #warnOfLostBytes(
+    { path }: FoundFile,
+    content: { readonly end: number; readonly safeEnd: number } | undefined,
+  ): void {
+    const bytes = content === undefined ? 0 : content.end - content.safeEnd
+    if (bytes <= 0) return
+    this.#parts.logger.warn(
+      { source: this.#parts.source, file: path, bytes },
+      'bytes of earlier content were read before the last stop, and no sink is known to have committed them: lost, unless a copy of it is followed',
+    )
   }
 
   /** Where an earlier run stopped, and what its position file said. */
@@ -270,6 +349,11 @@ export class FollowedFiles {
       'file cannot be read: skipped until it can, the others are followed',
     )
   }
+}
+
+/** Content of which only the end is known. */
+function formerContent(position: FormerPosition, truncatedMs: number): FormerContent {
+  return { position, head: Buffer.alloc(0), truncatedMs }
 }
 
 /** A file of several names is known by the one that matches. */

@@ -6,6 +6,7 @@
 // Flume's file is the authority for positions. An entry of the second one only explains an entry of
 // Flume's: where the positions differ, Flume has run since.
 
+import type { FormerEnds } from '../../channelProcessor.ts'
 import type { Fingerprint } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
 
@@ -23,10 +24,12 @@ export interface FileNote {
   readonly generation: number
   /** Everything before it has been delivered, or is in a channel that keeps it. */
   readonly pos: number
+  /** The same of each channel, by its name. */
+  readonly channelEnds: Readonly<Record<string, number>>
   /** How far the file was read; what is between is in memory channels. */
   readonly read: number
-  /** Bytes of earlier content, truncated since, that are in memory channels. */
-  readonly formerBytes: number
+  /** Content that was truncated: how far it was read, and delivered, and what was before its end. */
+  readonly former?: FormerEnds | undefined
   /** Of the bytes before `fingerprintEnd`, at or a little before `pos`. */
   readonly fingerprint: Fingerprint
   readonly fingerprintEnd: number
@@ -84,11 +87,24 @@ function isEntry(value: unknown): value is PositionEntry {
 
 function isNote(value: unknown): value is FileNote {
   if (!isRecord(value) || typeof value.path !== 'string') return false
-  const { device, inode, generation, pos, read, formerBytes, fingerprintEnd } = value
+  const { device, inode, generation, pos, read, fingerprintEnd, former } = value
   // A device's number may be anything.
   if (typeof device !== 'number' || !Number.isSafeInteger(inode)) return false
-  if (![generation, pos, read, formerBytes, fingerprintEnd].every(isOffset)) return false
+  if (![generation, pos, read, fingerprintEnd].every(isOffset)) return false
+  if (former !== undefined && !isFormer(former)) return false
+  if (!isRecord(value.channelEnds) || !Object.values(value.channelEnds).every(isOffset))
+    return false
   return isFingerprint(value.fingerprint) && isFingerprint(value.head)
+}
+
+function isFormer(value: unknown): value is FormerEnds {
+  if (!isRecord(value) || !isOffset(value.end) || !isOffset(value.safeEnd)) return false
+  const { channelEnds, fingerprint } = value
+  return (
+    isFingerprint(fingerprint) &&
+    isRecord(channelEnds) &&
+    Object.values(channelEnds).every(isOffset)
+  )
 }
 
 function isFingerprint(value: unknown): value is Fingerprint {

@@ -20,8 +20,6 @@ import {
 export interface FoundNote extends NotedPosition {
   /** Bytes behind `end` that were read and not delivered when the note was written. */
   readonly undeliveredBytes: number
-  /** The same of content that was truncated before. */
-  readonly formerBytes: number
 }
 
 export class PositionNotes {
@@ -78,7 +76,14 @@ export class PositionNotes {
     if (entry === undefined) return undefined
     const { pos } = entry
     const checks = [{ end: pos, fingerprint: noFingerprint }]
-    return { end: pos, generation: 0, checks, undeliveredBytes: 0, formerBytes: 0 }
+    return {
+      end: pos,
+      generation: 0,
+      checks,
+      channelEnds: {},
+      former: undefined,
+      undeliveredBytes: 0,
+    }
   }
 
   /**
@@ -90,7 +95,8 @@ export class PositionNotes {
       if (mayExist(note)) continue
       this.#notes.delete(key)
       this.#entries.delete(entryKey(note.inode, note.path))
-      const bytes = note.read - note.pos + note.formerBytes
+      const { former = { end: 0, safeEnd: 0 } } = note
+      const bytes = note.read - note.pos + former.end - former.safeEnd
       if (bytes === 0) continue
       this.#logger.warn(
         { file: note.path, bytes },
@@ -113,26 +119,28 @@ export class PositionNotes {
     this.#entries.delete(entryKey(inode, path))
   }
 
-  /** Writes both files if they would change. */
-  async write(notes: readonly FileNote[]): Promise<void> {
+  /** Writes both files if they would change; false when that fails. */
+  async write(notes: readonly FileNote[]): Promise<boolean> {
     const entries = notes.map(({ inode, pos, path }) => ({ inode, pos, file: path }))
     const positions = formatPositions([...entries, ...this.#entries.values()])
     const second = formatNotes([...notes, ...this.#notes.values()])
     const content = [positions.toString(), second.toString()] as const
-    if (this.#written?.[0] === content[0] && this.#written[1] === content[1]) return
+    if (this.#written?.[0] === content[0] && this.#written[1] === content[1]) return true
     try {
       // The authority first: a crash in between leaves a note that explains less.
       await this.#disk.writeFileAtomic(this.#path, positions)
       await this.#disk.writeFileAtomic(notesPath(this.#path), second)
       this.#written = content
       this.#isFailing = false
+      return true
     } catch (error) {
-      if (this.#isFailing) return
+      if (this.#isFailing) return false
       this.#isFailing = true
       this.#logger.warn(
         { file: this.#path, error },
         'failed to write the position file, will retry; after a crash lines since the last one may be repeated',
       )
+      return false
     }
   }
 
@@ -149,9 +157,11 @@ function explained(entry: PositionEntry, note: FileNote): FoundNote {
     { end: note.fingerprintEnd, fingerprint: note.fingerprint },
     { end: note.head.lengthBytes, fingerprint: note.head },
   ]
-  const { generation, formerBytes } = note
+  const { generation, former } = note
+  // Where Flume has run since, its position is that of all channels.
+  const channelEnds = entry.pos === note.pos ? note.channelEnds : {}
   const undeliveredBytes = note.read - note.pos
-  return { end: entry.pos, generation, checks, undeliveredBytes, formerBytes }
+  return { end: entry.pos, generation, checks, channelEnds, former, undeliveredBytes }
 }
 
 function entryKey(inode: number, path: string): string {

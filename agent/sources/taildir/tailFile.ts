@@ -5,7 +5,7 @@
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { Disk, DiskFile, DiskStat } from '../../../protocol/runtime/disk.ts'
-import type { FingerprintCheck } from '../../channelProcessor.ts'
+import type { FingerprintCheck, FormerPosition } from '../../channelProcessor.ts'
 import {
   type FileIdentity,
   type Fingerprint,
@@ -41,9 +41,7 @@ export type TailRead = TailChunk | 'nothing' | 'truncated'
 
 /** Content that was read before the file was truncated. */
 export interface FormerContent {
-  readonly position: TailPosition
-  /** Where reading it began. */
-  readonly base: SafePosition
+  readonly position: FormerPosition
   /** Its first bytes, as far as they are known. */
   readonly head: Buffer
   readonly truncatedMs: number
@@ -60,6 +58,10 @@ export class TailFile {
   isOrphan = false
   /** Set when the file has changed since it was last read to its end. */
   hasNews = true
+  /** Every channel has accepted a put of this generation. */
+  isKnown = false
+  /** Nothing of this generation may be put before the position file says how the former one ended. */
+  mustBeNoted = false
   /** What the last scan saw, by which the next one tells that the file has changed. */
   seen: Pick<DiskStat, 'sizeBytes' | 'modifiedMs'>
   /** Monotonic time of the last read that found something. */
@@ -69,11 +71,15 @@ export class TailFile {
   /** A warning says already that it cannot be read. */
   isUnreadable = false
   former: FormerContent | undefined
+  /** After a failed put: what channels have of the content behind the position, to be compared first. */
+  checks: readonly FingerprintCheck[] = []
+  /** The first bytes that a scan found in it, and when. */
+  headNow: { readonly bytes: Buffer; readonly readMs: number } | undefined
   /** Where reading of this generation began. */
   #base: SafePosition
   #position: TailPosition
   /** The first bytes of this generation's content. */
-  #head = Buffer.alloc(0)
+  #head: Buffer = Buffer.alloc(0)
   #file: DiskFile | undefined
   #chunk: Buffer | undefined
   readonly #maxLineBytes: number
@@ -173,22 +179,24 @@ export class TailFile {
     return true
   }
 
-  /** The file is not the one that was known: begins at its start, as another generation. */
-  beginAnew(known: TailPosition, nowMs: number): void {
-    this.#position = known
-    this.#base = baseAt(known)
-    this.restart(nowMs)
+  /** Reads the first bytes that the file has now; `head` are those of the content that was read. */
+  async lookAtHead(nowMs: number): Promise<void> {
+    this.headNow = { bytes: await this.#readHead(), readMs: nowMs }
   }
 
-  /** Begins reading at a position of this content, with what the file has before it. */
-  async beginAt(offset: number, generation: number): Promise<void> {
-    const head = Buffer.alloc(fingerprintBytes)
-    this.#head = head.subarray(0, await this.#file!.read(head, 0))
-    const before = Buffer.alloc(Math.min(fingerprintBytes, offset))
-    const filled = await this.#file!.read(before, offset - before.length)
-    const fingerprint = fingerprintBefore(before.subarray(0, filled), filled)
+  /**
+   * Begins reading at a position of this content, with what the file has before it. `safeEnd`: up to
+   * where nothing is lost, if that is less.
+   */
+  async beginAt(offset: number, generation: number, safeEnd = offset): Promise<void> {
+    this.#head = await this.#readHead()
+    const fingerprint = await this.fingerprintAt(offset)
     this.#position = { offset, generation, fingerprint }
-    this.#base = baseAt(this.#position)
+    this.#base = baseAt(
+      safeEnd === offset
+        ? this.#position
+        : { offset: safeEnd, generation, fingerprint: await this.fingerprintAt(safeEnd) },
+    )
   }
 
   /**
@@ -228,6 +236,13 @@ export class TailFile {
     return this.read(partial)
   }
 
+  /** The fingerprint at an offset of the content, as the file has it now. */
+  async fingerprintAt(offset: number): Promise<Fingerprint> {
+    const before = Buffer.alloc(Math.min(fingerprintBytes, offset))
+    const filled = await this.#file!.read(before, offset - before.length)
+    return fingerprintBefore(before.subarray(0, filled), filled)
+  }
+
   /** Goes back (or forth) to a position that was read before, or that a channel has. */
   moveTo(position: TailPosition): void {
     if (position.generation !== this.#position.generation) this.#base = baseAt(position)
@@ -235,16 +250,26 @@ export class TailFile {
     this.hasNews = true
   }
 
-  /** The file was truncated: reads from its start, as another generation. */
-  restart(nowMs: number): void {
-    const position = this.#position
-    this.former = { position, base: this.#base, head: this.#head, truncatedMs: nowMs }
-    const generation = position.generation + 1
+  /**
+   * The file was truncated: reads from its start, as another generation. `last`: the furthest that a
+   * channel has of the old content, `channelEnds`: how far each.
+   */
+  restart(last: FingerprintCheck, channelEnds: readonly number[], nowMs: number): void {
+    const { generation: before } = this.#position
+    const former = { ...last, generation: before, baseEnd: this.#base.end, channelEnds }
+    this.former = { position: former, head: this.#head, truncatedMs: nowMs }
+    const generation = before + 1
     this.#position = { offset: 0, generation, fingerprint: noFingerprint }
     this.#base = baseAt(this.#position)
     this.#head = Buffer.alloc(0)
     this.#wantedBytes = firstReadBytes
     this.#partialBytes = 0
+    this.isKnown = false
+  }
+
+  async #readHead(): Promise<Buffer> {
+    const head = Buffer.alloc(fingerprintBytes)
+    return head.subarray(0, await this.#file!.read(head, 0))
   }
 
   #nothing(): 'nothing' {

@@ -13,7 +13,7 @@ import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { ChannelProcessor } from '../../channelProcessor.ts'
-import type { SourcePosition } from '../../channels/sourcePosition.ts'
+import { noFingerprint, type SourcePosition } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { SourceCounter, SourceProgress } from '../../monitoring/counters.ts'
@@ -104,16 +104,20 @@ export class TaildirSource implements Polled {
     await this.#openFiles.closeAll()
     await this.#note()
     // Sinks stop after their sources, and may commit until then.
-    processor.noteAtStop(() => this.#note())
+    processor.noteAtStop(async () => {
+      await this.#note()
+    })
     counter.StopTime = clock.nowMs()
   }
 
   async process(signal: AbortSignal): Promise<number> {
     const { clock } = this.#surroundings
-    // Before anything of them is read: a file may be renamed out of the pattern at any time.
-    if (await this.#files.scanIfDue()) await this.#note()
-    const { foundAny, error } = await this.#followAll(signal)
-    if (error !== undefined) {
+    let foundAny = false
+    try {
+      // Noted before anything of them is read: files may be renamed out of the pattern at any time.
+      if (await this.#files.scanIfDue()) await this.#note()
+      foundAny = await this.#followAll(signal)
+    } catch (error) {
       if (!isPassing(error)) throw error
       return this.#backOff(error)
     }
@@ -135,7 +139,7 @@ export class TaildirSource implements Polled {
   }
 
   /** Reads every file that may have lines, and waits for all their puts; stops at the first failure. */
-  async #followAll(signal: AbortSignal): Promise<{ foundAny: boolean; error: unknown }> {
+  async #followAll(signal: AbortSignal): Promise<boolean> {
     const inFlight: FileInFlight[] = []
     let foundAny = false
     let error: unknown
@@ -154,7 +158,8 @@ export class TaildirSource implements Polled {
       if (inFlight.length >= maxFilesInFlight) await finishOldest()
     }
     while (inFlight.length > 0) await finishOldest()
-    return { foundAny, error }
+    if (error !== undefined) throw error
+    return foundAny
   }
 
   #isDue(file: TailFile): boolean {
@@ -195,16 +200,28 @@ export class TaildirSource implements Polled {
     const { batchSize, maxBatchCount } = this.#options
     let batches = 0
     let isPartial = this.#isIdle(file) && file.partialBytes > 0
+    await this.#mustBeNoted(file)
+    if (file.checks.length > 0 && !(await file.matches(file.checks))) {
+      await this.#restart(file)
+      puts.begin()
+    }
+    file.checks = []
     while (batches < maxBatchCount && !signal.aborted) {
+      const before = file.partialBytes
       const read = await file.read(isPartial)
       isPartial = false
       if (read === 'truncated') {
         await puts.settled()
         await this.#restart(file)
+        puts.begin()
         continue
       }
       if (read === 'nothing') {
         file.hasNews = false
+        // A line that grows is not idle.
+        if (file.partialBytes !== before) {
+          file.lastReadMs = this.#surroundings.clock.monotonicMs()
+        }
         break
       }
       for (let from = 0; from < read.batch.count; from += batchSize) {
@@ -225,13 +242,15 @@ export class TaildirSource implements Polled {
     const { progress, processor } = this.#surroundings
     progress.bytesRead += puts.putBytes
     const { error } = puts
+    if (error === undefined) return undefined
+    const known = processor.resumePosition(this.#name, file, undefined)
+    if (known === undefined) return error
+    const { end, generation, fingerprint, checks } = known
     if (error instanceof AgentError && error.code === 'POSITION_GAP') {
-      const known = processor.resumePosition(this.#name, file, undefined)
-      if (known !== undefined) {
-        const { end, generation, fingerprint } = known
-        file.moveTo({ offset: end, generation, fingerprint })
-      }
+      file.moveTo({ offset: end, generation, fingerprint })
     }
+    // A channel may be ahead: if the file is truncated now, it would take new lines for known.
+    if (generation === file.position.generation) file.checks = checks
     return error
   }
 
@@ -272,14 +291,44 @@ export class TaildirSource implements Polled {
 
   /** A file that is followed was truncated, or replaced by another with its inode. */
   async #restart(file: TailFile): Promise<void> {
-    const { logger, clock } = this.#surroundings
+    const { logger, clock, processor } = this.#surroundings
     logger.warn(
       { source: this.#name, file: file.path, offset: file.position.offset },
       'file was truncated: reading it from its start',
     )
-    file.restart(clock.monotonicMs())
+    const { offset: end, generation } = file.position
+    const nothingNoted = { end, safeEnd: end, channelEnds: {} }
+    const ends = processor.channelEnds(this.#name, file, generation, nothingNoted)
+    const checks = processor.resumePosition(this.#name, file, undefined)?.checks ?? []
+    const read = { end, fingerprint: file.position.fingerprint }
+    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), read)
+    file.restart(last, ends, clock.monotonicMs())
+    file.checks = []
+    // A channel that was behind needs the rest from a copy, and one that was not must not get it twice:
+    // how far each was is lost with the first put of the new content.
+    file.mustBeNoted = ends.some((other) => other !== ends[0])
     // What memory channels still hold of the old content cannot be read again: that is noted at once.
     await this.#note()
+    await this.#putGeneration(file)
+  }
+
+  /** So that channels know that what they hold of older content cannot be read again. */
+  async #putGeneration(file: TailFile): Promise<void> {
+    await this.#mustBeNoted(file)
+    const { path, identity } = file
+    const position = { source: this.#name, path, ...identity, start: 0, end: 0 }
+    await this.#surroundings.processor.putPosition({ ...position, fingerprint: noFingerprint })
+  }
+
+  async #mustBeNoted(file: TailFile): Promise<void> {
+    if (!file.mustBeNoted) return
+    if (!(await this.#note())) {
+      throw new AgentError(
+        'CHANNEL_WRITE',
+        `${this.#options.positionFile} cannot be written: ${file.path}, which was truncated while one of its channels was behind, waits for it`,
+      )
+    }
+    file.mustBeNoted = false
   }
 
   #isIdle(file: TailFile): boolean {
@@ -287,34 +336,49 @@ export class TaildirSource implements Polled {
     return idleMs >= this.#options.idleTimeout
   }
 
-  async #note(): Promise<void> {
+  /** False when the position file cannot be written. */
+  async #note(): Promise<boolean> {
     // Before the first scan no file is known, and that must not be written.
-    if (!this.#files.hasScanned) return
+    if (!this.#files.hasScanned) return true
     this.#notedMs = this.#surroundings.clock.monotonicMs()
-    await this.#notes.write(Array.from(this.#files, (file) => this.#noteOf(file)))
+    const notes = Array.from(this.#files, (file) => this.#noteOf(file))
+    for (const file of [...this.#files.departed]) {
+      const note = this.#noteOf(file)
+      if (isDelivered(note)) this.#files.forget(file)
+      else notes.push(note)
+    }
+    return await this.#notes.write(notes)
   }
 
   #noteOf(file: TailFile): FileNote {
     const { processor } = this.#surroundings
     const { device, inode, path, position, former } = file
     const safe = processor.safePosition(this.#name, file, file.base)
-    const formerBytes =
-      former === undefined
-        ? 0
-        : processor.undeliveredBytes(this.#name, file, former.base, former.position.offset)
     return {
       device,
       inode,
       path,
       generation: position.generation,
       pos: safe.end,
+      channelEnds: processor.safeEnds(this.#name, file, file.base),
       read: Math.max(position.offset, safe.end),
-      formerBytes,
+      ...(former && {
+        former: {
+          end: former.position.end,
+          safeEnd: processor.safeEnd(this.#name, file, former.position),
+          channelEnds: processor.byName(former.position.channelEnds),
+          fingerprint: former.position.fingerprint,
+        },
+      }),
       fingerprint: safe.fingerprint,
       fingerprintEnd: safe.fingerprintEnd,
       head: file.headFingerprint,
     }
   }
+}
+
+function isDelivered({ pos, read, former }: FileNote): boolean {
+  return pos >= read && (former === undefined || former.safeEnd >= former.end)
 }
 
 /** Failures that time may cure: the lines are read and put again. */
