@@ -144,12 +144,14 @@ export class ChannelProcessor {
    * smallest of the channels' last positions, in the file's newest generation. A channel that knows
    * the file is believed, even when the source's note is ahead of it (the channel's directory may be
    * an older copy); the note stands for channels that know nothing. Undefined when nobody knows the
-   * file.
+   * file. `isRotatedOut`: a note that is missing was dropped, because all channels had handed the file
+   * on; otherwise it says that channels that know nothing begin at the start.
    */
   resumePosition(
     source: string,
     file: FileKey,
     noted: NotedPosition | undefined,
+    isRotatedOut = false,
   ): ResumePosition | undefined {
     const known = this.#selector.required.map((channel) => channel.lastPosition(source, file))
     if (noted === undefined && known.every((position) => position === undefined)) return undefined
@@ -159,9 +161,14 @@ export class ChannelProcessor {
     )
     const note = noted?.generation === generation ? noted : undefined
     const checks = note === undefined ? [] : [...note.checks]
+    const furthest = Math.max(
+      0,
+      ...known.map((position) => (position?.generation === generation ? position.end : 0)),
+    )
+    const unknownEnd = isRotatedOut ? furthest : 0
     const channelEnds = this.#selector.required.map(({ name }, index) => {
       const position = known[index]
-      if (position === undefined) return note?.channelEnds[name] ?? note?.end ?? 0
+      if (position === undefined) return note?.channelEnds[name] ?? note?.end ?? unknownEnd
       if (position.generation !== generation) return 0
       checks.push({ end: position.end, fingerprint: position.fingerprint })
       return position.end

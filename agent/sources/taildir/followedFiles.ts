@@ -333,13 +333,13 @@ export class FollowedFiles {
   }
 
   /** Where an earlier run stopped, and what its position file said. */
-  #resumePosition({ stat, path }: FoundFile): {
+  #resumePosition({ stat, path, matches }: FoundFile): {
     known: ResumePosition | undefined
     noted: FoundNote | undefined
   } {
     const { processor, notes, source } = this.#parts
     const noted = notes.find(stat, path)
-    return { known: processor.resumePosition(source, stat, noted), noted }
+    return { known: processor.resumePosition(source, stat, noted, !matches), noted }
   }
 
   #warnUnreadable(path: string, error: unknown): void {

@@ -60,6 +60,8 @@ export class TailFile {
   hasNews = true
   /** Every channel has accepted a put of this generation. */
   isKnown = false
+  /** The position file has the head of this generation, by which the file is found under any name. */
+  isHeadNoted = false
   /** Nothing of this generation may be put before the position file says how the former one ended. */
   mustBeNoted = false
   /** What the last scan saw, by which the next one tells that the file has changed. */
@@ -265,6 +267,7 @@ export class TailFile {
     this.#wantedBytes = firstReadBytes
     this.#partialBytes = 0
     this.isKnown = false
+    this.isHeadNoted = false
   }
 
   async #readHead(): Promise<Buffer> {
@@ -309,6 +312,8 @@ export class TailFile {
   }
 
   #keepHead(bytes: Buffer, start: number): void {
+    // Content may have been replaced, without a trace, before anything of it was read.
+    if (start === 0) this.#head = Buffer.alloc(0)
     if (start !== this.#head.length || start >= fingerprintBytes) return
     this.#head = Buffer.concat([this.#head, bytes.subarray(0, fingerprintBytes - start)])
   }

@@ -63,6 +63,8 @@ export class TaildirSource implements Polled {
   readonly #orphanLooks = new WeakMap<TailFile, number>()
   #notedMs: number
   #retryDelayMs = 0
+  /** A file has content that no note knows: it could not be found under another name. */
+  #mustNote = false
 
   constructor(
     name: string,
@@ -122,7 +124,10 @@ export class TaildirSource implements Polled {
       return this.#backOff(error)
     }
     this.#retryDelayMs = 0
-    if (clock.monotonicMs() - this.#notedMs >= this.#options.writePosInterval) await this.#note()
+    if (this.#mustNote || clock.monotonicMs() - this.#notedMs >= this.#options.writePosInterval) {
+      this.#mustNote = false
+      await this.#note()
+    }
     return foundAny ? 0 : this.#options.pollInterval
   }
 
@@ -181,8 +186,10 @@ export class TaildirSource implements Polled {
         logger.info({ source: this.#name, file: file.path }, 'file can be read now')
       file.isUnreadable = false
       if (batches === undefined) file.hasNews = false
-      else if (batches > 0) file.lastReadMs = clock.monotonicMs()
-      else if (this.#isIdle(file)) await this.#files.letGo(file)
+      else if (batches > 0) {
+        file.lastReadMs = clock.monotonicMs()
+        this.#mustNote ||= !file.isHeadNoted
+      } else if (this.#isIdle(file)) await this.#files.letGo(file)
       return batches !== undefined && batches > 0
     } catch (error) {
       if (error === puts.error) return false
@@ -341,13 +348,16 @@ export class TaildirSource implements Polled {
     // Before the first scan no file is known, and that must not be written.
     if (!this.#files.hasScanned) return true
     this.#notedMs = this.#surroundings.clock.monotonicMs()
-    const notes = Array.from(this.#files, (file) => this.#noteOf(file))
+    const files = [...this.#files]
+    const notes = files.map((file) => this.#noteOf(file))
     for (const file of [...this.#files.departed]) {
       const note = this.#noteOf(file)
       if (isDelivered(note)) this.#files.forget(file)
       else notes.push(note)
     }
-    return await this.#notes.write(notes)
+    const isWritten = await this.#notes.write(notes)
+    for (const file of files) file.isHeadNoted = isWritten && file.head.length > 0
+    return isWritten
   }
 
   #noteOf(file: TailFile): FileNote {

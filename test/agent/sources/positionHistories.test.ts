@@ -78,6 +78,8 @@ class World {
   /** Truncated, with a copy of all that was in it, made before. */
   async copyTruncate(): Promise<void> {
     if (this.current.length === 0) return
+    // A copy is told from its original by what was read of that: it was seen before it is copied.
+    if (this.history.isRunning) await this.history.run(250)
     const content = (await this.history.disk.readFile('/logs/app.log'))!
     const path = `/logs/app.copy${this.#rotations++}.log`
     const cut = this.random.below(content.length + 1)
