@@ -78,7 +78,8 @@ export interface FormerEnds extends FingerprintCheck {
   readonly channelEnds: Readonly<Record<string, number>>
 }
 
-type FileKey = Pick<FileIdentity, 'device' | 'inode'>
+/** What channels know a file by. */
+export type FileKey = Pick<FileIdentity, 'device' | 'inode'>
 
 export class ChannelProcessor {
   readonly #interceptors: readonly Interceptor[]
@@ -187,17 +188,19 @@ export class ChannelProcessor {
 
   /**
    * Up to where each required channel has a generation. What was noted stands for channels that know
-   * nothing of the file (`safeEnd`: a memory channel was lost since), or a newer generation only.
+   * nothing of the file (a memory channel was lost since: `safeEnds` by name, or `safeEnd` for all), or
+   * a newer generation only.
    */
   channelEnds(
     source: string,
     file: FileKey,
     generation: number,
     noted: Pick<FormerEnds, 'end' | 'safeEnd' | 'channelEnds'>,
+    safeEnds: Readonly<Record<string, number>> = {},
   ): number[] {
     return this.#selector.required.map((channel) => {
       const position = channel.lastPosition(source, file)
-      if (position === undefined) return noted.safeEnd
+      if (position === undefined) return safeEnds[channel.name] ?? noted.safeEnd
       if (position.generation > generation) return noted.channelEnds[channel.name] ?? noted.end
       return position.generation === generation ? position.end : 0
     })
@@ -266,22 +269,38 @@ export class ChannelProcessor {
   /**
    * Up to where none of the file's events would be lost if the process ended now, over all required
    * channels: what a source may note. `base` is where reading this generation began, for channels
-   * that got nothing of it yet.
+   * that got nothing of it yet, `baseEnds` the same by channel.
    */
-  safePosition(source: string, file: FileKey, base: SafePosition): SafePosition {
-    const all = this.#safePositions(source, file, base)
+  safePosition(
+    source: string,
+    file: FileKey,
+    base: SafePosition,
+    baseEnds: Readonly<Record<string, number>> = {},
+  ): SafePosition {
+    const all = this.#safePositions(source, file, base, baseEnds)
     return all.reduce((a, b) => (b.end < a.end ? b : a), all[0] ?? base)
   }
 
   /** The same of each required channel, by its name. */
-  safeEnds(source: string, file: FileKey, base: SafePosition): Record<string, number> {
-    return this.byName(this.#safePositions(source, file, base).map(({ end }) => end))
+  safeEnds(
+    source: string,
+    file: FileKey,
+    base: SafePosition,
+    baseEnds: Readonly<Record<string, number>> = {},
+  ): Record<string, number> {
+    return this.byName(this.#safePositions(source, file, base, baseEnds).map(({ end }) => end))
   }
 
-  #safePositions(source: string, file: FileKey, base: SafePosition): SafePosition[] {
+  #safePositions(
+    source: string,
+    file: FileKey,
+    base: SafePosition,
+    baseEnds: Readonly<Record<string, number>>,
+  ): SafePosition[] {
     return this.#selector.required.map((channel) => {
       const safe = channel.safePosition(source, file)
-      return safe?.generation === base.generation ? safe : base
+      if (safe?.generation === base.generation) return safe
+      return { ...base, end: baseEnds[channel.name] ?? base.end }
     })
   }
 
@@ -290,13 +309,18 @@ export class ChannelProcessor {
    * does not have it any more.
    */
   safeEnd(source: string, file: FileKey, former: FormerPosition): number {
+    return Math.min(former.end, ...Object.values(this.formerSafeEnds(source, file, former)))
+  }
+
+  /** The same of each required channel, by its name. */
+  formerSafeEnds(source: string, file: FileKey, former: FormerPosition): Record<string, number> {
     const ends = this.#selector.required.map((channel) => {
       const safe = channel.safePosition(source, file)
       if (safe === undefined) return former.baseEnd
       if (safe.generation > former.generation) return former.end
       return safe.generation === former.generation ? safe.end : 0
     })
-    return Math.min(former.end, ...ends)
+    return this.byName(ends)
   }
 
   /**

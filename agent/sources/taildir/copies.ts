@@ -42,6 +42,7 @@ export class Copies {
     nowMs: number,
   ): Promise<CopyJudgement> {
     const head = file.headNow!.bytes
+    if (head.length === 0) return 'new'
     let mayBecomeCopy = false
     for (const other of others) {
       const { former, position } = other

@@ -40,6 +40,8 @@ export class FollowedFiles {
   readonly #files = new Map<string, TailFile>()
   /** Read to their ends and closed for good, as long as memory channels may hold lines of them. */
   readonly #departed = new Map<string, TailFile>()
+  /** Known files with new content that may be a copy: not read yet, but copied from, perhaps. */
+  readonly #replaced = new Map<string, TailFile>()
   readonly #copies = new Copies()
   /** Files that could not be opened yet, by key, and when each is tried again. */
   readonly #unopened = new Map<string, number>()
@@ -119,6 +121,7 @@ export class FollowedFiles {
     const fresh = [...byKey.values()].filter(({ stat }) => !this.#files.has(keyOf(stat)))
     fresh.sort((a, b) => a.stat.modifiedMs - b.stat.modifiedMs)
     for (const key of this.#unopened.keys()) if (!byKey.has(key)) this.#unopened.delete(key)
+    for (const key of this.#replaced.keys()) if (!byKey.has(key)) this.#replaced.delete(key)
     this.#copies.retain(byKey)
     let hasAdopted = false
     // What is known first: a file that was truncated meanwhile may have a copy among the others.
@@ -247,36 +250,44 @@ export class FollowedFiles {
       return true
     }
     const generation = known === undefined ? 0 : known.generation + 1
+    if (known !== undefined) {
+      file.former = this.#formerOf(found, known, noted, nowMs)
+      this.#replaced.set(keyOf(file), file)
+    }
     const judged = await this.#judge(file, found, generation, nowMs)
-    if (judged !== 'new') return judged === 'begun'
-    await file.beginAt(0, generation)
-    if (known !== undefined) this.#replace(file, found, known, noted, nowMs)
+    if (judged === 'wait') return false
+    this.#replaced.delete(keyOf(file))
+    if (judged === 'new') await file.beginAt(0, generation)
+    if (known !== undefined) this.#warnOfReplaced(found, known, noted)
     return true
   }
 
   /** What was known of the file was of other content, of which a copy may turn up. */
-  #replace(
-    file: TailFile,
-    found: FoundFile,
-    known: ResumePosition,
+  #formerOf(
+    { stat }: FoundFile,
+    { end, generation, fingerprint, checks }: ResumePosition,
     noted: FoundNote | undefined,
     nowMs: number,
-  ): void {
-    const { logger, source, processor } = this.#parts
-    const { end, generation, fingerprint, checks } = known
+  ): FormerContent {
+    const { source, processor } = this.#parts
+    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), { end, fingerprint })
+    const baseEnd = noted?.end ?? 0
+    const ends = { end: last.end, safeEnd: baseEnd, channelEnds: {} }
+    const safeEnds = noted?.generation === generation ? noted.channelEnds : {}
+    const channelEnds = processor.channelEnds(source, stat, generation, ends, safeEnds)
+    return formerContent({ generation, ...last, baseEnd, channelEnds }, nowMs)
+  }
+
+  #warnOfReplaced(found: FoundFile, known: ResumePosition, noted: FoundNote | undefined): void {
+    const { logger, source } = this.#parts
     logger.warn(
-      { source, file: found.path, offset: end },
+      { source, file: found.path, offset: known.end },
       'file was truncated or replaced while it was not followed: reading it from its start',
     )
     this.#warnOfLostBytes(found, noted?.former)
     if (noted !== undefined) {
       this.#warnOfLostBytes(found, { end: noted.end + noted.undeliveredBytes, safeEnd: noted.end })
     }
-    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), { end, fingerprint })
-    const baseEnd = noted?.end ?? 0
-    const ends = { end: last.end, safeEnd: baseEnd, channelEnds: {} }
-    const channelEnds = processor.channelEnds(source, file, generation, ends)
-    file.former = formerContent({ generation, ...last, baseEnd, channelEnds }, nowMs)
   }
 
   /** Whether the file is a copy of another, or may become one; reading of a copy has `begun`. */
@@ -288,8 +299,10 @@ export class FollowedFiles {
   ): Promise<'begun' | 'wait' | 'new'> {
     const { logger, source, processor, openFiles } = this.#parts
     await file.lookAtHead(nowMs)
-    const others = [...this.#files.values()]
-    for (const other of others) {
+    const others = [...this.#files.values(), ...this.#replaced.values()].filter(
+      (other) => other !== file,
+    )
+    for (const other of this.#files.values()) {
       // Content that nobody has read yet may be what is copied. Once a scan.
       if (!other.hasNews || other.isUnreadable || other.headNow?.readMs === nowMs) continue
       await openFiles
@@ -307,6 +320,7 @@ export class FollowedFiles {
     await processor.putChannelEnds(former.channelEnds, this.#positionIn(file, generation))
     const safeEnd = Math.min(offset, processor.safeEnd(source, copiedFrom, former))
     await file.beginAt(offset, generation, safeEnd)
+    file.copyOf = { file: copiedFrom, former }
     return 'begun'
   }
 

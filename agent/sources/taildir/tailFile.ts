@@ -5,7 +5,7 @@
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { Disk, DiskFile, DiskStat } from '../../../protocol/runtime/disk.ts'
-import type { FingerprintCheck, FormerPosition } from '../../channelProcessor.ts'
+import type { FileKey, FingerprintCheck, FormerPosition } from '../../channelProcessor.ts'
 import {
   type FileIdentity,
   type Fingerprint,
@@ -73,6 +73,8 @@ export class TailFile {
   /** A warning says already that it cannot be read. */
   isUnreadable = false
   former: FormerContent | undefined
+  /** The file and the content of which this one is a copy. */
+  copyOf: { readonly file: FileKey; readonly former: FormerPosition } | undefined
   /** After a failed put: what channels have of the content behind the position, to be compared first. */
   checks: readonly FingerprintCheck[] = []
   /** The first bytes that a scan found in it, and when. */

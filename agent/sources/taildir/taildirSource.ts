@@ -363,14 +363,19 @@ export class TaildirSource implements Polled {
   #noteOf(file: TailFile): FileNote {
     const { processor } = this.#surroundings
     const { device, inode, path, position, former } = file
-    const safe = processor.safePosition(this.#name, file, file.base)
+    // What memory channels hold of the original they have not handed on of the copy.
+    const baseEnds =
+      file.copyOf === undefined
+        ? {}
+        : processor.formerSafeEnds(this.#name, file.copyOf.file, file.copyOf.former)
+    const safe = processor.safePosition(this.#name, file, file.base, baseEnds)
     return {
       device,
       inode,
       path,
       generation: position.generation,
       pos: safe.end,
-      channelEnds: processor.safeEnds(this.#name, file, file.base),
+      channelEnds: processor.safeEnds(this.#name, file, file.base, baseEnds),
       read: Math.max(position.offset, safe.end),
       ...(former && {
         former: {
