@@ -124,10 +124,11 @@ export class FollowedFiles {
     for (const key of this.#replaced.keys()) if (!byKey.has(key)) this.#replaced.delete(key)
     this.#copies.retain(byKey)
     let hasAdopted = false
-    // What is known first: a file that was truncated meanwhile may have a copy among the others.
-    const known = fresh.filter((file) => this.#resumePosition(file).known !== undefined)
-    for (const file of [...known, ...fresh.filter((file) => !known.includes(file))]) {
-      if ((await this.#tryToAdopt(file, nowMs)) === 'adopted') hasAdopted = true
+    for (const isKnownPass of [true, false]) {
+      for (const file of fresh) {
+        if (this.#files.has(keyOf(file.stat))) continue
+        if ((await this.#tryToAdopt(file, isKnownPass, nowMs)) === 'adopted') hasAdopted = true
+      }
     }
     if (this.#isFirstScan) this.#parts.notes.dropGone((note) => mayExist(note, found, byKey))
     this.#isFirstScan = false
@@ -172,13 +173,22 @@ export class FollowedFiles {
     this.#departed.set(keyOf(file), file)
   }
 
-  async #tryToAdopt(found: FoundFile, nowMs: number): Promise<'adopted' | 'not yet'> {
+  /**
+   * In the pass of the known, files are gone on with that are what they were. Only then are the others
+   * judged: any file with new content may have a copy among them, of a name and an inode that sort
+   * before it.
+   */
+  async #tryToAdopt(
+    found: FoundFile,
+    isKnownPass: boolean,
+    nowMs: number,
+  ): Promise<'adopted' | 'not yet'> {
     const { path, stat } = found
     const key = keyOf(stat)
     const retryMs = this.#unopened.get(key)
     if (retryMs !== undefined && nowMs < retryMs) return 'not yet'
     try {
-      return await this.#adopt(found, nowMs)
+      return await this.#adopt(found, isKnownPass, nowMs)
     } catch (error) {
       if (!isOperational(error) || error instanceof AgentError) throw error
       if (retryMs === undefined && found.matches) this.#warnUnreadable(path, error)
@@ -187,7 +197,11 @@ export class FollowedFiles {
     }
   }
 
-  async #adopt(found: FoundFile, nowMs: number): Promise<'adopted' | 'not yet'> {
+  async #adopt(
+    found: FoundFile,
+    isKnownPass: boolean,
+    nowMs: number,
+  ): Promise<'adopted' | 'not yet'> {
     const { path, group, stat, matches } = found
     const { options, openFiles, logger, notes, source } = this.#parts
     const { known, noted } = this.#resumePosition(found)
@@ -195,8 +209,8 @@ export class FollowedFiles {
     // proof that it is that file, it is none of ours.
     if (!matches && (known === undefined || known.end >= stat.sizeBytes || !isProof(known)))
       return 'not yet'
-    // What will be in it may be a copy: only its content can tell.
-    if (known === undefined && stat.sizeBytes === 0) return 'not yet'
+    // What will be in an empty one may be a copy: only its content can tell.
+    if (known === undefined && (isKnownPass || stat.sizeBytes === 0)) return 'not yet'
     const { device, inode } = stat
     const file = new TailFile(
       { device, inode, path, group: group.name },
@@ -206,7 +220,7 @@ export class FollowedFiles {
     )
     file.isOrphan = !matches
     const begun = await openFiles.use(file, async () => {
-      return await this.#begin(file, found, known, noted, nowMs)
+      return await this.#begin(file, found, known, noted, isKnownPass, nowMs)
     })
     if (begun !== true) {
       await openFiles.close(file)
@@ -227,6 +241,7 @@ export class FollowedFiles {
     found: FoundFile,
     known: ResumePosition | undefined,
     noted: FoundNote | undefined,
+    isKnownPass: boolean,
     nowMs: number,
   ): Promise<boolean> {
     const { options, processor, source } = this.#parts
@@ -235,6 +250,7 @@ export class FollowedFiles {
       // A channel that knows nothing of it: the file may be a copy, of which others have been told.
       const isKnownToAll = noted !== undefined || processor.isKnownToAll(source, stat)
       if (!isKnownToAll && matches) {
+        if (isKnownPass) return false
         const judged = await this.#judge(file, found, known.generation, nowMs)
         if (judged !== 'new') return judged === 'begun'
       }
@@ -253,6 +269,7 @@ export class FollowedFiles {
     if (known !== undefined) {
       file.former = this.#formerOf(found, known, noted, nowMs)
       this.#replaced.set(keyOf(file), file)
+      if (isKnownPass) return false
     }
     const judged = await this.#judge(file, found, generation, nowMs)
     if (judged === 'wait') return false
