@@ -113,7 +113,6 @@ export class TaildirSource implements Polled {
   }
 
   async process(signal: AbortSignal): Promise<number> {
-    const { clock } = this.#surroundings
     let foundAny = false
     try {
       // Noted before anything of them is read: files may be renamed out of the pattern at any time.
@@ -121,14 +120,20 @@ export class TaildirSource implements Polled {
       foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
+      // Sinks go on while a channel is full.
+      await this.#noteIfDue()
       return this.#backOff(error)
     }
     this.#retryDelayMs = 0
-    if (this.#mustNote || clock.monotonicMs() - this.#notedMs >= this.#options.writePosInterval) {
-      this.#mustNote = false
-      await this.#note()
-    }
+    await this.#noteIfDue()
     return foundAny ? 0 : this.#options.pollInterval
+  }
+
+  async #noteIfDue(): Promise<void> {
+    const sinceMs = this.#surroundings.clock.monotonicMs() - this.#notedMs
+    if (!this.#mustNote && sinceMs < this.#options.writePosInterval) return
+    this.#mustNote = false
+    await this.#note()
   }
 
   /** A channel is full: reads on, from what the channels have, a second later, then two, ... */

@@ -179,13 +179,6 @@ async function step(world: World): Promise<void> {
   for (const [weight, act] of steps) {
     left -= weight
     if (left < 0) {
-      if (process.env.MILLRACE_TRACE)
-        console.log(
-          history.clock.monotonicMs(),
-          String(act),
-          history.isFull,
-          history.written.length,
-        )
       await act()
       return
     }
@@ -209,9 +202,6 @@ async function run(seed: number): Promise<void> {
     }
     quiet = hasDrained ? 0 : quiet + 1
   }
-  if (process.env.MILLRACE_TRACE)
-    for (const { level, message, fields } of history.logger.lines)
-      console.log(level, message, JSON.stringify(fields), String(fields.error))
   check(world, seed)
   await history.stop()
 }

@@ -16,6 +16,7 @@ import { SourceCounter } from '../../../agent/monitoring/counters.ts'
 import type { ChannelSelector } from '../../../agent/selectors/channelSelector.ts'
 import { readTaildirOptions } from '../../../agent/sources/taildir/taildirOptions.ts'
 import { TaildirSource } from '../../../agent/sources/taildir/taildirSource.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { type MortalDisk, mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
@@ -28,6 +29,8 @@ export interface HistoryOptions {
   readonly channels: readonly ChannelType[]
   /** Interceptors that drop every fifth line and change the others, a selector that splits them. */
   readonly isSplit: boolean
+  /** Of each channel, and of its transactions. */
+  readonly capacity?: number
 }
 
 /** What came out of one channel. */
@@ -62,6 +65,11 @@ export class PositionHistory {
     beforeChange: (operation, path) => this.#beforeChange(operation, path),
   })
   readonly #options: HistoryOptions
+  /** Called before each change of the agent's disk. */
+  onChange: (operation: string, path: string) => void = () => {}
+  /** What the channels, and what the source, get of the disk. */
+  channelDisk: (disk: Disk) => Disk = (disk) => disk
+  sourceDisk: (disk: Disk) => Disk = (disk) => disk
   #process: MortalDisk | undefined
   #channels: Channel[] = []
   #makeSource: (() => TaildirSource) | undefined
@@ -90,9 +98,8 @@ export class PositionHistory {
   async start(): Promise<boolean> {
     await this.disk.makeDirectory('/logs')
     const process = mortalDisk(this.disk)
-    const channels = this.#options.channels.map((type, index) =>
-      this.#channel(type, index, process),
-    )
+    const disk = this.channelDisk(process)
+    const channels = this.#options.channels.map((type, index) => this.#channel(type, index, disk))
     try {
       for (const channel of channels) await channel.start()
       for (const [index, channel] of channels.entries()) {
@@ -110,6 +117,11 @@ export class PositionHistory {
     this.#channels = channels
     this.#makeSource = this.#sourceMaker(process)
     return true
+  }
+
+  /** Starts the agent on a disk that needs time. */
+  async startWhileTimePasses(): Promise<boolean> {
+    return await this.#settled(this.start())
   }
 
   /** SIGKILL: the disk keeps what was written, synced or not; memory is gone. */
@@ -151,7 +163,7 @@ export class PositionHistory {
     }
     const stamp = `${this.#stamps++}`
     try {
-      await transaction.prepare(sink, Buffer.from(stamp))
+      await this.#settled(transaction.prepare(sink, Buffer.from(stamp)))
     } catch {
       await transaction.rollback()
       transaction.close()
@@ -196,28 +208,31 @@ export class PositionHistory {
     await file.close()
   }
 
-  #channel(type: ChannelType, index: number, disk: MortalDisk): Channel {
+  #channel(type: ChannelType, index: number, disk: Disk): Channel {
     const { clock, logger } = this
     const name = `c${index}`
+    const { capacity = 60 } = this.#options
     if (type === 'memory') {
-      const lines = { type, capacity: 60, transactionCapacity: 60, 'keep-alive': 0 }
+      const lines = { type, capacity, transactionCapacity: capacity, 'keep-alive': 0 }
       return memoryChannel(component('channels', name, lines), clock, logger)
     }
     const lines = {
       type,
-      capacity: 60,
-      transactionCapacity: 60,
+      capacity,
+      transactionCapacity: capacity,
       'keep-alive': 0,
       checkpointDir: `/agent/${name}/checkpoint`,
       dataDirs: `/agent/${name}/data`,
       minimumRequiredSpace: 0,
-      maxFileSize: 4096,
+      // So that files are begun and deleted; not with each put of a thousand files.
+      maxFileSize: capacity === 60 ? 4096 : 1024 * 1024,
     }
     const resolvePath = (path: string) => path
     return fileChannel(component('channels', name, lines), { clock, disk, logger, resolvePath })
   }
 
-  #sourceMaker(disk: MortalDisk): () => TaildirSource {
+  #sourceMaker(process: MortalDisk): () => TaildirSource {
+    const disk = this.sourceDisk(process)
     const { clock, logger } = this
     const counter = new SourceCounter()
     const { isSplit, channels } = this.#options
@@ -267,12 +282,12 @@ export class PositionHistory {
     }
   }
 
-  async #settled(round: Promise<number>): Promise<number> {
-    let result: { delayMs: number } | undefined
+  async #settled<T>(round: Promise<T>): Promise<T> {
+    let result: { value: T } | undefined
     let failure: unknown
     round.then(
-      (delayMs) => {
-        result = { delayMs }
+      (value) => {
+        result = { value }
       },
       (error: unknown) => {
         failure = error
@@ -282,7 +297,7 @@ export class PositionHistory {
       if (failure !== undefined) throw failure
       await this.clock.advanceAndSettle(1)
     }
-    return result.delayMs
+    return result.value
   }
 
   async #commit(transaction: ChannelTransaction): Promise<void> {
@@ -309,6 +324,7 @@ export class PositionHistory {
 
   #beforeChange(operation: string, path: string): void {
     if (!path.startsWith('/agent')) return
+    this.onChange(operation, path)
     if (--this.failsIn <= 0) {
       this.failsIn = Number.POSITIVE_INFINITY
       throw Object.assign(new Error(`EIO: i/o error, ${operation} '${path}'`), { code: 'EIO' })
