@@ -230,7 +230,8 @@ export class ChannelProcessor {
       const end = channelEnds[index]!
       if (end === 0) continue
       const position = await positionAt(end)
-      if (channel.lastPosition(position.source, position) !== undefined) continue
+      const known = channel.lastPosition(position.source, position)
+      if (known !== undefined && known.generation >= position.generation) continue
       await put(channel, batchOf([]), position)
     }
   }

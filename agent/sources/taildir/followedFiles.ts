@@ -287,7 +287,13 @@ export class FollowedFiles {
     nowMs: number,
   ): FormerContent {
     const { source, processor } = this.#parts
-    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), { end, fingerprint })
+    // What tells the content: a position between two puts has no fingerprint of its own.
+    const last = checks
+      .filter((check) => check.fingerprint.lengthBytes > 0)
+      .reduce((a, b) => (b.end > a.end ? b : a), {
+        end: fingerprint.lengthBytes && end,
+        fingerprint,
+      })
     const baseEnd = noted?.end ?? 0
     const ends = { end: last.end, safeEnd: baseEnd, channelEnds: {} }
     const safeEnds = noted?.generation === generation ? noted.channelEnds : {}
