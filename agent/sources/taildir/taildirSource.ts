@@ -116,7 +116,7 @@ export class TaildirSource implements Polled {
     let foundAny = false
     try {
       // Noted before anything of them is read: files may be renamed out of the pattern at any time.
-      if (await this.#files.scanIfDue()) await this.#note()
+      if (await this.#files.scanIfDue()) this.#mustNote = !(await this.#note())
       foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
@@ -132,8 +132,7 @@ export class TaildirSource implements Polled {
   async #noteIfDue(): Promise<void> {
     const sinceMs = this.#surroundings.clock.monotonicMs() - this.#notedMs
     if (!this.#mustNote && sinceMs < this.#options.writePosInterval) return
-    this.#mustNote = false
-    await this.#note()
+    this.#mustNote = !(await this.#note())
   }
 
   /** A channel is full: reads on, from what the channels have, a second later, then two, ... */

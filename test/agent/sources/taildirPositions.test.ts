@@ -212,7 +212,7 @@ describe('an inode', () => {
 
 describe('rotation', () => {
   test('out of the pattern right after the first scan, with a SIGKILL, loses no tail', async () => {
-    const history = await started('file')
+    const history = await started('memory')
     await history.write('/logs/app.log', numbered(0, 10))
     await history.run(50)
     history.kill()
