@@ -45,10 +45,12 @@ export class Copies {
     if (head.length === 0) return 'new'
     let mayBecomeCopy = false
     for (const other of others) {
-      const { former, position } = other
+      const { former, olderFormers, position } = other
+      const formers = former === undefined ? [] : [former, ...olderFormers]
       // The name's next file after a rotation by renaming or removal begins alike, perhaps.
       if (other.isOrphan || other.formerPath === file.path) continue
-      if (former !== undefined && nowMs - former.truncatedMs < formerKeptMs) {
+      for (const former of formers) {
+        if (nowMs - former.truncatedMs >= formerKeptMs) continue
         const { end: offset, fingerprint } = former.position
         if (fingerprint.lengthBytes > 0 && beginsAs(head, former.head)) {
           const isWhole = sizeBytes >= offset

@@ -268,6 +268,7 @@ export class FollowedFiles {
     const generation = known === undefined ? 0 : known.generation + 1
     if (known !== undefined) {
       file.former = this.#formerOf(found, known, noted, nowMs)
+      if (known.former !== undefined) file.olderFormers = [formerContent(known.former, nowMs)]
       this.#replaced.set(keyOf(file), file)
       if (isKnownPass) return false
     }

@@ -22,6 +22,9 @@ const fingerprintBytes = 256
 /** Below this share of a chunk, lines are copied out of it rather than holding all of it. */
 const keepShare = 0.25
 
+/** Copies may turn up late, when a file was truncated again. */
+const maxOlderFormers = 3
+
 /** Where in the file reading stands. */
 export interface TailPosition {
   readonly offset: number
@@ -73,6 +76,8 @@ export class TailFile {
   /** A warning says already that it cannot be read. */
   isUnreadable = false
   former: FormerContent | undefined
+  /** Content before that, newest first. */
+  olderFormers: readonly FormerContent[] = []
   /** The file and the content of which this one is a copy. */
   copyOf: { readonly file: FileKey; readonly former: FormerPosition } | undefined
   /** After a failed put: what channels have of the content behind the position, to be compared first. */
@@ -261,6 +266,9 @@ export class TailFile {
   restart(last: FingerprintCheck, channelEnds: readonly number[], nowMs: number): void {
     const { generation: before } = this.#position
     const former = { ...last, generation: before, baseEnd: this.#base.end, channelEnds }
+    if (this.former !== undefined) {
+      this.olderFormers = [this.former, ...this.olderFormers].slice(0, maxOlderFormers)
+    }
     this.former = { position: former, head: this.#head, truncatedMs: nowMs }
     const generation = before + 1
     this.#position = { offset: 0, generation, fingerprint: noFingerprint }

@@ -33,8 +33,7 @@ class World {
   /** In the current app.log. */
   current: string[] = []
   #rotations = 0
-  /** When the position file could last be written. */
-  notedFromMs = 0
+  #hasNewCopy = false
 
   constructor(seed: number) {
     this.random = seededRandom(seed)
@@ -78,8 +77,14 @@ class World {
   /** Truncated, with a copy of all that was in it, made before. */
   async copyTruncate(): Promise<void> {
     if (this.current.length === 0) return
+    const { history } = this
+    // The position file speaks of the last content that was truncated: a copy of content before that
+    // has to be followed by then.
+    if (this.#hasNewCopy && (!history.isRunning || !history.isDiskWell)) return
+    if (this.#hasNewCopy) await history.run(2000)
+    this.#hasNewCopy = true
     // A copy is told from its original by what was read of that: it was seen before it is copied.
-    if (this.history.isRunning) await this.history.run(250)
+    if (history.isRunning) await history.run(250)
     const content = (await this.history.disk.readFile('/logs/app.log'))!
     const path = `/logs/app.copy${this.#rotations++}.log`
     const cut = this.random.below(content.length + 1)
@@ -165,7 +170,6 @@ async function step(world: World): Promise<void> {
       2,
       async () => {
         history.isFull = random.below(2) === 0
-        if (!history.isFull) world.notedFromMs = history.clock.monotonicMs()
       },
     ],
     [
