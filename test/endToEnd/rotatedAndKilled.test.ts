@@ -2,7 +2,16 @@
 // killed with SIGKILL between and during that: every line is in the topic once. The seed is printed;
 // MILLRACE_SEED=N rotates and kills the same way again.
 
-import { appendFile, copyFile, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
