@@ -63,6 +63,9 @@ export class Copies {
       }
       // What the file has now may be other content than what was read of it.
       const now = other.headNow?.readMs === nowMs ? other.headNow.bytes : other.head
+      // It was truncated, and has not been read since (its channel is full): it can be compared then.
+      const isTruncated = now.length < other.head.length || !beginsAs(now, other.head)
+      if (isTruncated && beginsAs(head, other.head)) return 'wait'
       const isUnread = other.head.length === 0 || !beginsAs(now, other.head)
       const isCopyOfUnread = isUnread && now.length > 0 && beginsAs(head, now)
       const isCopyOfRead = other.head.length > 0 && beginsAs(head, other.head)

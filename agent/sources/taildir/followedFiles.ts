@@ -256,6 +256,8 @@ export class FollowedFiles {
       }
       await processor.putChannelEnds(known.channelEnds, this.#positionIn(file, known.generation))
       await file.beginAt(known.end, known.generation)
+      // It may be truncated before it is read, and some channels may be ahead.
+      file.checks = known.checks
       if (known.former !== undefined) file.former = formerContent(known.former, nowMs)
       this.#warnOfLostBytes(found, noted?.former)
       return true

@@ -101,7 +101,7 @@ class World {
     await this.history.catchUp(this.mayBeLost)
     // What was read is noted; without that nobody could say after a SIGKILL how much it was.
     if (this.hasMemory) await this.history.run(noteIntervalMs + 500)
-    if (!this.history.isCaughtUp(this.mayBeLost)) return
+    if (!(await this.history.isCaughtUp(this.mayBeLost))) return
     for (const line of this.current) this.gone.add(line)
     if (this.random.below(2) === 0) await this.#truncate()
     else {
