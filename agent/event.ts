@@ -9,6 +9,27 @@ export type Headers = Readonly<Record<string, string>>
 
 export const noHeaders: Headers = Object.freeze({})
 
+/**
+ * Offsets in a source's file behind the events of a batch, line ends included; shared by all slices.
+ * They travel with the events through interceptors and selectors: a channel drops what it has already by
+ * these, wherever the bytes lie by then. Of a batch that lies in its buffer as in the file: the offset
+ * of the buffer's first byte, and that behind the last event of `ranges`; any other event ends where
+ * the next one begins. Otherwise one offset for each event, indexed as `ranges` is.
+ */
+export type SourceEnds = { readonly origin: number; readonly end: number } | Float64Array
+
+/** The offset behind one event, by its place in `ranges`; Infinity where it is not known. */
+export function sourceEndAt(
+  sourceEnds: SourceEnds | undefined,
+  ranges: Uint32Array,
+  at: number,
+): number {
+  if (sourceEnds === undefined) return Number.POSITIVE_INFINITY
+  if (sourceEnds instanceof Float64Array) return sourceEnds[at]!
+  const next = (at + 1) * 2
+  return next < ranges.length ? sourceEnds.origin + ranges[next]! : sourceEnds.end
+}
+
 export class EventBatch {
   /** Holds every body. Other bytes may lie between them (line ends). */
   readonly bytes: Buffer
@@ -21,12 +42,8 @@ export class EventBatch {
   readonly headers: Headers
   /** What single events have beside `headers`, which it overrides; indexed as `ranges` is. */
   readonly eventHeaders: readonly (Headers | undefined)[] | undefined
-  /**
-   * Offset in the source's file behind each event, line end included; indexed as `ranges` is.
-   * Undefined for sources that cannot be read again. Travels with the event through interceptors and
-   * selectors: a channel drops what it has already by these, wherever the bytes lie by then.
-   */
-  readonly sourceEnds: Float64Array | undefined
+  /** Where in the source's file its events end; undefined for sources that cannot be read again. */
+  readonly sourceEnds: SourceEnds | undefined
 
   constructor(
     bytes: Buffer,
@@ -35,11 +52,11 @@ export class EventBatch {
     headers: Headers = noHeaders,
     eventHeaders: readonly (Headers | undefined)[] | undefined = undefined,
     first = 0,
-    sourceEnds: Float64Array | undefined = undefined,
+    sourceEnds: SourceEnds | undefined = undefined,
   ) {
     assert((first + count) * 2 <= ranges.length, 'a batch has no more events than ranges')
     assert(
-      sourceEnds === undefined || first + count <= sourceEnds.length,
+      !(sourceEnds instanceof Float64Array) || first + count <= sourceEnds.length,
       'every event of a batch that can be read again has its end in the file',
     )
     this.bytes = bytes
@@ -71,7 +88,7 @@ export class EventBatch {
    * put again rather than taken for known.
    */
   sourceEnd(index: number): number {
-    return this.sourceEnds?.[this.first + index] ?? Number.POSITIVE_INFINITY
+    return sourceEndAt(this.sourceEnds, this.ranges, this.first + index)
   }
 
   /** All headers of one event. */
@@ -98,7 +115,7 @@ export class EventBatch {
       ranges[at * 2 + 1] = this.end(index)
     })
     const own = eventHeaders && indexes.map((index) => eventHeaders[first + index])
-    const ends = sourceEnds && Float64Array.from(indexes, (index) => sourceEnds[first + index]!)
+    const ends = sourceEnds && Float64Array.from(indexes, (index) => this.sourceEnd(index))
     return new EventBatch(this.bytes, ranges, indexes.length, this.headers, own, 0, ends)
   }
 
@@ -108,7 +125,7 @@ export class EventBatch {
     assert(bodies.length === count, 'every event gets one body')
     const { bytes, ranges } = batchOf(bodies)
     const own = eventHeaders?.slice(first, first + count)
-    const ends = sourceEnds?.slice(first, first + count)
+    const ends = sourceEnds && Float64Array.from({ length: count }, (_, n) => this.sourceEnd(n))
     return new EventBatch(bytes, ranges, count, this.headers, own, 0, ends)
   }
 

@@ -2,7 +2,7 @@
 // because everything before it has left the channel. Puts are remembered in their order, and a position
 // counts once every event put before it has left. Keeps no event's bytes.
 
-import type { EventBatch } from '../event.ts'
+import { type EventBatch, type SourceEnds, sourceEndAt } from '../event.ts'
 import type { ChannelState } from './channelState.ts'
 import type { Range } from './rangeSet.ts'
 import {
@@ -19,8 +19,9 @@ interface WaitingPosition {
   readonly from: number
   readonly until: number
   readonly position: SourcePosition
-  /** The end in the file of event `from + n` is `ends[first + n]`. */
-  readonly ends: Float64Array | undefined
+  /** The batch's: event `from + n` ends at place `first + n`. */
+  readonly ends: SourceEnds | undefined
+  readonly ranges: Uint32Array
   readonly first: number
 }
 
@@ -39,7 +40,8 @@ export class TakenPositions {
     const from = range?.from ?? this.#nextEvent
     const until = range?.until ?? from
     this.#nextEvent = until
-    this.#waiting.push({ from, until, position, ends: batch.sourceEnds, first: batch.first })
+    const { sourceEnds: ends, ranges, first } = batch
+    this.#waiting.push({ from, until, position, ends, ranges, first })
   }
 
   /** Every event below `lowestHeld` has left the channel. */
@@ -89,9 +91,10 @@ export class TakenPositions {
   ): { generation: number; end: number } | undefined {
     const waiting = this.#waiting[this.#head]
     if (waiting?.ends === undefined || waiting.from >= this.#lowestHeld) return undefined
-    const { position, ends, first, from } = waiting
+    const { position, ends, ranges, first, from } = waiting
     if (position.source !== source || position.device !== device || position.inode !== inode)
       return undefined
-    return { generation: position.generation, end: ends[first + this.#lowestHeld - from - 1]! }
+    const end = sourceEndAt(ends, ranges, first + this.#lowestHeld - from - 1)
+    return { generation: position.generation, end }
   }
 }

@@ -78,6 +78,9 @@ interface QueuedWrite {
 
 const filePrefix = 'log-'
 
+/** Free space is looked at again after so many bytes: a small part of what must be free. */
+const spaceLookBytes = 1024 * 1024
+
 /** Room for the takes of some thousand batches. */
 const maxReserveBytes = 1024 * 1024
 
@@ -105,6 +108,7 @@ export class FileStore implements EventStore {
   /** Where the next write will be queued in the last file. */
   #queuedBytes = 0
   #cachedBytes = 0
+  #bytesSinceLook = 0
   #freeBytes = Number.POSITIVE_INFINITY
   #lookingForSpace: Promise<void> | undefined
   #repairing: Promise<void> | undefined
@@ -351,7 +355,10 @@ export class FileStore implements EventStore {
       const { channel } = this.#options
       this.#logger.warn({ channel, error }, 'failed to delete a drained log file, will retry')
     })
-    void this.#lookForSpace()
+    for (const { chunks } of group) {
+      for (const chunk of chunks) this.#bytesSinceLook += chunk.length
+    }
+    if (this.#bytesSinceLook >= spaceLookBytes) void this.#lookForSpace()
   }
 
   /** Brings the log back after a failed write; on failure `#commits.failure` stays. */
@@ -535,6 +542,7 @@ export class FileStore implements EventStore {
   }
 
   async #checkFreeSpace(): Promise<void> {
+    this.#bytesSinceLook = 0
     const free = this.#options.dataDirectories.map((directory) => this.#disk.freeBytes(directory))
     this.#freeBytes = Math.min(...(await Promise.all(free)))
     await this.#reserve.keep(this.#freeBytes)

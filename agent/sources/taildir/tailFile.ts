@@ -12,7 +12,7 @@ import {
   noFingerprint,
   type SafePosition,
 } from '../../channels/sourcePosition.ts'
-import { EventBatch, noHeaders } from '../../event.ts'
+import { EventBatch, noHeaders, type SourceEnds } from '../../event.ts'
 import { findLines } from './lines.ts'
 
 const chunkBytes = 512 * 1024
@@ -311,7 +311,7 @@ export class TailFile {
     this.#partialBytes = filled - end
     if (this.#wantedBytes > chunkBytes) this.#wantedBytes = chunkBytes
     const count = ranges.length / 2
-    const ends = endsInFile(ranges, count, start - known, offset)
+    const ends = { origin: start - known, end: offset }
     if (end - known < chunk.length * keepShare) {
       const copy = Buffer.from(chunk.subarray(0, end))
       return { batch: tailBatch(copy, ranges, count, ends), start, end: offset }
@@ -343,22 +343,9 @@ function tailBatch(
   bytes: Buffer,
   ranges: Uint32Array,
   count: number,
-  ends: Float64Array,
+  ends: SourceEnds,
 ): EventBatch {
   return new EventBatch(bytes, ranges, count, noHeaders, undefined, 0, ends)
-}
-
-/** A line ends, with its line end, where the next one starts. `origin`: offset of the buffer's start. */
-function endsInFile(
-  ranges: Uint32Array,
-  count: number,
-  origin: number,
-  lastEnd: number,
-): Float64Array {
-  const ends = new Float64Array(count)
-  for (let index = 1; index < count; index++) ends[index - 1] = origin + ranges[index * 2]!
-  ends[count - 1] = lastEnd
-  return ends
 }
 
 async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
