@@ -174,9 +174,8 @@ export class FollowedFiles {
   }
 
   /**
-   * In the pass of the known, files are gone on with that are what they were. Only then are the others
-   * judged: any file with new content may have a copy among them, of a name and an inode that sort
-   * before it.
+   * The pass of the known resumes files that are what they were. Only then are the others judged: any
+   * file with new content may have a copy among them, under a name and an inode that sort before its own.
    */
   async #tryToAdopt(
     found: FoundFile,

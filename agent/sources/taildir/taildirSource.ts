@@ -162,7 +162,11 @@ export class TaildirSource implements Polled {
       if (!this.#isDue(file)) continue
       const puts = new PutWindow(file, maxPutsInFlight)
       inFlight.push({ file, puts })
-      if (await this.#follow(file, puts, signal)) foundAny = true
+      try {
+        if (await this.#follow(file, puts, signal)) foundAny = true
+      } catch (failure) {
+        error ??= failure
+      }
       error ??= puts.error
       if (inFlight.length >= maxFilesInFlight) await finishOldest()
     }
@@ -186,8 +190,9 @@ export class TaildirSource implements Polled {
     const { clock, counter, logger } = this.#surroundings
     try {
       const batches = await this.#openFiles.use(file, () => this.#read(file, puts, signal))
-      if (file.isUnreadable)
+      if (file.isUnreadable) {
         logger.info({ source: this.#name, file: file.path }, 'file can be read now')
+      }
       file.isUnreadable = false
       if (batches === undefined) file.hasNews = false
       else if (batches > 0) {
