@@ -9,6 +9,8 @@ import { type HistoryOptions, noteIntervalMs, PositionHistory } from './position
 
 const histories = Number(process.env.MILLRACE_HISTORIES ?? 300)
 const stepsPerHistory = 25
+/** A note every interval, and the round in which it is due. */
+const mostUnnotedMs = noteIntervalMs + 500
 const firstSeed = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000)
 const count = process.env.MILLRACE_SEED === undefined ? histories : 1
 
@@ -29,7 +31,10 @@ class World {
   readonly gone = new Set<string>()
   /** Lines of `gone` that the channel had not delivered when the agent ended. */
   readonly mayBeLost = new Set<string>()
-  readonly killsMs: number[] = []
+  /** Each SIGKILL, and up to when what had been delivered was noted by then. */
+  readonly kills: { readonly atMs: number; readonly notedMs: number }[] = []
+  /** Since when the disk has worked, as far as it does. */
+  diskWellMs = 0
   /** In the current app.log. */
   current: string[] = []
   #rotations = 0
@@ -118,7 +123,9 @@ class World {
     if (!history.isRunning) return
     // An orderly stop on a failing disk promises no more than a SIGKILL.
     if (how === 'kill' || !history.isDiskWell) {
-      this.killsMs.push(history.clock.monotonicMs())
+      const atMs = history.clock.monotonicMs()
+      const isNoted = history.isDiskWell && atMs - this.diskWellMs > mostUnnotedMs
+      this.kills.push({ atMs, notedMs: isNoted ? atMs - mostUnnotedMs : 0 })
     }
     const before = this.#undelivered()
     if (how === 'kill') history.kill()
@@ -132,6 +139,7 @@ class World {
     while (!history.isRunning) {
       if (await history.start()) break
       history.isFull = false
+      this.diskWellMs = history.clock.monotonicMs()
     }
   }
 
@@ -170,12 +178,14 @@ async function step(world: World): Promise<void> {
       2,
       async () => {
         history.isFull = random.below(2) === 0
+        world.diskWellMs = history.clock.monotonicMs()
       },
     ],
     [
       2,
       async () => {
         history.failsIn = 1 + random.below(25)
+        world.diskWellMs = history.clock.monotonicMs()
       },
     ],
   ]
@@ -211,7 +221,7 @@ async function run(seed: number): Promise<void> {
 }
 
 function check(world: World, seed: number): void {
-  const { history, mayBeLost, killsMs } = world
+  const { history, mayBeLost, kills } = world
   for (const [index, { type, counts, firstMs }] of history.delivered.entries()) {
     const expected = history.expected(index)
     const lost = expected.filter((line) => !counts.has(line))
@@ -231,10 +241,10 @@ function check(world: World, seed: number): void {
       where,
     ).toEqual([])
     if (lost.length > 0) expect(saidToBeLost(history), where).toBeGreaterThan(0)
-    // Since the last note before the SIGKILL, which failing disks put off.
+    // Only what was delivered after the last note before a SIGKILL; a failing disk puts notes off.
     const repeated = doubled.filter((line) => {
       const atMs = firstMs.get(line)!
-      return !killsMs.some((killMs) => killMs >= atMs)
+      return !kills.some((kill) => kill.notedMs <= atMs && atMs <= kill.atMs)
     })
     expect(repeated, where).toEqual([])
   }
