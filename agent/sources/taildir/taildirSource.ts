@@ -34,6 +34,8 @@ const maxPutsInFlight = 8
 const maxFilesInFlight = 64
 /** A file is read every pollInterval for so long after its last line; then scans find it changed. */
 const activeMs = 2000
+/** So long a file that was truncated waits for the position file to be written. */
+const longestUnnotedMs = 10_000
 /** How often a file is looked at that no name leads to any more. */
 const orphanLookMs = 1000
 
@@ -320,11 +322,9 @@ export class TaildirSource implements Polled {
     const last = checks.reduce((a, b) => (b.end > a.end ? b : a), read)
     file.restart(last, ends, clock.monotonicMs())
     file.checks = []
-    // A channel that was behind needs the rest from a copy, and one that was not must not get it twice:
-    // how far each was is lost with the first put of the new content.
-    file.mustBeNoted = ends.some((other) => other !== ends[0])
-    // What memory channels still hold of the old content cannot be read again: that is noted at once.
-    await this.#note()
+    // How far each channel has the old content, a copy of which may turn up, is lost to it with the
+    // first put of the new; and what memory channels hold of the old cannot be read again.
+    file.mustBeNoted = true
     await this.#putGeneration(file)
   }
 
@@ -338,10 +338,11 @@ export class TaildirSource implements Polled {
 
   async #mustBeNoted(file: TailFile): Promise<void> {
     if (!file.mustBeNoted) return
-    if (!(await this.#note())) {
+    const sinceMs = this.#surroundings.clock.monotonicMs() - (file.former?.truncatedMs ?? 0)
+    if (!(await this.#note()) && sinceMs < longestUnnotedMs) {
       throw new AgentError(
         'CHANNEL_WRITE',
-        `${this.#options.positionFile} cannot be written: ${file.path}, which was truncated while one of its channels was behind, waits for it`,
+        `${this.#options.positionFile} cannot be written: ${file.path}, which was truncated, waits for that up to ${longestUnnotedMs} ms`,
       )
     }
     file.mustBeNoted = false
