@@ -8,9 +8,11 @@ export type AgentErrorCode =
   | 'CHANNEL_FULL'
   /** A transaction puts or takes more events than transactionCapacity. */
   | 'TRANSACTION_CAPACITY'
-  /** The file system of a file channel has less than minimumRequiredSpace left. */
+  /** The file system of a file channel is full, or has less than minimumRequiredSpace left. */
   | 'CHANNEL_SPACE'
-  /** The channel is stopped, was never started, or its log failed. */
+  /** A file channel failed to write its log; it tries again when the next event is put or taken. */
+  | 'CHANNEL_WRITE'
+  /** The channel is stopped, or was never started. */
   | 'CHANNEL_CLOSED'
   /** A file channel's log cannot be read back. */
   | 'CHANNEL_CORRUPT'

@@ -9,6 +9,27 @@ export type Headers = Readonly<Record<string, string>>
 
 export const noHeaders: Headers = Object.freeze({})
 
+/**
+ * Offsets in a source's file behind the events of a batch, line ends included; shared by all slices.
+ * They travel with the events through interceptors and selectors: a channel drops what it has already by
+ * these, wherever the bytes lie by then. Of a batch that lies in its buffer as in the file: the offset
+ * of the buffer's first byte, and that behind the last event of `ranges`; any other event ends where
+ * the next one begins. Otherwise one offset for each event, indexed as `ranges` is.
+ */
+export type SourceEnds = { readonly origin: number; readonly end: number } | Float64Array
+
+/** The offset behind one event, by its place in `ranges`; Infinity where it is not known. */
+export function sourceEndAt(
+  sourceEnds: SourceEnds | undefined,
+  ranges: Uint32Array,
+  at: number,
+): number {
+  if (sourceEnds === undefined) return Number.POSITIVE_INFINITY
+  if (sourceEnds instanceof Float64Array) return sourceEnds[at]!
+  const next = (at + 1) * 2
+  return next < ranges.length ? sourceEnds.origin + ranges[next]! : sourceEnds.end
+}
+
 export class EventBatch {
   /** Holds every body. Other bytes may lie between them (line ends). */
   readonly bytes: Buffer
@@ -21,6 +42,8 @@ export class EventBatch {
   readonly headers: Headers
   /** What single events have beside `headers`, which it overrides; indexed as `ranges` is. */
   readonly eventHeaders: readonly (Headers | undefined)[] | undefined
+  /** Where in the source's file its events end; undefined for sources that cannot be read again. */
+  readonly sourceEnds: SourceEnds | undefined
 
   constructor(
     bytes: Buffer,
@@ -29,14 +52,20 @@ export class EventBatch {
     headers: Headers = noHeaders,
     eventHeaders: readonly (Headers | undefined)[] | undefined = undefined,
     first = 0,
+    sourceEnds: SourceEnds | undefined = undefined,
   ) {
     assert((first + count) * 2 <= ranges.length, 'a batch has no more events than ranges')
+    assert(
+      !(sourceEnds instanceof Float64Array) || first + count <= sourceEnds.length,
+      'every event of a batch that can be read again has its end in the file',
+    )
     this.bytes = bytes
     this.ranges = ranges
     this.first = first
     this.count = count
     this.headers = headers
     this.eventHeaders = eventHeaders
+    this.sourceEnds = sourceEnds
   }
 
   /** Index in `bytes` of the first byte of event `index` (from 0). */
@@ -54,6 +83,14 @@ export class EventBatch {
     return this.bytes.subarray(this.start(index), this.end(index))
   }
 
+  /**
+   * Offset in the source's file behind event `index`. Infinity for an event that does not say: it is
+   * put again rather than taken for known.
+   */
+  sourceEnd(index: number): number {
+    return sourceEndAt(this.sourceEnds, this.ranges, this.first + index)
+  }
+
   /** All headers of one event. */
   headersOf(index: number): Headers {
     const own = this.eventHeaders?.[this.first + index]
@@ -64,8 +101,32 @@ export class EventBatch {
   slice(from: number, until: number): EventBatch {
     assert(0 <= from && from <= until && until <= this.count, 'a slice lies within its batch')
     if (from === 0 && until === this.count) return this
-    const { bytes, ranges, headers, eventHeaders } = this
-    return new EventBatch(bytes, ranges, until - from, headers, eventHeaders, this.first + from)
+    const { bytes, ranges, headers, eventHeaders, sourceEnds } = this
+    const first = this.first + from
+    return new EventBatch(bytes, ranges, until - from, headers, eventHeaders, first, sourceEnds)
+  }
+
+  /** The events at these indexes, in this order, without copying a body: for filters and selectors. */
+  select(indexes: readonly number[]): EventBatch {
+    const { first, eventHeaders, sourceEnds } = this
+    const ranges = new Uint32Array(indexes.length * 2)
+    indexes.forEach((index, at) => {
+      ranges[at * 2] = this.start(index)
+      ranges[at * 2 + 1] = this.end(index)
+    })
+    const own = eventHeaders && indexes.map((index) => eventHeaders[first + index])
+    const ends = sourceEnds && Float64Array.from(indexes, (index) => this.sourceEnd(index))
+    return new EventBatch(this.bytes, ranges, indexes.length, this.headers, own, 0, ends)
+  }
+
+  /** The same events with other bodies, one for each: for interceptors that change bodies. */
+  withBodies(bodies: readonly Uint8Array[]): EventBatch {
+    const { first, count, eventHeaders, sourceEnds } = this
+    assert(bodies.length === count, 'every event gets one body')
+    const { bytes, ranges } = batchOf(bodies)
+    const own = eventHeaders?.slice(first, first + count)
+    const ends = sourceEnds && Float64Array.from({ length: count }, (_, n) => this.sourceEnd(n))
+    return new EventBatch(bytes, ranges, count, this.headers, own, 0, ends)
   }
 
   /** The same events with other headers. */
@@ -73,7 +134,8 @@ export class EventBatch {
     headers: Headers,
     eventHeaders: readonly (Headers | undefined)[] | undefined = this.eventHeaders,
   ): EventBatch {
-    return new EventBatch(this.bytes, this.ranges, this.count, headers, eventHeaders, this.first)
+    const { bytes, ranges, count, first, sourceEnds } = this
+    return new EventBatch(bytes, ranges, count, headers, eventHeaders, first, sourceEnds)
   }
 
   /** Bytes of all bodies together. */

@@ -32,6 +32,8 @@ export interface MemoryDiskOptions {
   readonly freeBytes?: number
   /** How much fits on it; by default everything. What is full takes no write and makes no directory. */
   readonly sizeBytes?: number
+  /** A new file gets the inode number of one that was removed and closed, the last one first. */
+  readonly reusesInodes?: boolean
   /**
    * Called before each operation that changes something, with the name of the method. It may throw
    * (a failing disk) or call `crash` (the operation then does not happen).
@@ -58,6 +60,7 @@ export class MemoryDisk implements Disk {
   #durableNames: MemoryNames
   #nameChanges: NameChange[] = []
   #inodeCount = 0
+  readonly #freeInodes: number[] = []
   #operationCount = 0
   /** How often the disk has crashed: what was opened before the last time is dead. */
   #crashes = 0
@@ -176,7 +179,9 @@ export class MemoryDisk implements Disk {
     const drop = (names: MemoryNames) => {
       for (const name of [...names.under(path)]) names.delete(name)
     }
+    const removed = [...this.#names.under(path)].map((name) => this.#names.get(name)!)
     await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
+    for (const inode of removed) this.#freeInode(inode)
   }
 
   async syncDirectory(directory: string): Promise<void> {
@@ -236,7 +241,14 @@ export class MemoryDisk implements Disk {
   }
 
   #newInode(isDirectory: boolean): MemoryInode {
-    return new MemoryInode(++this.#inodeCount, isDirectory, () => this.#now())
+    const reused = this.#options.reusesInodes ? this.#freeInodes.pop() : undefined
+    return new MemoryInode(reused ?? ++this.#inodeCount, isDirectory, () => this.#now())
+  }
+
+  #freeInode(inode: MemoryInode): void {
+    if (!this.#options.reusesInodes || inode.openCount > 0) return
+    for (const other of this.#names.values()) if (other === inode) return
+    this.#freeInodes.push(inode.stat().inode)
   }
 
   #now(): number {
@@ -279,6 +291,7 @@ export class MemoryDisk implements Disk {
     const crashes = this.#crashes
     let isOpen = true
     const put = (bytes: Buffer, position: number) => this.#put(inode, bytes, position, path)
+    inode.openCount++
     const check = () => {
       if (!isOpen) throw failure('EBADF', path)
       if (crashes !== this.#crashes) throw failure('ECRASHED', path)
@@ -305,8 +318,11 @@ export class MemoryDisk implements Disk {
         check()
         return inode.stat()
       },
-      async close() {
+      close: async () => {
+        if (!isOpen) return
         isOpen = false
+        inode.openCount--
+        this.#freeInode(inode)
       },
     }
   }

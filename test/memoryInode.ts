@@ -40,6 +40,8 @@ class Content {
 
 export class MemoryInode {
   readonly isDirectory: boolean
+  /** Handles that have not been closed. */
+  openCount = 0
   readonly #inode: number
   readonly #nowMs: () => number
   #modifiedMs: number
@@ -89,6 +91,7 @@ export class MemoryInode {
       device: 1,
       inode: this.#inode,
       isDirectory: this.isDirectory,
+      isFile: !this.isDirectory,
     }
   }
 

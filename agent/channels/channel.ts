@@ -3,7 +3,7 @@
 
 import type { EventBatch } from '../event.ts'
 import type { ChannelCounter } from '../monitoring/counters.ts'
-import type { FileIdentity, SourcePosition } from './sourcePosition.ts'
+import type { FileIdentity, SafePosition, SourcePosition } from './sourcePosition.ts'
 
 export interface Channel {
   readonly name: string
@@ -17,11 +17,21 @@ export interface Channel {
   start(): Promise<void>
   stop(): Promise<void>
   transaction(): ChannelTransaction
-  /** Where the last committed put of this source from this file ended. */
+  /** Calls back when the channel stops, its sinks having stopped, while it can still be asked. */
+  onStop(callback: () => Promise<void>): void
+  /** Where the last committed put of this source from this file ended: the next one starts there. */
   lastPosition(
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SourcePosition | undefined
+  /**
+   * Up to where no event of this file would be lost if the process ended now: the last position for a
+   * channel that keeps its events, what sinks have committed for one that forgets them.
+   */
+  safePosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SafePosition | undefined
   /** The newest stamp that this sink prepared, whatever became of it. */
   lastStamp(sink: string): Buffer | undefined
   /** The sink's prepared takes that nobody holds: left by a crash or by `detach`, oldest first. */
@@ -42,8 +52,9 @@ export interface ResumedTake {
 export interface ChannelTransaction {
   begin(): void
   /**
-   * Adds a batch to what `commit` will put. With a position, `commit` drops what the channel has of
-   * that file already, and fails with POSITION_GAP when something before it is missing.
+   * Adds a batch to what `commit` will put; an empty one puts its position. With a position, `commit`
+   * drops the events that the channel has already, by their `sourceEnds`, and fails with POSITION_GAP
+   * when something before the position's start is missing.
    */
   put(batch: EventBatch, position?: SourcePosition): void
   /** The events at the head that are there now: at most `maxEvents`, and `maxBytes` unless one event is larger. */

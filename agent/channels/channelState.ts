@@ -23,7 +23,10 @@ export interface PreparedTake {
 export class ChannelState {
   readonly capacity: number
   readonly byteSlots: number
+  /** Of the puts that are durable. */
   readonly positions = new SourcePositions()
+  /** Of the puts that are appended, durable or not yet: what the next put has to follow. */
+  readonly appendedPositions = new SourcePositions()
   /** In the order in which they were prepared. */
   readonly prepared = new Map<number, PreparedTake>()
   /** The newest stamp of each sink, also when that take is long committed. */
@@ -81,11 +84,14 @@ export class ChannelState {
     this.#usedByteSlots -= byteSlots
   }
 
-  /** Turns reserved slots into events. They wait only once `makeAvailable` is called for them. */
+  /**
+   * Turns reserved slots into events, none for a count of 0. They wait only once `makeAvailable` is
+   * called for them; `retract` undoes it.
+   */
   append(count: number, position: SourcePosition | undefined): Range | undefined {
     assert(count <= this.#reserved, 'slots are reserved before events are appended')
     this.#reserved -= count
-    if (position !== undefined) this.positions.set(position)
+    if (position !== undefined) this.appendedPositions.set(position)
     if (count === 0) return undefined
     const range = { from: this.nextEvent, until: this.nextEvent + count }
     this.nextEvent = range.until
@@ -96,14 +102,38 @@ export class ChannelState {
   /** Events that a recovered log says were put: they have slots whatever the capacity is now. */
   restore(range: Range, position: SourcePosition | undefined): void {
     assert(range.from >= this.nextEvent, 'event numbers rise')
-    if (position !== undefined) this.positions.set(position)
+    if (position !== undefined) this.restorePosition(position)
+    if (range.from === range.until) return
     this.nextEvent = range.until
     this.#held.add(range)
     this.#waiting.add(range)
   }
 
-  makeAvailable(range: Range): void {
-    this.#waiting.add(range)
+  restorePosition(position: SourcePosition): void {
+    this.positions.set(position)
+    this.appendedPositions.set(position)
+  }
+
+  /** A put is durable: its events wait, its position counts. */
+  makeAvailable(range: Range | undefined, position: SourcePosition | undefined): void {
+    if (range !== undefined) this.#waiting.add(range)
+    if (position === undefined) return
+    // Puts that became durable together may be reported in another order.
+    const durable = this.positions.get(position.source, position)
+    if (durable === undefined || isBehind(durable, position)) this.positions.set(position)
+  }
+
+  /**
+   * A put did not become durable, and so none after it: its events are gone, the file goes on from
+   * what is durable. Their numbers are not given out again.
+   */
+  retract(range: Range | undefined, byteSlots: number, position: SourcePosition | undefined): void {
+    this.#usedByteSlots -= byteSlots
+    if (range !== undefined) this.#held.remove(range)
+    if (position === undefined) return
+    const durable = this.positions.get(position.source, position)
+    if (durable === undefined) this.appendedPositions.delete(position)
+    else this.appendedPositions.set(durable)
   }
 
   /** The lowest waiting events: at most `max`, and none at or above `below`. */
@@ -133,6 +163,13 @@ export class ChannelState {
     assert(this.#usedByteSlots >= 0, 'byte slots are released once')
   }
 
+  /** The prepared take did not become durable: its sink stands where it stood. */
+  unprepare(take: PreparedTake, lastStamp: Buffer | undefined): void {
+    this.settle(take.id)
+    if (lastStamp === undefined) this.lastStamps.delete(take.sink)
+    else this.lastStamps.set(take.sink, lastStamp)
+  }
+
   prepare(take: PreparedTake): void {
     assert(!this.prepared.has(take.id), 'a take is prepared once')
     this.prepared.set(take.id, take)
@@ -144,4 +181,9 @@ export class ChannelState {
   settle(id: number): void {
     assert(this.prepared.delete(id), 'only a prepared take is settled')
   }
+}
+
+function isBehind(position: SourcePosition, other: SourcePosition): boolean {
+  if (position.generation !== other.generation) return position.generation < other.generation
+  return position.end < other.end
 }

@@ -29,7 +29,7 @@ const memory: ChannelType = {
   className: 'org.apache.flume.channel.MemoryChannel',
   options: memoryChannelOptions,
   isRecyclable: true,
-  make: (component, { clock }) => memoryChannel(component, clock),
+  make: (component, { clock, logger }) => memoryChannel(component, clock, logger),
 }
 
 export const channelTypes: readonly ChannelType[] = [file, memory]

@@ -57,6 +57,15 @@ export class EntryList<E extends Entry> {
     }
   }
 
+  /** Removes and returns the entries whose events are all at or above `event`: their put failed. */
+  dropFrom(event: number): E[] {
+    const dropped: E[] = []
+    while (this.#entries.length > this.#head && this.#entries.at(-1)!.from >= event) {
+      dropped.push(this.#entries.pop()!)
+    }
+    return dropped
+  }
+
   clear(): void {
     this.#entries = []
     this.#head = 0

@@ -6,11 +6,11 @@ import type { EventBatch } from '../event.ts'
 import type { ChannelState, PreparedTake } from './channelState.ts'
 import type { Entry } from './entryList.ts'
 import type { Range } from './rangeSet.ts'
-import type { SourcePosition } from './sourcePosition.ts'
+import type { FileIdentity, SafePosition, SourcePosition } from './sourcePosition.ts'
 
-/** One batch of a put transaction, with the numbers that its events got. */
+/** One batch of a put transaction, with the numbers that its events got; none for an empty batch. */
 export interface StoredPut {
-  readonly range: Range
+  readonly range: Range | undefined
   readonly batch: EventBatch
   readonly position: SourcePosition | undefined
 }
@@ -19,16 +19,23 @@ export interface EventStore {
   /** Brings `state` to where the last run left it. */
   open(state: ChannelState): Promise<void>
   close(): Promise<void>
-  /** Throws when no more may be put although there are slots (no space on the disk). */
+  /** Throws when nothing can be put although there are slots (no space on the disk). */
   checkSpace(): void
-  /** Keeps the batches of one transaction, all or none. Resolves when they are durable. */
+  /**
+   * Keeps the batches of one transaction, all or none. Resolves when they are durable; after a
+   * failure, the store has none of them, nor of any put after them.
+   */
   put(puts: readonly StoredPut[]): Promise<void>
   /** Resolves when it is durable. */
   prepare(take: PreparedTake): Promise<void>
   /** The events have left the channel; `preparedId` 0 when the take was not prepared. */
   take(ranges: readonly Range[], preparedId: number): void
   /** A prepared take was rolled back. */
-  release(preparedId: number): Promise<void>
+  release(preparedId: number): void
+  safePosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SafePosition | undefined
   entryHolding(event: number): Entry
   load(entry: Entry): Promise<EventBatch>
 }

@@ -113,6 +113,7 @@ export function fileChannel(
     minimumRequiredBytes: options.minimumRequiredSpace,
     cacheBytes: options.cacheBytes,
   }
+  const counter = new FileChannelCounter()
   return new TransactionalChannel(
     {
       name: component.name,
@@ -122,8 +123,8 @@ export function fileChannel(
       byteSlotsOf: () => 0,
     },
     new ChannelState(options.capacity),
-    new FileStore(disk, logger, storeOptions),
-    new FileChannelCounter(),
+    new FileStore(disk, logger, storeOptions, counter),
+    counter,
     clock,
   )
 }

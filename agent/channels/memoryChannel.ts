@@ -1,7 +1,12 @@
 // Flume's memory channel: as fast as memory, gone with the process. Bounded by events (capacity)
 // and by bytes of bodies, counted in slots of 100 bytes of which each event takes at least one.
+//
+// A source that can be read again loses nothing here: it notes the positions up to which sinks have
+// committed (`safePosition`), and reads the rest again after a restart. What is lost when the channel
+// stops, because its source cannot be read again, is logged with its number.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
+import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, optionError, readOptions } from '../configuration/options.ts'
 import type { EventBatch } from '../event.ts'
@@ -9,6 +14,9 @@ import { ChannelCounter } from '../monitoring/counters.ts'
 import { ChannelState } from './channelState.ts'
 import { type Entry, EntryList } from './entryList.ts'
 import type { EventStore, StoredPut } from './eventStore.ts'
+import type { Range } from './rangeSet.ts'
+import type { FileIdentity, SafePosition } from './sourcePosition.ts'
+import { TakenPositions } from './takenPositions.ts'
 import { TransactionalChannel } from './transactionalChannel.ts'
 
 /** Java's default is 80 % of the heap; here of an amount that leaves a small host its memory. */
@@ -47,6 +55,7 @@ export const memoryChannelOptions = {
 export function memoryChannel(
   component: ComponentConfiguration,
   clock: Clock,
+  logger: Logger = silentLogger,
 ): TransactionalChannel {
   const options = readOptions(memoryChannelOptions, component)
   checkTransactionCapacity(component, options)
@@ -62,7 +71,7 @@ export function memoryChannel(
       byteSlotsOf: isLimited ? byteSlotsOf : () => 0,
     },
     new ChannelState(options.capacity, byteSlots),
-    new MemoryStore(),
+    new MemoryStore(component.name, logger),
     new ChannelCounter(),
     clock,
   )
@@ -93,27 +102,51 @@ function byteSlotsOf(batch: EventBatch): number {
 
 /** Keeps batches as they come. Nothing is durable, so everything is at once. */
 class MemoryStore implements EventStore {
+  readonly #channel: string
+  readonly #logger: Logger
   readonly #entries = new EntryList<Entry>()
+  readonly #taken = new TakenPositions()
   #state: ChannelState | undefined
+
+  constructor(channel: string, logger: Logger) {
+    this.#channel = channel
+    this.#logger = logger
+  }
 
   async open(state: ChannelState): Promise<void> {
     this.#state = state
   }
 
   // The events stay: a channel that is started again by its supervisor still has them.
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    const held = this.#state!.size
+    if (held === 0) return
+    const rereadable = this.#taken.rereadable(this.#state!)
+    const fields = { channel: this.#channel, events: held - rereadable, rereadable }
+    const message = 'memory channel stopped with events that no sink has committed'
+    if (rereadable === held) {
+      this.#logger.info(fields, `${message}: their files are read again after the next start`)
+      return
+    }
+    this.#logger.warn(
+      fields,
+      `${message}: "events" are lost (their source cannot be read again, or their file was truncated and has no copy), "rereadable" are read again after the next start`,
+    )
+  }
 
   checkSpace(): void {}
 
   async put(puts: readonly StoredPut[]): Promise<void> {
-    for (const { range, batch } of puts) {
-      this.#entries.push({ from: range.from, until: range.until, batch })
+    for (const { range, batch, position } of puts) {
+      if (range !== undefined) this.#entries.push({ ...range, batch })
+      if (position !== undefined) this.#taken.put(range, batch, position)
     }
+    this.#taken.advance(this.#state!.lowestHeld)
   }
 
   async prepare(): Promise<void> {}
 
-  take(ranges: readonly { from: number; until: number }[]): void {
+  take(ranges: readonly Range[]): void {
     const state = this.#state!
     // An entry in the middle keeps its place, because an earlier one may be held for long, but it
     // must not keep its bytes.
@@ -123,9 +156,17 @@ class MemoryStore implements EventStore {
       }
     }
     this.#entries.dropBelow(state.lowestHeld)
+    this.#taken.advance(state.lowestHeld)
   }
 
-  async release(): Promise<void> {}
+  release(): void {}
+
+  safePosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SafePosition | undefined {
+    return this.#taken.safePosition(source, file)
+  }
 
   entryHolding(event: number): Entry {
     return this.#entries.holding(event)

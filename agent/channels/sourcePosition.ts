@@ -31,6 +31,15 @@ export interface SourcePosition extends FileIdentity {
   readonly fingerprint: Fingerprint
 }
 
+/** Up to where in a file nothing would be lost if the process ended now. */
+export interface SafePosition {
+  readonly generation: number
+  readonly end: number
+  /** Of the bytes before `fingerprintEnd`, which is `end` or a little before it. */
+  readonly fingerprint: Fingerprint
+  readonly fingerprintEnd: number
+}
+
 /** The last position of each file that each source put: at most `maxFilesPerSource` a source. */
 export class SourcePositions {
   readonly #sources = new Map<string, Map<string, SourcePosition>>()
@@ -49,6 +58,10 @@ export class SourcePositions {
     files.delete(key)
     files.set(key, position)
     if (files.size > maxFilesPerSource) files.delete(files.keys().next().value!)
+  }
+
+  delete({ source, ...identity }: Pick<SourcePosition, 'source' | 'device' | 'inode'>): void {
+    this.#sources.get(source)?.delete(fileKey(identity))
   }
 
   *all(): Iterable<SourcePosition> {

@@ -1,7 +1,8 @@
 // The channel that memory and file channel are: Flume's transactions over a ChannelState, which
 // decides, and an EventStore, which keeps the bytes. Here is what needs waiting: for slots, for the
 // disk, for events. Puts are committed strictly in the order of the calls, so that a source may
-// have several under way.
+// have several under way. A put that fails after others were admitted behind it takes those with it,
+// and its file goes on from the last durable position.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { AgentError } from '../errors.ts'
@@ -12,7 +13,12 @@ import type { ChannelState, PreparedTake } from './channelState.ts'
 import { BatchTransaction, type PutBatch, type TransactionHost } from './channelTransaction.ts'
 import type { EventStore, StoredPut } from './eventStore.ts'
 import type { Range } from './rangeSet.ts'
-import { type FileIdentity, fitPosition, type SourcePosition } from './sourcePosition.ts'
+import {
+  type FileIdentity,
+  fitPosition,
+  type SafePosition,
+  type SourcePosition,
+} from './sourcePosition.ts'
 
 export interface ChannelOptions {
   readonly name: string
@@ -47,6 +53,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
   readonly #eventWaiters = new Set<() => void>()
   /** Prepared takes that a transaction holds. */
   readonly #attached = new Set<number>()
+  readonly #stopCallbacks: (() => Promise<void>)[] = []
   #isOpen = false
 
   constructor(
@@ -82,6 +89,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   async stop(): Promise<void> {
     if (!this.#isOpen) return
+    for (const callback of this.#stopCallbacks.splice(0)) await callback()
     this.#isOpen = false
     this.counter.stopped(this.#clock.nowMs())
     for (const pending of this.#pendingPuts.splice(0)) {
@@ -90,6 +98,10 @@ export class TransactionalChannel implements Channel, TransactionHost {
     }
     for (const wake of [...this.#eventWaiters]) wake()
     await this.store.close()
+  }
+
+  onStop(callback: () => Promise<void>): void {
+    this.#stopCallbacks.push(callback)
   }
 
   transaction(): ChannelTransaction {
@@ -101,6 +113,13 @@ export class TransactionalChannel implements Channel, TransactionHost {
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SourcePosition | undefined {
     return this.state.positions.get(source, file)
+  }
+
+  safePosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SafePosition | undefined {
+    return this.store.safePosition(source, file)
   }
 
   lastStamp(sink: string): Buffer | undefined {
@@ -185,7 +204,12 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   /** Undefined while there are too few slots; otherwise resolves when durable. */
   #admit(puts: readonly PutBatch[]): Promise<void> | undefined {
-    this.store.checkSpace()
+    try {
+      this.store.checkSpace()
+    } catch (error) {
+      this.counter.putFailed()
+      throw error
+    }
     const fresh = puts.flatMap((put) => this.#withoutKnown(put))
     let events = 0
     let byteSlots = 0
@@ -197,36 +221,49 @@ export class TransactionalChannel implements Channel, TransactionHost {
     const stored: StoredPut[] = []
     for (const { batch, position } of fresh) {
       const range = this.state.append(batch.count, position)
-      if (range !== undefined) stored.push({ range, batch, position })
+      if (range !== undefined || position !== undefined) stored.push({ range, batch, position })
     }
     return this.#makeDurable(stored)
   }
 
   async #makeDurable(stored: readonly StoredPut[]): Promise<void> {
-    await this.store.put(stored)
-    for (const { range } of stored) this.state.makeAvailable(range)
-    for (const { range } of stored) this.counter.EventPutSuccessCount += range.until - range.from
+    try {
+      await this.store.put(stored)
+    } catch (error) {
+      this.counter.putFailed()
+      for (const { range, batch, position } of stored) {
+        this.state.retract(range, this.byteSlotsOf(batch), position)
+      }
+      this.count()
+      throw error
+    }
+    for (const { range, batch, position } of stored) {
+      this.state.makeAvailable(range, position)
+      this.counter.EventPutSuccessCount += batch.count
+    }
     this.count()
     if (this.state.waiting > 0) for (const wake of [...this.#eventWaiters]) wake()
   }
 
-  /** The part of a put that the channel does not have yet; throws when a part before it is missing. */
+  /**
+   * The part of a put that the channel does not have yet; throws when a part before it is missing. By
+   * the events' own ends in the file: interceptors and selectors may have dropped some and moved the
+   * bytes of others.
+   */
   #withoutKnown(put: PutBatch): PutBatch[] {
     const { position, batch } = put
     if (position === undefined) return [put]
-    const fit = fitPosition(this.state.positions.get(position.source, position), position)
+    const fit = fitPosition(this.state.appendedPositions.get(position.source, position), position)
     if (fit.kind === 'next') return [put]
     if (fit.kind === 'gap') {
       throw new AgentError(
         'POSITION_GAP',
-        `channel ${this.name}: bytes before ${position.start} of ${position.path} were never put: read again from lastPosition`,
+        `channel ${this.name}: bytes before ${position.start} of ${position.path} were never put: they are read again`,
       )
     }
     if (fit.until >= position.end) return []
-    // The batch lies in its buffer as in the file, so offsets in one are offsets in the other.
-    const skippedUntil = batch.start(0) + (fit.until - position.start)
     let known = 0
-    while (known < batch.count && batch.start(known) < skippedUntil) known++
+    while (known < batch.count && batch.sourceEnd(known) <= fit.until) known++
     return [{ batch: batch.slice(known, batch.count), position: { ...position, start: fit.until } }]
   }
 
@@ -275,9 +312,17 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   async prepareTake(sink: string, ranges: readonly Range[], stamp: Buffer): Promise<PreparedTake> {
     const take = { id: this.state.nextPreparedId, sink, ranges: joined(ranges), stamp }
+    const lastStamp = this.state.lastStamps.get(sink)
     this.state.prepare(take)
     this.#attached.add(take.id)
-    await this.store.prepare(take)
+    try {
+      await this.store.prepare(take)
+    } catch (error) {
+      // What was not noted must not be sent, and is not handed out as prepared.
+      this.#attached.delete(take.id)
+      this.state.unprepare(take, lastStamp)
+      throw error
+    }
     return take
   }
 
@@ -298,7 +343,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
   async rollbackTake(ranges: readonly Range[], prepared: PreparedTake | undefined): Promise<void> {
     if (prepared !== undefined) {
       this.#settle(prepared)
-      await this.store.release(prepared.id)
+      this.store.release(prepared.id)
     }
     this.state.giveBack(ranges)
     if (this.state.waiting > 0) for (const wake of [...this.#eventWaiters]) wake()

@@ -42,6 +42,9 @@ export class ChannelCounter {
   stopped(nowMs: number): void {
     this.StopTime = nowMs
   }
+
+  /** A put was refused or lost by the channel's storage. */
+  putFailed(): void {}
 }
 
 export class SinkCounter {
@@ -73,6 +76,10 @@ export class FileChannelCounter extends ChannelCounter {
   EventTakeErrorCount = 0
   CheckpointWriteErrorCount = 0
   CheckpointBackupWriteErrorCount = 0
+
+  override putFailed(): void {
+    this.EventPutErrorCount++
+  }
 
   override started(nowMs: number): void {
     super.started(nowMs)

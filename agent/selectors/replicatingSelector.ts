@@ -4,6 +4,7 @@
 import type { Channel } from '../channels/channel.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, optionError, readOptions } from '../configuration/options.ts'
+import type { ChannelSelector } from './channelSelector.ts'
 
 export const replicatingSelectorOptions = {
   'selector.optional': {
@@ -13,15 +14,10 @@ export const replicatingSelectorOptions = {
   },
 } as const satisfies OptionTable
 
-export interface SelectedChannels {
-  readonly required: readonly Channel[]
-  readonly optional: readonly Channel[]
-}
-
 export function replicatingSelector(
   source: ComponentConfiguration,
   channels: readonly Channel[],
-): SelectedChannels {
+): ChannelSelector {
   const names = readOptions(replicatingSelectorOptions, source)['selector.optional']
   for (const name of names) {
     if (channels.some((channel) => channel.name === name)) continue
@@ -30,5 +26,6 @@ export function replicatingSelector(
   return {
     required: channels.filter((channel) => !names.includes(channel.name)),
     optional: channels.filter((channel) => names.includes(channel.name)),
+    select: (batch) => batch,
   }
 }

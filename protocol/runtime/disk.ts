@@ -28,6 +28,8 @@ export interface DiskStat {
   readonly device: number
   readonly inode: number
   readonly isDirectory: boolean
+  /** Neither a directory nor a pipe, a socket or a device, of which reading may never end. */
+  readonly isFile: boolean
 }
 
 export interface Disk {
@@ -55,7 +57,8 @@ export interface Disk {
   totalBytes(directory: string): Promise<number>
   /**
    * Takes a directory for this process alone, until `release` or the end of the process, however
-   * it ends. Throws DirectoryInUseError when another holder has it.
+   * it ends. Throws DirectoryInUseError when another holder has it. Takes no space in a directory
+   * that was locked before, so that programs start on a full disk.
    */
   lock(directory: string): Promise<DiskLock>
 }

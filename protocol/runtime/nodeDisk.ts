@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { Level } from 'level'
+import { DatabaseSync } from 'node:sqlite'
 import { totalBytes } from '../bytes/totalBytes.ts'
 import {
   DirectoryInUseError,
@@ -12,11 +12,16 @@ import {
   type DiskLock,
   type DiskStat,
 } from './disk.ts'
-import { systemErrorOf } from './levelError.ts'
 import { SharedRuns } from './sharedRuns.ts'
 
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
 const maxVectors = 1024
+
+/** SQLite's code for a database that another connection, here or elsewhere, has locked. */
+const sqliteBusy = 5
+
+/** Locks are released by their holders or with the process, not by the garbage collector. */
+const heldLocks = new Set<DatabaseSync>()
 
 /** Where the limit of open files cannot be read. */
 const usualMaxOpenFiles = 1024
@@ -162,19 +167,33 @@ export const nodeDisk: Disk = {
     return blocks * bsize
   },
 
-  // LevelDB's lock is the one portable lock held by the kernel (fcntl) that Node can reach without
-  // a native addon of our own: unlike a pid file it cannot outlive its process.
+  // SQLite's lock is the one portable lock held by the kernel (fcntl) that Node can reach without a
+  // native addon: unlike a pid file it cannot outlive its process, and the database stays empty, so a
+  // full disk is no hindrance. The file's name is that of LevelDB's lock, which earlier versions took:
+  // their lock covers the bytes that SQLite locks.
   async lock(directory): Promise<DiskLock> {
-    await fs.mkdir(directory, { recursive: true })
-    const holder = new Level(join(directory, '.lock'), { createIfMissing: true })
+    const path = join(directory, '.lock', 'LOCK')
+    await madeDirectory(dirname(path))
+    // Fails with the system's own error, which says more than SQLite's. Never opened here when it
+    // exists: closing any handle of a file releases the locks that the process has on it.
+    if ((await nodeDisk.stat(path)) === undefined) await (await fs.open(path, 'a')).close()
+    await fs.access(path, constants.R_OK | constants.W_OK)
+    const holder = new DatabaseSync(path, { timeout: 0 })
     try {
-      await holder.open()
+      holder.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     } catch (error) {
-      const cause = (error as { cause?: { code?: string } }).cause
-      if (cause?.code === 'LEVEL_LOCKED') throw new DirectoryInUseError(directory, error)
-      throw systemErrorOf(error)
+      holder.close()
+      if ((error as { errcode?: number }).errcode === sqliteBusy) {
+        throw new DirectoryInUseError(directory, error)
+      }
+      throw error
     }
-    return { release: () => holder.close() }
+    heldLocks.add(holder)
+    return {
+      async release() {
+        if (heldLocks.delete(holder)) holder.close()
+      },
+    }
   },
 }
 
@@ -207,6 +226,7 @@ function toStat(stat: {
   dev: number
   ino: number
   isDirectory(): boolean
+  isFile(): boolean
 }): DiskStat {
   return {
     sizeBytes: stat.size,
@@ -214,6 +234,7 @@ function toStat(stat: {
     device: stat.dev,
     inode: stat.ino,
     isDirectory: stat.isDirectory(),
+    isFile: stat.isFile(),
   }
 }
 

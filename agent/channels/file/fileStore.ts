@@ -2,6 +2,11 @@
 // `dataDirs` in turn. Puts, prepared takes and takes are records of the same log, so their order on
 // disk is the order in which they happened. A file is deleted once all events in it and before it
 // have left the channel; the snapshot at the start of each file carries over what must be known.
+//
+// A write that fails (a full disk, most often) fails every write behind it. The log is then cut back to
+// its last durable write before anything else is written (`#repair`), so the channel works again when
+// the disk does. Until then it can be drained: a reserve of space, kept for this, holds the records of
+// takes.
 
 import { dirname, join } from 'node:path'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -11,10 +16,12 @@ import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { AgentError } from '../../errors.ts'
 import type { EventBatch } from '../../event.ts'
+import type { FileChannelCounter } from '../../monitoring/counters.ts'
 import type { ChannelState, PreparedTake } from '../channelState.ts'
 import { type Entry, EntryList } from '../entryList.ts'
 import type { EventStore, StoredPut } from '../eventStore.ts'
 import type { Range } from '../rangeSet.ts'
+import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
 import { GroupCommit } from './groupCommit.ts'
 import {
@@ -28,6 +35,7 @@ import {
 } from './logRecord.ts'
 import { LogReplay } from './logReplay.ts'
 import { LogScanner } from './logScanner.ts'
+import { isOutOfSpace, SpaceReserve } from './spaceReserve.ts'
 
 export interface FileStoreOptions {
   readonly channel: string
@@ -45,6 +53,8 @@ interface LogFile {
   readonly directory: string
   /** Undefined until the file is created, when its first write is due. */
   file: DiskFile | undefined
+  /** What is in the file and acknowledged; 0 for a file that does not count yet. */
+  durableBytes: number
   /** Set once the next file is begun: every event in this one is below it. */
   endEvent: number | undefined
 }
@@ -68,15 +78,28 @@ interface QueuedWrite {
 
 const filePrefix = 'log-'
 
-/** Free space is looked at again after so many bytes. */
-const spaceCheckBytes = 16 * 1024 * 1024
+/** Free space is looked at again after so many bytes: a small part of what must be free. */
+const spaceLookBytes = 1024 * 1024
+
+/** Room for the takes of some thousand batches. */
+const maxReserveBytes = 1024 * 1024
 
 export class FileStore implements EventStore {
   readonly #disk: Disk
   readonly #logger: Logger
   readonly #options: FileStoreOptions
+  readonly #counter: FileChannelCounter
+  readonly #reserve: SpaceReserve
   readonly #entries = new EntryList<FileEntry>()
-  readonly #commits = new GroupCommit<QueuedWrite>((group) => this.#writeGroup(group))
+  readonly #commits = new GroupCommit<QueuedWrite>(
+    (group) => this.#writeGroup(group),
+    (error) => this.#writeFailed(error),
+  )
+  /**
+   * Records of takes and releases that are not durable yet, in order. Nobody waits for them and what
+   * they say has happened, so those of a failed write are written again.
+   */
+  readonly #unwritten = new Set<Buffer>()
   readonly #writer = new ByteWriter(64 * 1024)
   #state: ChannelState | undefined
   #locks: DiskLock[] = []
@@ -85,14 +108,20 @@ export class FileStore implements EventStore {
   /** Where the next write will be queued in the last file. */
   #queuedBytes = 0
   #cachedBytes = 0
-  #bytesSinceSpaceCheck = 0
+  #bytesSinceLook = 0
   #freeBytes = Number.POSITIVE_INFINITY
-  #isLookingForSpace = false
+  #lookingForSpace: Promise<void> | undefined
+  #repairing: Promise<void> | undefined
+  /** Until the log can be written again: every failed repair would log the same. */
+  #isFailureLogged = false
 
-  constructor(disk: Disk, logger: Logger, options: FileStoreOptions) {
+  constructor(disk: Disk, logger: Logger, options: FileStoreOptions, counter: FileChannelCounter) {
     this.#disk = disk
     this.#logger = logger
     this.#options = options
+    this.#counter = counter
+    const reserveBytes = Math.min(maxReserveBytes, Math.ceil(options.maxFileBytes / 64))
+    this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, reserveBytes)
   }
 
   async open(state: ChannelState): Promise<void> {
@@ -100,30 +129,43 @@ export class FileStore implements EventStore {
     try {
       await this.#lockDirectories()
       await this.#recover(state)
-      await this.#checkFreeSpace()
-      await this.#beginFile()
+      await this.#beginFile().catch(async (error: unknown) => {
+        // What is in the log can be drained, which frees space.
+        if (!isOutOfSpace(error)) throw error
+        await this.#tryRepair()
+      })
+      await this.#lookForSpace()
     } catch (error) {
       await this.#closeFiles()
-      throw error
+      throw error instanceof AgentError ? error : this.#unopenable(error)
     }
   }
 
   async close(): Promise<void> {
     await this.#commits.idle()
+    // The last chance to write down what has left the channel.
+    if (this.#commits.failure !== undefined) await this.#tryRepair()
+    await this.#commits.idle()
+    await this.#lookingForSpace
     await this.#closeFiles()
     this.#entries.clear()
   }
 
   checkSpace(): void {
-    if (this.#commits.failure) throw this.#commits.failure
+    const { failure } = this.#commits
+    if (failure !== undefined) {
+      void this.#tryRepair()
+      throw failure
+    }
     const { minimumRequiredBytes, channel, dataDirectories } = this.#options
-    if (this.#freeBytes >= minimumRequiredBytes) return
+    if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.isThere) return
     // Refused puts write nothing, and so nothing else would look again: the next put sees the answer.
-    this.#lookForSpace()
-    throw new AgentError(
-      'CHANNEL_SPACE',
-      `channel ${channel}: fewer than minimumRequiredSpace (${minimumRequiredBytes}) bytes are free for ${dataDirectories.join(', ')}: free some, or lower minimumRequiredSpace`,
-    )
+    void this.#lookForSpace()
+    const lacking =
+      this.#freeBytes < minimumRequiredBytes
+        ? `fewer than minimumRequiredSpace (${minimumRequiredBytes}) bytes are free for ${dataDirectories.join(', ')}: free some, or lower minimumRequiredSpace`
+        : `the file system of ${dataDirectories[0]} is full: free some space; until then events can only be taken`
+    throw new AgentError('CHANNEL_SPACE', `channel ${channel}: ${lacking}`)
   }
 
   put(puts: readonly StoredPut[]): Promise<void> {
@@ -132,7 +174,8 @@ export class FileStore implements EventStore {
     const frames: { put: StoredPut; offset: number; sizeBytes: number }[] = []
     let total = 0
     puts.forEach((put, index) => {
-      const body = writePut(this.#writer, put, index === puts.length - 1)
+      const { nextEvent } = this.#state!
+      const body = writePut(this.#writer, put, nextEvent, index === puts.length - 1)
       const head = this.#takeWritten()
       chunks.push(head, body)
       frames.push({ put, offset: total, sizeBytes: head.length + body.length })
@@ -140,6 +183,7 @@ export class FileStore implements EventStore {
     })
     const { durable, logFile, position } = this.#queue(chunks, total)
     for (const { put, offset, sizeBytes } of frames) {
+      if (put.range === undefined) continue
       const { from, until } = put.range
       const entry: FileEntry = {
         from,
@@ -153,25 +197,39 @@ export class FileStore implements EventStore {
       this.#cache(entry, put.batch)
       this.#entries.push(entry)
     }
-    return durable
+    const first = puts.find(({ range }) => range !== undefined)?.range?.from
+    if (first === undefined) return durable
+    return durable.catch((error: unknown) => {
+      for (const entry of this.#entries.dropFrom(first)) this.#cachedBytes -= entry.cachedBytes
+      throw error
+    })
   }
 
-  prepare(take: PreparedTake): Promise<void> {
+  async prepare(take: PreparedTake): Promise<void> {
+    if (this.#commits.failure !== undefined) await this.#tryRepair()
     writePrepare(this.#writer, take)
-    return this.#queueWritten()
+    const bytes = this.#takeWritten()
+    if (this.#commits.failure !== undefined) throw this.#commits.failure
+    await this.#queue([bytes], bytes.length).durable
   }
 
   take(ranges: readonly Range[], preparedId: number): void {
     writeTake(this.#writer, ranges, preparedId)
-    // Nobody waits for it: if a crash loses it, the events come again, with their stamp if they had
-    // one. A failure shows at the next put or prepare, which follow it in the log.
-    this.#queueWritten().catch(() => {})
+    this.#queueUnawaited()
     this.#dropDrained(ranges)
   }
 
-  release(preparedId: number): Promise<void> {
+  release(preparedId: number): void {
     writeRelease(this.#writer, preparedId)
-    return this.#queueWritten()
+    this.#queueUnawaited()
+  }
+
+  safePosition(
+    source: string,
+    file: Pick<FileIdentity, 'device' | 'inode'>,
+  ): SafePosition | undefined {
+    const position = this.#state!.positions.get(source, file)
+    return position && { ...position, fingerprintEnd: position.end }
   }
 
   entryHolding(event: number): Entry {
@@ -222,9 +280,18 @@ export class FileStore implements EventStore {
     return bytes
   }
 
-  #queueWritten(): Promise<void> {
+  /**
+   * Queues what nobody waits for: if a crash loses it, the events come again, with their stamp if they
+   * had one.
+   */
+  #queueUnawaited(): void {
     const bytes = this.#takeWritten()
-    return this.#queue([bytes], bytes.length).durable
+    this.#unwritten.add(bytes)
+    if (this.#commits.failure !== undefined) return
+    this.#queue([bytes], bytes.length).durable.then(
+      () => this.#unwritten.delete(bytes),
+      () => {},
+    )
   }
 
   /** Gives a write its place in the log; when that fills the file, begins the next one. */
@@ -250,13 +317,12 @@ export class FileStore implements EventStore {
     const number = (last?.number ?? 0) + 1
     const directories = this.#options.dataDirectories
     const directory = directories[number % directories.length]!
-    const path = join(directory, `${filePrefix}${number}`)
-    const logFile: LogFile = { number, path, directory, file: undefined, endEvent: undefined }
+    const logFile: LogFile = newLogFile(number, directory)
     this.#files.push(logFile)
     writeSnapshot(this.#writer, {
       nextEvent: state.nextEvent,
       nextPreparedId: state.nextPreparedId,
-      positions: [...state.positions.all()],
+      positions: [...state.appendedPositions.all()],
       lastStamps: state.lastStamps,
     })
     const snapshot = this.#takeWritten()
@@ -267,6 +333,7 @@ export class FileStore implements EventStore {
 
   /** Writes and syncs file by file: a file is complete on disk before the next one exists. */
   async #writeGroup(group: readonly QueuedWrite[]): Promise<void> {
+    const ends = new Map<LogFile, number>()
     for (let first = 0; first < group.length; ) {
       const { logFile, position } = group[first]!
       let end = first
@@ -279,11 +346,92 @@ export class FileStore implements EventStore {
       await logFile.file.write(chunks, position)
       await logFile.file.sync()
       if (isNew) await this.#disk.syncDirectory(logFile.directory)
-      this.#bytesSinceSpaceCheck += chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      ends.set(logFile, position + chunks.reduce((sum, chunk) => sum + chunk.length, 0))
       first = end
     }
-    await this.#deleteDrained(group.at(-1)!.lowestHeld)
-    if (this.#bytesSinceSpaceCheck >= spaceCheckBytes) await this.#checkFreeSpace()
+    // Only now: of a group that fails half way nothing was acknowledged, and all of it is cut off.
+    for (const [logFile, durableBytes] of ends) logFile.durableBytes = durableBytes
+    await this.#deleteDrained(group.at(-1)!.lowestHeld).catch((error: unknown) => {
+      const { channel } = this.#options
+      this.#logger.warn({ channel, error }, 'failed to delete a drained log file, will retry')
+    })
+    for (const { chunks } of group) {
+      for (const chunk of chunks) this.#bytesSinceLook += chunk.length
+    }
+    if (this.#bytesSinceLook >= spaceLookBytes) void this.#lookForSpace()
+  }
+
+  /** Brings the log back after a failed write; on failure `#commits.failure` stays. */
+  #tryRepair(): Promise<void> {
+    this.#repairing ??= this.#repair()
+      .catch((error: unknown) => this.#commits.fail(error))
+      .finally(() => {
+        this.#repairing = undefined
+        this.#countHealth()
+      })
+    return this.#repairing
+  }
+
+  async #repair(): Promise<void> {
+    await this.#commits.idle()
+    const state = this.#state!
+    // Files begun by writes that failed hold nothing that counts.
+    while (this.#files.at(-1)?.durableBytes === 0) {
+      const { file, path, directory } = this.#files.at(-1)!
+      await file?.close().catch(() => {})
+      this.#files.at(-1)!.file = undefined
+      await this.#disk.remove(path)
+      await this.#disk.syncDirectory(directory)
+      this.#files.pop()
+    }
+    const last = this.#files.at(-1)
+    if (last !== undefined) {
+      await last.file!.truncate(last.durableBytes)
+      await last.file!.sync()
+      last.endEvent = undefined
+      this.#queuedBytes = last.durableBytes
+      await this.#deleteDrained(state.lowestHeld)
+    }
+    if (isOutOfSpace(this.#commits.failure)) await this.#reserve.release()
+    this.#commits.resume()
+    // In the same turn, so that no later record gets before the ones that are written again.
+    const begun = last === undefined ? this.#beginFile() : Promise.resolve()
+    const unwritten = [...this.#unwritten]
+    const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
+    const written = sizeBytes > 0 ? this.#queue(unwritten, sizeBytes).durable : Promise.resolve()
+    await Promise.all([begun, written])
+    for (const bytes of unwritten) this.#unwritten.delete(bytes)
+    this.#isFailureLogged = false
+    const { channel } = this.#options
+    this.#logger.info({ channel }, 'channel log can be written again')
+  }
+
+  #writeFailed(cause: unknown): AgentError {
+    if (cause instanceof AgentError) return cause
+    const { channel, dataDirectories } = this.#options
+    this.#counter.Unhealthy = 1
+    const { message } = cause as Error
+    const error = isOutOfSpace(cause)
+      ? new AgentError(
+          'CHANNEL_SPACE',
+          `channel ${channel}: no space left to write the log in ${dataDirectories.join(', ')}: free some; puts are refused until then`,
+          cause,
+        )
+      : new AgentError(
+          'CHANNEL_WRITE',
+          `channel ${channel}: failed to write the log in ${dataDirectories.join(', ')} (${message}): puts are refused until it can be written again`,
+          cause,
+        )
+    if (!this.#isFailureLogged) {
+      this.#logger.error({ channel, error: error.message }, 'channel log cannot be written')
+    }
+    this.#isFailureLogged = true
+    return error
+  }
+
+  #countHealth(): void {
+    const isShort = this.#freeBytes < this.#options.minimumRequiredBytes || !this.#reserve.isThere
+    this.#counter.Unhealthy = this.#commits.failure !== undefined || isShort ? 1 : 0
   }
 
   /** Deletes files from the oldest on, as long as all their events are below `lowestHeld`. */
@@ -293,7 +441,9 @@ export class FileStore implements EventStore {
       if (oldest?.endEvent === undefined || oldest.endEvent > lowestHeld) return
       // A take may still read an event that another one committed meanwhile: the handle of a
       // removed file would serve it, but nobody asks, because such events have left the channel.
-      await oldest.file?.close()
+      const { file } = oldest
+      oldest.file = undefined
+      await file?.close()
       await this.#disk.remove(oldest.path)
       await this.#disk.syncDirectory(oldest.directory)
       this.#files.shift()
@@ -327,6 +477,7 @@ export class FileStore implements EventStore {
         }
       }
       logFile.endEvent = state.nextEvent
+      logFile.durableBytes = scanner.validBytes
       if (scanner.validBytes === fileBytes) continue
       if (index < this.#files.length - 1) throw this.#damaged(logFile, scanner.validBytes)
       await this.#cutTail(logFile, scanner.validBytes, fileBytes)
@@ -366,9 +517,7 @@ export class FileStore implements EventStore {
     for (const directory of this.#options.dataDirectories) {
       for (const name of await this.#disk.list(directory)) {
         if (!/^log-\d+$/.test(name)) continue
-        const number = Number(name.slice(filePrefix.length))
-        const path = join(directory, name)
-        files.push({ number, path, directory, file: undefined, endEvent: undefined })
+        files.push(newLogFile(Number(name.slice(filePrefix.length)), directory))
       }
     }
     files.sort((a, b) => a.number - b.number)
@@ -378,29 +527,40 @@ export class FileStore implements EventStore {
     return files
   }
 
-  /** A look that fails changes nothing: the next refused put looks again. */
-  #lookForSpace(): void {
-    if (this.#isLookingForSpace) return
-    this.#isLookingForSpace = true
-    this.#checkFreeSpace()
+  /** One look at a time; one that fails changes nothing: the next refused put looks again. */
+  #lookForSpace(): Promise<void> {
+    this.#lookingForSpace ??= this.#checkFreeSpace()
       .catch((error: unknown) => {
         const { channel } = this.#options
         this.#logger.warn({ channel, error }, 'cannot tell how much space is free')
       })
       .finally(() => {
-        this.#isLookingForSpace = false
+        this.#lookingForSpace = undefined
+        this.#countHealth()
       })
+    return this.#lookingForSpace
   }
 
   async #checkFreeSpace(): Promise<void> {
-    this.#bytesSinceSpaceCheck = 0
+    this.#bytesSinceLook = 0
     const free = this.#options.dataDirectories.map((directory) => this.#disk.freeBytes(directory))
     this.#freeBytes = Math.min(...(await Promise.all(free)))
+    await this.#reserve.keep(this.#freeBytes)
   }
 
   async #closeFiles(): Promise<void> {
     for (const { file } of this.#files.splice(0)) await file?.close()
     for (const lock of this.#locks.splice(0)) await lock.release()
+  }
+
+  #unopenable(error: unknown): unknown {
+    if (!(error instanceof Error) || !('syscall' in error)) return error
+    const { channel, checkpointDirectory, dataDirectories } = this.#options
+    return new AgentError(
+      'CHANNEL_WRITE',
+      `channel ${channel}: cannot be opened (${error.message}): checkpointDir ${checkpointDirectory} and dataDirs ${dataDirectories.join(', ')} must be directories that the agent may write to`,
+      error,
+    )
   }
 
   #damaged(logFile: LogFile, position: number, cause?: unknown): AgentError {
@@ -417,6 +577,11 @@ export class FileStore implements EventStore {
       `channel ${this.#options.channel}: log file ${number} is missing from ${this.#options.dataDirectories.join(', ')}: restore it, or move the channel's directories away to start empty`,
     )
   }
+}
+
+function newLogFile(number: number, directory: string): LogFile {
+  const path = join(directory, `${filePrefix}${number}`)
+  return { number, path, directory, file: undefined, durableBytes: 0, endEvent: undefined }
 }
 
 /** A directory that is still there after a power failure: so are its new parents. */

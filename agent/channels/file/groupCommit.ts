@@ -1,8 +1,7 @@
-// Writes to the log in groups: while one write and sync is under way, what comes in is collected,
-// and goes out together next. Many transactions so share one fdatasync, and none waits for a timer.
-// After a failure nothing is written any more: what the disk has then is unknown.
-
-import { AgentError } from '../../errors.ts'
+// Writes to the log in groups: while one write and sync is running, what comes in is collected, and
+// goes out together next. Many transactions so share one fdatasync, and none waits for a timer. After
+// a failure nothing is written until `resume`: what the disk has then is unknown, and the store has to
+// cut it off first.
 
 /** What a group is written with: one call at a time. */
 export type WriteGroup<W> = (group: readonly W[]) => Promise<void>
@@ -15,15 +14,19 @@ interface Waiting<W> {
 
 export class GroupCommit<W> {
   readonly #writeGroup: WriteGroup<W>
+  /** Turns what the disk said into what the waiting writes fail with. */
+  readonly #failureOf: (error: unknown) => Error
   #queue: Waiting<W>[] = []
   #running: Promise<void> | undefined
-  #failure: AgentError | undefined
+  #failure: Error | undefined
 
-  constructor(writeGroup: WriteGroup<W>) {
+  constructor(writeGroup: WriteGroup<W>, failureOf: (error: unknown) => Error) {
     this.#writeGroup = writeGroup
+    this.#failureOf = failureOf
   }
 
-  get failure(): AgentError | undefined {
+  /** Set from the first failed write until `resume`; every append fails with it. */
+  get failure(): Error | undefined {
     return this.#failure
   }
 
@@ -34,6 +37,16 @@ export class GroupCommit<W> {
       this.#queue.push({ write, resolve, reject })
       this.#running ??= this.#run()
     })
+  }
+
+  /** Stops all writing with this failure, as a failed write does. */
+  fail(error: unknown): void {
+    this.#failure ??= this.#failureOf(error)
+  }
+
+  /** The log ends again where the last durable write ended: writing goes on from there. */
+  resume(): void {
+    this.#failure = undefined
   }
 
   /** Resolves when all that was queued is written, or has failed. */
@@ -52,12 +65,8 @@ export class GroupCommit<W> {
         await this.#writeGroup(group.map(({ write }) => write))
         for (const { resolve } of group) resolve()
       } catch (error) {
-        this.#failure ??= new AgentError(
-          'CHANNEL_CLOSED',
-          `the log of a file channel cannot be written (${(error as Error).message}): free or repair the disk and restart the agent`,
-          error,
-        )
-        for (const { reject } of group) reject(this.#failure)
+        this.fail(error)
+        for (const { reject } of group) reject(this.#failure!)
       }
     }
     this.#running = undefined

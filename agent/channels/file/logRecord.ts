@@ -51,15 +51,23 @@ export function compacted(batch: EventBatch): EventBatch {
   return batchOf(bodies, batch.headers, own)
 }
 
-/** One batch of a put; returns the stretch of bytes that must follow the head. */
-export function writePut(writer: ByteWriter, put: StoredPut, isLast: boolean): Buffer {
+/**
+ * One batch of a put; returns the stretch of bytes that must follow the head. An empty batch, of which
+ * only the position matters, is numbered as the next one.
+ */
+export function writePut(
+  writer: ByteWriter,
+  put: StoredPut,
+  nextEvent: number,
+  isLast: boolean,
+): Buffer {
   const batch = compacted(put.batch)
-  const start = batch.start(0)
-  const body = batch.bytes.subarray(start, batch.end(batch.count - 1))
+  const start = batch.count === 0 ? 0 : batch.start(0)
+  const body = batch.bytes.subarray(start, batch.count === 0 ? 0 : batch.end(batch.count - 1))
   const frame = beginFrame(writer)
   writer.uint8(Type.put)
   writer.uint8(isLast ? 1 : 0)
-  writer.int64(put.range.from)
+  writer.int64(put.range?.from ?? nextEvent)
   writer.uvarint(batch.count)
   writer.uint32(crc32c(body))
   writer.uint8(put.position === undefined ? 0 : 1)

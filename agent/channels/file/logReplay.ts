@@ -31,7 +31,7 @@ export class LogReplay<Place> {
     if (record.type === 'snapshot') {
       state.nextEvent = Math.max(state.nextEvent, record.nextEvent)
       state.nextPreparedId = Math.max(state.nextPreparedId, record.nextPreparedId)
-      for (const position of record.positions) state.positions.set(position)
+      for (const position of record.positions) state.restorePosition(position)
       for (const [sink, stamp] of record.lastStamps) state.lastStamps.set(sink, stamp)
     } else if (record.type === 'prepare') {
       // Ranges of which a part is gone were taken and committed by a log file deleted since.
@@ -58,10 +58,10 @@ export class LogReplay<Place> {
     if (!record.isLast) return []
     const puts = this.#openPut
     this.#openPut = []
-    return puts.map((put) => {
+    return puts.flatMap((put) => {
       const { range, position } = put.record
       this.#state.restore(range, position)
-      return { range, place: put.place }
+      return range.from === range.until ? [] : [{ range, place: put.place }]
     })
   }
 

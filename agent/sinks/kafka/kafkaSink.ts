@@ -170,7 +170,14 @@ export class KafkaSink implements Polled {
       transaction.begin()
       const taken = await this.#takeInto(transaction, maxEvents, signal)
       if (taken.stamp !== undefined) {
-        await transaction.prepare(this.#name, encodeStamp(taken.stamp))
+        try {
+          await transaction.prepare(this.#name, encodeStamp(taken.stamp))
+        } catch (error) {
+          // The channel cannot note it (its disk is full): the events wait for the next instance.
+          await transaction.rollback()
+          transaction.close()
+          throw error
+        }
         this.#send(transaction, taken.batches, taken.stamp)
         return true
       }

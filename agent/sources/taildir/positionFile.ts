@@ -1,13 +1,47 @@
-// The taildir source's position file, in Flume's format: `[{"inode":1,"pos":2,"file":"/a"}]`. Flume
-// stops at a field that it does not know, so there is none; what else we know of a file is in the
-// channel. A torn or foreign file is an error and never silently "from the start".
+// The two files in which a taildir source notes its positions. The first is Flume's, in Flume's format
+// (`[{"inode":1,"pos":2,"file":"/a"}]`), so that the agent can take over from Flume and Flume from the
+// agent; Flume stops at a field that it does not know, so there is none. The second, beside it, says
+// what Flume's cannot: device, generation, and what was in the file, by which it is recognised.
+//
+// Flume's file is the authority for positions. An entry of the second one only explains an entry of
+// Flume's: where the positions differ, Flume has run since.
 
+import type { FormerEnds } from '../../channelProcessor.ts'
+import type { Fingerprint } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
 
 export interface PositionEntry {
   readonly inode: number
   readonly pos: number
   readonly file: string
+}
+
+/** What the second file says of a file. Offsets are in bytes. */
+export interface FileNote {
+  readonly device: number
+  readonly inode: number
+  readonly path: string
+  readonly generation: number
+  /** Everything before it has been delivered, or is in a channel that keeps it. */
+  readonly pos: number
+  /** The same of each channel, by its name. */
+  readonly channelEnds: Readonly<Record<string, number>>
+  /** How far the file was read; what is between is in memory channels. */
+  readonly read: number
+  /** Content that was truncated: how far it was read, and delivered, and what was before its end. */
+  readonly former?: FormerEnds | undefined
+  /** Of the bytes before `fingerprintEnd`, at or a little before `pos`. */
+  readonly fingerprint: Fingerprint
+  readonly fingerprintEnd: number
+  /** Of the file's first bytes. */
+  readonly head: Fingerprint
+}
+
+const version = 1
+
+/** Where the second file is. */
+export function notesPath(positionFile: string): string {
+  return `${positionFile}.millrace`
 }
 
 export function formatPositions(entries: readonly PositionEntry[]): Buffer {
@@ -17,30 +51,70 @@ export function formatPositions(entries: readonly PositionEntry[]): Buffer {
 
 export function parsePositions(content: Buffer, path: string): PositionEntry[] {
   if (content.length === 0) return []
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(content.toString())
-  } catch (error) {
-    throw unusable(path, error)
+  const parsed = parseJson(content)
+  if (!Array.isArray(parsed) || !parsed.every(isEntry)) {
+    throw new AgentError(
+      'CONFIGURATION',
+      `position file ${path} is not a list of {"inode", "pos", "file"}: repair it, or remove it to read all files from the start`,
+    )
   }
-  if (!Array.isArray(parsed) || !parsed.every(isEntry)) throw unusable(path)
   return parsed
 }
 
+export function formatNotes(files: readonly FileNote[]): Buffer {
+  return Buffer.from(JSON.stringify({ version, files }))
+}
+
+/** Undefined for what no version of this program wrote: a hint that is lost, not an error. */
+export function parseNotes(content: Buffer): FileNote[] | undefined {
+  const parsed = parseJson(content)
+  if (!isRecord(parsed) || parsed.version !== version || !Array.isArray(parsed.files)) return
+  return parsed.files.every(isNote) ? parsed.files : undefined
+}
+
+function parseJson(content: Buffer): unknown {
+  try {
+    return JSON.parse(content.toString())
+  } catch {
+    return undefined
+  }
+}
+
 function isEntry(value: unknown): value is PositionEntry {
-  if (typeof value !== 'object' || value === null) return false
-  const { inode, pos, file } = value as Record<string, unknown>
-  return Number.isSafeInteger(inode) && isOffset(pos) && typeof file === 'string'
+  if (!isRecord(value)) return false
+  return Number.isSafeInteger(value.inode) && isOffset(value.pos) && typeof value.file === 'string'
+}
+
+function isNote(value: unknown): value is FileNote {
+  if (!isRecord(value) || typeof value.path !== 'string') return false
+  const { device, inode, generation, pos, read, fingerprintEnd, former } = value
+  // A device's number may be anything.
+  if (typeof device !== 'number' || !Number.isSafeInteger(inode)) return false
+  if (![generation, pos, read, fingerprintEnd].every(isOffset)) return false
+  if (former !== undefined && !isFormer(former)) return false
+  if (!isRecord(value.channelEnds) || !Object.values(value.channelEnds).every(isOffset))
+    return false
+  return isFingerprint(value.fingerprint) && isFingerprint(value.head)
+}
+
+function isFormer(value: unknown): value is FormerEnds {
+  if (!isRecord(value) || !isOffset(value.end) || !isOffset(value.safeEnd)) return false
+  const { channelEnds, fingerprint } = value
+  return (
+    isFingerprint(fingerprint) &&
+    isRecord(channelEnds) &&
+    Object.values(channelEnds).every(isOffset)
+  )
+}
+
+function isFingerprint(value: unknown): value is Fingerprint {
+  return isRecord(value) && isOffset(value.lengthBytes) && isOffset(value.crc)
 }
 
 function isOffset(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function unusable(path: string, cause?: unknown): AgentError {
-  return new AgentError(
-    'CONFIGURATION',
-    `position file ${path} is not a list of {"inode", "pos", "file"}: repair it, or remove it to read all files from the start`,
-    cause,
-  )
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }

@@ -15,7 +15,7 @@ export const taildirOptions = {
   positionFile: {
     type: 'string',
     default: join('~', '.flume', 'taildir_position.json'),
-    doc: "where each file's position is noted, as JSON",
+    doc: "where each file's position is noted, as Flume's JSON; what Flume's cannot say is beside it, in a file of this name and .millrace",
   },
   headers: { type: 'prefix', doc: 'headers.<group>.<name>: a header of all events of the group' },
   batchSize: {
@@ -68,7 +68,7 @@ export const taildirOptions = {
     type: 'integer',
     default: 100,
     min: 1,
-    doc: 'milliseconds between looks at the files while nothing comes; not in Flume',
+    doc: 'milliseconds between looks at files that lines come from, and at fewer than 50 others; 2 for each file, at most 5000, where there are more; not in Flume',
   },
   maxLineBytes: {
     type: 'integer',

@@ -1,11 +1,16 @@
 // Flume's taildir source: follows the lines of all files that match. A line is put into the channels
 // exactly once: each put carries its place in the file into the channel, and after a start, or a
-// failure, reading goes on from what the channels have. The position file, written now and then,
-// serves channels that forget (memory) and those who come from Flume.
+// failure, reading goes on from what the channels have. The position file, written now and then, says
+// up to where the channels answer for the lines; it serves channels that forget (memory) and those who
+// come from Flume, or go back to it.
+//
+// Files are read one after another, so that lines of a rotated file come before those of its
+// successor, and nobody waits for one file's puts before the next file is read: many small files share
+// the syncs of a file channel.
 
-import { dirname, join } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { isOperational } from '../../../protocol/runtime/operational.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { ChannelProcessor } from '../../channelProcessor.ts'
 import { noFingerprint, type SourcePosition } from '../../channels/sourcePosition.ts'
@@ -14,14 +19,25 @@ import type { EventBatch, Headers } from '../../event.ts'
 import type { SourceCounter, SourceProgress } from '../../monitoring/counters.ts'
 import type { Polled } from '../../polled.ts'
 import type { FileGroup } from './fileGroup.ts'
-import { formatPositions, type PositionEntry, parsePositions } from './positionFile.ts'
+import { FileSearch } from './fileSearch.ts'
+import { FollowedFiles } from './followedFiles.ts'
+import { OpenFiles } from './openFiles.ts'
+import type { FileNote } from './positionFile.ts'
+import { PositionNotes } from './positionNotes.ts'
+import { PutWindow } from './putWindow.ts'
 import type { TaildirOptions } from './taildirOptions.ts'
-import { fingerprintBefore, type TailChunk, TailFile, type TailPosition } from './tailFile.ts'
+import { fingerprintBefore, type TailChunk, type TailFile } from './tailFile.ts'
 
-/** Puts under way at once: they share the syncs of a file channel. */
+/** Puts of one file in flight at once: they share the syncs of a file channel. */
 const maxPutsInFlight = 8
-/** How often directories are listed for files that are new, renamed or gone. */
-const scanIntervalMs = 250
+/** Files with puts in flight at once; each holds a chunk of lines, at most. */
+const maxFilesInFlight = 64
+/** A file is read every pollInterval for so long after its last line; then scans find it changed. */
+const activeMs = 2000
+/** So long a file that was truncated waits for the position file to be written. */
+const longestUnnotedMs = 10_000
+/** How often a file is looked at that no name leads to any more. */
+const orphanLookMs = 1000
 
 export interface TaildirSurroundings {
   readonly clock: Clock
@@ -32,11 +48,10 @@ export interface TaildirSurroundings {
   readonly progress: SourceProgress
 }
 
-interface FoundFile {
-  readonly path: string
-  readonly group: FileGroup
-  readonly stat: DiskStat
-  readonly matches: boolean
+/** A file whose puts have not all been answered. */
+interface FileInFlight {
+  readonly file: TailFile
+  readonly puts: PutWindow
 }
 
 export class TaildirSource implements Polled {
@@ -44,13 +59,14 @@ export class TaildirSource implements Polled {
   readonly #groups: readonly FileGroup[]
   readonly #options: TaildirOptions
   readonly #surroundings: TaildirSurroundings
-  readonly #files = new Map<string, TailFile>()
-  /** The position file's entries as this run found them, by inode. */
-  #noted = new Map<number, PositionEntry>()
-  #isFirstScan = true
-  #scannedMs = Number.NEGATIVE_INFINITY
+  readonly #openFiles: OpenFiles
+  readonly #notes: PositionNotes
+  readonly #files: FollowedFiles
+  readonly #orphanLooks = new WeakMap<TailFile, number>()
   #notedMs: number
   #retryDelayMs = 0
+  /** A file has content that no note knows: it could not be found under another name. */
+  #mustNote = false
 
   constructor(
     name: string,
@@ -62,43 +78,63 @@ export class TaildirSource implements Polled {
     this.#groups = groups
     this.#options = options
     this.#surroundings = surroundings
-    this.#notedMs = surroundings.clock.monotonicMs()
+    const { clock, disk, logger, processor } = surroundings
+    this.#notedMs = clock.monotonicMs()
+    this.#openFiles = new OpenFiles(disk)
+    this.#notes = new PositionNotes(options.positionFile, disk, logger)
+    this.#files = new FollowedFiles({
+      source: name,
+      options,
+      clock,
+      logger,
+      processor,
+      search: new FileSearch(groups, clock, disk, logger),
+      openFiles: this.#openFiles,
+      notes: this.#notes,
+    })
   }
 
   async start(): Promise<void> {
-    const { clock, disk, counter } = this.#surroundings
-    const { positionFile } = this.#options
-    await disk.makeDirectory(dirname(positionFile))
-    const content = await disk.readFile(positionFile)
-    const entries = content === undefined ? [] : parsePositions(content, positionFile)
-    this.#noted = new Map(entries.map((entry) => [entry.inode, entry]))
+    const { clock, counter, processor } = this.#surroundings
+    await this.#notes.load()
+    await this.#openFiles.start()
+    // What an instance that failed knew is out of date from now on.
+    processor.noteAtStop(async () => {})
     counter.StartTime = clock.nowMs()
   }
 
   async stop(): Promise<void> {
-    await this.#writePositions()
-    for (const file of this.#files.values()) await file.close()
-    this.#surroundings.counter.StopTime = this.#surroundings.clock.nowMs()
+    const { processor, counter, clock } = this.#surroundings
+    await this.#openFiles.closeAll()
+    await this.#note()
+    // Sinks stop after their sources, and may commit until then.
+    processor.noteAtStop(async () => {
+      await this.#note()
+    })
+    counter.StopTime = clock.nowMs()
   }
 
   async process(signal: AbortSignal): Promise<number> {
-    const { clock } = this.#surroundings
-    if (clock.monotonicMs() - this.#scannedMs >= scanIntervalMs) await this.#scan()
     let foundAny = false
     try {
-      for (const file of [...this.#files.values()]) {
-        if (signal.aborted) break
-        if (await this.#follow(file, signal)) foundAny = true
-      }
+      // Noted before anything of them is read: files may be renamed out of the pattern at any time.
+      if (await this.#files.scanIfDue()) this.#mustNote = !(await this.#note())
+      foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
+      // Sinks go on while a channel is full.
+      await this.#noteIfDue()
       return this.#backOff(error)
     }
     this.#retryDelayMs = 0
-    if (clock.monotonicMs() - this.#notedMs >= this.#options.writePosInterval) {
-      await this.#writePositions()
-    }
+    await this.#noteIfDue()
     return foundAny ? 0 : this.#options.pollInterval
+  }
+
+  async #noteIfDue(): Promise<void> {
+    const sinceMs = this.#surroundings.clock.monotonicMs() - this.#notedMs
+    if (!this.#mustNote && sinceMs < this.#options.writePosInterval) return
+    this.#mustNote = !(await this.#note())
   }
 
   /** A channel is full: reads on, from what the channels have, a second later, then two, ... */
@@ -113,44 +149,127 @@ export class TaildirSource implements Polled {
     return this.#retryDelayMs
   }
 
-  /** Reads one file as far as it goes; true when there was anything. */
-  async #follow(file: TailFile, signal: AbortSignal): Promise<boolean> {
-    const { clock, disk, counter } = this.#surroundings
-    if (file.isDormant || !(await file.open(disk))) return false
+  /** Reads every file that may have lines, and waits for all their puts; stops at the first failure. */
+  async #followAll(signal: AbortSignal): Promise<boolean> {
+    const inFlight: FileInFlight[] = []
+    let foundAny = false
+    let error: unknown
+    const finishOldest = async () => {
+      const { file, puts } = inFlight.shift()!
+      const failure = await this.#finish(file, puts)
+      error ??= failure
+    }
+    for (const file of this.#files) {
+      if (signal.aborted || error !== undefined) break
+      if (!this.#isDue(file)) continue
+      const puts = new PutWindow(file, maxPutsInFlight)
+      inFlight.push({ file, puts })
+      try {
+        if (await this.#follow(file, puts, signal)) foundAny = true
+      } catch (failure) {
+        error ??= failure
+      }
+      error ??= puts.error
+      if (inFlight.length >= maxFilesInFlight) await finishOldest()
+    }
+    while (inFlight.length > 0) await finishOldest()
+    if (error !== undefined) throw error
+    return foundAny
+  }
+
+  #isDue(file: TailFile): boolean {
+    const nowMs = this.#surroundings.clock.monotonicMs()
+    if (nowMs < file.retryMs) return false
+    if (file.hasNews || nowMs - file.lastReadMs < activeMs) return true
+    if (this.#isIdle(file)) return file.isOpen || file.partialBytes > 0
+    if (!file.isOrphan || nowMs - (this.#orphanLooks.get(file) ?? 0) < orphanLookMs) return false
+    this.#orphanLooks.set(file, nowMs)
+    return true
+  }
+
+  /** Reads one file as far as it goes; true when there was anything. A failed put is in `puts`. */
+  async #follow(file: TailFile, puts: PutWindow, signal: AbortSignal): Promise<boolean> {
+    const { clock, counter, logger } = this.#surroundings
+    try {
+      const batches = await this.#openFiles.use(file, () => this.#read(file, puts, signal))
+      if (file.isUnreadable) {
+        logger.info({ source: this.#name, file: file.path }, 'file can be read now')
+      }
+      file.isUnreadable = false
+      if (batches === undefined) file.hasNews = false
+      else if (batches > 0) {
+        file.lastReadMs = clock.monotonicMs()
+        this.#mustNote ||= !file.isHeadNoted
+      } else if (this.#isIdle(file)) await this.#files.letGo(file)
+      return batches !== undefined && batches > 0
+    } catch (error) {
+      if (error === puts.error) return false
+      // A system call failed: for this file, and not for all.
+      if (!isOperational(error) || error instanceof AgentError) throw error
+      counter.EventReadFail++
+      await this.#openFiles.close(file)
+      this.#files.skip(file, error)
+      return false
+    }
+  }
+
+  /** Returns how many batches it put. */
+  async #read(file: TailFile, puts: PutWindow, signal: AbortSignal): Promise<number> {
     const { batchSize, maxBatchCount } = this.#options
-    const puts = new PutWindow(file, maxPutsInFlight)
     let batches = 0
     let isPartial = this.#isIdle(file) && file.partialBytes > 0
-    try {
-      while (batches < maxBatchCount && !signal.aborted) {
-        const read = await file.read(isPartial)
-        isPartial = false
-        if (read === 'truncated') {
-          await puts.settled()
-          this.#restart(file)
-          continue
-        }
-        if (read === 'nothing') break
-        for (let from = 0; from < read.batch.count; from += batchSize) {
-          const until = Math.min(from + batchSize, read.batch.count)
-          const put = this.#part(file, read, from, until)
-          await puts.add(put.position, () =>
-            this.#surroundings.processor.process(put.batch, put.position),
-          )
-          batches++
-        }
-      }
-    } catch (error) {
-      if (!isPassing(error)) counter.EventReadFail++
-      throw error
-    } finally {
-      await puts.finish()
+    await this.#mustBeNoted(file)
+    if (file.checks.length > 0 && !(await file.matches(file.checks))) {
+      await this.#restart(file)
+      puts.begin()
     }
-    this.#surroundings.progress.bytesRead += puts.putBytes
-    if (puts.error !== undefined) throw puts.error
-    if (batches > 0) file.lastReadMs = clock.monotonicMs()
-    else if (this.#isIdle(file)) await this.#letGo(file)
-    return batches > 0
+    file.checks = []
+    while (batches < maxBatchCount && !signal.aborted) {
+      const before = file.partialBytes
+      const read = await file.read(isPartial)
+      isPartial = false
+      if (read === 'truncated') {
+        await puts.settled()
+        await this.#restart(file)
+        puts.begin()
+        continue
+      }
+      if (read === 'nothing') {
+        file.hasNews = false
+        // A line that grows is not idle.
+        if (file.partialBytes !== before) {
+          file.lastReadMs = this.#surroundings.clock.monotonicMs()
+        }
+        break
+      }
+      for (let from = 0; from < read.batch.count; from += batchSize) {
+        const until = Math.min(from + batchSize, read.batch.count)
+        const put = this.#part(file, read, from, until)
+        await puts.add(put.position, () =>
+          this.#surroundings.processor.process(put.batch, put.position),
+        )
+        batches++
+      }
+    }
+    return batches
+  }
+
+  /** Waits for a file's puts; after a failure the file stands where the channels have it. */
+  async #finish(file: TailFile, puts: PutWindow): Promise<unknown> {
+    await puts.finish()
+    const { progress, processor } = this.#surroundings
+    progress.bytesRead += puts.putBytes
+    const { error } = puts
+    if (error === undefined) return undefined
+    const known = processor.resumePosition(this.#name, file, undefined)
+    if (known === undefined) return error
+    const { end, generation, fingerprint, checks } = known
+    if (error instanceof AgentError && error.code === 'POSITION_GAP') {
+      file.moveTo({ offset: end, generation, fingerprint })
+    }
+    // A channel may be ahead: if the file is truncated now, it would take new lines for known.
+    if (generation === file.position.generation) file.checks = checks
+    return error
   }
 
   /** The events `[from, until)` of a chunk, and which bytes of the file they are. */
@@ -188,13 +307,45 @@ export class TaildirSource implements Polled {
     return batch.withHeaders(headers, own)
   }
 
-  #restart(file: TailFile): void {
-    const { logger } = this.#surroundings
+  /** A file that is followed was truncated, or replaced by another with its inode. */
+  async #restart(file: TailFile): Promise<void> {
+    const { logger, clock, processor } = this.#surroundings
     logger.warn(
       { source: this.#name, file: file.path, offset: file.position.offset },
       'file was truncated: reading it from its start',
     )
-    file.restart()
+    const { offset: end, generation } = file.position
+    const nothingNoted = { end, safeEnd: end, channelEnds: {} }
+    const ends = processor.channelEnds(this.#name, file, generation, nothingNoted)
+    const checks = processor.resumePosition(this.#name, file, undefined)?.checks ?? []
+    const read = { end, fingerprint: file.position.fingerprint }
+    const last = checks.reduce((a, b) => (b.end > a.end ? b : a), read)
+    file.restart(last, ends, clock.monotonicMs())
+    file.checks = []
+    // How far each channel has the old content, a copy of which may turn up, is lost to it with the
+    // first put of the new; and what memory channels hold of the old cannot be read again.
+    file.mustBeNoted = true
+    await this.#putGeneration(file)
+  }
+
+  /** So that channels know that what they hold of older content cannot be read again. */
+  async #putGeneration(file: TailFile): Promise<void> {
+    await this.#mustBeNoted(file)
+    const { path, identity } = file
+    const position = { source: this.#name, path, ...identity, start: 0, end: 0 }
+    await this.#surroundings.processor.putPosition({ ...position, fingerprint: noFingerprint })
+  }
+
+  async #mustBeNoted(file: TailFile): Promise<void> {
+    if (!file.mustBeNoted) return
+    const sinceMs = this.#surroundings.clock.monotonicMs() - (file.former?.truncatedMs ?? 0)
+    if (!(await this.#note()) && sinceMs < longestUnnotedMs) {
+      throw new AgentError(
+        'CHANNEL_WRITE',
+        `${this.#options.positionFile} cannot be written: ${file.path}, which was truncated, waits for that up to ${longestUnnotedMs} ms`,
+      )
+    }
+    file.mustBeNoted = false
   }
 
   #isIdle(file: TailFile): boolean {
@@ -202,150 +353,61 @@ export class TaildirSource implements Polled {
     return idleMs >= this.#options.idleTimeout
   }
 
-  /** Closes a file of which nothing came for long; one without a name is forgotten. */
-  async #letGo(file: TailFile): Promise<void> {
-    await file.close()
-    file.isDormant = true
-    if (file.isOrphan) this.#files.delete(keyOf(file))
-  }
-
-  /** Finds new files, new names of known ones, and those whose names are gone. */
-  async #scan(): Promise<void> {
-    const { clock } = this.#surroundings
-    this.#scannedMs = clock.monotonicMs()
-    const found = new Map<string, FoundFile>()
-    for (const group of this.#groups) {
-      for (const file of await this.#list(group)) {
-        const key = keyOf(file.stat)
-        if (file.matches || !found.has(key)) found.set(key, file)
-      }
+  /** False when the position file cannot be written. */
+  async #note(): Promise<boolean> {
+    // Before the first scan no file is known, and that must not be written.
+    if (!this.#files.hasScanned) return true
+    this.#notedMs = this.#surroundings.clock.monotonicMs()
+    const files = [...this.#files]
+    const notes = files.map((file) => this.#noteOf(file))
+    for (const file of [...this.#files.departed]) {
+      const note = this.#noteOf(file)
+      if (isDelivered(note)) this.#files.forget(file)
+      else notes.push(note)
     }
-    for (const [key, file] of this.#files) {
-      const now = found.get(key)
-      file.isOrphan = now === undefined || !now.matches
-      if (now !== undefined) file.path = now.path
-      if (now === undefined && !file.isOpen) this.#files.delete(key)
-      if (!file.isDormant || now?.stat.sizeBytes === file.position.offset) continue
-      file.isDormant = false
-      file.lastReadMs = this.#scannedMs
+    const isWritten = await this.#notes.write(notes)
+    for (const file of files) file.isHeadNoted = isWritten && file.head.length > 0
+    return isWritten
+  }
+
+  #noteOf(file: TailFile): FileNote {
+    const { processor } = this.#surroundings
+    const { device, inode, path, position, former } = file
+    // What memory channels hold of the original they have not handed on of the copy.
+    const baseEnds =
+      file.copyOf === undefined
+        ? {}
+        : processor.formerSafeEnds(this.#name, file.copyOf.file, file.copyOf.former)
+    const safe = processor.safePosition(this.#name, file, file.base, baseEnds)
+    return {
+      device,
+      inode,
+      path,
+      generation: position.generation,
+      pos: safe.end,
+      channelEnds: processor.safeEnds(this.#name, file, file.base, baseEnds),
+      read: Math.max(position.offset, safe.end),
+      ...(former && {
+        former: {
+          end: former.position.end,
+          safeEnd: processor.safeEnd(this.#name, file, former.position),
+          channelEnds: processor.byName(former.position.channelEnds),
+          fingerprint: former.position.fingerprint,
+        },
+      }),
+      fingerprint: safe.fingerprint,
+      fingerprintEnd: safe.fingerprintEnd,
+      head: file.headFingerprint,
     }
-    const fresh = [...found.values()].filter(({ stat }) => !this.#files.has(keyOf(stat)))
-    fresh.sort((a, b) => a.stat.modifiedMs - b.stat.modifiedMs)
-    for (const file of fresh) await this.#adopt(file)
-    this.#isFirstScan = false
-  }
-
-  async #list(group: FileGroup): Promise<FoundFile[]> {
-    const { disk } = this.#surroundings
-    if ((await disk.stat(group.directory)) === undefined) return []
-    const files: FoundFile[] = []
-    for (const name of await disk.list(group.directory)) {
-      const matches = group.pattern.test(name)
-      // After a start a file may have been renamed out of the pattern with lines left to read.
-      if (!matches && !this.#isFirstScan) continue
-      const path = join(group.directory, name)
-      const stat = await disk.stat(path)
-      if (stat !== undefined && !stat.isDirectory) files.push({ path, group, stat, matches })
-    }
-    return files
-  }
-
-  async #adopt({ path, group, stat, matches }: FoundFile): Promise<void> {
-    const { clock, disk } = this.#surroundings
-    const position = this.#startPosition(stat)
-    if (!matches && (position === undefined || position.offset >= stat.sizeBytes)) return
-    const start = position ?? {
-      offset: this.#options.skipToEnd && this.#isFirstScan ? stat.sizeBytes : 0,
-      generation: 0,
-      fingerprint: noFingerprint,
-    }
-    const { device, inode } = stat
-    const file = new TailFile(
-      { device, inode, path, group: group.name },
-      start,
-      this.#options.maxLineBytes,
-      clock.monotonicMs(),
-    )
-    file.isOrphan = !matches
-    this.#files.set(keyOf(stat), file)
-    await file.open(disk)
-  }
-
-  /** Where an earlier run stopped: what the channels have, or the position file where it is ahead. */
-  #startPosition(stat: DiskStat): TailPosition | undefined {
-    const noted = this.#noted.get(stat.inode)?.pos
-    const known = this.#surroundings.processor.resumePosition(this.#name, stat, noted)
-    if (known === undefined) return undefined
-    const { end, generation, fingerprint } = known
-    return { offset: end, generation, fingerprint }
-  }
-
-  async #writePositions(): Promise<void> {
-    const { clock, disk } = this.#surroundings
-    this.#notedMs = clock.monotonicMs()
-    const entries = [...this.#files.values()].map((file) => ({
-      inode: file.inode,
-      pos: file.position.offset,
-      file: file.path,
-    }))
-    await disk.writeFileAtomic(this.#options.positionFile, formatPositions(entries))
   }
 }
 
-/** Puts of one file under way, in order; after the first failure nothing more is put. */
-class PutWindow {
-  readonly #file: TailFile
-  readonly #capacity: number
-  readonly #puts: Promise<void>[] = []
-  /** Up to where all channels have the file. */
-  #accepted: TailPosition
-  error: unknown
-  putBytes = 0
-
-  constructor(file: TailFile, capacity: number) {
-    this.#file = file
-    this.#capacity = capacity
-    this.#accepted = file.position
-  }
-
-  /** Starts a put once there is room; throws when an earlier one failed. */
-  async add(position: SourcePosition, put: () => Promise<void>): Promise<void> {
-    if (this.#puts.length >= this.#capacity) await this.#puts.shift()
-    if (this.error !== undefined) throw this.error
-    this.#puts.push(this.#track(position, put()))
-  }
-
-  /** Waits for all puts; throws when one failed. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#puts.splice(0))
-    if (this.error !== undefined) throw this.error
-  }
-
-  /** Waits for all puts; after a failure the file goes back to where the last accepted one ended. */
-  async finish(): Promise<void> {
-    await Promise.all(this.#puts.splice(0))
-    if (this.error !== undefined) this.#file.moveTo(this.#accepted)
-  }
-
-  async #track(position: SourcePosition, put: Promise<void>): Promise<void> {
-    try {
-      await put
-      if (this.error !== undefined) return
-      const { end, generation, fingerprint } = position
-      this.#accepted = { offset: end, generation, fingerprint }
-      this.putBytes += position.end - position.start
-    } catch (error) {
-      this.error ??= error
-    }
-  }
+function isDelivered({ pos, read, former }: FileNote): boolean {
+  return pos >= read && (former === undefined || former.safeEnd >= former.end)
 }
 
 /** Failures that time may cure: the lines are read and put again. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof AgentError)) return false
-  return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'POSITION_GAP'].includes(error.code)
-}
-
-function keyOf({ device, inode }: { device: number; inode: number }): string {
-  return `${device}:${inode}`
+  return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'CHANNEL_WRITE', 'POSITION_GAP'].includes(error.code)
 }

@@ -1,12 +1,14 @@
-// minimumRequiredSpace: what a file channel does while its file system is nearly full.
+// What a file channel does while its file system is nearly full (minimumRequiredSpace), and full.
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
+import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
+import { ManualClock, settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 
 const requiredBytes = 1000
@@ -97,4 +99,127 @@ test('when there is space again, puts go on by themselves', async () => {
   await put(channel, 'z')
   expect(await takeAll(channel)).toEqual(['y', 'z'])
   await channel.stop()
+})
+
+describe('a log that cannot be written', () => {
+  const source = 'r1'
+  const file = { device: 1, inode: 2 }
+
+  /** A channel whose disk refuses what is written while it is full. */
+  async function onFullDisk() {
+    const state = { isFull: false, writes: 0 }
+    const disk = new MemoryDisk({
+      beforeChange: (operation, path) => {
+        if (!state.isFull || !['write', 'open'].includes(operation)) return
+        throw Object.assign(new Error(`ENOSPC: no space left on device, ${operation} '${path}'`), {
+          code: 'ENOSPC',
+        })
+      },
+    })
+    const configuration = component('channels', 'c1', {
+      type: 'file',
+      checkpointDir: '/checkpoint',
+      dataDirs: '/data',
+      minimumRequiredSpace: 0,
+    })
+    const logger = new MemoryLogger()
+    const make = () =>
+      fileChannel(configuration, {
+        clock: new ManualClock(),
+        disk,
+        logger,
+        resolvePath: (path) => path,
+      })
+    const channel = make()
+    await channel.start()
+    return { channel, state, logger, make }
+  }
+
+  function positioned(start: number, end: number): SourcePosition {
+    const fingerprint = { lengthBytes: 0, crc: 0 }
+    return { source, ...file, generation: 0, path: '/log', start, end, fingerprint }
+  }
+
+  async function putAt(channel: Channel, body: string, start: number): Promise<void> {
+    const transaction = channel.transaction()
+    transaction.begin()
+    const end = start + body.length + 1
+    transaction.put(batchOf([Buffer.from(body)]), positioned(start, end))
+    try {
+      await transaction.commit()
+    } catch (error) {
+      await transaction.rollback()
+      throw error
+    } finally {
+      transaction.close()
+    }
+  }
+
+  test('moves no position, keeps no event, counts, and goes on when it can be written', async () => {
+    const { channel, state, logger } = await onFullDisk()
+    await putAt(channel, 'one', 0)
+    state.isFull = true
+    const lost = [putAt(channel, 'two', 4), putAt(channel, 'three', 8)]
+    for (const result of await Promise.allSettled(lost)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'CHANNEL_SPACE' } })
+    }
+    await expect(putAt(channel, 'two', 4)).rejects.toMatchObject({ code: 'CHANNEL_SPACE' })
+    expect(channel.lastPosition(source, file)).toMatchObject({ end: 4 })
+    expect(channel.size).toBe(1)
+    expect(channel.counter).toMatchObject({ Unhealthy: 1, EventPutErrorCount: 3, ChannelSize: 1 })
+    expect(logger.messages('error')).toEqual(['channel log cannot be written'])
+    state.isFull = false
+    await until(async () => {
+      await putAt(channel, 'two', 4)
+    })
+    expect(channel.counter).toMatchObject({ Unhealthy: 0 })
+    await putAt(channel, 'three', 8)
+    expect(await takeAll(channel)).toEqual(['one', 'two', 'three'])
+    await channel.stop()
+  })
+
+  test('has written down, once it can, what was taken meanwhile', async () => {
+    const { channel, state, make } = await onFullDisk()
+    await putAt(channel, 'one', 0)
+    await putAt(channel, 'two', 4)
+    state.isFull = true
+    await expect(putAt(channel, 'three', 8)).rejects.toMatchObject({ code: 'CHANNEL_SPACE' })
+    expect(await takeAll(channel)).toEqual(['one', 'two'])
+    state.isFull = false
+    await channel.stop()
+    const again = make()
+    await again.start()
+    expect(again.size).toBe(0)
+    await again.stop()
+  })
+
+  test('fails a prepare, whose events then wait to be taken again', async () => {
+    const { channel, state } = await onFullDisk()
+    await putAt(channel, 'one', 0)
+    state.isFull = true
+    const transaction = channel.transaction()
+    transaction.begin()
+    await transaction.take(1)
+    const stamp = Buffer.from('stamp')
+    await expect(transaction.prepare('k1', stamp)).rejects.toMatchObject({ code: 'CHANNEL_SPACE' })
+    await transaction.rollback()
+    transaction.close()
+    expect(channel.lastStamp('k1')).toBeUndefined()
+    expect(await channel.resumePrepared('k1')).toEqual([])
+    state.isFull = false
+    expect(await takeAll(channel)).toEqual(['one'])
+    await channel.stop()
+  })
+
+  /** Tries again, as a source does. */
+  async function until(attempt: () => Promise<void>): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (tries === 10) throw error
+        await settle()
+      }
+    }
+  }
 })

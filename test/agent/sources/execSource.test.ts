@@ -36,7 +36,7 @@ async function rig(
   const commands: (readonly string[])[] = []
   const kills: boolean[] = []
   const counter = new SourceCounter()
-  const selected = { required: [channel], optional: [] }
+  const selected = { required: [channel], optional: [], select: <T>(batch: T) => batch }
   const all = { type: 'exec', command: 'tail -F  /x y', ...lines }
   const source = new ExecSource(readOptions(execOptions, component('sources', 'r1', all)), {
     clock,

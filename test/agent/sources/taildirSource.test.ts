@@ -5,12 +5,14 @@ import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
+import type { EventBatch } from '../../../agent/event.ts'
 import { SourceCounter } from '../../../agent/monitoring/counters.ts'
 import { readTaildirOptions } from '../../../agent/sources/taildir/taildirOptions.ts'
 import { TaildirSource } from '../../../agent/sources/taildir/taildirSource.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 
 type Lines = Readonly<Record<string, string | number | boolean>>
@@ -18,6 +20,7 @@ type Lines = Readonly<Record<string, string | number | boolean>>
 class Tail {
   readonly clock = new ManualClock()
   readonly disk = new MemoryDisk({ nowMs: () => this.clock.nowMs() })
+  readonly logger = new MemoryLogger()
   readonly channels: Channel[] = []
   source: TaildirSource | undefined
   readonly #options: Lines
@@ -43,10 +46,10 @@ class Tail {
     const { options, groups } = readTaildirOptions(component('sources', 'r1', lines), (p) => p)
     const { clock, disk } = this
     const counter = new SourceCounter()
-    const selected = { required: this.channels, optional: [] }
+    const selected = { required: this.channels, optional: [], select: (batch: EventBatch) => batch }
     const processor = new ChannelProcessor([], selected, counter, silentLogger)
     const progress = { bytesRead: 0 }
-    const around = { clock, disk, logger: silentLogger, counter, processor, progress }
+    const around = { clock, disk, logger: this.logger, counter, processor, progress }
     this.source = new TaildirSource('r1', groups, options, around)
     await this.source.start()
   }

@@ -2,16 +2,18 @@
 // that ran before, still inside some promise, must not touch it any more, nor learn that an operation
 // succeeded: it is dead. Every life of a log in a crash test gets one of these.
 
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
 
 export interface MortalDisk extends Disk {
-  /** From now on every operation fails, those under way included. */
+  /** From now on every operation fails, those under way included. Its files and locks are closed. */
   kill(): void
   readonly isAlive: boolean
 }
 
 export function mortalDisk(disk: Disk): MortalDisk {
   let isDead = false
+  const locks: DiskLock[] = []
+  const files = new Set<DiskFile>()
   const mustLive = () => {
     if (isDead) throw Object.assign(new Error('EDEAD: the process has ended'), { code: 'EDEAD' })
   }
@@ -21,18 +23,27 @@ export function mortalDisk(disk: Disk): MortalDisk {
     mustLive()
     return result
   }
-  const wrap = (file: DiskFile): DiskFile => ({
+  const wrap = (file: DiskFile): DiskFile => {
+    files.add(file)
+    return wrapped(file)
+  }
+  const wrapped = (file: DiskFile): DiskFile => ({
     path: file.path,
     read: (into, position) => alive(() => file.read(into, position)),
     write: (chunks, position) => alive(() => file.write(chunks, position)),
     sync: () => alive(() => file.sync()),
     truncate: (sizeBytes) => alive(() => file.truncate(sizeBytes)),
     stat: () => alive(() => file.stat()),
-    close: () => file.close(),
+    close: () => {
+      files.delete(file)
+      return file.close()
+    },
   })
   return {
     kill: () => {
       isDead = true
+      for (const lock of locks.splice(0)) void lock.release()
+      for (const file of files) void file.close()
     },
     get isAlive() {
       return !isDead
@@ -49,6 +60,11 @@ export function mortalDisk(disk: Disk): MortalDisk {
     freeBytes: (directory) => alive(() => disk.freeBytes(directory)),
     maxOpenFiles: () => alive(() => disk.maxOpenFiles()),
     totalBytes: (directory) => alive(() => disk.totalBytes(directory)),
-    lock: (directory) => alive(() => disk.lock(directory)),
+    lock: (directory) =>
+      alive(async () => {
+        const lock = await disk.lock(directory)
+        locks.push(lock)
+        return lock
+      }),
   }
 }

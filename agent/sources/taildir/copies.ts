@@ -1,0 +1,104 @@
+// Recognises a copy of a followed file under a name that matches, as logrotate's copytruncate makes
+// it: what was read of the original is not read again. A new file that begins as a followed one does
+// is looked at again for a while before it is read, because the copy may still be growing and the
+// original is truncated only after it.
+//
+// By fingerprints: a copy is taken for one if its first bytes, and those before the original's last
+// position, are the same. A file of nothing but equal lines cannot be told from a copy of another.
+
+import type { DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { FormerPosition } from '../../channelProcessor.ts'
+import type { TailFile } from './tailFile.ts'
+
+/** How long a file that may be a copy is looked at since it last grew, and how long altogether. */
+const waitMs = 1000
+const longestWaitMs = 60_000
+/** By less from one look to the next grows a log, not a copy. */
+const copyGrowthBytes = 64 * 1024
+/** After this long a truncated file has no copy to come. */
+const formerKeptMs = 60_000
+
+interface Suspect {
+  readonly sinceMs: number
+  readonly grewMs: number
+  readonly sizeBytes: number
+}
+
+/** Where to begin with a new file: `wait` until the next scan. */
+export type CopyJudgement =
+  | { readonly copiedFrom: TailFile; readonly former: FormerPosition }
+  | 'wait'
+  | 'new'
+
+export class Copies {
+  readonly #suspects = new Map<string, Suspect>()
+
+  /** `file` is open, and only its head was read. */
+  async judge(
+    key: string,
+    file: TailFile,
+    { sizeBytes }: DiskStat,
+    others: Iterable<TailFile>,
+    nowMs: number,
+  ): Promise<CopyJudgement> {
+    const head = file.headNow!.bytes
+    if (head.length === 0) return 'new'
+    let mayBecomeCopy = false
+    for (const other of others) {
+      const { former, olderFormers, position } = other
+      const formers = former === undefined ? [] : [former, ...olderFormers]
+      // The name's next file after a rotation by renaming or removal begins alike, perhaps.
+      if (other.isOrphan || other.formerPath === file.path) continue
+      for (const former of formers) {
+        if (nowMs - former.truncatedMs >= formerKeptMs) continue
+        const { end: offset, fingerprint } = former.position
+        if (fingerprint.lengthBytes > 0 && beginsAs(head, former.head)) {
+          const isWhole = sizeBytes >= offset
+          if (isWhole && (await file.matches([{ end: offset, fingerprint }]))) {
+            this.#suspects.delete(key)
+            return { copiedFrom: other, former: former.position }
+          }
+          mayBecomeCopy ||= !isWhole && former.head.length > 0
+        }
+      }
+      // What the file has now may be other content than what was read of it.
+      const now = other.headNow?.readMs === nowMs ? other.headNow.bytes : other.head
+      // It was truncated, and has not been read since (its channel is full): it can be compared then.
+      const isTruncated = now.length < other.head.length || !beginsAs(now, other.head)
+      if (isTruncated && beginsAs(head, other.head)) return 'wait'
+      const isUnread = other.head.length === 0 || !beginsAs(now, other.head)
+      const isCopyOfUnread = isUnread && now.length > 0 && beginsAs(head, now)
+      const isCopyOfRead = other.head.length > 0 && beginsAs(head, other.head)
+      const { offset: end, fingerprint } = position
+      mayBecomeCopy ||=
+        isCopyOfUnread ||
+        (isCopyOfRead && (sizeBytes < end || (await file.matches([{ end, fingerprint }]))))
+    }
+    if (mayBecomeCopy && this.#isWorthWaiting(key, sizeBytes, nowMs)) return 'wait'
+    this.#suspects.delete(key)
+    return 'new'
+  }
+
+  /** Keeps only what was still found. */
+  retain(keys: { has(key: string): boolean }): void {
+    for (const key of this.#suspects.keys()) if (!keys.has(key)) this.#suspects.delete(key)
+  }
+
+  get areWaiting(): boolean {
+    return this.#suspects.size > 0
+  }
+
+  #isWorthWaiting(key: string, sizeBytes: number, nowMs: number): boolean {
+    const before = this.#suspects.get(key) ?? { sinceMs: nowMs, grewMs: nowMs, sizeBytes }
+    const hasGrown = sizeBytes - before.sizeBytes >= copyGrowthBytes
+    const now = { ...before, sizeBytes, grewMs: hasGrown ? nowMs : before.grewMs }
+    this.#suspects.set(key, now)
+    return nowMs - now.grewMs < waitMs && nowMs - now.sinceMs < longestWaitMs
+  }
+}
+
+/** As far as both are known: a copy begins with less than its original has. */
+function beginsAs(head: Buffer, other: Buffer): boolean {
+  const length = Math.min(head.length, other.length)
+  return head.subarray(0, length).equals(other.subarray(0, length))
+}

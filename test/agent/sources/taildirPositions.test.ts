@@ -1,0 +1,269 @@
+// What real use found about positions, case by case: each lost, doubled or stopped lines once.
+
+import { describe, expect, test } from 'vitest'
+import type { PositionEntry } from '../../../agent/sources/taildir/positionFile.ts'
+import { type ChannelType, noteIntervalMs, PositionHistory } from './positionHistory.ts'
+
+function numbered(from: number, until: number): string[] {
+  return Array.from({ length: until - from }, (_, n) => `line ${from + n}`)
+}
+
+class Case extends PositionHistory {
+  constructor(...channels: ChannelType[]) {
+    super({ channels, isSplit: false })
+  }
+
+  async write(path: string, lines: readonly string[]): Promise<void> {
+    await this.append(path, lines.map((line) => `${line}\n`).join(''))
+  }
+
+  async truncate(path: string): Promise<void> {
+    const file = await this.disk.open(path, 'write')
+    await file.truncate(0)
+    await file.close()
+  }
+
+  /** Delivers all that comes within a while, and says it in order of delivery, repeats included. */
+  async everything(index = 0): Promise<string[]> {
+    for (let quiet = 0; quiet < 3; quiet++) {
+      await this.run(1500)
+      while (await this.drain(index, 50)) quiet = 0
+    }
+    return [...this.delivered[index]!.stamps.values()].flat()
+  }
+
+  lost(): number[] {
+    return this.logger.lines
+      .filter(({ level, message }) => level === 'warn' && message.includes('lost'))
+      .map(({ fields }) => Number(fields.bytes ?? fields.events))
+  }
+}
+
+async function started(...channels: ChannelType[]): Promise<Case> {
+  const history = new Case(...channels)
+  await history.start()
+  return history
+}
+
+describe('a file channel', () => {
+  test('goes on after copytruncate and SIGKILL, though the noted position is ahead', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 50))
+    expect(await history.everything()).toEqual(numbered(0, 50))
+    await history.truncate('/logs/app.log')
+    await history.write('/logs/app.log', numbered(50, 55))
+    await history.run(300)
+    history.kill()
+    await history.write('/logs/app.log', numbered(55, 90))
+    await history.start()
+    expect(await history.everything()).toEqual(numbered(0, 90))
+  })
+
+  test('that begins empty, because its directories are gone, goes on where the note says', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 30))
+    expect(await history.everything()).toEqual(numbered(0, 30))
+    await history.stop()
+    await history.disk.remove('/agent/c0')
+    await history.write('/logs/app.log', numbered(30, 60))
+    await history.start()
+    expect(await history.everything()).toEqual(numbered(0, 60))
+  })
+
+  test('of which an older copy was put back does not stall: it reads on where that stands', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 10))
+    expect(await history.everything()).toEqual(numbered(0, 10))
+    await history.stop()
+    const older = new Map<string, Buffer>()
+    for (const name of await history.disk.list('/agent/c0/data')) {
+      older.set(name, (await history.disk.readFile(`/agent/c0/data/${name}`))!)
+    }
+    await history.start()
+    await history.write('/logs/app.log', numbered(10, 30))
+    await history.everything()
+    await history.stop()
+    await history.disk.remove('/agent/c0/data')
+    await history.disk.makeDirectory('/agent/c0/data')
+    for (const [name, bytes] of older) {
+      await history.disk.writeFileAtomic(`/agent/c0/data/${name}`, bytes)
+    }
+    await history.write('/logs/app.log', numbered(30, 40))
+    await history.start()
+    const after = (await history.everything()).slice(30)
+    expect(after).toEqual(numbered(10, 40))
+  })
+
+  test('on a full disk refuses, and takes the lines when there is space, without a restart', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.run(1000)
+    history.isFull = true
+    await history.write('/logs/app.log', numbered(20, 60))
+    await history.run(5000)
+    expect(history.logger.messages('error')).toEqual(['channel log cannot be written'])
+    history.isFull = false
+    expect(await history.everything()).toEqual(numbered(0, 60))
+    expect(history.logger.messages('info')).toContain('channel log can be written again')
+  })
+
+  test('is drained while its disk is full, also by an agent that starts on it', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 60))
+    await history.run(2000)
+    history.isFull = true
+    history.kill()
+    expect(await history.start()).toBe(true)
+    let drained = 0
+    while (await history.drain(0, 10)) drained += 10
+    expect(drained).toBe(60)
+    history.kill()
+    history.isFull = false
+    await history.start()
+    expect(await history.everything()).toEqual(numbered(0, 60))
+  })
+})
+
+describe('a memory channel', () => {
+  test('loses nothing over an orderly stop while its sinks cannot deliver', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 50))
+    await history.run(2000)
+    await history.drain(0, 7)
+    await history.stop()
+    expect(history.logger.lines.at(-1)).toMatchObject({
+      level: 'info',
+      fields: { channel: 'c0', events: 0, rereadable: 43 },
+    })
+    await history.start()
+    expect(await history.everything()).toEqual(numbered(0, 50))
+    expect(history.lost()).toEqual([])
+  })
+
+  test('says how much it loses when what it holds was truncated', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 50))
+    await history.run(2000)
+    await history.truncate('/logs/app.log')
+    await history.write('/logs/app.log', ['new'])
+    await history.run(2000)
+    await history.drain(0, 10)
+    await history.stop()
+    expect(history.lost()).toEqual([40])
+    await history.start()
+    expect(await history.everything()).toEqual([...numbered(0, 10), 'new'])
+  })
+
+  test('after a SIGKILL repeats what came after the last note, and loses nothing', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.run(500)
+    while (await history.drain(0, 50)) {}
+    await history.run(noteIntervalMs + 500)
+    await history.write('/logs/app.log', numbered(20, 30))
+    await history.run(200)
+    while (await history.drain(0, 50)) {}
+    history.kill()
+    await history.start()
+    expect(await history.everything()).toEqual([...numbered(0, 30), ...numbered(20, 30)])
+  })
+
+  test('of a file that was replaced on its inode while the agent was stopped', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.everything()
+    await history.stop()
+    const { inode } = (await history.disk.stat('/logs/app.log'))!
+    await history.disk.remove('/logs/app.log')
+    await history.write('/logs/app.log', numbered(100, 150))
+    expect((await history.disk.stat('/logs/app.log'))!.inode).toBe(inode)
+    await history.start()
+    expect(await history.everything()).toEqual([...numbered(0, 20), ...numbered(100, 150)])
+  })
+
+  test('of a file with the inode of another whose entry is stale', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 20))
+    const { inode } = (await history.disk.stat('/logs/app.log'))!
+    const stale: PositionEntry[] = [{ inode, pos: 70, file: '/logs/other.log' }]
+    await history.disk.makeDirectory('/agent')
+    await history.disk.writeFileAtomic('/agent/positions.json', Buffer.from(JSON.stringify(stale)))
+    expect(await history.everything()).toEqual(numbered(0, 20))
+  })
+})
+
+describe('an inode', () => {
+  test('that a file of the same size gets is read, in a run and after it', async () => {
+    for (const restarts of [false, true]) {
+      const history = await started('file')
+      await history.write('/logs/app.a.log', ['job 1 done'])
+      // Longer than idleTimeout: the file is closed.
+      await history.run(5000)
+      const { inode } = (await history.disk.stat('/logs/app.a.log'))!
+      if (restarts) await history.stop()
+      await history.disk.remove('/logs/app.a.log')
+      await history.write('/logs/app.b.log', ['job 2 done'])
+      expect((await history.disk.stat('/logs/app.b.log'))!.inode).toBe(inode)
+      if (restarts) await history.start()
+      expect(await history.everything()).toEqual(['job 1 done', 'job 2 done'])
+    }
+  })
+})
+
+describe('rotation', () => {
+  test('out of the pattern right after the first scan, with a SIGKILL, loses no tail', async () => {
+    const history = await started('memory')
+    await history.write('/logs/app.log', numbered(0, 10))
+    await history.run(50)
+    history.kill()
+    await history.write('/logs/app.log', numbered(10, 30))
+    await history.disk.rename('/logs/app.log', '/logs/old')
+    await history.start()
+    expect(await history.everything()).toEqual(numbered(0, 30))
+  })
+
+  test('by copytruncate with a copy that matches reads nothing twice, and no line less', async () => {
+    const history = await started('file', 'memory')
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.run(1000)
+    const content = (await history.disk.readFile('/logs/app.log'))!
+    // The copy is made in pieces, and lines come until the file is truncated.
+    await history.append('/logs/app.copy.log', content.subarray(0, 50).toString())
+    await history.run(300)
+    await history.append('/logs/app.copy.log', content.subarray(50).toString())
+    await history.write('/logs/app.log', ['late'])
+    await history.write('/logs/app.copy.log', ['late'])
+    await history.truncate('/logs/app.log')
+    await history.write('/logs/app.log', numbered(20, 25))
+    for (const index of [0, 1]) {
+      expect((await history.everything(index)).sort()).toEqual(['late', ...numbered(0, 25)].sort())
+    }
+  })
+
+  test('of a file that nobody knows is not put as a part of a line', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', ['one'])
+    await history.run(10_000)
+    // Nothing came for longer than idleTimeout: a line that begins now is not idle.
+    await history.append('/logs/app.log', 'be')
+    await history.run(500)
+    await history.append('/logs/app.log', 'gun\n')
+    expect(await history.everything()).toEqual(['one', 'begun'])
+  })
+})
+
+test('a position that Flume noted after this agent stands', async () => {
+  const history = await started('memory')
+  await history.write('/logs/app.log', numbered(0, 20))
+  await history.everything()
+  await history.stop()
+  const content = String(await history.disk.readFile('/agent/positions.json'))
+  const [entry] = JSON.parse(content) as PositionEntry[]
+  await history.write('/logs/app.log', numbered(20, 30))
+  const pos = (await history.disk.stat('/logs/app.log'))!.sizeBytes
+  const moved = Buffer.from(JSON.stringify([{ ...entry, pos }]))
+  await history.disk.writeFileAtomic('/agent/positions.json', moved)
+  await history.write('/logs/app.log', numbered(30, 40))
+  await history.start()
+  expect(await history.everything()).toEqual([...numbered(0, 20), ...numbered(30, 40)])
+})
