@@ -6,7 +6,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import { openLevelMetadataLog } from './controller/levelMetadataLog.ts'
@@ -19,6 +19,7 @@ import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
+import { FollowedRequests } from './server/followedRequests.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
@@ -141,6 +142,7 @@ async function start(
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
     }),
+    followedRequests: new FollowedRequests(options.metrics ?? new Metrics(), logger),
     traffic,
   }
   const server = new BrokerServer(parts)

@@ -170,6 +170,9 @@ export function dispatch(
     return refuseVersion(entry, header)
   }
   const request = decodeRequest(api, apiVersion, reader)
+  if (reader.remaining > 0) {
+    connection.broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
+  }
   const context = { ...connection, apiVersion, clientId: header.clientId ?? '' }
   const outcome =
     longAnswers.has(entry) && connection.answerMemory.isScarce

@@ -28,7 +28,10 @@ export interface MessageOptions {
   readonly versions: string
   /** First version with compact encodings and tagged fields; Infinity if none has. */
   readonly flexibleFrom: number
-  /** Whether bytes may follow the message: newer versions of embedded data add fields there. */
+  /**
+   * Whether bytes may follow the message: newer versions of embedded data add fields there, and some
+   * clients send requests that are longer than their fields. The reader is left in front of them.
+   */
   readonly mayBeFollowed: boolean
 }
 
@@ -132,7 +135,11 @@ export function api<const Request extends Fields, const Response extends Fields>
   const advertisedMinVersion = declaration.advertisedMinVersion ?? from
   // What is advertised can be read and answered, if only with an error.
   const readable = `${advertisedMinVersion}-${to}`
-  const options = { versions: readable, flexibleFrom, mayBeFollowed: false }
+  const options = { versions: readable, flexibleFrom }
+  // As in Kafka: librdkafka 2.2 to 2.16 sends three bytes behind a Metadata request for all topics.
+  const request = { ...options, name: `${name} request`, mayBeFollowed: true }
+  // Whereas a response that is longer than its fields was misread, and must not be believed.
+  const response = { ...options, name: `${name} response`, mayBeFollowed: false }
   return {
     key,
     name,
@@ -140,7 +147,7 @@ export function api<const Request extends Fields, const Response extends Fields>
     maxVersion: to,
     advertisedMinVersion,
     flexibleFrom,
-    request: new Message(declaration.request, { ...options, name: `${name} request` }),
-    response: new Message(declaration.response, { ...options, name: `${name} response` }),
+    request: new Message(declaration.request, request),
+    response: new Message(declaration.response, response),
   }
 }
