@@ -1,5 +1,5 @@
-// Says which topics there are and who leads their partitions, and makes topics that are asked for
-// the first time, where that is allowed. Every client is told the address of its own listener.
+// Describes topics and the leaders of their partitions, and creates topics that are asked for the first
+// time, where that is allowed. Every client is told the address of its own listener.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -21,6 +21,12 @@ type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 const emptyMeansNoneVersion = 1
 /** From here on topics can be asked for by their ids; before, the field is there and not used. */
 const byIdVersion = 12
+
+/**
+ * The answer that creates a topic says that the topic does not exist, as Kafka's does, and clients ask
+ * again: whoever deletes a topic and looks must not be shown the one that the question has created.
+ */
+const justCreated = ErrorCode.unknownTopicOrPartition
 
 export const metadataHandler = handler(metadata, async (request, context) => {
   const { broker, apiVersion, advertised } = context
@@ -86,9 +92,7 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Somebody else may have been first: then it is there as well.
-  const topic = controller.state.topic(name)
-  return topic ? describe(topic, request, broker) : missing(name, zeroUuid, errorCode)
+  return missing(name, zeroUuid, controller.state.topic(name) ? justCreated : errorCode)
 }
 
 function defaultTopic(name: string) {
