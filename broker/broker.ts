@@ -123,7 +123,7 @@ async function start(
   })
   await controller.start(partitions)
   transactions.start()
-  undo.push(startCleaner(options, manager))
+  undo.push(startCleaner(options, configuration, manager))
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -183,17 +183,30 @@ function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): 
 }
 
 /** Compacts logs from now on; returns what ends that. */
-function startCleaner({ runtime, config, logger }: BrokerOptions, manager: LogManager) {
+function startCleaner(
+  { runtime, config, logger }: BrokerOptions,
+  configuration: DynamicConfiguration,
+  manager: LogManager,
+) {
   const cleaner = new LogCleaner({
     disk: runtime.disk,
     clock: runtime.clock,
     logger,
     directories: manager.directories,
-    backoffMs: config['log.cleaner.backoff.ms'],
-    dedupeBufferBytes: config['log.cleaner.dedupe.buffer.size'],
-    ioBufferBytes: config['log.cleaner.io.buffer.size'],
-    ioMaxBytesPerSecond: config['log.cleaner.io.max.bytes.per.second'],
+    get backoffMs() {
+      return configuration.current['log.cleaner.backoff.ms']
+    },
+    get dedupeBufferBytes() {
+      return configuration.current['log.cleaner.dedupe.buffer.size']
+    },
+    get ioBufferBytes() {
+      return configuration.current['log.cleaner.io.buffer.size']
+    },
+    get ioMaxBytesPerSecond() {
+      return configuration.current['log.cleaner.io.max.bytes.per.second']
+    },
   })
+  configuration.onChange(() => cleaner.settingsChanged())
   if (config['log.cleaner.enable']) cleaner.start()
   return () => cleaner.close()
 }
