@@ -354,8 +354,13 @@ describe('configs', () => {
     expect((await list([])).configResources).toEqual([
       { resourceName: 't', resourceType: topicType },
       { resourceName: '1', resourceType: brokerType },
+      { resourceName: '1', resourceType: loggerType },
       { resourceName: 'g', resourceType: groupType },
     ])
+    expect((await list([loggerType])).configResources).toEqual([
+      { resourceName: '1', resourceType: loggerType },
+    ])
+    expect((await list([metricsType])).configResources).toEqual([])
     expect((await list([groupType])).configResources).toHaveLength(1)
     expect((await list([99])).errorCode).toBe(ErrorCode.unsupportedVersion)
     expect((await client.send(listConfigResources, 0, {})).configResources).toEqual([])
