@@ -33,6 +33,11 @@ export interface MessageOptions {
    * clients send requests that are longer than their fields. The reader is left in front of them.
    */
   readonly mayBeFollowed: boolean
+  /**
+   * Whether an int64 outside the safe integers is read as the nearest of them, where it would otherwise
+   * be malformed: clients send the largest int64 for "never" and for "the end". Not for what is kept.
+   */
+  readonly saturates?: boolean
 }
 
 export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, InputOf<F>> {
@@ -41,6 +46,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
   readonly versions: VersionRange
   readonly flexibleFrom: number
   readonly #mayBeFollowed: boolean
+  readonly #saturates: boolean
   readonly #codecs: Codec[] = []
 
   constructor(fields: F, options: MessageOptions) {
@@ -49,6 +55,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
     this.versions = versionRange(options.versions)
     this.flexibleFrom = options.flexibleFrom
     this.#mayBeFollowed = options.mayBeFollowed
+    this.#saturates = options.saturates ?? false
   }
 
   encode(writer: ByteWriter, value: InputOf<F>, version: number): void {
@@ -78,6 +85,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
       version,
       flexible: version >= this.flexibleFrom,
       nullable: false,
+      saturates: this.#saturates,
       where: `${this.name} v${version}`,
       parentVersions: this.versions,
     })
@@ -137,7 +145,7 @@ export function api<const Request extends Fields, const Response extends Fields>
   const readable = `${advertisedMinVersion}-${to}`
   const options = { versions: readable, flexibleFrom }
   // As in Kafka: librdkafka 2.2 to 2.16 sends three bytes behind a Metadata request for all topics.
-  const request = { ...options, name: `${name} request`, mayBeFollowed: true }
+  const request = { ...options, name: `${name} request`, mayBeFollowed: true, saturates: true }
   // Whereas a response that is longer than its fields was misread, and must not be believed.
   const response = { ...options, name: `${name} response`, mayBeFollowed: false }
   return {
