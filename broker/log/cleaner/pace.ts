@@ -38,11 +38,9 @@ export class Pace {
   async beforeRead(signal: AbortSignal): Promise<void> {
     // While the disk reads, others have their turn.
     this.#recordsThisTurn = 0
-    for (
-      let delayMs = this.#delayMs();
-      delayMs >= 1 && !signal.aborted;
-      delayMs = this.#delayMs()
-    ) {
+    while (!signal.aborted) {
+      const delayMs = this.#delayMs()
+      if (delayMs < 1) return
       await sleep(this.#clock, Math.min(delayMs, longestSleepMs), signal)
     }
   }
