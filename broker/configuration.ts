@@ -82,6 +82,9 @@ export const brokerOptions = {
     bounds: connectionOverridesBounds,
     parse: (text) => (parseConnectionOverrides(text) ? text : undefined),
   }),
+  'max.connection.creation.rate': dynamic(
+    integer(int32Max, 1, int32Max, 'New connections taken in a second; more wait for their turn.'),
+  ),
   'queued.max.request.bytes': integer(
     134_217_728,
     -1,

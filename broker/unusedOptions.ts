@@ -47,6 +47,10 @@ const byKey: Readonly<Record<string, string>> = {
   'principal.builder.class': noPlugins,
   'log.local.retention.bytes': noTiers,
   'log.local.retention.ms': noTiers,
+  'config.providers': noPlugins,
+  'follower.fetch.last.tiered.offset.enable': noTiers,
+  'group.consumer.assignment.interval.ms': 'consumer groups are assigned partitions at once here',
+  'group.coordinator.cached.buffer.max.bytes': 'coordinators keep no buffers between appends here',
   'telemetry.max.bytes': 'clients do not push their metrics here',
 }
 
@@ -55,6 +59,8 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
   ['metadata.log.', oneNode],
   ['replica.', oneNode],
   ['remote.', noTiers],
+  ['log.remote.', noTiers],
+  ['errors.deadletterqueue.', noShare],
   ['group.share.', noShare],
   ['share.', noShare],
   ['group.streams.', noStreams],

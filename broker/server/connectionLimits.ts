@@ -46,12 +46,12 @@ export class ConnectionLimits {
     const host = hostOf(remoteAddress)
     const fromHost = this.#byHost.get(host) ?? 0
     if (this.#count >= config['max.connections']) {
-      return this.#refuse(remoteAddress, 'max.connections')
+      return this.refuse(remoteAddress, 'max.connections')
     }
     const ofHost = this.#readOverrides().get(host)
     if (fromHost >= (ofHost ?? config['max.connections.per.ip'])) {
       const limit = ofHost === undefined ? 'max.connections.per.ip' : overridesOption
-      return this.#refuse(remoteAddress, limit)
+      return this.refuse(remoteAddress, limit)
     }
     this.#count++
     this.#byHost.set(host, fromHost + 1)
@@ -81,7 +81,8 @@ export class ConnectionLimits {
     return overrides
   }
 
-  #refuse(client: string, limit: string): false {
+  /** Notes that a client was not served because of `limit`. */
+  refuse(client: string, limit: string): false {
     const { clock, logger } = this.#broker
     this.#refused++
     const nowMs = clock.monotonicMs()

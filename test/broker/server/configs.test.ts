@@ -125,6 +125,7 @@ describe('configs', () => {
     ['max.connections.per.ip', '7', '-1'],
     ['max.connections.per.ip.overrides', '10.0.0.1:3,[::1]:4', 'some-host:3'],
     ['max.connections', '9', 'x'],
+    ['max.connection.creation.rate', '9', '0'],
   ])(
     'changes %s of a broker or of all, and refuses what it cannot be',
     async (name, value, bad) => {
