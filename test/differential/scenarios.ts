@@ -10,6 +10,7 @@ import { platformatic } from './scenarios/platformatic.ts'
 import { python } from './scenarios/python.ts'
 import { rawFetch } from './scenarios/rawFetch.ts'
 import { rawGroups } from './scenarios/rawGroups.ts'
+import { rawLeniency } from './scenarios/rawLeniency.ts'
 import { rawProduce } from './scenarios/rawProduce.ts'
 import { rawTopics } from './scenarios/rawTopics.ts'
 import { rawTransactions } from './scenarios/rawTransactions.ts'
@@ -20,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   ...rawTopics,
   ...rawGroups,
   ...rawTransactions,
+  ...rawLeniency,
   ...kafkajsRecords,
   ...kafkajsGroups,
   ...kafkajsTransactions,
