@@ -2,17 +2,21 @@
 // The front door: one command, every program a subcommand, and the only file that knows every room.
 // A program's code is loaded when its command is given, so that none waits for what it does not use.
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
-import { tmpdir } from 'node:os'
 import { basename, extname, join } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import type { Board } from './broker/admin/board.ts'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { Board } from './broker/admin/board/board.ts'
+import type { HeldMessages } from './broker/admin/terminal/terminalScreen.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
 import type { RunningJob } from './engine/submit.ts'
-import type { Clock, Timer } from './protocol/runtime/clock.ts'
+import type { Clock } from './protocol/runtime/clock.ts'
+import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
 import { isOperational } from './protocol/runtime/operational.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
+import { isReaderGone, outputFailure } from './protocol/runtime/standardStreams.ts'
+import { type LogLevel, logLevels } from './protocol/telemetry/logLevel.ts'
 import type { JobStatus } from './protocol/telemetry/status.ts'
 
 interface DemoOptions {
@@ -22,18 +26,28 @@ interface DemoOptions {
   readonly json?: true
   readonly port?: number
   readonly consolePort?: number
+  readonly disk?: number
+  readonly logLevel: LogLevel
 }
 
 const defaultRate = 2_000
 const defaultPort = 9092
 const defaultConsolePort = 8080
 const batchIntervalMs = 500
+const mebibyte = 1024 * 1024
+const defaultDiskMebibytes = 1024
+const leastDiskMebibytes = 256
+/** Of the demo's disk space, what does not depend on how much it may take. */
+const fixedDiskMebibytes = 160
+const retentionCheckMs = 1_000
 /** The broker's name for those in the same process. */
 const inside = { host: 'millrace.inside', port: 9092 }
 
 async function main(): Promise<void> {
+  const outputFailed = outputFailure()
   try {
-    await commands().parseAsync()
+    requireNode()
+    await commands(outputFailed).parseAsync(askedFor(process.argv.slice(2)), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2
@@ -44,11 +58,15 @@ async function main(): Promise<void> {
   }
 }
 
-function commands(): Command {
+/** The first failure of standard output, if there is one. */
+type OutputFailed = ReturnType<typeof outputFailure>
+
+function commands(outputFailed: OutputFailed): Command {
   const program = new Command('millrace')
     .description(
       'Log lines from the hosts that write them into results that are always up to date.',
     )
+    .version(`millrace ${version()}`, '-V, --version', 'print the version')
     .exitOverride()
   program
     .command('demo')
@@ -59,7 +77,13 @@ function commands(): Command {
     .option('--json', 'print one JSON object at the end and nothing else on standard output')
     .option('--console-port <port>', 'where the page is (default: 8080, or a free one)', port)
     .option('--port <port>', 'where Kafka clients may look in (default: 9092, or a free one)', port)
-    .action(demo)
+    .option(
+      '--disk <MiB>',
+      `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
+      diskMebibytes,
+    )
+    .addOption(logLevelOption().default('error'))
+    .action((options) => demo(options, outputFailed))
   program
     .command('broker')
     .description('a commit log that Kafka clients can talk to')
@@ -67,15 +91,16 @@ function commands(): Command {
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
     .option('--data <directory>', 'where the data is (default: millrace-data)')
     .option('--config <file>', "options in Kafka's server.properties format")
+    .addOption(logLevelOption('default: info; wins over log.level of the configuration'))
     .action(async (options) => (await import('./broker/command.ts')).brokerCommand(options))
   program
     .command('agent')
-    .description("runs an agent of a flume.conf, with flume-ng agent's options")
+    .description("runs an agent of a flume.conf, with flume-ng agent's options (see agent --help)")
     .argument('[options...]')
     .helpOption(false)
     .allowUnknownOption()
     .action(async (words: string[]) => {
-      process.exitCode = await (await import('./agent/command.ts')).agentCommand(words)
+      process.exitCode = await agent(words)
     })
   program
     .command('submit')
@@ -85,6 +110,7 @@ function commands(): Command {
     .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
     .option('--executors <number>', 'worker threads (default: 2)', positive)
     .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
+    .addOption(logLevelOption().default('info'))
     .action(async (module: string, options) => {
       const directory = join('millrace-jobs', basename(module, extname(module)))
       await (await import('./engine/command.ts')).submitCommand({
@@ -96,14 +122,50 @@ function commands(): Command {
   return program
 }
 
+/** The agent reads its options by itself, so that only it can say which there are. */
+function askedFor(words: readonly string[]): readonly string[] {
+  return words[0] === 'help' && words[1] === 'agent' ? ['agent', '--help'] : words
+}
+
+/** flume-ng has `help` and `version` as commands; here they are the agent's words. */
+async function agent(words: readonly string[]): Promise<number> {
+  const [first] = words
+  if (first === 'version' || first === '--version' || first === '-V') {
+    process.stdout.write(`millrace ${version()}\n`)
+    return 0
+  }
+  const { agentCommand } = await import('./agent/command.ts')
+  return await agentCommand(first === 'help' ? ['--help'] : words)
+}
+
+function logLevelOption(detail?: string): Option {
+  const description = `least level that is logged, on standard error${detail ? ` (${detail})` : ''}`
+  return new Option('--log-level <level>', description).choices(logLevels)
+}
+
+function version(): string {
+  return manifest().version
+}
+
+/** A Node that strips types may run this file and yet lack what is used further on. */
+function requireNode(): void {
+  const problem = nodeProblem(process.versions.node, manifest().engines.node)
+  if (problem === undefined) return
+  throw new CommandError(`${problem}: use 'npm run millrace -- COMMAND', which brings its own`)
+}
+
+function manifest(): { version: string; engines: { node: string } } {
+  return JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
+}
+
 /** The main job, end to end, in this process. What was started last is stopped first. */
-async function demo(options: DemoOptions): Promise<void> {
+async function demo(options: DemoOptions, outputFailed: OutputFailed): Promise<void> {
   if (options.once && options.input === undefined) {
-    throw new DemoError('--once needs --input FILE: generated orders have no end')
+    throw new CommandError('--once needs --input FILE: generated orders have no end')
   }
   const stops: (() => Promise<unknown>)[] = []
   try {
-    await runDemo(options, (stop) => stops.push(stop))
+    await runDemo(options, outputFailed, (stop) => stops.push(stop))
   } finally {
     for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
   }
@@ -118,9 +180,11 @@ async function loadRooms() {
       import('./protocol/runtime/networks.ts'),
       import('./protocol/runtime/nodeRuntime.ts'),
       import('./protocol/runtime/tcpNetwork.ts'),
+      import('./protocol/runtime/temporaryDirectory.ts'),
     ]),
     Promise.all([
       import('./protocol/telemetry/logger.ts'),
+      import('./protocol/telemetry/logLines.ts'),
       import('./protocol/telemetry/metrics.ts'),
       import('./protocol/telemetry/statusTopic.ts'),
     ]),
@@ -128,11 +192,13 @@ async function loadRooms() {
       import('./broker/broker.ts'),
       import('./broker/configuration.ts'),
       import('./broker/admin/console.ts'),
-      import('./broker/admin/terminalTable.ts'),
+      import('./broker/admin/terminal/terminalTable.ts'),
+      import('./broker/admin/terminal/terminalScreen.ts'),
     ]),
-    import('./agent/agent.ts'),
+    Promise.all([import('./agent/agent.ts'), import('./agent/sources/taildir/positionFile.ts')]),
     Promise.all([
       import('./engine/submit.ts'),
+      import('./engine/jobs/feedBacklog.ts'),
       import('./engine/jobs/fileLines.ts'),
       import('./engine/jobs/lineFeed.ts'),
       import('./engine/jobs/orderLines.ts'),
@@ -145,25 +211,50 @@ async function loadRooms() {
     ...runtime[1],
     ...runtime[2],
     ...runtime[3],
+    ...runtime[4],
     ...telemetry[0],
     ...telemetry[1],
     ...telemetry[2],
+    ...telemetry[3],
     ...broker[0],
     ...broker[1],
     ...broker[2],
     ...broker[3],
-    ...agent,
+    ...broker[4],
+    ...agent[0],
+    ...agent[1],
     ...engine[0],
     ...engine[1],
     ...engine[2],
     ...engine[3],
+    ...engine[4],
   }
 }
 
 type Rooms = Awaited<ReturnType<typeof loadRooms>>
 type OnStop = (stop: () => Promise<unknown>) => void
 
-async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
+/** How the demo's disk space is shared out, so that all of it together stays below `--disk`. */
+function diskShares(mebibytes: number) {
+  // The agent's channel, the topic of statuses and the job's state are bounded by themselves.
+  const free = (mebibytes - fixedDiskMebibytes) * mebibyte
+  const share = (part: number) => Math.floor(free * part)
+  return {
+    journalFileBytes: Math.min(64 * mebibyte, share(1 / 16)),
+    /** Of each of the two partitions, the segment that is being written not included. */
+    retentionBytes: share(1 / 5),
+    segmentBytes: share(1 / 16),
+    logFileBytes: share(1 / 32),
+    /** Below `retentionBytes`, or records would be removed before they are counted. */
+    uncountedBytes: share(1 / 8),
+  }
+}
+
+async function runDemo(
+  options: DemoOptions,
+  outputFailed: OutputFailed,
+  onStop: OnStop,
+): Promise<void> {
   const interrupted = stopSignal()
   const rooms = await loadRooms()
   // Agent, engine and console reach the broker through memory; whoever looks in, through TCP.
@@ -172,19 +263,30 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     host === inside.host ? memory : rooms.tcpNetwork,
   )
   const runtime = rooms.nodeRuntime(network)
-  const logger = rooms.pinoLogger('error')
+  const messages = new rooms.HeldMessages(rooms.standardErrorLines())
+  const logger = rooms.pinoLogger(options.logLevel, messages)
   const source = await openSource(options, rooms, runtime)
   onStop(() => source.close())
-  const directory = await mkdtemp(join(tmpdir(), 'millrace-demo-'))
-  onStop(() => rm(directory, { recursive: true, force: true }))
+  const temporary = await rooms.makeTemporaryDirectory('millrace-demo-', runtime)
+  onStop(() => temporary.remove())
+  const directory = temporary.path
+  for (const path of temporary.removed) logger.info({ path }, 'directory of a dead demo removed')
 
+  const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new rooms.Metrics()
+  rooms.exposeLostLines(metrics, rooms.standardErrorLines())
   const broker = await onPort(options.port, defaultPort, (port) =>
     rooms.startBroker({
       runtime,
       logger,
       metrics,
-      config: rooms.brokerConfig({ 'log.dir': join(directory, 'broker') }),
+      config: rooms.brokerConfig({
+        'log.dir': join(directory, 'broker'),
+        'flush.journal.file.bytes': disk.journalFileBytes,
+        'log.retention.check.interval.ms': retentionCheckMs,
+        'log.initial.task.delay.ms': retentionCheckMs,
+        'log.segment.delete.delay.ms': 0,
+      }),
       listeners: [
         { name: 'INSIDE', network: memory, address: inside },
         { name: 'PLAINTEXT', network: rooms.tcpNetwork, address: { host: '127.0.0.1', port } },
@@ -194,8 +296,12 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
   onStop(() => broker.close())
   const cluster = new rooms.Cluster(runtime, { bootstrap: [inside], clientId: 'millrace-demo' })
   onStop(() => cluster.close())
+  const configs = {
+    'retention.bytes': String(disk.retentionBytes),
+    'segment.bytes': String(disk.segmentBytes),
+  }
   await new rooms.Admin(cluster).createTopics([
-    { name: 'orders', partitions: 2 },
+    { name: 'orders', partitions: 2, configs },
     rooms.newStatusTopic,
   ])
 
@@ -231,14 +337,22 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
   })
   onStop(() => agent.stop())
 
-  const ratePerSecond = options.rate ?? source.ratePerSecond
-  const path = join(directory, 'orders.log')
+  const positionFile = join(directory, 'agent/positions.json')
   const feed = new rooms.LineFeed({
     disk: runtime.disk,
     clock: runtime.clock,
     source,
-    path,
-    ratePerSecond,
+    path: join(directory, 'orders.log'),
+    ratePerSecond: options.rate ?? source.ratePerSecond,
+    rotation: {
+      fileBytes: disk.logFileBytes,
+      positions: async () =>
+        rooms.parsePositions(
+          (await runtime.disk.readFile(positionFile)) ?? Buffer.alloc(0),
+          positionFile,
+        ),
+    },
+    backlog: new rooms.FeedBacklog(disk.uncountedBytes, () => job.status().recordsTotal),
   })
   const startMs = runtime.clock.monotonicMs()
   const fed = feed.run()
@@ -246,19 +360,32 @@ async function runDemo(options: DemoOptions, onStop: OnStop): Promise<void> {
     feed.stop()
     await fed
   })
+  let hideTable = async () => {}
   if (!options.json) {
     const outside = broker.listeners[1]!.address.port
     process.stderr.write(
       `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )
-    onStop(showTable(page.board, runtime.clock, rooms))
+    const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
+    hideTable = showTable(page.board, runtime.clock, title, messages, rooms)
+    onStop(hideTable)
   }
 
-  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, broker.failed]
+  const brokerFailed = broker.failed.then((error) => {
+    throw error
+  })
+  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, brokerFailed]
   if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
-  await Promise.race(ends)
-  const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
-  report(options, rooms, job.status(), seconds)
+  const failure = await Promise.race([
+    outputFailed,
+    ...ends.map((end) => end.then(() => undefined)),
+  ])
+  if (failure === undefined) {
+    const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
+    // The report is for the screen that stays.
+    await hideTable()
+    await report(options, rooms, job.status(), seconds)
+  } else if (!isReaderGone(failure)) throw outputError(failure)
 }
 
 interface Source extends LineSource {
@@ -269,7 +396,7 @@ interface Source extends LineSource {
 /** The file, or orders without end. */
 async function openSource(
   { input }: DemoOptions,
-  { OrderLines, FileLines }: Rooms,
+  { OrderLines, FileLines, looksLikeOrders, orderColumns }: Rooms,
   { disk, random }: Runtime,
 ): Promise<Source> {
   if (input === undefined) {
@@ -281,9 +408,16 @@ async function openSource(
     }
   }
   const stat = await disk.stat(input)
-  if (stat === undefined) throw new DemoError(`${input}: there is no such file`)
-  if (stat.isDirectory) throw new DemoError(`${input} is a folder: give a file of lines`)
+  if (stat === undefined) throw new CommandError(`${input}: there is no such file`)
+  if (stat.isDirectory) throw new CommandError(`${input} is a folder: give a file of lines`)
   const file = await FileLines.open(disk, input)
+  const beginning = await file.beginning()
+  if (beginning !== '' && !looksLikeOrders(beginning)) {
+    process.stderr.write(
+      `millrace: ${input} does not look like orders, so none may be counted: its first lines are not ` +
+        `${orderColumns.join(',')} with an action_type of 0 to 3, each ended by a line feed alone\n`,
+    )
+  }
   return {
     next: (most) => file.next(most),
     ratePerSecond: Number.POSITIVE_INFINITY,
@@ -319,28 +453,36 @@ function counted(job: RunningJob, lines: number): Promise<void> {
   })
 }
 
-/** Redraws the board once a second, in place on a terminal. Returns what draws it a last time. */
-function showTable(board: Board, clock: Clock, { terminalTable }: Rooms): () => Promise<void> {
-  const onTerminal = process.stdout.isTTY === true
-  let height = 0
-  let timer: Timer
-  const draw = () => {
-    const text = terminalTable(board.picture(clock.nowMs()), onTerminal)
-    process.stdout.write(height === 0 ? text : `\x1b[${height}A\x1b[0J${text}`)
-    height = onTerminal ? text.split('\n').length - 1 : 0
+/** Shows the board on standard output until the function that it returns is called. */
+function showTable(
+  board: Board,
+  clock: Clock,
+  title: string,
+  messages: HeldMessages,
+  { showOnTerminal }: Rooms,
+): () => Promise<void> {
+  const output = process.stdout
+  const isScreen = output.isTTY === true && process.env.TERM !== 'dumb'
+  const color = isScreen && output.hasColors()
+  if (isScreen && process.stderr.isTTY) messages.hold()
+  const shown = showOnTerminal({ board, clock, output, isScreen, title, color })
+  const close = () => {
+    shown.close()
+    messages.release()
   }
-  const again = () => {
-    timer = clock.setTimer(onTerminal ? 1_000 : 10_000, again)
-    draw()
-  }
-  timer = clock.setTimer(1_000, again)
-  return async () => {
-    timer.cancel()
-  }
+  // A process that ends in any other way must not leave the terminal without its screen.
+  process.once('exit', close)
+  process.once('uncaughtExceptionMonitor', close)
+  return async () => close()
 }
 
 /** What came out: one JSON object, or a table for people. */
-function report({ json }: DemoOptions, { table }: Rooms, status: JobStatus, seconds: number): void {
+async function report(
+  { json }: DemoOptions,
+  { table }: Rooms,
+  status: JobStatus,
+  seconds: number,
+): Promise<void> {
   const lines = status.recordsTotal
   const rows = (name: string) => status.views.find((view) => view.name === name)?.rows ?? []
   const byAge = rows('orders-by-age')
@@ -354,18 +496,33 @@ function report({ json }: DemoOptions, { table }: Rooms, status: JobStatus, seco
     lines_per_second: Math.round(lines / seconds),
   }
   if (json) {
-    process.stdout.write(`${JSON.stringify(result)}\n`)
+    await print(`${JSON.stringify(result)}\n`)
     return
   }
   const bars = status.views.filter(({ chart }) => chart === 'bar')
-  process.stdout.write(
+  await print(
     [
       '',
-      `${lines} lines, ${orders} orders, ${result.seconds} s, ${result.lines_per_second} lines/s`,
+      `${lines} lines, ${orders} of them purchases, ${result.seconds} s, ${result.lines_per_second} lines/s`,
       ...bars.flatMap((view) => ['', ...table(view)]),
       '',
     ].join('\n'),
   )
+}
+
+/** Resolves once standard output has taken the text. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error || isReaderGone(error)) resolve()
+      else reject(outputError(error))
+    })
+  })
+}
+
+function outputError(error: NodeJS.ErrnoException): CommandError {
+  const reason = error.message.replace(/^[A-Z]+: |, write$/g, '')
+  return new CommandError(`standard output cannot be written: ${reason}`)
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
@@ -376,14 +533,20 @@ function stopSignal(): Promise<void> {
   })
 }
 
-class DemoError extends Error {
-  readonly code = 'DEMO'
+class CommandError extends Error {
+  readonly code = 'COMMAND'
 }
 
 function port(text: string): number {
   const value = Number(text)
   if (/^\d{1,5}$/.test(text) && value <= 65_535) return value
   throw new InvalidArgumentError('give a port from 1 to 65535, or 0 for a free one.')
+}
+
+function diskMebibytes(text: string): number {
+  const value = positive(text)
+  if (value >= leastDiskMebibytes) return value
+  throw new InvalidArgumentError(`give at least ${leastDiskMebibytes}.`)
 }
 
 function positive(text: string): number {

@@ -30,7 +30,7 @@ function installPackages() {
   const lock = modified(join(root, 'package-lock.json'))
   if (lock > modified(join(modules, '.package-lock.json'))) {
     say('installing npm packages (npm ci)')
-    const npm = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+    const npm = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--json=false']
     must(spawnSync('npm', npm, { cwd: root, stdio: ['ignore', 2, 2] }), 'npm ci failed')
   }
   // npm may be set to run no install scripts; that of `node` puts the binary where it is looked for.

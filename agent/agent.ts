@@ -11,13 +11,19 @@ import { ActorSystem } from '../protocol/actor/actor.ts'
 import { restart } from '../protocol/actor/supervision.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
 import { sleep } from '../protocol/runtime/clock.ts'
+import { DirectoryInUseError } from '../protocol/runtime/disk.ts'
 import type { Address } from '../protocol/runtime/network.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
-import { type AgentPlan, planAgent } from './agentPlan.ts'
+import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
 import type { Channel } from './channels/channel.ts'
-import { formatProblem, readFlumeConfiguration } from './configuration/flumeConfiguration.ts'
+import {
+  type ConfigurationProblem,
+  formatProblem,
+  readFlumeConfiguration,
+} from './configuration/flumeConfiguration.ts'
 import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
@@ -47,6 +53,8 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly host?: HostIdentity
   readonly startProcess?: StartProcess
+  /** The `recyclable` of a stopped agent: this one takes over those channels that it has, too. */
+  readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
 export interface ConfigurationFile {
@@ -55,8 +63,12 @@ export interface ConfigurationFile {
 }
 
 export interface Agent {
-  /** Stops sources, then sinks, then channels. What is in memory channels is delivered if it can be. */
-  stop(): Promise<void>
+  /**
+   * Stops sources, then sinks, then channels, within a bounded time. What is in memory channels is
+   * delivered if it can be, unless `keptChannels` names the channel by its key in `recyclable`.
+   * Returns what did not stop in time, and may hold the process.
+   */
+  stop(keptChannels?: ReadonlySet<string>): Promise<readonly string[]>
   /** Rejects when the agent cannot go on. */
   readonly failed: Promise<never>
   /** What the metrics page shows. */
@@ -64,11 +76,15 @@ export interface Agent {
   status(): AgentStatus
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
+  /** Memory channels, which keep their events when the agent has stopped. */
+  readonly recyclable: ReadonlyMap<string, Channel>
 }
 
 /** Sinks may empty memory channels for so long when an agent stops. */
 const drainTimeoutMs = 5000
 const drainCheckMs = 20
+/** All sources together, then all sinks, then each channel may take so long to stop. */
+const stopTimeoutMs = 10_000
 
 /** A component is started again as often as it fails, at the latest ten seconds after. */
 const supervision = restart({
@@ -77,19 +93,37 @@ const supervision = restart({
   maxRestarts: Number.MAX_SAFE_INTEGER,
 })
 
-/** Fails with an AgentError whose one line says what is wrong with the configuration. */
+/** Fails with an AgentError whose message says what is wrong with the configuration, line by line. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const plan = planFor(options)
+  const host = options.host ?? (await localHost(options.runtime.clock))
+  const hosted = { ...options, host }
+  const plan = planFor(hosted)
   for (const problem of plan.problems) {
-    options.logger.warn({ agent: options.name }, formatProblem(problem))
+    const level = problem.severity === 'error' ? 'error' : 'warn'
+    options.logger[level]({ agent: options.name }, formatProblem(problem))
   }
-  const agent = new RunningAgent(options, plan)
+  const agent = new RunningAgent(hosted, plan)
   await agent.start()
   return agent
 }
 
+export interface CheckedConfiguration {
+  readonly problems: readonly ConfigurationProblem[]
+  /** The keys in `recyclable` of an agent with this configuration. */
+  readonly recyclable: ReadonlySet<string>
+}
+
+/** What there is to say about a configuration, without starting anything; fails as `startAgent` does. */
+export async function checkAgent(options: AgentOptions): Promise<CheckedConfiguration> {
+  const host = options.host ?? (await localHost(options.runtime.clock))
+  const { problems, recyclable } = planFor({ ...options, host })
+  return { problems, recyclable: new Set(recyclable.keys()) }
+}
+
+type HostedOptions = AgentOptions & { readonly host: HostIdentity }
+
 /** Reads the configuration; fails for one that no agent can be made of. */
-function planFor(options: AgentOptions): AgentPlan {
+function planFor(options: HostedOptions): AgentPlan {
   const { configuration, name, runtime, logger } = options
   const files =
     typeof configuration === 'string'
@@ -106,37 +140,39 @@ function planFor(options: AgentOptions): AgentPlan {
     const detail = names === '' ? 'it configures none' : `it configures ${names}`
     throw new AgentError('CONFIGURATION', `${paths}: no agent is called ${name}; ${detail}`)
   }
-  const plan = planAgent(agent, {
-    runtime,
-    logger,
-    host: options.host ?? localHost(),
-    startProcess: options.startProcess ?? startProcess,
-    baseDirectory: options.baseDirectory ?? process.cwd(),
-    homeDirectory: homedir(),
-  })
   const mine = problems.filter(
     ({ property }) => property.startsWith(`${name}.`) || !property.includes('.'),
   )
-  return { ...plan, problems: [...mine, ...plan.problems] }
+  const surroundings: PlanSurroundings = {
+    runtime,
+    logger,
+    host: options.host,
+    startProcess: options.startProcess ?? startProcess,
+    baseDirectory: options.baseDirectory ?? process.cwd(),
+    homeDirectory: homedir(),
+    ...(options.recyclable && { recyclable: options.recyclable }),
+  }
+  return planAgent(agent, surroundings, mine)
 }
 
 class RunningAgent implements Agent {
   readonly failed: Promise<never>
-  readonly #options: AgentOptions
+  readonly #options: HostedOptions
   readonly #plan: AgentPlan
-  readonly #host: HostIdentity
   readonly #system: ActorSystem
-  readonly #sinks: ReturnType<ActorSystem['spawn']>[] = []
-  readonly #sources: ReturnType<ActorSystem['spawn']>[] = []
+  readonly #sinks = new Map<string, ReturnType<ActorSystem['spawn']>>()
+  readonly #sources = new Map<string, ReturnType<ActorSystem['spawn']>>()
   #openChannels: Channel[] = []
   #page: MetricsPage | undefined
   #ownCluster: Cluster | undefined
-  #stopping: Promise<void> | undefined
+  #status: ReturnType<ActorSystem['spawn']> | undefined
+  #stopping: Promise<readonly string[]> | undefined
+  /** What did not stop in time. */
+  readonly #hanging: string[] = []
 
-  constructor(options: AgentOptions, plan: AgentPlan) {
+  constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
     this.#plan = plan
-    this.#host = options.host ?? localHost()
     const { promise, reject } = Promise.withResolvers<never>()
     this.failed = promise
     // Whoever does not ask for `failed` must not end the process by that.
@@ -166,18 +202,24 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      this.#sinks.push(this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision }))
+      const sink = this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision })
+      this.#sinks.set(`sink ${name}`, sink)
     }
     for (const { name, make } of this.#plan.sources) {
-      this.#sources.push(this.#system.spawn(`source-${name}`, runnerOf(make), { supervision }))
+      const source = this.#system.spawn(`source-${name}`, runnerOf(make), { supervision })
+      this.#sources.set(`source ${name}`, source)
     }
     this.#report()
     const { logger, name } = this.#options
     logger.info({ agent: name, channels: this.#plan.channels.length }, 'agent started')
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
+  get recyclable(): ReadonlyMap<string, Channel> {
+    return this.#plan.recyclable
+  }
+
+  stop(keptChannels: ReadonlySet<string> = new Set()): Promise<readonly string[]> {
+    this.#stopping ??= this.#stop(keptChannels)
     return this.#stopping
   }
 
@@ -194,14 +236,15 @@ class RunningAgent implements Agent {
   }
 
   status(): AgentStatus {
-    const { name, runtime } = this.#options
+    const { name, runtime, host } = this.#options
     const { sources, channels, sinks } = this.#plan
     return {
       kind: 'agent',
-      id: `agent/${this.#host.name}/${name}`,
+      id: `agent/${host.name}/${name}`,
       timeMs: runtime.clock.nowMs(),
       name,
-      host: this.#host.name,
+      host: host.name,
+      state: this.#stopping ? 'stopped' : 'running',
       sources: sources.map(({ name, type, counter }) => ({
         name,
         type,
@@ -220,7 +263,11 @@ class RunningAgent implements Agent {
   }
 
   async #open(channel: Channel): Promise<void> {
-    await channel.start()
+    try {
+      await channel.start()
+    } catch (error) {
+      throw cannotOpen(channel, error)
+    }
     this.#openChannels.push(channel)
     const mine = this.#plan.sinks.filter((sink) => sink.channel === channel)
     const released = await channel.releasePrepared(new Set(mine.map(({ name }) => name)))
@@ -241,27 +288,90 @@ class RunningAgent implements Agent {
     }
     if (cluster === undefined) return
     const reporter = statusReporter(cluster, runtime.clock, logger, () => this.status())
-    this.#system.spawn('status', reporter, { supervision })
+    this.#status = this.#system.spawn('status', reporter, { supervision })
   }
 
-  async #stop(): Promise<void> {
-    for (const source of this.#sources) await this.#system.stop(source)
-    await this.#drainMemory()
-    for (const sink of this.#sinks) await this.#system.stop(sink)
-    await this.#system.shutdown()
+  async #stop(keptChannels: ReadonlySet<string>): Promise<readonly string[]> {
+    const volatile = [...this.#plan.recyclable]
+      .filter(([identity, channel]) => {
+        return !keptChannels.has(identity) && this.#openChannels.includes(channel)
+      })
+      .map(([, channel]) => channel)
+    await this.#stopActors(this.#sources)
+    await this.#drain(volatile)
+    await this.#stopActors(this.#sinks)
+    await this.#within('status reports', this.#closeReports())
+    for (const channel of this.#openChannels.splice(0).reverse()) {
+      await this.#within(`channel ${channel.name}`, channel.stop())
+    }
+    if (this.#page !== undefined) await this.#within('metrics page', this.#page.close())
+    return this.#hanging
+  }
+
+  /** One deadline for all of them: what stops in time does so side by side. */
+  async #stopActors(actors: ReadonlyMap<string, ReturnType<ActorSystem['spawn']>>): Promise<void> {
+    const stopping = [...actors].map(([name, actor]) => {
+      return this.#within(name, this.#system.stop(actor))
+    })
+    await Promise.all(stopping)
+  }
+
+  async #closeReports(): Promise<void> {
+    if (this.#status !== undefined) await this.#system.stop(this.#status)
     await this.#ownCluster?.close()
-    for (const channel of this.#openChannels.splice(0).reverse()) await channel.stop()
-    await this.#page?.close()
+  }
+
+  /**
+   * Waits for something to stop, but not for ever: a component that hangs (a file system that does not
+   * answer, a command that cannot be killed) must not keep the others from closing in order.
+   */
+  async #within(what: string, stopping: Promise<unknown>): Promise<void> {
+    const { runtime, logger } = this.#options
+    const late = new AbortController()
+    const outcome = await Promise.race([
+      stopping.then(
+        () => 'stopped' as const,
+        (error: unknown) => ({ error }),
+      ),
+      sleep(runtime.clock, stopTimeoutMs, late.signal).then(() => 'late' as const),
+    ])
+    late.abort()
+    if (outcome === 'stopped') return
+    if (outcome === 'late') {
+      this.#hanging.push(what)
+      logger.error(
+        { component: what, timeoutMs: stopTimeoutMs },
+        `${what} did not stop within ${stopTimeoutMs} ms: the agent stops without it`,
+      )
+    } else logger.error({ component: what, error: outcome.error }, `${what} failed to stop`)
   }
 
   /** What a memory channel still holds would be gone: its sinks get a little time for it. */
-  async #drainMemory(): Promise<void> {
+  async #drain(channels: readonly Channel[]): Promise<void> {
     const { clock } = this.#options.runtime
     const deadlineMs = clock.monotonicMs() + drainTimeoutMs
-    const isHolding = () =>
-      this.#plan.sinks.some(({ channel }) => channel.type === 'memory' && channel.size > 0)
-    while (this.#sinks.length > 0 && isHolding() && clock.monotonicMs() < deadlineMs) {
+    const drained = channels.filter((channel) => {
+      return this.#plan.sinks.some((sink) => sink.channel === channel)
+    })
+    const isHolding = () => drained.some(({ size }) => size > 0)
+    while (this.#sinks.size > 0 && isHolding() && clock.monotonicMs() < deadlineMs) {
       await sleep(clock, drainCheckMs)
     }
   }
+}
+
+/** What the system refused, in words that say which settings to look at. */
+function cannotOpen({ name }: Channel, error: unknown): unknown {
+  const isClear = error instanceof AgentError || error instanceof DirectoryInUseError
+  if (isClear || !isOperational(error)) return error
+  return new AgentError(
+    'CONFIGURATION',
+    `channel ${name} cannot be opened: ${rootCause(error).message}: look at the rights to its checkpointDir and dataDirs, and at the room there`,
+    error,
+  )
+}
+
+/** LevelDB says "Database failed to open", and why in its cause. */
+function rootCause(error: Error): Error {
+  return error.cause instanceof Error ? rootCause(error.cause) : error
 }

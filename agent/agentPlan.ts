@@ -1,6 +1,6 @@
-// From an agent's configuration to its parts: channels, and what makes sources and sinks. A
-// component that cannot be built is dropped with a problem, as in Flume; only an agent without a
-// channel, or with neither source nor sink, is refused. Nothing is started here.
+// From an agent's configuration to its parts: channels, and what makes sources and sinks. Every problem
+// of every component is collected. A component with an error is dropped, as in Flume; an agent that
+// would then move nothing is refused (planVerdict.ts). Nothing is started here.
 
 import { join } from 'node:path'
 import type { Address } from '../protocol/runtime/network.ts'
@@ -8,45 +8,31 @@ import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { ChannelProcessor } from './channelProcessor.ts'
 import type { Channel } from './channels/channel.ts'
-import { fileChannel, fileChannelOptions } from './channels/fileChannel.ts'
-import { memoryChannel, memoryChannelOptions } from './channels/memoryChannel.ts'
-import { componentType } from './componentTypes.ts'
-import type {
-  AgentConfiguration,
-  ComponentConfiguration,
-  ConfigurationProblem,
+import { channelTypes } from './channels/channelTypes.ts'
+import { type BatchSize, typeOf } from './componentTypes.ts'
+import {
+  type AgentConfiguration,
+  type ComponentConfiguration,
+  type ConfigurationProblem,
+  problemOf,
 } from './configuration/flumeConfiguration.ts'
 import {
-  OptionError,
-  type OptionTable,
-  optionError,
-  readOptions,
-  unknownKeys,
-} from './configuration/options.ts'
-import { AgentError } from './errors.ts'
+  listOf,
+  nested,
+  unlistedNames,
+  unresolvedReferences,
+} from './configuration/namedComponents.ts'
+import { checkOptions, OptionError, optionError, quoted } from './configuration/options.ts'
 import type { HostIdentity } from './hostIdentity.ts'
-import { hostInterceptor, hostInterceptorOptions } from './interceptors/hostInterceptor.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
-import {
-  timestampInterceptor,
-  timestampInterceptorOptions,
-} from './interceptors/timestampInterceptor.ts'
-import {
-  KafkaSinkCounter,
-  SinkCounter,
-  SourceCounter,
-  type SourceProgress,
-} from './monitoring/counters.ts'
+import { interceptorTypes } from './interceptors/interceptorTypes.ts'
+import { type SinkCounter, SourceCounter, type SourceProgress } from './monitoring/counters.ts'
+import { ConfigurationRefused, refusalOf } from './planVerdict.ts'
 import type { Polled } from './polled.ts'
-import { replicatingSelector } from './selectors/replicatingSelector.ts'
-import { KafkaSink } from './sinks/kafka/kafkaSink.ts'
-import { kafkaSinkOptions, readKafkaSinkSettings } from './sinks/kafka/kafkaSinkOptions.ts'
-import { LoggerSink, loggerSinkOptions } from './sinks/loggerSink.ts'
-import { NullSink, nullSinkOptions } from './sinks/nullSink.ts'
+import { defaultSelectorType, selectorTypes } from './selectors/selectorTypes.ts'
+import { sinkTypes } from './sinks/sinkTypes.ts'
 import type { StartProcess } from './sources/execProcess.ts'
-import { ExecSource, execOptions } from './sources/execSource.ts'
-import { readTaildirOptions, taildirOptions } from './sources/taildir/taildirOptions.ts'
-import { TaildirSource } from './sources/taildir/taildirSource.ts'
+import { sourceTypes } from './sources/sourceTypes.ts'
 
 export interface PlanSurroundings {
   readonly runtime: Runtime
@@ -56,6 +42,8 @@ export interface PlanSurroundings {
   /** Where relative paths start, and what `~` stands for. */
   readonly baseDirectory: string
   readonly homeDirectory: string
+  /** Memory channels of the configuration before this one, which keep their events: see AgentPlan. */
+  readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
 export interface PlannedSource {
@@ -64,6 +52,8 @@ export interface PlannedSource {
   readonly counter: SourceCounter
   readonly progress: SourceProgress
   readonly channels: readonly Channel[]
+  /** Those of `channels` that must have every event. */
+  readonly required: readonly Channel[]
   readonly make: () => Polled
 }
 
@@ -82,169 +72,215 @@ export interface AgentPlan {
   readonly sources: readonly PlannedSource[]
   readonly sinks: readonly PlannedSink[]
   readonly problems: readonly ConfigurationProblem[]
+  /** Memory channels, by their name and options: a later plan with the same ones takes them over. */
+  readonly recyclable: ReadonlyMap<string, Channel>
 }
 
+/**
+ * `earlier` are problems of the file that this agent has, too. Throws ConfigurationRefused for an
+ * agent that would move nothing.
+ */
 export function planAgent(
   configuration: AgentConfiguration,
   surroundings: PlanSurroundings,
+  earlier: readonly ConfigurationProblem[] = [],
 ): AgentPlan {
-  const problems: ConfigurationProblem[] = []
   const { components } = configuration
-  const build = <T>(
-    list: readonly ComponentConfiguration[],
-    one: (component: ComponentConfiguration) => T,
-  ): T[] =>
-    list.flatMap((component) => {
-      try {
-        return [one(component)]
-      } catch (error) {
-        if (!(error instanceof OptionError)) throw error
-        problems.push({
-          ...error.problem,
-          message: `${error.problem.message}; ${component.path} is dropped`,
-        })
-        return []
-      }
-    })
-  const planner = new Planner(surroundings, problems)
-  const channels = build(components.channels, (component) => planner.channel(component))
+  const planner = new Planner(surroundings)
+  const channels = planner.each(components.channels, (one) => planner.channel(one))
   const byName = new Map(channels.map((channel) => [channel.name, channel]))
-  const sources = build(components.sources, (component) => planner.source(component, byName))
-  const sinks = build(components.sinks, (component) => planner.sink(component, byName))
-  for (const { file, path } of [...components.sinkgroups, ...components.configfilters]) {
-    problems.push({ file, line: 0, property: path, message: 'not supported yet: ignored' })
+  const sources = planner.each(components.sources, (one) => planner.source(one, byName))
+  const grouped = planner.failoverSinks(components.sinkgroups)
+  const sinks = planner.each(components.sinks, (one) => planner.sink(one, byName, grouped))
+  for (const filter of components.configfilters) {
+    planner.warnAbout(filter, 'not supported yet: a value that refers to this filter is an error')
   }
-  const used = new Set([
-    ...sources.flatMap((source) => source.channels),
-    ...sinks.map((sink) => sink.channel),
+  const used = new Set([...sources.flatMap((source) => source.channels), ...sinks.map(channelOf)])
+  const named = new Set([
+    ...components.sources.flatMap((source) => listOf(source, 'channels')),
+    ...components.sinks.flatMap((sink) => listOf(sink, 'channel')),
   ])
-  for (const { name } of channels.filter((channel) => !used.has(channel))) {
-    const { file, path } = components.channels.find((component) => component.name === name)!
-    problems.push({
-      file,
-      line: 0,
-      property: path,
-      message: 'no source or sink uses this channel: dropped',
-    })
+  for (const component of components.channels) {
+    if (named.has(component.name)) continue
+    planner.warnAbout(component, 'no source or sink uses this channel: dropped')
   }
-  checkAgent(configuration.name, channels, [...sources, ...sinks], problems)
-  return { channels: [...used], sources, sinks, problems }
+  const problems = [...earlier, ...planner.problems]
+  const refusal = refusalOf(configuration, { channels, sources, sinks })
+  if (refusal !== undefined) throw new ConfigurationRefused(refusal, problems)
+  const recyclable = new Map([...planner.recyclable].filter(([, channel]) => used.has(channel)))
+  return { channels: [...used], sources, sinks, problems, recyclable }
 }
 
-function checkAgent(
-  name: string,
-  channels: readonly unknown[],
-  others: readonly unknown[],
-  problems: readonly ConfigurationProblem[],
-): void {
-  if (channels.length > 0 && others.length > 0) return
-  const lacks =
-    channels.length === 0 ? 'no valid channel' : 'neither a valid source nor a valid sink'
-  const [first] = problems
-  const reason =
-    first === undefined
-      ? ''
-      : `; first problem: ${first.file}${first.line ? `:${first.line}` : ''}: ${first.property}: ${first.message}`
-  throw new AgentError('CONFIGURATION', `agent ${name} has ${lacks}${reason}`)
+function channelOf({ channel }: PlannedSink): Channel {
+  return channel
 }
 
 class Planner {
+  readonly problems: ConfigurationProblem[] = []
+  readonly recyclable = new Map<string, Channel>()
   readonly #surroundings: PlanSurroundings
-  readonly #problems: ConfigurationProblem[]
+  /** Whether the component being planned has an error. */
+  #isBroken = false
 
-  constructor(surroundings: PlanSurroundings, problems: ConfigurationProblem[]) {
+  constructor(surroundings: PlanSurroundings) {
     this.#surroundings = surroundings
-    this.#problems = problems
   }
 
-  channel(component: ComponentConfiguration): Channel {
-    const { runtime, logger } = this.#surroundings
-    const { clock, disk } = runtime
-    if (componentType('channels', component) === 'memory') {
-      this.#warnUnknown(memoryChannelOptions, component)
-      return memoryChannel(component, clock)
-    }
-    this.#warnUnknown(fileChannelOptions, component)
-    return fileChannel(component, { clock, disk, logger, resolvePath: this.#resolvePath })
-  }
-
-  source(component: ComponentConfiguration, channels: ReadonlyMap<string, Channel>): PlannedSource {
-    const type = componentType('sources', component)
-    componentType('selectors', component, 'selector.type', 'replicating')
-    const names = component.properties.get('channels')?.value.split(/\s+/) ?? []
-    const mine = names.flatMap((name) => channels.get(name) ?? [])
-    if (mine.length === 0) throw optionError(component, 'channels', 'names no valid channel')
-    const counter = new SourceCounter()
-    const progress: SourceProgress = { bytesRead: 0 }
-    const { runtime, startProcess } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ source: component.name })
-    const interceptors = this.#interceptors(component)
-    const selected = replicatingSelector(component, mine)
-    const processor = new ChannelProcessor(interceptors, selected, counter, logger)
-    const { clock, disk } = runtime
-    const common = { name: component.name, type, counter, progress, channels: mine }
-    if (type === 'exec') {
-      this.#warnUnknown(execOptions, component)
-      const options = readOptions(execOptions, component)
-      checkBatchSize(component, 'batchSize', options.batchSize, mine)
-      const around = { clock, logger, counter, processor, progress, startProcess }
-      return { ...common, make: () => new ExecSource(options, around) }
-    }
-    this.#warnUnknown(taildirOptions, component)
-    const { options, groups } = readTaildirOptions(component, this.#resolvePath)
-    checkBatchSize(component, 'batchSize', options.batchSize, mine)
-    const around = { clock, disk, logger, counter, processor, progress }
-    return { ...common, make: () => new TaildirSource(component.name, groups, options, around) }
-  }
-
-  sink(component: ComponentConfiguration, channels: ReadonlyMap<string, Channel>): PlannedSink {
-    const type = componentType('sinks', component)
-    const channel = channels.get(component.properties.get('channel')?.value ?? '')
-    if (channel === undefined) throw optionError(component, 'channel', 'names no valid channel')
-    const { runtime } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ sink: component.name })
-    const { name } = component
-    if (type === 'kafka') {
-      this.#warnUnknown(kafkaSinkOptions, component)
-      const settings = readKafkaSinkSettings(component)
-      const key = component.properties.has('flumeBatchSize') ? 'flumeBatchSize' : 'batchSize'
-      checkBatchSize(component, key, settings.batchSize, [channel])
-      const counter = new KafkaSinkCounter()
-      const around = { runtime, logger, counter }
-      const { topic, bootstrap } = settings
-      const make = () => new KafkaSink(name, channel, settings, around)
-      return { name, type, counter, channel, kafka: { topic, bootstrap }, make }
-    }
-    const counter = new SinkCounter()
-    const common = { name, type, counter, channel, kafka: undefined }
-    if (type === 'logger') {
-      this.#warnUnknown(loggerSinkOptions, component)
-      const options = readOptions(loggerSinkOptions, component)
-      return { ...common, make: () => new LoggerSink(channel, options, counter, logger) }
-    }
-    this.#warnUnknown(nullSinkOptions, component)
-    const options = readOptions(nullSinkOptions, component)
-    checkBatchSize(component, 'batchSize', options.batchSize, [channel])
-    return { ...common, make: () => new NullSink(channel, options, counter, logger) }
-  }
-
-  #interceptors(source: ComponentConfiguration): Interceptor[] {
-    const names = source.properties.get('interceptors')?.value.split(/\s+/) ?? []
-    return names.map((name) => {
-      const component = nested(source, `interceptors.${name}`)
-      const { runtime, host } = this.#surroundings
-      if (componentType('interceptors', component) === 'timestamp') {
-        return timestampInterceptor(
-          readOptions(timestampInterceptorOptions, component),
-          runtime.clock,
-        )
-      }
-      return hostInterceptor(readOptions(hostInterceptorOptions, component), host)
+  /** What `plan` makes of each component, without those that have errors. */
+  each<T>(
+    components: readonly ComponentConfiguration[],
+    plan: (component: ComponentConfiguration) => T | undefined,
+  ): T[] {
+    return components.flatMap((component) => {
+      this.#isBroken = false
+      const from = this.problems.length
+      this.#add(unresolvedReferences(component))
+      const planned = this.#attempt(() => plan(component))
+      if (!this.#isBroken && planned !== undefined) return [planned]
+      this.#markDropped(component, from)
+      return []
     })
   }
 
-  #warnUnknown(table: OptionTable, component: ComponentConfiguration): void {
-    this.#problems.push(...unknownKeys(table, component))
+  channel(component: ComponentConfiguration): Channel | undefined {
+    const { runtime, logger, recyclable } = this.#surroundings
+    const type = typeOf(channelTypes, component)
+    this.#add(checkOptions(type.options, component))
+    if (this.#isBroken) return undefined
+    const { clock, disk } = runtime
+    const around = { clock, disk, logger, resolvePath: this.#resolvePath }
+    if (!type.isRecyclable) return type.make(component, around)
+    const identity = identityOf(component)
+    const channel = recyclable?.get(identity) ?? type.make(component, around)
+    this.recyclable.set(identity, channel)
+    return channel
+  }
+
+  source(
+    component: ComponentConfiguration,
+    channels: ReadonlyMap<string, Channel>,
+  ): PlannedSource | undefined {
+    const type = this.#attempt(() => typeOf(sourceTypes, component))
+    const selector = this.#attempt(() => {
+      return typeOf(selectorTypes, component, 'selector.type', defaultSelectorType)
+    })
+    const mine = this.#attempt(() => channelsOf(component, channels)) ?? []
+    const interceptors = this.#interceptors(component)
+    if (type === undefined || selector === undefined) return undefined
+    const options = { ...type.options, ...selector.options }
+    this.#add(checkOptions(options, component, ['interceptors', ...(type.nested ?? [])]))
+    this.#add(missingChannels(component, channels))
+    if (type.check !== undefined) this.#add(type.check(component))
+    if (this.#isBroken) return undefined
+    const { runtime, startProcess } = this.#surroundings
+    const { clock, disk } = runtime
+    const { name } = component
+    const logger = this.#surroundings.logger.child({ source: name })
+    const counter = new SourceCounter()
+    const progress: SourceProgress = { bytesRead: 0 }
+    const selected = selector.make(component, mine)
+    const { batchSize, make } = type.plan(component, {
+      clock,
+      disk,
+      logger,
+      counter,
+      progress,
+      processor: new ChannelProcessor(interceptors, selected, counter, logger),
+      startProcess,
+      resolvePath: this.#resolvePath,
+    })
+    checkBatchSize(component, batchSize, mine)
+    const { required } = selected
+    return { name, type: type.alias, counter, progress, channels: mine, required, make }
+  }
+
+  sink(
+    component: ComponentConfiguration,
+    channels: ReadonlyMap<string, Channel>,
+    failoverGroups: ReadonlyMap<string, string>,
+  ): PlannedSink | undefined {
+    const type = this.#attempt(() => typeOf(sinkTypes, component))
+    const channel = this.#attempt(() => channelOfSink(component, channels))
+    const { name } = component
+    this.#attempt(() => checkGroup(component, failoverGroups.get(name)))
+    if (type === undefined) return undefined
+    this.#add(checkOptions(type.options, component))
+    if (channel === undefined || this.#isBroken) return undefined
+    const { runtime, host } = this.#surroundings
+    const logger = this.#surroundings.logger.child({ sink: name })
+    const planned = type.plan(component, { runtime, logger, host, channel })
+    const { counter, batchSize, kafka, make } = planned
+    if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
+    return { name, type: type.alias, counter, channel, kafka, make }
+  }
+
+  /** Sinks whose group is a failover one, to the group's name: run side by side, both would deliver. */
+  failoverSinks(groups: readonly ComponentConfiguration[]): Map<string, string> {
+    const found = new Map<string, string>()
+    for (const group of groups) {
+      const type = group.properties.get('processor.type')?.value ?? 'default'
+      if (type.toLowerCase() === 'default') continue
+      if (type.toLowerCase() === 'failover') {
+        for (const name of listOf(group, 'sinks')) found.set(name, group.name)
+        continue
+      }
+      this.warnAbout(
+        group,
+        `not supported yet: its sinks run side by side, and each takes what it can from the channel`,
+      )
+    }
+    return found
+  }
+
+  warnAbout({ file, path }: ComponentConfiguration, message: string): void {
+    this.problems.push({ severity: 'warning', file, line: 0, property: path, message })
+  }
+
+  #interceptors(source: ComponentConfiguration): Interceptor[] {
+    this.#add(unlistedNames(source, 'interceptors'))
+    const { runtime, host } = this.#surroundings
+    const { clock } = runtime
+    return listOf(source, 'interceptors').flatMap((name) => {
+      const component = nested(source, `interceptors.${name}`)
+      const made = this.#attempt(() => {
+        const type = typeOf(interceptorTypes, component)
+        this.#add(checkOptions(type.options, component, [], 'interceptors'))
+        return type.make(component, { clock, host })
+      })
+      return made ?? []
+    })
+  }
+
+  #add(problems: readonly ConfigurationProblem[]): void {
+    this.problems.push(...problems)
+    if (problems.some(({ severity }) => severity === 'error')) this.#isBroken = true
+  }
+
+  /** Undefined when an option is wrong, which is noted unless it has been already. */
+  #attempt<T>(make: () => T): T | undefined {
+    try {
+      return make()
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error
+      const { problem } = error
+      const isKnown = this.problems.some(
+        (other) => other.property === problem.property && other.message === problem.message,
+      )
+      this.#add(isKnown ? [] : [problem])
+      this.#isBroken = true
+      return undefined
+    }
+  }
+
+  /** The last error of a component says what becomes of it. */
+  #markDropped(component: ComponentConfiguration, from: number): void {
+    for (let at = this.problems.length - 1; at >= from; at--) {
+      const problem = this.problems[at]!
+      if (problem.severity !== 'error') continue
+      const message = `${problem.message}; ${component.path} is dropped`
+      this.problems[at] = { ...problem, message }
+      return
+    }
   }
 
   readonly #resolvePath = (path: string): string => {
@@ -254,29 +290,91 @@ class Planner {
   }
 }
 
-/** The keys of a component below a prefix, as a component of their own. */
-function nested(component: ComponentConfiguration, prefix: string): ComponentConfiguration {
-  const properties = new Map(
-    [...component.properties]
-      .filter(([key]) => key.startsWith(`${prefix}.`))
-      .map(([key, property]) => [key.slice(prefix.length + 1), property]),
+/** The channels that a source names, those that are valid; an OptionError when none is. */
+function channelsOf(
+  source: ComponentConfiguration,
+  channels: ReadonlyMap<string, Channel>,
+): Channel[] {
+  const key = 'channels'
+  if (!source.properties.has(key)) throw misnamed(source, key, 'channel', 'a source has channels')
+  const mine = listOf(source, key).flatMap((name) => channels.get(name) ?? [])
+  if (mine.length === 0) throw noChannel(source, key, channels)
+  return mine
+}
+
+function channelOfSink(
+  sink: ComponentConfiguration,
+  channels: ReadonlyMap<string, Channel>,
+): Channel {
+  const key = 'channel'
+  if (!sink.properties.has(key)) throw misnamed(sink, key, 'channels', 'a sink has one channel')
+  const channel = channels.get(sink.properties.get(key)!.value)
+  if (channel === undefined) throw noChannel(sink, key, channels)
+  return channel
+}
+
+/** The complaint is about the line with the other name, if there is one. */
+function misnamed(
+  component: ComponentConfiguration,
+  key: string,
+  other: string,
+  rule: string,
+): OptionError {
+  if (!component.properties.has(other)) {
+    return optionError(component, key, `missing, but required: ${rule}`)
+  }
+  return optionError(component, other, `${rule}: write ${component.path}.${key}`)
+}
+
+function noChannel(
+  component: ComponentConfiguration,
+  key: string,
+  channels: ReadonlyMap<string, Channel>,
+): OptionError {
+  const value = quoted(component.properties.get(key)!.value)
+  const names = [...channels.keys()].join(', ')
+  const valid = names === '' ? 'the agent has none' : `the agent has ${names}`
+  return optionError(component, key, `${value} names no valid channel: ${valid}`)
+}
+
+/** Channels that a source does without, as in Flume; one that has none at all is an error. */
+function missingChannels(
+  source: ComponentConfiguration,
+  channels: ReadonlyMap<string, Channel>,
+): ConfigurationProblem[] {
+  const property = source.properties.get('channels')
+  const missing = listOf(source, 'channels').filter((name) => !channels.has(name))
+  if (property === undefined || missing.length === listOf(source, 'channels').length) return []
+  return missing.map((name) =>
+    problemOf(property, `${name} is no valid channel: no event goes there`),
   )
-  return { ...component, path: `${component.path}.${prefix}`, properties }
+}
+
+/** Side by side, two sinks of a failover group would both deliver. */
+function checkGroup(sink: ComponentConfiguration, group: string | undefined): void {
+  if (group === undefined) return
+  const message = `its group ${group} is failover, which is not supported yet`
+  throw optionError(sink, 'channel', message)
+}
+
+/** The same for two configurations that say the same of a component. */
+function identityOf({ name, properties }: ComponentConfiguration): string {
+  const pairs = [...properties].map(([key, { value }]) => [key, value])
+  return JSON.stringify([name, ...pairs.sort()])
 }
 
 /** A batch that no transaction can hold would fail for ever. */
 function checkBatchSize(
   component: ComponentConfiguration,
-  key: string,
-  batchSize: number,
+  { key, events }: BatchSize,
   channels: readonly Channel[],
 ): void {
   for (const { name, transactionCapacity } of channels) {
-    if (batchSize <= transactionCapacity) continue
+    if (events <= transactionCapacity) continue
     throw optionError(
       component,
       key,
-      `a batch of ${batchSize} is larger than the transactionCapacity (${transactionCapacity}) of channel ${name}`,
+      `a batch of ${events} is larger than the transactionCapacity (${transactionCapacity}) of channel ${name}`,
     )
   }
 }

@@ -1,17 +1,31 @@
-// `millrace agent`, with the arguments of `flume-ng agent`: the edge between the command line and
-// startAgent. Starts, says so in one line, stops at a signal. Every mistake of the user ends in one
-// clear line on standard error and exit code 1.
+// `millrace agent`, with the arguments of `flume-ng agent`: the edge between the command line and the
+// agent. Starts it, says so in one line, stops it at a signal. Every mistake of the user ends in lines
+// on standard error that say what to do, and exit code 1.
 
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type LogLevel, logLevels, pinoLogger } from '../protocol/telemetry/logger.ts'
-import { type Agent, type ConfigurationFile, startAgent } from './agent.ts'
+import { type Logger, pinoLogger } from '../protocol/telemetry/logger.ts'
+import {
+  type Agent,
+  type AgentOptions,
+  type ConfigurationFile,
+  checkAgent,
+  startAgent,
+} from './agent.ts'
+import { type AgentArguments, parseArguments } from './commandArguments.ts'
 import { AgentError } from './errors.ts'
+import { problemLines } from './planVerdict.ts'
+import {
+  type ReloadingAgent,
+  type ReloadingAgentOptions,
+  startReloadingAgent,
+} from './reloadingAgent.ts'
+import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
 /** What the command touches of its process; the real one unless given. */
 export interface CommandSurroundings {
@@ -20,15 +34,8 @@ export interface CommandSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Resolves when the agent is to stop. */
   readonly stopRequested: () => Promise<void>
-}
-
-interface AgentArguments {
-  readonly name: string
-  readonly files: readonly string[]
-  /** Where a file is looked for that is not found as it is. */
-  readonly confDirectory: string | undefined
-  readonly systemProperties: Readonly<Record<string, string>>
-  readonly logLevel: LogLevel
+  /** Ends the process although something in it still runs. */
+  readonly endProcess: (code: number) => void
 }
 
 /** `args` are those after `agent`. Returns the exit code; throws only for what is a bug. */
@@ -42,75 +49,91 @@ export async function agentCommand(
     return await run(parsed, surroundings)
   } catch (error) {
     if (!isOperational(error)) throw error
-    surroundings.stderr(`millrace agent: ${error.message.replaceAll('\n', ' ')}\n`)
+    surroundings.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
     return 1
   }
 }
 
-/** Exported for tests: what the arguments say. */
-export function parseArguments(
-  args: readonly string[],
-  { stdout }: Pick<CommandSurroundings, 'stdout'>,
-): AgentArguments | 'help' {
-  const { properties, rest } = takeSystemProperties(args)
-  const command = new Command('millrace agent')
-    .description("runs an agent of a flume.conf; takes the arguments of 'flume-ng agent'")
-    .option('-n, --name <name>', "the agent's name in the configuration")
-    .option('-f, --conf-file <file>', 'a flume.conf; several are merged', collect, [])
-    .option(
-      '-c, --conf <directory>',
-      'where a --conf-file is looked for when it is not found as it is',
-    )
-    .option('--no-reload-conf', 'accepted: the configuration is read once')
-    .option('--log-level <level>', `one of ${logLevels.join(', ')}`, 'info')
-    .addHelpText(
-      'after',
-      '\n-Dkey=value sets what sys:key stands for in the file; -Dflume.monitoring.type=http\nand -Dflume.monitoring.port=N serve the metrics page on 127.0.0.1.',
-    )
-    .configureOutput({ writeOut: stdout, writeErr: () => {} })
-    .exitOverride()
-  try {
-    command.parse(rest, { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.code === 'commander.helpDisplayed') return 'help'
-    throw new AgentError('CONFIGURATION', error.message.replace(/^error: /, ''), error)
-  }
-  const options = command.opts<{
-    name?: string
-    confFile: string[]
-    conf?: string
-    logLevel: string
-  }>()
-  if (options.name === undefined) throw missing('--name NAME', 'which agent of the file to run')
-  if (options.confFile.length === 0) throw missing('--conf-file FILE', 'a flume.conf')
-  const logLevel = logLevels.find((level) => level === options.logLevel)
-  if (logLevel === undefined) {
-    throw new AgentError('CONFIGURATION', `--log-level is one of ${logLevels.join(', ')}`)
-  }
-  const { name, confFile: files, conf } = options
-  return { name, files, confDirectory: conf, systemProperties: properties, logLevel }
-}
-
 async function run(args: AgentArguments, surroundings: CommandSurroundings): Promise<number> {
-  const { name, systemProperties, logLevel } = args
+  const { name, systemProperties } = args
   const configuration = await readFiles(args)
   const monitoring = monitoringAddress(systemProperties)
-  const agent = await startAgent({
+  const text = configuration.map((file) => file.text).join('\n')
+  const warnings = [
+    ...args.warnings,
+    ...unusedProperties(systemProperties, text),
+    ...(await environmentWarnings(args)),
+  ]
+  const logger = pinoLogger(args.logLevel)
+  const options = {
     runtime: nodeRuntime(tcpNetwork),
-    logger: pinoLogger(logLevel),
+    logger,
     name,
     configuration,
     systemProperties,
     environment: surroundings.environment,
     ...(monitoring && { monitoring }),
-  })
-  surroundings.stdout(`millrace agent ${name} started${pageText(agent)}\n`)
-  try {
-    await Promise.race([surroundings.stopRequested(), agent.failed])
-  } finally {
-    await agent.stop()
   }
+  if (args.isDryRun) return await dryRun(options, warnings, surroundings)
+  for (const warning of warnings) logger.warn({ agent: name }, warning)
+  if (monitoring !== undefined) warnIfOpen(monitoring.host, logger)
+  const starting = start(options, args)
+  // Before the start has ended, so that a signal never meets a process that does not expect it.
+  const stopRequested = surroundings.stopRequested()
+  const hasStarted = new AbortController()
+  const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
+  const agent = await Promise.race([starting, tooLate])
+  hasStarted.abort()
+  if (agent === undefined) {
+    surroundings.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
+    surroundings.endProcess(1)
+    return 1
+  }
+  const { monitoring: page } = 'agent' in agent ? agent.agent : agent
+  surroundings.stdout(`millrace agent ${name} started${pageText(page)}\n`)
+  let hanging: readonly string[] = []
+  try {
+    await Promise.race([stopRequested, agent.failed])
+  } finally {
+    logger.info({ agent: name }, 'agent stopping')
+    hanging = await agent.stop()
+    logger.info({ agent: name }, 'agent stopped')
+  }
+  // What did not stop may keep the process for ever.
+  if (hanging.length > 0) surroundings.endProcess(1)
+  return hanging.length > 0 ? 1 : 0
+}
+
+/** A start that hangs does not keep the process from being stopped for longer. */
+const startTimeoutMs = 10_000
+
+function start(
+  options: ReloadingAgentOptions,
+  args: AgentArguments,
+): Promise<Agent | ReloadingAgent> {
+  const { reloadIntervalMs: intervalMs } = args
+  if (intervalMs === undefined) return startAgent(options)
+  return startReloadingAgent(options, { read: () => readFiles(args), intervalMs })
+}
+
+/** Resolves when a start has had its time since the stop was requested. */
+async function late(
+  stopRequested: Promise<void>,
+  clock: Clock,
+  hasStarted: AbortSignal,
+): Promise<undefined> {
+  await stopRequested
+  await sleep(clock, startTimeoutMs, hasStarted)
+}
+
+async function dryRun(
+  options: AgentOptions,
+  warnings: readonly string[],
+  { stdout }: CommandSurroundings,
+): Promise<number> {
+  const { problems } = await checkAgent(options)
+  const lines = [...warnings.map((warning) => `warning: ${warning}`), ...problemLines(problems)]
+  stdout([...lines, `agent ${options.name} can be started`, ''].join('\n'))
   return 0
 }
 
@@ -146,59 +169,40 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Takes `-Dkey=value` out of the arguments. */
-function takeSystemProperties(args: readonly string[]): {
-  properties: Record<string, string>
-  rest: string[]
-} {
-  const properties: Record<string, string> = {}
-  const rest: string[] = []
-  for (const arg of args) {
-    const match = /^-D([^=]+)=(.*)$/s.exec(arg)
-    if (match) properties[match[1]!] = match[2]!
-    else rest.push(arg)
+/** What Flume's start script would take from the `--conf` directory. */
+async function environmentWarnings({ confDirectory }: AgentArguments): Promise<string[]> {
+  if (confDirectory === undefined) return []
+  const script = join(confDirectory, 'flume-env.sh')
+  try {
+    await access(script)
+  } catch {
+    return []
   }
-  return { properties, rest }
+  return [`${script} is not read: give its -D options on the command line`]
 }
 
-function monitoringAddress(properties: Readonly<Record<string, string>>): Address | undefined {
-  const type = properties['flume.monitoring.type']
-  if (type === undefined) return undefined
-  if (type.toLowerCase() !== 'http') {
-    throw new AgentError(
-      'CONFIGURATION',
-      `flume.monitoring.type '${type}' is not supported: use http`,
-    )
-  }
-  const text = properties['flume.monitoring.port'] ?? '41414'
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-  if (!(port <= 65_535)) {
-    throw new AgentError('CONFIGURATION', `flume.monitoring.port '${text}' is not a port`)
-  }
-  return { host: '127.0.0.1', port }
+function warnIfOpen(host: string, logger: Logger): void {
+  if (['127.0.0.1', '::1', 'localhost'].includes(host)) return
+  logger.warn(
+    { host },
+    `the metrics page listens on ${host}, for everyone who can reach it: it asks nobody who they are`,
+  )
 }
 
-function pageText({ monitoring }: Agent): string {
-  return monitoring === undefined
-    ? ''
-    : `, metrics on http://${monitoring.host}:${monitoring.port}/metrics`
-}
-
-function missing(option: string, meaning: string): AgentError {
-  return new AgentError('CONFIGURATION', `${option} is missing: ${meaning}`)
-}
-
-function collect(value: string, all: readonly string[]): string[] {
-  return [...all, value]
+function pageText(page: Address | undefined): string {
+  return page === undefined ? '' : `, metrics on http://${page.host}:${page.port}/metrics`
 }
 
 const thisProcess: CommandSurroundings = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   environment: process.env,
+  // SIGHUP as well, as when a terminal closes: Flume, too, stops in order. The configuration is read
+  // again without being asked.
   stopRequested: () =>
     new Promise((resolve) => {
-      process.once('SIGINT', resolve)
-      process.once('SIGTERM', resolve)
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve)
     }),
+  // Not process.exit: it waits for threads, of which one may wait for a disk.
+  endProcess: () => process.kill(process.pid, 'SIGKILL'),
 }

@@ -1,50 +1,46 @@
-// Which component a `type` means: Flume's aliases in any case, or the name of Flume's class.
+// What the types of components have in common, and which of them a `type` in a configuration means:
+// Flume's alias, or the name of Flume's class; both in any case, as in Flume. The lists are
+// sources/sourceTypes.ts, channels/channelTypes.ts, sinks/sinkTypes.ts, interceptors/interceptorTypes.ts
+// and selectors/selectorTypes.ts; docs/agent-components.md is made from them.
 
+import { nearestName } from '../protocol/configuration/nearestName.ts'
 import type { ComponentConfiguration } from './configuration/flumeConfiguration.ts'
-import { optionError } from './configuration/options.ts'
+import { type OptionTable, optionError, quoted } from './configuration/options.ts'
 
-const aliases = {
-  sources: {
-    exec: ['org.apache.flume.source.ExecSource'],
-    taildir: ['org.apache.flume.source.taildir.TaildirSource'],
-  },
-  channels: {
-    memory: ['org.apache.flume.channel.MemoryChannel'],
-    file: ['org.apache.flume.channel.file.FileChannel'],
-  },
-  sinks: {
-    null: ['org.apache.flume.sink.NullSink'],
-    logger: ['org.apache.flume.sink.LoggerSink'],
-    // Flume has no alias for it; ours is its short name.
-    kafka: ['org.apache.flume.sink.kafka.KafkaSink'],
-  },
-  interceptors: {
-    timestamp: ['org.apache.flume.interceptor.TimestampInterceptor$Builder'],
-    host: ['org.apache.flume.interceptor.HostInterceptor$Builder'],
-  },
-  selectors: {
-    replicating: ['org.apache.flume.channel.ReplicatingChannelSelector'],
-  },
-} as const
+export interface ComponentType {
+  readonly alias: string
+  /** Flume's. */
+  readonly className: string
+  readonly options: OptionTable
+}
 
-export type TypeKind = keyof typeof aliases
-export type ComponentType<K extends TypeKind> = keyof (typeof aliases)[K] & string
+/** How many events a component puts or takes at once, which no channel's transaction may be below. */
+export interface BatchSize {
+  /** The key that says so. */
+  readonly key: string
+  readonly events: number
+}
 
 /** The type that a component's `key` names; an OptionError when there is none, or an unknown one. */
-export function componentType<K extends TypeKind>(
-  kind: K,
+export function typeOf<T extends ComponentType>(
+  types: readonly T[],
   component: ComponentConfiguration,
   key = 'type',
-  fallback?: ComponentType<K>,
-): ComponentType<K> {
-  const known = aliases[kind] as Record<string, readonly string[]>
-  const names = Object.keys(known)
+  fallback?: T,
+): T {
   const text = component.properties.get(key)?.value
+  const aliases = types.map(({ alias }) => alias)
   if (text === undefined) {
     if (fallback !== undefined) return fallback
-    throw optionError(component, key, `missing, but required: one of ${names.join(', ')}`)
+    throw optionError(component, key, `missing, but required: one of ${aliases.join(', ')}`)
   }
-  const found = names.find((name) => name === text.toLowerCase() || known[name]!.includes(text))
-  if (found !== undefined) return found as ComponentType<K>
-  throw optionError(component, key, `'${text}' is not supported: one of ${names.join(', ')}`)
+  const wanted = text.toLowerCase()
+  const found = types.find(({ alias, className }) => {
+    return alias === wanted || className.toLowerCase() === wanted
+  })
+  if (found !== undefined) return found
+  const nearest = nearestName(text, [...aliases, ...types.map(({ className }) => className)])
+  const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`
+  const known = aliases.join(', ')
+  throw optionError(component, key, `${quoted(text)} is not supported: one of ${known}${meant}`)
 }

@@ -1,15 +1,20 @@
 // Which host this is: for the host interceptor and for what an agent reports about itself.
 
 import { hostname, networkInterfaces } from 'node:os'
+import type { Clock } from '../protocol/runtime/clock.ts'
+import { fullHostName } from '../protocol/runtime/hostName.ts'
 
 export interface HostIdentity {
   readonly name: string
+  /** Fully qualified, where the host's resolver knows such a name. */
+  readonly fullName: string
   /** The first address that other hosts can reach; the loopback address when there is none. */
   readonly address: string
 }
 
-export function localHost(): HostIdentity {
+export async function localHost(clock: Clock): Promise<HostIdentity> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
   const reachable = addresses.find(({ family, internal }) => family === 'IPv4' && !internal)
-  return { name: hostname(), address: reachable?.address ?? '127.0.0.1' }
+  const fullName = await fullHostName(clock)
+  return { name: hostname(), fullName, address: reachable?.address ?? '127.0.0.1' }
 }

@@ -38,3 +38,13 @@ function again(context: ActorContext<RunnerMessage>, delayMs: number): void {
   if (delayMs > 0) context.setTimer('process', delayMs, 'process')
   else context.self.tryTell('process')
 }
+
+/** What a promise resolves with; undefined when the signal aborts first, and the promise goes on. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => resolve(undefined)
+    if (signal.aborted) aborted()
+    else signal.addEventListener('abort', aborted, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
+}

@@ -20,6 +20,7 @@ import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { FollowedRequests } from './server/followedRequests.ts'
+import { addressText } from './server/listenerAddress.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
@@ -80,6 +81,10 @@ async function start(
 ): Promise<Broker> {
   const { runtime, config, logger } = options
   const directories = dataDirectories(config)
+  const startedMs = runtime.clock.monotonicMs()
+  const elapsedMs = () => Math.round(runtime.clock.monotonicMs() - startedMs)
+  const nodeId = config['node.id']
+  logger.info({ nodeId, directories }, 'broker starting')
   await runtime.disk.makeDirectory(directories[0]!)
   const configuration = new DynamicConfiguration(config)
   const controller = await openController(options, configuration)
@@ -104,6 +109,10 @@ async function start(
       logConfigOf(controller.state.topic(topic)?.configs ?? {}, configuration.current),
   })
   undo.push(() => manager.close())
+  const logs = [...manager.partitions()].length
+  if (logs > 0 && !manager.wasCleanShutdown) {
+    logger.info({ logs, elapsedMs: elapsedMs() }, 'broker was not stopped cleanly: logs recovered')
+  }
   const failed = fatalFailure(manager, directories[0]!, logger)
   const partitions = new Partitions(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
@@ -156,14 +165,21 @@ async function start(
     const hide = exposeTraffic(options.metrics, traffic, () => server.clientFigures)
     undo.push(async () => hide())
   }
+  const listeners = server.listeners.map(({ name, address }) => `${name}://${addressText(address)}`)
+  logger.info({ nodeId, listeners, logs, elapsedMs: elapsedMs() }, 'broker started')
   let closing: Promise<void> | undefined
+  const closeOnce = async () => {
+    logger.info({ nodeId }, 'broker stopping')
+    await closeAll()
+    logger.info({ nodeId }, 'broker stopped')
+  }
   return {
     clusterId: controller.clusterId,
     listeners: server.listeners,
     topics: () => describeTopics(controller.state, partitions, traffic),
     failed,
     close() {
-      closing ??= closeAll()
+      closing ??= closeOnce()
       return closing
     },
   }

@@ -3,22 +3,24 @@
 // and exit code 1.
 
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
-import { type Broker, type BrokerListener, startBroker } from './broker.ts'
+import { type Broker, startBroker } from './broker.ts'
 import {
   type BrokerConfig,
   brokerConfig,
   dataDirectories,
   parseBrokerConfig,
+  type UnknownOption,
 } from './configuration.ts'
 import { BrokerError } from './errors.ts'
-import { parseListeners } from './server/listenerAddress.ts'
+import { type ListenerPlan, planListeners } from './listeners.ts'
+import { addressText, hostText } from './server/listenerAddress.ts'
 
 export interface BrokerArguments {
   readonly port?: number | undefined
@@ -35,21 +37,26 @@ export interface BrokerArguments {
  * what a user did.
  */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
+  // From the start on: a broker that is stopped while it starts closes its logs in order as well.
+  const stopped = stopSignal()
   let broker: Broker
   let config: BrokerConfig
-  const logger = pinoLogger(args.logLevel ?? 'warn')
   try {
-    config = await readConfig(args, logger)
+    const read = await readConfig(args)
+    config = read.config
+    const logger = pinoLogger(args.logLevel ?? config['log.level'])
+    logUnknown(read, logger)
+    const plan = planListeners(config, tcpNetwork, hostname())
+    logListeners(plan, logger)
     const runtime = nodeRuntime(tcpNetwork)
-    const listeners = listenersOf(config)
+    const { listeners } = plan
     broker = await sparingMemory(() => startBroker({ runtime, logger, config, listeners }))
   } catch (error) {
     if (!isOperational(error)) throw error
     fail(error)
     return
   }
-  const stopped = stopSignal()
-  const addresses = broker.listeners.map(({ address }) => textOf(address)).join(', ')
+  const addresses = broker.listeners.map(({ address }) => addressText(address)).join(', ')
   process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dirs']}\n`)
   const failure = await Promise.race([stopped, broker.failed])
   if (failure) fail(failure)
@@ -79,53 +86,78 @@ async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Resu
   }
 }
 
-async function readConfig(args: BrokerArguments, logger: Logger): Promise<BrokerConfig> {
-  const file = args.config
-  const values = file === undefined ? {} : await readConfigFile(file, logger)
-  const config = brokerConfig(values)
-  const listeners =
-    args.port === undefined && args.host === undefined
-      ? config.listeners
-      : `PLAINTEXT://${bracketed(args.host ?? '127.0.0.1')}:${args.port ?? 9092}`
-  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
-  return { ...config, listeners, 'log.dirs': directories.map((path) => resolve(path)).join(',') }
+interface ReadConfiguration {
+  readonly config: BrokerConfig
+  /** The file, and what of it has no effect. */
+  readonly file: string | undefined
+  readonly unknown: readonly UnknownOption[]
 }
 
-async function readConfigFile(file: string, logger: Logger): Promise<Partial<BrokerConfig>> {
+async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
+  const file = args.config
+  const { values, unknown } =
+    file === undefined ? { values: {}, unknown: [] } : await readConfigFile(file)
+  const config = withListener(args, brokerConfig(values))
+  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
+  const paths = directories.map((path) => resolve(path)).join(',')
+  return { config: { ...config, 'log.dirs': paths }, file, unknown }
+}
+
+/** `--host` and `--port` mean one listener in place of those in the file. */
+function withListener({ host, port }: BrokerArguments, config: BrokerConfig): BrokerConfig {
+  if (port === undefined && host === undefined) return config
+  const name = 'PLAINTEXT'
+  const advertised = config['advertised.listeners'].split(',').map((entry) => entry.trim())
+  return {
+    ...config,
+    listeners: `${name}://${hostText(host ?? '127.0.0.1')}:${port ?? 9092}`,
+    'advertised.listeners': advertised.filter((entry) => entry.startsWith(`${name}://`)).join(','),
+    'listener.security.protocol.map': `${name}:PLAINTEXT`,
+  }
+}
+
+async function readConfigFile(file: string): Promise<ReturnType<typeof parseBrokerConfig>> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
     const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : 'cannot be read'
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
     throw new BrokerError('CONFIGURATION_MISSING', `the config file ${file} ${reason}`, error)
   }
-  const { values, unknown } = parseBrokerConfig(text, file)
-  for (const { key, line, reason } of unknown) {
-    if (reason === undefined) {
-      logger.warn({ file, line, key }, 'an option that is not known here is left alone')
-    } else {
-      logger.info({ file, line, key, reason }, 'an option of Kafka has no effect here')
-    }
-  }
-  return values
+  return parseBrokerConfig(text, file)
 }
 
-function listenersOf(config: BrokerConfig): BrokerListener[] {
-  const advertised = new Map(
-    parseListeners(config['advertised.listeners'], 'advertised.listeners').map(
-      ({ name, address }) => [name, address],
-    ),
-  )
-  const listeners = parseListeners(config.listeners, 'listeners')
-  if (listeners.length === 0) {
-    throw new BrokerError('CONFIGURATION_INVALID', 'listeners: at least one is needed')
+/** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */
+function logUnknown({ file, unknown }: ReadConfiguration, logger: Logger): void {
+  const unused = unknown.flatMap(({ key, reason }) => (reason === undefined ? [] : [[key, reason]]))
+  if (unused.length > 0) {
+    logger.info(
+      { file, options: Object.fromEntries(unused) },
+      'options of Kafka have no effect here',
+    )
   }
-  return listeners.map(({ name, address }) => {
-    const told = advertised.get(name)
-    const listener = { name, network: tcpNetwork, address }
-    return told ? { ...listener, advertised: told } : listener
-  })
+  for (const { key, line, reason, suggestion } of unknown) {
+    if (reason !== undefined) continue
+    const meant = suggestion === undefined ? '' : `: did you mean ${suggestion}?`
+    logger.warn({ file, line, key }, `unknown option is ignored${meant}`)
+  }
+}
+
+function logListeners({ listeners, open, unserved }: ListenerPlan, logger: Logger): void {
+  for (const listener of unserved) {
+    logger.info(
+      { listener },
+      'controller listener is not opened: the controller is in this process',
+    )
+  }
+  for (const { name, address } of listeners) {
+    if (!open.includes(name)) continue
+    logger.warn(
+      { listener: name, address: addressText(address) },
+      'listener is open to other hosts, and nothing protects it yet: whoever reaches it can read, write and delete everything',
+    )
+  }
 }
 
 /** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
@@ -138,12 +170,4 @@ function stopSignal(): Promise<void> {
     }
     for (const signal of signals) process.on(signal, onSignal)
   })
-}
-
-function textOf({ host, port }: Address): string {
-  return `${bracketed(host)}:${port}`
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }

@@ -1,6 +1,8 @@
 // Everything a broker can be told, as one table in Kafka's own key names. The parser, the command
 // line's help and the documentation page come from it; nothing else may define an option.
 
+import { nearestName } from '../protocol/configuration/nearestName.ts'
+import { logLevels } from '../protocol/telemetry/logLevel.ts'
 import {
   boolean,
   type ConfigOption,
@@ -17,8 +19,9 @@ import {
 import { connectionOverridesBounds, parseConnectionOverrides } from './connectionOverrides.ts'
 import { BrokerError } from './errors.ts'
 import { logOptions } from './logOptions.ts'
-import { parseProperties } from './server/properties.ts'
-import { unusedReason } from './unusedOptions.ts'
+import { asksForProtection } from './securityOptions.ts'
+import { type Property, parseProperties } from './server/properties.ts'
+import { unusedKeys, unusedReason } from './unusedOptions.ts'
 
 export const brokerOptions = {
   'node.id': integer(1, 0, int32Max, 'The id of this broker.'),
@@ -28,7 +31,20 @@ export const brokerOptions = {
   ),
   'advertised.listeners': string(
     '',
-    'What clients of each listener are told to connect to; without it, the listener itself.',
+    'What clients of each listener are told to connect to; without it, the listener itself. Needed for a listener on all addresses.',
+  ),
+  'listener.security.protocol.map': string(
+    'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'Security protocol of each listener: NAME:PROTOCOL, separated by commas. Only PLAINTEXT is served yet.',
+  ),
+  'controller.listener.names': string(
+    'CONTROLLER',
+    'Names of listeners that serve no clients; the controller is in the same process and needs none.',
+  ),
+  'log.level': choice(
+    logLevels,
+    'info',
+    'Least level of the lines that the broker logs on standard error; the option --log-level wins.',
   ),
   'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
   'log.dirs': list(
@@ -274,17 +290,20 @@ export function brokerConfig(values: Partial<BrokerConfig> = {}): BrokerConfig {
   return { ...defaults, ...values } as BrokerConfig
 }
 
-/** A key of a configuration file that no option has: worth a warning, as in Kafka. */
+/** A key of a configuration file that no option has, and that Kafka would ignore as well. */
 export interface UnknownOption {
   readonly line: number
   readonly key: string
   /** Set for an option of Kafka's that is left alone on purpose, which is worth no warning. */
   readonly reason?: string
+  /** The key that was probably meant. */
+  readonly suggestion?: string
 }
 
 /**
- * Reads a properties file. What cannot be read is a BrokerError that names file, line and key; keys
- * that are Kafka's and not ours are listed, so that an existing server.properties can be used.
+ * Reads a properties file. What cannot be read is a BrokerError that names file, line and key, and so is
+ * what asks for a protection that the broker does not have; keys that are Kafka's and not ours are
+ * listed, so that an existing server.properties can be used.
  */
 export function parseBrokerConfig(
   text: string,
@@ -292,10 +311,11 @@ export function parseBrokerConfig(
 ): { values: Partial<BrokerConfig>; unknown: UnknownOption[] } {
   const values: Record<string, unknown> = {}
   const unknown: UnknownOption[] = []
-  for (const { key, value, line } of parseProperties(text, file)) {
+  const properties = parseProperties(text, file)
+  refuseProtection(properties, file)
+  for (const { key, value, line } of withNodeId(properties, file)) {
     if (!isOptionName(key)) {
-      const reason = unusedReason(key)
-      unknown.push(reason === undefined ? { line, key } : { line, key, reason })
+      unknown.push(unknownOption(key, line))
       continue
     }
     const option = brokerOptions[key]
@@ -309,6 +329,41 @@ export function parseBrokerConfig(
     values[key] = parsed
   }
   return { values: values as Partial<BrokerConfig>, unknown }
+}
+
+function unknownOption(key: string, line: number): UnknownOption {
+  const reason = unusedReason(key)
+  if (reason !== undefined) return { line, key, reason }
+  const suggestion = nearestName(key, [...brokerOptionNames, ...unusedKeys])
+  return suggestion === undefined ? { line, key } : { line, key, suggestion }
+}
+
+function refuseProtection(properties: readonly Property[], file: string): void {
+  const found = properties.filter(({ key, value }) => asksForProtection(key, value))
+  const [first] = found
+  if (first === undefined) return
+  const keys = found.map(({ key, line }) => `${key} (line ${line})`).join(', ')
+  const [verb, them] = found.length === 1 ? ['asks', 'it'] : ['ask', 'them']
+  throw new BrokerError(
+    'SECURITY_UNSUPPORTED',
+    `${file}:${first.line}: ${keys} ${verb} for protection that this broker does not have yet: remove ${them}, and listen on loopback or a private network only`,
+  )
+}
+
+/** `broker.id` is Kafka's older name of `node.id`; the two may not differ. */
+function withNodeId(properties: readonly Property[], file: string): Property[] {
+  const older = properties.findLast(({ key }) => key === 'broker.id')
+  if (older === undefined) return [...properties]
+  const node = properties.findLast(({ key }) => key === 'node.id')
+  if (node !== undefined && node.value !== older.value) {
+    throw new BrokerError(
+      'CONFIGURATION_INVALID',
+      `${file}:${older.line}: broker.id is "${older.value}" and node.id is "${node.value}": remove broker.id`,
+    )
+  }
+  return properties.map((property) =>
+    property.key === 'broker.id' ? { ...property, key: 'node.id' } : property,
+  )
 }
 
 export function isOptionName(key: string): key is BrokerOptionName {

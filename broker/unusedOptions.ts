@@ -9,11 +9,43 @@ const noPurgatory = 'there are no purgatories here'
 const noTiers = 'tiered storage is not supported'
 const noShare = 'share groups are not served'
 const noStreams = 'streams groups are not served'
+const noOlderBrokers = 'there are no brokers of an older version to speak with'
+const noZooKeeper = 'metadata is kept in the data folder, and ZooKeeper is not used'
+const asNeeded = 'the broker finds the value by itself'
 const noPlugins = 'Java classes cannot be loaded here'
 
 const byKey: Readonly<Record<string, string>> = {
   'process.roles': oneNode,
   'broker.heartbeat.interval.ms': oneNode,
+  'broker.id.generation.enable': oneNode,
+  'broker.rack': oneNode,
+  'early.start.listeners': oneNode,
+  'reserved.broker.max.id': oneNode,
+  'offsets.topic.replication.factor': oneNode,
+  'offsets.commit.required.acks': oneNode,
+  'transaction.state.log.replication.factor': oneNode,
+  'transaction.state.log.min.isr': oneNode,
+  'unclean.leader.election.interval.ms': oneNode,
+  'add.partitions.to.txn.retry.backoff.ms': oneNode,
+  'add.partitions.to.txn.retry.backoff.max.ms': oneNode,
+  'request.timeout.ms': oneNode,
+  'server.max.startup.time.ms': oneNode,
+  'inter.broker.protocol.version': noOlderBrokers,
+  'log.message.format.version': noOlderBrokers,
+  'log.message.downconversion.enable': 'records of formats before Kafka 0.11 are not served',
+  'log.message.timestamp.difference.max.ms':
+    'Kafka 4 has log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms in its place',
+  'log.dir.failure.timeout.ms': oneNode,
+  'log.flush.start.offset.checkpoint.interval.ms':
+    'log starts are written with log.flush.offset.checkpoint.interval.ms',
+  'offsets.load.buffer.size': asNeeded,
+  'transaction.state.log.load.buffer.size': asNeeded,
+  'producer.id.expiration.check.interval.ms': asNeeded,
+  'offsets.topic.compression.codec': 'records of __consumer_offsets are not compressed',
+  'offsets.commit.timeout.ms': 'an append is answered when it is durable, or has failed',
+  'transaction.two.phase.commit.enable': 'two-phase commit (KIP-939) is not supported',
+  'socket.listen.backlog.size': 'the operating system bounds connections that are not yet accepted',
+  'connection.failed.authentication.delay.ms': 'clients do not authenticate',
   'broker.session.timeout.ms': oneNode,
   'initial.broker.registration.timeout.ms': oneNode,
   'inter.broker.listener.name': oneNode,
@@ -55,7 +87,17 @@ const byKey: Readonly<Record<string, string>> = {
 }
 
 const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
-  ['controller.', oneNode],
+  ['controller.quorum.', oneNode],
+  ['controller.socket.', oneNode],
+  ['controller.performance.', oneNode],
+  ['controller.quota.', noQuotas],
+  ['controlled.shutdown.', oneNode],
+  ['zookeeper.', noZooKeeper],
+  ['socket.connection.setup.', oneNode],
+  ['group.coordinator.', asNeeded],
+  ['metrics.', noPlugins],
+  ['config.providers', noPlugins],
+  ['unstable.', 'unstable versions are not spoken'],
   ['metadata.log.', oneNode],
   ['replica.', oneNode],
   ['remote.', noTiers],
@@ -69,6 +111,9 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
   ['replication.quota.', noQuotas],
   ['alter.log.dirs.replication.quota.', noQuotas],
 ]
+
+/** The keys that are known by their whole name, to tell typing mistakes by. */
+export const unusedKeys: readonly string[] = Object.keys(byKey)
 
 /** Why Kafka's option has no effect here; undefined when it is used, or not Kafka's at all. */
 export function unusedReason(key: string): string | undefined {

@@ -6,7 +6,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type RunningJob, submitJob } from './submit.ts'
 
 export interface SubmitArguments {
@@ -23,13 +23,20 @@ export interface SubmitArguments {
 
 /** Runs the job until it fails or a signal comes. Sets the exit code; never throws for a user's mistake. */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
+  const logger = pinoLogger(args.logLevel ?? 'info')
   try {
-    const running = await start(args)
+    const running = await start(args, logger)
     const { executors = 2, bootstrap } = args
+    const { name: job } = running
+    const { recordsTotal } = running.status()
+    const directory = resolve(args.directory)
+    const message = recordsTotal > 0 ? 'job continues where it stopped' : 'job started'
+    logger.info({ job, directory, bootstrap, executors, recordsTotal }, message)
     process.stdout.write(
-      `millrace job ${running.name} running, ${executors} executors, reading from ${bootstrap}\n`,
+      `millrace job ${job} running, ${executors} executors, reading from ${bootstrap}\n`,
     )
     await untilStopped(running)
+    logger.info({ job, recordsTotal: running.status().recordsTotal }, 'job stopped')
   } catch (error) {
     if (!isOperational(error)) throw error
     process.stderr.write(`millrace job: ${error.message}\n`)
@@ -37,17 +44,13 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
   }
 }
 
-function start({
-  job,
-  bootstrap,
-  directory,
-  executors,
-  batchIntervalMs,
-  logLevel,
-}: SubmitArguments) {
+function start(
+  { job, bootstrap, directory, executors, batchIntervalMs }: SubmitArguments,
+  logger: Logger,
+) {
   return submitJob({
     runtime: nodeRuntime(tcpNetwork),
-    logger: pinoLogger(logLevel ?? 'warn'),
+    logger,
     module: resolve(job),
     bootstrap: parseBootstrap(bootstrap),
     directory: resolve(directory),

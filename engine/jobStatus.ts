@@ -33,6 +33,7 @@ export class JobStatusRecord {
   #error: string | undefined
   #lagRecords = 0
   #recordsTotal: number
+  #positions: NonNullable<JobStatus['positions']> = []
 
   constructor(graph: StreamGraph, recordsTotal: number) {
     this.#graph = graph
@@ -48,6 +49,9 @@ export class JobStatusRecord {
     const { batch, startedMs, finishedMs, oldestTimestampMs } = result
     this.#recordsTotal = batch.recordsTotal ?? this.#recordsTotal
     this.#lagRecords = result.lagRecords
+    this.#positions = batch.ranges.map(({ topic, partition, until }) => {
+      return { topic, partition, until }
+    })
     this.#batches.push({
       id: batch.batchId,
       timeMs: batch.timeMs,
@@ -55,7 +59,7 @@ export class JobStatusRecord {
       schedulingDelayMs: Math.max(0, startedMs - batch.timeMs),
       processingTimeMs: finishedMs - startedMs,
       totalDelayMs: Math.max(0, finishedMs - batch.timeMs),
-      latencyMs: oldestTimestampMs === undefined ? 0 : finishedMs - oldestTimestampMs,
+      ...(oldestTimestampMs !== undefined && { latencyMs: finishedMs - oldestTimestampMs }),
     })
     if (this.#batches.length > maxStatusBatches) this.#batches.shift()
     const offsets = batch.ranges.map(({ topic, partition, from, until }) => {
@@ -88,6 +92,7 @@ export class JobStatusRecord {
       batchIntervalMs: this.#graph.batchIntervalMs,
       lagRecords: this.#lagRecords,
       recordsTotal: this.#recordsTotal,
+      positions: this.#positions,
       batches: [...this.#batches],
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),

@@ -1,17 +1,13 @@
 // The pages under docs/ that come from tables in the code. `npm run docs` writes them; drift.test.ts
 // compares, so that no page can say what the code does not.
 
-import { fileChannelOptions } from '../agent/channels/fileChannel.ts'
-import { memoryChannelOptions } from '../agent/channels/memoryChannel.ts'
-import type { OptionSpec, OptionTable } from '../agent/configuration/options.ts'
-import { hostInterceptorOptions } from '../agent/interceptors/hostInterceptor.ts'
-import { timestampInterceptorOptions } from '../agent/interceptors/timestampInterceptor.ts'
-import { replicatingSelectorOptions } from '../agent/selectors/replicatingSelector.ts'
-import { kafkaSinkOptions } from '../agent/sinks/kafka/kafkaSinkOptions.ts'
-import { loggerSinkOptions } from '../agent/sinks/loggerSink.ts'
-import { nullSinkOptions } from '../agent/sinks/nullSink.ts'
-import { execOptions } from '../agent/sources/execSource.ts'
-import { taildirOptions } from '../agent/sources/taildir/taildirOptions.ts'
+import { channelTypes } from '../agent/channels/channelTypes.ts'
+import type { ComponentType } from '../agent/componentTypes.ts'
+import type { OptionSpec } from '../agent/configuration/options.ts'
+import { interceptorTypes } from '../agent/interceptors/interceptorTypes.ts'
+import { selectorTypes } from '../agent/selectors/selectorTypes.ts'
+import { sinkTypes } from '../agent/sinks/sinkTypes.ts'
+import { sourceTypes } from '../agent/sources/sourceTypes.ts'
 import { configText } from '../broker/configOption.ts'
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
@@ -66,31 +62,29 @@ function protocolSupportPage(): string {
   )
 }
 
-/** By the name that a configuration gives as `type`. */
-const agentComponents: readonly (readonly [name: string, options: OptionTable])[] = [
-  ['Source `taildir`', taildirOptions],
-  ['Source `exec`', execOptions],
-  ['Channel `file`', fileChannelOptions],
-  ['Channel `memory`', memoryChannelOptions],
-  ['Sink `kafka` (`org.apache.flume.sink.kafka.KafkaSink`)', kafkaSinkOptions],
-  ['Sink `logger`', loggerSinkOptions],
-  ['Sink `null`', nullSinkOptions],
-  ['Interceptor `timestamp`', timestampInterceptorOptions],
-  ['Interceptor `host`', hostInterceptorOptions],
-  ['Selector `replicating`, among the options of its source', replicatingSelectorOptions],
+const agentComponents: readonly (readonly [kind: string, types: readonly ComponentType[]])[] = [
+  ['Source', sourceTypes],
+  ['Channel', channelTypes],
+  ['Sink', sinkTypes],
+  ['Interceptor', interceptorTypes],
+  ['Selector (among the options of its source)', selectorTypes],
 ]
 
 function agentComponentsPage(): string {
-  const sections = agentComponents.map(([name, options]) => {
-    const rows = Object.entries(options).map(
-      ([key, spec]) =>
-        `| \`${key}${spec.type === 'prefix' ? '.*' : ''}\` | ${optionType(spec)} | ${optionDefault(spec)} | ${asText(spec.doc)} |`,
-    )
-    return [`## ${name}`, '', '| key | type | default | |', '|---|---|---|---|', ...rows].join('\n')
-  })
+  const sections = agentComponents.flatMap(([kind, types]) =>
+    types.map(({ alias, className, options }) => {
+      const rows = Object.entries(options).map(
+        ([key, spec]) =>
+          `| \`${key}${isPrefix(spec) ? '.*' : ''}\` | ${optionType(spec)} | ${optionDefault(spec)} | ${asText(optionText(spec))} |`,
+      )
+      const head = `## ${kind} \`${alias}\``
+      const table = ['| key | type | default | |', '|---|---|---|---|', ...rows]
+      return [head, '', `Also as \`${className}\`.`, '', ...table].join('\n')
+    }),
+  )
   return page(
     'Components of the agent',
-    "The keys of each component in the file that `millrace agent --conf-file FILE` reads, in the format of Flume's `flume.conf`.",
+    "The keys of each component in the file that `millrace agent --conf-file FILE` reads, in the format of Flume's `flume.conf`. Where that differs from Flume: [flume-differences.md](flume-differences.md).",
     [sections.join('\n\n')],
   )
 }
@@ -100,8 +94,22 @@ function asText(doc: string): string {
   return doc.replaceAll('<', '&lt;').replaceAll('|', '\\|')
 }
 
+function isPrefix(spec: OptionSpec): boolean {
+  return spec.type === 'prefix' || (spec.type === 'security' && spec.harmless === undefined)
+}
+
+/** What the planner says of the key, for keys that have no value here. */
+function optionText(spec: OptionSpec): string {
+  if (spec.type !== 'ignored' && spec.type !== 'security') return spec.doc
+  const { harmless } = spec
+  const but = harmless === undefined ? '' : `, unless it is ${harmless.join(' or ')}`
+  return spec.type === 'ignored' ? `a warning${but}: ${spec.doc}` : `an error${but}: ${spec.doc}`
+}
+
 function optionType(spec: OptionSpec): string {
   if (spec.type === 'prefix') return 'keys'
+  if (spec.type === 'ignored') return 'no effect'
+  if (spec.type === 'security') return 'not supported'
   if (spec.type === 'list') return 'names'
   if (spec.type !== 'integer') return spec.type
   const { min = 0, max } = spec

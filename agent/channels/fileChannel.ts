@@ -25,11 +25,18 @@ export const fileChannelOptions = {
     type: 'string',
     doc: 'directories of the log, separated by commas; ~/.flume/file-channel/data unless given',
   },
-  capacity: { type: 'integer', default: 1_000_000, min: 1, doc: 'events in the channel, at most' },
+  capacity: {
+    type: 'integer',
+    default: 1_000_000,
+    min: 1,
+    belowMin: 'default',
+    doc: 'events in the channel, at most',
+  },
   transactionCapacity: {
     type: 'integer',
     default: 10_000,
     min: 1,
+    belowMin: 'default',
     doc: 'events in one transaction, at most; not over capacity',
   },
   'keep-alive': { type: 'integer', default: 3, doc: 'seconds a put waits for room' },
@@ -71,6 +78,15 @@ export const fileChannelOptions = {
   'use-log-replay-v1': { type: 'boolean', default: false, doc: `${unused}there is one log format` },
   fsyncPerTransaction: { type: 'boolean', default: true, doc: `${unused}transactions share syncs` },
   fsyncInterval: { type: 'integer', default: 5, doc: `${unused}transactions share syncs` },
+  compressBackupCheckpoint: {
+    type: 'boolean',
+    default: false,
+    doc: `${unused}the log needs no checkpoint`,
+  },
+  encryption: {
+    type: 'security',
+    doc: 'events lie in the data directories in the clear; put those on an encrypted file system, and remove this key',
+  },
 } as const satisfies OptionTable
 
 export interface FileChannelSurroundings {

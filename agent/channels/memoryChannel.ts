@@ -16,11 +16,18 @@ const defaultByteCapacity = Math.floor(0.8 * 256 * 1024 * 1024)
 const byteSlotBytes = 100
 
 export const memoryChannelOptions = {
-  capacity: { type: 'integer', default: 100, min: 1, doc: 'events in the channel, at most' },
+  capacity: {
+    type: 'integer',
+    default: 100,
+    min: 1,
+    belowMin: 'default',
+    doc: 'events in the channel, at most',
+  },
   transactionCapacity: {
     type: 'integer',
     default: 100,
     min: 1,
+    belowMin: 'default',
     doc: 'events in one transaction, at most; not over capacity',
   },
   'keep-alive': { type: 'integer', default: 3, doc: 'seconds a put waits for room' },

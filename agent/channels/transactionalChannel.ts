@@ -232,10 +232,15 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   #expirePut(pending: PendingPut): void {
     this.#pendingPuts.splice(this.#pendingPuts.indexOf(pending), 1)
+    const events = pending.puts.reduce((sum, { batch }) => sum + batch.count, 0)
+    const [full, setting] =
+      this.size + events > this.capacity
+        ? [`${this.size} of ${this.capacity} events`, 'capacity']
+        : [`${this.size} events have all its bytes`, 'byteCapacity']
     pending.reject(
       new AgentError(
         'CHANNEL_FULL',
-        `channel ${this.name} has no room (${this.size} of ${this.capacity} events): its sinks are slower than its sources; raise capacity, or look at the sinks`,
+        `channel ${this.name} has no room (${full}): its sinks are slower than its sources; raise ${setting}, or look at the sinks`,
       ),
     )
     this.#admitPuts()

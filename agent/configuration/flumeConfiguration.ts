@@ -1,7 +1,8 @@
 // flume.conf's structure: `<agent>.<sources|channels|sinks|...>.<name>.<key> = value`. Says which
-// agents a file has and which components each of them lists. What is wrong with one property or one
-// component costs that one alone, with a warning, as in Flume; nothing is thrown here.
+// agents a file has and which components each of them lists. A property that fits nowhere is a
+// warning and ignored, as in Flume; nothing is thrown here.
 
+import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Property } from './properties.ts'
 
 export const componentKinds = [
@@ -15,6 +16,8 @@ export type ComponentKind = (typeof componentKinds)[number]
 
 /** One complaint about a file; `line` is 0 when something is missing rather than wrong. */
 export interface ConfigurationProblem {
+  /** An error costs the component that it is about; a warning costs nothing. */
+  readonly severity: 'error' | 'warning'
   readonly file: string
   readonly line: number
   readonly property: string
@@ -77,7 +80,9 @@ function sort(
   const [agentName, kind, ...rest] = key.split('.')
   if (!agentName || !kind) return void complain('a key starts with the name of an agent and a dot')
   if (!isKind(kind)) {
-    return void complain(`after the agent's name comes one of ${componentKinds.join(', ')}`)
+    const meant = suggestion(kind, componentKinds)
+    const kinds = componentKinds.join(', ')
+    return void complain(`ignored: after the agent's name comes one of ${kinds}${meant}`)
   }
   const agent = agentOf(agents, agentName)
   if (rest.length === 0) return void agent.lists.set(kind, { ...property, value })
@@ -120,13 +125,21 @@ function assemble(
     if (listed.has(id)) continue
     const [first] = properties.values()
     const kind = id.slice(0, id.indexOf('.'))
-    problems.push(problemOf(first!, `${agentName}.${kind} does not list this component: ignored`))
+    const name = id.slice(kind.length + 1)
+    const meant = suggestion(name, raw.lists.get(kind as ComponentKind)?.value.split(/\s+/) ?? [])
+    problems.push(
+      problemOf(first!, `${agentName}.${kind} does not list this component: ignored${meant}`),
+    )
   }
   return { name: agentName, components }
 }
 
-export function problemOf(property: Property, message: string): ConfigurationProblem {
-  return { file: property.file, line: property.line, property: property.key.trim(), message }
+export function problemOf(
+  { file, line, key }: Property,
+  message: string,
+  severity: ConfigurationProblem['severity'] = 'warning',
+): ConfigurationProblem {
+  return { severity, file, line, property: key.trim(), message }
 }
 
 function isKind(text: string): text is ComponentKind {

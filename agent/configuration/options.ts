@@ -1,10 +1,14 @@
 // Options of a component as one table: key, type, default, bounds, one line of documentation. The
-// typed values, the checks and the documentation all come from it. A value that cannot be used is
-// an OptionError that names file, line and property; the caller drops the component.
+// typed values, the checks and the documentation all come from it. `checkOptions` lists everything
+// that is wrong with a component's options at once; `readOptions` gives their values, and throws an
+// OptionError for a value that cannot be used.
 
+import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import { AgentError } from '../errors.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { formatProblem, problemOf } from './flumeConfiguration.ts'
+import type { Property } from './properties.ts'
+import { asksForSecurity } from './securityKeys.ts'
 
 interface Described {
   readonly doc: string
@@ -19,11 +23,23 @@ export type OptionSpec =
       readonly default?: number
       readonly min?: number
       readonly max?: number
+      /** A value below `min` is a warning, and the default is used, as Flume does for some keys. */
+      readonly belowMin?: 'default'
     })
   /** Names split at white space. */
   | (Described & { readonly type: 'list'; readonly default?: readonly string[] })
-  /** Every key that starts with this one and a dot, such as `kafka.producer`. */
+  /** Every key that starts with this one and a dot, such as `header`. */
   | (Described & { readonly type: 'prefix' })
+  /**
+   * A key of Flume, or all keys below it, that has no effect here; `doc` says why. Each one in a
+   * configuration is a warning, unless its value is one of `harmless`: what happens anyway.
+   */
+  | (Described & { readonly type: 'ignored'; readonly harmless?: readonly string[] })
+  /**
+   * A security setting, or all keys below it, that is not implemented; `doc` says what to do. It is
+   * an error unless its value is one of `harmless`.
+   */
+  | (Described & { readonly type: 'security'; readonly harmless?: readonly string[] })
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>
 
@@ -33,6 +49,8 @@ interface ValueOf {
   integer: number
   list: readonly string[]
   prefix: ReadonlyMap<string, string>
+  ignored: undefined
+  security: undefined
 }
 
 type Certain<S extends OptionSpec> = S extends
@@ -57,12 +75,15 @@ export class OptionError extends AgentError {
   }
 }
 
-/** Options of every component; the rest of their keys are in the component's own table. */
-const commonKeys: Readonly<Record<string, readonly string[]>> = {
-  sources: ['type', 'channels', 'selector', 'interceptors'],
+/** Options of every component of a kind; the rest of their keys are in the component's own table. */
+const commonKeys = {
+  sources: ['type', 'channels', 'selector.type', 'interceptors'],
   channels: ['type'],
   sinks: ['type', 'channel'],
-}
+  sinkgroups: [],
+  configfilters: ['type'],
+  interceptors: ['type'],
+} as const
 
 export function readOptions<const T extends OptionTable>(
   table: T,
@@ -72,15 +93,37 @@ export function readOptions<const T extends OptionTable>(
   return Object.fromEntries(values) as OptionValues<T>
 }
 
-/** A complaint for every key that the table does not know: mostly slips of the pen. */
-export function unknownKeys(
+/**
+ * Everything that is wrong with a component's options. `kind` names the keys that all components of
+ * a kind have; keys below those of `elsewhere` (and a dot) are checked by somebody else.
+ */
+export function checkOptions(
   table: OptionTable,
   component: ComponentConfiguration,
+  elsewhere: readonly string[] = [],
+  kind: keyof typeof commonKeys = component.kind,
 ): ConfigurationProblem[] {
-  const known = [...(commonKeys[component.kind] ?? []), ...Object.keys(table)]
-  return [...component.properties]
-    .filter(([key]) => !known.some((name) => key === name || key.startsWith(`${name}.`)))
-    .map(([, property]) => problemOf(property, 'no such option: ignored'))
+  const problems: ConfigurationProblem[] = []
+  for (const [key, spec] of Object.entries(table)) {
+    const property = component.properties.get(key)
+    try {
+      read(key, spec, component)
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error
+      problems.push(error.problem)
+    }
+    if (property !== undefined) problems.push(...doubtful(spec, property))
+  }
+  const known: string[] = [...commonKeys[kind], ...Object.keys(table)]
+  for (const [key, property] of component.properties) {
+    if (elsewhere.some((prefix) => key.startsWith(`${prefix}.`))) continue
+    if (table[key]?.type === 'prefix') {
+      problems.push(problemOf(property, `ignored: expected ${key}.<name>`))
+    }
+    if (known.includes(key) && !isGroup(table[key])) continue
+    problems.push(...strange(table, known, key, property))
+  }
+  return problems
 }
 
 /** The problem of one key of a component, whether it is there or missing. */
@@ -90,13 +133,77 @@ export function optionError(
   message: string,
 ): OptionError {
   const property = component.properties.get(key)
-  if (property !== undefined) return new OptionError(problemOf(property, message))
+  if (property !== undefined) return new OptionError(problemOf(property, message, 'error'))
   const { file, path } = component
-  return new OptionError({ file, line: 0, property: `${path}.${key}`, message })
+  const severity = 'error'
+  return new OptionError({ severity, file, line: 0, property: `${path}.${key}`, message })
+}
+
+/** A value for a message; says so when it looks as if a comment had become part of it. */
+export function quoted(value: string): string {
+  const hint = /\s[#!]/.test(value)
+    ? " (a comment needs a line of its own: behind a value, '#' is part of the value)"
+    : ''
+  return `'${value}'${hint}`
+}
+
+function isGroup(spec: OptionSpec | undefined): boolean {
+  return spec?.type === 'security' || spec?.type === 'ignored'
+}
+
+/** Values that can be used, though perhaps not as they were meant. */
+function doubtful(spec: OptionSpec, property: Property): ConfigurationProblem[] {
+  const { value } = property
+  if (spec.type === 'boolean' && !/^(?:true|false)$/i.test(value)) {
+    return [problemOf(property, `${quoted(value)} is neither true nor false: false is used`)]
+  }
+  if (spec.type !== 'integer' || !isBelowMin(spec, value)) return []
+  return [problemOf(property, `${value} is less than ${spec.min}: ${spec.default} is used`)]
+}
+
+/** A key that is no option with a value: below a prefix, without effect, not implemented, or unknown. */
+function strange(
+  table: OptionTable,
+  known: readonly string[],
+  key: string,
+  property: Property,
+): ConfigurationProblem[] {
+  const { value } = property
+  const [, group] =
+    Object.entries(table).find(([name]) => key === name || key.startsWith(`${name}.`)) ?? []
+  if (group?.type === 'prefix') return []
+  if (group?.type === 'ignored') {
+    if (group.harmless?.includes(value.toLowerCase())) return []
+    return [problemOf(property, `has no effect: ${group.doc}`)]
+  }
+  if (group?.type === 'security') {
+    if (group.harmless?.includes(value.toLowerCase())) return []
+    return [problemOf(property, `not supported yet, and not ignored: ${group.doc}`, 'error')]
+  }
+  const nearest = nearestKey(key, known)
+  const isMisspelledSecurity = nearest !== undefined && table[nearest]?.type === 'security'
+  if (isMisspelledSecurity || asksForSecurity(key, value)) {
+    return [
+      problemOf(
+        property,
+        `a security setting that this component does not have, and that is not ignored: remove it if the component needs no encryption or authentication${nearest === undefined ? '' : `; or did you mean ${nearest}?`}`,
+        'error',
+      ),
+    ]
+  }
+  const meant = nearest === undefined ? '' : `: did you mean ${nearest}?`
+  return [problemOf(property, `no such option: ignored${meant}`)]
+}
+
+/** Also one that the key continues: `encrpytion.keyProvider` is near `encryption`. */
+function nearestKey(key: string, known: readonly string[]): string | undefined {
+  const first = key.split('.')[0]!
+  return nearestName(key, known) ?? (first === key ? undefined : nearestName(first, known))
 }
 
 function read(key: string, spec: OptionSpec, component: ComponentConfiguration): unknown {
   if (spec.type === 'prefix') return subProperties(component, key)
+  if (spec.type === 'ignored' || spec.type === 'security') return undefined
   const text = component.properties.get(key)?.value
   if (text === undefined) {
     if (spec.required) throw optionError(component, key, `missing, but required: ${spec.doc}`)
@@ -108,18 +215,31 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
   return integer(key, text, spec, component)
 }
 
+type IntegerSpec = Extract<OptionSpec, { type: 'integer' }>
+
 function integer(
   key: string,
   text: string,
-  spec: Extract<OptionSpec, { type: 'integer' }>,
+  spec: IntegerSpec,
   component: ComponentConfiguration,
-): number {
-  const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
+): number | undefined {
+  if (isBelowMin(spec, text)) return spec.default
+  const value = numberOf(text)
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
   if (!(value >= min && value <= max)) {
-    throw optionError(component, key, `'${text}' is not a whole number from ${min} to ${max}`)
+    throw optionError(component, key, `${quoted(text)} is not a whole number from ${min} to ${max}`)
   }
   return value
+}
+
+function isBelowMin(spec: IntegerSpec, text: string): boolean {
+  return spec.belowMin === 'default' && numberOf(text) < (spec.min ?? 0)
+}
+
+/** NaN for what is not a whole number; Java's largest long is the largest number here. */
+function numberOf(text: string): number {
+  if (!/^[+-]?\d{1,19}$/.test(text)) return Number.NaN
+  return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
 }
 
 function subProperties(

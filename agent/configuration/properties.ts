@@ -10,6 +10,8 @@ export interface Property {
   readonly file: string
   /** The line where the property starts, from 1. */
   readonly line: number
+  /** References such as `${sys:port}` in the value for which there was nothing to put. */
+  readonly unresolved?: readonly string[]
 }
 
 /** `text` is the file's bytes as ISO-8859-1. Later files override earlier ones in `into`. */

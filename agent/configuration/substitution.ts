@@ -1,6 +1,7 @@
 // `${...}` in values, as Flume resolves it: another property's key, `${env:X}`, `${sys:X}` (given
-// with -Dkey=value), `${X:-default}`; `$${` stands for `${`. What is unknown stays as it is written.
-// Keys are never substituted.
+// with -Dkey=value), `${X:-default}`; `$${` stands for `${`. What is unknown stays as it is written,
+// and is noted: the planner refuses a component that would use `${sys:...}` literally. Keys are never
+// substituted.
 
 import { AgentError } from '../errors.ts'
 import type { Property } from './properties.ts'
@@ -17,9 +18,11 @@ export function substitute(
   sources: SubstitutionSources,
 ): Map<string, Property> {
   const resolved = new Map<string, Property>()
+  let unresolved: string[] = []
   for (const property of properties.values()) {
+    unresolved = []
     const value = resolve(property.value, property, [property.key])
-    resolved.set(property.key, { ...property, value })
+    resolved.set(property.key, { ...property, value, ...(unresolved.length > 0 && { unresolved }) })
   }
   return resolved
 
@@ -27,7 +30,9 @@ export function substitute(
     return text.replace(/\$\$\{|\$\{([^{}]*)\}/g, (written: string, inner?: string) => {
       if (inner === undefined) return '${'
       const [name, fallback] = splitDefault(inner)
-      return lookup(name, origin, path) ?? fallback ?? written
+      const found = lookup(name, origin, path) ?? fallback
+      if (found === undefined) unresolved.push(written)
+      return found ?? written
     })
   }
 

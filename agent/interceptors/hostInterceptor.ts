@@ -7,7 +7,11 @@ import { type Interceptor, withHeader } from './interceptor.ts'
 
 export const hostInterceptorOptions = {
   hostHeader: { type: 'string', default: 'host', doc: 'the header to set' },
-  useIP: { type: 'boolean', default: true, doc: "the host's address; its name when false" },
+  useIP: {
+    type: 'boolean',
+    default: true,
+    doc: "the host's address; its fully qualified name when false",
+  },
   preserveExisting: { type: 'boolean', default: false, doc: 'keep a header that is there' },
 } as const satisfies OptionTable
 
@@ -15,6 +19,6 @@ export function hostInterceptor(
   options: OptionValues<typeof hostInterceptorOptions>,
   host: HostIdentity,
 ): Interceptor {
-  const value = options.useIP ? host.address : host.name
+  const value = options.useIP ? host.address : host.fullName
   return (batch) => withHeader(batch, options.hostHeader, value, options.preserveExisting)
 }

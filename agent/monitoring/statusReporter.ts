@@ -23,13 +23,16 @@ export function statusReporter(
     const sender = new BatchSender(cluster, clock, { acks: 1, deliveryTimeoutMs, maxInFlight: 1 })
     let isSending = false
     let hasTopic = false
+    let isReported = false
     const report = async () => {
       if (!hasTopic) await ensureStatusTopic(cluster, deliveryTimeoutMs)
       hasTopic = true
       const { key, value } = encodeStatus(status())
       const builder = new RecordBatchBuilder()
       builder.append(clock.nowMs(), key, value)
+      isReported = false
       await sender.send(statusTopic, 0, builder.build())
+      isReported = true
     }
     return {
       started: (context) => context.setPeriodicTimer('report', intervalMs, 'report'),
@@ -42,7 +45,12 @@ export function statusReporter(
             isSending = false
           })
       },
-      stopping: () => sender.close(),
+      async stopping() {
+        // The last report says `stopped`; without it the agent would be missed. Not sent where the
+        // report before has failed or is still waiting: a stop must not wait for a broker that is away.
+        if (isReported) await report().catch(() => {})
+        await sender.close()
+      },
     }
   }
 }

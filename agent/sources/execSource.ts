@@ -1,16 +1,18 @@
-// Flume's exec source: the lines that a command prints. It promises little, as Flume's does: what a
-// channel does not take is lost, and so is what the command prints while nobody listens. Use taildir
-// for files.
+// Flume's exec source: the lines that a command prints. While a channel is full the command's output is
+// not read, so that its pipe fills and the command waits: no line is dropped. What the command prints
+// while nobody listens is lost; use taildir for files.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
+import { sleep } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ChannelProcessor } from '../channelProcessor.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
-import { EventBatch } from '../event.ts'
+import { AgentError } from '../errors.ts'
+import { batchOf, EventBatch } from '../event.ts'
 import type { SourceCounter, SourceProgress } from '../monitoring/counters.ts'
-import { longestWaitMs, type Polled } from '../polled.ts'
+import { longestWaitMs, orAborted, type Polled } from '../polled.ts'
 import type { ExecProcess, StartProcess } from './execProcess.ts'
-import { findLines } from './taildir/lines.ts'
+import { LineReader } from './readerLines.ts'
 
 export const execOptions = {
   command: {
@@ -37,6 +39,19 @@ export const execOptions = {
 
 /** A line that is longer is split: the command must not fill the memory. */
 const maxLineBytes = 1024 * 1024
+/** The wait before a batch that the channels did not take is put again; it doubles up to the most. */
+const firstRetryMs = 250
+const mostRetryMs = 5000
+/** That a channel does not take the lines is logged no more often than this. */
+const refusalIntervalMs = 60_000
+/** At the stop, a put in flight may still succeed for so long. */
+const putTimeoutMs = 500
+/** A command that was asked to end is killed after this; what it has started, too. */
+const killTimeoutMs = 2000
+/** A command that was killed is left to itself after this. */
+const abandonTimeoutMs = 1000
+/** Of the command's standard error, kept to say why it failed. */
+const keptErrorCharacters = 500
 
 export interface ExecSurroundings {
   readonly clock: Clock
@@ -52,9 +67,19 @@ export class ExecSource implements Polled {
   readonly #surroundings: ExecSurroundings
   #process: ExecProcess | undefined
   #output: AsyncIterator<Buffer> | undefined
-  /** The read that is under way, kept over calls of `process`. */
+  /** The read in flight, kept over calls of `process`. */
   #reading: Promise<IteratorResult<Buffer>> | undefined
-  #partial = Buffer.alloc(0)
+  #lines = new LineReader(maxLineBytes)
+  /** Lines that were read and that the channels do not have yet. */
+  #pending: EventBatch | undefined
+  /** The put in flight of the first of them, kept over calls of `process`. */
+  #putting: Promise<number> | undefined
+  #retryMs = 0
+  /** When it was last logged that a channel does not take the lines. */
+  #refusedMs = Number.NEGATIVE_INFINITY
+  #lastErrors = ''
+  /** A command that is restarted and ends the same way each time is logged once. */
+  #lastExit: number | string | undefined
   #hasEnded = false
 
   constructor(options: OptionValues<typeof execOptions>, surroundings: ExecSurroundings) {
@@ -67,85 +92,158 @@ export class ExecSource implements Polled {
   }
 
   async stop(): Promise<void> {
-    this.#process?.kill()
-    await this.#process?.exit
-    this.#surroundings.counter.StopTime = this.#surroundings.clock.nowMs()
+    const { clock, logger, counter } = this.#surroundings
+    if (this.#process !== undefined) await this.#end(this.#process)
+    const accepted = await orLate(this.#putting, clock, putTimeoutMs)
+    const lost = (this.#pending?.count ?? 0) - (accepted ?? 0)
+    if (lost > 0) {
+      logger.warn({ lines: lost }, `${lost} lines of a command are lost: no channel took them`)
+    }
+    counter.StopTime = clock.nowMs()
   }
 
   /** Puts what one read of the command's output brings; restarts the command when it is due. */
   async process(signal: AbortSignal): Promise<number> {
+    if (this.#pending !== undefined) return await this.#putPending(signal)
     if (this.#hasEnded) return longestWaitMs
     if (this.#process === undefined) this.#run()
     this.#reading ??= this.#output!.next()
     const read = await orAborted(this.#reading, signal)
     if (read === undefined) return 0
     this.#reading = undefined
-    if (read.done) return await this.#ended()
-    await this.#accept(read.value)
-    return 0
+    if (read.done) return await this.#ended(signal)
+    const { bytes, ranges, count } = this.#lines.add(read.value)
+    if (count === 0) return 0
+    this.#pending = new EventBatch(bytes, ranges, count)
+    return await this.#putPending(signal)
   }
 
   #run(): void {
     const { command, shell, logStdErr } = this.#options
     const words = shell === undefined ? command.split(/\s+/) : [...shell.split(/\s+/), command]
+    this.#lastErrors = ''
     this.#process = this.#surroundings.startProcess(words)
     this.#output = this.#process.output[Symbol.asyncIterator]()
     void this.#readErrors(this.#process, logStdErr)
   }
 
-  async #ended(): Promise<number> {
-    const { logger } = this.#surroundings
-    const { command, restart, restartThrottle } = this.#options
-    if (this.#partial.length > 0) await this.#accept(Buffer.from('\n'))
-    const exit = await this.#process!.exit
+  /** The command's output has ended: puts its last line, if it has no line end, and says so. */
+  async #ended(signal: AbortSignal): Promise<number> {
+    const { restart, restartThrottle } = this.#options
+    // A command may close its output and run on.
+    const exit = await orAborted(this.#process!.exit, signal)
+    if (exit === undefined) return 0
+    const last = this.#lines.end()
+    if (last !== undefined) this.#pending = batchOf([last])
     this.#process = undefined
+    this.#output = undefined
     this.#hasEnded = !restart
-    logger.info({ command, exit, restart }, 'the command of an exec source ended')
+    this.#logEnd(exit)
+    if (this.#pending !== undefined) return await this.#putPending(signal)
     return restart ? restartThrottle : longestWaitMs
   }
 
-  /** Puts the whole lines of a piece of output; keeps what is behind the last of them. */
-  async #accept(piece: Buffer): Promise<void> {
-    const bytes = this.#partial.length === 0 ? piece : Buffer.concat([this.#partial, piece])
-    const { ranges, count, end } = findLines(bytes, 0, bytes.length)
-    const rest = bytes.subarray(end)
-    if (rest.length > maxLineBytes) {
-      this.#partial = Buffer.alloc(0)
-      await this.#put(new EventBatch(bytes, ranges, count))
-      return await this.#put(new EventBatch(bytes, Uint32Array.of(end, bytes.length), 1))
-    }
-    this.#partial = Buffer.from(rest)
-    await this.#put(new EventBatch(bytes, ranges, count))
+  #logEnd(exit: number | string): void {
+    const { logger } = this.#surroundings
+    const { command, restart, restartThrottle } = this.#options
+    const next = restart
+      ? `it is run again in ${restartThrottle} ms`
+      : 'the source reads nothing any more, because restart is not true'
+    const text = this.#lastErrors.trimEnd()
+    const fields = { command, exit, ...(text && { text }) }
+    const reason = exit === 0 ? 'ended' : (startFailures.get(exit) ?? `ended with ${exit}`)
+    const message = `the command of an exec source ${reason}: ${next}`
+    if (restart && exit === this.#lastExit) logger.debug(fields, message)
+    else if (exit !== 0) logger.error(fields, message)
+    else logger[restart ? 'info' : 'warn'](fields, message)
+    this.#lastExit = exit
   }
 
-  async #put(batch: EventBatch): Promise<void> {
-    const { processor, logger, progress } = this.#surroundings
-    for (let from = 0; from < batch.count; from += this.#options.batchSize) {
-      const part = batch.slice(from, Math.min(from + this.#options.batchSize, batch.count))
-      progress.bytesRead += part.bodyBytes()
-      try {
-        await processor.process(part)
-      } catch (error) {
-        logger.error({ events: part.count, error }, 'dropped lines of an exec source')
-      }
+  /** Puts the pending lines, a batch at a time, until a channel is full or the source is to stop. */
+  async #putPending(signal: AbortSignal): Promise<number> {
+    while (this.#pending !== undefined) {
+      const { count } = this.#pending
+      this.#putting ??= this.#put(this.#pending.slice(0, Math.min(this.#options.batchSize, count)))
+      const accepted = await orAborted(this.#putting, signal)
+      if (accepted === undefined) return 0
+      this.#putting = undefined
+      if (accepted === 0) return this.#retryMs
+      this.#pending = accepted < count ? this.#pending.slice(accepted, count) : undefined
     }
+    return this.#process === undefined ? this.#options.restartThrottle : 0
+  }
+
+  /** How many lines the channels took: all or none. */
+  async #put(part: EventBatch): Promise<number> {
+    const { processor, progress } = this.#surroundings
+    try {
+      await processor.process(part)
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      this.#logRefusal(error)
+      this.#retryMs = Math.min(Math.max(this.#retryMs * 2, firstRetryMs), mostRetryMs)
+      return 0
+    }
+    this.#retryMs = 0
+    progress.bytesRead += part.bodyBytes()
+    return part.count
+  }
+
+  /** A sink that is always a little slower than the command fills the channel many times a minute. */
+  #logRefusal(error: AgentError): void {
+    const { clock, logger } = this.#surroundings
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#refusedMs < refusalIntervalMs) return
+    this.#refusedMs = nowMs
+    logger.warn(
+      { reason: error.message },
+      'a channel does not take the lines of a command, whose output is not read meanwhile',
+    )
+  }
+
+  /** Asks the command to end, then kills it; waits for neither longer than a moment. */
+  async #end(process: ExecProcess): Promise<void> {
+    const { clock, logger } = this.#surroundings
+    process.kill()
+    if ((await orLate(process.exit, clock, killTimeoutMs)) !== undefined) return
+    process.kill(true)
+    if ((await orLate(process.exit, clock, abandonTimeoutMs)) !== undefined) return
+    const { command } = this.#options
+    logger.error({ command }, 'the command of an exec source did not end when it was killed')
   }
 
   async #readErrors(process: ExecProcess, isLogged: boolean): Promise<void> {
-    for await (const piece of process.errors) {
-      if (!isLogged) continue
-      const text = piece.toString().trimEnd()
-      this.#surroundings.logger.warn({ command: this.#options.command, text }, 'standard error')
+    const { logger } = this.#surroundings
+    try {
+      for await (const piece of process.errors) {
+        const text = piece.toString().trimEnd()
+        this.#lastErrors = `${this.#lastErrors}${text}\n`.slice(-keptErrorCharacters).trimStart()
+        if (isLogged) logger.warn({ command: this.#options.command, text }, 'standard error')
+      }
+    } catch (error) {
+      logger.debug({ reason: String(error) }, 'standard error of a command cannot be read')
     }
   }
 }
 
-/** Undefined when the signal aborts first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => resolve(undefined)
-    if (signal.aborted) return aborted()
-    signal.addEventListener('abort', aborted, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
-  })
+/** What a shell's exit code says of a command that failed to start. */
+const startFailures: ReadonlyMap<number | string, string> = new Map([
+  [126, 'failed to start, because it is not executable (126)'],
+  [127, 'failed to start, because it was not found (127)'],
+])
+
+/** Undefined when there is no promise, or it does not settle in time, or fails. */
+async function orLate<T>(
+  promise: Promise<T> | undefined,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<T | undefined> {
+  if (promise === undefined) return undefined
+  const late = new AbortController()
+  const result = await Promise.race([
+    promise.catch(() => undefined),
+    sleep(clock, timeoutMs, late.signal).then(() => undefined),
+  ])
+  late.abort()
+  return result
 }

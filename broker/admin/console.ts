@@ -6,19 +6,20 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { Cluster } from '../../protocol/client/cluster.ts'
-import type { Timer } from '../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { TopicOverview } from '../server/overview.ts'
-import { Board } from './board.ts'
+import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
+import { duration } from './figures.ts'
 import { isLoopback, isLoopbackHostHeader } from './loopback.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
-import { followStatus } from './statusFollower.ts'
+import { followStatus, type StatusFollower } from './statusFollower.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
@@ -41,6 +42,12 @@ export interface Console {
 }
 
 const tickMs = 1_000
+/** Topics are read this often while agents report, so that a picture's moment is close to theirs. */
+const sampleMs = 250
+/** The console is out of touch with the broker after so long; a restart takes less. */
+const unreachableAfterMs = 3_000
+/** A broker that does not answer a request for so long is not waited for. */
+const requestTimeoutMs = 5_000
 
 /** Starts serving. Fails with ConsoleError NOT_LOOPBACK or PORT_IN_USE. */
 export async function startConsole(options: ConsoleOptions): Promise<Console> {
@@ -49,39 +56,107 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   if (!isLoopback(address.host)) throw notLoopback(address.host)
 
   const board = new Board()
+  board.tick(clock.nowMs())
   const stream = new EventStream(board)
   const server = await newServer(options, board, stream)
   await listen(server, address)
 
-  const cluster = new Cluster(runtime, { bootstrap, clientId: 'millrace-console' })
-  const follower = followStatus(cluster, clock, logger, (status) => {
-    board.hear(status, clock.nowMs())
+  const cluster = new Cluster(runtime, {
+    bootstrap,
+    clientId: 'millrace-console',
+    requestTimeoutMs,
+    // The console only looks: whoever reports first creates the status topic, as it has to be.
+    allowAutoCreateTopics: false,
   })
-  let timer: Timer
-  const tick = () => {
-    timer = clock.setTimer(tickMs, tick)
-    board.count(options.topics(), clock.nowMs())
-    stream.tick(board.tick(clock.nowMs()))
-  }
-  tick()
+  const follower = followStatus(cluster, clock, logger, {
+    heard: (status, heardMs) => board.hear(status, heardMs),
+    deleted: (id) => board.delete(id),
+  })
+  const ticker = new Ticker(clock, options.topics, board, follower)
+  ticker.start(() => stream.tick())
 
   return {
     url: `http://${urlHost(address.host)}:${boundPort(server)}/`,
     board,
     async close() {
-      timer.cancel()
+      ticker.stop()
       await Promise.all([follower.stop(), cluster.close(), server.close()])
     },
   }
 }
 
+/** Feeds the board with the broker's counters, and ends its seconds. */
+class Ticker {
+  readonly #clock: Clock
+  readonly #topics: () => readonly TopicOverview[]
+  readonly #board: Board
+  readonly #follower: StatusFollower
+  #timer: Timer | undefined
+  #samples = 0
+
+  constructor(
+    clock: Clock,
+    topics: () => readonly TopicOverview[],
+    board: Board,
+    follower: StatusFollower,
+  ) {
+    this.#clock = clock
+    this.#topics = topics
+    this.#board = board
+    this.#follower = follower
+  }
+
+  start(onTick: () => void): void {
+    const again = () => {
+      this.#timer = this.#clock.setTimer(sampleMs, again)
+      this.#sample(onTick)
+    }
+    again()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  #sample(onTick: () => void): void {
+    const isTick = this.#samples++ % (tickMs / sampleMs) === 0
+    if (!isTick && this.#board.picture.agents.length === 0) return
+    const nowMs = this.#clock.nowMs()
+    const unread = this.#count(nowMs)
+    if (!isTick) return
+    this.#board.brokerProblem = unread ?? this.#unreachable(nowMs)
+    this.#board.tick(nowMs)
+    onTick()
+  }
+
+  /** Reads the broker's counters; returns why that failed. */
+  #count(nowMs: number): string | undefined {
+    try {
+      this.#board.count(this.#topics(), nowMs)
+      return undefined
+    } catch (error) {
+      return `failed to read the broker's topics: ${(error as Error).message}`
+    }
+  }
+
+  #unreachable(nowMs: number): string | undefined {
+    const { failure } = this.#follower
+    if (!failure || nowMs - failure.sinceMs < unreachableAfterMs) return undefined
+    const since = duration(nowMs - failure.sinceMs)
+    return `broker not reachable for ${since}, agents and jobs are as last reported: ${failure.reason}`
+  }
+}
+
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
-  const { runtime, metrics } = options
-  const { clock } = runtime
+  const { metrics } = options
   // Open pages would otherwise hold the close until they go away.
   const server = fastify({ forceCloseConnections: true })
   const html = pageHtml()
-  await server.register(helmet, { contentSecurityPolicy: { directives: policy(html.importMap) } })
+  await server.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
+    // Plain HTTP on loopback: a browser that took either to heart would ask for HTTPS, and find nothing.
+    strictTransportSecurity: false,
+  })
   server.addHook('onRequest', async (request, reply) => {
     if (!isLoopbackHostHeader(request.headers.host)) {
       await reply.code(403).send({ error: 'The console is served to this machine only.' })
@@ -90,21 +165,13 @@ async function newServer(options: ConsoleOptions, board: Board, stream: EventStr
   await serveFiles(server)
 
   server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(html.text))
-  server.get('/api/v1/status', () => board.picture(clock.nowMs()))
+  server.get('/api/v1/status', () => board.picture)
   server.get('/api/v1/events', (_request, reply) => {
-    const response = reply.raw
-    const page: EventSink = { write: (text) => response.write(text) }
     if (stream.isFull) {
       return reply.code(503).send({ error: 'Too many pages are open: close one and try again.' })
     }
     reply.hijack()
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-    })
-    response.on('drain', () => stream.drained(page, clock.nowMs()))
-    response.on('close', () => stream.close(page))
-    stream.open(page, clock.nowMs())
+    serveEvents(reply.raw, stream)
   })
   if (metrics) {
     server.get('/metrics', async (_request, reply) =>
@@ -124,16 +191,40 @@ async function serveFiles(server: FastifyInstance): Promise<void> {
   }
 }
 
-/** Nothing from elsewhere: consoles run where there is no way out. */
+/**
+ * Nothing from elsewhere, as consoles run where there is no way out, and nothing that the page does not
+ * use. Complete: Helmet's defaults would add `upgrade-insecure-requests`, with which Safari asks for
+ * the page's own files over HTTPS, and `font-src https:`.
+ */
 function policy(importMap: string): Record<string, string[]> {
   const hash = createHash('sha256').update(importMap).digest('base64')
   return {
-    'default-src': ["'self'"],
+    'default-src': ["'none'"],
     'script-src': ["'self'", `'sha256-${hash}'`],
-    'style-src': ["'self'", "'unsafe-inline'"],
-    'img-src': ["'self'", 'data:'],
-    'upgrade-insecure-requests': [],
+    'style-src': ["'self'"],
+    'img-src': ["'self'"],
+    'connect-src': ["'self'"],
+    'base-uri': ["'none'"],
+    'form-action': ["'none'"],
+    'frame-ancestors': ["'none'"],
   }
+}
+
+/** Connects a page to the stream until either side closes. */
+function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
+  const page: EventSink = {
+    write: (text) => response.write(text),
+    drop: () => response.destroy(),
+  }
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+  })
+  response.on('drain', () => stream.drained(page))
+  response.on('close', () => stream.close(page))
+  // A connection that breaks is closed next; an error without a listener would end the process.
+  response.on('error', () => {})
+  stream.open(page)
 }
 
 async function listen(server: FastifyInstance, { host, port }: Address): Promise<void> {

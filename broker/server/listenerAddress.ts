@@ -29,3 +29,19 @@ function parse(entry: string, option: string): ListenerAddress {
   const host = match[2] ?? match[3]!
   return { name: match[1]!, address: { host: host === '' ? '0.0.0.0' : host, port } }
 }
+
+/** `host:port`, with the brackets that an IPv6 address needs. */
+export function addressText({ host, port }: Address): string {
+  return `${hostText(host)}:${port}`
+}
+
+export function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** Whether the host stands for all addresses of the machine, which no client can connect to. */
+export function isWildcard(host: string): boolean {
+  // The parser of URLs knows every spelling of an address: 0, 0x0, 0:0:0:0:0:0:0:0.
+  const url = URL.parse(`http://${hostText(host)}`)
+  return ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(url?.hostname ?? host)
+}

@@ -3,7 +3,7 @@
 
 import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
-import type { MetadataState } from '../controller/metadataState.ts'
+import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 
@@ -13,6 +13,8 @@ export interface PartitionOverview {
   /** One above the last record that consumers can read. */
   readonly highWatermark: number
   readonly sizeBytes: number
+  /** Whether its log is in a data directory that has failed: nobody can read or write it. */
+  readonly isOffline: boolean
 }
 
 /** Totals are counted from when the broker started; rates are differences of two overviews. */
@@ -38,7 +40,7 @@ export function describeTopics(
       id: topic.id,
       isInternal: isInternalTopic(topic.name),
       partitions: Array.from({ length: topic.partitions }, (_, partition) =>
-        describePartition(topic.name, partition, partitions),
+        describePartition(topic, partition, partitions),
       ),
       bytesInTotal: bytesIn,
       bytesOutTotal: bytesOut,
@@ -48,16 +50,17 @@ export function describeTopics(
 }
 
 function describePartition(
-  topic: string,
+  topic: Topic,
   partition: number,
   partitions: Partitions,
 ): PartitionOverview {
-  const log = partitions.log(topic, partition)
+  const log = partitions.log(topic.name, partition)
   return {
     partition,
     logStartOffset: log?.logStartOffset ?? 0,
     highWatermark: log?.highWatermark ?? 0,
     sizeBytes: log?.size ?? 0,
+    isOffline: log === undefined && partitions.isOffline(topic, partition),
   }
 }
 

@@ -27,6 +27,12 @@ export class FileLines implements LineSource {
     return this.#file.close()
   }
 
+  /** The whole lines at the start of the file, as far as one read goes; `next` returns them again. */
+  async beginning(): Promise<string> {
+    if (this.#position === 0 && !this.#ended) await this.#readMore()
+    return this.#pending.toString('latin1', 0, this.#pending.lastIndexOf(newline) + 1)
+  }
+
   async next(most: number): Promise<Lines | undefined> {
     while (!this.#ended && this.#pending.indexOf(newline) === -1) await this.#readMore()
     if (this.#pending.length === 0) return undefined

@@ -2,7 +2,9 @@
 // they come. The demo's own source of input; nothing downstream knows that it exists.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { FeedBacklog } from './feedBacklog.ts'
+import { RotatedLog, type Rotation } from './rotatedLog.ts'
 
 /** Where lines come from. Each call gives whole lines, newline included; undefined at the end. */
 export interface LineSource {
@@ -23,6 +25,10 @@ export interface LineFeedOptions {
   readonly path: string
   /** Lines a second; Infinity for as fast as the disk takes them. */
   readonly ratePerSecond: number
+  /** Bounds what is in the file; it grows for ever unless given. */
+  readonly rotation?: Rotation
+  /** The feed waits while this has no room. */
+  readonly backlog?: FeedBacklog
 }
 
 const tickMs = 20
@@ -47,12 +53,13 @@ export class LineFeed {
 
   /** Feeds until the source ends or `stop` is called; resolves with the lines written. */
   async run(): Promise<number> {
-    const { disk, path } = this.#options
-    const file = await disk.open(path, 'write')
+    const { disk, path, rotation } = this.#options
+    const log = new RotatedLog(disk, path, rotation)
+    await log.open()
     try {
-      await this.#feed(file, (await file.stat()).sizeBytes)
+      await this.#feed(log)
     } finally {
-      await file.close()
+      await log.close()
     }
     return this.#lines
   }
@@ -63,19 +70,20 @@ export class LineFeed {
     this.#wake()
   }
 
-  async #feed(file: DiskFile, position: number): Promise<void> {
-    const startMs = this.#options.clock.monotonicMs()
+  async #feed(log: RotatedLog): Promise<void> {
+    const { clock, source, backlog } = this.#options
+    const startMs = clock.monotonicMs()
     while (!this.#stopped) {
-      const due = this.#due(startMs)
+      const due = backlog?.hasRoom === false ? 0 : this.#due(startMs)
       if (due < 1) {
         await this.#pause()
         continue
       }
-      const lines = await this.#options.source.next(due)
+      const lines = await source.next(due)
       if (lines === undefined) return
-      await file.write([lines.bytes], position)
-      position += lines.bytes.length
+      await log.append(lines.bytes)
       this.#lines += lines.count
+      backlog?.wrote(lines.count, lines.bytes.length)
     }
   }
 

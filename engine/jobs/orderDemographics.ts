@@ -30,11 +30,11 @@ export default job('order-demographics', (stream) => {
   const byAge = orders.map((order) => [order.age_range, 1] as const).reduceByKey(sum)
   byAge
     .updateStateByKey(add, { uid: 'orders-by-age' })
-    .view('orders-by-age', { title: 'Orders by age range', chart: 'bar', labels: ages })
+    .view('orders-by-age', { title: 'Purchases by age range', chart: 'bar', labels: ages })
   byAge
     .reduceByKeyAndWindow(sum, windowMs, slideMs, { inverse: subtract, uid: 'age-share' })
     .view('age-share', {
-      title: 'Share of each age range, last 10 s',
+      title: 'Purchases of the last 10 s, share of each age range',
       chart: 'share',
       labels: ages,
     })
@@ -42,11 +42,11 @@ export default job('order-demographics', (stream) => {
   const byGender = orders.map((order) => [order.gender, 1] as const).reduceByKey(sum)
   byGender
     .updateStateByKey(add, { uid: 'orders-by-gender' })
-    .view('orders-by-gender', { title: 'Orders by gender', chart: 'bar', labels: genders })
+    .view('orders-by-gender', { title: 'Purchases by gender', chart: 'bar', labels: genders })
   byGender
     .reduceByKeyAndWindow(sum, windowMs, slideMs, { inverse: subtract, uid: 'gender-share' })
     .view('gender-share', {
-      title: 'Share of each gender, last 10 s',
+      title: 'Purchases of the last 10 s, share of each gender',
       chart: 'share',
       labels: genders,
     })

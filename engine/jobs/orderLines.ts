@@ -153,6 +153,14 @@ export class OrderLines implements LineSource {
   }
 }
 
+/** What a line of the log of orders looks like: nine columns, the last three of one digit, or empty. */
+const orderLine = /(?:^|\n)(?:[^,\r\n]*,){6}[0-3],\d?,\d?\n/
+
+/** Whether any of the lines, each with its line feed, is an order, or another action of the log. */
+export function looksLikeOrders(lines: string): boolean {
+  return orderLine.test(lines)
+}
+
 interface Outcome {
   readonly buyer: number
   readonly ending: string

@@ -23,6 +23,11 @@ export interface ClientOptions {
   /** The first wait before something is tried again; it doubles up to the maximum. */
   readonly retryBackoffMs?: number
   readonly retryBackoffMaxMs?: number
+  /**
+   * Whether asking for a topic that does not exist may create it, where the broker allows that (as
+   * Kafka's `allow.auto.create.topics`; default true). For programs that only look: false.
+   */
+  readonly allowAutoCreateTopics?: boolean
 }
 
 /**
@@ -41,6 +46,7 @@ export class Cluster {
   readonly #clientId: string
   readonly #bootstrap: readonly Address[]
   readonly #backoff: { readonly initialMs: number; readonly maxMs: number }
+  readonly #allowAutoCreateTopics: boolean
   readonly #view = new ClusterView()
   readonly #slots = new Map<string, BrokerSlot>()
   readonly #refreshing = new Map<string, Promise<void>>()
@@ -52,6 +58,7 @@ export class Cluster {
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#clientId = options.clientId
     this.#bootstrap = options.bootstrap
+    this.#allowAutoCreateTopics = options.allowAutoCreateTopics ?? true
     this.#backoff = {
       initialMs: options.retryBackoffMs ?? 100,
       maxMs: options.retryBackoffMaxMs ?? 1000,
@@ -197,7 +204,11 @@ export class Cluster {
 
   async #askMetadataOnce(topic: string): Promise<void> {
     const connection = await this.any()
-    this.#view.update(await connection.send(metadata, { topics: [{ name: topic }] }))
+    const request = {
+      topics: [{ name: topic }],
+      allowAutoTopicCreation: this.#allowAutoCreateTopics,
+    }
+    this.#view.update(await connection.send(metadata, request))
   }
 
   /** Runs what depends on the topic's metadata; when that fails, it is asked for anew next time. */

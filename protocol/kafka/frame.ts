@@ -122,6 +122,29 @@ function finishFrame(message: MessageCodec<unknown>, body: unknown, version: num
   return writer.takeChunks()
 }
 
+/** What the first four bytes of a stream are in protocols that Kafka's ports are mistaken for. */
+const httpBeginnings = [
+  'GET ',
+  'HEAD',
+  'POST',
+  'PUT ',
+  'PATC',
+  'DELE',
+  'OPTI',
+  'CONN',
+  'PRI ',
+  'HTTP',
+]
+/** The record type `handshake`, and the major version that all of TLS has. */
+const tlsHandshake = 0x1603
+
+function foreignProtocol(length: number): 'HTTP' | 'TLS' | undefined {
+  if (length >>> 16 === tlsHandshake) return 'TLS'
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(length)
+  return httpBeginnings.includes(bytes.toString('latin1')) ? 'HTTP' : undefined
+}
+
 /** A part of a frame that is smaller than this is copied; a larger one is kept as it came. */
 const gatheredBelowBytes = 4 * 1024
 const gatheredBlockBytes = 16 * 1024
@@ -196,8 +219,11 @@ export class FrameSplitter {
         ? chunk.readInt32BE(from)
         : Buffer.concat([...this.#pending, chunk.subarray(from, from + missing)], 4).readInt32BE(0)
     if (length < 0 || length > this.#maxFrameBytes) {
+      const foreign = foreignProtocol(length)
       throw new MalformedError(
-        `a frame of ${length} bytes; at most ${this.#maxFrameBytes} are read`,
+        foreign === undefined
+          ? `a frame of ${length} bytes; at most ${this.#maxFrameBytes} are read`
+          : `this looks like ${foreign}, and only the Kafka protocol is spoken here`,
       )
     }
     return length + 4

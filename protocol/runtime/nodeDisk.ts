@@ -132,7 +132,7 @@ export const nodeDisk: Disk = {
   },
 
   async makeDirectory(directory) {
-    const first = await fs.mkdir(directory, { recursive: true })
+    const first = await madeDirectory(directory)
     if (first === undefined) return
     for (let made = resolve(directory); made.startsWith(resolve(first)); made = dirname(made)) {
       await nodeDisk.syncDirectory(dirname(made))
@@ -186,6 +186,19 @@ const directorySyncs = new SharedRuns(async (directory) => {
     await handle.close()
   }
 })
+
+/** The first directory that had to be made, if any. */
+async function madeDirectory(directory: string): Promise<string | undefined> {
+  try {
+    return await fs.mkdir(directory, { recursive: true })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error
+    const part = code === 'EEXIST' ? 'is' : 'lies below'
+    const message = `${directory} ${part} a file, and not a directory: give the path of a directory`
+    throw Object.assign(new Error(message, { cause: error }), { code })
+  }
+}
 
 function toStat(stat: {
   size: number

@@ -2,33 +2,65 @@
 // as a global, and must not be called per record: once per batch at most, and then at `debug`.
 
 import { type DestinationStream, pino } from 'pino'
+import { standardError } from '../runtime/standardStreams.ts'
+import { loggedError } from './loggedError.ts'
+import type { LogLevel } from './logLevel.ts'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export { type LogLevel, logLevels } from './logLevel.ts'
 
-/** In rising order of importance, for command-line options. */
-export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+import { LogLines } from './logLines.ts'
 
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
-  /** An Error belongs under the field `error`: its stack and its causes are written out. */
+  /** An Error belongs under the field `error`; under any field it is written as `loggedError` says. */
   error(fields: object, message: string): void
   /** A logger that adds `bindings` to every line. */
   child(bindings: object): Logger
 }
 
-const standardErrorFd = 2
-
-/**
- * JSON lines on standard error, which leaves standard output to results. Written synchronously, so
- * that the line saying why a process ends is never the one that gets lost.
- */
+/** JSON lines on standard error, which leaves standard output to results. */
 export function pinoLogger(
   level: LogLevel,
-  destination: DestinationStream = pino.destination({ dest: standardErrorFd, sync: true }),
+  destination: DestinationStream = standardErrorLines(),
 ): Logger {
-  return pino({ level, serializers: { error: pino.stdSerializers.err } }, destination)
+  const formatters = { log: withErrors, bindings: withErrors }
+  // pino has a serializer of its own for this name.
+  return pino({ level, formatters, serializers: { err: loggedError } }, destination)
+}
+
+let lines: LogLines | undefined
+
+/** The lines of this process on standard error, shared by all its loggers. */
+export function standardErrorLines(): LogLines {
+  lines ??= new LogLines({ output: standardError, lostLine })
+  return lines
+}
+
+/** Exported for tests: what is logged once lines can be written again. */
+export function lostLine(count: number, reason: string): string {
+  let line = ''
+  const write = (text: string) => {
+    line = text
+  }
+  const fields = { lost: count, reason }
+  pinoLogger('warn', { write }).warn(
+    fields,
+    'log lines were lost: standard error could not be written',
+  )
+  return line
+}
+
+/** An Error is data under any name: pino would write `{}` for one that it does not know. */
+function withErrors(fields: Record<string, unknown>): Record<string, unknown> {
+  for (const value of Object.values(fields)) {
+    if (!(value instanceof Error)) continue
+    return Object.fromEntries(
+      Object.entries(fields).map(([name, field]) => [name, loggedError(field)]),
+    )
+  }
+  return fields
 }
 
 const ignore = () => {}

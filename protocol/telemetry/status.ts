@@ -32,6 +32,8 @@ const agentStatus = Type.Object({
   timeMs: count,
   name: text,
   host: text,
+  /** Absent means running. `stopped` is the last status of an agent that was stopped in order. */
+  state: Type.Optional(Type.Union([Type.Literal('running'), Type.Literal('stopped')])),
   sources: list(
     Type.Object({ name: text, type: text, eventsReceived: count, eventsAccepted: count }),
     maxComponents,
@@ -55,8 +57,8 @@ const batchStatus = Type.Object({
   schedulingDelayMs: figure,
   processingTimeMs: figure,
   totalDelayMs: figure,
-  /** When the result was there, less the oldest record timestamp in the batch. */
-  latencyMs: figure,
+  /** Time of the result, less the oldest record timestamp in the batch; absent without a timestamp. */
+  latencyMs: Type.Optional(figure),
 })
 
 const viewStatus = Type.Object({
@@ -82,6 +84,10 @@ const jobStatus = Type.Object({
   batchIntervalMs: count,
   lagRecords: count,
   recordsTotal: count,
+  /** Next offset to be counted, of each partition of the topics. */
+  positions: Type.Optional(
+    list(Type.Object({ topic: text, partition: count, until: count }), 4096),
+  ),
   batches: list(batchStatus, maxStatusBatches),
   views: list(viewStatus, 64),
   error: Type.Optional(Type.String({ maxLength: 16_384 })),

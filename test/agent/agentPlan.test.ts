@@ -1,6 +1,8 @@
 // What becomes of right and wrong configurations: which components an agent has, and what it says
 // about the others, with file, line and property.
 
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
+
 import { describe, expect, test } from 'vitest'
 import { planAgent } from '../../agent/agentPlan.ts'
 import {
@@ -8,6 +10,8 @@ import {
   readFlumeConfiguration,
 } from '../../agent/configuration/flumeConfiguration.ts'
 import { parseProperties } from '../../agent/configuration/properties.ts'
+import { substitute } from '../../agent/configuration/substitution.ts'
+import { ConfigurationRefused } from '../../agent/planVerdict.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
@@ -26,115 +30,335 @@ a1.sinks.k1.channel = c1
 `
 
 function plan(text: string) {
-  const read = readFlumeConfiguration(parseProperties(text, 'x.conf'))
+  const properties = substitute(parseProperties(text, 'x.conf'), { env: {}, sys: {} })
+  const read = readFlumeConfiguration(properties)
   const clock = new ManualClock()
-  const planned = planAgent(read.agents.get('a1')!, {
+  const surroundings = {
     runtime: { clock, random: seededRandom(1), disk: new MemoryDisk(), network: memoryNetwork() },
     logger: silentLogger,
-    host: { name: 'h', address: '10.0.0.1' },
+    host: { name: 'h', fullName: 'h.example', address: '10.0.0.1' },
     startProcess: () => {
       throw new Error('nothing is started by planning')
     },
     baseDirectory: '/base',
     homeDirectory: '/home/me',
-  })
+  }
+  const planned = planAgent(read.agents.get('a1')!, surroundings, read.problems)
   const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(' ')
   const { sources, channels, sinks, problems } = planned
   return {
     parts: `${names(sources)} | ${names(channels)} | ${names(sinks)}`,
-    problems: [...read.problems, ...problems].map(formatProblem),
+    problems: problems.map(formatProblem),
   }
 }
 
+const taildir = `${base.replace('exec', 'taildir').replace('command = tail -F /x', 'filegroups = f')}a1.sources.r1.filegroups.f = /x/y
+`
+const kafka = `${base.replace('logger', 'org.apache.flume.sink.kafka.kafkasink')}a1.sinks.k1.kafka.bootstrap.servers = h:1
+`
+const file = base.replace('memory', 'FILE')
+
+/** What is said about a configuration that is refused. */
+function refusal(text: string): string[] {
+  try {
+    plan(text)
+  } catch (error) {
+    if (error instanceof ConfigurationRefused) return error.message.split('\n')
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
 describe('an agent', () => {
-  test('has what its lists name', () => {
-    expect(plan(base)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
+  test.each([base, taildir, kafka, file])('has what its lists name: %#', (text) => {
+    expect(plan(text)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
   })
 
   test.each<[string, string, string, RegExp]>([
+    ['an unknown option', base, 'sinks.k1.colour = 3', /no such option: ignored$/],
     [
-      'an unknown type',
-      'a1.sinks.k1.type = hdfs',
-      'r1 | c1 | ',
-      /^x\.conf:10: a1\.sinks\.k1\.type: 'hdfs' is not supported/,
+      'an option with a slip in it',
+      base,
+      'channels.c1.transactionCapactiy = 3',
+      /no such option: ignored: did you mean transactionCapacity\?$/,
+    ],
+    ['a key below an option', base, 'sources.r1.command.x = 3', /no such option: ignored/],
+    ['an empty value', base, 'sinks.k1.maxBytesToLog =', /the value is empty/],
+    ['a component that is not listed', base, 'sinks.k2.type = logger', /does not list this comp/],
+    [
+      'a kind with a slip in it',
+      base,
+      'sink.k1.type = logger',
+      /after the agent's name comes one of .*: did you mean sinks\?$/,
+    ],
+    ['a boolean that is none', base, 'sources.r1.restart = yes', /'yes' is neither true nor false/],
+    ['a capacity below 1', base, 'channels.c1.capacity = 0', /0 is less than 1: 100 is used$/],
+    [
+      'a transactionCapacity below 1',
+      file,
+      'channels.c1.transactionCapacity = -1',
+      /-1 is less than 1: 10000 is used$/,
     ],
     [
+      'a maxBatchCount below 1',
+      taildir,
+      'sources.r1.maxBatchCount = 0',
+      /0 is less than 1: \d+ is used$/,
+    ],
+    [
+      'an undefined file group',
+      taildir,
+      'sources.r1.filegroups = f g',
+      /group g is ignored: a1\.sources\.r1\.filegroups\.g is missing$/,
+    ],
+    [
+      'a file group that is not listed',
+      taildir,
+      'sources.r1.filegroups.ff = /x/z',
+      /a1\.sources\.r1\.filegroups does not list ff: ignored/,
+    ],
+    [
+      'an unknown option of an interceptor',
+      base,
+      'sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = HOST\na1.sources.r1.interceptors.i1.useIp = false',
+      /interceptors\.i1\.useIp: no such option: ignored: did you mean useIP\?$/,
+    ],
+    [
+      'a producer setting that has no effect',
+      kafka,
+      'sinks.k1.kafka.producer.buffer.memory = 5',
+      /has no effect: at most five takes/,
+    ],
+    [
+      'acks that promise less than is done',
+      kafka,
+      'sinks.k1.kafka.producer.acks = 1',
+      /has no effect: acks is always all/,
+    ],
+    [
+      'a producer setting with a slip in it',
+      kafka,
+      'sinks.k1.kafka.producer.compresion.type = gzip',
+      /did you mean kafka\.producer\.compression\.type\?$/,
+    ],
+    [
+      'a channel that the agent does not have',
+      base,
+      'sources.r1.channels = c1 c9',
+      /c9 is no valid channel: no event goes there$/,
+    ],
+    ['a reference to nothing', base, 'sinks.k1.maxBytesToLogs = ${x}', /\$\{x\} stays as it is/],
+  ])('with %s has a warning', (_, text, line, problem) => {
+    const planned = plan(`${text}a1.${line}\n`)
+    expect(planned.parts).toBe('r1 | c1 | k1')
+    expect(planned.problems.filter((message) => problem.test(message))).toHaveLength(1)
+  })
+
+  test.each<[string, string, string]>([
+    ['acks of all', kafka, 'sinks.k1.kafka.producer.acks = all'],
+    ['no encryption', kafka, 'sinks.k1.kafka.producer.security.protocol = PLAINTEXT'],
+    ['events in Avro', kafka, 'sinks.k1.useFlumeEventFormat = true'],
+    ["Java's largest number", taildir, 'sources.r1.maxBatchCount = 9223372036854775807'],
+    ['a shell variable', base, 'sources.r1.command = sh -c "echo ${HOME_OF_NOBODY}"'],
+    [
+      "a regular expression of Java's",
+      taildir,
+      'sources.r1.filegroups.f = /x/app\\\\-\\\\d+\\\\_}',
+    ],
+  ])('with %s has none', (_, text, line) => {
+    expect(plan(`${text}a1.${line}\n`)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
+  })
+
+  // A second flow, which works, so that what is refused is one component and not the agent.
+  const second = (text: string) =>
+    `${text}a1.sources = r1 r2
+a1.channels = c1 c2
+a1.sinks = k1 k2
+a1.sources.r2.type = exec
+a1.sources.r2.command = true
+a1.sources.r2.channels = c2
+a1.channels.c2.type = memory
+a1.sinks.k2.type = null
+a1.sinks.k2.channel = c2
+`
+
+  test.each<[string, string, string, RegExp]>([
+    [
       'a missing required option',
-      'a1.sources.r1.type = taildir',
-      ' | c1 | k1',
+      base,
+      'type = taildir',
       /^x\.conf: a1\.sources\.r1\.filegroups: missing, but required/,
     ],
     [
       'a number that is none',
-      'a1.sources.r1.batchSize = ten',
-      ' | c1 | k1',
-      /^x\.conf:10: a1\.sources\.r1\.batchSize: 'ten' is not a whole number/,
+      base,
+      'batchSize = ten',
+      /^x\.conf:\d+: a1\.sources\.r1\.batchSize: 'ten' is not a whole number/,
+    ],
+    [
+      'a comment behind a value',
+      base,
+      'type = exec # lines',
+      /'exec # lines' \(a comment needs a line of its own.* is not supported/,
     ],
     [
       'a batch larger than a transaction',
-      'a1.sources.r1.batchSize = 101',
-      ' | c1 | k1',
-      /^x\.conf:10: .*batch of 101 is larger than the transactionCapacity \(100\) of channel c1/,
-    ],
-    [
-      'a channel that is not there',
-      'a1.sinks.k1.channel = c2',
-      'r1 | c1 | ',
-      /^x\.conf:10: a1\.sinks\.k1\.channel: names no valid channel/,
-    ],
-    [
-      'an unknown option',
-      'a1.sinks.k1.maxBytesToLogg = 3',
-      'r1 | c1 | k1',
-      /^x\.conf:10: a1\.sinks\.k1\.maxBytesToLogg: no such option/,
-    ],
-    [
-      'an empty value',
-      'a1.sinks.k1.maxBytesToLog =',
-      'r1 | c1 | k1',
-      /^x\.conf:10: a1\.sinks\.k1\.maxBytesToLog: the value is empty/,
-    ],
-    [
-      'a component that is not listed',
-      'a1.sinks.k2.type = logger',
-      'r1 | c1 | k1',
-      /^x\.conf:10: a1\.sinks\.k2\.type: a1\.sinks does not list this component/,
-    ],
-    [
-      'a key that is none',
-      'a1.sink.k1.type = logger',
-      'r1 | c1 | k1',
-      /^x\.conf:10: a1\.sink\.k1\.type: after the agent's name comes one of/,
+      base,
+      'batchSize = 101',
+      /a batch of 101 is larger than the transactionCapacity \(100\) of channel c1/,
     ],
     [
       'an interceptor of unknown type',
-      'a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = magic',
-      ' | c1 | k1',
-      /^x\.conf:11: a1\.sources\.r1\.interceptors\.i1\.type: 'magic' is not supported/,
+      base,
+      'interceptors = i1\na1.sources.r1.interceptors.i1.type = timestmap',
+      /'timestmap' is not supported: one of timestamp, host; did you mean timestamp\?/,
     ],
     [
-      'a regular expression only Java has',
-      'a1.sources.r1.type = taildir\na1.sources.r1.filegroups = f\na1.sources.r1.filegroups.f = /x/a*+',
-      ' | c1 | k1',
-      /^x\.conf:12: .*works in Java's regular expressions only/,
+      'an expression that is not translated',
+      taildir,
+      'filegroups.f = /x/a*+',
+      /'\*\+' in 'a\*\+' is not a regular expression that is supported/,
     ],
     [
-      'events in Avro for Kafka',
-      'a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.kafka.bootstrap.servers = h:1\na1.sinks.k1.useFlumeEventFormat = true',
-      'r1 | c1 | ',
-      /^x\.conf:12: a1\.sinks\.k1\.useFlumeEventFormat: only false is supported/,
+      'a system property that was not given',
+      base,
+      'command = tail -F ${sys:nothing}/x',
+      /\$\{sys:nothing\} has no value: start the agent with -Dnothing=VALUE/,
     ],
-  ])('with %s', (_, line, parts, problem) => {
-    const planned = plan(`${base}${line}\n`)
-    expect(planned.parts).toBe(parts)
-    expect(planned.problems.filter((text) => problem.test(text))).toHaveLength(1)
+    [
+      'an environment variable that is not set',
+      base,
+      'command = tail -F ${env:NOTHING}/x',
+      /\$\{env:NOTHING\} has no value: set the environment variable NOTHING/,
+    ],
+    [
+      'a config filter',
+      base,
+      "command = tail -F ${f['x']}/x",
+      /config filters are not supported yet/,
+    ],
+  ])('drops a source with %s, and runs the rest', (_, text, line, problem) => {
+    const sinkless = second(text).replace('a1.sinks = k1 k2', 'a1.sinks = k2')
+    const planned = plan(`${sinkless}a1.sources.r1.${line}\n`)
+    expect(planned.parts).toBe('r2 | c2 | k2')
+    const errors = planned.problems.filter((message) => problem.test(message))
+    expect(errors).toEqual([expect.stringMatching(/; a1\.sources\.r1 is dropped$/)])
   })
 
-  test('without a channel, or with neither source nor sink, is refused with the reason', () => {
-    expect(() => plan(`${base}a1.channels.c1.type = jdbc\n`)).toThrow(
-      /^agent a1 has no valid channel; first problem: x\.conf:10: a1\.channels\.c1\.type: 'jdbc'/,
+  test.each<[string, string]>([
+    ['sinks.k1.kafka.producer.security.protocol', 'SASL_SSL'],
+    ['sinks.k1.kafka.producer.sasl.mechanism', 'SCRAM-SHA-512'],
+    ['sinks.k1.kafka.producer.sasl.jaas.config', 'x'],
+    ['sinks.k1.kafka.producer.ssl.truststore.location', '/x'],
+    ['sinks.k1.kafka.producer.security.providers', 'x'],
+    ['sinks.k1.kafka.producer.secruity.protocol', 'SSL'],
+    ['sinks.k1.ssl', 'true'],
+    ['sinks.k1.kerberosKeytab', '/x'],
+    ['sources.r1.keystore-password', 'x'],
+    ['sources.r1.ipFilterRules', 'deny:ip:*'],
+    ['sources.r1.enableSSL', 'true'],
+    ['sources.r1.keyStoreFile', '/x'],
+    ['channels.c1.encryption.activeKey', 'k'],
+    ['channels.c1.encryption.keyProvider.keyStoreFile', '/x'],
+    ['channels.c1.encrpytion.keyProvider.keyStorePasswordFile', '/x'],
+    ['sources.r1.interceptors.i1.password', 'x'],
+  ])('a security setting is never ignored: %s', (key, value) => {
+    const interceptor =
+      'a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = host\n'
+    const text = kafka.replace('memory', 'file') + interceptor
+    expect(plan(text).parts).toBe('r1 | c1 | k1')
+    const lines = refusal(`${text}a1.${key} = ${value}\n`)
+    expect(lines[1]).toMatch(
+      /^error: x\.conf:13: a1\.[^ ]+: (?:not supported yet, and not ignored: |a security setting that this component does not have, and that is not ignored)/,
     )
-    const none = `${base}a1.sources.r1.channels = x\na1.sinks.k1.channel = x\n`
-    expect(() => plan(none)).toThrow(/^agent a1 has neither a valid source nor a valid sink/)
+    expect(lines[1]).toContain(key)
+  })
+
+  test.each(['sinks.k1.ssl = false', 'sources.r1.kerberos = false'])(
+    'but %s asks for nothing',
+    (line) => {
+      expect(plan(`${base}a1.${line}\n`).parts).toBe('r1 | c1 | k1')
+    },
+  )
+
+  test('shows every problem when it is refused, the errors first', () => {
+    const text = `${base}a1.channels.c1.type = jdbc
+a1.sources.r1.batchSize = ten
+a1.sources.r1.shel = /bin/sh -c
+a1.sinks.k1.type = hdfs
+`
+    expect(refusal(text)).toEqual([
+      'agent a1 is not started: it has no valid channel',
+      "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: one of file, memory; a1.channels.c1 is dropped",
+      "error: x.conf:6: a1.sources.r1.channels: 'c1' names no valid channel: the agent has none",
+      "error: x.conf:11: a1.sources.r1.batchSize: 'ten' is not a whole number from 1 to 9007199254740991; a1.sources.r1 is dropped",
+      "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: one of kafka, logger, null",
+      "error: x.conf:9: a1.sinks.k1.channel: 'c1' names no valid channel: the agent has none; a1.sinks.k1 is dropped",
+      'warning: x.conf:12: a1.sources.r1.shel: no such option: ignored: did you mean shell?',
+    ])
+  })
+
+  test.each<[string, string, RegExp]>([
+    [
+      'no channel',
+      base.replace('channels = c1', 'chanels = c1'),
+      /^agent a1 .* no channel \(a1\.channels lists none\)$/,
+    ],
+    ['no sink', base.replace('logger', 'hdfs'), /no valid sink, so nothing would leave/],
+    ['no sink listed', base.replace('sinks = k1', 'sinks = k2'), /no valid sink/],
+    [
+      'no source',
+      base.replace('exec', 'netcat'),
+      /^agent a1 is not started: it has no valid source$/,
+    ],
+    [
+      'neither source nor sink',
+      base.replace('exec', 'netcat').replace('logger', 'hdfs'),
+      /no valid source and no valid sink/,
+    ],
+    [
+      'a channel that nothing empties',
+      second(base).replace('null', 'hdfs'),
+      /no valid sink for channel c2, which would fill up and stop source r2/,
+    ],
+    [
+      'a failover group, whose sinks would both deliver',
+      `${base}a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1\na1.sinkgroups.g.processor.type = failover\n`,
+      /no valid sink/,
+    ],
+  ])('with %s is not started', (_, text, reason) => {
+    expect(refusal(text)[0]).toMatch(reason)
+  })
+
+  test('without a source may empty a file channel', () => {
+    expect(plan(file.replace('a1.sources = r1\n', '')).parts).toBe(' | c1 | k1')
+    expect(refusal(base.replace('a1.sources = r1\n', ''))[0]).toMatch(
+      /no source \(a1\.sources lists none\)$/,
+    )
+  })
+
+  test.each([
+    [
+      'sources.r1.channels = c1',
+      'sources.r1.channel = c1',
+      'error: x.conf:6: a1.sources.r1.channel: a source has channels: write a1.sources.r1.channels',
+    ],
+    [
+      'sinks.k1.channel = c1',
+      'sinks.k1.channels = c1',
+      'error: x.conf:9: a1.sinks.k1.channels: a sink has one channel: write a1.sinks.k1.channel',
+    ],
+    [
+      'sinks.k1.channel = c1',
+      'sinks.k1.chanel = c1',
+      'error: x.conf: a1.sinks.k1.channel: missing, but required: a sink has one channel',
+    ],
+    [
+      'sinks.k1.channel = c1',
+      'sinks.k1.channel = c3',
+      "error: x.conf:9: a1.sinks.k1.channel: 'c3' names no valid channel: the agent has c1",
+    ],
+  ])('in place of %s, %s is named', (right, wrong, message) => {
+    expect(refusal(base.replace(right, wrong)).some((line) => line.startsWith(message))).toBe(true)
   })
 })

@@ -53,7 +53,7 @@ export class AgentRig {
   async startAgent(configuration: string, options: Partial<AgentOptions> = {}): Promise<void> {
     const { clock, network, disk, logger } = this
     const runtime = { clock, network, disk, random: seededRandom(2) }
-    const host = { name: 'host', address: '10.0.0.1' }
+    const host = { name: 'host', fullName: 'host.example', address: '10.0.0.1' }
     this.agent = await drive(
       clock,
       startAgent({ runtime, logger, name: 'a1', configuration, host, ...options }),

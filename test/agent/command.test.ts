@@ -1,11 +1,15 @@
 // The command line as a user meets it: mistakes end in one line and exit code 1; the metrics page is
 // Flume's.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { agentCommand } from '../../agent/command.ts'
+import { type AgentArguments, parseArguments } from '../../agent/commandArguments.ts'
+import { monitoringAddress, unusedProperties } from '../../agent/systemProperties.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -16,15 +20,20 @@ afterEach(() => rm(directory, { recursive: true }))
 async function run(args: readonly string[], whenStarted = async (_: string) => {}) {
   let stderr = ''
   let stdout = ''
+  const started = Promise.withResolvers<void>()
   const code = await agentCommand([...args, '--log-level', 'error'], {
     stdout: (text) => {
       stdout += text
+      if (text.includes('started')) started.resolve()
     },
     stderr: (text) => {
       stderr += text
     },
     environment: {},
-    stopRequested: () => whenStarted(stdout),
+    stopRequested: () => started.promise.then(() => whenStarted(stdout)),
+    endProcess: () => {
+      throw new Error('nothing hangs')
+    },
   })
   return { code, stderr, stdout }
 }
@@ -55,12 +64,37 @@ describe('mistakes', () => {
     [
       'an unknown monitor',
       ['-n', 'a1', '-f', 'FILE', '-Dflume.monitoring.type=ganglia'],
-      /ganglia/,
+      /flume.monitoring.type 'ganglia' is not supported: use http/,
     ],
     [
       'a name that is not there',
       ['-n', 'a2', '-f', 'FILE'],
       /no agent is called a2; it configures a1/,
+    ],
+    [
+      'a configuration in ZooKeeper',
+      ['-n', 'a1', '-z', 'zk:2181', '-p', '/flume'],
+      /a configuration in ZooKeeper is not supported: write it to a file/,
+    ],
+    [
+      'a configuration elsewhere',
+      ['-n', 'a1', '-u', 'http://host/x.conf'],
+      /--conf-uri http:\/\/host\/x\.conf is not supported: only file: URIs are/,
+    ],
+    [
+      'an interval that is none',
+      ['-n', 'a1', '-f', 'FILE', '-i', '0'],
+      /--poll-interval '0' is not a number of seconds from 1/,
+    ],
+    [
+      'a setting of security',
+      ['-n', 'a1', '-f', 'FILE', '-Djava.security.auth.login.config=/etc/jaas.conf'],
+      /-Djava\.security\.auth\.login\.config is a security setting that is not supported/,
+    ],
+    [
+      'encryption of the metrics page',
+      ['-n', 'a1', '-f', 'FILE', '-Djavax.net.ssl.keyStore=/x'],
+      /-Djavax\.net\.ssl\.keyStore is a security setting that is not supported/,
     ],
   ])('%s', async (_, args, message) => {
     const file = await configured(working)
@@ -70,11 +104,32 @@ describe('mistakes', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 
-  test('a broken file names file, line and property', async () => {
-    const file = await configured(`${working}a1.channels.c1.capacity = many\n`)
+  test('a broken file names file, line and property of each problem', async () => {
+    const broken = 'a1.channels.c1.capacity = many\na1.sources.r1.comand = x\n'
+    const file = await configured(working + broken)
     const { code, stderr } = await run(['-n', 'a1', '-f', file])
     expect(code).toBe(1)
-    expect(stderr).toContain(`${file}:10: a1.channels.c1.capacity: 'many' is not a whole number`)
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      'millrace agent: agent a1 is not started: it has no valid channel',
+      expect.stringContaining(
+        `  error: ${file}:10: a1.channels.c1.capacity: 'many' is not a whole`,
+      ),
+      expect.stringContaining(
+        `  error: ${file}:6: a1.sources.r1.channels: 'c1' names no valid channel`,
+      ),
+      expect.stringContaining(
+        `  error: ${file}:9: a1.sinks.k1.channel: 'c1' names no valid channel`,
+      ),
+      `  warning: ${file}:11: a1.sources.r1.comand: no such option: ignored: did you mean command?`,
+    ])
+  })
+
+  test('a system property that is not given starts nothing', async () => {
+    const file = await configured(working.replace('printf', '$' + '{sys:printer}'))
+    const { code, stderr, stdout } = await run(['-n', 'a1', '-f', file])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toContain('start the agent with -Dprinter=VALUE; a1.sources.r1 is dropped')
+    expect((await run(['-n', 'a1', '-f', file, '-Dprinter=printf'])).code).toBe(0)
   })
 
   test('a channel directory in use is said so', async () => {
@@ -90,6 +145,83 @@ a1.channels.c1.minimumRequiredSpace = 0
       expect(second.stderr).toMatch(/checkpoint is in use by another process/)
     })
   })
+})
+
+describe('arguments', () => {
+  function parsed(...args: string[]): AgentArguments {
+    const all = parseArguments(['--name', 'a1', '--conf-file', 'x.conf', ...args], { stdout() {} })
+    if (all === 'help') throw new Error('no help was asked for')
+    return all
+  }
+
+  test('may have one dash, as for Flume', () => {
+    const args = ['-conf', 'conf', '-conf-file', 'x.conf', '-name', 'a1', '-no-reload-conf']
+    expect(parseArguments(args, { stdout() {} })).toMatchObject({
+      name: 'a1',
+      files: ['x.conf'],
+      confDirectory: 'conf',
+      reloadIntervalMs: undefined,
+    })
+  })
+
+  test('say where the configuration is, and how often it is read', () => {
+    expect(parsed('-u', 'file:///etc/a%20b.conf', '-i', '5')).toMatchObject({
+      files: ['x.conf', '/etc/a b.conf'],
+      reloadIntervalMs: 5000,
+    })
+    expect(parsed().reloadIntervalMs).toBe(30_000)
+  })
+
+  test.each([
+    [[], 'info'],
+    [['-Dflume.root.logger=DEBUG,console'], 'debug'],
+    [['-Dflume.root.logger=WARN,LOGFILE', '--log-level', 'error'], 'error'],
+    [['-Dflume.root.logger=OFF'], 'error'],
+  ])('%j log at level %s', (args, level) => {
+    expect(parsed(...args).logLevel).toBe(level)
+  })
+
+  test('that have no effect are named', () => {
+    expect(parsed('-Xmx1g', '-Xms1g', '-C', 'lib/*', '-b', '/backup').warnings).toEqual([
+      '--backup-directory has no effect: no copy of the configuration is kept',
+      '--classpath and --plugins-path have no effect: classes of Java are not loaded',
+      '-Xmx1g -Xms1g: options of Java have no effect',
+    ])
+  })
+
+  test('-D that nothing uses is named, with what may have been meant', () => {
+    const properties = {
+      directroy: '/x',
+      'java.security.egd': 'x',
+      used: '1',
+      'flume.monitoring.port': '1',
+    }
+    expect(unusedProperties(properties, 'a = $' + '{sys:directory} $' + '{sys:used:-2}')).toEqual([
+      '-Ddirectroy has no effect: nothing uses it: did you mean directory?',
+      '-Djava.security.egd has no effect: nothing uses it',
+    ])
+  })
+
+  test('of the metrics page say where it listens', () => {
+    const type = { 'flume.monitoring.type': 'HTTP' }
+    expect(monitoringAddress({})).toBeUndefined()
+    expect(monitoringAddress(type)).toEqual({ host: '127.0.0.1', port: 41414 })
+    const everywhere = { ...type, 'flume.monitoring.host': '0.0.0.0', 'flume.monitoring.port': '1' }
+    expect(monitoringAddress(everywhere)).toEqual({ host: '0.0.0.0', port: 1 })
+  })
+})
+
+test('a dry run says what there is to say, and starts nothing', async () => {
+  const file = await configured(`${working}a1.sinks.k1.batchsize = 5\n`)
+  const { code, stdout } = await run(['-n', 'a1', '-f', file, '-d', '-Xmx20m'], () => {
+    throw new Error('it was started')
+  })
+  expect(code).toBe(0)
+  expect(stdout.trimEnd().split('\n')).toEqual([
+    'warning: -Xmx20m: options of Java have no effect',
+    `warning: ${file}:10: a1.sinks.k1.batchsize: no such option: ignored: did you mean batchSize?`,
+    'agent a1 can be started',
+  ])
 })
 
 test('runs until it is told to stop, and serves the metrics page as Flume does', async () => {
@@ -113,3 +245,20 @@ test('runs until it is told to stop, and serves the metrics page as Flume does',
   })
   expect(code).toBe(0)
 })
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  '%s stops the agent in order',
+  async (signal) => {
+    const script = join(import.meta.dirname, '../../millrace.ts')
+    const command = 'a1.sources.r1.command = sleep 1000'
+    const file = await configured(working.replace(/a1.sources.r1.command.*/, command))
+    const agent = spawn(process.execPath, [script, 'agent', '-n', 'a1', '-f', file], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    for await (const piece of agent.stdout) {
+      if (String(piece).includes('started')) agent.kill(signal)
+    }
+    if (agent.exitCode === null) await once(agent, 'exit')
+    expect([agent.exitCode, agent.signalCode]).toEqual([0, null])
+  },
+)

@@ -7,6 +7,8 @@ import {
 } from '../../agent/configuration/flumeConfiguration.ts'
 import { parseProperties } from '../../agent/configuration/properties.ts'
 
+export const testHost = { name: 'host', fullName: 'host.example', address: '10.0.0.1' }
+
 /** `lines` are `key = value` without the `a1.sources.r1.` before them. */
 export function component(
   kind: ComponentKind,

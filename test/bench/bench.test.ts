@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { row, table } from './harness/row.ts'
 
 const run = promisify(execFile)
+const isCheckout = existsSync(join(import.meta.dirname, '../../.git'))
 const bench = (...args: string[]) =>
   run(process.execPath, [join(import.meta.dirname, 'bench.ts'), ...args])
 
@@ -22,12 +24,28 @@ describe('the bench command', () => {
     })
   })
 
+  it.runIf(isCheckout)(
+    'runs another commit and this checkout in turns, and prints the pairs with --json',
+    async () => {
+      const few = ['--benchmarks', 'log-append', '--rounds', '1', '--seconds', '0.05']
+      const { stdout, stderr } = await bench('gate', 'HEAD', '--json', ...few)
+      expect(stderr).toContain('this checkout beside')
+      const rows: unknown = JSON.parse(stdout)
+      expect(rows).toHaveLength(2)
+      expect(rows).toContainEqual(
+        expect.objectContaining({ name: 'log-append: append, flush=os', unit: 'MB/s' }),
+      )
+    },
+  )
+
   it.each([
     [[], 'say which benchmark'],
     [['nothing'], 'there is no benchmark nothing'],
     [['produce', '--against', 'nowhere'], '--against must be HOST:PORT'],
     [['produce', '--seconds', '-1'], '--seconds'],
     [['produce', '--fast'], '--fast'],
+    [['gate', 'no-such-commit'], 'no-such-commit is not a commit of this repository'],
+    [['gate', '--benchmarks', 'nothing'], 'there is no benchmark nothing'],
   ])('answers the mistake %j with one message', async (args, message) => {
     await expect(bench(...args)).rejects.toMatchObject({
       code: 1,

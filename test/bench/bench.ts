@@ -1,6 +1,7 @@
 // `npm run bench -- NAME`: runs one benchmark, each figure beside its baseline in the same run.
 //
 //   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT] [--gigabytes N]
+//   node test/bench/bench.ts gate [COMMIT] [--json] [--benchmarks NAME,...] [--rounds N] [--seconds N] [--own-benchmarks]
 //
 // Every file beside this one (but its test) is a benchmark of its name; harness/ is what they share. With --json
 // standard output is one array of rows and nothing else.
@@ -10,6 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Address } from '../../protocol/runtime/network.ts'
+import * as gate from './harness/gate/gate.ts'
+import { GateError } from './harness/gate/gateError.ts'
 import { type Benchmark, type BenchOptions, type Row, table } from './harness/row.ts'
 
 const defaultSeconds = 5
@@ -21,11 +24,13 @@ class UsageError extends Error {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArguments()
-  const [name] = positionals
+  const [name, commit] = positionals
   if (name === undefined) throw new UsageError(`say which benchmark:\n${await list()}`)
-  if (!(await names()).includes(name)) {
-    throw new UsageError(`there is no benchmark ${name}; there are:\n${await list()}`)
+  if (name === 'gate') {
+    process.exitCode = (await gate.runGate(await gateOptions(values, commit))) ? 0 : 1
+    return
   }
+  await requireBenchmark(name)
   const rows = await run(await load(name), {
     seconds: positive('--seconds', values.seconds, defaultSeconds),
     against: values.against === undefined ? undefined : address(values.against),
@@ -33,6 +38,27 @@ async function main(): Promise<void> {
     gigabytes: positive('--gigabytes', values.gigabytes, defaultGigabytes),
   })
   process.stdout.write(`${values.json ? JSON.stringify(rows, null, 2) : table(rows)}\n`)
+}
+
+async function gateOptions(
+  values: ReturnType<typeof parseArguments>['values'],
+  commit: string | undefined,
+): Promise<gate.GateOptions> {
+  const benchmarks = values.benchmarks?.split(',') ?? gate.gatedBenchmarks
+  for (const name of benchmarks) await requireBenchmark(name)
+  return {
+    commit,
+    benchmarks,
+    rounds: Math.ceil(positive('--rounds', values.rounds, gate.defaultRounds)),
+    seconds: positive('--seconds', values.seconds, gate.defaultSeconds),
+    json: values.json,
+    ownBenchmarks: values['own-benchmarks'],
+  }
+}
+
+async function requireBenchmark(name: string): Promise<void> {
+  if ((await names()).includes(name)) return
+  throw new UsageError(`there is no benchmark ${name}; there are:\n${await list()}`)
 }
 
 /** With a directory of its own, which is gone afterwards. */
@@ -55,6 +81,9 @@ function parseArguments() {
         seconds: { type: 'string' },
         only: { type: 'string' },
         gigabytes: { type: 'string' },
+        benchmarks: { type: 'string' },
+        rounds: { type: 'string' },
+        'own-benchmarks': { type: 'boolean', default: false },
       },
     })
   } catch (error) {
@@ -78,7 +107,9 @@ async function list(): Promise<string> {
   const benchmarks = await Promise.all(
     (await names()).map(async (name) => ({ name, ...(await load(name)) })),
   )
-  return benchmarks.map(({ name, description }) => `  ${name.padEnd(14)}${description}`).join('\n')
+  return [...benchmarks, { name: 'gate', ...gate }]
+    .map(({ name, description }) => `  ${name.padEnd(14)}${description}`)
+    .join('\n')
 }
 
 function positive(option: string, text: string | undefined, byDefault: number): number {
@@ -98,7 +129,7 @@ function address(text: string): Address {
 try {
   await main()
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error
+  if (!(error instanceof UsageError) && !(error instanceof GateError)) throw error
   process.stderr.write(`bench: ${error.message}\n`)
   process.exitCode = 1
 }

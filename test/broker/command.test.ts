@@ -5,6 +5,46 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Admin } from '../../protocol/client/admin.ts'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
+import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
+
+/** The messages of log lines, in order. */
+function logged(complaints: string): string[] {
+  const lines = complaints.split('\n').filter((line) => line.startsWith('{'))
+  return lines.map((line) => JSON.parse(line).msg)
+}
+
+/** What Kafka 4 brings along as config/server.properties, as far as it says anything. */
+function stock(data: string): string {
+  return [
+    'process.roles=broker,controller',
+    'node.id=1',
+    'controller.quorum.bootstrap.servers=localhost:9093',
+    'listeners=PLAINTEXT://:0,CONTROLLER://:9093',
+    'inter.broker.listener.name=PLAINTEXT',
+    'advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+    'controller.listener.names=CONTROLLER',
+    'listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'num.network.threads=3',
+    'num.io.threads=8',
+    'socket.send.buffer.bytes=102400',
+    'socket.receive.buffer.bytes=102400',
+    'socket.request.max.bytes=104857600',
+    `log.dirs=${data}`,
+    'num.partitions=1',
+    'num.recovery.threads.per.data.dir=1',
+    'offsets.topic.replication.factor=1',
+    'share.coordinator.state.topic.replication.factor=1',
+    'share.coordinator.state.topic.min.isr=1',
+    'transaction.state.log.replication.factor=1',
+    'transaction.state.log.min.isr=1',
+    'log.retention.hours=168',
+    'log.segment.bytes=1073741824',
+    'log.retention.check.interval.ms=300000',
+  ].join('\n')
+}
 
 const command = join(import.meta.dirname, '../../broker/command.ts')
 
@@ -63,9 +103,80 @@ describe('millrace broker', () => {
       expect(listening).toMatch(/^millrace broker listening on 127\.0\.0\.1:\d+, data in /)
       expect(listening).toContain(data)
       broker.child.kill(signal)
-      expect(await broker.ended).toMatchObject({ code: 0, complaints: '' })
+      const { code, complaints } = await broker.ended
+      expect(code).toBe(0)
+      expect(logged(complaints)).toEqual([
+        'broker starting',
+        'broker started',
+        'broker stopping',
+        'broker stopped',
+      ])
     },
   )
+
+  it('says after SIGKILL that it recovers its logs', async () => {
+    const data = join(directory, 'killed')
+    const first = run({ port: 0, data })
+    const port = Number(/:(\d+),/.exec(await first.firstLine)![1])
+    const cluster = new Cluster(nodeRuntime(tcpNetwork), {
+      bootstrap: [{ host: '127.0.0.1', port }],
+      clientId: 'test',
+    })
+    await new Admin(cluster).createTopics([{ name: 'orders', partitions: 3 }])
+    await cluster.close()
+    first.child.kill('SIGKILL')
+    await first.ended
+    const second = run({ port: 0, data })
+    await second.firstLine
+    second.child.kill('SIGTERM')
+    const { complaints } = await second.ended
+    expect(logged(complaints)).toContain('broker was not stopped cleanly: logs recovered')
+    expect(complaints).toMatch(/"logs":3/)
+    const third = run({ port: 0, data })
+    await third.firstLine
+    third.child.kill('SIGTERM')
+    const orderly = await third.ended
+    expect(logged(orderly.complaints)).toEqual([
+      'broker starting',
+      'broker started',
+      'broker stopping',
+      'broker stopped',
+    ])
+  })
+
+  it('logs what its level says: that of the command line before that of the file', async () => {
+    const config = join(directory, 'level.properties')
+    await writeFile(config, 'log.level=error\n')
+    const quiet = run({ config, port: 0, data: join(directory, 'quiet') })
+    await quiet.firstLine
+    quiet.child.kill('SIGTERM')
+    expect(await quiet.ended).toMatchObject({ code: 0, complaints: '' })
+    const args = { config, logLevel: 'info', port: 0, data: join(directory, 'loud') }
+    const loud = run(args)
+    await loud.firstLine
+    loud.child.kill('SIGTERM')
+    expect(logged((await loud.ended).complaints)).toContain('broker started')
+  })
+
+  it("starts with Kafka's own server.properties: no controller listener, one line for what is unused", async () => {
+    const config = join(directory, 'stock.properties')
+    await writeFile(config, stock(join(directory, 'stock')))
+    const broker = run({ config })
+    const listening = await broker.firstLine
+    expect(listening).toMatch(/^millrace broker listening on 0\.0\.0\.0:\d+, data in /)
+    broker.child.kill('SIGTERM')
+    const { code, complaints } = await broker.ended
+    expect(code).toBe(0)
+    expect(logged(complaints)).toEqual([
+      'options of Kafka have no effect here',
+      expect.stringMatching(/^controller listener is not opened/),
+      expect.stringMatching(/^listener is open to other hosts, and nothing protects it yet/),
+      'broker starting',
+      'broker started',
+      'broker stopping',
+      'broker stopped',
+    ])
+  })
 
   it('says that its port or its data folder is taken', async () => {
     const data = join(directory, 'taken')
@@ -73,11 +184,13 @@ describe('millrace broker', () => {
     const port = Number(/:(\d+),/.exec(await first.firstLine)![1])
     const samePort = await run({ port, data: join(directory, 'other') }).ended
     expect(samePort).toMatchObject({ code: 1, output: '' })
-    expect(samePort.complaints).toMatch(new RegExp(`^millrace broker: .*${port}.* in use.*\n$`))
+    expect(samePort.complaints).toMatch(
+      new RegExp(`^millrace broker: .*${port}.* in use.*\n$`, 'm'),
+    )
     const sameData = await run({ port: 0, data }).ended
     expect(sameData).toMatchObject({ code: 1, output: '' })
     expect(sameData.complaints).toMatch(
-      /^millrace broker: .*taken is in use by another process.*\n$/,
+      /^millrace broker: .*taken is in use by another process.*\n$/m,
     )
   })
 
@@ -90,7 +203,7 @@ describe('millrace broker', () => {
     const missing = await run({ config: join(directory, 'nowhere') }).ended
     expect(missing).toMatchObject({ code: 1, output: '' })
     expect(missing.complaints).toMatch(
-      /^millrace broker: the config file .*nowhere is not there\n$/,
+      /^millrace broker: the config file .*nowhere does not exist\n$/,
     )
   })
 

@@ -49,8 +49,71 @@ describe('parseBrokerConfig', () => {
     expect(values).toEqual({ 'node.id': 5 })
     expect(unknown).toEqual([
       { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests here' },
-      { key: 'num.oi.threads', line: 3 },
+      { key: 'num.oi.threads', line: 3, suggestion: 'num.io.threads' },
     ])
+  })
+
+  it.each([
+    ['log.retenton.hours', 'log.retention.hours'],
+    ['log.retention.hour', 'log.retention.hours'],
+    ['auto.create.topic.enable', 'auto.create.topics.enable'],
+    ['advertised.Listeners', 'advertised.listeners'],
+    ['nmu.partitions', 'num.partitions'],
+    ['my.own.key', undefined],
+    ['x', undefined],
+  ])('of %s it says that %s was meant', (key, meant) => {
+    const { unknown } = parseBrokerConfig(`${key}=1`, 'f')
+    expect(unknown).toEqual([
+      meant === undefined ? { key, line: 1 } : { key, line: 1, suggestion: meant },
+    ])
+  })
+
+  it('reads broker.id as the older name of node.id', () => {
+    expect(parseBrokerConfig('broker.id=7', 'f')).toEqual({ values: { 'node.id': 7 }, unknown: [] })
+    expect(parseBrokerConfig('broker.id=7\nnode.id=7', 'f').values).toEqual({ 'node.id': 7 })
+    expect(() => parseBrokerConfig('node.id=1\nbroker.id=7', 'f')).toThrow(
+      'f:2: broker.id is "7" and node.id is "1": remove broker.id',
+    )
+  })
+
+  it.each([
+    'ssl.keystore.location=/etc/keys',
+    'ssl.client.auth=required',
+    'sasl.enabled.mechanisms=SCRAM-SHA-512',
+    'listener.name.external.sasl.jaas.config=x',
+    'listener.name.external.ssl.truststore.location=/etc/keys',
+    'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users=User:admin',
+    'allow.everyone.if.no.acl.found=false',
+    'security.inter.broker.protocol=SASL_SSL',
+    'security.protocol=SSL',
+    'principal.builder.class=x',
+    'delegation.token.secret.key=x',
+    'connections.max.reauth.ms=3600000',
+  ])('refuses %s, which asks for a protection that is not there', (line) => {
+    const key = line.slice(0, line.indexOf('='))
+    expect(() => parseBrokerConfig(`node.id=1\n${line}`, 'f')).toThrow(
+      `f:2: ${key} (line 2) asks for protection that this broker does not have yet`,
+    )
+  })
+
+  it('names all settings that ask for protection at once', () => {
+    const text = 'ssl.key.password=a\nnode.id=1\nsasl.mechanism.inter.broker.protocol=PLAIN'
+    expect(() => parseBrokerConfig(text, 'f')).toThrow(
+      'f:1: ssl.key.password (line 1), sasl.mechanism.inter.broker.protocol (line 3) ask for',
+    )
+  })
+
+  it('accepts settings of security that ask for nothing', () => {
+    const text = [
+      'ssl.client.auth=none',
+      'sasl.enabled.mechanisms=',
+      'authorizer.class.name=',
+      'allow.everyone.if.no.acl.found=true',
+      'security.inter.broker.protocol=PLAINTEXT',
+      'connections.max.reauth.ms=0',
+    ].join('\n')
+    expect(parseBrokerConfig(text, 'f').values).toEqual({})
   })
 
   it('says of no option that it has no effect', () => {

@@ -72,6 +72,8 @@ test(`the true counts after ${kills} kills`, { timeout: 300_000 }, async () => {
   expect(viewOf(status, 'orders-by-gender')).toEqual(purchases(text, gender))
   expect(await storedLines(cluster)).toEqual(text.trimEnd().split('\n').sort())
   expect(programs.reduce((sum, { starts }) => sum + starts, 0)).toBe(programs.length + kills)
+  expect(broker.printed).toMatch(/broker was not stopped cleanly: logs recovered/)
+  expect(job.printed).toMatch(/job continues where it stopped/)
 })
 
 type Three = readonly [broker: Program, agent: Program, job: Program]

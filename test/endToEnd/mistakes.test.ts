@@ -2,7 +2,7 @@
 // not zero, and nothing on standard output.
 
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -49,8 +49,11 @@ async function file(name: string, text: string): Promise<string> {
 }
 
 function expectOneMessage(outcome: Outcome, message: RegExp, code = 1): void {
-  expect(outcome.stderr).toMatch(message)
-  expect(outcome.stderr.trimEnd().split('\n')).toHaveLength(1)
+  // What a program logs of its start beforehand is no complaint.
+  const complaints = outcome.stderr
+    .split('\n')
+    .filter((line) => !/^(?:\{"level":30,.*)?$/.test(line))
+  expect(complaints).toEqual([expect.stringMatching(message)])
   expect(outcome.stdout).toBe('')
   expect(outcome.code).toBe(code)
 }
@@ -118,6 +121,10 @@ test('the agent: an occupied port for its metrics page', async () => {
   const conf = await file(
     'metrics.conf',
     [
+      'a1.sources = r1',
+      'a1.sources.r1.type = exec',
+      'a1.sources.r1.command = true',
+      'a1.sources.r1.channels = c1',
       'a1.channels = c1',
       'a1.channels.c1.type = memory',
       'a1.sinks = k1',
@@ -151,4 +158,98 @@ test('an unknown command or option: usage, and code 2', async () => {
     expect(outcome.stderr).toMatch(/error: /)
     expect(outcome.code).toBe(2)
   }
+})
+
+test('the broker: all addresses, and nothing that clients are told to connect to', async () => {
+  const outcome = await millrace('broker', '--host', '0.0.0.0', '--data', join(directory, 'open'))
+  expectOneMessage(outcome, /add the line advertised\.listeners=PLAINTEXT:\/\/\S+:9092/)
+})
+
+test('the broker: security settings that would be ignored', async () => {
+  const config = await file('secure.properties', 'listeners=SASL_SSL://127.0.0.1:0\n')
+  expectOneMessage(await millrace('broker', '--config', config), /SASL_SSL asks for SASL_SSL/)
+  const keys = await file('keys.properties', 'node.id=1\nssl.keystore.location=/etc/keys\n')
+  expectOneMessage(
+    await millrace('broker', '--config', keys),
+    /keys\.properties:2: ssl\.keystore\.location \(line 2\) asks for protection/,
+  )
+})
+
+test('a file in the place of a directory: the broker, a job', async () => {
+  const inTheWay = await file('in-the-way', 'text')
+  for (const data of [inTheWay, join(inTheWay, 'below')]) {
+    expectOneMessage(
+      await millrace('broker', '--port', '0', '--data', data),
+      /in-the-way.* a file, and not a directory: give the path of a directory/,
+    )
+  }
+  const job = join(root, 'engine/jobs/orderDemographics.ts')
+  expectOneMessage(
+    await millrace('submit', job, '--directory', inTheWay, '--bootstrap', '127.0.0.1:1'),
+    /in-the-way.* a file, and not a directory/,
+  )
+})
+
+test('a log level that there is not: the levels, and code 2', async () => {
+  for (const words of [['broker'], ['demo'], ['submit', 'job.ts']]) {
+    const outcome = await millrace(...words, '--log-level', 'loud')
+    expect(outcome.stderr).toMatch(/Allowed choices are debug, info, warn, error/)
+    expect(outcome.code).toBe(2)
+  }
+  expectOneMessage(
+    await millrace('agent', '--log-level', 'loud', '--name', 'a', '--conf-file', 'x'),
+    /debug, info, warn, error/,
+  )
+})
+
+test('the version, and the help of the agent, as flume-ng and as everybody spells them', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  for (const words of [['--version'], ['-V'], ['agent', 'version'], ['agent', '--version']]) {
+    const outcome = await millrace(...words)
+    expect(outcome).toEqual({ code: 0, stdout: `millrace ${version}\n`, stderr: '' })
+  }
+  for (const words of [
+    ['agent', 'help'],
+    ['agent', '--help'],
+    ['help', 'agent'],
+  ]) {
+    const outcome = await millrace(...words)
+    expect(outcome).toMatchObject({ code: 0, stderr: '' })
+    expect(outcome.stdout).toMatch(/--conf-file/)
+  }
+})
+
+test('the demo: a file of something else than orders', async () => {
+  const access = await file('access.log', '127.0.0.1 - - [29/Nov/2026] "GET /"\n'.repeat(3))
+  const ports = ['--port', '0', '--console-port', '0']
+  const outcome = await millrace('demo', '--input', access, '--once', '--json', ...ports)
+  expect(outcome.stderr).toMatch(/^millrace: .*access\.log does not look like orders.*\n$/)
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ lines: 3, orders: 0 })
+  expect(outcome.code).toBe(0)
+})
+
+test('HTTP or TLS sent to the port of the broker: the log says what it looks like', async () => {
+  const data = join(directory, 'foreign')
+  const broker = new Program('broker', ['broker', '--port', '0', '--data', data], /listening/)
+  await broker.start()
+  try {
+    const [, port] = /listening on 127\.0\.0\.1:(\d+)/.exec(broker.printed)!
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow()
+    await expect(fetch(`https://127.0.0.1:${port}/`)).rejects.toThrow()
+  } finally {
+    expect(await broker.stop()).toBe(0)
+  }
+  expect(broker.printed).toMatch(/this looks like HTTP, and only the Kafka protocol is spoken here/)
+  expect(broker.printed).toMatch(/this looks like TLS, and only the Kafka protocol is spoken here/)
+})
+
+test('npm: a misspelt script is said', async () => {
+  const npm = spawn('npm', ['run', 'dmeo'], { cwd: root })
+  let printed = ''
+  for (const stream of [npm.stdout, npm.stderr]) {
+    stream.on('data', (chunk: Buffer) => (printed += chunk))
+  }
+  const code = await new Promise((resolve) => npm.on('close', resolve))
+  expect(printed).toMatch(/Missing script: .*dmeo/)
+  expect(code).not.toBe(0)
 })

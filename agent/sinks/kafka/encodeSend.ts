@@ -5,9 +5,11 @@ import type { Compression } from '../../../protocol/bytes/compression.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import type { RecordHeader } from '../../../protocol/kafka/recordCursor.ts'
 import type { EventBatch } from '../../event.ts'
+import { encodeAvroFlumeEvent } from './avroFlumeEvent.ts'
 import { keyHeader } from './eventRouting.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
-import type { KafkaStamp, StampedSend } from './kafkaStamp.ts'
+import type { KafkaStamp, Piece, StampedSend } from './kafkaStamp.ts'
+import { pieceHeaders } from './splitSends.ts'
 
 /** What a record takes beside its value, about: to begin with a buffer that is large enough. */
 const recordOverheadBytes = 16
@@ -22,7 +24,7 @@ export function encodeSend(
   if (send.events === undefined) {
     for (const batch of batches) appendAll(builder, settings, batch, stamp.timestampMs)
   } else {
-    appendSome(builder, settings, batches, stamp.timestampMs, send.events)
+    appendSome(builder, settings, batches, stamp.timestampMs, send.events, send.piece)
   }
   return builder.build()
 }
@@ -67,7 +69,8 @@ function appendAll(
 }
 
 function isPlain(settings: KafkaSinkSettings, { headers, eventHeaders }: EventBatch): boolean {
-  const { timestampHeader, recordHeaders } = settings
+  const { timestampHeader, recordHeaders, isAvro } = settings
+  if (isAvro) return false
   if (eventHeaders !== undefined || keyHeader in headers || recordHeaders.size > 0) return false
   return timestampHeader === undefined || !(timestampHeader in headers)
 }
@@ -78,12 +81,13 @@ function appendSome(
   batches: readonly EventBatch[],
   timestampMs: number,
   events: readonly number[],
+  piece: Piece | undefined,
 ): void {
   let at = 0
   let firstOfBatch = 0
   for (const batch of batches) {
     for (; at < events.length && events[at]! < firstOfBatch + batch.count; at++) {
-      appendEvent(builder, settings, batch, events[at]! - firstOfBatch, timestampMs)
+      appendEvent(builder, settings, batch, events[at]! - firstOfBatch, timestampMs, piece)
     }
     firstOfBatch += batch.count
   }
@@ -95,6 +99,7 @@ function appendEvent(
   batch: EventBatch,
   index: number,
   timestampMs: number,
+  piece?: Piece,
 ): void {
   const headers = batch.headersOf(index)
   const key = headers[keyHeader]
@@ -103,11 +108,16 @@ function appendEvent(
     const value = headers[source]
     if (value !== undefined) recordHeaders.push({ key: name, value: Buffer.from(value) })
   }
+  const partHeaders = piece === undefined ? {} : pieceHeaders(piece)
+  for (const [name, value] of Object.entries(partHeaders)) {
+    recordHeaders.push({ key: name, value: Buffer.from(value) })
+  }
+  const body = batch.body(index).subarray(piece?.from, piece?.until)
   const ownTime = Number(settings.timestampHeader && headers[settings.timestampHeader])
   builder.append(
     Number.isSafeInteger(ownTime) && ownTime > 0 ? ownTime : timestampMs,
     key === undefined ? null : Buffer.from(key),
-    batch.body(index),
+    settings.isAvro ? encodeAvroFlumeEvent({ ...headers, ...partHeaders }, body) : body,
     recordHeaders,
   )
 }

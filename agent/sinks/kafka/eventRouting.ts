@@ -2,6 +2,7 @@
 // of them, a different one each time; events with a key, a topic or a partition of their own go
 // where that says. Decides only; partition counts are handed in.
 
+import { expandEscapes } from '../../escapes.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import { partitionOfKey } from './partitionOfKey.ts'
@@ -15,24 +16,36 @@ export interface Route {
   readonly events: number[] | undefined
 }
 
-/** Whether events can differ in where they go. */
-export function isUniform(settings: KafkaSinkSettings, batches: readonly EventBatch[]): boolean {
+/** Whether all events go to the same place. `nowMs` is the time of events that have none. */
+function isUniform(
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  nowMs: number,
+): boolean {
   const [first] = batches
   return batches.every(
     ({ headers, eventHeaders }) =>
       eventHeaders === undefined &&
       !(keyHeader in headers) &&
-      topicOf(settings, headers) === topicOf(settings, first!.headers) &&
+      topicOf(settings, headers, nowMs) === topicOf(settings, first!.headers, nowMs) &&
       partitionText(settings, headers) === partitionText(settings, first!.headers),
   )
 }
 
 /** The topics of a take's events, to ask for their partitions. */
-export function topicsOf(settings: KafkaSinkSettings, batches: readonly EventBatch[]): Set<string> {
+export function topicsOf(
+  settings: KafkaSinkSettings,
+  batches: readonly EventBatch[],
+  nowMs: number,
+): Set<string> {
   const topics = new Set<string>()
   for (const batch of batches) {
-    if (batch.eventHeaders === undefined) topics.add(topicOf(settings, batch.headers))
-    else for (let n = 0; n < batch.count; n++) topics.add(topicOf(settings, batch.headersOf(n)))
+    if (batch.eventHeaders === undefined) topics.add(topicOf(settings, batch.headers, nowMs))
+    else {
+      for (let index = 0; index < batch.count; index++) {
+        topics.add(topicOf(settings, batch.headersOf(index), nowMs))
+      }
+    }
   }
   return topics
 }
@@ -43,10 +56,11 @@ export function route(
   batches: readonly EventBatch[],
   partitionCounts: ReadonlyMap<string, number>,
   turn: number,
+  nowMs: number,
 ): Route[] {
-  if (isUniform(settings, batches)) {
+  if (isUniform(settings, batches, nowMs)) {
     const { headers } = batches[0]!
-    const topic = topicOf(settings, headers)
+    const topic = topicOf(settings, headers, nowMs)
     const partition = partitionFor(settings, headers, partitionCounts.get(topic)!, turn)
     return [{ topic, partition, events: undefined }]
   }
@@ -55,7 +69,7 @@ export function route(
   for (const batch of batches) {
     for (let index = 0; index < batch.count; index++, event++) {
       const headers = batch.headersOf(index)
-      const topic = topicOf(settings, headers)
+      const topic = topicOf(settings, headers, nowMs)
       const partition = partitionFor(settings, headers, partitionCounts.get(topic)!, turn)
       const key = `${topic}/${partition}`
       const known = routes.get(key)
@@ -66,13 +80,11 @@ export function route(
   return [...routes.values()]
 }
 
-function topicOf(settings: KafkaSinkSettings, headers: Headers): string {
-  const { topic, topicHeader } = settings
+function topicOf(settings: KafkaSinkSettings, headers: Headers, nowMs: number): string {
+  const { topic, topicHasEscapes, topicHeader, host } = settings
   const own = topicHeader === undefined ? undefined : headers[topicHeader]
   if (own !== undefined && own !== '') return own
-  return topic.includes('%{')
-    ? topic.replace(/%\{([^}]*)\}/g, (_, name) => headers[name] ?? '')
-    : topic
+  return topicHasEscapes ? expandEscapes(topic, headers, { host, nowMs }) : topic
 }
 
 function partitionText(settings: KafkaSinkSettings, headers: Headers): string | undefined {

@@ -3,7 +3,7 @@
 import type { SentBatch } from '../../../protocol/client/batchSender.ts'
 import type { ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
-import type { StampedSend } from './kafkaStamp.ts'
+import type { KafkaStamp, StampedSend } from './kafkaStamp.ts'
 
 export interface Send {
   readonly stamp: StampedSend
@@ -20,26 +20,47 @@ export interface Refusal {
 
 export class InFlightTake {
   readonly transaction: ChannelTransaction
+  readonly batches: readonly EventBatch[]
+  readonly stamp: KafkaStamp
   readonly events: number
+  /** Monotonic time. */
+  readonly sentMs: number
+  /** The partition of the first send, for messages. */
+  readonly place: string
   /** Resolves, and never rejects, when every send is answered. */
   readonly settled: Promise<void>
   /** Every batch is in the log of its partition. */
   isStored = false
   /** Set when all are answered and one was refused: the first of them. */
   refusal: Refusal | undefined
+  /** Sends that were refused; known when all are answered. */
+  unstored: readonly StampedSend[] = []
+  /** Whether some of the take's events are stored already: they must not be taken again. */
+  isPartlyStored: boolean
 
   constructor(
     transaction: ChannelTransaction,
     batches: readonly EventBatch[],
+    stamp: KafkaStamp,
     sends: readonly Send[],
+    sentMs: number,
+    isPartlyStored: boolean,
   ) {
     this.transaction = transaction
+    this.batches = batches
+    this.stamp = stamp
+    this.sentMs = sentMs
+    this.isPartlyStored = isPartlyStored
+    const { topic, partition } = sends[0]!.stamp
+    this.place = `${topic}-${partition}`
     this.events = batches.reduce((sum, batch) => sum + batch.count, 0)
     this.settled = Promise.allSettled(sends.map(({ sent }) => sent)).then((results) => {
-      const index = results.findIndex((result) => result.status === 'rejected')
-      const result = results[index]
+      const refused = sends.filter((_, index) => results[index]!.status === 'rejected')
+      const result = results.find(({ status }) => status === 'rejected')
       if (result?.status !== 'rejected') this.isStored = true
-      else this.refusal = { send: sends[index]!, batches, error: result.reason as Error }
+      else this.refusal = { send: refused[0]!, batches, error: result.reason as Error }
+      this.unstored = refused.map(({ stamp }) => stamp)
+      if (refused.length < sends.length) this.isPartlyStored = true
     })
   }
 }

@@ -1,9 +1,9 @@
-// Flume's Kafka sink, each event exactly once from a durable channel: what is about to be sent, and
-// under which producer sequence, is noted in the channel first (prepare). After a crash the channel
-// hands out the same events with the same note, and the broker drops the batches that it has.
+// Flume's Kafka sink, which delivers each event of a durable channel exactly once: what is about to be
+// sent, and under which producer sequence, is noted in the channel first (prepare). After a crash the
+// channel hands out the same events with the same note, and the broker drops the batches that it has.
 //
-// At most five takes are under way, because a broker remembers the last five batches of a producer:
-// of more it could not tell which it has (KIP-98).
+// At most five takes are in flight, because a broker remembers the last five batches of a producer: it
+// does not recognize older ones (KIP-98).
 
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { ClientError } from '../../../protocol/client/clientError.ts'
@@ -17,24 +17,30 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
 import type { KafkaSinkCounter } from '../../monitoring/counters.ts'
-import { longestWaitMs, type Polled } from '../../polled.ts'
+import { longestWaitMs, orAborted, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
+import { ConnectionWatch } from './connectionWatch.ts'
+import { DeliveryLog } from './deliveryLog.ts'
 import { encodeSend } from './encodeSend.ts'
 import { route, topicsOf } from './eventRouting.ts'
 import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
-import { decodeStamp, encodeStamp, type KafkaStamp } from './kafkaStamp.ts'
-import { isTooLarge, OversizeLog } from './oversizedBatch.ts'
+import { decodeStamp, encodeStamp, type KafkaStamp, type StampedSend } from './kafkaStamp.ts'
 import { ProducerSequences } from './producerSequences.ts'
+import { isTooLarge, SizeLimit } from './sizeLimit.ts'
+import { type PlannedSend, splitSends } from './splitSends.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
-const maxTakesInFlight = 5
-/** Asking for a producer id or metadata gives up after this, to be tried again. */
+/** Timeout of asking for a producer id, which is retried. */
 const requestTimeoutMs = 5000
 /** While stopping, what has been sent may still be answered for so long. */
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
+/** A batch that has had no answer for so long is logged. */
+const answerTimeoutMs = 30_000
+/** Interval between checks for a full batch while events linger. */
+const lingerCheckMs = 10
 /** Of a request, for what is not records. */
 const requestOverheadBytes = 512
 
@@ -51,10 +57,14 @@ export class KafkaSink implements Polled {
   readonly #surroundings: KafkaSinkSurroundings
   readonly #cluster: Cluster
   readonly #sender: BatchSender
-  readonly #oversize: OversizeLog
+  readonly #limit: SizeLimit
+  readonly #log: DeliveryLog
+  readonly #watch: ConnectionWatch
   readonly #sequences = new ProducerSequences()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
+  /** Takes of which some events are stored, and whose other events a new producer has to send. */
+  #partlyStored: InFlightTake[] = []
   #hasResumed = false
   #failures = 0
   /** Chooses partitions in turn. */
@@ -70,21 +80,26 @@ export class KafkaSink implements Polled {
     this.#channel = channel
     this.#settings = settings
     this.#surroundings = surroundings
-    const { runtime, logger } = surroundings
-    const { bootstrap } = settings
-    this.#oversize = new OversizeLog(logger, runtime.clock)
-    this.#cluster = new Cluster(runtime, { bootstrap, clientId: `millrace-agent-${name}` })
+    const { runtime, logger, counter } = surroundings
+    const { clock } = runtime
+    this.#limit = new SizeLimit(settings.maxRequestBytes, logger, clock)
+    this.#log = new DeliveryLog(logger, clock, channel)
+    this.#cluster = new Cluster(runtime, {
+      ...settings,
+      clientId: settings.clientId ?? `millrace-agent-${name}`,
+    })
+    this.#watch = new ConnectionWatch(this.#cluster, clock, counter, this.#log)
     this.#sender = new BatchSender(this.#cluster, runtime.clock, {
       acks: -1,
       deliveryTimeoutMs: Number.POSITIVE_INFINITY,
-      maxInFlight: maxTakesInFlight,
+      maxInFlight: settings.maxTakesInFlight,
     })
   }
 
   async start(): Promise<void> {
     const { counter, runtime } = this.#surroundings
     counter.StartTime = runtime.clock.nowMs()
-    counter.ConnectionCreatedCount++
+    void this.#watch.run(() => this.#reportUnanswered())
     const last = this.#channel.lastStamp(this.#name)
     if (last !== undefined) this.#sequences.resume(decodeStamp(last))
   }
@@ -97,10 +112,11 @@ export class KafkaSink implements Polled {
     late.abort()
     await this.#commitAnswered()
     // What is still open stays prepared: the next start sends it again, the same.
-    for (const take of this.#inFlight.splice(0)) take.transaction.detach()
+    const open = [...this.#partlyStored.splice(0), ...this.#inFlight.splice(0)]
+    for (const { transaction } of open) transaction.detach()
     this.#sender.close()
+    this.#watch.stop()
     await this.#cluster.close()
-    counter.ConnectionClosedCount++
     counter.StopTime = runtime.clock.nowMs()
   }
 
@@ -108,18 +124,22 @@ export class KafkaSink implements Polled {
     try {
       if (!this.#hasResumed) await this.#resume()
       await this.#commitAnswered()
-      if (this.#firstRefusal() !== undefined) return await this.#recover()
-      const hasRoom = this.#inFlight.length < maxTakesInFlight
-      if (hasRoom && (await this.#sendNext())) return 0
+      if (this.#firstRefusal() !== undefined) return await this.#recover(signal)
+      if (this.#partlyStored.length > 0) await this.#sendRests(signal)
+      const hasRoom = this.#hasRoom
+      if (hasRoom) await this.#linger(signal)
+      if (hasRoom && (await this.#sendNext(signal))) return 0
       await this.#waitForNews(hasRoom, signal)
       return 0
     } catch (error) {
       if (!isDeliveryFailure(error)) throw error
-      return this.#backOff(error)
+      if (signal.aborted) return 0
+      this.#log.failed(error)
+      return this.#countRollback()
     }
   }
 
-  /** Sends again what an earlier run, or an earlier failure, left prepared. */
+  /** Sends again what an earlier run left prepared. */
   async #resume(): Promise<void> {
     for (const { transaction, batches, stamp } of await this.#channel.resumePrepared(this.#name)) {
       this.#send(transaction, batches, decodeStamp(stamp))
@@ -127,14 +147,28 @@ export class KafkaSink implements Polled {
     this.#hasResumed = true
   }
 
+  /** Lets events wait for others as long as the configuration says. */
+  async #linger(signal: AbortSignal): Promise<void> {
+    const { lingerMs, batchSize } = this.#settings
+    if (lingerMs === 0) return
+    const { clock } = this.#surroundings.runtime
+    const endMs = clock.monotonicMs() + lingerMs
+    const taken = this.#inFlight.reduce((sum, { events }) => sum + events, 0)
+    while (!signal.aborted && clock.monotonicMs() < endMs) {
+      const waiting = this.#channel.size - taken
+      if (waiting <= 0 || waiting >= batchSize) return
+      await sleep(clock, Math.min(endMs - clock.monotonicMs(), lingerCheckMs), signal)
+    }
+  }
+
   /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
-  async #sendNext(): Promise<boolean> {
+  async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { batchSize } = this.#settings
     let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
     for (;;) {
       const transaction = this.#channel.transaction()
       transaction.begin()
-      const taken = await this.#takeInto(transaction, maxEvents)
+      const taken = await this.#takeInto(transaction, maxEvents, signal)
       if (taken.stamp !== undefined) {
         await transaction.prepare(this.#name, encodeStamp(taken.stamp))
         this.#send(transaction, taken.batches, taken.stamp)
@@ -153,9 +187,10 @@ export class KafkaSink implements Polled {
   async #takeInto(
     transaction: ChannelTransaction,
     maxEvents: number,
+    signal: AbortSignal,
   ): Promise<{ batches: EventBatch[]; fitting: number; stamp?: KafkaStamp }> {
     try {
-      const maxBytes = this.#settings.maxRequestBytes - requestOverheadBytes
+      const maxBytes = Math.min(this.#maxBytes, this.#settings.maxTakeBytes)
       const batches = await transaction.take(maxEvents, maxBytes)
       const events = batches.reduce((sum, batch) => sum + batch.count, 0)
       const isBounded = !hasSizeBesideBodies(this.#settings, batches)
@@ -165,7 +200,7 @@ export class KafkaSink implements Polled {
         return { batches, fitting }
       }
       countTake(this.#surroundings.counter, batches, maxEvents)
-      if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events) }
+      if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events, signal) }
       await transaction.commit()
       return { batches, fitting }
     } catch (error) {
@@ -175,48 +210,95 @@ export class KafkaSink implements Polled {
     }
   }
 
-  async #stamp(batches: readonly EventBatch[], events: number): Promise<KafkaStamp> {
+  /** Of the records of one request. */
+  get #maxBytes(): number {
+    return this.#limit.bytes - requestOverheadBytes
+  }
+
+  async #stamp(
+    batches: readonly EventBatch[],
+    events: number,
+    signal: AbortSignal,
+  ): Promise<KafkaStamp> {
+    const timestampMs = this.#surroundings.runtime.clock.nowMs()
     const counts = new Map<string, number>()
-    for (const topic of topicsOf(this.#settings, batches)) {
-      counts.set(topic, await this.#cluster.partitionCount(topic))
+    for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
+      counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
     }
-    if (this.#sequences.identity === undefined) {
-      this.#sequences.renew(await initProducerId(this.#cluster, requestTimeoutMs))
-    }
+    await this.#identify(signal)
     // Nothing may fail from here on: a sequence that is given and not sent would be a gap.
-    const routes = route(this.#settings, batches, counts, this.#turn++)
-    const sends = routes.map(({ topic, partition, events: some }) => ({
-      topic,
-      partition,
-      baseSequence: this.#sequences.advance(topic, partition, some?.length ?? events),
-      ...(some && { events: some }),
-    }))
+    const routes = route(this.#settings, batches, counts, this.#turn++, timestampMs)
+    // A take has several events only when they fit into a request.
+    const planned =
+      events > 1 ? routes : splitSends(this.#settings, batches, routes, this.#maxBytes)
+    if (planned.length > 1 && events === 1) {
+      this.#limit.split(batches[0]!.bodyBytes(), planned.length, batches[0]!.headersOf(0))
+    }
+    const sends = this.#withSequences(planned, events)
     return {
       ...this.#sequences.identity!,
-      timestampMs: this.#surroundings.runtime.clock.nowMs(),
+      timestampMs,
       sends,
       nextSequences: this.#sequences.snapshot(),
     }
   }
 
-  #send(transaction: ChannelTransaction, batches: readonly EventBatch[], stamp: KafkaStamp): void {
-    const sends = stamp.sends.map((send) => {
+  /** `takeEvents`: how many events the take has. */
+  #withSequences(planned: readonly PlannedSend[], takeEvents: number): StampedSend[] {
+    return planned.map(({ topic, partition, events, piece }) => ({
+      topic,
+      partition,
+      baseSequence: this.#sequences.advance(topic, partition, events?.length ?? takeEvents),
+      ...(events && { events }),
+      ...(piece && { piece }),
+    }))
+  }
+
+  /** Sends what the stamp says; with `rest`, only those sends of it, because others are stored. */
+  #send(
+    transaction: ChannelTransaction,
+    batches: readonly EventBatch[],
+    stamp: KafkaStamp,
+    rest?: { readonly sends: readonly StampedSend[]; readonly isPartlyStored: boolean },
+  ): void {
+    let before: Promise<unknown> | undefined
+    const sends = (rest?.sends ?? stamp.sends).map((send) => {
       const bytes = encodeSend(this.#settings, batches, stamp, send)
-      const sent = this.#sender.send(send.topic, send.partition, bytes)
+      const post = () => this.#sender.send(send.topic, send.partition, bytes)
+      // The other parts of an event follow when its first one is stored: a broker that knows nothing of
+      // the producer yet would take them though it has refused the first.
+      const sent = send.piece === undefined || before === undefined ? post() : before.then(post)
+      before ??= sent
       return { stamp: send, sizeBytes: bytes.length, sent }
     })
-    this.#inFlight.push(new InFlightTake(transaction, batches, sends))
+    const sentMs = this.#surroundings.runtime.clock.monotonicMs()
+    const isPartlyStored = rest?.isPartlyStored ?? false
+    this.#inFlight.push(
+      new InFlightTake(transaction, batches, stamp, sends, sentMs, isPartlyStored),
+    )
+  }
+
+  /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
+  get #hasRoom(): boolean {
+    if (this.#inFlight.length > 0 && this.#sequences.isFull) return false
+    if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
+    return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
 
   /** Commits the takes that are stored, oldest first, up to the first that is not answered yet. */
   async #commitAnswered(): Promise<void> {
     while (this.#inFlight[0]?.isStored) {
-      const { transaction, events } = this.#inFlight.shift()!
-      await transaction.commit()
-      transaction.close()
-      this.#surroundings.counter.EventDrainSuccessCount += events
+      const take = this.#inFlight.shift()!
+      await this.#commit(take)
+      take.transaction.close()
       this.#failures = 0
+      this.#log.delivered()
     }
+  }
+
+  async #commit({ transaction, events }: InFlightTake): Promise<void> {
+    await transaction.commit()
+    this.#surroundings.counter.EventDrainSuccessCount += events
   }
 
   /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */
@@ -224,33 +306,59 @@ export class KafkaSink implements Polled {
     return this.#inFlight.find((take) => take.refusal !== undefined)?.refusal
   }
 
-  /** A send failed for good. Waits for the others' answers and decides what becomes of the rest. */
-  async #recover(): Promise<number> {
-    await Promise.all(this.#inFlight.map((take) => take.settled))
+  /**
+   * A send was refused. Waits for the answers to the others and decides what becomes of each take: it
+   * is sent again under the same sequences; or, when the broker does not know the producer, or wants
+   * smaller batches, taken again under a new producer, unless some of its events are stored.
+   */
+  async #recover(signal: AbortSignal): Promise<number> {
+    await orAborted(Promise.all(this.#inFlight.map((take) => take.settled)), signal)
+    if (signal.aborted) return 0
     const refusal = this.#firstRefusal()!
-    const isDisowned = isProducerDisowned(refusal.error)
+    const isSmallerWanted = isTooLarge(refusal.error)
+    const isProducerNew = isSmallerWanted || isProducerDisowned(refusal.error)
+    if (isSmallerWanted) this.#limit.refused(refusal)
+    else this.#log.failed(refusal.error)
     for (const take of this.#inFlight.splice(0)) {
-      if (take.isStored) await take.transaction.commit()
-      else if (isDisowned) await take.transaction.rollback()
-      else {
-        take.transaction.detach()
+      const { transaction, batches, stamp, unstored, isPartlyStored } = take
+      if (take.isStored) await this.#commit(take)
+      else if (!isProducerNew) {
+        this.#send(transaction, batches, stamp, { sends: unstored, isPartlyStored })
         continue
-      }
-      take.transaction.close()
+      } else if (isPartlyStored) {
+        this.#partlyStored.push(take)
+        continue
+      } else await transaction.rollback()
+      transaction.close()
     }
-    // The broker does not know, or want, this producer: the events are sent by a new one.
-    if (isDisowned) this.#sequences.forget()
-    else this.#hasResumed = false
-    if (!isTooLarge(refusal.error)) return this.#backOff(refusal.error)
-    this.#oversize.report(refusal, this.#settings.maxRequestBytes)
+    if (isProducerNew) this.#sequences.forget()
     return this.#countRollback()
   }
 
-  #backOff(error: unknown): number {
-    const retryMs = this.#countRollback()
-    const { logger } = this.#surroundings
-    logger.warn({ sink: this.#name, error, retryMs }, 'events were not delivered, will retry')
-    return retryMs
+  /** What is not stored yet of takes of which a part is, under a new producer. */
+  async #sendRests(signal: AbortSignal): Promise<void> {
+    await this.#identify(signal)
+    for (const { transaction, batches, stamp, unstored } of this.#partlyStored.splice(0)) {
+      const events = batches.reduce((sum, { count }) => sum + count, 0)
+      const planned = splitSends(this.#settings, batches, unstored, this.#maxBytes)
+      const sends = this.#withSequences(planned, events)
+      const fresh = { ...stamp, ...this.#sequences.identity!, sends }
+      this.#send(transaction, batches, fresh, { sends, isPartlyStored: true })
+    }
+  }
+
+  async #identify(signal: AbortSignal): Promise<void> {
+    if (this.#sequences.isFull) this.#sequences.forget()
+    if (this.#sequences.identity !== undefined) return
+    const asked = initProducerId(this.#cluster, requestTimeoutMs)
+    this.#sequences.renew(await unlessAborted(asked, signal))
+  }
+
+  #reportUnanswered(): void {
+    const [oldest] = this.#inFlight
+    const ageMs = this.#surroundings.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
+    if (oldest === undefined || ageMs < answerTimeoutMs) return
+    this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
   /** Returns how long to wait until the next try. */
@@ -278,7 +386,14 @@ export class KafkaSink implements Polled {
   }
 }
 
-function isDeliveryFailure(error: unknown): boolean {
+/** A broker that does not answer must not hold up the stop. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const result = await orAborted(promise, signal)
+  if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink was stopped')
+  return result
+}
+
+function isDeliveryFailure(error: unknown): error is Error {
   return (
     error instanceof KafkaError || error instanceof NetworkError || error instanceof ClientError
   )

@@ -3,7 +3,10 @@
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
 import type { ComponentConfiguration } from '../../configuration/flumeConfiguration.ts'
-import { type OptionTable, optionError, readOptions } from '../../configuration/options.ts'
+import { type OptionTable, optionError, quoted, readOptions } from '../../configuration/options.ts'
+import { hasEscapes, unknownEscapes } from '../../escapes.ts'
+import type { HostIdentity } from '../../hostIdentity.ts'
+import { producerOptions } from './producerOptions.ts'
 
 export const kafkaSinkOptions = {
   'kafka.bootstrap.servers': {
@@ -13,18 +16,18 @@ export const kafkaSinkOptions = {
   'kafka.topic': {
     type: 'string',
     default: 'default-flume-topic',
-    doc: 'the topic; %{name} stands for a header of the event',
+    doc: "the topic; %{name} stands for a header of the event, %Y, %m, %d, %H and their like for parts of the event's time: its header timestamp, or else the time of the take",
   },
   flumeBatchSize: {
     type: 'integer',
     default: 100,
     min: 1,
-    doc: 'events taken at a time, at most; a take never waits to be full, and up to five are under way',
+    doc: 'events taken at a time, at most; a take does not wait to be full, and up to five are under way',
   },
   useFlumeEventFormat: {
     type: 'boolean',
     default: false,
-    doc: 'only false is supported: the body is the value',
+    doc: "a record's value is the event in Avro (headers and body, as Flume's AvroFlumeEvent) in place of its body",
   },
   defaultPartitionId: { type: 'integer', doc: 'the partition of events without partitionIdHeader' },
   partitionIdHeader: { type: 'string', doc: "the header with an event's partition" },
@@ -38,28 +41,41 @@ export const kafkaSinkOptions = {
     type: 'string',
     doc: "the header with a record's time; else the time of the take",
   },
-  header: { type: 'prefix', doc: 'header.<record header>: the event header to send as it' },
-  'kafka.producer': {
+  header: {
     type: 'prefix',
-    doc: "compression.type and max.request.size are used; the latter bounds a batch (1048576 bytes unless given; an event that is larger goes alone) and must not be over the broker's message.max.bytes; acks is always all and linger never needed",
+    doc: 'header.<event header>: the name of the record header in which that event header is sent',
   },
-  brokerList: { type: 'string', doc: 'old name of kafka.bootstrap.servers' },
-  topic: { type: 'string', doc: 'old name of kafka.topic' },
-  batchSize: { type: 'integer', min: 1, doc: 'old name of flumeBatchSize' },
-  requiredAcks: { type: 'string', doc: 'old name of kafka.producer.acks' },
-  'kafka.flumeBatchSize': {
-    type: 'integer',
-    min: 1,
-    doc: "what Flume's manual calls flumeBatchSize",
+  ...producerOptions,
+  brokerList: { type: 'string', doc: 'old name of kafka.bootstrap.servers, which wins' },
+  topic: { type: 'string', doc: 'old name of kafka.topic, which wins' },
+  batchSize: { type: 'integer', min: 1, doc: 'old name of flumeBatchSize, which wins' },
+  requiredAcks: {
+    type: 'ignored',
+    harmless: ['-1', 'all'],
+    doc: 'acks is always all, so that no acknowledged event is lost with its leader',
   },
+  'kafka.flumeBatchSize': { type: 'ignored', doc: 'Flume has no such option: use flumeBatchSize' },
 } as const satisfies OptionTable
 
 export interface KafkaSinkSettings {
   readonly bootstrap: readonly Address[]
   readonly topic: string
+  readonly topicHasEscapes: boolean
   readonly batchSize: number
+  /** The key that `batchSize` comes from. */
+  readonly batchSizeKey: string
+  readonly isAvro: boolean
   readonly maxRequestBytes: number
+  /** Of a take, at most, unless one event is larger. */
+  readonly maxTakeBytes: number
+  readonly lingerMs: number
+  readonly maxTakesInFlight: number
   readonly compression: Compression
+  /** Undefined: the sink's own. */
+  readonly clientId: string | undefined
+  readonly requestTimeoutMs: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
   readonly defaultPartition: number | undefined
   readonly partitionHeader: string | undefined
   /** Undefined when events may not name their topic. */
@@ -67,36 +83,72 @@ export interface KafkaSinkSettings {
   readonly timestampHeader: string | undefined
   /** Record header names to event header names. */
   readonly recordHeaders: ReadonlyMap<string, string>
+  readonly host: HostIdentity
 }
 
-/** Kafka's default of max.request.size, and of what a broker accepts as one batch. */
-const defaultRequestBytes = 1024 * 1024
-const smallestRequestBytes = 1024
+/** Brokers remember the last five batches of a producer: of more it could not tell which it has. */
+const mostTakesInFlight = 5
 
-export function readKafkaSinkSettings(component: ComponentConfiguration): KafkaSinkSettings {
+export function readKafkaSinkSettings(
+  component: ComponentConfiguration,
+  host: HostIdentity,
+): KafkaSinkSettings {
   const options = readOptions(kafkaSinkOptions, component)
-  if (options.useFlumeEventFormat) {
-    throw optionError(
-      component,
-      'useFlumeEventFormat',
-      'only false is supported: values are the bodies of events',
-    )
-  }
-  const producer = options['kafka.producer']
+  const isOldBatchSize =
+    options.batchSize !== undefined && !component.properties.has('flumeBatchSize')
+  const topic = topicOf(component, options.topic, options['kafka.topic'])
+  const inFlight = options['kafka.producer.max.in.flight.requests.per.connection']
   return {
     bootstrap: bootstrapOf(component),
-    topic: component.properties.has('kafka.topic')
-      ? options['kafka.topic']
-      : (options.topic ?? options['kafka.topic']),
-    batchSize: options.batchSize ?? options['kafka.flumeBatchSize'] ?? options.flumeBatchSize,
-    maxRequestBytes: requestBytes(component, producer.get('max.request.size')),
-    compression: compressionOf(component, producer.get('compression.type') ?? 'none'),
+    topic,
+    topicHasEscapes: hasEscapes(topic),
+    batchSize: isOldBatchSize ? options.batchSize! : options.flumeBatchSize,
+    batchSizeKey: isOldBatchSize ? 'batchSize' : 'flumeBatchSize',
+    isAvro: options.useFlumeEventFormat,
+    maxRequestBytes: options['kafka.producer.max.request.size'],
+    maxTakeBytes: options['kafka.producer.batch.size'] ?? Number.POSITIVE_INFINITY,
+    lingerMs: options['kafka.producer.linger.ms'],
+    maxTakesInFlight: Math.min(inFlight, mostTakesInFlight),
+    compression: compressionOf(component, options['kafka.producer.compression.type']),
+    clientId: options['kafka.producer.client.id'],
+    requestTimeoutMs: options['kafka.producer.request.timeout.ms'],
+    retryBackoffMs: options['kafka.producer.retry.backoff.ms'],
+    retryBackoffMaxMs: options['kafka.producer.retry.backoff.max.ms'],
     defaultPartition: options.defaultPartitionId,
     partitionHeader: options.partitionIdHeader,
     topicHeader: options.allowTopicOverride ? options.topicHeader : undefined,
     timestampHeader: options.timestampHeader,
-    recordHeaders: options.header,
+    recordHeaders: new Map([...options.header].map(([event, record]) => [record, event])),
+    host,
   }
+}
+
+/** Fails for a topic that no broker would take, whatever the events are. */
+function topicOf(
+  component: ComponentConfiguration,
+  old: string | undefined,
+  current: string,
+): string {
+  const isOld = old !== undefined && !component.properties.has('kafka.topic')
+  const topic = isOld ? old : current
+  const key = isOld ? 'topic' : 'kafka.topic'
+  const [unknown] = unknownEscapes(topic)
+  if (unknown !== undefined) {
+    throw optionError(component, key, `'${unknown}' in '${topic}' is no escape sequence`)
+  }
+  if (!hasEscapes(topic) && !isTopicName(topic)) {
+    throw optionError(
+      component,
+      key,
+      `${quoted(topic)} is not the name of a topic: at most 249 letters, digits, '.', '_' and '-'`,
+    )
+  }
+  return topic
+}
+
+/** Whether a broker takes it for the name of a topic. */
+export function isTopicName(text: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(text) && text !== '.' && text !== '..'
 }
 
 /** `host:port,host:port`, an IPv6 host in brackets. */
@@ -122,19 +174,8 @@ function bootstrapOf(component: ComponentConfiguration): Address[] {
   })
 }
 
-function requestBytes(component: ComponentConfiguration, text: string | undefined): number {
-  if (text === undefined) return defaultRequestBytes
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (value >= smallestRequestBytes && value <= 1024 * 1024 * 1024) return value
-  throw optionError(
-    component,
-    'kafka.producer.max.request.size',
-    `'${text}' is not a number of bytes from ${smallestRequestBytes}`,
-  )
-}
-
 function compressionOf(component: ComponentConfiguration, name: string): Compression {
-  if (name in Compression) return Compression[name as keyof typeof Compression]
+  if (Object.hasOwn(Compression, name)) return Compression[name as keyof typeof Compression]
   const known = Object.keys(Compression).join(', ')
   throw optionError(component, 'kafka.producer.compression.type', `'${name}' is none of ${known}`)
 }

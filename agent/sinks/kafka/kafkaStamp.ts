@@ -11,6 +11,17 @@ export interface StampedSend {
   readonly baseSequence: number
   /** Which of the take's events, rising, counted over all its batches; undefined: all of them. */
   readonly events?: readonly number[]
+  /** Set when the send carries a part of the body of its only event. */
+  readonly piece?: Piece
+}
+
+/** The bytes `[from, until)` of a body that was too large for one record. */
+export interface Piece {
+  readonly from: number
+  readonly until: number
+  /** From 1. */
+  readonly number: number
+  readonly of: number
 }
 
 /** Topic to partition to the sequence of the next record. */

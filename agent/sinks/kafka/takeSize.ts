@@ -2,6 +2,7 @@
 // many bytes; what a record has beside its body is the sink's to know: its key and its headers.
 
 import type { EventBatch, Headers } from '../../event.ts'
+import { avroOverheadBytes } from './avroFlumeEvent.ts'
 import { keyHeader } from './eventRouting.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 
@@ -34,15 +35,17 @@ export function eventsWithin(
 
 /** Whether that can be fewer events than the channel gave. */
 export function hasSizeBesideBodies(
-  { recordHeaders }: KafkaSinkSettings,
+  { recordHeaders, isAvro }: KafkaSinkSettings,
   batches: readonly EventBatch[],
 ): boolean {
-  if (recordHeaders.size > 0) return true
+  if (recordHeaders.size > 0 || isAvro) return true
   return batches.some(({ headers, eventHeaders }) => eventHeaders || keyHeader in headers)
 }
 
-function besideBody({ recordHeaders }: KafkaSinkSettings, headers: Headers): number {
+/** Bytes of a record that are not the event's body, at most. */
+export function besideBody({ recordHeaders, isAvro }: KafkaSinkSettings, headers: Headers): number {
   let bytes = recordBytes + Buffer.byteLength(headers[keyHeader] ?? '')
+  if (isAvro) bytes += avroOverheadBytes(headers)
   for (const [name, source] of recordHeaders) {
     const value = headers[source]
     if (value === undefined) continue

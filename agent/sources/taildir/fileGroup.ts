@@ -1,22 +1,23 @@
 // A file group of the taildir source: a directory, taken literally, and a regular expression for
-// the names of files in it. Java's expressions and JavaScript's differ; what JavaScript would not
-// understand the same way is refused when the configuration is read, never matched differently.
+// the names of files in it, in Java's syntax.
 
 import { posix } from 'node:path'
-import type { ComponentConfiguration } from '../../configuration/flumeConfiguration.ts'
+import {
+  type ComponentConfiguration,
+  type ConfigurationProblem,
+  problemOf,
+} from '../../configuration/flumeConfiguration.ts'
+import { listOf, unlistedNames } from '../../configuration/namedComponents.ts'
 import { optionError } from '../../configuration/options.ts'
+import { type JavaPattern, JavaPatternError, javaPattern } from '../../javaPattern.ts'
 
 export interface FileGroup {
   readonly name: string
   readonly directory: string
-  readonly pattern: RegExp
+  readonly pattern: JavaPattern
   /** Headers of every event from its files. */
   readonly headers: Readonly<Record<string, string>>
 }
-
-/** Constructs that Java has and JavaScript lacks or reads as something else. */
-const javaOnly =
-  /[*+?}]\+|\\[AZzGQEhRX]|\(\?[>a-z-]+\)|\\p\{(?:Alpha|Digit|Alnum|Upper|Lower|Punct|Space)\}|&&/
 
 export function fileGroup(
   component: ComponentConfiguration,
@@ -47,27 +48,37 @@ export function fileGroup(
     if (headerKey.startsWith(prefix)) headers[headerKey.slice(prefix.length)] = value
   }
   const directory = posix.normalize(resolvePath(text.slice(0, nameAt - 1) || '/'))
-  return { name, directory, pattern: javaPattern(component, key, expression), headers }
+  return { name, directory, pattern: patternOf(component, key, expression), headers }
 }
 
-function javaPattern(component: ComponentConfiguration, key: string, expression: string): RegExp {
-  const ignoresCase = expression.startsWith('(?i)')
-  const source = ignoresCase ? expression.slice('(?i)'.length) : expression
-  const found = javaOnly.exec(source)
-  if (found !== null) {
-    throw optionError(
-      component,
-      key,
-      `'${found[0]}' in '${expression}' works in Java's regular expressions only: write it without`,
-    )
-  }
+/** Groups that the list does not name, and listed ones that are not defined: Flume ignores both. */
+export function fileGroupProblems(source: ComponentConfiguration): ConfigurationProblem[] {
+  const list = source.properties.get('filegroups')
+  if (list === undefined) return []
+  const missing = listOf(source, 'filegroups').filter(
+    (name) => !source.properties.has(`filegroups.${name}`),
+  )
+  return [
+    ...unlistedNames(source, 'filegroups'),
+    ...missing.map((name) =>
+      problemOf(list, `group ${name} is ignored: ${source.path}.filegroups.${name} is missing`),
+    ),
+  ]
+}
+
+function patternOf(
+  component: ComponentConfiguration,
+  key: string,
+  expression: string,
+): JavaPattern {
   try {
-    return new RegExp(`^(?:${source})$`, ignoresCase ? 'ui' : 'u')
+    return javaPattern(expression)
   } catch (error) {
+    if (!(error instanceof JavaPatternError)) throw error
     throw optionError(
       component,
       key,
-      `'${expression}' is not a regular expression: ${(error as Error).message}`,
+      `${error.message} in '${expression}' is not a regular expression that is supported: write it in another way`,
     )
   }
 }

@@ -28,6 +28,7 @@ export const taildirOptions = {
     type: 'integer',
     default: Number.MAX_SAFE_INTEGER,
     min: 1,
+    belowMin: 'default',
     doc: 'batches from one file before the others get their turn',
   },
   skipToEnd: {
@@ -84,9 +85,15 @@ export function readTaildirOptions(
   component: ComponentConfiguration,
   resolvePath: (path: string) => string,
 ): { options: TaildirOptions; groups: FileGroup[] } {
-  // A group's own key is below `filegroups`, so the table knows it already.
   const options = readOptions(taildirOptions, component)
-  const groups = options.filegroups.map((name) => fileGroup(component, name, resolvePath))
+  // Flume ignores a group that is listed and not defined; the planner warns about it.
+  const defined = options.filegroups.filter((name) =>
+    component.properties.has(`filegroups.${name}`),
+  )
+  if (defined.length === 0) {
+    throw optionError(component, 'filegroups', 'none of these groups has a filegroups.<name>')
+  }
+  const groups = defined.map((name) => fileGroup(component, name, resolvePath))
   if (new Set(groups.map(({ name }) => name)).size < groups.length) {
     throw optionError(component, 'filegroups', 'a group is listed twice')
   }

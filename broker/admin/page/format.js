@@ -1,35 +1,72 @@
-// Numbers as people read them. Nothing here knows what a number means.
+// Numbers as people read them. Nothing here knows what a number means. A figure that is not known is
+// a dash, never a 0.
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 const percentage = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 })
+const missing = '–'
+const isKnown = (value) => value !== null && value !== undefined
 
 /** 1234567 -> 1,234,567 */
-export const count = (value) => whole.format(value)
+export const count = (value) => (isKnown(value) ? whole.format(value) : missing)
 
-/** 1234567 -> 1.2M, for axes and tight places. */
-export const compact = (value) =>
-  Math.abs(value) < 1000 ? whole.format(value) : short.format(value)
+/** 1234 -> 1,234/s */
+export const perSecond = (value) => `${count(value)}/s`
 
-/** 0.1234 -> 12.3% */
-export const percent = (value) => percentage.format(value)
+/** 0.1234 -> 12.3%; never 100% for less. */
+export function percent(value) {
+  if (!isKnown(value)) return missing
+  return percentage.format(value < 1 ? Math.min(0.999, value) : value)
+}
 
 /** Bytes per second, in decimal units as disks and networks count. */
 export function bytesPerSecond(value) {
+  if (!isKnown(value)) return missing
   const units = ['B/s', 'kB/s', 'MB/s', 'GB/s']
-  let at = 0
-  while (value >= 1000 && at < units.length - 1) {
-    value /= 1000
-    at++
-  }
-  return `${value.toFixed(value < 10 && at > 0 ? 1 : 0)} ${units[at]}`
+  const at = units.findLastIndex((_, index) => index === 0 || value >= 1000 ** index)
+  const scaled = value / 1000 ** at
+  return `${scaled.toFixed(scaled < 10 && at > 0 ? 1 : 0)} ${units[at]}`
 }
 
-/** 850 -> 850 ms, 12345 -> 12.3 s */
-export function milliseconds(value) {
-  if (value === null || value === undefined) return '–'
-  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`
+/** 12 -> 12 ms, 4100 -> 4.1 s, 95000 -> 95 s, 720000 -> 12 min, 7200000 -> 2 h */
+export function duration(ms) {
+  if (!isKnown(ms)) return missing
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  const seconds = ms / 1000
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
 }
+
+export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString('en-GB')
 
 /** A key of a view as its job wants it called. */
 export const labelOf = (view, key) => view.labels?.[key] ?? (key === '' ? 'not given' : key)
+
+/** Units of axes, largest first: from which value on, how much one is, and what it is called. */
+const axisUnits = {
+  rate: [
+    [1e6, 1e6, 'M/s'],
+    [1e4, 1e3, 'K/s'],
+    [0, 1, '/s'],
+  ],
+  duration: [
+    [600_000, 60_000, ' min'],
+    [1_000, 1_000, ' s'],
+    [0, 1, ' ms'],
+  ],
+  share: [[0, 0.01, '%']],
+}
+
+/** Labels of an axis: one unit for all, and as many digits as tell neighbours apart exactly. */
+export function axisLabels(kind, values, increment) {
+  const largest = Math.max(...values.map(Math.abs), 0)
+  const [, scale, unit] = axisUnits[kind].find(([from]) => largest >= from)
+  const step = increment / scale
+  const digits = [0, 1, 2, 3, 4].find(
+    (d) => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6,
+  )
+  const format = new Intl.NumberFormat('en', {
+    minimumFractionDigits: digits ?? 5,
+    maximumFractionDigits: digits ?? 5,
+  })
+  return values.map((value) => `${format.format(value / scale)}${unit}`)
+}

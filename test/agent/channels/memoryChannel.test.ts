@@ -102,7 +102,11 @@ describe('a full channel', () => {
     const channel = await opened(lines)
     await put(channel, ['x'.repeat(101), '', '', '', '', ''])
     await put(channel, ['last'])
-    const refused = expect(put(channel, ['over'])).rejects.toMatchObject({ code: 'CHANNEL_FULL' })
+    const refused = expect(put(channel, ['over'])).rejects.toMatchObject({
+      code: 'CHANNEL_FULL',
+      message:
+        'channel c1 has no room (7 events have all its bytes): its sinks are slower than its sources; raise byteCapacity, or look at the sinks',
+    })
     await clock.advanceAndSettle(1)
     await refused
     const { transaction } = await begunTake(channel, 1)

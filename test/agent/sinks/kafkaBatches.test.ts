@@ -6,8 +6,9 @@ import { batchOf } from '../../../agent/event.ts'
 import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptions.ts'
 import { eventsWithin } from '../../../agent/sinks/kafka/takeSize.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
+import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
-import { component } from '../component.ts'
+import { component, testHost } from '../component.ts'
 
 /** With the lines in the log before the agent starts, so that batches are as large as they can be. */
 async function started(
@@ -65,8 +66,8 @@ describe('the size of a batch', () => {
       {
         'sources.r1.fileHeader': 'true',
         'sources.r1.byteOffsetHeader': 'true',
-        'sinks.k1.header.x-where-this-line-of-the-log-came-from': 'file',
-        'sinks.k1.header.x-how-far-from-the-start-of-that-file': 'byteoffset',
+        'sinks.k1.header.file': 'x-where-this-line-of-the-log-came-from',
+        'sinks.k1.header.byteoffset': 'x-how-far-from-the-start-of-that-file',
         'sinks.k1.kafka.producer.max.request.size': 16_000,
       },
       { 'message.max.bytes': '16000' },
@@ -79,9 +80,39 @@ describe('the size of a batch', () => {
     await rig.close()
   })
 
+  test('is at most batch.size, and an event that is larger goes alone, whole', async () => {
+    const lines = [...Array.from({ length: 20 }, () => 'x'.repeat(100)), 'y'.repeat(2000), 'z']
+    const rig = await started(lines, { 'sinks.k1.kafka.producer.batch.size': 500 })
+    await drained(rig, lines.length)
+    expect(await rig.values('lines')).toEqual(lines)
+    const counts = (await rig.batches('lines')).map(({ recordCount }) => recordCount)
+    expect(Math.max(...counts)).toBe(4)
+    await rig.close()
+  })
+
+  test('grows while events wait for others as long as linger.ms says', async () => {
+    const rig = await started(['1'], {
+      'sinks.k1.kafka.producer.linger.ms': 2000,
+      'sinks.k1.flumeBatchSize': 3,
+    })
+    await rig.clock.advanceAndSettle(1000)
+    await rig.append('/logs/app.log', '2\n')
+    await rig.clock.advanceAndSettle(500)
+    expect(await rig.values('lines')).toEqual([])
+    await drained(rig, 2)
+    await rig.append('/logs/app.log', '3\n4\n5\n')
+    const startMs = rig.clock.monotonicMs()
+    await drained(rig, 5)
+    expect(rig.clock.monotonicMs() - startMs).toBeLessThan(1000)
+    const counts = (await rig.batches('lines')).map(({ recordCount }) => recordCount)
+    expect(counts).toEqual([2, 3])
+    await rig.close()
+  })
+
   test('is bounded by the first events that fit, one at least', () => {
     const settings = readKafkaSinkSettings(
-      component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.name': 'n' }),
+      component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.n': 'name' }),
+      testHost,
     )
     const bodies = ['a', 'b', 'c'].map((body) => Buffer.from(body.repeat(100)))
     const shared = [batchOf(bodies, { n: 'x'.repeat(100) })]
@@ -95,57 +126,184 @@ describe('the size of a batch', () => {
   })
 })
 
-describe('a batch that the broker finds too large', () => {
-  const large = 'x'.repeat(3000)
+test('a new producer begins before stamps grow without end, and each event is sent once', async () => {
+  const lines = Array.from({ length: 1300 }, (_, n) => `line ${n}`)
+  const rig = await started(
+    lines,
+    { 'sinks.k1.flumeBatchSize': 1, 'sources.r1.batchSize': 1000 },
+    { 'num.partitions': '1200' },
+  )
+  await drained(rig, lines.length)
+  // One event a take, to each partition in turn; the second producer begins near the thousandth.
+  const producers = new Set<number>()
+  for (const partition of [0, 50, 995, 998, 999, 1000, 1001, 1004, 1199]) {
+    const expected = lines.filter((_, n) => n % 1200 === partition)
+    expect(await rig.values('lines', partition)).toEqual(expected)
+    for (const { producerId } of await rig.batches('lines', partition)) producers.add(producerId)
+  }
+  expect(producers.size).toBe(2)
+  expect(rig.logger.messages('warn')).toEqual([])
+  await rig.close()
+})
 
-  test('is tried until it is taken, said at error level once and then rarely', async () => {
+describe('a line that is too long for one record', () => {
+  // Three bytes a character, so that a cut at any byte would tear most of them.
+  const long = '\u20ac'.repeat(2000)
+
+  /** Value, part and parts of each record. */
+  async function parts(rig: AgentRig): Promise<[string, string, string][]> {
+    const all: [string, string, string][] = []
+    for (const batch of await rig.batches('lines')) {
+      for (const { value, headers } of records(batch, 10_000_000)) {
+        const header = (name: string) => String(headers.find(({ key }) => key === name)?.value)
+        all.push([String(value), header('millrace.part'), header('millrace.parts')])
+      }
+    }
+    return all
+  }
+
+  function expectWhole(all: readonly [string, string, string][], count: number): void {
+    const pieces = all.slice(1, -1)
+    expect([all[0]![0], all.at(-1)![0]]).toEqual(['before', 'behind'])
+    expect(pieces.map(([text]) => text).join('')).toBe(long)
+    expect(pieces.map(([, part, of]) => [part, of])).toEqual(
+      Array.from({ length: count }, (_, n) => [String(n + 1), String(count)]),
+    )
+  }
+
+  test('is split between characters, in order, and stops nothing', async () => {
     const rig = await started(
-      ['first'],
-      {
-        'sources.r1.fileHeader': 'true',
-        'sources.r1.byteOffsetHeader': 'true',
-        'sinks.k1.kafka.producer.max.request.size': 2000,
-      },
+      ['before', long, 'behind'],
+      { 'sinks.k1.kafka.producer.max.request.size': 2000, 'sources.r1.fileHeader': 'true' },
       { 'message.max.bytes': '2000' },
     )
-    await drained(rig, 1)
-    await rig.append('/logs/app.log', `${large}\nnext\n`)
-    const errors = () => rig.logger.lines.filter(({ level }) => level === 'error')
-    await rig.until(() => errors().length > 0)
-    for (let second = 0; second < 9 * 60; second++) await rig.clock.advanceAndSettle(1000)
-    expect(errors()).toHaveLength(1)
-    const { message, fields } = errors()[0]!
-    expect(message).toMatch(
-      /^the broker refuses a batch as too large.*: one event makes a batch of (\d+) bytes \(which kafka.producer.max.request.size, 2000, does not bound\); raise message.max.bytes of the broker, or max.message.bytes of the topic, to \1 or more/,
-    )
-    expect(fields).toMatchObject({
-      sink: 'k1',
-      topic: 'lines',
-      partition: 0,
-      events: 1,
-      largestEventBytes: 3000,
-      headers: { file: '/logs/app.log', byteoffset: '6' },
-      error: { errorCode: 10 },
-    })
-    for (let second = 0; second < 2 * 60; second++) await rig.clock.advanceAndSettle(1000)
-    expect(errors()).toHaveLength(2)
-    const { RollbackCount } = rig.agent!.metrics()['SINK.k1']!
-    expect(Number(RollbackCount)).toBeGreaterThan(100)
-    expect(rig.agent!.status().channels[0]!.size).toBe(2)
-    await rig.stopBroker()
-    await rig.startBroker({ 'message.max.bytes': '4000' })
     await drained(rig, 3)
-    expect(await rig.values('lines')).toEqual([large, 'next'])
+    expectWhole(await parts(rig), 5)
+    expect(rig.logger.messages('error')).toEqual([])
+    const [warning] = rig.logger.lines.filter(({ level }) => level === 'warn')
+    expect(warning!.message).toMatch(/^an event of 6000 bytes .* sent as 5 records/)
+    expect(warning!.fields).toMatchObject({ sizeBytes: 6000, headers: { file: '/logs/app.log' } })
     await rig.close()
   })
 
-  test('because max.request.size is larger than what the broker allows, tells that', async () => {
-    const lines = Array.from({ length: 100 }, () => 'x'.repeat(100))
-    const rig = await started(lines, {}, { 'message.max.bytes': '2000' })
-    await rig.until(() => rig.logger.messages('error').length > 0)
-    expect(rig.logger.messages('error')[0]).toMatch(
-      /a batch of 100 events has \d+ bytes \(kafka.producer.max.request.size is 1048576; lower it/,
+  test('is split as the broker allows when that is less than the configuration says', async () => {
+    const rig = await started(['before', long, 'behind'], {}, { 'message.max.bytes': '3000' })
+    await drained(rig, 3)
+    const all = await parts(rig)
+    expectWhole(all, all.length - 2)
+    expect(rig.logger.messages('error')).toEqual([])
+    expect(rig.logger.messages('warn')[0]).toMatch(
+      /^the broker refuses a batch of \d+ bytes as too large: batches have at most \d+ bytes from now on/,
     )
+    await rig.close()
+  })
+
+  test('is stored from its first part on, though its last one alone would be accepted', async () => {
+    const rig = await started(
+      [long],
+      { 'sinks.k1.kafka.producer.max.request.size': 4000 },
+      { 'message.max.bytes': '3000' },
+    )
+    await drained(rig, 1)
+    const all = await parts(rig)
+    expect(all.map(([text]) => text).join('')).toBe(long)
+    expect(all.map(([, part, of]) => `${part}/${of}`)).toEqual(
+      all.map((_, index) => `${index + 1}/${all.length}`),
+    )
+    await rig.close()
+  })
+
+  test('is sent once though the power fails at any moment', async () => {
+    const configuration = tailToKafka({ 'sinks.k1.kafka.producer.max.request.size': 3000 })
+    const crashedAt = new Set<number>()
+    for (let crashAt = 0; crashAt < 20; crashAt++) {
+      const rig = new AgentRig()
+      await rig.startBroker({ 'message.max.bytes': '3000' })
+      await rig.disk.makeDirectory('/logs')
+      await rig.disk.syncDirectory('/')
+      await rig.append('/logs/app.log', `before\n${long}\nbehind\n`)
+      let left = crashAt
+      rig.beforeChange = (_, path) => {
+        if (!path.startsWith('/agent') || left-- > 0) return
+        if (!crashedAt.has(crashAt)) rig.disk.crash()
+        crashedAt.add(crashAt)
+        throw new Error('the power failed')
+      }
+      try {
+        await rig.startAgent(configuration)
+        await rig.clock.advanceAndSettle(2000)
+      } catch (error) {
+        expect(crashedAt, String(error)).toContain(crashAt)
+      }
+      await rig.stopAgent()
+      rig.beforeChange = () => {}
+      await rig.startAgent(configuration)
+      await rig.until(async () => (await rig.values('lines')).at(-1) === 'behind')
+      expectWhole(await parts(rig), 3)
+      await rig.close()
+    }
+    expect(crashedAt.size).toBeGreaterThan(12)
+  })
+})
+
+describe('a batch that the broker finds too large', () => {
+  test('is sent again as smaller ones, each event once', async () => {
+    const lines = Array.from({ length: 300 }, (_, n) => `${n} ${'x'.repeat(100)}`)
+    const rig = await started(lines, {}, { 'message.max.bytes': '2000' })
+    await drained(rig, lines.length)
+    expect(await rig.values('lines')).toEqual(lines)
+    expect(rig.logger.messages('error')).toEqual([])
+    await rig.close()
+  })
+
+  test('is sent again as smaller ones when others of its take were stored', async () => {
+    const rig = new AgentRig()
+    await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
+    await rig.disk.makeDirectory('/logs')
+    // A key for each file: those of one take go to several partitions, in small batches and a large one.
+    const counts = [5, 5, 5, 5, 5, 300]
+    const all: string[] = []
+    for (const [file, count] of counts.entries()) {
+      const lines = Array.from({ length: count }, (_, n) => `${file} ${n} ${'x'.repeat(100)}`)
+      all.push(...lines)
+      await rig.append(`/logs/app${file}.log`, lines.map((line) => `${line}\n`).join(''))
+    }
+    await rig.startAgent(
+      tailToKafka({
+        'sources.r1.filegroups.f1': '/logs/app.*',
+        'sources.r1.fileHeader': 'true',
+        'sources.r1.fileHeaderKey': 'key',
+        'sinks.k1.flumeBatchSize': 1000,
+      }),
+    )
+    await drained(rig, all.length)
+    const partitions = await Promise.all(
+      Array.from({ length: 8 }, (_, partition) => rig.values('lines', partition)),
+    )
+    expect(partitions.filter((values) => values.length > 0).length).toBeGreaterThan(2)
+    expect(partitions.flat().sort()).toEqual(all.sort())
+    expect(rig.logger.messages('warn')).toContainEqual(
+      expect.stringMatching(/as too large: batches/),
+    )
+    await rig.close()
+  })
+
+  test('however small, is said at error level once and then rarely', async () => {
+    const rig = await started(['x'.repeat(3000)], {}, { 'message.max.bytes': '200' })
+    const errors = () => rig.logger.messages('error')
+    await rig.until(() => errors().length > 0)
+    for (let second = 0; second < 9 * 60; second++) await rig.clock.advanceAndSettle(1000)
+    expect(errors()).toEqual([
+      expect.stringMatching(
+        /^the broker refuses a batch of \d+ bytes as too large, and all events behind it wait: raise message.max.bytes/,
+      ),
+    ])
+    for (let second = 0; second < 2 * 60; second++) await rig.clock.advanceAndSettle(1000)
+    expect(errors()).toHaveLength(2)
+    await rig.stopBroker()
+    await rig.startBroker({ 'message.max.bytes': '4000' })
+    await drained(rig, 1)
+    expect((await rig.values('lines')).join('')).toBe('x'.repeat(3000))
     await rig.close()
   })
 })

@@ -8,13 +8,14 @@ import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptio
 import { decodeStamp, encodeStamp } from '../../../agent/sinks/kafka/kafkaStamp.ts'
 import { murmur2 } from '../../../agent/sinks/kafka/partitionOfKey.ts'
 import { ProducerSequences } from '../../../agent/sinks/kafka/producerSequences.ts'
+import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { decodeStatus, statusTopic } from '../../../protocol/telemetry/status.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
-import { component } from '../component.ts'
+import { component, testHost } from '../component.ts'
 
 function settings(lines: Readonly<Record<string, string | number>> = {}) {
   const all = { type: 'kafka', channel: 'c1', 'kafka.bootstrap.servers': 'h:9092', ...lines }
-  return readKafkaSinkSettings(component('sinks', 'k1', all))
+  return readKafkaSinkSettings(component('sinks', 'k1', all), testHost)
 }
 
 describe('routing', () => {
@@ -26,7 +27,7 @@ describe('routing', () => {
 
   test('events that do not care go together, to each partition in turn', () => {
     for (const turn of [0, 1, 5]) {
-      expect(route(settings(), [batchOf(bodies)], counts, turn)).toEqual([
+      expect(route(settings(), [batchOf(bodies)], counts, turn, 0)).toEqual([
         { topic: 'default-flume-topic', partition: turn % 4, events: undefined },
       ])
     }
@@ -34,14 +35,14 @@ describe('routing', () => {
 
   test('a topic header overrides the topic unless it may not', () => {
     const batch = batchOf(bodies, { topic: 'other' })
-    expect(route(settings(), [batch], counts, 0)[0]!.topic).toBe('other')
+    expect(route(settings(), [batch], counts, 0, 0)[0]!.topic).toBe('other')
     const fixed = settings({ allowTopicOverride: 'false' })
-    expect(route(fixed, [batch], counts, 0)[0]!.topic).toBe('default-flume-topic')
+    expect(route(fixed, [batch], counts, 0, 0)[0]!.topic).toBe('default-flume-topic')
   })
 
   test('events with a key go where every Kafka client sends that key', () => {
     const own = [{ key: 'foobar' }, { key: '21' }, { key: 'foobar' }]
-    const routes = route(settings(), [batchOf(bodies, {}, own)], counts, 0)
+    const routes = route(settings(), [batchOf(bodies, {}, own)], counts, 0, 0)
     const partitionOf = (key: string) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 4
     expect(routes).toEqual([
       { topic: 'default-flume-topic', partition: partitionOf('foobar'), events: [0, 2] },
@@ -51,10 +52,23 @@ describe('routing', () => {
 
   test('a partition header wins when it names a partition', () => {
     const batches = [batchOf(bodies, { p: '3' }), batchOf(bodies, { p: '9' })]
-    const routes = route(settings({ partitionIdHeader: 'p' }), batches, counts, 1)
+    const routes = route(settings({ partitionIdHeader: 'p' }), batches, counts, 1, 0)
     expect(routes.map(({ partition, events }) => [partition, events])).toEqual([
       [3, [0, 1, 2]],
       [1, [3, 4, 5]],
+    ])
+  })
+
+  test('a topic is expanded from the headers of each event', () => {
+    const expanding = settings({ 'kafka.topic': 'web-%{site}-%Y%m%d', allowTopicOverride: 'false' })
+    const noon = Date.parse('2026-02-03T12:00:00')
+    const own = [{ site: 'a' }, { site: 'b', timestamp: String(noon) }, { site: 'a' }]
+    const names = new Map(['web-a-20251231', 'web-b-20260203'].map((topic) => [topic, 1]))
+    const now = Date.parse('2025-12-31T23:59:59')
+    const routes = route(expanding, [batchOf(bodies, {}, own)], names, 0, now)
+    expect(routes.map(({ topic, events }) => [topic, events])).toEqual([
+      ['web-a-20251231', [0, 2]],
+      ['web-b-20260203', [1]],
     ])
   })
 
@@ -67,6 +81,36 @@ describe('routing', () => {
     ['abc', 479470107],
   ])('murmur2 of %s', (key, expected) => {
     expect(murmur2(Buffer.from(key))).toBe(expected)
+  })
+})
+
+describe('options', () => {
+  test.each<[string, Record<string, string | number>, object]>([
+    ['the new batch size wins', { batchSize: 5, flumeBatchSize: 7 }, { batchSize: 7 }],
+    ['the old one counts alone', { batchSize: 5 }, { batchSize: 5, batchSizeKey: 'batchSize' }],
+    ['the new topic wins', { topic: 'old', 'kafka.topic': 'new' }, { topic: 'new' }],
+    ['what Flume does not have', { 'kafka.flumeBatchSize': 5 }, { batchSize: 100 }],
+    ['a client id', { 'kafka.producer.client.id': 'web' }, { clientId: 'web' }],
+    [
+      'requests under way, as far as exactly once allows',
+      { 'kafka.producer.max.in.flight.requests.per.connection': 9 },
+      { maxTakesInFlight: 5 },
+    ],
+    [
+      'a header, from the event to the record',
+      { 'header.file': 'x-file' },
+      { recordHeaders: new Map([['x-file', 'file']]) },
+    ],
+  ])('%s', (_, lines, expected) => {
+    expect(settings(lines)).toMatchObject(expected)
+  })
+
+  test.each([
+    ['orders/eu', /'orders\/eu' is not the name of a topic/],
+    ['..', /'\.\.' is not the name of a topic/],
+    ['orders-%Q', /'%Q' in 'orders-%Q' is no escape sequence/],
+  ])('the topic %s, which no broker would take, is an error', (topic, message) => {
+    expect(() => settings({ 'kafka.topic': topic })).toThrow(message)
   })
 })
 
@@ -112,6 +156,58 @@ describe('against a broker', () => {
     await rig.close()
   })
 
+  test('a broker that is away is said once, also with nothing to send, and so is its return', async () => {
+    const rig = new AgentRig()
+    await rig.disk.makeDirectory('/logs')
+    await rig.startAgent(tailToKafka())
+    const warnings = () => rig.logger.messages('warn')
+    const counts = () => {
+      const { ConnectionCreatedCount, ConnectionClosedCount, ConnectionFailedCount } =
+        rig.agent!.metrics()['SINK.k1']!
+      return [ConnectionCreatedCount, ConnectionClosedCount, Number(ConnectionFailedCount) > 0]
+    }
+    await rig.until(() => warnings().length > 0)
+    await rig.append('/logs/app.log', 'one\n')
+    for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
+    expect(warnings()).toEqual([
+      expect.stringMatching(
+        /^events cannot be delivered: no broker of the cluster at broker:9092 can be reached.*; those of channel c1 wait, 0 now; retried until it works$/,
+      ),
+    ])
+    expect(rig.logger.lines.find(({ level }) => level === 'warn')!.fields).toEqual({
+      sink: 'k1',
+      channel: 'c1',
+      events: 0,
+    })
+    expect(counts()).toEqual(['0', '0', true])
+    await rig.startBroker()
+    await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
+    expect(rig.logger.messages('info')).toContain('the cluster can be reached again')
+    expect(counts()).toEqual(['1', '0', true])
+    await rig.stopBroker()
+    await rig.until(() => warnings().length > 1)
+    for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
+    expect(warnings()).toHaveLength(2)
+    expect(counts()).toEqual(['1', '1', true])
+    await rig.close()
+  })
+
+  test('a topic name that no broker takes says what to look at, once', async () => {
+    const rig = new AgentRig()
+    await rig.startBroker()
+    await rig.disk.makeDirectory('/logs')
+    await rig.startAgent(tailToKafka({ 'sinks.k1.kafka.topic': 'a b/%{nothing}' }))
+    await rig.append('/logs/app.log', 'one\n')
+    await rig.until(() => rig.logger.messages('warn').length > 0)
+    for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
+    expect(rig.logger.messages('warn')).toEqual([
+      expect.stringMatching(
+        /INVALID_TOPIC_EXCEPTION.*: look at kafka.topic|the topic has no valid name/,
+      ),
+    ])
+    await rig.close()
+  })
+
   test('the agent reports its status each second', async () => {
     const rig = new AgentRig()
     await rig.startBroker()
@@ -125,6 +221,13 @@ describe('against a broker', () => {
     expect(reports.at(-1)).toMatchObject({
       id: 'agent/host/a1',
       sinks: [{ name: 'k1', type: 'kafka', eventsDrained: 1, topic: 'lines' }],
+    })
+    expect(reports.every(({ state }) => state === 'running')).toBe(true)
+    await rig.stopAgent()
+    const last = (await rig.values(statusTopic)).at(-1)!
+    expect(decodeStatus(Buffer.from(last))).toMatchObject({
+      state: 'stopped',
+      sinks: [{ eventsDrained: 1 }],
     })
     await rig.close()
   })
@@ -152,7 +255,7 @@ describe('against a broker', () => {
     )
     await rig.append('/logs/app.log', 'one\ntwo\n')
     await rig.until(() => rig.agent!.status().sinks.every((sink) => sink.eventsDrained === 2))
-    expect(await rig.values('host')).toEqual(['one', 'two'])
+    expect(await rig.values('host.example')).toEqual(['one', 'two'])
     expect(await rig.values('fixed')).toEqual(['one', 'two'])
     await rig.close()
   })
@@ -187,9 +290,36 @@ describe('against a broker', () => {
     await rig.append('/logs/app.log', 'four\n')
     await rig.startAgent(tailToKafka())
     await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 3)
-    expect(rig.logger.messages('warn')).toContain('events were not delivered, will retry')
+    expect(rig.logger.messages('warn')).toContainEqual(
+      expect.stringMatching(/^events cannot be delivered: OUT_OF_ORDER_SEQUENCE_NUMBER/),
+    )
+    expect(rig.logger.messages('info')).toContain('events are delivered again')
     // The copy knows nothing of two and three, so they come twice; four must come, and once.
     expect(await rig.values('lines')).toEqual(['one', 'two', 'three', 'two', 'three', 'four'])
+    await rig.close()
+  })
+
+  test('with useFlumeEventFormat a value is the whole event, and a header becomes a record header', async () => {
+    const rig = new AgentRig()
+    await rig.startBroker()
+    await rig.disk.makeDirectory('/logs')
+    await rig.startAgent(
+      tailToKafka({
+        'sources.r1.interceptors': 'i1',
+        'sources.r1.interceptors.i1.type': 'host',
+        'sinks.k1.useFlumeEventFormat': 'true',
+        'sinks.k1.header.host': 'x-host',
+      }),
+    )
+    await rig.append('/logs/app.log', 'one\n')
+    await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
+    const [batch] = await rig.batches('lines')
+    const [record] = [...records(batch!, 1000)]
+    // By Avro's specification: a block of 1 entry (02), 'host' (08), '10.0.0.1' (10), end (00), 'one' (06).
+    expect(record!.value!.toString('latin1')).toBe('\x02\x08host\x1010.0.0.1\x00\x06one')
+    expect(record!.headers.map(({ key, value }) => [key, String(value)])).toEqual([
+      ['x-host', '10.0.0.1'],
+    ])
     await rig.close()
   })
 })

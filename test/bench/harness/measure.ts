@@ -79,6 +79,11 @@ export function lowerQuartile(values: readonly number[]): number {
   return quantile(values, 0.25)
 }
 
+/** Half the range of the middle half of the values, as a share of their median. */
+export function relativeSpread(values: readonly number[]): number {
+  return (quantile(values, 0.75) - quantile(values, 0.25)) / 2 / median(values)
+}
+
 export function mean(values: readonly number[]): number {
   return sum(values) / values.length
 }

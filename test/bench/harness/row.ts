@@ -67,11 +67,13 @@ export function table(rows: readonly Row[]): string {
     baseline === null ? '-' : figure(baseline),
     ratio === null ? '-' : ratio.toFixed(2),
   ])
-  const isText = [true, false, true, false, false]
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...lines].map((line) => line[column]!.length)),
-  )
-  return [header, ...lines]
+  return aligned([header, ...lines], [true, false, true, false, false])
+}
+
+/** Cells in columns: text to the left, figures to the right. Without spaces at the ends of lines. */
+export function aligned(lines: readonly (readonly string[])[], isText: readonly boolean[]): string {
+  const widths = isText.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  return lines
     .map((line) =>
       line
         .map((cell, column) =>
@@ -83,7 +85,8 @@ export function table(rows: readonly Row[]): string {
     .join('\n')
 }
 
-function figure(value: number): string {
+/** With thousands separated; two digits behind the point below 100. */
+export function figure(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 2 : 0 })
 }
 

@@ -3,18 +3,21 @@
 
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Console, startConsole } from '../../../broker/admin/console.ts'
+import { type Console, type ConsoleOptions, startConsole } from '../../../broker/admin/console.ts'
+import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import { ManualClock } from '../../manualClock.ts'
 import { hasTool } from '../../tools.ts'
+import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }
 let page: Console
 
-const start = (host: string, port = 0) =>
+const start = (host: string, port = 0, more: Partial<ConsoleOptions> = {}) =>
   startConsole({
     runtime,
     logger: silentLogger,
@@ -22,6 +25,7 @@ const start = (host: string, port = 0) =>
     bootstrap: [nowhere],
     topics: () => [],
     metrics: async () => 'millrace_up 1\n',
+    ...more,
   })
 
 beforeEach(async () => {
@@ -45,7 +49,7 @@ const status = (rows: JobStatus['views'][number]['rows']): JobStatus => ({
   views: [
     {
       name: 'by-age',
-      title: 'Orders by <age>',
+      title: 'Purchases by <age>',
       chart: 'bar',
       batchId: 7,
       offsets: [],
@@ -59,15 +63,31 @@ const status = (rows: JobStatus['views'][number]['rows']): JobStatus => ({
 describe('over HTTP', () => {
   test('serves the page, its files, the board and the metrics', async () => {
     const html = await fetch(page.url)
-    expect(html.headers.get('content-security-policy')).toContain("script-src 'self' 'sha256-")
     expect(await html.text()).toContain('<title>Millrace</title>')
     for (const path of ['page/page.js', 'vendor/preact/preact.mjs', 'vendor/uplot/uPlot.esm.js']) {
       expect((await fetch(page.url + path)).status, path).toBe(200)
     }
     page.board.hear(status([['3', 40]]), runtime.clock.nowMs())
+    page.board.tick(runtime.clock.nowMs())
     const picture = (await (await fetch(`${page.url}api/v1/status`)).json()) as { jobs: unknown[] }
     expect(picture.jobs).toMatchObject([{ name: 'demo', recordsTotal: 12_345 }])
     expect(await (await fetch(`${page.url}metrics`)).text()).toBe('millrace_up 1\n')
+  })
+
+  test('allows the page nothing that it does not use, and does not ask for HTTPS', async () => {
+    const { headers } = await fetch(page.url)
+    const policy = headers.get('content-security-policy')!.split(';')
+    expect(policy.map((directive) => directive.replace(/'sha256-.+?'/, 'HASH'))).toEqual([
+      "default-src 'none'",
+      "script-src 'self' HASH",
+      "style-src 'self'",
+      "img-src 'self'",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ])
+    expect(headers.get('strict-transport-security')).toBeNull()
   })
 
   test('gives nothing outside its own folders', async () => {
@@ -97,6 +117,46 @@ describe('over HTTP', () => {
     const { value } = await response.body!.getReader().read()
     expect(Buffer.from(value!).toString()).toMatch(/^id: \d+\nevent: board\ndata: \{"picture":/)
     stop.abort()
+  })
+})
+
+describe('a broker that is away', () => {
+  const problems = ({ board }: Console) => board.picture.problems.map(({ text }) => text)
+
+  test('is a problem after some seconds, with how long and why', async () => {
+    const clock = new ManualClock()
+    const manual = await start('127.0.0.1', 0, { runtime: { ...runtime, clock } })
+    try {
+      await clock.advanceAndSettle(2_000)
+      expect(problems(manual)).toEqual([])
+      await clock.advanceAndSettle(20_000)
+      expect(problems(manual)).toHaveLength(1)
+      expect(problems(manual)[0]).toMatch(/^broker not reachable for \d+ s, .*nowhere/)
+    } finally {
+      await manual.close()
+    }
+  })
+
+  test('whose topics cannot be read is one, and the clock of the board goes on', async () => {
+    const clock = new ManualClock()
+    let isAway = false
+    const topics = () => {
+      if (isAway) throw new Error('closed')
+      return [topic(5)]
+    }
+    const manual = await start('127.0.0.1', 0, { runtime: { ...runtime, clock }, topics })
+    try {
+      clock.advance(1_000)
+      isAway = true
+      clock.advance(1_000)
+      expect(problems(manual)).toEqual(["failed to read the broker's topics: closed"])
+      expect(manual.board.picture.topics).toHaveLength(1)
+      isAway = false
+      clock.advance(1_000)
+      expect(problems(manual)).toEqual([])
+    } finally {
+      await manual.close()
+    }
   })
 })
 
@@ -146,7 +206,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     expect(problems).toEqual([])
   })
 
-  for (const width of [1280, 1920]) {
+  for (const width of [360, 1280, 1920]) {
     test(`shows the right numbers at ${width} pixels, and nothing overlaps or runs out`, async () => {
       page.board.hear(
         status([
@@ -158,12 +218,12 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
       )
       await tab.setViewportSize({ width, height: 1000 })
       await tab.goto(page.url)
-      await tab.getByText('live', { exact: true }).waitFor()
-      const bars = tab.locator('article', { hasText: 'Orders by <age>' })
+      const bars = tab.locator('article', { hasText: 'Purchases by <age>' })
+      await bars.locator('.bars').waitFor()
       expect(await bars.locator('.bars').textContent()).toMatch(
         /not given\s*11%\s*25–29\s*4040%\s*4\s*5959%/,
       )
-      expect(await tab.getByText('12,345 records counted').count()).toBe(1)
+      expect(await tab.locator('.node', { hasText: '12,345 counted' }).count()).toBe(1)
       await tab.locator('.uplot canvas').first().waitFor()
       expect(await tab.evaluate('document.documentElement.scrollWidth')).toBe(width)
       expect(await overlapping(tab)).toEqual([])
@@ -177,11 +237,137 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     page.board.hear({ ...status([['3', 2_500]]), timeMs: 2_000 }, runtime.clock.nowMs())
     await tab.locator('.bars', { hasText: '2,500' }).waitFor()
   })
+
+  test('says first what is not well, and a link leads there, also into a fold', async () => {
+    const nowMs = runtime.clock.nowMs()
+    for (let at = 0; at < 20; at++) {
+      const state = at === 15 ? 'failed' : 'running'
+      const job = { id: `job/j${at} ä%`, name: `j${at} ä%`, state, error: 'no age' } as const
+      page.board.hear(jobStatus(nowMs, 5, { ...job, views: [] }), nowMs)
+    }
+    await tab.goto(page.url)
+    const link = tab.getByRole('link', { name: 'job j15 ä% FAILED: no age' })
+    await link.waitFor()
+    expect(await tab.title()).toBe('NOT WELL – Millrace')
+    expect(await tab.getByText('live', { exact: true }).count()).toBe(0)
+    const target = tab.locator('.node', { hasText: 'j15 ä%' })
+    expect(await target.isVisible()).toBe(false)
+    await link.focus()
+    await tab.keyboard.press('Enter')
+    await target.waitFor()
+    expect(await tab.evaluate('document.activeElement.id')).toBe('job/j15 ä%')
+  })
+
+  test('says that its figures are old when nothing comes any more, and recovers', async () => {
+    const clock = new ManualClock()
+    const options = { runtime: { ...runtime, clock }, topics: () => [topic(5)] }
+    const mine = await start('127.0.0.1', 0, options)
+    mine.board.hear(agentStatus(clock.nowMs(), 5), clock.nowMs())
+    mine.board.hear(jobStatus(clock.nowMs(), 5), clock.nowMs())
+    clock.advance(1_000)
+    try {
+      await tab.goto(mine.url)
+      await tab.getByText('All is well').waitFor()
+      // The connection stays open; no event comes, as from a host that has vanished.
+      await tab.getByText(/no figures from the broker for \d/).waitFor()
+      expect(await tab.locator('main.stale').count()).toBe(1)
+      expect(await tab.getByText('disconnected').count()).toBe(1)
+      clock.advance(1_000)
+      await tab.locator('main:not(.stale)').waitFor()
+      await tab.getByText('All is well').waitFor()
+    } finally {
+      await mine.close()
+    }
+    await tab.getByText(/no figures from the broker for \d/).waitFor()
+    // The browser itself says that the connection is lost.
+    expect(problems.splice(0).filter((text) => !text.includes('net::ERR_'))).toEqual([])
+  })
+
+  test('values are read with the keys, and charts say in words what they show', async () => {
+    const clock = new ManualClock()
+    let lines = 0
+    const mine = await start('127.0.0.1', 0, {
+      runtime: { ...runtime, clock },
+      topics: () => [topic(lines)],
+    })
+    try {
+      for (const perSecond of [0, 100, 200, 300]) {
+        lines += perSecond
+        clock.advance(500)
+        mine.board.hear(agentStatus(clock.nowMs(), lines), clock.nowMs())
+        mine.board.hear(jobStatus(clock.nowMs(), lines), clock.nowMs())
+        clock.advance(500)
+      }
+      await tab.goto(mine.url)
+      const card = tab.locator('article', { hasText: 'Throughput' })
+      const plot = card.locator('.plot')
+      await plot.focus()
+      const read = () => card.locator('li', { hasText: 'read' }).textContent()
+      expect(await read()).toContain('300/s')
+      await tab.keyboard.press('ArrowLeft')
+      await card.getByText(/ at \d\d:\d\d:\d\d/).waitFor()
+      expect(await read()).toContain('200/s')
+      await tab.keyboard.press('Escape')
+      await expect.poll(read).toContain('300/s')
+      expect(await plot.getAttribute('aria-label')).toMatch(
+        /^Throughput, last 5 minutes\. read: now 300\/s, from 100\/s to 300\/s; /,
+      )
+      const shares = tab.locator('.multiples')
+      await shares.focus()
+      await tab.keyboard.press('ArrowLeft')
+      await tab
+        .locator('article', { hasText: 'Gender' })
+        .getByText(/ at \d\d:/)
+        .waitFor()
+    } finally {
+      await tab.goto('about:blank')
+      await mine.close()
+    }
+  })
+
+  test('comes by itself when there were too many pages and one has closed', async () => {
+    const pages = await Promise.all(
+      Array.from({ length: mostPages }, async () => {
+        const stop = new AbortController()
+        const response = await fetch(`${page.url}api/v1/events`, { signal: stop.signal })
+        response.body!.pipeTo(new WritableStream()).catch(() => {})
+        return stop
+      }),
+    )
+    await tab.goto(page.url)
+    await tab.getByText('Not connected; trying again').waitFor()
+    for (const stop of pages) stop.abort()
+    await tab.locator('.verdict').waitFor()
+    expect(problems.splice(0).filter((text) => !text.includes('503'))).toEqual([])
+  })
+
+  test('300 topics do not bury agents and jobs', async () => {
+    const clock = new ManualClock()
+    const names = Array.from({ length: 300 }, (_, at) => `topic-${at}`)
+    const mine = await start('127.0.0.1', 0, {
+      runtime: { ...runtime, clock },
+      topics: () => [topic(5), ...names.map((name) => topic(7, name))],
+    })
+    mine.board.hear(agentStatus(clock.nowMs(), 5), clock.nowMs())
+    mine.board.hear(jobStatus(clock.nowMs(), 5), clock.nowMs())
+    clock.advance(1_000)
+    try {
+      await tab.setViewportSize({ width: 1280, height: 800 })
+      await tab.goto(mine.url)
+      await tab.getByText('300 quiet topics').waitFor()
+      expect(await tab.evaluate('document.documentElement.scrollHeight')).toBeLessThan(2_000)
+      await tab.getByText('300 quiet topics').click()
+      await tab.getByRole('cell', { name: 'topic-299' }).waitFor()
+    } finally {
+      await tab.goto('about:blank')
+      await mine.close()
+    }
+  })
 })
 
 /** Pairs of boxes on the page that cover one another. */
 async function overlapping(tab: Page): Promise<string[]> {
-  const boxes = await tab.locator('article, .figure, .node').evaluateAll((elements) =>
+  const boxes = await tab.locator('article, .ledger, .verdict, .node').evaluateAll((elements) =>
     elements.map((element) => {
       const { left, right, top, bottom } = element.getBoundingClientRect()
       return { name: element.textContent.slice(0, 20), left, right, top, bottom }

@@ -131,6 +131,9 @@ describe('a data folder that fails while the broker runs', () => {
       ...offline,
     })
     expect(topic!.partitions[1 - lost]).toMatchObject({ errorCode: 0, leaderId: 1 })
+    const [overview] = broker.broker.topics()
+    expect(overview!.partitions[lost]!.isOffline).toBe(true)
+    expect(overview!.partitions[1 - lost]!.isOffline).toBe(false)
     const described = await client.send(describeTopicPartitions, 0, {
       topics: [{ name: 't' }],
       responsePartitionLimit: 10,

@@ -71,3 +71,12 @@ test('the rate is kept over time, and stop ends it between two writes', async ()
   const written = await running
   expect(await readFile(path)).toHaveLength(2 * written)
 })
+
+test('the beginning of a file is read again by next', async () => {
+  const path = join(directory, 'in')
+  await writeFile(path, 'a\nb\nhalf')
+  const source = await FileLines.open(nodeDisk, path)
+  expect(await source.beginning()).toBe('a\nb\nhalf\n')
+  expect(await source.next(10)).toMatchObject({ count: 3, bytes: Buffer.from('a\nb\nhalf\n') })
+  await source.close()
+})

@@ -28,7 +28,15 @@ test('counts what was bought by age and gender, before and after a restart', asy
     ['4', 1],
   ])
   await first.stop()
-  expect(first.status()).toMatchObject({ state: 'stopped', lagRecords: 0, recordsTotal: 6 })
+  const { positions, batches, ...end } = first.status()
+  expect(end).toMatchObject({ state: 'stopped', lagRecords: 0, recordsTotal: 6 })
+  expect(positions).toHaveLength(3)
+  expect(positions!.reduce((sum, { until }) => sum + until, 0)).toBe(6)
+  // An empty batch has no latency, which is something else than one of 0 ms.
+  expect(batches.filter(({ records }) => records === 0).map(({ latencyMs }) => latencyMs)).toEqual(
+    batches.filter(({ records }) => records === 0).map(() => undefined),
+  )
+  expect(batches.find(({ records }) => records > 0)!.latencyMs).toBeGreaterThanOrEqual(0)
 
   await produce(['2,3,1', '2,8,2'])
   const second = await broker.submit(module, { batchIntervalMs: 1000 })

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { maxOrderLineBytes, OrderLines, orderColumns } from '../../../engine/jobs/orderLines.ts'
+import {
+  looksLikeOrders,
+  maxOrderLineBytes,
+  OrderLines,
+  orderColumns,
+} from '../../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const sample = 200_000
@@ -90,3 +95,19 @@ function mostValuesPer(
   }
   return Math.max(...[...values.values()].map((set) => set.size))
 }
+
+it('orders are told from other lines', async () => {
+  const { bytes } = await new OrderLines(seededRandom(3)).next(5)
+  const header = OrderLines.header.toString()
+  expect(looksLikeOrders(`${header}${bytes.toString('latin1')}`)).toBe(true)
+  const windows = '1,2,3,4,5,1111,2,3,0\r\n'
+  for (const other of [
+    header,
+    windows,
+    '127.0.0.1 - - [1/Jan] "GET /"\n',
+    '1,2,3,4,5,6,buy,8,9\n',
+    '',
+  ]) {
+    expect(looksLikeOrders(other), other).toBe(false)
+  }
+})

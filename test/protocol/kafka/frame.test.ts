@@ -245,6 +245,21 @@ describe('FrameSplitter', () => {
     expect(() => slowly.push(bytes.subarray(3))).toThrow(MalformedError)
   })
 
+  test.each([
+    ['HTTP', Buffer.from('GET / HTTP/1.1\r\n')],
+    ['HTTP', Buffer.from('POST /topics HTTP/1.1\r\n')],
+    ['HTTP', Buffer.from('PRI * HTTP/2.0\r\n')],
+    ['HTTP', Buffer.from('HTTP/1.1 400 Bad Request\r\n')],
+    ['TLS', Buffer.from('160301020001', 'hex')],
+    ['TLS', Buffer.from('160303020001', 'hex')],
+  ])('says that a stream looks like %s', (protocol, bytes) => {
+    const usualMaxBytes = 100 * 1024 * 1024
+    expect(() => new FrameSplitter(usualMaxBytes).push(bytes)).toThrow(`looks like ${protocol}`)
+    const slowly = new FrameSplitter(usualMaxBytes)
+    expect(slowly.push(bytes.subarray(0, 2))).toEqual([])
+    expect(() => slowly.push(bytes.subarray(2))).toThrow(`looks like ${protocol}`)
+  })
+
   test('holds no more than what came, however long the frame says it is', () => {
     const splitter = new FrameSplitter(1_000_000_000)
     splitter.push(Buffer.from('3b9aca00' + '00', 'hex'))

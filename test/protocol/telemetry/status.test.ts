@@ -39,6 +39,7 @@ const job = fc.record({
   name: text,
   timeMs: count,
   state: fc.constantFrom('running' as const, 'stopped' as const, 'failed' as const),
+  positions: fc.array(fc.record({ topic: text, partition: count, until: count })),
   topics: fc.array(text),
   batchIntervalMs: count,
   lagRecords: count,

@@ -1,0 +1,35 @@
+// The types of channels.
+
+import type { ComponentType } from '../componentTypes.ts'
+import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
+import type { Channel } from './channel.ts'
+import { type FileChannelSurroundings, fileChannel, fileChannelOptions } from './fileChannel.ts'
+import { memoryChannel, memoryChannelOptions } from './memoryChannel.ts'
+
+export interface ChannelType extends ComponentType {
+  /**
+   * Whether a changed configuration may hand the channel on to the next agent: its events are nowhere
+   * else.
+   */
+  readonly isRecyclable: boolean
+  /** Throws an OptionError for what the channel cannot be made from. */
+  make(component: ComponentConfiguration, surroundings: FileChannelSurroundings): Channel
+}
+
+const file: ChannelType = {
+  alias: 'file',
+  className: 'org.apache.flume.channel.file.FileChannel',
+  options: fileChannelOptions,
+  isRecyclable: false,
+  make: fileChannel,
+}
+
+const memory: ChannelType = {
+  alias: 'memory',
+  className: 'org.apache.flume.channel.MemoryChannel',
+  options: memoryChannelOptions,
+  isRecyclable: true,
+  make: (component, { clock }) => memoryChannel(component, clock),
+}
+
+export const channelTypes: readonly ChannelType[] = [file, memory]

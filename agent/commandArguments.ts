@@ -1,0 +1,184 @@
+// The arguments of `millrace agent`: those of `flume-ng agent`, with one dash or two. What would have an
+// effect in Flume and has none here is refused, or named in `warnings`; nothing is ignored in silence.
+
+import { Command, CommanderError } from 'commander'
+import { suggestion } from '../protocol/configuration/nearestName.ts'
+import { type LogLevel, logLevels } from '../protocol/telemetry/logger.ts'
+import { AgentError } from './errors.ts'
+
+export interface AgentArguments {
+  readonly name: string
+  readonly files: readonly string[]
+  /** Where a file is looked for that is not found as it is. */
+  readonly confDirectory: string | undefined
+  readonly systemProperties: Readonly<Record<string, string>>
+  readonly logLevel: LogLevel
+  /** Undefined: the configuration is read once. */
+  readonly reloadIntervalMs: number | undefined
+  /** Only say what there is to say about the configuration. */
+  readonly isDryRun: boolean
+  readonly warnings: readonly string[]
+}
+
+interface ParsedOptions {
+  readonly name?: string
+  readonly confFile: readonly string[]
+  readonly confUri: readonly string[]
+  readonly conf?: string
+  readonly reloadConf: boolean
+  readonly pollInterval: string
+  readonly zkConnString?: string
+  readonly zkBasePath?: string
+  readonly backupDirectory?: string
+  readonly classpath?: string
+  readonly pluginsPath?: string
+  readonly dryrun?: true
+  readonly logLevel?: string
+}
+
+/** Returns 'help' when that was asked for, and printed. */
+export function parseArguments(
+  args: readonly string[],
+  { stdout }: { readonly stdout: (text: string) => void },
+): AgentArguments | 'help' {
+  const { properties, javaOptions, rest } = withoutJavaArguments(args)
+  const command = commandOf(stdout)
+  try {
+    command.parse(rest.map(withTwoDashes), { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.code === 'commander.helpDisplayed') return 'help'
+    throw mistake(error.message.replace(/^error: /, ''), error)
+  }
+  const options = command.opts<ParsedOptions>()
+  if (options.zkConnString !== undefined || options.zkBasePath !== undefined) {
+    throw mistake(
+      'a configuration in ZooKeeper is not supported: write it to a file and give that with --conf-file',
+    )
+  }
+  const { name, conf } = options
+  const files = [...options.confFile, ...options.confUri.map(pathOfUri)]
+  if (name === undefined) throw missing('--name NAME', 'which agent of the file to run')
+  if (files.length === 0) throw missing('--conf-file FILE', 'a flume.conf')
+  return {
+    name,
+    files,
+    confDirectory: conf,
+    systemProperties: properties,
+    logLevel: logLevelOf(options.logLevel, properties['flume.root.logger']),
+    reloadIntervalMs: options.reloadConf ? seconds(options.pollInterval) * 1000 : undefined,
+    isDryRun: options.dryrun ?? false,
+    warnings: withoutEffect(options, javaOptions),
+  }
+}
+
+function commandOf(stdout: (text: string) => void): Command {
+  return new Command('millrace agent')
+    .description("runs an agent of a flume.conf; takes the arguments of 'flume-ng agent'")
+    .option('-n, --name <name>', "the agent's name in the configuration")
+    .option('-f, --conf-file <file>', 'a flume.conf; several are merged', collect, [])
+    .option('-u, --conf-uri <uri>', 'a flume.conf as file: URI', collect, [])
+    .option(
+      '-c, --conf <directory>',
+      'where a --conf-file is looked for when it is not found as it is',
+    )
+    .option('-i, --poll-interval <seconds>', 'how often the configuration is read again', '30')
+    .option('--no-reload-conf', 'read the configuration once')
+    .option('-d, --dryrun', 'say what is wrong with the configuration, and start nothing')
+    .option('--log-level <level>', `one of ${logLevels.join(', ')} (default: info)`)
+    .option('-z, --zkConnString <servers>', 'not supported: a configuration in ZooKeeper')
+    .option('-p, --zkBasePath <path>', 'not supported: a configuration in ZooKeeper')
+    .option('-b, --backup-directory <directory>', 'accepted, without effect')
+    .option('-C, --classpath <paths>', 'accepted, without effect, as are -X options of Java')
+    .option('--plugins-path <paths>', 'accepted, without effect')
+    .addHelpText(
+      'after',
+      `
+-Dkey=value sets what sys:key stands for in the file. -Dflume.monitoring.type=http serves the metrics
+page, on -Dflume.monitoring.port=N (41414) of -Dflume.monitoring.host=ADDRESS (127.0.0.1).
+-Dflume.root.logger=LEVEL,console sets the level of the log.
+SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
+    )
+    .configureOutput({ writeOut: stdout, writeErr: () => {} })
+    .exitOverride()
+}
+
+/** Takes what Java's launcher would read out of the arguments: `-Dkey=value`, and `-X` options. */
+function withoutJavaArguments(args: readonly string[]): {
+  properties: Record<string, string>
+  javaOptions: string[]
+  rest: string[]
+} {
+  const properties: Record<string, string> = {}
+  const javaOptions: string[] = []
+  const rest: string[] = []
+  for (const arg of args) {
+    const match = /^-D([^=]+)(?:=(.*))?$/s.exec(arg)
+    if (match) properties[match[1]!] = match[2] ?? ''
+    else if (arg.startsWith('-X')) javaOptions.push(arg)
+    else rest.push(arg)
+  }
+  return { properties, javaOptions, rest }
+}
+
+const longNames = new Set([
+  ...['name', 'conf-file', 'conf-uri', 'conf', 'poll-interval', 'no-reload-conf', 'dryrun', 'help'],
+  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path', 'log-level'],
+])
+
+/** Flume takes `-conf-file` for `--conf-file`. */
+function withTwoDashes(arg: string): string {
+  const [, name] = /^-([a-zA-Z][a-zA-Z-]+)(?:=.*)?$/s.exec(arg) ?? []
+  return name !== undefined && longNames.has(name) ? `-${arg}` : arg
+}
+
+function pathOfUri(uri: string): string {
+  if (uri.startsWith('file:')) return decodeURIComponent(new URL(uri).pathname)
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(uri)) return uri
+  throw mistake(`--conf-uri ${uri} is not supported: only file: URIs are; fetch it to a file`)
+}
+
+function seconds(text: string): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (value < 1) throw mistake(`--poll-interval '${text}' is not a number of seconds from 1`)
+  return value
+}
+
+/** `--log-level`, or what `-Dflume.root.logger=DEBUG,console` says, or info. */
+function logLevelOf(text: string | undefined, rootLogger: string | undefined): LogLevel {
+  if (text === undefined) {
+    const [level] = (rootLogger ?? '').toLowerCase().split(',')
+    if (level === 'trace' || level === 'all') return 'debug'
+    if (level === 'fatal' || level === 'off') return 'error'
+    return logLevels.find((known) => known === level) ?? 'info'
+  }
+  const level = logLevels.find((known) => known === text)
+  if (level !== undefined) return level
+  throw mistake(`--log-level is one of ${logLevels.join(', ')}${suggestion(text, logLevels)}`)
+}
+
+function withoutEffect(options: ParsedOptions, javaOptions: readonly string[]): string[] {
+  const warnings: string[] = []
+  if (options.backupDirectory !== undefined) {
+    warnings.push('--backup-directory has no effect: no copy of the configuration is kept')
+  }
+  if (options.classpath !== undefined || options.pluginsPath !== undefined) {
+    warnings.push('--classpath and --plugins-path have no effect: classes of Java are not loaded')
+  }
+  if (javaOptions.length > 0) {
+    warnings.push(`${javaOptions.join(' ')}: options of Java have no effect`)
+  }
+  return warnings
+}
+
+function missing(option: string, meaning: string): AgentError {
+  return mistake(`${option} is missing: ${meaning}`)
+}
+
+function mistake(message: string, cause?: unknown): AgentError {
+  return new AgentError('CONFIGURATION', message, cause)
+}
+
+function collect(value: string, all: readonly string[]): string[] {
+  return [...all, value]
+}

@@ -1,0 +1,161 @@
+// An agent that follows its configuration files, as Flume's does: they are read again every interval,
+// and when they have changed the agent stops in order and starts with what they say now. Memory
+// channels that are configured as before keep their events. Unlike Flume, a new configuration that
+// cannot be used changes nothing: the agent goes on with the one it has.
+
+import { sleep } from '../protocol/runtime/clock.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import {
+  type Agent,
+  type AgentOptions,
+  type ConfigurationFile,
+  checkAgent,
+  startAgent,
+} from './agent.ts'
+
+export interface ReloadOptions {
+  /** Reads the configuration files as they are now; fails when one cannot be read. */
+  readonly read: () => Promise<readonly ConfigurationFile[]>
+  readonly intervalMs: number
+}
+
+/** A stop waits so long for a reload that is under way: for one agent's stop and another's start. */
+const reloadTimeoutMs = 60_000
+
+export type ReloadingAgentOptions = AgentOptions & {
+  readonly configuration: readonly ConfigurationFile[]
+}
+
+/** Fails as `startAgent` does. */
+export async function startReloadingAgent(
+  options: ReloadingAgentOptions,
+  reload: ReloadOptions,
+): Promise<ReloadingAgent> {
+  return new ReloadingAgent(options, reload, await startAgent(options))
+}
+
+export class ReloadingAgent {
+  /** Rejects when the agent cannot go on. */
+  readonly failed: Promise<never>
+  readonly #options: ReloadingAgentOptions
+  readonly #reload: ReloadOptions
+  readonly #logger: Logger
+  readonly #stopping = new AbortController()
+  readonly #fail: (error: unknown) => void
+  readonly #following: Promise<void>
+  readonly #hanging: string[] = []
+  #agent: Agent
+  /** What runs. */
+  #files: readonly ConfigurationFile[]
+  /** What was read last, used or refused. */
+  #seen: string
+  #isUnreadable = false
+
+  constructor(options: ReloadingAgentOptions, reload: ReloadOptions, agent: Agent) {
+    this.#options = options
+    this.#reload = reload
+    this.#logger = options.logger
+    this.#agent = agent
+    this.#files = options.configuration
+    this.#seen = textOf(options.configuration)
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.failed = promise
+    this.#fail = reject
+    // Whoever does not ask for `failed` must not end the process by that.
+    promise.catch(() => {})
+    agent.failed.catch(reject)
+    this.#following = this.#follow()
+  }
+
+  /** The agent that runs now. */
+  get agent(): Agent {
+    return this.#agent
+  }
+
+  /** As Agent.stop. */
+  async stop(): Promise<readonly string[]> {
+    this.#stopping.abort()
+    const { clock } = this.#options.runtime
+    const hasEnded = new AbortController()
+    const ended = this.#following.then(() => true)
+    const late = sleep(clock, reloadTimeoutMs, hasEnded.signal).then(() => false)
+    if (!(await Promise.race([ended, late]))) this.#hanging.push('reload of the configuration')
+    hasEnded.abort()
+    return [...this.#hanging, ...(await this.#agent.stop())]
+  }
+
+  async #follow(): Promise<void> {
+    const { clock } = this.#options.runtime
+    for (;;) {
+      await sleep(clock, this.#reload.intervalMs, this.#stopping.signal)
+      if (this.#stopping.signal.aborted) return
+      try {
+        const files = await this.#changed()
+        if (files !== undefined) await this.#replace(files)
+      } catch (error) {
+        this.#fail(error)
+        return
+      }
+    }
+  }
+
+  /** The files when they say something new. */
+  async #changed(): Promise<readonly ConfigurationFile[] | undefined> {
+    try {
+      const files = await this.#reload.read()
+      this.#isUnreadable = false
+      const text = textOf(files)
+      if (text === this.#seen) return undefined
+      this.#seen = text
+      return files
+    } catch (error) {
+      if (!isOperational(error)) throw error
+      if (!this.#isUnreadable) this.#logger.warn({}, `${error.message}; the agent runs on as it is`)
+      this.#isUnreadable = true
+      return undefined
+    }
+  }
+
+  async #replace(files: readonly ConfigurationFile[]): Promise<void> {
+    const { name } = this.#options
+    const fresh = { ...this.#options, configuration: files }
+    let kept: ReadonlySet<string>
+    try {
+      kept = (await checkAgent(fresh)).recyclable
+    } catch (error) {
+      if (!isOperational(error)) throw error
+      this.#logger.error(
+        { agent: name },
+        `the configuration has changed and cannot be used, so the agent runs on as it is: ${error.message}`,
+      )
+      return
+    }
+    this.#logger.info({ agent: name }, 'the configuration has changed: the agent starts anew')
+    const before = this.#agent
+    this.#hanging.push(...(await before.stop(kept)))
+    this.#agent = await this.#startOr(fresh, before)
+    this.#agent.failed.catch(this.#fail)
+  }
+
+  /** What only starting shows (a directory that cannot be written) must not leave nothing running. */
+  async #startOr(fresh: ReloadingAgentOptions, before: Agent): Promise<Agent> {
+    const { recyclable } = before
+    try {
+      const agent = await startAgent({ ...fresh, recyclable })
+      this.#files = fresh.configuration
+      return agent
+    } catch (error) {
+      if (!isOperational(error)) throw error
+      this.#logger.error(
+        { agent: fresh.name },
+        `the agent cannot start with the changed configuration, so it starts with the one before: ${error.message}`,
+      )
+      return await startAgent({ ...this.#options, configuration: this.#files, recyclable })
+    }
+  }
+}
+
+function textOf(files: readonly ConfigurationFile[]): string {
+  return JSON.stringify(files.map(({ path, text }) => [path, text]))
+}

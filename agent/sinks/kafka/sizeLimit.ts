@@ -1,0 +1,91 @@
+// How large a batch of a Kafka sink may be: what its configuration says, or less once the broker has
+// refused a batch as too large. Says so when that happens, and when an event is split for it.
+
+import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
+import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { EventBatch, Headers } from '../../event.ts'
+import type { Refusal } from './inFlightTake.ts'
+
+/** Lower bound of the limit. */
+const smallestLimitBytes = 1024
+/** Interval between log lines about the same thing. */
+const repeatMs = 10 * 60_000
+
+export function isTooLarge(error: Error): boolean {
+  if (!(error instanceof KafkaError)) return false
+  return (
+    error.errorCode === ErrorCode.messageTooLarge ||
+    error.errorCode === ErrorCode.recordListTooLarge
+  )
+}
+
+export class SizeLimit {
+  readonly #logger: Logger
+  readonly #clock: Clock
+  #bytes: number
+  #stuckMs = Number.NEGATIVE_INFINITY
+  #splitMs = Number.NEGATIVE_INFINITY
+  #splitEvents = 0
+
+  constructor(bytes: number, logger: Logger, clock: Clock) {
+    this.#bytes = bytes
+    this.#logger = logger
+    this.#clock = clock
+  }
+
+  /** Of a batch, before compression. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The broker refused a batch as too large: later ones are at most half as large. */
+  refused({ send, batches }: Refusal): void {
+    const { topic, partition, events } = send.stamp
+    const bodies = bodyBytes(batches, events)
+    const isLowest = this.#bytes <= smallestLimitBytes
+    const nowMs = this.#clock.monotonicMs()
+    const place = { topic, partition, batchBytes: send.sizeBytes }
+    if (isLowest) {
+      if (nowMs - this.#stuckMs < repeatMs) return
+      this.#stuckMs = nowMs
+      this.#logger.error(
+        place,
+        `the broker refuses a batch of ${send.sizeBytes} bytes as too large, and all events behind it wait: raise message.max.bytes of the broker, or max.message.bytes of the topic; retried until then`,
+      )
+      return
+    }
+    const half = Math.floor(Math.min(this.#bytes, bodies) / 2)
+    this.#bytes = Math.max(half, smallestLimitBytes)
+    this.#logger.warn(
+      { ...place, maxBytes: this.#bytes },
+      `the broker refuses a batch of ${send.sizeBytes} bytes as too large: batches have at most ${this.#bytes} bytes from now on, and longer events are split; raise message.max.bytes of the broker, or max.message.bytes of the topic, for larger ones`,
+    )
+  }
+
+  /** An event went out as `parts` records. */
+  split(sizeBytes: number, parts: number, headers: Headers): void {
+    this.#splitEvents++
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#splitMs < repeatMs) return
+    this.#splitMs = nowMs
+    this.#logger.warn(
+      { sizeBytes, parts, headers, splitEvents: this.#splitEvents },
+      `an event of ${sizeBytes} bytes is larger than a record may be (${this.#bytes}): sent as ${parts} records, numbered in their headers millrace.part and millrace.parts; raise kafka.producer.max.request.size, and message.max.bytes of the broker, to send such events whole`,
+    )
+  }
+}
+
+/** Of the chosen events, counted over all batches; undefined: of all. */
+function bodyBytes(batches: readonly EventBatch[], events: readonly number[] | undefined): number {
+  if (events === undefined) return batches.reduce((sum, batch) => sum + batch.bodyBytes(), 0)
+  const chosen = new Set(events)
+  let event = 0
+  let bytes = 0
+  for (const batch of batches) {
+    for (let index = 0; index < batch.count; index++) {
+      if (chosen.has(event++)) bytes += batch.end(index) - batch.start(index)
+    }
+  }
+  return bytes
+}

@@ -1,0 +1,85 @@
+// The types of sinks.
+
+import type { Address } from '../../protocol/runtime/network.ts'
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Channel } from '../channels/channel.ts'
+import type { BatchSize, ComponentType } from '../componentTypes.ts'
+import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
+import { readOptions } from '../configuration/options.ts'
+import type { HostIdentity } from '../hostIdentity.ts'
+import { KafkaSinkCounter, SinkCounter } from '../monitoring/counters.ts'
+import type { Polled } from '../polled.ts'
+import { KafkaSink } from './kafka/kafkaSink.ts'
+import { kafkaSinkOptions, readKafkaSinkSettings } from './kafka/kafkaSinkOptions.ts'
+import { LoggerSink, loggerSinkOptions } from './loggerSink.ts'
+import { NullSink, nullSinkOptions } from './nullSink.ts'
+
+export interface SinkSurroundings {
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly host: HostIdentity
+  readonly channel: Channel
+}
+
+export interface SinkType extends ComponentType {
+  /** Throws an OptionError for what the sink cannot be made from. */
+  plan(
+    component: ComponentConfiguration,
+    surroundings: SinkSurroundings,
+  ): {
+    readonly counter: SinkCounter
+    /** Undefined for a sink that takes what fits. */
+    readonly batchSize?: BatchSize
+    /** Of a Kafka sink. */
+    readonly kafka?: { readonly topic: string; readonly bootstrap: readonly Address[] }
+    readonly make: () => Polled
+  }
+}
+
+const kafka: SinkType = {
+  // Flume has no alias for it.
+  alias: 'kafka',
+  className: 'org.apache.flume.sink.kafka.KafkaSink',
+  options: kafkaSinkOptions,
+  plan(component, { runtime, logger, host, channel }) {
+    const settings = readKafkaSinkSettings(component, host)
+    const { topic, bootstrap, batchSizeKey, batchSize } = settings
+    const counter = new KafkaSinkCounter()
+    const around = { runtime, logger, counter }
+    return {
+      counter,
+      batchSize: { key: batchSizeKey, events: batchSize },
+      kafka: { topic, bootstrap },
+      make: () => new KafkaSink(component.name, channel, settings, around),
+    }
+  },
+}
+
+const logger: SinkType = {
+  alias: 'logger',
+  className: 'org.apache.flume.sink.LoggerSink',
+  options: loggerSinkOptions,
+  plan(component, { logger, channel }) {
+    const options = readOptions(loggerSinkOptions, component)
+    const counter = new SinkCounter()
+    return { counter, make: () => new LoggerSink(channel, options, counter, logger) }
+  },
+}
+
+const nothing: SinkType = {
+  alias: 'null',
+  className: 'org.apache.flume.sink.NullSink',
+  options: nullSinkOptions,
+  plan(component, { logger, channel }) {
+    const options = readOptions(nullSinkOptions, component)
+    const counter = new SinkCounter()
+    return {
+      counter,
+      batchSize: { key: 'batchSize', events: options.batchSize },
+      make: () => new NullSink(channel, options, counter, logger),
+    }
+  },
+}
+
+export const sinkTypes: readonly SinkType[] = [kafka, logger, nothing]

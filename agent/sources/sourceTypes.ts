@@ -1,0 +1,80 @@
+// The types of sources.
+
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { ChannelProcessor } from '../channelProcessor.ts'
+import type { BatchSize, ComponentType } from '../componentTypes.ts'
+import type {
+  ComponentConfiguration,
+  ConfigurationProblem,
+} from '../configuration/flumeConfiguration.ts'
+import { readOptions } from '../configuration/options.ts'
+import type { SourceCounter, SourceProgress } from '../monitoring/counters.ts'
+import type { Polled } from '../polled.ts'
+import type { StartProcess } from './execProcess.ts'
+import { ExecSource, execOptions } from './execSource.ts'
+import { reportEmptyGroups } from './taildir/emptyGroups.ts'
+import { fileGroupProblems } from './taildir/fileGroup.ts'
+import { readTaildirOptions, taildirOptions } from './taildir/taildirOptions.ts'
+import { TaildirSource } from './taildir/taildirSource.ts'
+
+export interface SourceSurroundings {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly counter: SourceCounter
+  readonly progress: SourceProgress
+  readonly processor: ChannelProcessor
+  readonly startProcess: StartProcess
+  /** Makes a path of the configuration absolute. */
+  readonly resolvePath: (path: string) => string
+}
+
+export interface SourceType extends ComponentType {
+  /** Keys below these are checked by `check` and not by the table of options. */
+  readonly nested?: readonly string[]
+  /** What is wrong beside single options. */
+  check?(component: ComponentConfiguration): ConfigurationProblem[]
+  /** Throws an OptionError for what the source cannot be made from. */
+  plan(
+    component: ComponentConfiguration,
+    surroundings: SourceSurroundings,
+  ): { readonly batchSize: BatchSize; readonly make: () => Polled }
+}
+
+const taildir: SourceType = {
+  alias: 'taildir',
+  className: 'org.apache.flume.source.taildir.TaildirSource',
+  options: taildirOptions,
+  nested: ['filegroups'],
+  check: fileGroupProblems,
+  plan(component, surroundings) {
+    const { options, groups } = readTaildirOptions(component, surroundings.resolvePath)
+    let isReported = false
+    return {
+      batchSize: { key: 'batchSize', events: options.batchSize },
+      make() {
+        // Once, and not for each instance that follows a failed one.
+        if (!isReported) void reportEmptyGroups(groups, surroundings)
+        isReported = true
+        return new TaildirSource(component.name, groups, options, surroundings)
+      },
+    }
+  },
+}
+
+const exec: SourceType = {
+  alias: 'exec',
+  className: 'org.apache.flume.source.ExecSource',
+  options: execOptions,
+  plan(component, surroundings) {
+    const options = readOptions(execOptions, component)
+    return {
+      batchSize: { key: 'batchSize', events: options.batchSize },
+      make: () => new ExecSource(options, surroundings),
+    }
+  },
+}
+
+export const sourceTypes: readonly SourceType[] = [taildir, exec]

@@ -1,0 +1,27 @@
+// Says which file groups match no file when a taildir source starts: mostly a slip in the expression or
+// in the path, which nothing else would show.
+
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { isOperational } from '../../../protocol/runtime/operational.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { FileGroup } from './fileGroup.ts'
+
+export async function reportEmptyGroups(
+  groups: readonly FileGroup[],
+  { disk, logger }: { readonly disk: Disk; readonly logger: Logger },
+): Promise<void> {
+  for (const { name, directory, pattern } of groups) {
+    const fields = { group: name, directory }
+    try {
+      if ((await disk.stat(directory)) === undefined) {
+        logger.warn(fields, `${directory} of file group ${name} does not exist`)
+      } else if (!(await disk.list(directory)).some((file) => pattern.test(file))) {
+        logger.info(fields, `no file in ${directory} matches file group ${name} yet`)
+      }
+    } catch (error) {
+      // The source meets the same failure when it looks for files, and decides what follows.
+      if (!isOperational(error)) throw error
+      logger.debug({ ...fields, reason: error.message }, 'a directory cannot be listed')
+    }
+  }
+}

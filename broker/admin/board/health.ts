@@ -1,0 +1,71 @@
+// What is not well, said in one line each. "All is well" on the page and the terminal means that this
+// list is empty, so whatever an operator would have to act on belongs here.
+
+import { duration, percent } from '../figures.ts'
+import type { AgentPicture, JobPicture, Problem, TopicPicture } from './picture.ts'
+
+/** A channel this full will soon stop its sources. */
+export const nearlyFull = 0.9
+/** Results further behind than this are a problem, unless the job's interval makes them so. */
+export const behindAfterMs = 30_000
+/** A sink that drains nothing for so long, while its channel holds events, fails or stands still. */
+export const undrainedAfterMs = 15_000
+/** So many newest batches must have taken longer than the interval before the job is called slow. */
+const slowBatches = 5
+
+interface Parts {
+  readonly agents: readonly AgentPicture[]
+  readonly topics: readonly TopicPicture[]
+  readonly jobs: readonly JobPicture[]
+  /** What the console itself could not do: reach the broker. */
+  readonly broker: string | undefined
+}
+
+/** Most serious first: the broker, topics, jobs, then agents. */
+export function problemsOf({ agents, topics, jobs, broker }: Parts): Problem[] {
+  return [
+    ...(broker === undefined ? [] : [{ subject: 'broker', id: '', text: broker } as const]),
+    ...topics.flatMap(({ name, partitions, offlinePartitions }) =>
+      offlinePartitions === 0
+        ? []
+        : problem(
+            'topic',
+            `topic/${name}`,
+            `topic ${name} has no leader for ${offlinePartitions} of ${partitions} partitions`,
+          ),
+    ),
+    ...jobs.filter(({ state }) => state === 'failed').map(failed),
+    ...jobs.filter(({ state }) => state === 'running').flatMap(jobProblems),
+    ...agents.filter(({ state }) => state === 'running').flatMap(agentProblems),
+  ]
+}
+
+function failed({ id, name, error }: JobPicture): Problem {
+  const [reason = ''] = (error ?? '').split('\n')
+  return problem('job', id, `job ${name} FAILED${reason && `: ${reason}`}`)
+}
+
+function jobProblems({ id, name, silent, ageMs, lagMs, batchIntervalMs, ...job }: JobPicture) {
+  if (silent) return [problem('job', id, `job ${name} silent for ${duration(ageMs)}`)]
+  if (lagMs !== null && lagMs > Math.max(behindAfterMs, 5 * batchIntervalMs)) {
+    return [problem('job', id, `job ${name} is ${duration(lagMs)} behind`)]
+  }
+  const { slowBatches: slow, lastBatch } = job
+  if (slow < slowBatches || !lastBatch) return []
+  const took = duration(lastBatch.processingTimeMs)
+  const text = `job ${name}: batches take ${took}, the interval is ${duration(batchIntervalMs)}`
+  return [problem('job', id, text)]
+}
+
+function agentProblems(agent: AgentPicture): Problem[] {
+  const { id, name, silent, ageMs, channel, channelFill, undrainedMs } = agent
+  if (silent) return [problem('agent', id, `agent ${name} silent for ${duration(ageMs)}`)]
+  const text: string[] = []
+  if (undrainedMs > undrainedAfterMs) text.push(`no sink has sent for ${duration(undrainedMs)}`)
+  if (channelFill >= nearlyFull) text.push(`channel ${channel} is ${percent(channelFill)} full`)
+  return text.length === 0 ? [] : [problem('agent', id, `agent ${name}: ${text.join(', ')}`)]
+}
+
+function problem(subject: Problem['subject'], id: string, text: string): Problem {
+  return { subject, id, text }
+}

@@ -1,0 +1,156 @@
+// The jobs on the board: their newest reports beside what the broker has stored of their topics.
+
+import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import type { JobPicture, ViewPicture } from './picture.ts'
+import { type Heard, Programs, reportedMs, silentAfterMs } from './programs.ts'
+import type { TopicSample } from './topicSamples.ts'
+
+/** How many of a job's newest batches its rate is taken over. */
+const batchesOfRate = 5
+/** Most rows of a view that are shown: the largest ones. */
+const mostRows = 50
+
+/** Earlier counts of a job are kept for as long as a picture may be behind the newest report. */
+const keptMs = 4_000
+const mostCounts = 20
+
+/** Where a job is in its topics, at the moment of a sample. */
+export interface JobPosition {
+  readonly stored: number
+  /** Records below the job's positions. */
+  readonly passed: number
+}
+
+/** What a job had counted when it reported. */
+interface Count {
+  readonly timeMs: number
+  readonly recordsTotal: number
+  readonly positions: NonNullable<JobStatus['positions']>
+}
+
+interface HeardJob extends Heard<JobStatus> {
+  /** Of its newest reports, oldest first. */
+  readonly counts: readonly Count[]
+}
+
+export class JobBoard {
+  readonly #jobs = new Programs<JobStatus, HeardJob>()
+
+  hear(status: JobStatus, nowMs: number): void {
+    if (!this.#jobs.isNews(status)) return
+    const { recordsTotal, positions = [] } = status
+    const count = { timeMs: reportedMs({ status, heardMs: nowMs }), recordsTotal, positions }
+    const earlier = this.#jobs.get(status.id)?.counts ?? []
+    const isKept = ({ timeMs }: Count) => timeMs <= count.timeMs && count.timeMs - timeMs <= keptMs
+    const counts = [...earlier.filter(isKept), count]
+    this.#jobs.set({ status, heardMs: nowMs, counts: counts.slice(-mostCounts) })
+  }
+
+  delete(id: string): void {
+    this.#jobs.delete(id)
+  }
+
+  forget(nowMs: number): void {
+    this.#jobs.forget(nowMs)
+  }
+
+  pictures(sample: TopicSample, nowMs: number): JobPicture[] {
+    return this.#jobs.sorted().map((heard) => picture(heard, sample, nowMs))
+  }
+
+  /** By job id; a job without positions has none. */
+  positions(sample: TopicSample): ReadonlyMap<string, JobPosition> {
+    const positions = this.#jobs.sorted().flatMap((heard) => {
+      const position = positionOf(countAt(heard, sample), sample)
+      return position ? [[heard.status.id, position] as const] : []
+    })
+    return new Map(positions)
+  }
+}
+
+function picture(heard: HeardJob, sample: TopicSample, nowMs: number): JobPicture {
+  const { status, heardMs } = heard
+  const isRunning = status.state === 'running'
+  const ageMs = Math.max(0, nowMs - heardMs)
+  const silent = isRunning && ageMs > silentAfterMs
+  const count = countAt(heard, sample)
+  const position = positionOf(count, sample)
+  const lagRecords = position ? position.stored - position.passed : status.lagRecords
+  const lastBatch = status.batches.at(-1)
+  return {
+    id: status.id,
+    name: status.name,
+    state: status.state,
+    error: status.error,
+    topics: status.topics,
+    batchIntervalMs: status.batchIntervalMs,
+    recordsTotal: count.recordsTotal,
+    recordsPerSecond: silent || !isRunning ? null : batchRate(status),
+    lagRecords,
+    lagMs: lag(status, lagRecords, heardMs, nowMs),
+    latencyMs: silent || !lastBatch?.records ? null : (lastBatch.latencyMs ?? null),
+    lastBatch,
+    slowBatches: slowBatches(status),
+    views: status.views.map(shown),
+    ageMs,
+    silent,
+  }
+}
+
+/**
+ * A batch takes all that is stored when it is planned, so in steady state a result is behind by the
+ * interval and the batch's delay at most; that does not depend on when one looks. It is more when
+ * batches do not come, and when they leave records for the next.
+ */
+function lag(status: JobStatus, waiting: number, heardMs: number, nowMs: number): number | null {
+  const last = status.batches.at(-1)
+  if (!last) return waiting === 0 ? 0 : null
+  if (waiting === 0 && (last.records === 0 || status.state !== 'running')) return 0
+  const steadyMs = status.batchIntervalMs + last.totalDelayMs
+  const sincePlannedMs = nowMs - heardMs + (status.timeMs - last.timeMs)
+  const dueMs = status.state === 'running' ? steadyMs + 2 * status.batchIntervalMs : 0
+  const isOverdue = waiting > 0 && sincePlannedMs > dueMs
+  const backlogMs = status.lagRecords > 0 ? (last.latencyMs ?? 0) : 0
+  return Math.max(steadyMs, isOverdue ? sincePlannedMs : 0, backlogMs)
+}
+
+/** What the job had counted when the sample was taken; the oldest count known if all are later. */
+function countAt({ counts }: HeardJob, sample: TopicSample): Count {
+  return counts.findLast(({ timeMs }) => timeMs <= sample.timeMs) ?? counts[0]!
+}
+
+function positionOf({ positions }: Count, { topics }: TopicSample): JobPosition | undefined {
+  if (positions.length === 0) return undefined
+  let [stored, passed] = [0, 0]
+  for (const { topic, partition, until } of positions) {
+    const logs = topics.get(topic)?.partitions
+    const log = logs?.[partition] ?? logs?.find((other) => other.partition === partition)
+    if (log === undefined) continue
+    stored += log.highWatermark
+    // More only where clocks differ: nothing is counted before it is stored.
+    passed += Math.min(until, log.highWatermark)
+  }
+  return { stored, passed }
+}
+
+function slowBatches({ batches, batchIntervalMs }: JobStatus): number {
+  const quick = batches.findLastIndex((batch) => batch.processingTimeMs <= batchIntervalMs)
+  return batches.length - 1 - quick
+}
+
+/** Records per second over the newest batches. Reports come at no fixed pace; batches do. */
+function batchRate({ batches, batchIntervalMs }: JobStatus): number | null {
+  const newest = batches.slice(-batchesOfRate)
+  if (newest.length === 0) return null
+  const spanMs = newest.at(-1)!.timeMs - newest[0]!.timeMs + batchIntervalMs
+  return (newest.reduce((sum, { records }) => sum + records, 0) / spanMs) * 1000
+}
+
+/** A view with its largest rows, in the order in which the job gave them. */
+function shown(view: JobStatus['views'][number]): ViewPicture {
+  const total = view.rows.reduce((sum, [, value]) => sum + value, 0)
+  if (view.rows.length <= mostRows) return { ...view, total, rowsLeftOut: 0 }
+  const least = view.rows.map(([, value]) => value).sort((a, b) => b - a)[mostRows - 1]!
+  const rows = view.rows.filter(([, value]) => value >= least).slice(0, mostRows)
+  return { ...view, rows, total, rowsLeftOut: view.rows.length - rows.length }
+}

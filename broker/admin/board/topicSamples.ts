@@ -1,0 +1,76 @@
+// The broker's counters of its topics over the last seconds. A picture is of a moment at which every
+// live agent had still to report, so topics are shown as they were then and not as they are now.
+
+import type { TopicOverview } from '../../server/overview.ts'
+import { Rate } from './rate.ts'
+
+/** How far back samples go; a picture is never older. */
+const keptMs = 4_000
+/** Rates of topics are over no less, so that they do not depend on how often samples are taken. */
+const shortestRateMs = 900
+/** A topic without traffic for so long counts as quiet. */
+export const quietAfterMs = 60_000
+
+export interface TopicSample {
+  readonly timeMs: number
+  readonly topics: ReadonlyMap<string, TopicOverview>
+}
+
+/** Rates of one topic, and when it last had traffic. */
+interface TopicTraffic {
+  readonly records: Rate
+  readonly bytesIn: Rate
+  readonly bytesOut: Rate
+  total: number
+  lastMs: number
+}
+
+export class TopicSamples {
+  #samples: TopicSample[] = []
+  readonly #traffic = new Map<string, TopicTraffic>()
+
+  /** Takes in the counters of every topic that exists now. */
+  add(topics: readonly TopicOverview[], timeMs: number): void {
+    const byName = new Map(topics.map((topic) => [topic.name, topic]))
+    // Samples later than now were taken before the clock was set back.
+    const isKept = ({ timeMs: takenMs }: TopicSample) =>
+      takenMs <= timeMs && timeMs - takenMs <= keptMs
+    this.#samples = [...this.#samples.filter(isKept), { timeMs, topics: byName }]
+    for (const topic of topics) this.#read(topic, timeMs)
+    for (const name of this.#traffic.keys()) if (!byName.has(name)) this.#traffic.delete(name)
+  }
+
+  /** The newest sample that was taken no later than `timeMs`; the oldest if all are later. */
+  at(timeMs: number): TopicSample {
+    const sample = this.#samples.findLast((candidate) => candidate.timeMs <= timeMs)
+    return sample ?? this.#samples[0] ?? { timeMs, topics: new Map() }
+  }
+
+  traffic(name: string): TopicTraffic | undefined {
+    return this.#traffic.get(name)
+  }
+
+  #read(topic: TopicOverview, timeMs: number): void {
+    const known = this.#traffic.get(topic.name)
+    const { messagesInTotal, bytesInTotal, bytesOutTotal } = topic
+    const total = messagesInTotal + bytesOutTotal
+    const traffic = known ?? newTraffic(total)
+    traffic.records.read(messagesInTotal, timeMs)
+    traffic.bytesIn.read(bytesInTotal, timeMs)
+    traffic.bytesOut.read(bytesOutTotal, timeMs)
+    if (total !== traffic.total) traffic.lastMs = timeMs
+    traffic.total = total
+    if (!known) this.#traffic.set(topic.name, traffic)
+  }
+}
+
+function newTraffic(total: number): TopicTraffic {
+  const rate = () => new Rate(shortestRateMs)
+  return {
+    records: rate(),
+    bytesIn: rate(),
+    bytesOut: rate(),
+    total,
+    lastMs: Number.NEGATIVE_INFINITY,
+  }
+}

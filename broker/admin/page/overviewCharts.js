@@ -1,0 +1,32 @@
+// The charts of everything together: how much flows, and how far each job is behind.
+
+import { duration, perSecond } from './format.js'
+import { valuesOf } from './history.js'
+import { LineCard } from './lineCard.js'
+import { html } from './markup.js'
+
+/** More lines cannot be told apart; the others have a chart in their own section. */
+const mostLines = 6
+
+export function Overview({ jobs, chart }) {
+  const { points } = chart
+  const flow = [
+    ['read', (point) => point.linesPerSecond],
+    ['stored', (point) => point.storedPerSecond],
+    ['counted', (point) => point.countedPerSecond],
+  ].map(([label, pick]) => ({ label, values: valuesOf(points, pick) }))
+  const shown = jobs.slice(0, mostLines)
+  const behind = shown.map(({ id, name }) => ({
+    label: name,
+    values: valuesOf(points, (point) => point.jobs[id]?.lagMs),
+  }))
+  const left = jobs.length - shown.length
+  return html`<section class="charts" aria-label="Throughput and delay">
+    <${LineCard} title="Throughput" kind="rate" format=${perSecond} series=${flow} chart=${chart} />
+    ${
+      jobs.length > 0 &&
+      html`<${LineCard} title="Results behind, at most" kind="duration" format=${duration}
+        note=${left > 0 ? `and ${left} more jobs below` : undefined} series=${behind} chart=${chart} />`
+    }
+  </section>`
+}

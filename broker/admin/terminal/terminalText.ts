@@ -1,0 +1,75 @@
+// Lines for a terminal, measured in the cells that it draws: a wide character takes two. Text from
+// outside (names, keys, messages) is made harmless first: an escape sequence in it would be obeyed.
+
+import { styleText } from 'node:util'
+import stringWidth from 'string-width'
+
+export type Style = 'plain' | 'bold' | 'dim' | 'good' | 'bad'
+
+/** A piece of a line in one style. */
+export interface Span {
+  readonly text: string
+  readonly style: Style
+}
+
+export type Line = readonly Span[]
+
+const formats = { bold: 'bold', dim: 'dim', good: 'green', bad: ['bold', 'red'] } as const
+const ellipsis = '…'
+/** Controls, line separators, and marks that turn the direction of the rest of the line. */
+const harmful = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+const segmenter = new Intl.Segmenter()
+
+export function span(text: string, style: Style = 'plain'): Span {
+  return { text, style }
+}
+
+/** `text` with a visible mark in place of each character that could move the cursor. */
+export function harmless(text: string): string {
+  return text.replace(harmful, '�')
+}
+
+/** How many cells `text` takes. */
+export function cells(text: string): number {
+  return stringWidth(harmless(text))
+}
+
+/** `text` in no more than `width` cells; an ellipsis says that something is missing. */
+export function clip(text: string, width: number): string {
+  const shown = harmless(text)
+  if (stringWidth(shown) <= width) return shown
+  let clipped = ''
+  let taken = 0
+  for (const { segment } of segmenter.segment(shown)) {
+    taken += stringWidth(segment)
+    if (taken > width - 1) break
+    clipped += segment
+  }
+  return width > 0 ? clipped + ellipsis : ''
+}
+
+/** `text` in exactly `width` cells. */
+export function fit(text: string, width: number): string {
+  const clipped = clip(text, width)
+  return clipped + ' '.repeat(Math.max(0, width - stringWidth(clipped)))
+}
+
+/** A line as bytes for the terminal, in no more than `columns` cells. */
+export function render(line: Line, columns: number, color: boolean): string {
+  const whole = line.map(({ text }) => text).join('')
+  // The ellipsis belongs to the span in which the line is cut.
+  let left = columns
+  let isCut = cells(whole) > columns
+  return line
+    .map(({ text, style }) => {
+      if (left <= 0) return ''
+      const width = cells(text)
+      const cutsHere = isCut && width >= left
+      const shown = cutsHere ? clip(`${text} `, Math.min(left, width)) : harmless(text)
+      if (cutsHere) isCut = false
+      left = cutsHere ? 0 : left - width
+      if (!color || style === 'plain' || shown === '') return shown
+      return styleText([...[formats[style]].flat()], shown, { validateStream: false })
+    })
+    .join('')
+}

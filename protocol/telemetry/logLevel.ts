@@ -1,0 +1,6 @@
+// The levels of log lines. Apart from the logger, since a command line needs no more to be read.
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** In rising order of importance. */
+export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']

@@ -1,0 +1,34 @@
+// What an agent says when it starts and the system refuses something.
+
+import { expect, test } from 'vitest'
+import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'
+import { AgentRig, tailToKafka } from './agentRig.ts'
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+test.each<[string, Error, string]>([
+  [
+    'a directory that may not be written',
+    systemError('EACCES', "EACCES: permission denied, mkdir '/agent/checkpoint'"),
+    "channel c1 cannot be opened: EACCES: permission denied, mkdir '/agent/checkpoint': look at the rights to its checkpointDir and dataDirs, and at the room there",
+  ],
+  [
+    'a lock that cannot be made',
+    Object.assign(systemError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open'), {
+      cause: systemError('LEVEL_IO_ERROR', 'IO error: .lock: Permission denied'),
+    }),
+    'channel c1 cannot be opened: IO error: .lock: Permission denied: look at the rights to its checkpointDir and dataDirs, and at the room there',
+  ],
+  [
+    'a directory that another agent has',
+    new DirectoryInUseError('/agent/checkpoint'),
+    '/agent/checkpoint is in use by another process: stop that one first, or choose another directory',
+  ],
+])('%s is said with what to do', async (_, error, message) => {
+  const rig = new AgentRig()
+  rig.disk.lock = () => Promise.reject(error)
+  await expect(rig.startAgent(tailToKafka())).rejects.toMatchObject({ message })
+  await rig.close()
+})

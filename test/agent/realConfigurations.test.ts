@@ -1,0 +1,60 @@
+// Real flume.conf files, planned as `millrace agent` would: each is either an agent that moves events, or
+// refused with every reason. The files are not part of the repository; what they have taught is in
+// agentPlan.test.ts.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { checkAgent } from '../../agent/agent.ts'
+import { readFlumeConfiguration } from '../../agent/configuration/flumeConfiguration.ts'
+import { parseProperties } from '../../agent/configuration/properties.ts'
+import { ConfigurationRefused, problemLines } from '../../agent/planVerdict.ts'
+import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
+import { seededRandom } from '../../protocol/runtime/random.ts'
+import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../manualClock.ts'
+import { MemoryDisk } from '../memoryDisk.ts'
+import { testHost } from './component.ts'
+
+const directory = join(import.meta.dirname, '../../../shared/data/flume-confs')
+const isThere = existsSync(directory)
+const files = isThere ? readdirSync(directory) : []
+
+describe.skipIf(!isThere)('flume.conf files as people write them', () => {
+  test.each(files)('%s is planned or refused with its reasons', async (file) => {
+    const text = readFileSync(join(directory, file), 'latin1')
+    const { agents } = readFlumeConfiguration(parseProperties(text, file))
+    expect(agents.size).toBeGreaterThan(0)
+    for (const name of agents.keys()) {
+      const lines = await problems(file, text, name)
+      for (const line of lines) {
+        expect(line).toMatch(/^(?:error|warning): \S+\.conf(?::\d+)?: [^ ]+: ./)
+      }
+    }
+  })
+})
+
+/** What is said; of an agent that is refused, there is something. */
+async function problems(file: string, text: string, name: string): Promise<string[]> {
+  const runtime = {
+    clock: new ManualClock(),
+    random: seededRandom(1),
+    disk: new MemoryDisk(),
+    network: memoryNetwork(),
+  }
+  try {
+    const checked = await checkAgent({
+      runtime,
+      logger: silentLogger,
+      name,
+      configuration: [{ path: file, text }],
+      host: testHost,
+    })
+    return problemLines(checked.problems)
+  } catch (error) {
+    if (!(error instanceof ConfigurationRefused)) throw error
+    const lines = problemLines(error.problems)
+    expect(lines, error.message).not.toEqual([])
+    return lines
+  }
+}

@@ -1,0 +1,115 @@
+// The configuration is followed while the agent runs: what changed takes effect, what cannot be used
+// changes nothing, and no event is lost on the way.
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ConfigurationFile } from '../../agent/agent.ts'
+import { AgentError } from '../../agent/errors.ts'
+import { type ReloadingAgent, startReloadingAgent } from '../../agent/reloadingAgent.ts'
+import { seededRandom } from '../../protocol/runtime/random.ts'
+import { drive } from '../protocol/client/drive.ts'
+import { AgentRig, tailToKafka } from './agentRig.ts'
+import { testHost } from './component.ts'
+
+const memory = { 'channels.c1.type': 'memory', 'channels.c1.capacity': 1000 }
+
+let rig: AgentRig
+let agent: ReloadingAgent
+let read: () => Promise<readonly ConfigurationFile[]>
+beforeEach(async () => {
+  rig = new AgentRig()
+  await rig.startBroker()
+  await rig.disk.makeDirectory('/logs')
+})
+afterEach(async () => {
+  await drive(rig.clock, agent.stop())
+  await rig.close()
+})
+
+function file(text: string): readonly ConfigurationFile[] {
+  return [{ path: 'x.conf', text }]
+}
+
+async function start(text: string): Promise<void> {
+  const { clock, network, disk, logger } = rig
+  read = async () => file(text)
+  const runtime = { clock, network, disk, random: seededRandom(2) }
+  const options = { runtime, logger, name: 'a1', configuration: file(text), host: testHost }
+  const starting = startReloadingAgent(options, { read: () => read(), intervalMs: 30_000 })
+  agent = await drive(clock, starting)
+}
+
+/** What is read from now on; resolves when it has been looked at. */
+async function change(next: typeof read): Promise<void> {
+  read = next
+  for (let second = 0; second < 45; second++) await rig.clock.advanceAndSettle(1000)
+}
+
+const drained = (events: number) =>
+  rig.until(() => agent.agent.status().sinks[0]!.eventsDrained === events)
+
+test('a changed configuration takes effect, and lines are read on', async () => {
+  await start(tailToKafka())
+  await rig.append('/logs/app.log', 'one\n')
+  await drained(1)
+  const before = agent.agent
+  await change(async () => file(tailToKafka({ 'sinks.k1.kafka.topic': 'others' })))
+  expect(agent.agent).not.toBe(before)
+  await rig.append('/logs/app.log', 'two\n')
+  await drained(1)
+  expect(await rig.values('lines')).toEqual(['one'])
+  expect(await rig.values('others')).toEqual(['two'])
+  expect(rig.logger.messages('info')).toContain(
+    'the configuration has changed: the agent starts anew',
+  )
+})
+
+test('a memory channel that is configured as before keeps its events', async () => {
+  await start(tailToKafka({ ...memory, 'sinks.k1.kafka.bootstrap.servers': 'nobody:9092' }))
+  await rig.append('/logs/app.log', 'one\ntwo\n')
+  await rig.until(() => agent.agent.status().channels[0]!.size === 2)
+  const startMs = rig.clock.monotonicMs()
+  await change(async () => file(tailToKafka(memory)))
+  await drained(2)
+  expect(await rig.values('lines')).toEqual(['one', 'two'])
+  expect(rig.clock.monotonicMs() - startMs).toBeLessThan(60_000)
+})
+
+test('a configuration that cannot be used changes nothing, and is said once', async () => {
+  await start(tailToKafka())
+  const before = agent.agent
+  await change(async () => file(tailToKafka({ 'sinks.k1.type': 'hdfs' })))
+  await change(read)
+  expect(agent.agent).toBe(before)
+  expect(rig.logger.messages('error')).toEqual([
+    expect.stringMatching(
+      /^the configuration has changed and cannot be used, so the agent runs on as it is: agent a1 is not started: it has no valid sink.*\nerror: x\.conf:\d+: a1\.sinks\.k1\.type: 'hdfs'/s,
+    ),
+  ])
+  await rig.append('/logs/app.log', 'one\n')
+  await drained(1)
+})
+
+test('a file that is gone changes nothing, and is said once', async () => {
+  await start(tailToKafka())
+  const before = agent.agent
+  await change(() => Promise.reject(new AgentError('CONFIGURATION', 'x.conf does not exist')))
+  await change(read)
+  await change(async () => file(tailToKafka()))
+  expect(agent.agent).toBe(before)
+  expect(rig.logger.messages('warn')).toEqual(['x.conf does not exist; the agent runs on as it is'])
+})
+
+test('when only the start shows that it cannot be used, the one before is started again', async () => {
+  await start(tailToKafka())
+  const held = await rig.disk.lock('/elsewhere')
+  await change(async () => file(tailToKafka({ 'channels.c1.checkpointDir': '/elsewhere' })))
+  expect(rig.logger.messages('error')).toEqual([
+    expect.stringMatching(
+      /^the agent cannot start with the changed configuration, so it starts with the one before: \/elsewhere is in use/,
+    ),
+  ])
+  await rig.append('/logs/app.log', 'one\n')
+  await drained(1)
+  expect(await rig.values('lines')).toEqual(['one'])
+  await held.release()
+})

@@ -1,0 +1,71 @@
+// A broker each of whose log lines fails to be written in turn: it serves on, and logs again once that
+// is possible. Every error that a write to standard error can end with.
+
+import { expect, it } from 'vitest'
+import { startBroker } from '../../../broker/broker.ts'
+import { brokerConfig } from '../../../broker/configuration.ts'
+import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'
+import { lostLine, pinoLogger } from '../../../protocol/telemetry/logger.ts'
+import { LogLines } from '../../../protocol/telemetry/logLines.ts'
+import { ManualClock } from '../../manualClock.ts'
+import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { RawClient } from './memoryBroker.ts'
+
+const address = { host: 'broker', port: 9092 }
+
+/** Logs through an output of which the writes `[from, until)` fail; returns the messages logged. */
+async function life(from: number, until: number, code: string): Promise<string[]> {
+  let calls = 0
+  let text = ''
+  const output: LogOutput = {
+    write(bytes) {
+      const call = calls++
+      if (call >= from && call < until) throw Object.assign(new Error(code), { code })
+      text += Buffer.from(bytes)
+      return bytes.length
+    },
+    later() {},
+    atEnd() {},
+    pause() {},
+  }
+  const network = memoryNetwork()
+  const broker = await startBroker({
+    runtime: { clock: new ManualClock(), disk: new MemoryDisk(), network, random: seededRandom(1) },
+    logger: pinoLogger('info', new LogLines({ output, lostLine, maxPendingBytes: 1 })),
+    config: brokerConfig({ 'log.dir': '/data', 'shutdown.drain.timeout.ms': 0 }),
+    listeners: [{ name: 'MEMORY', network, address }],
+    openMetadataLog: async () => new MemoryMetadataLog(),
+  })
+  for (let garbage = 0; garbage < 3; garbage++) {
+    const client = new RawClient(await network.connect(address, 1000))
+    client.write(Buffer.alloc(16, 0xff))
+    await client.closed
+  }
+  const client = new RawClient(await network.connect(address, 1000))
+  const { errorCode } = await client.send(apiVersions, 0, {})
+  expect(errorCode).toBe(0)
+  client.close()
+  await broker.close()
+  const lines = text.split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line).msg)
+}
+
+it.each(['EIO', 'ENOSPC', 'EPIPE', 'EAGAIN'])(
+  '%s at any line, or from any line on',
+  async (code) => {
+    const whole = await life(0, 0, code)
+    expect(whole.filter((message) => message === 'a client is disconnected')).toHaveLength(3)
+    for (let line = 0; line < whole.length; line++) {
+      const once = await life(line, line + 1, code)
+      // The line waits for the next one; only the last has none.
+      expect(once).toEqual(line < whole.length - 1 ? whole : whole.slice(0, -1))
+      const twice = await life(line, line + 4, code)
+      if (line < whole.length - 4) expect(twice.join()).toMatch(/log lines were lost/)
+      expect(await life(line, Infinity, code)).toEqual(whole.slice(0, line))
+    }
+  },
+)

@@ -1,0 +1,122 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FeedBacklog } from '../../../engine/jobs/feedBacklog.ts'
+import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
+import { type ReadPosition, RotatedLog } from '../../../engine/jobs/rotatedLog.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { ManualClock } from '../../manualClock.ts'
+
+let directory: string
+let path: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-rotated-'))
+  path = join(directory, 'orders.log')
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const names = async () => (await readdir(directory)).sort()
+
+/** The position of a reader that has read all of a file under its name now. */
+async function readToEnd(file: string): Promise<ReadPosition> {
+  const { inode, sizeBytes } = (await nodeDisk.stat(file))!
+  return { inode, file, pos: sizeBytes }
+}
+
+async function rotatedLog(positions: readonly ReadPosition[]): Promise<RotatedLog> {
+  const log = new RotatedLog(nodeDisk, path, { fileBytes: 4, positions: async () => positions })
+  await log.open()
+  return log
+}
+
+test('a file that is large enough is renamed, and stays while it is not read', async () => {
+  const log = await rotatedLog([])
+  for (const text of ['one\n', 'two\n', 'three\n', 'x\n']) await log.append(Buffer.from(text))
+  await log.close()
+  expect(await names()).toEqual(['orders.log', 'orders.log.1', 'orders.log.2', 'orders.log.3'])
+  expect(await readFile(`${path}.3`, 'utf8')).toBe('three\n')
+  expect(await readFile(path, 'utf8')).toBe('x\n')
+})
+
+test('a renamed file is removed once it is read to its end', async () => {
+  const positions: ReadPosition[] = []
+  const log = await rotatedLog(positions)
+  await log.append(Buffer.from('one\n'))
+  await log.append(Buffer.from('two\n'))
+  const first = await readToEnd(`${path}.1`)
+  positions.push({ ...first, pos: first.pos - 1 })
+  await log.append(Buffer.from('three\n'))
+  expect(await names()).toContain('orders.log.1')
+  positions.splice(0, 1, first)
+  await log.append(Buffer.from('four\n'))
+  await log.close()
+  expect(await names()).toEqual(['orders.log', 'orders.log.2', 'orders.log.3'])
+})
+
+test('the position of a removed file says nothing of a new one with its inode', async () => {
+  const positions: ReadPosition[] = []
+  const log = await rotatedLog(positions)
+  await log.append(Buffer.from('one\n'))
+  await log.append(Buffer.from('two\n'))
+  const { inode } = await readToEnd(`${path}.1`)
+  positions.push({ inode, file: `${path}.7`, pos: 1000 })
+  await log.append(Buffer.from('three\n'))
+  await log.close()
+  expect(await names()).toContain('orders.log.1')
+})
+
+test('a second run numbers on, and removes what the first one left', async () => {
+  const first = await rotatedLog([])
+  for (const text of ['one\n', 'two\n', 'three\n']) await first.append(Buffer.from(text))
+  await first.close()
+  const second = await rotatedLog([await readToEnd(`${path}.1`)])
+  await second.append(Buffer.from('four\n'))
+  await second.close()
+  expect(await names()).toEqual(['orders.log', 'orders.log.2', 'orders.log.3'])
+})
+
+test('a backlog has room again once its lines are counted', () => {
+  let counted = 0
+  const backlog = new FeedBacklog(1000, () => counted)
+  backlog.wrote(5, 100)
+  expect(backlog).toMatchObject({ uncountedBytes: 600, hasRoom: true })
+  backlog.wrote(5, 100)
+  expect(backlog.hasRoom).toBe(false)
+  counted = 4
+  expect(backlog.hasRoom).toBe(false)
+  counted = 5
+  expect(backlog).toMatchObject({ uncountedBytes: 600, hasRoom: true })
+  counted = 10
+  expect(backlog.uncountedBytes).toBe(0)
+})
+
+test('a feed waits while its backlog has no room', async () => {
+  const endless: LineSource = {
+    next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
+  }
+  let counted = 0
+  const backlog = new FeedBacklog(10_000_000, () => counted)
+  const clock = new ManualClock()
+  const ratePerSecond = Number.POSITIVE_INFINITY
+  const feed = new LineFeed({
+    disk: nodeDisk,
+    clock,
+    source: endless,
+    path,
+    ratePerSecond,
+    backlog,
+  })
+  const running = feed.run()
+  // The disk is a real one, and may be slower than a tick.
+  const reaches = async (lines: number) => {
+    while (feed.lines < lines) await clock.advanceAndSettle(20)
+    for (let tick = 0; tick < 20; tick++) await clock.advanceAndSettle(20)
+    expect(feed.lines).toBe(lines)
+  }
+  await reaches(100_000)
+  counted = 100_000
+  await reaches(200_000)
+  feed.stop()
+  await running
+})

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { nodeProblem } from '../../../protocol/runtime/nodeVersion.ts'
+
+test.each(['24.6.0', '24.10.1', '25.0.0', '26.1.0'])('Node %s is new enough', (running) => {
+  expect(nodeProblem(running, '>=24.6')).toBeUndefined()
+})
+
+test.each(['24.5.9', '22.18.0', '20.20.2', '9.0.0'])('Node %s is too old', (running) => {
+  expect(nodeProblem(running, '>=24.6')).toBe(
+    `Node 24.6 or newer is needed, and this is ${running}`,
+  )
+})
