@@ -1,13 +1,14 @@
 // Runs a command with everything it needs: installs the npm packages when the lockfile is newer than
-// they are, and the Debian tools that `--tools` names. Plain JavaScript without dependencies, because
-// it starts on whatever Node is there (20 or newer), before anything is installed.
+// they are, and the tools that `--tools` names: packages of Debian, or of Python's index where a name has
+// a version. Plain JavaScript without dependencies, because it starts on whatever Node is there (20 or
+// newer), before anything is installed.
 //
-//   node .ci/setup.mjs [--tools nats-server,kcat,chromium,python3-kafka] FILE [ARGUMENTS]
+//   node .ci/setup.mjs [--tools kcat,chromium,python3-pip,confluent-kafka==2.16.1] FILE [ARGUMENTS]
 //
 // FILE is run by the Node of the npm package `node`. All that setup prints goes to standard error.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
@@ -46,6 +47,11 @@ function installPackages() {
 }
 
 function installTools(names) {
+  installDebianTools(names.filter((name) => !name.includes('==')))
+  for (const name of names) if (name.includes('==')) installPythonPackage(name)
+}
+
+function installDebianTools(names) {
   const missing = names.filter((name) => !isInstalled(name))
   if (missing.length === 0) return
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
@@ -58,10 +64,41 @@ function installTools(names) {
     const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing]
     if (spawnSync('apt-get', install, options).status === 0) return
   }
-  const list = missing.join(', ')
-  if (process.env.CI === 'true') fail(`missing: ${list}. CI runs every test, so it needs them.`)
-  say(`missing: ${list}. The tests that need them are left out.`)
-  say(`On Debian or Ubuntu: sudo apt-get install ${missing.join(' ')}`)
+  leaveOut(missing.join(', '), `On Debian or Ubuntu: sudo apt-get install ${missing.join(' ')}`)
+}
+
+/**
+ * Into a folder of its own below node_modules, at once or not at all: Debian's Python stays as it is,
+ * and tests name the folder in PYTHONPATH (test/tools.ts).
+ */
+function installPythonPackage(requirement) {
+  const [name, version] = requirement.split('==')
+  const packages = join(modules, '.cache', 'python')
+  const folder = join(packages, name)
+  const information = `${name.replaceAll('-', '_')}-${version}.dist-info`
+  if (existsSync(join(folder, information))) return
+  say(`installing ${requirement} (pip)`)
+  const work = join(packages, `download-${process.pid}`)
+  mkdirSync(packages, { recursive: true })
+  const pip = ['-m', 'pip', 'install', '--quiet', '--only-binary', ':all:', '--target']
+  const { status } = spawnSync('/usr/bin/python3', [...pip, work, requirement], {
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
+  })
+  if (status === 0) {
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(work, folder)
+    return
+  }
+  rmSync(work, { recursive: true, force: true })
+  leaveOut(requirement, `By hand: /usr/bin/python3 ${pip.join(' ')} ${folder} ${requirement}`)
+}
+
+/** What cannot be installed is missing for good in CI, and elsewhere a reason to run fewer tests. */
+function leaveOut(missing, how) {
+  if (process.env.CI === 'true') fail(`missing: ${missing}. CI runs every test, so it needs them.`)
+  say(`missing: ${missing}. The tests that need them are left out.`)
+  say(how)
 }
 
 /** A package of Debian's is there by its command, or, when it is a Python module, by that. */

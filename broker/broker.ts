@@ -7,7 +7,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import {
@@ -25,6 +25,7 @@ import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
+import { FollowedRequests } from './server/followedRequests.ts'
 import { addressText } from './server/listenerAddress.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
@@ -154,7 +155,7 @@ async function start(
   await controller.start(partitions)
   undo.push(() => controller.stop())
   transactions.start()
-  undo.push(startCleaner(options, manager))
+  undo.push(startCleaner(options, configuration, manager))
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -173,6 +174,7 @@ async function start(
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
     }),
+    followedRequests: new FollowedRequests(options.metrics ?? new Metrics(), logger),
     traffic,
   }
   const server = new BrokerServer(parts)
@@ -230,17 +232,30 @@ function metadataFailed(cause: unknown, logger: Logger): Error {
 }
 
 /** Compacts logs from now on; returns what ends that. */
-function startCleaner({ runtime, config, logger }: BrokerOptions, manager: LogManager) {
+function startCleaner(
+  { runtime, config, logger }: BrokerOptions,
+  configuration: DynamicConfiguration,
+  manager: LogManager,
+) {
   const cleaner = new LogCleaner({
     disk: runtime.disk,
     clock: runtime.clock,
     logger,
     directories: manager.directories,
-    backoffMs: config['log.cleaner.backoff.ms'],
-    dedupeBufferBytes: config['log.cleaner.dedupe.buffer.size'],
-    ioBufferBytes: config['log.cleaner.io.buffer.size'],
-    ioMaxBytesPerSecond: config['log.cleaner.io.max.bytes.per.second'],
+    get backoffMs() {
+      return configuration.current['log.cleaner.backoff.ms']
+    },
+    get dedupeBufferBytes() {
+      return configuration.current['log.cleaner.dedupe.buffer.size']
+    },
+    get ioBufferBytes() {
+      return configuration.current['log.cleaner.io.buffer.size']
+    },
+    get ioMaxBytesPerSecond() {
+      return configuration.current['log.cleaner.io.max.bytes.per.second']
+    },
   })
+  configuration.onChange(() => cleaner.settingsChanged())
   if (config['log.cleaner.enable']) cleaner.start()
   return () => cleaner.close()
 }

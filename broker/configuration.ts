@@ -16,6 +16,7 @@ import {
   nonEmpty,
   string,
 } from './configOption.ts'
+import { connectionOverridesBounds, parseConnectionOverrides } from './connectionOverrides.ts'
 import { BrokerError } from './errors.ts'
 import { logOptions } from './logOptions.ts'
 import { asksForProtection } from './securityOptions.ts'
@@ -92,9 +93,13 @@ export const brokerOptions = {
   'max.connections.per.ip': dynamic(
     integer(int32Max, 0, int32Max, 'Connections served at the same time from one address.'),
   ),
-  'max.connections.per.ip.overrides': string(
-    '',
-    'Other limits for single addresses: address:number, separated by commas.',
+  'max.connections.per.ip.overrides': dynamic({
+    ...string('', 'Other limits for single addresses: address:number, separated by commas.'),
+    bounds: connectionOverridesBounds,
+    parse: (text) => (parseConnectionOverrides(text) ? text : undefined),
+  }),
+  'max.connection.creation.rate': dynamic(
+    integer(int32Max, 1, int32Max, 'New connections taken in a second; more wait for their turn.'),
   ),
   'queued.max.request.bytes': integer(
     134_217_728,

@@ -107,29 +107,32 @@ export const logOptions = {
     ),
   ),
   'log.cleaner.enable': boolean(true, 'Whether logs are compacted whose cleanup.policy says so.'),
-  'log.cleaner.backoff.ms': integer(
-    15_000,
-    0,
-    int64Max,
-    'How long the cleaner waits when no log is dirty enough to be compacted.',
+  'log.cleaner.backoff.ms': dynamic(
+    integer(
+      15_000,
+      0,
+      int64Max,
+      'How long the cleaner waits when no log is dirty enough to be compacted.',
+    ),
   ),
-  'log.cleaner.dedupe.buffer.size': integer(
-    134_217_728,
-    smallestDedupeBytes,
-    int32Max,
-    'The most memory for the keys of a log while it is compacted, in bytes.',
+  'log.cleaner.dedupe.buffer.size': dynamic(
+    integer(
+      134_217_728,
+      smallestDedupeBytes,
+      int32Max,
+      'The most memory for the keys of a log while it is compacted, in bytes.',
+    ),
   ),
-  'log.cleaner.io.buffer.size': integer(
-    524_288,
-    1024,
-    int32Max,
-    'Memory for what the cleaner reads and writes, in bytes.',
+  'log.cleaner.io.buffer.size': dynamic(
+    integer(524_288, 1024, int32Max, 'Memory for what the cleaner reads and writes, in bytes.'),
   ),
-  'log.cleaner.io.max.bytes.per.second': double(
-    Number.MAX_VALUE,
-    1,
-    Number.MAX_VALUE,
-    'The cleaner reads and writes no more than this.',
+  'log.cleaner.io.max.bytes.per.second': dynamic(
+    double(
+      Number.MAX_VALUE,
+      1,
+      Number.MAX_VALUE,
+      'The cleaner reads and writes no more than this.',
+    ),
   ),
   'log.cleaner.delete.retention.ms': dynamic(
     integer(86_400_000, 0, int64Max, 'How long the tombstones of a compacted log can be seen.'),

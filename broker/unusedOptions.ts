@@ -45,7 +45,6 @@ const byKey: Readonly<Record<string, string>> = {
   'offsets.commit.timeout.ms': 'an append is answered when it is durable, or has failed',
   'transaction.two.phase.commit.enable': 'two-phase commit (KIP-939) is not supported',
   'socket.listen.backlog.size': 'the operating system bounds connections that are not yet accepted',
-  'max.connection.creation.rate': noQuotas,
   'connection.failed.authentication.delay.ms': 'clients do not authenticate',
   'broker.session.timeout.ms': oneNode,
   'initial.broker.registration.timeout.ms': oneNode,
@@ -80,6 +79,10 @@ const byKey: Readonly<Record<string, string>> = {
   'principal.builder.class': noPlugins,
   'log.local.retention.bytes': noTiers,
   'log.local.retention.ms': noTiers,
+  'config.providers': noPlugins,
+  'follower.fetch.last.tiered.offset.enable': noTiers,
+  'group.consumer.assignment.interval.ms': 'consumer groups are assigned partitions at once here',
+  'group.coordinator.cached.buffer.max.bytes': 'coordinators keep no buffers between appends here',
   'telemetry.max.bytes': 'clients do not push their metrics here',
 }
 
@@ -98,6 +101,8 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
   ['metadata.log.', oneNode],
   ['replica.', oneNode],
   ['remote.', noTiers],
+  ['log.remote.', noTiers],
+  ['errors.deadletterqueue.', noShare],
   ['group.share.', noShare],
   ['share.', noShare],
   ['group.streams.', noStreams],

@@ -11,7 +11,7 @@ import { sourceTypes } from '../agent/sources/sourceTypes.ts'
 import { configText } from '../broker/configOption.ts'
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
-import { apis } from '../protocol/kafka/apis.ts'
+import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -41,17 +41,23 @@ function brokerConfigurationPage(): string {
 
 function protocolSupportPage(): string {
   const served = new Set(servedApis.map(({ key }) => key))
-  const rows = [...apis]
+  const known = new Map(
+    [...refusedApis.map(({ api }) => api), ...apis].map((api) => [api.key, api]),
+  )
+  const rows = [...known.values()]
     .sort((a, b) => a.key - b.key)
     .map(({ key, name, minVersion, maxVersion, advertisedMinVersion }) => {
       const spoken = `${minVersion}–${maxVersion}`
       const told =
         advertisedMinVersion === minVersion ? '' : `, advertised from ${advertisedMinVersion}`
-      return `| ${key} | ${name} | ${spoken} | ${served.has(key) ? `yes${told}` : 'not yet'} |`
+      return `| ${key} | ${name} | ${spoken} | ${served.has(key) ? `yes${told}` : 'no, refused'} |`
     })
   return page(
     'Support of the Kafka protocol',
-    'Every API that `protocol/kafka` encodes and decodes, in which versions, and whether the broker serves it.',
+    [
+      'Every API that `protocol/kafka` knows, in which versions, and whether the broker serves it. What it refuses is not offered in ApiVersions; a request of that kind is answered in its own response with an error.',
+      'Share groups (KIP-932) and streams groups (KIP-1071) are not served.',
+    ].join('\n\n'),
     ['| key | API | versions | served |', '|---|---|---|---|', ...rows],
   )
 }

@@ -2,12 +2,27 @@
 // and say so; with CI=true they fail, because CI must run everything.
 
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 
 /** Debian's own: only this one has the modules that Debian packages. */
 export const debianPython = '/usr/bin/python3'
 
+/** Where .ci/setup.mjs puts confluent-kafka, for PYTHONPATH; package.json names the version. */
+const confluentFolder = join(import.meta.dirname, '../node_modules/.cache/python/confluent-kafka')
+
+/** The environment in which Debian's Python finds confluent-kafka. */
+export const confluentEnvironment = { ...process.env, PYTHONPATH: confluentFolder }
+
 /** Packages that bring no command: a Python module, by the package that has it. */
-const modules: Readonly<Record<string, string>> = { 'python3-kafka': 'kafka' }
+const modules: Readonly<Record<string, string>> = {
+  'python3-kafka': 'kafka',
+  'confluent-kafka': 'confluent_kafka',
+}
+
+/** How to get what Debian does not package. */
+const otherWays: Readonly<Record<string, string>> = {
+  'confluent-kafka': '`npm test` installs it when pip is there (on Debian: python3-pip)',
+}
 
 /**
  * Whether the tests that need `tool` can run here, which Debian has in `debianPackage`. Throws with
@@ -15,7 +30,8 @@ const modules: Readonly<Record<string, string>> = { 'python3-kafka': 'kafka' }
  */
 export function hasTool(tool: string, debianPackage = tool): boolean {
   if (isInstalled(tool)) return true
-  const how = `${tool} is missing: on Debian or Ubuntu, sudo apt-get install ${debianPackage}`
+  const way = otherWays[tool] ?? `on Debian or Ubuntu, sudo apt-get install ${debianPackage}`
+  const how = `${tool} is missing: ${way}`
   if (process.env.CI === 'true') throw new Error(how)
   console.warn(`left out: ${how}`)
   return false
@@ -24,5 +40,6 @@ export function hasTool(tool: string, debianPackage = tool): boolean {
 function isInstalled(tool: string): boolean {
   const module = modules[tool]
   if (module === undefined) return spawnSync('which', [tool]).status === 0
-  return spawnSync(debianPython, ['-c', `import ${module}`]).status === 0
+  const environment = { env: confluentEnvironment }
+  return spawnSync(debianPython, ['-c', `import ${module}`], environment).status === 0
 }

@@ -4,6 +4,7 @@
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
 import { ClientConnection } from './clientConnection.ts'
 import { ConnectionLimits } from './connectionLimits.ts'
+import { ConnectionPace } from './connectionPace.ts'
 import { MemoryBudget } from './memoryBudget.ts'
 import type { ClientFigures } from './overview.ts'
 import { ReadBuffers } from './readBuffers.ts'
@@ -31,6 +32,7 @@ export class BrokerServer {
   readonly #listeners: OpenListener[] = []
   readonly #connections = new Set<ClientConnection>()
   readonly #limits: ConnectionLimits
+  readonly #pace: ConnectionPace
   readonly #requestBudget: MemoryBudget
   readonly #decodedBudget: MemoryBudget
   readonly #answerBudget: MemoryBudget
@@ -41,6 +43,7 @@ export class BrokerServer {
     const { config } = broker
     this.#broker = broker
     this.#limits = new ConnectionLimits(broker)
+    this.#pace = new ConnectionPace(broker)
     this.#requestBudget = new MemoryBudget(limitOf(config['queued.max.request.bytes']))
     this.#decodedBudget = new MemoryBudget(limitOf(config['queued.max.request.bytes']))
     this.#answerBudget = new MemoryBudget(limitOf(config['queued.max.response.bytes']))
@@ -96,6 +99,13 @@ export class BrokerServer {
       connection.destroy()
       return
     }
+    const waitMs = this.#pace.nextWaitMs()
+    if (waitMs === undefined) {
+      this.#limits.refuse(remoteAddress, 'max.connection.creation.rate')
+      this.#limits.left(remoteAddress)
+      connection.destroy()
+      return
+    }
     const client = new ClientConnection(connection, {
       broker: this.#broker,
       advertised,
@@ -110,7 +120,7 @@ export class BrokerServer {
       },
     })
     this.#connections.add(client)
-    client.start()
+    client.start(waitMs)
   }
 }
 

@@ -78,6 +78,8 @@ export class ClientConnection implements ConnectionHandler {
   /** When the client last took something of its answers. */
   #lastTakenMs: number
   #idleTimer: Timer | undefined
+  /** While the connection waits for its turn. */
+  #startTimer: Timer | undefined
 
   constructor(connection: Connection, options: ConnectionOptions) {
     const { broker } = options
@@ -104,13 +106,23 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
-  start(): void {
+  /** Reads the first request after `waitMs`. */
+  start(waitMs = 0): void {
+    if (waitMs > 0) {
+      this.#startTimer = this.#clock.setTimer(waitMs, () => this.start())
+      return
+    }
+    this.#startTimer = undefined
     this.#watchIdleness(this.#options.broker.config['connections.max.idle.ms'])
     this.#connection.start(this)
   }
 
   /** Answers what is under way, takes nothing new, then ends. */
   drain(): void {
+    if (this.#startTimer) {
+      this.destroy()
+      return
+    }
     this.#draining = true
     this.#forgetFrames()
     this.#abort.abort()
@@ -153,6 +165,7 @@ export class ClientConnection implements ConnectionHandler {
     for (const slot of this.#slots) if (slot.done) this.#outstandingBytes -= slot.frameBytes
     this.#forgetFrames()
     this.#answerMemory.close()
+    this.#startTimer?.cancel()
     this.#idleTimer?.cancel()
     this.#abort.abort()
     if (cause) {

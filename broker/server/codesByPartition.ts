@@ -10,28 +10,39 @@ interface WantedTopic<Partition> {
   readonly partitions: readonly Partition[]
 }
 
-/** `act` answers with a code for each item; it is not called when none of the partitions is there. */
-export async function codesByPartition<Partition extends { readonly partitionIndex: number }, Item>(
+/** Where the code of a partition comes from: the item of that number, or it is known already. */
+type Place = { readonly at: number } | { readonly errorCode: number }
+
+/**
+ * `itemOf` gives what is to be done, or the error code of what cannot be. `act` answers with a code for
+ * each item; it is not called when there is none.
+ */
+export async function codesByPartition<
+  Partition extends { readonly partitionIndex: number },
+  Item extends object,
+>(
   state: MetadataState,
   topics: readonly WantedTopic<Partition>[],
-  itemOf: (topic: string, partition: Partition) => Item,
+  itemOf: (topic: string, partition: Partition) => Item | number,
   act: (items: readonly Item[]) => Promise<readonly number[]>,
 ) {
   const items: Item[] = []
   const places = topics.map((topic) =>
-    topic.partitions.map((partition) => {
-      const exists = partitionExists(state, topic.name, partition.partitionIndex)
-      return exists ? items.push(itemOf(topic.name, partition)) - 1 : undefined
+    topic.partitions.map((partition): Place => {
+      if (!partitionExists(state, topic.name, partition.partitionIndex)) {
+        return { errorCode: ErrorCode.unknownTopicOrPartition }
+      }
+      const item = itemOf(topic.name, partition)
+      return typeof item === 'number' ? { errorCode: item } : { at: items.push(item) - 1 }
     }),
   )
   const codes = items.length > 0 ? await act(items) : []
-  const codeAt = (place: number | undefined) =>
-    place === undefined ? ErrorCode.unknownTopicOrPartition : codes[place]!
+  const codeAt = (place: Place) => ('at' in place ? codes[place.at]! : place.errorCode)
   return topics.map(({ name, partitions }, topicAt) => ({
     name,
     partitions: partitions.map(({ partitionIndex }, at) => ({
       partitionIndex,
-      errorCode: codeAt(places[topicAt]![at]),
+      errorCode: codeAt(places[topicAt]![at]!),
     })),
   }))
 }

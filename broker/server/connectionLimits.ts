@@ -4,15 +4,21 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { BrokerConfig } from '../configuration.ts'
+import {
+  connectionOverridesBounds,
+  ipAddress,
+  parseConnectionOverrides,
+} from '../connectionOverrides.ts'
 import { BrokerError } from '../errors.ts'
 
 const quietMs = 10_000
+const overridesOption = 'max.connections.per.ip.overrides'
 
 /** The limits may change while the broker runs. */
 export interface LimitedBroker {
   readonly config: Pick<
     BrokerConfig,
-    'max.connections' | 'max.connections.per.ip' | 'max.connections.per.ip.overrides'
+    'max.connections' | 'max.connections.per.ip' | typeof overridesOption
   >
   readonly clock: Clock
   readonly logger: Logger
@@ -20,7 +26,9 @@ export interface LimitedBroker {
 
 export class ConnectionLimits {
   readonly #broker: LimitedBroker
-  readonly #overrides: ReadonlyMap<string, number>
+  /** The text that `#overrides` was read from. */
+  #overridesText: string | undefined
+  #overrides: ReadonlyMap<string, number> = new Map()
   readonly #byHost = new Map<string, number>()
   #count = 0
   #refused = 0
@@ -29,7 +37,7 @@ export class ConnectionLimits {
   /** Fails with a BrokerError when the overrides cannot be read. */
   constructor(broker: LimitedBroker) {
     this.#broker = broker
-    this.#overrides = parseOverrides(broker.config['max.connections.per.ip.overrides'])
+    this.#readOverrides()
   }
 
   /** Counts a client in, unless there are too many; each that was admitted must leave once. */
@@ -38,10 +46,12 @@ export class ConnectionLimits {
     const host = hostOf(remoteAddress)
     const fromHost = this.#byHost.get(host) ?? 0
     if (this.#count >= config['max.connections']) {
-      return this.#refuse(remoteAddress, 'max.connections')
+      return this.refuse(remoteAddress, 'max.connections')
     }
-    if (fromHost >= (this.#overrides.get(host) ?? config['max.connections.per.ip'])) {
-      return this.#refuse(remoteAddress, 'max.connections.per.ip')
+    const ofHost = this.#readOverrides().get(host)
+    if (fromHost >= (ofHost ?? config['max.connections.per.ip'])) {
+      const limit = ofHost === undefined ? 'max.connections.per.ip' : overridesOption
+      return this.refuse(remoteAddress, limit)
     }
     this.#count++
     this.#byHost.set(host, fromHost + 1)
@@ -56,7 +66,23 @@ export class ConnectionLimits {
     else this.#byHost.set(host, remaining)
   }
 
-  #refuse(client: string, limit: string): false {
+  #readOverrides(): ReadonlyMap<string, number> {
+    const text = this.#broker.config[overridesOption]
+    if (text === this.#overridesText) return this.#overrides
+    const overrides = parseConnectionOverrides(text)
+    if (overrides === undefined) {
+      throw new BrokerError(
+        'CONFIGURATION_INVALID',
+        `${overridesOption} is "${text}", but must be ${connectionOverridesBounds}`,
+      )
+    }
+    this.#overridesText = text
+    this.#overrides = overrides
+    return overrides
+  }
+
+  /** Notes that a client was not served because of `limit`. */
+  refuse(client: string, limit: string): false {
     const { clock, logger } = this.#broker
     this.#refused++
     const nowMs = clock.monotonicMs()
@@ -68,26 +94,8 @@ export class ConnectionLimits {
   }
 }
 
+/** The address without the port, in the spelling of the overrides; of another network, its own. */
 function hostOf(remoteAddress: string): string {
-  return plainHost(remoteAddress.replace(/:\d+$/, ''))
-}
-
-/** Without brackets, and as an IPv4 address where that is what it stands for. */
-function plainHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:(?=\d+\.)/, '')
-}
-
-/** `host:count,host:count`. */
-function parseOverrides(text: string): ReadonlyMap<string, number> {
-  const entries = text.split(',').map((entry) => entry.trim())
-  return new Map(entries.filter((entry) => entry !== '').map(parseOverride))
-}
-
-function parseOverride(entry: string): [host: string, count: number] {
-  const match = /^(.+):(\d{1,9})$/.exec(entry)
-  if (match) return [plainHost(match[1]!), Number(match[2])]
-  throw new BrokerError(
-    'CONFIGURATION_INVALID',
-    `max.connections.per.ip.overrides: "${entry}" is not an address and a number; write it as 127.0.0.1:200`,
-  )
+  const host = remoteAddress.replace(/:\d+$/, '')
+  return ipAddress(host) ?? host
 }

@@ -1,5 +1,6 @@
 // From a frame to the chunks of its answer: reads the header, checks the version, finds the handler,
-// decodes, encodes. The one table of what this broker serves; ApiVersions is made from it.
+// decodes, encodes. The one table of what this broker serves; ApiVersions is made from it. What it knows
+// and does not serve is answered with an error (refusedRequests.ts).
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
@@ -61,7 +62,9 @@ import { saslAuthenticateHandler } from './handlers/saslAuthenticate.ts'
 import { saslHandshakeHandler } from './handlers/saslHandshake.ts'
 import { syncGroupHandler } from './handlers/syncGroup.ts'
 import { txnOffsetCommitHandler } from './handlers/txnOffsetCommit.ts'
+import { updateFeaturesHandler } from './handlers/updateFeatures.ts'
 import { writeTxnMarkersHandler } from './handlers/writeTxnMarkers.ts'
+import { refusedHandlers } from './refusedRequests.ts'
 import type { ConnectionContext, RequestContext } from './requestContext.ts'
 
 const served: readonly Handler[] = [
@@ -113,13 +116,17 @@ const served: readonly Handler[] = [
   listTransactionsHandler,
   consumerGroupHeartbeatHandler,
   consumerGroupDescribeHandler,
+  updateFeaturesHandler,
 ]
 
-/** Every API that this broker answers. */
+/** Every API that this broker serves, and offers in ApiVersions. */
 export const servedApis = [...served.map(({ api }) => api), apiVersions]
-const handlers = new Map(
-  [...served, apiVersionsHandler(servedApis)].map((entry) => [entry.api.key, entry]),
-)
+const handlers = byKey([...served, apiVersionsHandler(servedApis)])
+const refusals = byKey(refusedHandlers)
+
+function byKey(entries: readonly Handler[]): ReadonlyMap<number, Handler> {
+  return new Map(entries.map((entry) => [entry.api.key, entry]))
+}
 
 /**
  * Those whose answers tell what the broker has, and can be long: while others do not read theirs and there
@@ -163,13 +170,16 @@ export function dispatch(
   const reader = new ByteReader(frame, 0, frame.length, allowance)
   const header = decodeRequestHeader(reader)
   const { apiKey, apiVersion, correlationId } = header
-  const entry = handlers.get(apiKey)
-  if (!entry) throw new MalformedError(`API ${apiKey} is not served here`)
+  const entry = handlers.get(apiKey) ?? refusals.get(apiKey)
+  if (!entry) throw new MalformedError(`API ${apiKey} is not known here`)
   const { api } = entry
   if (apiVersion < api.advertisedMinVersion || apiVersion > api.maxVersion) {
     return refuseVersion(entry, header)
   }
   const request = decodeRequest(api, apiVersion, reader)
+  if (reader.remaining > 0 && !refusals.has(apiKey)) {
+    connection.broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
+  }
   const context = { ...connection, apiVersion, clientId: header.clientId ?? '' }
   const outcome =
     longAnswers.has(entry) && connection.answerMemory.isScarce

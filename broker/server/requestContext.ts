@@ -11,6 +11,7 @@ import type { GroupService } from '../groups/groupService.ts'
 import type { TransactionService } from '../transactions/transactionService.ts'
 import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
+import type { FollowedRequests } from './followedRequests.ts'
 import type { Partitions } from './partitions.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 import type { TransactionalAppends } from './transactionalAppends.ts'
@@ -29,6 +30,7 @@ export interface BrokerParts {
   readonly transactionalAppends: TransactionalAppends
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
+  readonly followedRequests: FollowedRequests
   readonly traffic: TrafficByTopic
 }
 

@@ -192,7 +192,18 @@ export class Cluster {
     await refreshing
   }
 
+  /**
+   * The question creates a topic that does not exist, where that is allowed, and is answered before that
+   * is done: what is being created is asked for once more before it is a failure of the caller's.
+   */
   async #askMetadata(topic: string): Promise<void> {
+    await this.#askMetadataOnce(topic)
+    if (this.#view.topic(topic)?.errorCode !== ErrorCode.unknownTopicOrPartition) return
+    await this.pause(this.newBackoff().failed())
+    await this.#askMetadataOnce(topic)
+  }
+
+  async #askMetadataOnce(topic: string): Promise<void> {
     const connection = await this.any()
     const allowAutoTopicCreation = this.#allowAutoTopicCreation
     const request = { topics: [{ name: topic }], allowAutoTopicCreation }

@@ -51,7 +51,20 @@ import { saslAuthenticate } from './apis/saslAuthenticate.ts'
 import { saslHandshake } from './apis/saslHandshake.ts'
 import { syncGroup } from './apis/syncGroup.ts'
 import { txnOffsetCommit } from './apis/txnOffsetCommit.ts'
+import { updateFeatures } from './apis/updateFeatures.ts'
 import { writeTxnMarkers } from './apis/writeTxnMarkers.ts'
+import {
+  credentialApis,
+  quorumApis,
+  quotaApis,
+  replicaApis,
+  telemetryApis,
+  tokenApis,
+} from './refused/administration.ts'
+import { controllerApis } from './refused/controllers.ts'
+import { shareGroupApis } from './refused/shareGroups.ts'
+import { streamsGroupApis } from './refused/streamsGroups.ts'
+import type { RefusedApi } from './refusedApi.ts'
 import type { Api } from './schema.ts'
 
 /** In the order of their keys. */
@@ -99,6 +112,7 @@ export const apis: readonly Api[] = [
   alterClientQuotas,
   describeUserScramCredentials,
   alterUserScramCredentials,
+  updateFeatures,
   describeCluster,
   describeProducers,
   describeTransactions,
@@ -109,8 +123,24 @@ export const apis: readonly Api[] = [
   describeTopicPartitions,
 ]
 
-const byKey: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]))
+/** APIs that are only spoken in order to refuse them. */
+export const refusedApis: readonly RefusedApi[] = [
+  ...replicaApis,
+  ...tokenApis,
+  ...quotaApis,
+  ...credentialApis,
+  ...quorumApis,
+  ...telemetryApis,
+  ...controllerApis,
+  ...shareGroupApis,
+  ...streamsGroupApis,
+]
 
+const byKey: ReadonlyMap<number, Api> = new Map(
+  [...refusedApis.map(({ api }) => api), ...apis].map((api) => [api.key, api]),
+)
+
+/** Also of an API that is only refused. */
 export function apiByKey(key: number): Api | undefined {
   return byKey.get(key)
 }

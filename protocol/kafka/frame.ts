@@ -82,7 +82,10 @@ export function decodeRequestHeader(reader: ByteReader): RequestHeader {
   return { apiKey, apiVersion, correlationId, clientId }
 }
 
-/** Reads the body after its header, to the end of the frame. Throws MalformedError. */
+/**
+ * Reads the body after its header; `reader` is left where the last field ends, which need not be the
+ * end of the frame. Throws MalformedError.
+ */
 export function decodeRequest<A extends Api>(
   api: A,
   version: number,

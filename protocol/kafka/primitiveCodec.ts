@@ -4,7 +4,7 @@
 // not checked against what remains.
 
 import { MalformedError } from '../bytes/malformed.ts'
-import type { ByteReader } from '../bytes/reader.ts'
+import { type ByteReader, readInt64 } from '../bytes/reader.ts'
 import type { ByteWriter } from '../bytes/writer.ts'
 import type { PrimitiveName } from './fields.ts'
 
@@ -28,6 +28,8 @@ export interface Context {
   readonly where: string
   /** Whether a string is words for people, of which a part is better than no answer. */
   readonly mayBeCut?: boolean
+  /** Whether an int64 outside the safe integers is read as the nearest of them. */
+  readonly saturates?: boolean
 }
 
 /** Kafka's own limit, also for compact strings. */
@@ -54,6 +56,8 @@ export function primitiveCodec(kind: PrimitiveName, context: Context): Codec {
     case 'bytes':
     case 'records':
       return bytesCodec(context)
+    case 'int64':
+      return (context.saturates ? saturatingInt64 : fixedWidth.int64) as Codec
     default:
       return fixedWidth[kind] as Codec
   }
@@ -118,6 +122,17 @@ const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
   ),
   uuid: { encode: writeUuid, decode: readUuid, minBytes: 16, heapBytes: uuidHeapBytes },
 }
+
+const saturatingInt64 = numeric(
+  8,
+  (writer, value) => writer.int64(value),
+  (reader) => {
+    reader.need(8)
+    const value = readInt64(reader.bytes, reader.position)
+    reader.position += 8
+    return Math.max(Number.MIN_SAFE_INTEGER, Math.min(value, Number.MAX_SAFE_INTEGER))
+  },
+)
 
 function numeric(
   minBytes: number,

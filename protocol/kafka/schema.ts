@@ -28,8 +28,16 @@ export interface MessageOptions {
   readonly versions: string
   /** First version with compact encodings and tagged fields; Infinity if none has. */
   readonly flexibleFrom: number
-  /** Whether bytes may follow the message: newer versions of embedded data add fields there. */
+  /**
+   * Whether bytes may follow the message: newer versions of embedded data add fields there, and some
+   * clients send requests that are longer than their fields. The reader is left in front of them.
+   */
   readonly mayBeFollowed: boolean
+  /**
+   * Whether an int64 outside the safe integers is read as the nearest of them, where it would otherwise
+   * be malformed: clients send the largest int64 for "never" and for "the end". Not for what is kept.
+   */
+  readonly saturates?: boolean
 }
 
 export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, InputOf<F>> {
@@ -38,6 +46,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
   readonly versions: VersionRange
   readonly flexibleFrom: number
   readonly #mayBeFollowed: boolean
+  readonly #saturates: boolean
   readonly #codecs: Codec[] = []
 
   constructor(fields: F, options: MessageOptions) {
@@ -46,6 +55,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
     this.versions = versionRange(options.versions)
     this.flexibleFrom = options.flexibleFrom
     this.#mayBeFollowed = options.mayBeFollowed
+    this.#saturates = options.saturates ?? false
   }
 
   encode(writer: ByteWriter, value: InputOf<F>, version: number): void {
@@ -75,6 +85,7 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
       version,
       flexible: version >= this.flexibleFrom,
       nullable: false,
+      saturates: this.#saturates,
       where: `${this.name} v${version}`,
       parentVersions: this.versions,
     })
@@ -132,7 +143,11 @@ export function api<const Request extends Fields, const Response extends Fields>
   const advertisedMinVersion = declaration.advertisedMinVersion ?? from
   // What is advertised can be read and answered, if only with an error.
   const readable = `${advertisedMinVersion}-${to}`
-  const options = { versions: readable, flexibleFrom, mayBeFollowed: false }
+  const options = { versions: readable, flexibleFrom }
+  // As in Kafka: librdkafka 2.2 to 2.16 sends three bytes behind a Metadata request for all topics.
+  const request = { ...options, name: `${name} request`, mayBeFollowed: true, saturates: true }
+  // Whereas a response that is longer than its fields was misread, and must not be believed.
+  const response = { ...options, name: `${name} response`, mayBeFollowed: false }
   return {
     key,
     name,
@@ -140,7 +155,7 @@ export function api<const Request extends Fields, const Response extends Fields>
     maxVersion: to,
     advertisedMinVersion,
     flexibleFrom,
-    request: new Message(declaration.request, { ...options, name: `${name} request` }),
-    response: new Message(declaration.response, { ...options, name: `${name} response` }),
+    request: new Message(declaration.request, request),
+    response: new Message(declaration.response, response),
   }
 }

@@ -29,12 +29,21 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
+/** setTimeout calls back after 1 ms when it is asked for more: an interval of a month would be none. */
+const longestTimeoutMs = 2 ** 31 - 1
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs)
+    let handle: NodeJS.Timeout
+    const wait = (remainingMs: number): void => {
+      const partMs = Math.min(remainingMs, longestTimeoutMs)
+      const next = partMs === remainingMs ? callback : () => wait(remainingMs - partMs)
+      handle = setTimeout(next, partMs)
+    }
+    wait(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -10,6 +10,7 @@ import { platformatic } from './scenarios/platformatic.ts'
 import { python } from './scenarios/python.ts'
 import { rawFetch } from './scenarios/rawFetch.ts'
 import { rawGroups } from './scenarios/rawGroups.ts'
+import { rawLeniency } from './scenarios/rawLeniency.ts'
 import { rawProduce } from './scenarios/rawProduce.ts'
 import { rawRecords } from './scenarios/rawRecords.ts'
 import { rawTopics } from './scenarios/rawTopics.ts'
@@ -22,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   ...rawTopics,
   ...rawGroups,
   ...rawTransactions,
+  ...rawLeniency,
   ...kafkajsRecords,
   ...kafkajsGroups,
   ...kafkajsTransactions,

@@ -1,20 +1,20 @@
 // Real Apache Kafka, run beside ours: as a peer in tests of what clients see, and as the other side of
-// benchmarks. Its published jars come from Maven Central at first use and stay in node_modules/.cache;
-// this needs mvn and a JDK, and nothing of the product does. Every process is ended by who started it.
+// benchmarks. Its published jars (mavenJars.ts) need mvn and a JDK, and nothing of the product does. Every
+// process is ended by who started it.
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { hasTool } from '../tools.ts'
+import { mavenJars } from './mavenJars.ts'
 
 export const kafkaVersion = '4.1.1'
 const loggingVersion = '2.25.1'
-const cache = join(import.meta.dirname, '../../node_modules/.cache/peers')
 const startTimeoutMs = 60_000
 
 export interface KafkaOptions {
@@ -55,7 +55,8 @@ export class KafkaPeer {
     await writeFile(config, serverProperties(options, port, controllerPort))
     const id = randomBytes(16).toString('base64url')
     const features = (options.features ?? []).flatMap((level) => ['--feature', level])
-    const words = ['format', '-t', id, '-c', config, ...features]
+    // In one word, because an id may begin with a dash.
+    const words = ['format', `--cluster-id=${id}`, '-c', config, ...features]
     const formatted = await runJava('kafka.tools.StorageTool', words)
     if (formatted.code !== 0) throw new Error(`Kafka could not format: ${formatted.stderr}`)
     const heap = options.heapMegabytes ?? 1024
@@ -139,63 +140,18 @@ async function javaArguments(
   return [...options, quiet, '-cp', join(jars, '*'), mainClass, ...words]
 }
 
-let downloading: Promise<string> | undefined
-
 /** The folder with Kafka's jars, downloaded at first use. */
 export function kafkaJars(): Promise<string> {
-  downloading ??= download()
-  return downloading
-}
-
-async function download(): Promise<string> {
-  const jars = join(cache, `kafka-${kafkaVersion}`)
-  if (await exists(jars)) return jars
-  const work = join(cache, `download-${process.pid}`)
-  await mkdir(work, { recursive: true })
-  try {
-    await writeFile(join(work, 'pom.xml'), pom())
-    const target = `-DoutputDirectory=${join(work, 'jars')}`
-    const maven = spawn('mvn', ['-q', '-B', 'dependency:copy-dependencies', target], {
-      cwd: work,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    const [code] = await once(maven, 'exit')
-    const found = await readdir(join(work, 'jars')).catch(() => [])
-    if (code !== 0 || found.length === 0) throw new Error('mvn could not download Kafka')
-    await writeFile(join(work, 'jars', 'log4j2.properties'), logging)
-    // At once or not at all; another process may have been faster, with the same content.
-    await rename(join(work, 'jars'), jars).catch(async (error: unknown) => {
-      if (!(await exists(jars))) throw error
-    })
-  } finally {
-    await rm(work, { recursive: true, force: true })
-  }
-  return jars
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-/** Names what is wanted from Maven Central; nothing is compiled. */
-function pom(): string {
-  const dependency = (group: string, artifact: string, version: string) =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>` +
-    `<version>${version}</version></dependency>`
-  const dependencies = [
-    dependency('org.apache.kafka', 'kafka_2.13', kafkaVersion),
-    dependency('org.apache.kafka', 'kafka-tools', kafkaVersion),
-    dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', loggingVersion),
-    dependency('org.apache.logging.log4j', 'log4j-core', loggingVersion),
-  ]
-  return (
-    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' +
-    '<groupId>millrace</groupId><artifactId>peers</artifactId><version>1</version>' +
-    `<dependencies>${dependencies.join('')}</dependencies></project>`
-  )
+  return mavenJars({
+    name: `kafka-${kafkaVersion}`,
+    artifacts: [
+      `org.apache.kafka:kafka_2.13:${kafkaVersion}`,
+      `org.apache.kafka:kafka-tools:${kafkaVersion}`,
+      `org.apache.logging.log4j:log4j-slf4j-impl:${loggingVersion}`,
+      `org.apache.logging.log4j:log4j-core:${loggingVersion}`,
+    ],
+    files: { 'log4j2.properties': logging },
+  })
 }
 
 const logging = `status = error

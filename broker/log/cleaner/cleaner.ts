@@ -19,6 +19,7 @@ import { OffsetMap } from './offsetMap.ts'
 import { Pace } from './pace.ts'
 import { segmentBatches, type WalkOptions } from './segmentBatches.ts'
 
+/** The sizes may change while the cleaner runs: those that hold now are read for each log. */
 export interface CleanerOptions {
   readonly disk: Disk
   readonly clock: Clock
@@ -39,7 +40,7 @@ export class Cleaner {
 
   constructor(options: CleanerOptions) {
     this.#options = options
-    this.#pace = new Pace(options.clock, options.ioMaxBytesPerSecond)
+    this.#pace = new Pace(options.clock, options)
   }
 
   /**

@@ -22,7 +22,10 @@ export interface CleanedDirectory {
 export interface LogCleanerOptions extends CleanerOptions {
   readonly logger: Logger
   readonly directories: readonly CleanedDirectory[]
-  /** log.cleaner.backoff.ms: how long it waits when no log is dirty enough. */
+  /**
+   * log.cleaner.backoff.ms: how long it waits when no log is dirty enough. When it changes,
+   * `settingsChanged` must be called.
+   */
   readonly backoffMs: number
 }
 
@@ -42,6 +45,8 @@ export class LogCleaner {
   /** By segment: the first timestamp, which never changes. */
   readonly #firstTimestamps = new WeakMap<Segment, number>()
   readonly #stop = new AbortController()
+  /** Ends the wait under way, if there is one. */
+  #wake = new AbortController()
   #running: Promise<void> | undefined
 
   constructor(options: LogCleanerOptions) {
@@ -54,9 +59,15 @@ export class LogCleaner {
     this.#running ??= this.#run()
   }
 
+  /** Ends a wait that is under way: `backoffMs` may have become less than is left of it. */
+  settingsChanged(): void {
+    this.#wake.abort()
+  }
+
   /** Stops what is under way; resolves when nothing is touched any more. */
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#wake.abort()
     await this.#running
   }
 
@@ -69,7 +80,9 @@ export class LogCleaner {
   async #run(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      if (!(await this.#tryClean())) await sleep(this.#clock, this.#options.backoffMs, signal)
+      this.#wake = new AbortController()
+      if (await this.#tryClean()) continue
+      if (!signal.aborted) await sleep(this.#clock, this.#options.backoffMs, this.#wake.signal)
     }
   }
 

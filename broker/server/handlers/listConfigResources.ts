@@ -1,4 +1,5 @@
-// Names what configs can be set for: every topic, this broker, and the groups that have any.
+// Names what has configs: every topic, this broker, its loggers (under the broker's id, as in Kafka), and
+// the groups for which any are set.
 
 import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -28,6 +29,7 @@ function namesOf(resourceType: number, { controller, nodeId }: BrokerParts): str
     case ResourceType.topic:
       return Array.from(controller.state.topics(), ({ name }) => name)
     case ResourceType.broker:
+    case ResourceType.brokerLogger:
       return [String(nodeId)]
     case ResourceType.group:
       return [...controller.state.configuredGroups()]

@@ -1,5 +1,5 @@
-// Says which topics there are and who leads their partitions, and makes topics that are asked for
-// the first time, where that is allowed. Every client is told the address of its own listener.
+// Describes topics and the leaders of their partitions, and creates topics that are asked for the first
+// time, where that is allowed. Every client is told the address of its own listener.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -21,6 +21,12 @@ type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 const emptyMeansNoneVersion = 1
 /** From here on topics can be asked for by their ids; before, the field is there and not used. */
 const byIdVersion = 12
+
+/**
+ * The answer that creates a topic says that the topic does not exist, as Kafka's does, and clients ask
+ * again: whoever deletes a topic and looks must not be shown the one that the question has created.
+ */
+const notYet = ErrorCode.unknownTopicOrPartition
 
 export const metadataHandler = handler(metadata, async (request, context) => {
   const { broker, apiVersion, advertised } = context
@@ -86,13 +92,12 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Somebody else may have been first: then it exists as well.
-  const topic = controller.state.topic(name)
-  if (topic) return describe(topic, request, broker)
-  const passes =
-    errorCode === ErrorCode.kafkaStorageError || errorCode === ErrorCode.topicAlreadyExists
-  // No room for it now, or the former one is still being deleted: clients ask again after this code.
-  return missing(name, zeroUuid, passes ? ErrorCode.unknownTopicOrPartition : errorCode)
+  // Created, perhaps by another request; or there is no room now, or the former topic is still being deleted.
+  const willExist =
+    controller.state.topic(name) !== undefined ||
+    errorCode === ErrorCode.kafkaStorageError ||
+    errorCode === ErrorCode.topicAlreadyExists
+  return missing(name, zeroUuid, willExist ? notYet : errorCode)
 }
 
 function defaultTopic(name: string) {

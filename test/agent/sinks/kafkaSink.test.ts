@@ -145,6 +145,17 @@ describe('against a broker', () => {
     await rig.close()
   })
 
+  test('a topic that its first events create is no failure', async () => {
+    const rig = new AgentRig()
+    await rig.startBroker()
+    await rig.disk.makeDirectory('/logs')
+    await rig.startAgent(tailToKafka())
+    await rig.append('/logs/app.log', 'one\n')
+    await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
+    expect([...rig.logger.messages('warn'), ...rig.logger.messages('error')]).toEqual([])
+    await rig.close()
+  })
+
   test('a broker that is away is said once, also with nothing to send, and so is its return', async () => {
     const rig = new AgentRig()
     await rig.disk.makeDirectory('/logs')

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { servedApis } from '../../../broker/server/dispatch.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
+import { refusedApis } from '../../../protocol/kafka/apis.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
 import type { Api, Message } from '../../../protocol/kafka/schema.ts'
 import { settle } from '../../manualClock.ts'
@@ -32,7 +33,7 @@ function errorsOf({ logger }: MemoryBroker): unknown[] {
 
 it('no request makes anything in the broker fail', async () => {
   const broker = await MemoryBroker.start({ 'auto.create.topics.enable': false })
-  for (const api of servedApis) {
+  for (const api of [...servedApis, ...refusedApis.map((refused) => refused.api)]) {
     for (let version = api.minVersion; version <= api.maxVersion; version++) {
       for (const frame of framesOf(api, version)) await sendOn(broker, frame)
       await settle()

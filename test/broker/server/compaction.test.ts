@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
+import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
@@ -102,4 +103,21 @@ it('groups and transactions know after compaction what they knew before', async 
   await commitInTransaction('in transactions', 100, true)
   expect(await committed('in transactions')).toBe(100)
   expect(broker.logger.messages('error')).toEqual([])
+})
+
+it('log.cleaner.backoff.ms can be shortened while the cleaner waits', async () => {
+  const setBackoff = async (value: string) => {
+    const configs = [{ name: 'log.cleaner.backoff.ms', configOperation: 0, value }]
+    const resources = [{ resourceType: 4, resourceName: '', configs }]
+    const answer = await client.send(incrementalAlterConfigs, 1, { resources, validateOnly: false })
+    expect(answer.responses[0]!.errorCode).toBe(0)
+  }
+  await setBackoff('3600000')
+  await broker.clock.advanceAndSettle(backoffMs)
+  for (let offset = 0; offset < 80; offset++) await commit('often', offset)
+  await broker.clock.advanceAndSettle(10 * backoffMs)
+  const before = await logBytes('__consumer_offsets')
+  await setBackoff('100')
+  await broker.clock.advanceAndSettle(100)
+  expect(await logBytes('__consumer_offsets')).toBeLessThan(before / 3)
 })

@@ -116,6 +116,34 @@ describe('configs', () => {
     })
   })
 
+  // The options of Kafka's cleaner and of its limits for connections that it changes while it runs.
+  it.each([
+    ['log.cleaner.backoff.ms', '100', '-1'],
+    ['log.cleaner.dedupe.buffer.size', '2097152', '10'],
+    ['log.cleaner.io.buffer.size', '4096', '0'],
+    ['log.cleaner.io.max.bytes.per.second', '1000000', 'much'],
+    ['max.connections.per.ip', '7', '-1'],
+    ['max.connections.per.ip.overrides', '10.0.0.1:3,[::1]:4', 'some-host:3'],
+    ['max.connections', '9', 'x'],
+    ['max.connection.creation.rate', '9', '0'],
+  ])(
+    'changes %s of a broker or of all, and refuses what it cannot be',
+    async (name, value, bad) => {
+      const before = await shown(brokerType, '1', name)
+      expect(before).toMatchObject({ readOnly: false, configSource: 5 })
+      for (const resource of ['', '1']) {
+        expect(await alter(brokerType, resource, [name, set, bad])).toBe(ErrorCode.invalidRequest)
+        expect(await alter(brokerType, resource, [name, set, value])).toBe(ErrorCode.none)
+      }
+      await restart()
+      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 2 })
+      await alter(brokerType, '1', [name, remove, null])
+      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 3 })
+      await alter(brokerType, '', [name, remove, null])
+      expect(await shown(brokerType, '1', name)).toMatchObject({ value: before!.value })
+    },
+  )
+
   it('shows a broker with what can be changed and what cannot', async () => {
     await alter(brokerType, '', ['message.max.bytes', set, '2000'])
     expect(await shown(brokerType, '1', 'message.max.bytes')).toMatchObject({
@@ -327,8 +355,13 @@ describe('configs', () => {
     expect((await list([])).configResources).toEqual([
       { resourceName: 't', resourceType: topicType },
       { resourceName: '1', resourceType: brokerType },
+      { resourceName: '1', resourceType: loggerType },
       { resourceName: 'g', resourceType: groupType },
     ])
+    expect((await list([loggerType])).configResources).toEqual([
+      { resourceName: '1', resourceType: loggerType },
+    ])
+    expect((await list([metricsType])).configResources).toEqual([])
     expect((await list([groupType])).configResources).toHaveLength(1)
     expect((await list([99])).errorCode).toBe(ErrorCode.unsupportedVersion)
     expect((await client.send(listConfigResources, 0, {})).configResources).toEqual([])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { brokerConfig } from '../../../broker/configuration.ts'
+import { brokerConfig, brokerOptions } from '../../../broker/configuration.ts'
 import { ConnectionLimits } from '../../../broker/server/connectionLimits.ts'
 import { ManualClock } from '../../manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
@@ -47,7 +47,47 @@ describe('connection limits', () => {
     expect(logger.lines.at(-1)).toMatchObject({ fields: { refused: 1000 } })
   })
 
-  it.each(['10.0.0.1', '10.0.0.1:many', ':5'])('cannot be read from "%s"', (text) => {
-    expect(() => limitsOf({ 'max.connections.per.ip.overrides': text })).toThrow(/overrides/)
+  it('change while the broker runs, for whoever connects from then on', () => {
+    let config = brokerConfig({ 'max.connections.per.ip': 1 })
+    const broker = {
+      get config() {
+        return config
+      },
+      clock: new ManualClock(),
+      logger: new MemoryLogger(),
+    }
+    const limits = new ConnectionLimits(broker)
+    expect([limits.admit('10.0.0.9:1'), limits.admit('10.0.0.9:2')]).toEqual([true, false])
+    config = { ...config, 'max.connections.per.ip.overrides': '10.0.0.9:2' }
+    expect([limits.admit('10.0.0.9:2'), limits.admit('10.0.0.9:3')]).toEqual([true, false])
+    expect(limits.admit('10.0.0.8:1')).toBe(true)
+    config = { ...config, 'max.connections.per.ip.overrides': '' }
+    limits.left('10.0.0.9:1')
+    expect(limits.admit('10.0.0.9:3')).toBe(false)
+  })
+
+  it.each([
+    '10.0.0.1',
+    '10.0.0.1:many',
+    ':5',
+    'localhost:5',
+    '10.0.0.256:5',
+    '010.0.0.1:5',
+    '[::1:5',
+    '[::g]:5',
+  ])('cannot be read from "%s"', (text) => {
+    expect(() => limitsOf({ 'max.connections.per.ip.overrides': text })).toThrow(/overrides is "/)
+    expect(brokerOptions['max.connections.per.ip.overrides'].parse(text)).toBeUndefined()
+  })
+
+  it.each([
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['[FE80::0001]', 'fe80::1'],
+    ['::ffff:10.0.0.1', '10.0.0.1'],
+    ['[::ffff:a00:1]', '10.0.0.1'],
+  ])('know %s as %s', (written, address) => {
+    const limits = limitsOf({ 'max.connections.per.ip.overrides': `${written}:0` }).limits
+    const host = address.includes(':') ? `[${address}]` : address
+    expect(limits.admit(`${host}:5000`)).toBe(false)
   })
 })

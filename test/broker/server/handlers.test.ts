@@ -80,11 +80,32 @@ describe('handlers', () => {
       return (await client.send(metadata, 9, request)).topics[0]!
     }
     expect(await ask('t', false)).toMatchObject({ errorCode: ErrorCode.unknownTopicOrPartition })
+    expect(await ask('t', true)).toMatchObject({
+      errorCode: ErrorCode.unknownTopicOrPartition,
+      topicId: zeroUuid,
+      partitions: [],
+    })
     expect(await ask('t', true)).toMatchObject({ errorCode: 0, partitions: [{ leaderId: 1 }] })
     expect(await ask('t', false)).toMatchObject({ errorCode: 0 })
     expect(await ask('bad name', true)).toMatchObject({
       errorCode: ErrorCode.invalidTopicException,
     })
+  })
+
+  it('does not answer a deletion with the topic back again', async () => {
+    await create('t')
+    await client.send(deleteTopics, 6, {
+      topics: [{ name: 't', topicId: zeroUuid }],
+      timeoutMs: 1000,
+    })
+    const { topics } = await client.send(metadata, 9, { topics: [{ name: 't' }] })
+    expect(topics).toMatchObject([{ name: 't', errorCode: ErrorCode.unknownTopicOrPartition }])
+  })
+
+  it('says at once what keeps a topic from being created', async () => {
+    await create('a.b')
+    const { topics } = await client.send(metadata, 9, { topics: [{ name: 'a_b' }] })
+    expect(topics).toMatchObject([{ name: 'a_b', errorCode: ErrorCode.invalidTopicException }])
   })
 
   it('distinguishes all topics from none', async () => {

@@ -206,4 +206,7 @@ export const sampleRequests: Readonly<Record<string, (version: number) => object
     groupIds: ['consumer-0', 'join-0', 'nobody'],
     includeAuthorizedOperations: false,
   }),
+  UpdateFeatures: () => ({
+    featureUpdates: [{ feature: 'group.version', maxVersionLevel: 1 }],
+  }),
 }

@@ -67,9 +67,20 @@ export class Probe {
   }
 
   async client(): Promise<RawClient> {
-    const address = { host: '127.0.0.1', port: this.stage.port }
-    this.#client ??= new RawClient(await tcpNetwork.connect(address, timeoutMs))
+    this.#client ??= await this.#connect()
     return this.#client
+  }
+
+  /** A connection beside the one on which `ask` and `send` ask. */
+  async freshClient(): Promise<RawClient> {
+    const client = await this.#connect()
+    this.stage.onClose(() => client.close())
+    return client
+  }
+
+  async #connect(): Promise<RawClient> {
+    const address = { host: '127.0.0.1', port: this.stage.port }
+    return new RawClient(await tcpNetwork.connect(address, timeoutMs))
   }
 
   /** Creates a topic; gives its name and its id. */

@@ -75,12 +75,22 @@ describe('Cluster', () => {
   })
 
   test('an unknown topic is a failure that may pass', async () => {
-    const failed = await cluster.leader('nowhere', 0).catch((error) => error)
+    const asking = cluster.leader('nowhere', 0).catch((error) => error)
+    const failed = await drive(clock, asking)
     expect(failed.errorCode).toBe(ErrorCode.unknownTopicOrPartition)
     const found = cluster.retrying(10_000, () => cluster.leader('nowhere', 0))
     await clock.advanceAndSettle(500)
     fake.topics.create('nowhere', 1, 3)
     expect((await drive(clock, found)).isOpen).toBe(true)
+  })
+
+  test('a topic that the question has created is there at the next one', async () => {
+    const counting = cluster.partitionCount('new')
+    await clock.advanceAndSettle(0)
+    expect(fake.asked.get('Metadata')).toBe(1)
+    fake.topics.create('new', 2, 3)
+    expect(await drive(clock, counting)).toBe(2)
+    expect(fake.asked.get('Metadata')).toBe(2)
   })
 
   test('a lost connection is opened again when it is asked for', async () => {

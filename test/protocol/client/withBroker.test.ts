@@ -69,6 +69,14 @@ describe.each<[string, () => Network]>([
     expect(await admin.listTopics()).not.toContain('orders')
   })
 
+  test('a topic that does not exist is created by its first record', async () => {
+    const producer = new Producer(cluster, cluster.runtime)
+    expect(await producer.send('new', { value: Buffer.from('a') })).toMatchObject({ offset: 0 })
+    await producer.close()
+    await new Admin(cluster).deleteTopics(['new'])
+    expect(await new Admin(cluster).listTopics()).toEqual([])
+  })
+
   test('whole batches go in and come out, and a second sending is stored once', async () => {
     await new Admin(cluster).createTopics([{ name: 'orders', partitions: 1 }])
     const identity = await initProducerId(cluster)

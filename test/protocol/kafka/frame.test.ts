@@ -104,6 +104,24 @@ describe('headers', () => {
     }
   })
 
+  test('a request may be followed by bytes, which stay unread; a response may not', () => {
+    const request = encodeRequest(
+      metadata,
+      12,
+      { correlationId: 1, clientId: 'me' },
+      { topics: null },
+    )
+    const reader = new ByteReader(Buffer.concat([...request, Buffer.alloc(3)]), 4)
+    decodeRequestHeader(reader)
+    expect(decodeRequest(metadata, 12, reader)).toMatchObject({ topics: null })
+    expect(reader.remaining).toBe(3)
+    const answer = { brokers: [], clusterId: null, controllerId: 1, topics: [] }
+    const response = Buffer.concat([...encodeResponse(metadata, 12, 1, answer), Buffer.alloc(3)])
+    expect(() => decodeResponse(metadata, 12, new ByteReader(response, 4))).toThrow(
+      /3 bytes after Metadata response v12/,
+    )
+  })
+
   test('of an API that nobody knows it is read as far as all headers go', () => {
     const reader = new ByteReader(Buffer.from('7fff' + '0001' + '00000002' + '0001' + '78', 'hex'))
     expect(decodeRequestHeader(reader)).toEqual({

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { sleep, systemClock } from '../../../protocol/runtime/clock.ts'
 import { ManualClock, settle } from '../../manualClock.ts'
 
@@ -70,5 +70,23 @@ describe('systemClock', () => {
     // setTimeout counts whole milliseconds, so it may be early by less than one.
     expect(systemClock.monotonicMs() - start).toBeGreaterThan(4)
     expect(fired).toEqual(['fired'])
+  })
+
+  it('waits longer than setTimeout can, whose delays of 2^31 ms and more are 1 ms', () => {
+    vi.useFakeTimers()
+    try {
+      let calls = 0
+      const delayMs = 3 * 2 ** 31 + 5
+      systemClock.setTimer(delayMs, () => calls++)
+      const cancelled = systemClock.setTimer(delayMs, () => calls++)
+      vi.advanceTimersByTime(delayMs - 1)
+      expect(calls).toBe(0)
+      cancelled.cancel()
+      vi.advanceTimersByTime(1)
+      expect(calls).toBe(1)
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

@@ -27,8 +27,11 @@ const backoffMs = 15_000
 
 async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerOptions> = {}) {
   let isFull = false
+  let cleanedWrites = 0
   const beforeChange = (operation: string, path: string) => {
-    if (!isFull || operation !== 'write' || !path.endsWith('.cleaned')) return
+    if (operation !== 'write' || !path.endsWith('.log.cleaned')) return
+    cleanedWrites++
+    if (!isFull) return
     throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
   }
   const disk = await diskWithData(new MemoryDisk({ beforeChange }))
@@ -41,7 +44,8 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
   const managed: { topic: string; partition: number; log: PartitionLog }[] = []
   const checkpoint = new CleanerCheckpoint(disk, '/data', new Map(), () => managed)
   const directory = { cleanerCheckpoint: checkpoint, partitions: () => managed }
-  const cleaner = new LogCleaner({
+  /** What the cleaner works with: tests change it while the cleaner runs. */
+  const settings = {
     disk,
     clock,
     logger,
@@ -51,7 +55,8 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
     ioBufferBytes: 512 * 1024,
     ioMaxBytesPerSecond: Number.POSITIVE_INFINITY,
     ...options,
-  })
+  }
+  const cleaner = new LogCleaner(settings)
   /** A log with so many values of one key, each in a batch, in one sealed segment. */
   const addLog = async (topic: string, values: number, onDisk: Disk = disk) => {
     const log = await openLog(onDisk, {
@@ -70,7 +75,8 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
     }
     await log.roll()
   }
-  return { disk, clock, lines, checkpoint, cleaner, addLog, addValues, fill }
+  const writes = () => cleanedWrites
+  return { disk, clock, lines, checkpoint, settings, cleaner, addLog, addValues, fill, writes }
 }
 
 async function values(log: PartitionLog): Promise<number> {
@@ -217,6 +223,73 @@ test('what is read and written stays below log.cleaner.io.max.bytes.per.second',
   while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
   // Read once for the keys, and once to be written anew; the last read is not waited for.
   expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(size)
+})
+
+describe('settings that change while the cleaner runs', () => {
+  test('log.cleaner.backoff.ms counts at once, for the wait under way as well', async () => {
+    const { cleaner, clock, settings, addLog } = await cleaning({}, { backoffMs: 3_600_000 })
+    cleaner.start()
+    await clock.advanceAndSettle(0)
+    const log = await addLog('topic', 3)
+    await clock.advanceAndSettle(1000)
+    expect(await values(log)).toBe(3)
+    settings.backoffMs = 50
+    cleaner.settingsChanged()
+    await settle()
+    expect(await values(log)).toBe(1)
+    const later = await addLog('later', 3)
+    await clock.advanceAndSettle(50)
+    expect(await values(later)).toBe(1)
+    await cleaner.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('log.cleaner.io.max.bytes.per.second counts for the cleaning under way', async () => {
+    const { cleaner, clock, settings, addLog } = await cleaning({}, { ioMaxBytesPerSecond: 1 })
+    const log = await addLog('slow', 50)
+    const { size } = log
+    const cleaned = cleaner.cleanDirtiest()
+    await clock.advanceAndSettle(1000)
+    expect(await values(log)).toBe(50)
+    settings.ioMaxBytesPerSecond = size
+    const startMs = clock.monotonicMs()
+    while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
+    expect(clock.monotonicMs() - startMs).toBeLessThan(4000)
+    expect(await values(log)).toBe(1)
+  })
+
+  test('log.cleaner.dedupe.buffer.size counts for the next log', async () => {
+    const { cleaner, checkpoint, settings, addLog } = await cleaning({})
+    const keys = Array.from({ length: 300 }, (_, key): KeyedRecord => [`key ${key}`, 'value'])
+    const add = async (topic: string) => {
+      const log = await addLog(topic, 0)
+      for (const keyed of keys) await appendWhole(log, keyedBatch([keyed]))
+      await log.roll()
+    }
+    await add('whole')
+    await cleaner.cleanDirtiest()
+    expect(checkpoint.get({ topic: 'whole', partition: 0 })).toBe(300)
+    settings.dedupeBufferBytes = 1000
+    await add('in part')
+    await cleaner.cleanDirtiest()
+    expect(checkpoint.get({ topic: 'in part', partition: 0 })).toBeLessThan(300)
+  })
+
+  test('log.cleaner.io.buffer.size counts for the next log', async () => {
+    const { cleaner, settings, addLog, writes } = await cleaning({})
+    const add = async (topic: string) => {
+      const log = await addLog(topic, 0)
+      for (let key = 0; key < 50; key++) await appendWhole(log, keyedBatch([[`${key}`, 'value']]))
+      await log.roll()
+    }
+    await add('large')
+    await cleaner.cleanDirtiest()
+    expect(writes()).toBe(1)
+    settings.ioBufferBytes = 1024
+    await add('small')
+    await cleaner.cleanDirtiest()
+    expect(writes()).toBeGreaterThan(5)
+  })
 })
 
 test('others have their turn between batches of many records', async () => {

@@ -2,7 +2,7 @@
 
 import { prepare, run, type Section } from '../section.ts'
 
-const noUpdates = 'refused: the features are those of this version of Millrace'
+const fixedLevels = 'refused: the levels of features are those of this version of Millrace'
 const noQuorum = 'refused: metadata are kept on the one node, without a quorum'
 const noTokens = 'not served; Kafka refuses as well, where no listener authenticates'
 
@@ -20,9 +20,9 @@ const cluster: Section = {
     run('kafka-features describe', {
       note: 'has no features of share groups and of eligible leader replicas',
     }),
-    run('kafka-features upgrade --feature transaction.version=2', { note: noUpdates }),
-    run('kafka-features downgrade --feature transaction.version=1', { note: noUpdates }),
-    run('kafka-features upgrade --release-version 4.1 --dry-run', { note: noUpdates }),
+    run('kafka-features upgrade --feature transaction.version=2'),
+    run('kafka-features downgrade --feature transaction.version=1', { note: fixedLevels }),
+    run('kafka-features upgrade --release-version 4.1 --dry-run', { note: fixedLevels }),
   ],
 }
 
