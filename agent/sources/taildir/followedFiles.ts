@@ -62,7 +62,7 @@ export class FollowedFiles {
     return !this.#isFirstScan
   }
 
-  /** Brings the set up to date when it is time to; true when files were added. */
+  /** Brings the set up to date when it is time to; true when there is something new to note. */
   async scanIfDue(): Promise<boolean> {
     const { clock, options, search } = this.#parts
     const nowMs = clock.monotonicMs()
@@ -123,16 +123,28 @@ export class FollowedFiles {
     for (const key of this.#unopened.keys()) if (!byKey.has(key)) this.#unopened.delete(key)
     for (const key of this.#replaced.keys()) if (!byKey.has(key)) this.#replaced.delete(key)
     this.#copies.retain(byKey)
-    let hasAdopted = false
+    let hasNews = false
     for (const isKnownPass of [true, false]) {
       for (const file of fresh) {
         if (this.#files.has(keyOf(file.stat))) continue
-        if ((await this.#tryToAdopt(file, isKnownPass, nowMs)) === 'adopted') hasAdopted = true
+        if ((await this.#tryToAdopt(file, isKnownPass, nowMs)) === 'adopted') hasNews = true
+      }
+    }
+    // Their channels may be full for long, and they be renamed meanwhile: the note says what they begin
+    // with.
+    for (const file of this.#files.values()) {
+      if (file.head.length > 0 || file.seen.sizeBytes === 0 || file.isUnreadable) continue
+      try {
+        await this.#parts.openFiles.use(file, () => file.takeHead())
+        hasNews ||= file.head.length > 0
+      } catch (error) {
+        if (!isOperational(error)) throw error
+        this.skip(file, error)
       }
     }
     if (this.#isFirstScan) this.#parts.notes.dropGone((note) => mayExist(note, found, byKey))
     this.#isFirstScan = false
-    return hasAdopted
+    return hasNews
   }
 
   #see(file: TailFile, { path, stat, matches }: FoundFile): void {

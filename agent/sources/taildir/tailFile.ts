@@ -188,6 +188,11 @@ export class TailFile {
     return true
   }
 
+  /** Takes the first bytes for known before anything was read, so that they can be noted. */
+  async takeHead(): Promise<void> {
+    this.#head = await this.#readHead()
+  }
+
   /** Reads the first bytes that the file has now; `head` are those of the content that was read. */
   async lookAtHead(nowMs: number): Promise<void> {
     this.headNow = { bytes: await this.#readHead(), readMs: nowMs }
@@ -198,7 +203,7 @@ export class TailFile {
    * where nothing is lost, if that is less.
    */
   async beginAt(offset: number, generation: number, safeEnd = offset): Promise<void> {
-    this.#head = await this.#readHead()
+    await this.takeHead()
     const fingerprint = await this.fingerprintAt(offset)
     this.#position = { offset, generation, fingerprint }
     this.#base = baseAt(

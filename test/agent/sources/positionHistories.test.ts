@@ -1,7 +1,7 @@
 // Hundreds of histories of one taildir source: a file channel has every line once, whatever happens
 // to files, disk and process; a memory channel has every line at least once, repeats only what came
 // out shortly before a SIGKILL, and what it loses is in the log. MILLRACE_SEED=N runs one history
-// again, MILLRACE_HISTORIES=N more of them.
+// again, MILLRACE_HISTORIES=N so many new ones.
 
 import { expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
@@ -11,7 +11,9 @@ const histories = Number(process.env.MILLRACE_HISTORIES ?? 300)
 const stepsPerHistory = 25
 /** A note every interval, and the round in which it is due. */
 const mostUnnotedMs = noteIntervalMs + 500
-const firstSeed = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000)
+// Each run the same ones, and new ones when more are asked for.
+const newSeed = process.env.MILLRACE_HISTORIES === undefined ? 1 : Date.now() % 1_000_000
+const firstSeed = Number(process.env.MILLRACE_SEED ?? newSeed)
 const count = process.env.MILLRACE_SEED === undefined ? histories : 1
 
 const kinds: readonly HistoryOptions[] = [
