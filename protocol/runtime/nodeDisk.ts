@@ -178,16 +178,7 @@ export const nodeDisk: Disk = {
     // exists: closing any handle of a file releases the locks that the process has on it.
     if ((await nodeDisk.stat(path)) === undefined) await (await fs.open(path, 'a')).close()
     await fs.access(path, constants.R_OK | constants.W_OK)
-    const holder = new DatabaseSync(path, { timeout: 0 })
-    try {
-      holder.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    } catch (error) {
-      holder.close()
-      if ((error as { errcode?: number }).errcode === sqliteBusy) {
-        throw new DirectoryInUseError(directory, error)
-      }
-      throw error
-    }
+    const holder = lockFile(path, directory)
     heldLocks.add(holder)
     return {
       async release() {
@@ -195,6 +186,23 @@ export const nodeDisk: Disk = {
       },
     }
   },
+}
+
+/** Throws DirectoryInUseError when somebody has the lock. */
+function lockFile(path: string, directory: string): DatabaseSync {
+  let holder: DatabaseSync | undefined
+  try {
+    holder = new DatabaseSync(path, { timeout: 0 })
+    holder.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return holder
+  } catch (error) {
+    holder?.close()
+    const { errcode, message } = error as Error & { errcode?: number }
+    if (errcode === sqliteBusy) throw new DirectoryInUseError(directory, error)
+    throw Object.assign(new Error(`failed to lock ${path}: ${message}`, { cause: error }), {
+      code: 'LOCK_FAILED',
+    })
+  }
 }
 
 /** Shared by all who ask: thousands of partitions are made in one directory. */

@@ -137,7 +137,10 @@ export const operations: readonly Operation[] = [
   {
     name: 'Metadata that creates a topic',
     run: async (admin) => {
-      const { errorCode, partitions } = await admin.describeTopic('auto', true)
+      const first = await admin.describeTopic('auto', true)
+      // The answer that creates a topic says that the topic does not exist, and clients ask again.
+      const isNew = first.errorCode === ErrorCode.unknownTopicOrPartition
+      const { errorCode, partitions } = isNew ? await admin.describeTopic('auto', true) : first
       return [errorCode, ...partitions]
     },
     check: (admin) => expectLed(admin, 'auto', 1),
