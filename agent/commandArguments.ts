@@ -9,7 +9,7 @@ import { AgentError } from './errors.ts'
 export interface AgentArguments {
   readonly name: string
   readonly files: readonly string[]
-  /** Where a file is looked for that is not found as it is. */
+  /** Directory searched for a file that does not exist at the path given. */
   readonly confDirectory: string | undefined
   readonly systemProperties: Readonly<Record<string, string>>
   readonly logLevel: LogLevel
@@ -80,7 +80,7 @@ function commandOf(stdout: (text: string) => void): Command {
     .option('-u, --conf-uri <uri>', 'a flume.conf as file: URI', collect, [])
     .option(
       '-c, --conf <directory>',
-      'where a --conf-file is looked for when it is not found as it is',
+      'directory searched for a --conf-file that does not exist at the path given',
     )
     .option('-i, --poll-interval <seconds>', 'how often the configuration is read again', '30')
     .option('--no-reload-conf', 'read the configuration once')

@@ -150,7 +150,7 @@ export const logOptions = {
     300_000,
     1,
     int64Max,
-    'How often it is looked for segments to delete.',
+    'Interval between checks for segments to delete, in ms.',
   ),
   'log.initial.task.delay.ms': integer(
     30_000,

@@ -1,6 +1,6 @@
 // Kafka's keys that ask for protection: encryption, authentication, access control. This broker has none
-// yet, so a configuration that sets one must not start: its author would believe in a protection that
-// is not there.
+// yet, so a configuration that sets one must not start: its author would rely on a protection that
+// does not exist.
 
 const protecting =
   /^(?:ssl|sasl|delegation\.token|password\.encoder)\.|^(?:authorizer\.class\.name|super\.users|allow\.everyone\.if\.no\.acl\.found|security\.(?:inter\.broker\.)?protocol|security\.providers|principal\.builder\.class|connections\.max\.reauth\.ms)$/

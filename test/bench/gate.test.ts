@@ -51,6 +51,7 @@ describe('the verdict on a figure', () => {
     const longer = pairs([1.2, 1.2, 1.2, 1.2, 1.2, 1.2])
     expect(gateRow('start', 'ms', longer)).toMatchObject({ verdict: 'slower' })
     expect(gateRow('start', 'ms', longer).speed).toBeCloseTo(1 / 1.2, 6)
+    expect(gateRow('processor', 'µs/batch', longer)).toMatchObject({ verdict: 'slower' })
     expect(gateRow('peak', 'MB', longer)).toMatchObject({ verdict: 'shown' })
   })
 

@@ -90,7 +90,7 @@ describe('parseBrokerConfig', () => {
     'principal.builder.class=x',
     'delegation.token.secret.key=x',
     'connections.max.reauth.ms=3600000',
-  ])('refuses %s, which asks for a protection that is not there', (line) => {
+  ])('refuses %s, which asks for protection that does not exist yet', (line) => {
     const key = line.slice(0, line.indexOf('='))
     expect(() => parseBrokerConfig(`node.id=1\n${line}`, 'f')).toThrow(
       `f:2: ${key} (line 2) asks for protection that this broker does not have yet`,

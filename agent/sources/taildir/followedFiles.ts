@@ -38,7 +38,7 @@ export interface FollowedFilesParts {
 export class FollowedFiles {
   readonly #parts: FollowedFilesParts
   readonly #files = new Map<string, TailFile>()
-  /** Read to their ends and closed for good, as long as memory channels may hold lines of them. */
+  /** Files read to their end and closed permanently, kept while memory channels may hold their lines. */
   readonly #departed = new Map<string, TailFile>()
   /** Known files with new content that may be a copy: not read yet, but copied from, perhaps. */
   readonly #replaced = new Map<string, TailFile>()

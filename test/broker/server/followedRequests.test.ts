@@ -32,7 +32,7 @@ describe('a request with bytes after its last field', () => {
 
   afterEach(() => broker.stop())
 
-  it('is answered as it stands in a capture of librdkafka: Metadata v13 for all topics', async () => {
+  it('is answered byte for byte as librdkafka sends it: Metadata v13 for all topics', async () => {
     const body = Buffer.from('00' + '00000000010000', 'hex')
     const header = Buffer.from('0003000d' + '00000001' + '0003726177', 'hex')
     const length = Buffer.alloc(4)

@@ -72,6 +72,7 @@ function isRate(unit: string): boolean {
   return unit.endsWith('/s')
 }
 
+/** Rates and times, processor time for each piece of work among them; no sizes. */
 function isSpeed(unit: string): boolean {
-  return isRate(unit) || unit === 'ms' || unit.startsWith('s/')
+  return isRate(unit) || /^(?:µs|ms|s)(?:\/|$)/.test(unit)
 }
