@@ -301,8 +301,11 @@ class RunningAgent implements Agent {
     await this.#drain(volatile)
     await this.#stopActors(this.#sinks)
     await this.#within('status reports', this.#closeReports())
+    const handedOn = new Set(
+      [...keptChannels].map((identity) => this.#plan.recyclable.get(identity)),
+    )
     for (const channel of this.#openChannels.splice(0).reverse()) {
-      await this.#within(`channel ${channel.name}`, channel.stop())
+      await this.#within(`channel ${channel.name}`, channel.stop(handedOn.has(channel)))
     }
     if (this.#page !== undefined) await this.#within('metrics page', this.#page.close())
     return this.#hanging

@@ -15,7 +15,11 @@ export interface Channel {
   readonly counter: ChannelCounter
   /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>
-  stop(): Promise<void>
+  /**
+   * Closes it. `isHandedOn`: the next agent of this process starts it again, with the events of a memory
+   * channel still in it.
+   */
+  stop(isHandedOn?: boolean): Promise<void>
   transaction(): ChannelTransaction
   /** Calls back when the channel stops, its sinks having stopped, while it can still be asked. */
   onStop(callback: () => Promise<void>): void

@@ -18,7 +18,8 @@ export interface StoredPut {
 export interface EventStore {
   /** Brings `state` to where the last run left it. */
   open(state: ChannelState): Promise<void>
-  close(): Promise<void>
+  /** `isHandedOn`: the store is opened again by this process, and keeps what it has in memory. */
+  close(isHandedOn?: boolean): Promise<void>
   /** Throws when nothing can be put although there are slots (no space on the disk). */
   checkSpace(): void
   /**

@@ -118,9 +118,9 @@ class MemoryStore implements EventStore {
   }
 
   // The events stay: a channel that is started again by its supervisor still has them.
-  async close(): Promise<void> {
+  async close(isHandedOn = false): Promise<void> {
     const held = this.#state!.size
-    if (held === 0) return
+    if (held === 0 || isHandedOn) return
     const rereadable = this.#taken.rereadable(this.#state!)
     const fields = { channel: this.#channel, events: held - rereadable, rereadable }
     const message = 'memory channel stopped with events that no sink has committed'

@@ -87,7 +87,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     this.count()
   }
 
-  async stop(): Promise<void> {
+  async stop(isHandedOn = false): Promise<void> {
     if (!this.#isOpen) return
     for (const callback of this.#stopCallbacks.splice(0)) await callback()
     this.#isOpen = false
@@ -97,7 +97,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
       pending.reject(this.#closedError())
     }
     for (const wake of [...this.#eventWaiters]) wake()
-    await this.store.close()
+    await this.store.close(isHandedOn)
   }
 
   onStop(callback: () => Promise<void>): void {

@@ -110,7 +110,7 @@ export class LogWriter {
       // Before the batches of the epoch: a replica that knows the records must know their epoch.
       if (leaderEpochs) await this.#target.saveLeaderEpochs(leaderEpochs)
       if (bytes.length > 0) chunks.push(bytes)
-      if (aborted.length > 0) allAborted.push(...aborted)
+      for (const entry of aborted) allAborted.push(entry)
     }
     if (chunks.length > 0) await this.#target.write(chunks, allAborted)
   }

@@ -72,6 +72,8 @@ test('a memory channel that is configured as before keeps its events', async () 
   await drained(2)
   expect(await rig.values('lines')).toEqual(['one', 'two'])
   expect(rig.clock.monotonicMs() - startMs).toBeLessThan(60_000)
+  const messages = [...rig.logger.messages('info'), ...rig.logger.messages('warn')]
+  expect(messages.filter((message) => message.startsWith('memory channel stopped'))).toEqual([])
 })
 
 test('a configuration that cannot be used changes nothing, and is said once', async () => {

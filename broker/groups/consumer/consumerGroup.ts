@@ -138,7 +138,7 @@ export class ConsumerGroup implements Group {
 
   /** The records that made this group what it is, and those that end what it was, are to be written. */
   writeFirst(records: readonly GroupRecord[]): void {
-    this.#journal.add(...records)
+    this.#journal.add(records)
   }
 
   // Heartbeats
@@ -232,7 +232,7 @@ export class ConsumerGroup implements Group {
     this.#isDead = true
     this.#parts.effects.push({ type: 'replaced', group, leftovers: this.tombstones() })
     this.#journal.discard()
-    this.#journal.add({ type: 'group', groupId, value })
+    this.#journal.add([{ type: 'group', groupId, value }])
     this.#journal.flush()
     group.restore(nowMs, value, 0)
   }

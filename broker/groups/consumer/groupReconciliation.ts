@@ -240,7 +240,7 @@ export class GroupReconciliation {
 
   #write(record: ConsumerGroupRecord): void {
     this.#state.apply(record)
-    this.#parts.journal.add(record)
+    this.#parts.journal.add([record])
   }
 }
 

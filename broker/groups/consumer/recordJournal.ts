@@ -29,8 +29,9 @@ export class RecordJournal {
     this.#effects = effects
   }
 
-  add(...records: readonly GroupRecord[]): void {
-    this.#decided.push(...records)
+  /** Not as arguments: a group of many members has more records than a call can take. */
+  add(records: readonly GroupRecord[]): void {
+    for (const record of records) this.#decided.push(record)
   }
 
   /** Sends what has been decided; `answer` is called when all that there is of it is durable. */

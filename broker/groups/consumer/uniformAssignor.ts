@@ -96,13 +96,19 @@ function balanceTopics(topics: ReadonlyMap<string, Share[]>, giver: Giver): bool
       const from = giver(subscribers, topicId)
       const to = leastOf(subscribers)
       if (!from || from.count - to.count < 2) break
-      const partition = Math.max(...from.partitions.get(topicId)!)
+      const partition = largestOf(from.partitions.get(topicId)!)
       take(from, topicId, partition)
       give(to, topicId, partition)
       hasMoved = true
     }
   }
   return hasMoved
+}
+
+function largestOf(partitions: Iterable<number>): number {
+  let largest = -1
+  for (const partition of partitions) largest = Math.max(largest, partition)
+  return largest
 }
 
 /** One of those who have most of all; undefined when none of them has any of the topic. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { PositionEntry } from '../../../agent/sources/taildir/positionFile.ts'
+import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
 import { type ChannelType, noteIntervalMs, PositionHistory } from './positionHistory.ts'
 
 function numbered(from: number, until: number): string[] {
@@ -39,11 +40,58 @@ class Case extends PositionHistory {
   }
 }
 
+/** The disk on which `path` lies on a second device, under the inode number that `like` has on the first. */
+function withTwoDevices(disk: Disk, path: string, like: string): Disk {
+  const moved = async (stat: DiskStat): Promise<DiskStat> => {
+    return { ...stat, device: stat.device + 1, inode: (await disk.stat(like))!.inode }
+  }
+  return overriding(disk, {
+    async stat(at) {
+      const stat = await disk.stat(at)
+      return stat && at === path ? await moved(stat) : stat
+    },
+    async open(at, mode) {
+      const file = await disk.open(at, mode)
+      return at === path ? overriding(file, { stat: async () => moved(await file.stat()) }) : file
+    },
+  })
+}
+
+function overriding<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const value: unknown = Reflect.get(methods, name) ?? Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 async function started(...channels: ChannelType[]): Promise<Case> {
   const history = new Case(...channels)
   await history.start()
   return history
 }
+
+describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
+  test('keeps files apart that have the same inode number on two file systems', async () => {
+    const history = new Case(type)
+    history.sourceDisk = (disk) => withTwoDevices(disk, '/logs/b.log', '/logs/a.log')
+    await history.start()
+    await history.write('/logs/a.log', numbered(0, 20))
+    await history.write('/logs/b.log', numbered(20, 50))
+    expect((await history.everything()).toSorted()).toEqual(numbered(0, 50).toSorted())
+    await history.stop()
+    await history.write('/logs/a.log', numbered(50, 60))
+    await history.write('/logs/b.log', numbered(60, 65))
+    await history.start()
+    await history.everything()
+    expect([...history.delivered[0]!.counts].toSorted()).toEqual(
+      numbered(0, 65)
+        .map((line) => [line, 1])
+        .toSorted(),
+    )
+  })
+})
 
 describe('a file channel', () => {
   test('goes on after copytruncate and SIGKILL, though the noted position is ahead', async () => {
