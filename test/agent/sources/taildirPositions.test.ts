@@ -75,14 +75,14 @@ async function started(...channels: ChannelType[]): Promise<Case> {
 describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
   test('keeps files apart that have the same inode number on two file systems', async () => {
     const history = new Case(type)
-    history.sourceDisk = (disk) => withTwoDevices(disk, '/logs/b.log', '/logs/a.log')
+    history.sourceDisk = (disk) => withTwoDevices(disk, '/logs/app2.log', '/logs/app.log')
     await history.start()
-    await history.write('/logs/a.log', numbered(0, 20))
-    await history.write('/logs/b.log', numbered(20, 50))
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.write('/logs/app2.log', numbered(20, 50))
     expect((await history.everything()).toSorted()).toEqual(numbered(0, 50).toSorted())
     await history.stop()
-    await history.write('/logs/a.log', numbered(50, 60))
-    await history.write('/logs/b.log', numbered(60, 65))
+    await history.write('/logs/app.log', numbered(50, 60))
+    await history.write('/logs/app2.log', numbered(60, 65))
     await history.start()
     await history.everything()
     expect([...history.delivered[0]!.counts].toSorted()).toEqual(
