@@ -7,7 +7,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import { Metrics } from '../protocol/telemetry/metrics.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import {
@@ -174,7 +174,7 @@ async function start(
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
     }),
-    followedRequests: new FollowedRequests(options.metrics ?? new Metrics(), logger),
+    followedRequests: new FollowedRequests(options.metrics, logger),
     traffic,
   }
   const server = new BrokerServer(parts)

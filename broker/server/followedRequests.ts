@@ -12,9 +12,9 @@ export class FollowedRequests {
   /** Names of APIs that were logged: the log must not grow with each request of such a client. */
   readonly #logged = new Set<string>()
 
-  constructor(metrics: Metrics, logger: Logger) {
+  constructor(metrics: Metrics | undefined, logger: Logger) {
     this.#logger = logger
-    this.#counter = metrics.counter({
+    this.#counter = metrics?.counter({
       name: 'millrace_broker_requests_followed_total',
       help: 'Requests with bytes after their last field, which were ignored.',
       labels: ['api'],
@@ -22,7 +22,7 @@ export class FollowedRequests {
   }
 
   note({ name }: Api, version: number, bytes: number, clientId: string | null): void {
-    this.#counter.labels(name).inc()
+    this.#counter?.labels(name).inc()
     if (this.#logged.has(name)) return
     this.#logged.add(name)
     this.#logger.info(

@@ -56,11 +56,13 @@ export class DiskReserve {
   async take(): Promise<void> {
     const { disk, random } = this.#options
     const file = await disk.open(this.#path, 'write')
+    // Zeros take no room where the file system compresses. It compresses records far smaller than a chunk, so
+    // the same random chunk again and again is as good as new ones, which hold up the event loop for long.
+    const chunk = random?.bytes(chunkBytes) ?? Buffer.alloc(chunkBytes)
     try {
       for (let position = 0; position < this.sizeBytes; position += chunkBytes) {
         const length = Math.min(chunkBytes, this.sizeBytes - position)
-        // Zeros take no room where the file system compresses.
-        await file.write([random?.bytes(length) ?? Buffer.alloc(length)], position)
+        await file.write([chunk.subarray(0, length)], position)
       }
       await file.sync()
     } finally {
