@@ -37,6 +37,8 @@ export interface ClassicMembersParts {
   readonly effects: GroupEffect[]
   readonly newMemberId: (prefix: string) => string
   readonly hasRoomFor: (memberId: string, bytes: number) => boolean
+  /** Called when a member has joined, before its records are written. */
+  readonly admitted: (nowMs: number) => void
 }
 
 /** A member that is known to speak the classic protocol. */
@@ -122,10 +124,11 @@ export class ClassicMembers {
       },
       fromTopics(subscription.ownedPartitions, this.#parts.catalog),
     )
-    const { deadlines, journal } = this.#parts
+    const { admitted, deadlines, journal } = this.#parts
     deadlines.cancel(memberId, 'join')
     deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     deadlines.set(memberId, 'sync', nowMs + rebalanceTimeoutMs)
+    admitted(nowMs)
     journal.flush((errorCode) => {
       if (errorCode !== ErrorCode.none) {
         return this.#joined(requestId, joinError(errorCode, memberId))

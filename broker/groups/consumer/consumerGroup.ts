@@ -100,6 +100,7 @@ export class ConsumerGroup implements Group {
       effects,
       newMemberId,
       hasRoomFor: (memberId, bytes) => this.#hasRoomFor(memberId, bytes),
+      admitted: (thenMs) => this.#downgradeIfClassic(thenMs),
     })
     this.#resume(nowMs)
   }
@@ -259,9 +260,16 @@ export class ConsumerGroup implements Group {
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     this.#classic.join(nowMs, requestId, request)
-    // A static instance may have come back with the classic protocol, and been the last of ours.
-    if (this.#isClassicWithout(undefined)) this.#becomeClassic(nowMs)
     this.#settleBudget()
+  }
+
+  /**
+   * Converts the group when the member that joined is a static instance that was the last member of
+   * the consumer protocol. The join itself is not written yet: one batch holds both, since a broker
+   * that ended between the two would restore a consumer group that nobody downgrades any more.
+   */
+  #downgradeIfClassic(nowMs: number): void {
+    if (this.#isClassicWithout(undefined)) this.#becomeClassic(nowMs)
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {

@@ -26,11 +26,9 @@ function assignment(...partitions: number[]): Buffer {
   return consumerProtocolAssignment.encode({ assignedPartitions: [{ topic: 't', partitions }] })
 }
 
-/** Answered when everything that can be is durable; undefined while it waits. */
-function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
-  group.joined.length = 0
-  group.coordinator.join(group.nowMs, 1, groupId, {
-    memberId,
+function joinRequest(request: Partial<JoinRequest>): JoinRequest {
+  return {
+    memberId: '',
     groupInstanceId: null,
     clientId: 'c',
     clientHost: '/h',
@@ -41,7 +39,13 @@ function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
     requireKnownMemberId: false,
     supportsSkippingAssignment: true,
     ...request,
-  })
+  }
+}
+
+/** Answered when everything that can be is durable; undefined while it waits. */
+function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
+  group.joined.length = 0
+  group.coordinator.join(group.nowMs, 1, groupId, joinRequest({ memberId, ...request }))
   group.perform()
   group.completeAll()
   return group.joined.at(-1)
@@ -315,6 +319,18 @@ describe('members of the classic protocol in a consumer group', () => {
     const [classic] = [...group.coordinator.classicGroup(groupId)!.members()]
     expect(classic!.groupInstanceId).toBe('i-s')
     expect(classic!.memberId).toBe(answer.memberId)
+  })
+
+  it('take over and downgrade the group in one batch: no crash separates the two', () => {
+    group = new ConsumerSimulation({ t: 4 })
+    heartbeat(new SimulatedMember('s', ['t'], null, true))
+    group.coordinator.join(group.nowMs, 1, groupId, joinRequest({ groupInstanceId: 'i-s' }))
+    group.perform()
+    group.completeAppend(ErrorCode.none)
+    group.restartBroker()
+    expect(group.group).toBeUndefined()
+    const members = [...group.coordinator.classicGroup(groupId)!.members()]
+    expect(members.map(({ groupInstanceId }) => groupInstanceId)).toEqual(['i-s'])
   })
 
   it('stay in a consumer group where that is the policy', () => {
