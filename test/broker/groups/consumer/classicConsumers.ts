@@ -42,6 +42,8 @@ export class ClassicConsumer {
   assignedIn = -1
   next: 'join' | 'sync' | 'heartbeat' = 'join'
   owned: TopicPartitions = nothing
+  /** The owned partitions in its last JoinGroup: the leader deals them to nobody else meanwhile. */
+  reported: TopicPartitions = nothing
   /** Set for the leader: what it is to share out. */
   members: JoinOutcome['members'] | undefined
   /** Of a leader: the topics that it has shared out last. */
@@ -195,6 +197,7 @@ export class ClassicConsumers {
     const { catalog, coordinator, groupId, nowMs } = this.#world
     const { name, memberId, instanceId, protocol, topics, generationId } = member
     if (protocol === 'eager') member.keep(nothing)
+    member.reported = member.owned
     const ownedPartitions = toTopics(member.owned, catalog)
     const metadata = consumerProtocolSubscription.encode({ topics, ownedPartitions, generationId })
     coordinator.join(nowMs, this.#request(member), groupId, {
@@ -235,7 +238,6 @@ export class ClassicConsumers {
   }
 
   #synced(member: ClassicConsumer, { assignment }: SyncOutcome): void {
-    const before = member.owned
     const { assignedPartitions } =
       assignment.length === 0
         ? { assignedPartitions: [] }
@@ -243,7 +245,8 @@ export class ClassicConsumers {
     member.keep(fromTopics(assignedPartitions, this.#world.catalog))
     member.assignedIn = member.generationId
     member.next = 'heartbeat'
-    if (!isSubset(before, member.owned)) member.rejoin()
+    // Also after it gave them up meanwhile: they were dealt to nobody, as it had reported them.
+    if (!isSubset(member.reported, member.owned)) member.rejoin()
   }
 
   #heartbeat(member: ClassicConsumer): void {

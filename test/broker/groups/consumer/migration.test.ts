@@ -8,6 +8,7 @@ import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
 } from '../../../../protocol/kafka/groups.ts'
+import { ClassicConsumer } from './classicConsumers.ts'
 import { ConsumerSimulation, groupId, places, SimulatedMember } from './consumerSimulation.ts'
 
 type Owned = readonly { readonly topic: string; readonly partitions: readonly number[] }[]
@@ -341,5 +342,31 @@ describe('members of the classic protocol in a consumer group', () => {
     group.leave(last, true)
     group.completeAll()
     expect([...group.group!.members()]).toHaveLength(1)
+  })
+})
+
+describe('a simulated cooperative client', () => {
+  it('joins again when a restart of the broker made it drop what it had reported as owned', () => {
+    group = new ConsumerSimulation({ t: 2 })
+    const newClient = (name: string) => new ClassicConsumer(name, ['t'], null, 'cooperative')
+    const [leader, slow, added] = [newClient('a'), newClient('z'), newClient('m')]
+    group.with([], [leader, slow, added])
+    const step = (client: ClassicConsumer) => {
+      group.classic.step(client)
+      group.completeAll()
+    }
+    const settle = (...clients: ClassicConsumer[]) => {
+      for (let round = 0; round < 10; round++) for (const client of clients) step(client)
+    }
+    settle(leader, slow)
+    expect([leader, slow].map(({ owned }) => places(owned).length)).toEqual([1, 1])
+
+    // All join the next generation; the leader shares it out, and the broker ends before `slow` asks.
+    for (const client of [added, added, leader, leader, slow, slow, leader]) step(client)
+    expect([leader.next, slow.next]).toEqual(['heartbeat', 'sync'])
+    group.restartBroker()
+    expect(places(slow.owned)).toEqual([])
+    settle(leader, slow, added)
+    expect([leader, slow, added].map(({ owned }) => places(owned).length)).toEqual([1, 0, 1])
   })
 })
