@@ -19,6 +19,7 @@ import {
   type UnknownOption,
 } from './configuration.ts'
 import { BrokerError } from './errors.ts'
+import { giveHeapRoom } from './heapRoom.ts'
 import { type ListenerPlan, planListeners } from './listeners.ts'
 import { addressText, hostText } from './server/listenerAddress.ts'
 
@@ -51,6 +52,7 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     const runtime = nodeRuntime(tcpNetwork)
     const { listeners } = plan
     broker = await sparingMemory(() => startBroker({ runtime, logger, config, listeners }))
+    giveHeapRoom()
   } catch (error) {
     if (!isOperational(error)) throw error
     fail(error)

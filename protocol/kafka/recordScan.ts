@@ -28,51 +28,81 @@ export function scanRecords(
   count: number,
 ): RecordScan | undefined {
   // Varints are decoded where they are met: V8 inlines no helper that has two results, and every
-  // varint of every record would pay for the call. Reads beyond `end` are harmless: what they give is
-  // believed only when the record ends where its length says.
+  // varint of every record would pay for the call. Most have one byte, which costs one comparison.
+  // Reads beyond `end` are harmless: what they give is believed only when the record ends where its
+  // length says.
+  if (count < 1) return undefined
   let at = start
-  let smallest = Number.POSITIVE_INFINITY
-  let largest = Number.NEGATIVE_INFINITY
+  // Integers, not infinities: V8 would compare floating-point numbers for every record.
+  let smallest = fourByteLimit
+  let largest = -fourByteLimit
+  /** Timestamp delta of the record before, zigzag-encoded: many records of a batch have the same. */
+  let encodedTimestamp = -1
   let nullKeys = 0
   for (let delta = 0; delta < count; delta++) {
     if (end - at < shortestRecordBytes) return undefined
     let length = bytes[at++]!
-    if (length > 0x7f) length = (length & 0x7f) | (bytes[at++]! << 7)
-    if (length > 0x3fff) length = (length & 0x3fff) | (bytes[at++]! << 14)
-    if (length > 0x1fffff) length = (length & 0x1fffff) | (bytes[at++]! << 21)
+    if (length > 0x7f) {
+      length = (length & 0x7f) | (bytes[at++]! << 7)
+      if (length > 0x3fff) {
+        length = (length & 0x3fff) | (bytes[at++]! << 14)
+        if (length > 0x1fffff) length = (length & 0x1fffff) | (bytes[at++]! << 21)
+        if (length >= fourByteLimit) return undefined
+      }
+    }
     const recordEnd = at + (length >>> 1)
-    if (length >= fourByteLimit || (length & 1) === 1 || recordEnd > end) return undefined
+    if ((length & 1) === 1 || recordEnd > end) return undefined
     at++ // attributes, none of which is in use
 
     let timestamp = bytes[at++]!
-    if (timestamp > 0x7f) timestamp = (timestamp & 0x7f) | (bytes[at++]! << 7)
-    if (timestamp > 0x3fff) timestamp = (timestamp & 0x3fff) | (bytes[at++]! << 14)
-    if (timestamp > 0x1fffff) timestamp = (timestamp & 0x1fffff) | (bytes[at++]! << 21)
-    if (timestamp >= fourByteLimit) return undefined
-    timestamp = (timestamp >>> 1) ^ -(timestamp & 1)
-    if (timestamp < smallest) smallest = timestamp
-    if (timestamp > largest) largest = timestamp
+    if (timestamp > 0x7f) {
+      timestamp = (timestamp & 0x7f) | (bytes[at++]! << 7)
+      if (timestamp > 0x3fff) {
+        timestamp = (timestamp & 0x3fff) | (bytes[at++]! << 14)
+        if (timestamp > 0x1fffff) timestamp = (timestamp & 0x1fffff) | (bytes[at++]! << 21)
+        if (timestamp >= fourByteLimit) return undefined
+      }
+    }
+    if (timestamp !== encodedTimestamp) {
+      encodedTimestamp = timestamp
+      timestamp = (timestamp >>> 1) ^ -(timestamp & 1)
+      if (timestamp < smallest) smallest = timestamp
+      if (timestamp > largest) largest = timestamp
+    }
 
     let offset = bytes[at++]!
-    if (offset > 0x7f) offset = (offset & 0x7f) | (bytes[at++]! << 7)
-    if (offset > 0x3fff) offset = (offset & 0x3fff) | (bytes[at++]! << 14)
-    if (offset > 0x1fffff) offset = (offset & 0x1fffff) | (bytes[at++]! << 21)
-    if (offset !== delta << 1 || offset >= fourByteLimit) return undefined
+    if (offset > 0x7f) {
+      offset = (offset & 0x7f) | (bytes[at++]! << 7)
+      if (offset > 0x3fff) {
+        offset = (offset & 0x3fff) | (bytes[at++]! << 14)
+        if (offset > 0x1fffff) offset = (offset & 0x1fffff) | (bytes[at++]! << 21)
+        if (offset >= fourByteLimit) return undefined
+      }
+    }
+    if (offset !== delta << 1) return undefined
 
     let key = bytes[at++]!
-    if (key > 0x7f) key = (key & 0x7f) | (bytes[at++]! << 7)
-    if (key > 0x3fff) key = (key & 0x3fff) | (bytes[at++]! << 14)
-    if (key > 0x1fffff) key = (key & 0x1fffff) | (bytes[at++]! << 21)
-    if (key >= fourByteLimit) return undefined
+    if (key > 0x7f) {
+      key = (key & 0x7f) | (bytes[at++]! << 7)
+      if (key > 0x3fff) {
+        key = (key & 0x3fff) | (bytes[at++]! << 14)
+        if (key > 0x1fffff) key = (key & 0x1fffff) | (bytes[at++]! << 21)
+        if (key >= fourByteLimit) return undefined
+      }
+    }
     if ((key & 1) === 1) nullKeys++
     else at += key >>> 1
     if (at >= recordEnd) return undefined
 
     let value = bytes[at++]!
-    if (value > 0x7f) value = (value & 0x7f) | (bytes[at++]! << 7)
-    if (value > 0x3fff) value = (value & 0x3fff) | (bytes[at++]! << 14)
-    if (value > 0x1fffff) value = (value & 0x1fffff) | (bytes[at++]! << 21)
-    if (value >= fourByteLimit) return undefined
+    if (value > 0x7f) {
+      value = (value & 0x7f) | (bytes[at++]! << 7)
+      if (value > 0x3fff) {
+        value = (value & 0x3fff) | (bytes[at++]! << 14)
+        if (value > 0x1fffff) value = (value & 0x1fffff) | (bytes[at++]! << 21)
+        if (value >= fourByteLimit) return undefined
+      }
+    }
     if ((value & 1) === 0) at += value >>> 1
     if (at >= recordEnd) return undefined
 

@@ -1,6 +1,6 @@
 // Randomness as a thing that is handed in, so that one seed is one history.
 
-import { randomFillSync } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 
 export interface Random {
   /** An integer in [0, 2^32). */
@@ -17,14 +17,16 @@ export interface Random {
 export function systemRandom(): Random {
   const pool = Buffer.alloc(4096)
   let at = pool.length
-  return fromUint32(() => {
+  const uint32 = () => {
     if (at === pool.length) {
       randomFillSync(pool)
       at = 0
     }
     at += 4
     return pool.readUInt32LE(at - 4)
-  })
+  }
+  // Megabytes are asked for too (to fill files): byte by byte they would hold up everything else.
+  return { ...fromUint32(uint32), bytes: (length) => randomBytes(length) }
 }
 
 /** A reproducible generator (splitmix32): the same seed gives the same sequence everywhere. */

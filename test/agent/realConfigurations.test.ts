@@ -2,7 +2,7 @@
 // refused with every reason. The files are not part of the repository; what they have taught is in
 // agentPlan.test.ts.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkAgent } from '../../agent/agent.ts'
@@ -14,15 +14,15 @@ import { seededRandom } from '../../protocol/runtime/random.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../manualClock.ts'
 import { MemoryDisk } from '../memoryDisk.ts'
+import { sharedFile } from '../sharedFile.ts'
 import { testHost } from './component.ts'
 
-const directory = join(import.meta.dirname, '../../../shared/data/flume-confs')
-const isThere = existsSync(directory)
-const files = isThere ? readdirSync(directory) : []
+const directory = sharedFile('data/flume-confs')
+const files = directory === undefined ? [] : readdirSync(directory)
 
-describe.skipIf(!isThere)('flume.conf files as people write them', () => {
+describe.skipIf(directory === undefined)('flume.conf files as people write them', () => {
   test.each(files)('%s is planned or refused with its reasons', async (file) => {
-    const text = readFileSync(join(directory, file), 'latin1')
+    const text = readFileSync(join(directory!, file), 'latin1')
     const { agents } = readFlumeConfiguration(parseProperties(text, file))
     expect(agents.size).toBeGreaterThan(0)
     for (const name of agents.keys()) {

@@ -9,12 +9,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Picture } from '../../broker/admin/board/picture.ts'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
-import { sharedData } from '../sharedData.ts'
+import { sharedFile } from '../sharedFile.ts'
 import { hasTool } from '../tools.ts'
 import { Program } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
-const tmall = sharedData('tmall-double11.csv')
+const tmall = sharedFile('data/tmall-double11.csv')
 
 let directory: string
 beforeAll(async () => {

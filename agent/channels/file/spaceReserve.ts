@@ -4,6 +4,7 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 export class SpaceReserve {
   readonly #disk: Disk
@@ -64,13 +65,10 @@ export class SpaceReserve {
 
   /** Bytes that a compressing file system cannot make small. */
   #filling(): Buffer {
-    const bytes = Buffer.alloc(this.#sizeBytes)
-    let state = 1
-    for (let at = 0; at < bytes.length; at++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      bytes[at] = state >>> 24
-    }
-    return bytes
+    const random = seededRandom(1)
+    const words = new Uint32Array(Math.ceil(this.#sizeBytes / 4))
+    for (let at = 0; at < words.length; at++) words[at] = random.uint32()
+    return Buffer.from(words.buffer, 0, this.#sizeBytes)
   }
 }
 

@@ -2,18 +2,16 @@
 // reader made from the tables must find the error, and nothing left over. The tables are not part of
 // this project; without ../shared beside it, this test is left out and says so.
 
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { apis, refusedApis } from '../../../protocol/kafka/apis.ts'
 import { encodeResponse } from '../../../protocol/kafka/frame.ts'
 import type { Api, Message } from '../../../protocol/kafka/schema.ts'
 import { versionRange } from '../../../protocol/kafka/versionRange.ts'
+import { sharedFile } from '../../sharedFile.ts'
 
-const tables = join(import.meta.dirname, '../../../../shared/reference/kafka-messages-4.4.jsonl')
-const isThere = existsSync(tables)
-if (!isThere) console.warn(`left out: ${tables} does not exist`)
+const tables = sharedFile('reference/kafka-messages-4.4.jsonl')
 
 interface TableField {
   readonly name: string
@@ -35,7 +33,7 @@ interface Table {
 }
 
 const read = (): Table[] =>
-  readFileSync(tables, 'utf8')
+  readFileSync(tables!, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Table)
@@ -140,8 +138,8 @@ function filledValue(
   return [filledValue(element as never, zero)]
 }
 
-describe.runIf(isThere)('a refusal', () => {
-  const responses = isThere ? read().filter(({ type }) => type === 'response') : []
+describe.runIf(tables)('a refusal', () => {
+  const responses = tables ? read().filter(({ type }) => type === 'response') : []
   const error = { errorCode: 35, errorMessage: 'not served' }
 
   test.each(refusedApis.map(({ api, refuse }) => ({ name: api.name, api, refuse })))(

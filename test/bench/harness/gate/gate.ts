@@ -54,6 +54,11 @@ async function measure(
   const runs = benchmarks.map((name) => new PairedRuns(name, checkouts, seconds))
   for (let round = 1; round <= 2 * rounds; round++) {
     const due = round <= rounds ? runs : runs.filter((run) => isInDoubt(run.rows()))
+    if (round === rounds + 1 && due.length > 0) {
+      say(
+        `more rounds for what is in doubt; so far:\n${gateTable(runs.flatMap((run) => run.rows()))}`,
+      )
+    }
     for (const run of due) {
       say(`round ${round}: ${run.name}`)
       await run.round()

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { heapGrowingPercent } from '../../broker/heapRoom.ts'
+
+const mebibyte = 1024 * 1024
+const limitBytes = 4096 * mebibyte
+
+describe('the room of the heap', () => {
+  it('is the same amount, whatever is live', () => {
+    expect(heapGrowingPercent(32 * mebibyte, limitBytes)).toBe(400)
+    expect(heapGrowingPercent(64 * mebibyte, limitBytes)).toBe(200)
+    expect(heapGrowingPercent(128 * mebibyte, limitBytes)).toBe(100)
+  })
+
+  it('is left to V8 when more is live than a fixed amount matters for', () => {
+    expect(heapGrowingPercent(256 * mebibyte, limitBytes)).toBe(50)
+    expect(heapGrowingPercent(300 * mebibyte, limitBytes)).toBe(0)
+  })
+
+  it('is smaller on a machine with little memory', () => {
+    expect(heapGrowingPercent(32 * mebibyte, 512 * mebibyte)).toBe(100)
+  })
+
+  it('has a bound when next to nothing is live', () => {
+    expect(heapGrowingPercent(0, limitBytes)).toBe(1000)
+    expect(heapGrowingPercent(mebibyte, limitBytes)).toBe(1000)
+  })
+})
