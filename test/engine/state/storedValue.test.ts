@@ -61,7 +61,7 @@ describe('encodeStored', () => {
           expect((error as Error).message).toMatch(/^the value.* is /s)
           return
         }
-        // toEqual takes a field that is undefined for one that is not there.
+        // toEqual treats an undefined field and a missing one alike.
         expect(JSON.parse(text)).toEqual(value)
       }),
       { numRuns: 1000 },
