@@ -96,7 +96,7 @@ export class PartitionLog {
     const log = new PartitionLog(options)
     if (options.resting && log.#resume(options.resting)) return log
     await makePartitionDirectory(options.disk, options.directory)
-    await log.#recover(options.wasClosed)
+    await log.#recover(options)
     return log
   }
 
@@ -451,12 +451,8 @@ export class PartitionLog {
   }
 
   #place(): LogPlace {
-    return {
-      disk: this.#disk,
-      directory: this.directory,
-      config: this.#config,
-      cache: this.#cache,
-    }
+    const { directory } = this
+    return { disk: this.#disk, directory, config: this.#config, cache: this.#cache }
   }
 
   #recoveryOptions(wasClosed: boolean): RecoveryOptions {
@@ -472,8 +468,9 @@ export class PartitionLog {
     return resumed !== undefined
   }
 
-  async #recover(wasClosed = false): Promise<void> {
-    const recovered = await recoverLog(this.#recoveryOptions(wasClosed))
+  async #recover(options: Partial<PartitionLogOptions> = {}): Promise<void> {
+    const { wasClosed = false, syncedSegments } = options
+    const recovered = await recoverLog({ ...this.#recoveryOptions(wasClosed), syncedSegments })
     this.#adopt(recovered)
     if (recovered.damage) this.#health.damaged(recovered.damage)
   }

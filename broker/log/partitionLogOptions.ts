@@ -22,6 +22,8 @@ export interface PartitionLogOptions {
   readonly recoveryPoint?: number
   /** The last one to have the log open closed it in order: what it has left is durable. */
   readonly wasClosed?: boolean
+  /** By their base offsets: what these segments hold is on the disk for certain. */
+  readonly syncedSegments?: ReadonlySet<number> | undefined
   /** What was written down of the log, if nothing has changed since. */
   readonly resting?: RestingLog | undefined
   /** Whether the checkpoints have the log, so that what they do not say of it is not so. */

@@ -82,6 +82,8 @@ export interface Inherited {
   /** Whether the checkpoints have the partition at all. */
   readonly isKnown: boolean
   readonly resting: RestingLog | undefined
+  /** By their base offsets: synced since the directory was opened, and not written to since. */
+  readonly syncedSegments: ReadonlySet<number> | undefined
 }
 
 /** A partition that was here when the directory was used last, and whose own directory is gone. */
@@ -104,6 +106,8 @@ interface Inheritance {
   readonly logStartOffsets: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
+  /** What bringing records back from the journal has synced, by the names of the partitions' directories. */
+  readonly syncedSegments: Map<string, Set<number>>
 }
 
 export class LogDirectory {
@@ -190,6 +194,7 @@ export class LogDirectory {
       const nowMs = () => clock.nowMs()
       const stat = await disk.stat(path)
       assert(stat !== undefined, 'a directory that is locked is there')
+      const syncedSegments = new Map<string, Set<number>>()
       const directory = new LogDirectory(options, lock, {
         place: { path, device: stat.device, inode: stat.inode },
         space,
@@ -197,7 +202,8 @@ export class LogDirectory {
         wasClosed,
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
         recoveryPoints,
-        journal: await openJournal(options, recoveryPoints),
+        journal: await openJournal(options, recoveryPoints, syncedSegments),
+        syncedSegments,
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
       })
@@ -235,15 +241,24 @@ export class LogDirectory {
    * in its directory have changed since, it is looked into as if nothing had been noted of it.
    */
   async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
-    const { recoveryPoints, logStartOffsets, restingLogs } = this.#inherited
+    const { recoveryPoints, logStartOffsets, restingLogs, syncedSegments } = this.#inherited
     const isKnown = recoveryPoints.has(name)
     const wasClosed = this.wasCleanShutdown && isKnown
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
+    const synced = syncedSegments.get(name)
+    syncedSegments.delete(name)
     const resting = await restingLogs.take(name, modifiedMs)
-    return { recoveryPoint, logStartOffset, wasClosed, isKnown, resting }
+    return {
+      recoveryPoint,
+      logStartOffset,
+      wasClosed,
+      isKnown,
+      resting,
+      syncedSegments: synced,
+    }
   }
 
   /** Once all that was found is open: the partitions of which only the checkpoints know. */
@@ -381,9 +396,13 @@ export class LogDirectory {
 async function openJournal(
   { disk, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
+  syncedSegments: Map<string, Set<number>>,
 ): Promise<CommitJournal | undefined> {
   const recoveryPointOf = (name: string) => recoveryPoints.get(name) ?? 0
-  const options = { disk, logger, directory: path, recoveryPointOf }
+  const synced = (name: string, baseOffset: number) => {
+    syncedSegments.set(name, (syncedSegments.get(name) ?? new Set()).add(baseOffset))
+  }
+  const options = { disk, logger, directory: path, recoveryPointOf, synced }
   if (journal) return await CommitJournal.open({ ...options, ...journal })
   await CommitJournal.replayLeftover(options)
   return undefined

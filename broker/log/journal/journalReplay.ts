@@ -19,6 +19,8 @@ export interface ReplayOptions {
   readonly directory: string
   /** Everything of a partition below this offset is in its files for certain. */
   readonly recoveryPointOf: (name: string) => number
+  /** Told of each segment that was synced, so that nobody needs to sync it again until it is written to. */
+  readonly synced?: (name: string, baseOffset: number) => void
 }
 
 /** A group, and where in its file it begins. */
@@ -97,7 +99,7 @@ function reportGaps(
 async function replaySegment(
   { name, baseOffset, writes }: ReplayedSegment,
   files: readonly DiskFile[],
-  { disk, directory, recoveryPointOf, logger }: ReplayOptions,
+  { disk, directory, recoveryPointOf, synced, logger }: ReplayOptions,
 ): Promise<number> {
   const recoveryPoint = recoveryPointOf(name)
   const needed = writes.filter(({ endOffset }) => endOffset > recoveryPoint)
@@ -121,6 +123,7 @@ async function replaySegment(
     if (astray.length > 0) reportAstray(path, sizeBytes, astray, logger)
     // Bytes that were there already may be so only in the system's memory.
     await file.sync()
+    synced?.(name, baseOffset)
   } finally {
     await file.close()
   }

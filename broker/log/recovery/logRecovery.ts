@@ -41,6 +41,8 @@ export interface RecoveryOptions {
   readonly recoveryPoint: number
   /** The last one to have the log open closed it in order. */
   readonly wasClosed: boolean
+  /** By their base offsets: what these segments hold is on the disk for certain. */
+  readonly syncedSegments?: ReadonlySet<number> | undefined
   /** Whether the checkpoints have the log: if not, its start may be above `logStartOffset`. */
   readonly isKnown: boolean
   /** Everything below this offset was deleted, whether or not it is still there. */
@@ -87,10 +89,13 @@ class LogRecovery {
   #replayFrom = 0
   /** The segments that have one, by their base offsets. */
   #transactionIndexes: ReadonlySet<number> = new Set()
+  /** By their base offsets. */
+  #syncedSegments: ReadonlySet<number>
   #damage: LogError | undefined
 
   constructor(options: RecoveryOptions) {
     this.#options = options
+    this.#syncedSegments = options.syncedSegments ?? new Set()
     this.#producers = new ProducerState(options.config.producerIdExpirationMs)
   }
 
@@ -114,6 +119,8 @@ class LogRecovery {
     const { disk, directory } = this.#options
     const names = await disk.list(directory)
     if (!hasSwaps(names)) return names
+    // Other files take their names.
+    this.#syncedSegments = new Set()
     this.#damage = await recoverSwaps(disk, directory)
     return await disk.list(directory)
   }
@@ -222,7 +229,9 @@ class LogRecovery {
       await runScan(file, scan)
       // A killed process leaves in the system's memory what it had not synced: records, or that they
       // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
-      const isSynced = this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint
+      const isSynced =
+        this.#syncedSegments.has(baseOffset) ||
+        (this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint)
       if (!isSynced && (scan.nextOffset > this.#recoveryPoint || isLast)) await file.sync()
       return { baseOffset, path, scan, indexes, savedEntries, transactions, firstTimestampMs }
     } finally {

@@ -3,16 +3,19 @@
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock, settle } from '../../manualClock.ts'
 import { MemoryDisk } from '../../memoryDisk.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
+import { mortalDisk } from './mortalDisk.ts'
 
 const deletedId = '00000000-0000-4000-8000-000000000001'
 
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
-function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promise<LogManager> {
+function open(disk: Disk, options: Partial<LogManagerOptions> = {}): Promise<LogManager> {
   return LogManager.open({
     disk,
     clock: new ManualClock(),
@@ -111,6 +114,43 @@ test('a crash keeps what was acknowledged, at any moment since the directory was
   expect(again.wasCleanShutdown).toBe(false)
   expect(await readValues(again.get('orders', 0)!)).toEqual(['before/0'])
   await again.close()
+})
+
+test('after a crash each segment is synced once, and what was found stays', async () => {
+  const journal = () => ({ random: seededRandom(1), fileBytes: 64 * 1024 })
+  const disk = new MemoryDisk()
+  const killed = mortalDisk(disk)
+  const manager = await open(killed, { journal: journal() })
+  for (const topic of ['one', 'two', 'three']) {
+    await append(await manager.create(topic, 0), { records: 1, label: topic })
+  }
+  killed.kill()
+  const syncs = new Map<string, number>()
+  const restarted = mortalDisk(disk)
+  const counting: Disk = {
+    ...restarted,
+    async open(path, mode) {
+      const file = await restarted.open(path, mode)
+      const sync = () => {
+        syncs.set(path, (syncs.get(path) ?? 0) + 1)
+        return file.sync()
+      }
+      return { ...file, sync }
+    },
+  }
+  await open(counting, { journal: journal() })
+  expect([...syncs].filter(([path]) => path.endsWith('.log')).sort()).toEqual([
+    ['/data/one-0/00000000000000000000.log', 1],
+    ['/data/three-0/00000000000000000000.log', 1],
+    ['/data/two-0/00000000000000000000.log', 1],
+  ])
+  restarted.kill()
+  disk.crash()
+  const last = await open(disk, { journal: journal() })
+  for (const topic of ['one', 'two', 'three']) {
+    expect(await readValues(last.get(topic, 0)!)).toEqual([`${topic}/0`])
+  }
+  await last.close()
 })
 
 test('recovery points are written from time to time', async () => {
