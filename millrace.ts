@@ -205,7 +205,11 @@ async function loadRooms() {
       import('./broker/admin/terminal/terminalTable.ts'),
       import('./broker/admin/terminal/terminalScreen.ts'),
     ]),
-    Promise.all([import('./agent/agent.ts'), import('./agent/sources/taildir/positionFile.ts')]),
+    Promise.all([
+      import('./agent/agent.ts'),
+      import('./agent/hostIdentity.ts'),
+      import('./agent/sources/taildir/positionFile.ts'),
+    ]),
     Promise.all([
       import('./engine/submit.ts'),
       import('./engine/jobs/feedBacklog.ts'),
@@ -233,6 +237,7 @@ async function loadRooms() {
     ...broker[4],
     ...agent[0],
     ...agent[1],
+    ...agent[2],
     ...engine[0],
     ...engine[1],
     ...engine[2],
@@ -335,10 +340,12 @@ async function runDemo(
     batchIntervalMs,
   })
   onStop(() => job.stop({ graceful: true }))
+  const agentHost = await rooms.localHost(runtime.clock)
   const agent = await rooms.startAgent({
     runtime,
     logger,
     name: 'orders',
+    host: agentHost,
     configuration: await readFile(new URL('./agent/orders.conf', import.meta.url), 'latin1'),
     systemProperties: {
       'demo.directory': directory,
@@ -362,7 +369,11 @@ async function runDemo(
           positionFile,
         ),
     },
-    backlog: new rooms.FeedBacklog(disk.uncountedBytes, () => job.status().recordsTotal),
+    backlog: new rooms.FeedBacklog({
+      mostBytes: disk.uncountedBytes,
+      recordOverheadBytes: rooms.recordOverheadBytes(agentHost.fullName),
+      countedLines: () => job.status().recordsTotal,
+    }),
   })
   const startMs = runtime.clock.monotonicMs()
   const fed = feed.run()

@@ -1,8 +1,27 @@
 // What a feed has written and the job has not counted yet, in bytes as the topic stores them. Topics
 // that keep a bounded number of bytes would otherwise remove records before they are counted.
 
-/** Most bytes that a record adds to its line: its own fields and the headers `timestamp` and `host`. */
-const recordOverheadBytes = 100
+/** Lengths (of the record, its key, its value, its headers), attributes and deltas, each at its longest. */
+const recordFieldsBytes = 19
+/** The name and 13 digits, each with its length. */
+const timestampHeaderBytes = 1 + 'timestamp'.length + 1 + 13
+const hostHeaderBytes = 1 + 'host'.length + 2
+/** Of what precedes the records of a batch. It is some 60 bytes, and a full batch has thousands of lines. */
+const batchShareBytes = 1
+
+/** Most bytes that a line becomes longer by as a record with the headers `timestamp` and `host`. */
+export function recordOverheadBytes(host: string): number {
+  const headerBytes = timestampHeaderBytes + hostHeaderBytes + Buffer.byteLength(host)
+  return recordFieldsBytes + headerBytes + batchShareBytes
+}
+
+export interface FeedBacklogOptions {
+  readonly mostBytes: number
+  /** Of each record, beside its line. */
+  readonly recordOverheadBytes: number
+  /** Lines counted since the feed began. */
+  countedLines(): number
+}
 
 interface Mark {
   readonly lines: number
@@ -10,26 +29,23 @@ interface Mark {
 }
 
 export class FeedBacklog {
-  readonly #mostBytes: number
-  readonly #countedLines: () => number
+  readonly #options: FeedBacklogOptions
   /** Totals after each write whose lines are not all counted. */
   #marks: Mark[] = []
   #written: Mark = { lines: 0, bytes: 0 }
   #countedBytes = 0
 
-  /** `countedLines` returns the lines counted since the feed began. */
-  constructor(mostBytes: number, countedLines: () => number) {
-    this.#mostBytes = mostBytes
-    this.#countedLines = countedLines
+  constructor(options: FeedBacklogOptions) {
+    this.#options = options
   }
 
   /** Whether another write may go ahead; it may exceed the bound by itself. */
   get hasRoom(): boolean {
-    return this.uncountedBytes < this.#mostBytes
+    return this.uncountedBytes < this.#options.mostBytes
   }
 
   get uncountedBytes(): number {
-    const counted = this.#countedLines()
+    const counted = this.#options.countedLines()
     const open = this.#marks.findIndex(({ lines }) => lines > counted)
     const done = open === -1 ? this.#marks.length : open
     if (done > 0) {
@@ -42,7 +58,7 @@ export class FeedBacklog {
   wrote(lines: number, bytes: number): void {
     this.#written = {
       lines: this.#written.lines + lines,
-      bytes: this.#written.bytes + bytes + lines * recordOverheadBytes,
+      bytes: this.#written.bytes + bytes + lines * this.#options.recordOverheadBytes,
     }
     this.#marks.push(this.#written)
   }

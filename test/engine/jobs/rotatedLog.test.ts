@@ -2,9 +2,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FeedBacklog } from '../../../engine/jobs/feedBacklog.ts'
+import { FeedBacklog, recordOverheadBytes } from '../../../engine/jobs/feedBacklog.ts'
 import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
 import { type ReadPosition, RotatedLog } from '../../../engine/jobs/rotatedLog.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
 import { ManualClock } from '../../manualClock.ts'
 
@@ -76,9 +77,32 @@ test('a second run numbers on, and removes what the first one left', async () =>
   expect(await names()).toEqual(['orders.log', 'orders.log.2', 'orders.log.3'])
 })
 
+function newBacklog(mostBytes: number, countedLines: () => number): FeedBacklog {
+  return new FeedBacklog({ mostBytes, recordOverheadBytes: 100, countedLines })
+}
+
+test.each(['h', 'host-12.example.org', `${'long.'.repeat(40)}example.org`])(
+  'a record of host %s takes no more than is reckoned, and not much less',
+  (host) => {
+    const lines = ['', '1,2,3', 'x'.repeat(70), 'x'.repeat(9000)].flatMap((line) =>
+      Array.from({ length: 2500 }, () => Buffer.from(line)),
+    )
+    const builder = new RecordBatchBuilder()
+    const headers = [
+      { key: 'timestamp', value: Buffer.from('1790000000000') },
+      { key: 'host', value: Buffer.from(host) },
+    ]
+    for (const [at, line] of lines.entries()) builder.append(1000 + at, null, line, headers)
+    const overhead = builder.build().length - lines.reduce((sum, { length }) => sum + length, 0)
+    const reckoned = lines.length * recordOverheadBytes(host)
+    expect(overhead).toBeLessThanOrEqual(reckoned)
+    expect(overhead).toBeGreaterThan(0.75 * reckoned)
+  },
+)
+
 test('a backlog has room again once its lines are counted', () => {
   let counted = 0
-  const backlog = new FeedBacklog(1000, () => counted)
+  const backlog = newBacklog(1000, () => counted)
   backlog.wrote(5, 100)
   expect(backlog).toMatchObject({ uncountedBytes: 600, hasRoom: true })
   backlog.wrote(5, 100)
@@ -96,7 +120,7 @@ test('a feed waits while its backlog has no room', async () => {
     next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
   }
   let counted = 0
-  const backlog = new FeedBacklog(10_000_000, () => counted)
+  const backlog = newBacklog(10_000_000, () => counted)
   const clock = new ManualClock()
   const ratePerSecond = Number.POSITIVE_INFINITY
   const feed = new LineFeed({
