@@ -16,7 +16,7 @@ import {
   brokerConfig,
   dataDirectories,
   parseBrokerConfig,
-  type UnknownOption,
+  type UnusedOption,
 } from './configuration.ts'
 import { BrokerError } from './errors.ts'
 import { giveHeapRoom } from './heapRoom.ts'
@@ -46,7 +46,7 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     const read = await readConfig(args)
     config = read.config
     const logger = pinoLogger(args.logLevel ?? config['log.level'])
-    logUnknown(read, logger)
+    logUnused(read, logger)
     const plan = planListeners(config, tcpNetwork, hostname())
     logListeners(plan, logger)
     const runtime = nodeRuntime(tcpNetwork)
@@ -94,17 +94,17 @@ interface ReadConfiguration {
   readonly config: BrokerConfig
   /** The file, and what of it has no effect. */
   readonly file: string | undefined
-  readonly unknown: readonly UnknownOption[]
+  readonly unused: readonly UnusedOption[]
 }
 
 async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   const file = args.config
-  const { values, unknown } =
-    file === undefined ? { values: {}, unknown: [] } : await readConfigFile(file)
+  const { values, unused } =
+    file === undefined ? { values: {}, unused: [] } : await readConfigFile(file)
   const config = withListener(args, brokerConfig(values))
   const directories = args.data === undefined ? dataDirectories(config) : [args.data]
   const paths = directories.map((path) => resolve(path)).join(',')
-  return { config: { ...config, 'log.dirs': paths }, file, unknown }
+  return { config: { ...config, 'log.dirs': paths }, file, unused }
 }
 
 /** `--host` and `--port` mean one listener in place of those in the file. */
@@ -133,15 +133,15 @@ async function readConfigFile(file: string): Promise<ReturnType<typeof parseBrok
 }
 
 /** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */
-function logUnknown({ file, unknown }: ReadConfiguration, logger: Logger): void {
-  const unused = unknown.flatMap(({ key, reason }) => (reason === undefined ? [] : [[key, reason]]))
-  if (unused.length > 0) {
+function logUnused({ file, unused }: ReadConfiguration, logger: Logger): void {
+  const known = unused.flatMap(({ key, reason }) => (reason === undefined ? [] : [[key, reason]]))
+  if (known.length > 0) {
     logger.info(
-      { file, options: Object.fromEntries(unused) },
+      { file, options: Object.fromEntries(known) },
       'options of Kafka have no effect here',
     )
   }
-  for (const { key, line, reason, suggestion } of unknown) {
+  for (const { key, line, reason, suggestion } of unused) {
     if (reason !== undefined) continue
     const meant = suggestion === undefined ? '' : `: did you mean ${suggestion}?`
     logger.warn({ file, line, key }, `unknown option is ignored${meant}`)

@@ -19,6 +19,8 @@ export interface ConfigOption<Value> {
   readonly bounds: string
   readonly doc: string
   readonly updateMode: UpdateMode
+  /** Why setting it changes nothing: it is accepted because Kafka's tools and clients set it. */
+  readonly noEffect?: string
   /** The value, or undefined when the text is not one within the bounds. */
   readonly parse: (text: string) => Value | undefined
 }
@@ -87,6 +89,14 @@ export function boolean(standard: boolean, doc: string): ConfigOption<boolean> {
     updateMode: 'read-only',
     parse,
   }
+}
+
+/** The same option, accepted for the sake of Kafka's tools and without effect here, for `reason`. */
+export function withoutEffect<Value>(
+  option: (doc: string) => ConfigOption<Value>,
+  reason: string,
+): ConfigOption<Value> {
+  return { ...option(`Kept for Kafka tools: ${reason}.`), noEffect: reason }
 }
 
 export function string(standard: string, doc: string): ConfigOption<string> {

@@ -290,8 +290,8 @@ export function brokerConfig(values: Partial<BrokerConfig> = {}): BrokerConfig {
   return { ...defaults, ...values } as BrokerConfig
 }
 
-/** A key of a configuration file that no option has, and that Kafka would ignore as well. */
-export interface UnknownOption {
+/** A key of a configuration file that has no effect here: no option has it, or one that is kept for tools. */
+export interface UnusedOption {
   readonly line: number
   readonly key: string
   /** Set for an option of Kafka's that is left alone on purpose, which is worth no warning. */
@@ -308,17 +308,17 @@ export interface UnknownOption {
 export function parseBrokerConfig(
   text: string,
   file: string,
-): { values: Partial<BrokerConfig>; unknown: UnknownOption[] } {
+): { values: Partial<BrokerConfig>; unused: UnusedOption[] } {
   const values: Record<string, unknown> = {}
-  const unknown: UnknownOption[] = []
+  const unused: UnusedOption[] = []
   const properties = parseProperties(text, file)
   refuseProtection(properties, file)
   for (const { key, value, line } of withNodeId(properties, file)) {
     if (!isOptionName(key)) {
-      unknown.push(unknownOption(key, line))
+      unused.push(unusedOption(key, line))
       continue
     }
-    const option = brokerOptions[key]
+    const option: ConfigOption<unknown> = brokerOptions[key]
     const parsed = option.parse(value)
     if (parsed === undefined) {
       throw new BrokerError(
@@ -326,12 +326,15 @@ export function parseBrokerConfig(
         `${file}:${line}: ${key} is "${value}", but must be ${option.bounds}`,
       )
     }
+    if (option.noEffect !== undefined && parsed !== option.default) {
+      unused.push({ line, key, reason: option.noEffect })
+    }
     values[key] = parsed
   }
-  return { values: values as Partial<BrokerConfig>, unknown }
+  return { values: values as Partial<BrokerConfig>, unused }
 }
 
-function unknownOption(key: string, line: number): UnknownOption {
+function unusedOption(key: string, line: number): UnusedOption {
   const reason = unusedReason(key)
   if (reason !== undefined) return { line, key, reason }
   const suggestion = nearestName(key, [...brokerOptionNames, ...unusedKeys])

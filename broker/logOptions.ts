@@ -11,6 +11,7 @@ import {
   integer,
   list,
   optionalInteger,
+  withoutEffect,
 } from './configOption.ts'
 
 /** log.segment.bytes must not be less, as in Kafka 4; tests use `internal.segment.bytes`. */
@@ -18,6 +19,8 @@ export const smallestSegmentBytes = 1_048_576
 
 /** As in Kafka: a map of fewer keys would make a round of a log endless. */
 const smallestDedupeBytes = 1_048_576
+
+const flushDecides = '`flush` says when appends are synced'
 
 const cleanupPolicies = ['compact', 'delete']
 
@@ -36,7 +39,7 @@ export const logOptions = {
     parse: (text) => (/^(-1|[1-9])$/.test(text.trim()) ? Number(text) : undefined),
   }),
   'compression.lz4.level': dynamic(
-    integer(9, 1, 17, 'Kept for Kafka tools: lz4 is compressed at one level here.'),
+    withoutEffect((doc) => integer(9, 1, 17, doc), 'lz4 is compressed at one level here'),
   ),
   'compression.zstd.level': dynamic(
     integer(3, -131_072, 22, 'The level with which the broker compresses to zstd.'),
@@ -68,19 +71,17 @@ export const logOptions = {
     integer(10_485_760, 4, int32Max, 'The largest index of a segment, in bytes.'),
   ),
   'log.preallocate': dynamic(
-    boolean(false, 'Kept for Kafka tools: segments grow as they are written here.'),
+    withoutEffect((doc) => boolean(false, doc), 'segments grow as they are written here'),
   ),
   'log.flush.interval.messages': dynamic(
-    integer(int64Max, 1, int64Max, 'Kept for Kafka tools: `flush` says when appends are synced.'),
+    withoutEffect((doc) => integer(int64Max, 1, int64Max, doc), flushDecides),
   ),
   'log.flush.interval.ms': dynamic(
-    optionalInteger(0, int64Max, 'Kept for Kafka tools: `flush` says when appends are synced.'),
+    withoutEffect((doc) => optionalInteger(0, int64Max, doc), flushDecides),
   ),
-  'log.flush.scheduler.interval.ms': integer(
-    int64Max,
-    0,
-    int64Max,
-    'Kept for Kafka tools: `flush` says when appends are synced.',
+  'log.flush.scheduler.interval.ms': withoutEffect(
+    (doc) => integer(int64Max, 0, int64Max, doc),
+    flushDecides,
   ),
   'log.retention.ms': dynamic(
     optionalInteger(

@@ -2,7 +2,7 @@
 // the whole new set, or an error code with words for the client. Pure: state and wish in, outcome out.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { listElements } from '../configOption.ts'
+import { type ConfigOption, listElements } from '../configOption.ts'
 import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration.ts'
 import type { ConfigTexts, DynamicConfiguration } from '../dynamicConfiguration.ts'
 import { unusedReason } from '../unusedOptions.ts'
@@ -165,13 +165,27 @@ function applyChanges(
   return Object.fromEntries(after)
 }
 
+/** Why each of these that changes nothing here does so, by its name. */
+export function reasonsWithoutEffect(
+  type: ConfigResource['type'],
+  configs: ConfigTexts,
+): Record<string, string> {
+  const reasons: Record<string, string> = {}
+  for (const [name, text] of Object.entries(configs)) {
+    const option = optionOf(type, name)
+    if (option?.noEffect === undefined || option.parse(text) === option.default) continue
+    reasons[name] = option.noEffect
+  }
+  return reasons
+}
+
+function optionOf(type: ConfigResource['type'], name: string): ConfigOption<unknown> | undefined {
+  if (type === 'topic' && isTopicConfigName(name)) return topicConfigs[name].option
+  return type === 'broker' && isOptionName(name) ? brokerOptions[name] : undefined
+}
+
 function listOption({ type }: ConfigResource, name: string): { default: string } | undefined {
-  const option =
-    type === 'topic' && isTopicConfigName(name)
-      ? topicConfigs[name].option
-      : type === 'broker' && isOptionName(name)
-        ? brokerOptions[name]
-        : undefined
+  const option = optionOf(type, name)
   return option?.type === 'list' ? { default: String(option.default) } : undefined
 }
 

@@ -10,12 +10,17 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
+import type { ConfigTexts, DynamicConfiguration } from '../dynamicConfiguration.ts'
 import { BrokerError } from '../errors.ts'
 import { isDiskFailure, isPassing } from '../log/logError.ts'
-import { type ConfigWish, decideAlterConfigs } from './configRequests.ts'
+import { type ConfigWish, decideAlterConfigs, reasonsWithoutEffect } from './configRequests.ts'
 import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
-import { type MetadataCommand, MetadataState, type Topic } from './metadataState.ts'
+import {
+  type ConfigResource,
+  type MetadataCommand,
+  MetadataState,
+  type Topic,
+} from './metadataState.ts'
 import {
   decideCreatePartitions,
   decideCreateTopic,
@@ -138,6 +143,7 @@ export class Controller {
       const topic = this.#state.topicById(id)!
       const { name, partitions } = topic
       this.#options.logger.info({ topic: name, id, partitions }, 'topic created')
+      this.#tellWithoutEffect({ type: 'topic', name: id }, command.configs)
       return done(topic)
     })
     if (outcome.topic && !validateOnly) await this.#act(id)
@@ -186,10 +192,17 @@ export class Controller {
           await this.#commit(decision.command)
           const { resource, configs } = decision.command
           this.#options.logger.info({ resource, configs }, 'configs changed')
+          this.#tellWithoutEffect(resource, configs)
         }
         return { errorCode: ErrorCode.none, message: null }
       },
     )
+  }
+
+  #tellWithoutEffect(resource: ConfigResource, set: ConfigTexts): void {
+    const configs = reasonsWithoutEffect(resource.type, set)
+    if (Object.keys(configs).length === 0) return
+    this.#options.logger.info({ resource, configs }, 'configs of Kafka have no effect here')
   }
 
   /**

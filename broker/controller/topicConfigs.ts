@@ -1,7 +1,15 @@
 // The table of what can be set for a topic: Kafka's names, and for each either the broker options
 // that give its default or, where Kafka has no such option, an option of its own.
 
-import { boolean, type ConfigOption, int32Max, int64Max, integer, list } from '../configOption.ts'
+import {
+  boolean,
+  type ConfigOption,
+  int32Max,
+  int64Max,
+  integer,
+  list,
+  withoutEffect,
+} from '../configOption.ts'
 import { type BrokerOptionName, brokerOptions } from '../configuration.ts'
 
 /** A broker option that stands behind a topic's config, and what one of its units is there. */
@@ -35,18 +43,25 @@ function internal<Value>(option: ConfigOption<Value>): TopicConfig<Value> {
 }
 
 /** Replicas by partition and broker, or all of them. */
-const throttledReplicas = list(
-  '',
-  'partition:broker, separated by commas, or *',
-  (element) => element === '*' || /^\d+:\d+$/.test(element),
-  'Kept for Kafka tools: there is no replication to be throttled.',
+const throttledReplicas = withoutEffect(
+  (doc) =>
+    list(
+      '',
+      'partition:broker, separated by commas, or *',
+      (element) => element === '*' || /^\d+:\d+$/.test(element),
+      doc,
+    ),
+  'there is no replication to be throttled',
 )
 const tieredStorage = {
   ...boolean(false, 'Tiered storage is not supported, so that this stays false.'),
   bounds: 'false: tiered storage is not supported',
   parse: (text: string) => (text.trim().toLowerCase() === 'false' ? false : undefined),
 }
-const localRetention = (doc: string) => integer(-2, -2, int64Max, doc)
+const localRetention = withoutEffect(
+  (doc) => integer(-2, -2, int64Max, doc),
+  'tiered storage is not supported',
+)
 
 export const topicConfigs = {
   'cleanup.policy': inherited('log.cleanup.policy'),
@@ -67,8 +82,8 @@ export const topicConfigs = {
     integer(int32Max, 1, int32Max, 'Like segment.bytes, without its lower limit.'),
   ),
   'leader.replication.throttled.replicas': own(throttledReplicas),
-  'local.retention.bytes': own(localRetention('Of tiered storage, which is not supported.')),
-  'local.retention.ms': own(localRetention('Of tiered storage, which is not supported.')),
+  'local.retention.bytes': own(localRetention),
+  'local.retention.ms': own(localRetention),
   'max.compaction.lag.ms': inherited('log.cleaner.max.compaction.lag.ms'),
   'max.message.bytes': inherited('message.max.bytes'),
   'message.timestamp.after.max.ms': inherited('log.message.timestamp.after.max.ms'),

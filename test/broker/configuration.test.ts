@@ -45,11 +45,25 @@ describe('parseBrokerConfig', () => {
 
   it('lists the keys that it does not know, so that a server.properties of Kafka can be used', () => {
     const text = 'num.io.threads=8\nnode.id=5\nnum.oi.threads=8'
-    const { values, unknown } = parseBrokerConfig(text, 'f')
+    const { values, unused } = parseBrokerConfig(text, 'f')
     expect(values).toEqual({ 'node.id': 5 })
-    expect(unknown).toEqual([
+    expect(unused).toEqual([
       { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests here' },
       { key: 'num.oi.threads', line: 3, suggestion: 'num.io.threads' },
+    ])
+  })
+
+  it('lists the keys that are accepted and change nothing, where they are set to more than the default', () => {
+    const text = 'log.preallocate=true\nlog.flush.interval.messages=1\ncompression.lz4.level=9'
+    const { values, unused } = parseBrokerConfig(text, 'f')
+    expect(values).toMatchObject({ 'log.preallocate': true, 'log.flush.interval.messages': 1 })
+    expect(unused).toEqual([
+      { key: 'log.preallocate', line: 1, reason: 'segments grow as they are written here' },
+      {
+        key: 'log.flush.interval.messages',
+        line: 2,
+        reason: '`flush` says when appends are synced',
+      },
     ])
   })
 
@@ -62,14 +76,14 @@ describe('parseBrokerConfig', () => {
     ['my.own.key', undefined],
     ['x', undefined],
   ])('of %s it says that %s was meant', (key, meant) => {
-    const { unknown } = parseBrokerConfig(`${key}=1`, 'f')
-    expect(unknown).toEqual([
+    const { unused } = parseBrokerConfig(`${key}=1`, 'f')
+    expect(unused).toEqual([
       meant === undefined ? { key, line: 1 } : { key, line: 1, suggestion: meant },
     ])
   })
 
   it('reads broker.id as the older name of node.id', () => {
-    expect(parseBrokerConfig('broker.id=7', 'f')).toEqual({ values: { 'node.id': 7 }, unknown: [] })
+    expect(parseBrokerConfig('broker.id=7', 'f')).toEqual({ values: { 'node.id': 7 }, unused: [] })
     expect(parseBrokerConfig('broker.id=7\nnode.id=7', 'f').values).toEqual({ 'node.id': 7 })
     expect(() => parseBrokerConfig('node.id=1\nbroker.id=7', 'f')).toThrow(
       'f:2: broker.id is "7" and node.id is "1": remove broker.id',

@@ -14,8 +14,9 @@ import { ProducerIds } from '../../../broker/controller/producerIds.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
 /** Longer than the longest pause between two tries. */
@@ -54,12 +55,17 @@ const clock = new ManualClock()
 /** What the controllers could not go on with. */
 const failures: unknown[] = []
 
-async function open(log: MetadataLog, folders: Folders, remove?: () => Promise<void>) {
+async function open(
+  log: MetadataLog,
+  folders: Folders,
+  remove?: () => Promise<void>,
+  logger: Logger = silentLogger,
+) {
   let id = 0
   const controller = await Controller.open({
     log,
     clock,
-    logger: silentLogger,
+    logger,
     configuration: new DynamicConfiguration(brokerConfig({ 'num.partitions': 2 })),
     newTopicId: () => `id-${random.uint32()}-${id++}`,
     newClusterId: () => 'cluster',
@@ -92,6 +98,34 @@ describe('Controller', () => {
     const again = await open(log, folders)
     expect([...again.state.topics()]).toEqual([...controller.state.topics()])
     expect(again.clusterId).toBe('cluster')
+  })
+
+  it('tells of configs that it accepts and that change nothing', async () => {
+    const logger = new MemoryLogger()
+    const controller = await open(new MemoryMetadataLog(), new Folders(), undefined, logger)
+    const told = () => {
+      const lines = logger.lines.filter(({ message }) => message.includes('no effect'))
+      return lines.map(({ fields }) => (fields as { configs: object }).configs)
+    }
+    const configs = [
+      { name: 'flush.messages', value: '1' },
+      { name: 'retention.ms', value: '5000' },
+    ]
+    const { topic } = await controller.createTopic({ ...wish('a'), configs })
+    expect(topic?.configs).toEqual({ 'flush.messages': '1', 'retention.ms': '5000' })
+    expect(told()).toEqual([{ 'flush.messages': '`flush` says when appends are synced' }])
+    const broker = { resourceType: 4, resourceName: '', replacesAll: false }
+    const set = async (value: string) => {
+      const changes = [{ name: 'log.preallocate', operation: 0, value }]
+      return (await controller.alterConfigs({ ...broker, changes }, false)).errorCode
+    }
+    expect(await set('false')).toBe(ErrorCode.none)
+    expect(told()).toHaveLength(1)
+    expect(await set('true')).toBe(ErrorCode.none)
+    expect(told()).toEqual([
+      { 'flush.messages': '`flush` says when appends are synced' },
+      { 'log.preallocate': 'segments grow as they are written here' },
+    ])
   })
 
   it('makes the folders that could not be made as soon as it can, or at the next start', async () => {
