@@ -183,10 +183,21 @@ export class RestingLogs {
     if (directoryModifiedMs === undefined || !isOld(directoryModifiedMs, nowMs)) return undefined
     const file = await this.#disk.stat(lastFile(directory, state))
     if (file?.sizeBytes !== state.segments.at(-1)!.sizeBytes) return undefined
-    if (!isOld(file.modifiedMs, nowMs) || hasLeftovers(await this.#disk.list(directory))) {
+    const names = await this.#namesIn(directory)
+    if (names === undefined || !isOld(file.modifiedMs, nowMs) || hasLeftovers(names)) {
       return undefined
     }
     return { ...state, topicId, directoryModifiedMs, fileModifiedMs: file.modifiedMs }
+  }
+
+  /** Undefined when the directory has gone since: topics are deleted while their logs are noted. */
+  async #namesIn(directory: string): Promise<string[] | undefined> {
+    try {
+      return await this.#disk.list(directory)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      return undefined
+    }
   }
 
   async #endsAsNoted(name: string, log: RestingLog): Promise<boolean> {

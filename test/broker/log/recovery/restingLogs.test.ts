@@ -121,6 +121,32 @@ test('logs that rested are not touched by a start after a crash either', async (
   await manager.close()
 })
 
+test('a topic that is deleted while its log is noted keeps no other log from being noted', async () => {
+  const clock = new ManualClock(1e12)
+  const disk = new WatchedDisk({ nowMs: () => clock.nowMs() })
+  const manager = await open(disk, clock)
+  for (const topic of ['left', 'orders', 'right']) {
+    await append(await manager.create(topic, 0, config, topicId), { records: 1 })
+  }
+  // Too young to be noted.
+  await manager.checkpoint()
+  clock.advance(10_000)
+  const list = disk.list.bind(disk)
+  const deleted: string[] = []
+  disk.list = async (path) => {
+    if (path === '/data/orders-0' && deleted.length === 0) {
+      deleted.push(path)
+      await manager.delete({ name: 'orders', id: topicId, partitions: 1 })
+    }
+    return await list(path)
+  }
+  await manager.checkpoint()
+  expect(deleted).toEqual(['/data/orders-0'])
+  const noted = decodeRestingLogs((await disk.readFile('/data/resting-logs'))!)
+  expect([...noted.keys()].sort()).toEqual(['left-0', 'right-0'])
+  await manager.close()
+})
+
 test('what an orderly end has written down outlives the next start', async () => {
   const disk = await closed()
   await open(disk)
