@@ -42,6 +42,8 @@ const defaultRate = 2_000
 const defaultPort = 9092
 const defaultConsolePort = 8080
 const batchIntervalMs = 500
+/** Of the topic of orders. */
+const orderPartitions = 2
 const mebibyte = 1024 * 1024
 const defaultDiskMebibytes = 1024
 const leastDiskMebibytes = 256
@@ -316,7 +318,7 @@ async function runDemo(
     'segment.bytes': String(disk.segmentBytes),
   }
   await new rooms.Admin(cluster).createTopics([
-    { name: 'orders', partitions: 2, configs },
+    { name: 'orders', partitions: orderPartitions, configs },
     rooms.newStatusTopic,
   ])
 
@@ -372,6 +374,7 @@ async function runDemo(
     backlog: new rooms.FeedBacklog({
       mostBytes: disk.uncountedBytes,
       recordOverheadBytes: rooms.recordOverheadBytes(agentHost.fullName),
+      partitions: orderPartitions,
       countedLines: () => job.status().recordsTotal,
     }),
   })

@@ -1,24 +1,25 @@
 // What a feed has written and the job has not counted yet, in bytes as the topic stores them. Topics
 // that keep a bounded number of bytes would otherwise remove records before they are counted.
 
+import { recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+
 /** Lengths (of the record, its key, its value, its headers), attributes and deltas, each at its longest. */
 const recordFieldsBytes = 19
 /** The name and 13 digits, each with its length. */
 const timestampHeaderBytes = 1 + 'timestamp'.length + 1 + 13
 const hostHeaderBytes = 1 + 'host'.length + 2
-/** Of what precedes the records of a batch. It is some 60 bytes, and a full batch has thousands of lines. */
-const batchShareBytes = 1
 
 /** Most bytes that a line becomes longer by as a record with the headers `timestamp` and `host`. */
 export function recordOverheadBytes(host: string): number {
-  const headerBytes = timestampHeaderBytes + hostHeaderBytes + Buffer.byteLength(host)
-  return recordFieldsBytes + headerBytes + batchShareBytes
+  return recordFieldsBytes + timestampHeaderBytes + hostHeaderBytes + Buffer.byteLength(host)
 }
 
 export interface FeedBacklogOptions {
   readonly mostBytes: number
   /** Of each record, beside its line. */
   readonly recordOverheadBytes: number
+  /** Of the topic: a write of a few lines may become a batch, with a header of its own, in each. */
+  readonly partitions: number
   /** Lines counted since the feed began. */
   countedLines(): number
 }
@@ -56,9 +57,12 @@ export class FeedBacklog {
   }
 
   wrote(lines: number, bytes: number): void {
+    const { partitions, recordOverheadBytes } = this.#options
+    const batchBytes = Math.min(lines, partitions) * recordBatchOverheadBytes
+    const overheadBytes = lines * recordOverheadBytes + batchBytes
     this.#written = {
       lines: this.#written.lines + lines,
-      bytes: this.#written.bytes + bytes + lines * this.#options.recordOverheadBytes,
+      bytes: this.#written.bytes + bytes + overheadBytes,
     }
     this.#marks.push(this.#written)
   }

@@ -78,8 +78,19 @@ test('a second run numbers on, and removes what the first one left', async () =>
 })
 
 function newBacklog(mostBytes: number, countedLines: () => number): FeedBacklog {
-  return new FeedBacklog({ mostBytes, recordOverheadBytes: 100, countedLines })
+  return new FeedBacklog({ mostBytes, recordOverheadBytes: 100, partitions: 0, countedLines })
 }
+
+test('a write of a few lines is reckoned to become a batch in each partition, as far as they go', () => {
+  const options = { mostBytes: 1000, recordOverheadBytes: 10, countedLines: () => 0 }
+  const backlog = new FeedBacklog({ ...options, partitions: 2 })
+  const batch = new RecordBatchBuilder()
+  const emptyBytes = batch.sizeInBytes
+  backlog.wrote(1, 5)
+  expect(backlog.uncountedBytes).toBe(5 + 10 + emptyBytes)
+  backlog.wrote(3, 15)
+  expect(backlog.uncountedBytes).toBe(20 + 40 + 3 * emptyBytes)
+})
 
 test.each(['h', 'host-12.example.org', `${'long.'.repeat(40)}example.org`])(
   'a record of host %s takes no more than is reckoned, and not much less',
