@@ -106,7 +106,10 @@ interface Inheritance {
   readonly logStartOffsets: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
-  /** What bringing records back from the journal has synced, by the names of the partitions' directories. */
+  /**
+   * What bringing records back from the journal has synced: base offsets, by the names of the partitions'
+   * directories.
+   */
   readonly syncedSegments: Map<string, Set<number>>
 }
 
@@ -194,7 +197,6 @@ export class LogDirectory {
       const nowMs = () => clock.nowMs()
       const stat = await disk.stat(path)
       assert(stat !== undefined, 'a directory that is locked is there')
-      const syncedSegments = new Map<string, Set<number>>()
       const directory = new LogDirectory(options, lock, {
         place: { path, device: stat.device, inode: stat.inode },
         space,
@@ -202,10 +204,10 @@ export class LogDirectory {
         wasClosed,
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
         recoveryPoints,
-        journal: await openJournal(options, recoveryPoints, syncedSegments),
-        syncedSegments,
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
+        // Last: its files would stay open if something after it failed.
+        ...(await openJournal(options, recoveryPoints)),
       })
       return directory
     } catch (error) {
@@ -248,17 +250,11 @@ export class LogDirectory {
     const logStartOffset = logStartOffsets.get(name) ?? 0
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
+    const known = { recoveryPoint, logStartOffset, wasClosed, isKnown }
     const synced = syncedSegments.get(name)
     syncedSegments.delete(name)
     const resting = await restingLogs.take(name, modifiedMs)
-    return {
-      recoveryPoint,
-      logStartOffset,
-      wasClosed,
-      isKnown,
-      resting,
-      syncedSegments: synced,
-    }
+    return { ...known, resting, syncedSegments: synced }
   }
 
   /** Once all that was found is open: the partitions of which only the checkpoints know. */
@@ -396,14 +392,16 @@ export class LogDirectory {
 async function openJournal(
   { disk, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
-  syncedSegments: Map<string, Set<number>>,
-): Promise<CommitJournal | undefined> {
+): Promise<Pick<Inheritance, 'journal' | 'syncedSegments'>> {
+  const syncedSegments = new Map<string, Set<number>>()
   const recoveryPointOf = (name: string) => recoveryPoints.get(name) ?? 0
   const synced = (name: string, baseOffset: number) => {
     syncedSegments.set(name, (syncedSegments.get(name) ?? new Set()).add(baseOffset))
   }
   const options = { disk, logger, directory: path, recoveryPointOf, synced }
-  if (journal) return await CommitJournal.open({ ...options, ...journal })
+  if (journal) {
+    return { journal: await CommitJournal.open({ ...options, ...journal }), syncedSegments }
+  }
   await CommitJournal.replayLeftover(options)
-  return undefined
+  return { journal: undefined, syncedSegments }
 }

@@ -183,10 +183,9 @@ export class RestingLogs {
     if (directoryModifiedMs === undefined || !isOld(directoryModifiedMs, nowMs)) return undefined
     const file = await this.#disk.stat(lastFile(directory, state))
     if (file?.sizeBytes !== state.segments.at(-1)!.sizeBytes) return undefined
+    if (!isOld(file.modifiedMs, nowMs)) return undefined
     const names = await this.#namesIn(directory)
-    if (names === undefined || !isOld(file.modifiedMs, nowMs) || hasLeftovers(names)) {
-      return undefined
-    }
+    if (names === undefined || hasLeftovers(names)) return undefined
     return { ...state, topicId, directoryModifiedMs, fileModifiedMs: file.modifiedMs }
   }
 
