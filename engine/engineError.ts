@@ -9,6 +9,10 @@ export type EngineErrorCode =
   | 'JOB_GRAPH_INVALID'
   | 'JOB_OPTION_INVALID'
   | 'JOB_ALREADY_RUNNING'
+  /** The code has changed so that the state cannot be continued safely. */
+  | 'JOB_CHANGED'
+  | 'JOB_NAME_TAKEN'
+  | 'SAVEPOINT_INVALID'
   /** The bytes of a record, or of its batch, are not what they have to be. */
   | 'RECORD_INVALID'
   /** A function of the job threw; the message says at which record or key, where that is known. */
@@ -25,6 +29,8 @@ export type EngineErrorCode =
   | 'STATE_INVALID'
   | 'VIEW_INVALID'
   | 'RESULT_TOO_LARGE'
+  /** More records were rejected than a batch can keep for their dead letter topic. */
+  | 'REJECTED_TOO_MANY'
 
 /**
  * Failures that the same task would meet again: trying it again could only delay the message, and

@@ -11,6 +11,16 @@ export interface Commit {
   readonly recordsTotal?: number | undefined
   /** Committed batches whose records are not counted yet (see RecordCount). */
   readonly uncounted?: readonly number[] | undefined
+  /** What watermarks are made of: by uid of the withWatermark, then by `topic-partition`. */
+  readonly eventTimes?: Readonly<Record<string, Readonly<Record<string, SeenTime>>>> | undefined
+}
+
+/** The event times of a topic partition, as far as batches have read it. */
+export interface SeenTime {
+  /** The largest event time, in milliseconds since the epoch. */
+  readonly timeMs: number
+  /** Nominal time of the newest batch that had a record of the partition. */
+  readonly batchTimeMs: number
 }
 
 /** Of the entries that are written (see EntryLog). */

@@ -4,6 +4,7 @@
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { OperatorContract } from '../contract/statefulOperator.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import { CheckpointError } from './checkpointError.ts'
 import { EntryLog } from './entryLog.ts'
@@ -13,6 +14,12 @@ export interface OffsetLogEntry {
   /** The batch's nominal time, in milliseconds since the epoch. */
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
+  /** See BatchInfo. */
+  readonly watermarks?: Readonly<Record<string, number>> | undefined
+  /** Version of the code that the batch was planned with: a hash over all that the job imports. */
+  readonly code?: string | undefined
+  /** Operators whose state the batch changes. */
+  readonly operators?: readonly OperatorContract[] | undefined
   /** Only in entries of format 0: offsets of this batch and all before it. Commits say more now. */
   readonly recordsTotal?: number
 }

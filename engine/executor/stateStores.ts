@@ -3,9 +3,11 @@
 
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../rdd/key.ts'
 import type { KeyedState } from '../rdd/lineage.ts'
+import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
 import { StateError } from '../state/stateError.ts'
 import { StateStore } from '../state/stateStore.ts'
 import { InvalidStateError } from '../state/stateTransaction.ts'
@@ -54,6 +56,30 @@ export class StateStores {
       await this.#drop(operator, partition, state)
       throw error
     }
+  }
+
+  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
+  advance(
+    _operator: StatefulOperator,
+    _partition: number,
+    _batchId: number,
+    _advance: (state: StateOfBatch) => Promise<StateOutputs>,
+  ): Promise<StateOutputs> {
+    return Promise.reject(new Error('not built yet'))
+  }
+
+  /** Id of the newest batch that changed the state; -1 for none. */
+  version(_operator: StatefulOperator, _partition: number): Promise<number> {
+    return Promise.reject(new Error('not built yet'))
+  }
+
+  /** Pushes all keys (encoded) with their values. */
+  scan(
+    _operator: StatefulOperator,
+    _partition: number,
+    _each: (key: string, value: unknown) => void,
+  ): Promise<void> {
+    return Promise.reject(new Error('not built yet'))
   }
 
   /** A batch is about to run, perhaps again: what is remembered of it does not count. */

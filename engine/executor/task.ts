@@ -4,7 +4,7 @@
 import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket } from '../rdd/lineage.ts'
-import type { RangeRead } from '../sources/scan.ts'
+import type { RangeRead, RejectedRecord } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 
 /** Buckets of all map partitions, by `shuffleInputKey`. */
@@ -34,7 +34,42 @@ export interface TaskReport {
   readonly oldestTimestampMs: number | undefined
   /** What it read to the end; also when it has failed after that. */
   readonly ranges: readonly RangeRead[]
+  /** Records that it left out. Tasks that read the same record report it each. */
+  readonly rejected: readonly RejectedRecord[]
+  readonly eventTimes: readonly EventTime[]
 }
+
+/** The largest event time that a task met in a topic partition, for a watermark. */
+export interface EventTime {
+  /** Uid of the withWatermark. */
+  readonly watermark: string
+  /** `topic-partition` */
+  readonly source: string
+  readonly timeMs: number
+}
+
+/** Asks an executor for values of a state that it holds, as of a committed batch. */
+export interface StateQuery {
+  /** Uid of the operator. */
+  readonly operator: string
+  readonly partition: number
+  /** The values are as they were after this batch. */
+  readonly batchId: number
+  /** Encoded keys; without them entries are listed in the order of the store. */
+  readonly keys?: readonly string[] | undefined
+  /** Lists what comes after this key. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+export interface StateAnswer {
+  readonly entries: StateEntries
+  /** There are more entries after the last one. */
+  readonly hasMore: boolean
+}
+
+/** Encoded keys with decoded values. */
+export type StateEntries = readonly (readonly [key: string, value: unknown])[]
 
 export function shuffleInputKey(shuffleId: string, reducePartition: number): string {
   return `${shuffleId}/${reducePartition}`
@@ -46,6 +81,8 @@ export interface Executor {
   addBatch(batch: BatchInfo): void
   /** Starts all of them at once, so that they can share what they read. */
   run(tasks: readonly Task[]): void
+  /** Fails with an EngineError for a state that this executor does not hold. */
+  query?(query: StateQuery): Promise<StateAnswer>
   /** Ends the executor after its state is closed, or after a while. Nothing is reported afterwards. */
   stop(): Promise<void>
   /** Terminates the executor in the middle of its tasks. Undefined for one in the driver's own thread. */

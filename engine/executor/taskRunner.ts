@@ -6,7 +6,7 @@ import { reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
-import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
+import { olderTimestamp, type RangeRead, type RejectedRecord } from '../sources/scan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
@@ -14,13 +14,14 @@ import { withUserFrame } from '../userCode.ts'
 import { requirePlainBuckets, requirePlainElements } from './plainResults.ts'
 import { SharedPasses } from './sharedPasses.ts'
 import type { StateStores } from './stateStores.ts'
-import { shuffleInputKey, type Task, type TaskReport } from './task.ts'
+import { type EventTime, shuffleInputKey, type Task, type TaskReport } from './task.ts'
 
 export class TaskRunner {
   readonly #graph: StreamGraph
   readonly #scanner: Scanner
   readonly #states: StateStores
   readonly #passes = new SharedPasses()
+  #batch: BatchInfo | undefined
   #ready: Promise<void> = Promise.resolve()
 
   constructor(graph: StreamGraph, scanner: Scanner, states: StateStores) {
@@ -31,6 +32,7 @@ export class TaskRunner {
 
   addBatch(batch: BatchInfo): void {
     this.#graph.addBatch(batch)
+    this.#batch = batch
     this.#ready = this.#states.forgetResults()
   }
 
@@ -46,7 +48,12 @@ export class TaskRunner {
   }
 
   async #run(task: Task): Promise<TaskReport> {
-    const read: WhatWasRead = { oldestTimestampMs: undefined, ranges: [] }
+    const read: WhatWasRead = {
+      oldestTimestampMs: undefined,
+      ranges: [],
+      rejected: [],
+      eventTimes: [],
+    }
     try {
       const value = await this.#work(task, this.#context(task, read))
       return { taskId: task.taskId, outcome: { kind: 'finished', value }, ...read }
@@ -63,7 +70,10 @@ export class TaskRunner {
       return buckets
     }
     const [batchId, streamId] = work.rddId.split(':').map(Number)
-    const rdd = this.#graph.rddOfStream(streamId!, batchId!)
+    const rdd =
+      work.action.kind === 'advance'
+        ? this.#graph.operatorRdd(streamId!, batchId!)
+        : this.#graph.rddOfStream(streamId!, batchId!)
     assert(rdd?.id === work.rddId, `the graph has ${rdd?.id} where the driver has ${work.rddId}`)
     const result = await runAction(work.action, rdd, partition, context)
     requirePlainElements(result)
@@ -74,6 +84,8 @@ export class TaskRunner {
     const isPartial = wantsPart(task)
     const context: TaskContext = {
       batchId: task.batchId,
+      timeMs: this.#batch?.timeMs ?? 0,
+      watermarks: this.#batch?.watermarks ?? {},
       readShuffle(shuffleId, reducePartition) {
         const buckets = task.inputs.get(shuffleInputKey(shuffleId, reducePartition))
         assert(buckets, `the task came without ${shuffleId}, partition ${reducePartition}`)
@@ -84,6 +96,16 @@ export class TaskRunner {
         const { oldestTimestampMs, records } = await this.#scanner.scan(scan, sink, { fetchAhead })
         read.oldestTimestampMs = olderTimestamp(read.oldestTimestampMs, oldestTimestampMs)
         read.ranges.push({ range: scan.range, records })
+      },
+      advanceState: (operator, partition, advance) =>
+        this.#states.advance(operator, partition, task.batchId, advance),
+      stateVersion: (operator, partition) => this.#states.version(operator, partition),
+      scanState: (operator, partition, each) => this.#states.scan(operator, partition, each),
+      noteEventTime: (watermark, source, timeMs) => {
+        read.eventTimes.push({ watermark, source, timeMs })
+      },
+      reject: (record) => {
+        read.rejected.push(record)
       },
       updateState: (operator, partition, change) =>
         this.#states.update(operator, partition, task.batchId, change),
@@ -98,6 +120,8 @@ export class TaskRunner {
 interface WhatWasRead {
   oldestTimestampMs: number | undefined
   readonly ranges: RangeRead[]
+  readonly rejected: RejectedRecord[]
+  readonly eventTimes: EventTime[]
 }
 
 /** Such a task ends its pass when it has enough: it makes one of its own, which nobody else needs. */

@@ -1,12 +1,15 @@
 // What is asked of an RDD's partitions. Plain values, because they are sent to executors: a function
 // could not be. What needs a function (reduce) is done with transformations and a collect.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import { enough } from './enough.ts'
 import type { Lineage, TaskContext } from './lineage.ts'
 
 export type Action =
   | { readonly kind: 'collect'; readonly limit?: number | undefined }
   | { readonly kind: 'count' }
+  /** Brings the state of a stateful operator to the batch that runs; the result is the id of the batch that changed it last. */
+  | { readonly kind: 'advance' }
 
 /**
  * The elements of one partition (at most `limit` of them), or how many there are. Computes no more
@@ -18,6 +21,10 @@ export async function runAction(
   partition: number,
   task: TaskContext,
 ): Promise<unknown> {
+  if (action.kind === 'advance') {
+    assert(rdd.advance, `${rdd.name} keeps no state`)
+    return await rdd.advance(partition, task)
+  }
   if (action.kind === 'count') {
     let count = 0
     await rdd.compute(partition, task, () => count++)

@@ -5,7 +5,9 @@
 // so one nest of plain function calls, without an iterator, a promise or an array per element; a
 // promise appears only where bytes are waited for.
 
-import type { OffsetRange, Scan } from '../sources/scan.ts'
+import type { StatefulOperator } from '../contract/statefulOperator.ts'
+import type { OffsetRange, RejectedRecord, Scan } from '../sources/scan.ts'
+import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
 import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -27,6 +29,11 @@ export interface Lineage<T> {
   readonly step?: NarrowStep | undefined
   /** Calls into one another that `compute` makes before it reaches a root or a shuffle; 1 if not set. */
   readonly depth?: number
+  /**
+   * Only of a stateful operator: brings the state of a partition to the batch that runs, without emitting
+   * anything, and returns the id of the newest batch that changed it (-1 for none).
+   */
+  advance?(partition: number, task: TaskContext): Promise<number>
   /** The offsets that a partition of a root is read from. */
   range?(partition: number): OffsetRange | undefined
 }
@@ -94,8 +101,33 @@ export interface TaskContext {
   readonly batchId: number
   /** The buckets of all map partitions, in the order of those partitions. */
   readShuffle(shuffleId: string, reducePartition: number): Promise<readonly Bucket[]>
+  /** Nominal time of the batch that runs, in milliseconds since the epoch; 0 outside streams. */
+  readonly timeMs: number
+  /** Watermarks with which the batch runs, by uid (see BatchInfo). */
+  readonly watermarks: Readonly<Record<string, number>>
   /** Pushes the rows of an offset range into the sink. */
   scan(scan: Scan, sink: Sink<unknown>): Promise<void>
+  /**
+   * Runs `advance` once for this operator, partition and batch, however many tasks ask, commits what it
+   * has written, and returns what it has emitted.
+   */
+  advanceState(
+    operator: StatefulOperator,
+    partition: number,
+    advance: (state: StateOfBatch) => Promise<StateOutputs>,
+  ): Promise<StateOutputs>
+  /** Id of the newest batch that changed the state; -1 for none. The batch must have advanced it. */
+  stateVersion(operator: StatefulOperator, partition: number): Promise<number>
+  /** Pushes all keys (encoded) with their values, as they are after the batch, which must have advanced it. */
+  scanState(
+    operator: StatefulOperator,
+    partition: number,
+    each: (key: string, value: unknown) => void,
+  ): Promise<void>
+  /** The largest event time that the task met in a topic partition (`topic-partition`), for a watermark. */
+  noteEventTime(watermark: string, source: string, timeMs: number): void
+  /** A record that the policy of its source leaves out. */
+  reject(record: RejectedRecord): void
   /**
    * Runs `change` once for this operator, partition and batch, however many tasks ask, commits,
    * and returns all entries as they are after the batch.

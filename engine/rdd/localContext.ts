@@ -15,6 +15,8 @@ export interface LocalContext extends RddContext {
   fromPartitions<T>(partitions: readonly (readonly T[])[]): Rdd<T>
 }
 
+const noState = () => Promise.reject(new Error('a local context keeps no state'))
+
 export function localContext(defaultPartitions = 2): LocalContext {
   let made = 0
   const shuffles = new Map<string, ShuffleDependency>()
@@ -22,6 +24,8 @@ export function localContext(defaultPartitions = 2): LocalContext {
 
   const task: TaskContext = {
     batchId: -1,
+    timeMs: 0,
+    watermarks: {},
     async readShuffle(shuffleId, reducePartition) {
       let output = outputs.get(shuffleId)
       if (!output) {
@@ -31,7 +35,12 @@ export function localContext(defaultPartitions = 2): LocalContext {
       return (await output).map((buckets) => buckets[reducePartition]!)
     },
     scan: () => Promise.reject(new Error('a local context reads no topics')),
-    updateState: () => Promise.reject(new Error('a local context keeps no state')),
+    advanceState: () => noState(),
+    stateVersion: () => noState(),
+    scanState: () => noState(),
+    updateState: () => noState(),
+    noteEventTime: () => {},
+    reject: () => {},
   }
 
   async function mapSide(dependency: ShuffleDependency): Promise<Bucket[][]> {

@@ -22,6 +22,7 @@ export interface RddPlan<T> {
   readonly partitioner?: Partitioner | undefined
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
   affinity?: Lineage<T>['affinity']
+  advance?: Lineage<T>['advance']
   range?: Lineage<T>['range']
   readonly step?: NarrowStep
 }

@@ -38,6 +38,7 @@ export class Rdd<T> implements Lineage<T> {
   readonly context: RddContext
   readonly step: NarrowStep | undefined
   readonly depth: number
+  declare readonly advance?: NonNullable<Lineage<T>['advance']>
   readonly #plan: narrow.RddPlan<T>
 
   constructor(context: RddContext, plan: narrow.RddPlan<T>) {
@@ -49,6 +50,7 @@ export class Rdd<T> implements Lineage<T> {
     this.partitioner = plan.partitioner
     this.step = plan.step
     this.depth = depthOf(plan)
+    if (plan.advance) this.advance = plan.advance.bind(plan)
     this.#plan = plan
     context.register(this)
   }

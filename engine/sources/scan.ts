@@ -26,6 +26,28 @@ export interface OffsetRange {
 export interface RangeRead {
   readonly range: OffsetRange
   readonly records: number
+  /** Of the record batches that hold them, as they lie in the log. */
+  readonly bytes?: number
+}
+
+/** What becomes of a record at which the job's code or the row format fails. */
+export type OnRecordError = 'fail' | 'skip' | { readonly deadLetter: string }
+
+/** A record that was left out of a batch. Plain: it crosses threads. */
+export interface RejectedRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly onError: Exclude<OnRecordError, 'fail'>
+  /** What failed, with the line of the job; without data of the record. */
+  readonly error: string
+  /** Only of records that go to a dead letter topic. */
+  readonly record?: {
+    readonly key: Uint8Array | null
+    readonly value: Uint8Array | null
+    readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
+  }
 }
 
 /** A range as the key of a map. */

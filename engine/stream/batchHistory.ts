@@ -9,6 +9,12 @@ export interface BatchInfo {
   /** The nominal time, a multiple of the batch interval, in milliseconds since the epoch. */
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
+  /**
+   * The watermark with which the batch runs, by the uid of its withWatermark, in milliseconds since the
+   * epoch. Fixed when the batch is planned, from what committed batches have read: a rerun has the same.
+   * A uid is missing until its topics have given a time.
+   */
+  readonly watermarks?: Readonly<Record<string, number>> | undefined
 }
 
 export class BatchHistory {

@@ -2,6 +2,7 @@
 // batch: a graph of streams asks each stream's plan for its RDD when a batch needs it. What a job
 // builds here must depend on nothing but its code, because driver and executors build it each alone.
 
+import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
@@ -31,6 +32,10 @@ export interface StreamPlan<T> {
   readonly slideMs: number
   /** How far back from a batch its parents' RDDs are asked for. */
   readonly rememberMs?: number
+  /** The operator whose state the stream's RDDs advance. Such an RDD has `advance`. */
+  readonly operator?: StatefulOperator
+  /** Of a stream that gives its elements their event times. */
+  readonly watermark?: WatermarkSpec
   /** Its RDDs cannot be computed again later: the state has moved on by then. */
   readonly isStateful?: boolean
   rdd(batch: StreamBatch): Rdd<T> | undefined

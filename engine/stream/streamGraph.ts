@@ -3,6 +3,7 @@
 // stream and place within the stream: the same wherever the graph is built, in whatever order.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
@@ -47,6 +48,9 @@ export class StreamGraph {
   readonly outputs: readonly Output[]
   /** Sorted, each once. */
   readonly topics: readonly string[]
+  /** Of the streams that keep state, in the order in which the job makes them. */
+  readonly operators: readonly StatefulOperator[]
+  readonly watermarks: readonly WatermarkSpec[]
   /** How far back the longest chain of windows reaches. */
   readonly rememberMs: number
   readonly #partitions: number
@@ -65,6 +69,8 @@ export class StreamGraph {
     this.outputs = built.outputs
     this.topics = [...built.topics].sort()
     this.#streams = built.streams
+    this.operators = built.streams.flatMap(({ plan }) => plan.operator ?? [])
+    this.watermarks = built.streams.flatMap(({ plan }) => plan.watermark ?? [])
     this.rememberMs = Math.max(rememberedBy(built.streams), options.batchIntervalMs)
     this.#countReaders()
     this.#context = this.#createContext(options)
@@ -109,6 +115,21 @@ export class StreamGraph {
     return this.rdd(stream, batchId)
   }
 
+  /** Streams that keep state, and their RDDs in a batch: all must advance before the batch is committed. */
+  advancing(batchId: number): Lineage<unknown>[] {
+    const rdds: Lineage<unknown>[] = []
+    for (const { id, plan } of this.#streams) {
+      const rdd = plan.operator && this.operatorRdd(id, batchId)
+      if (rdd) rdds.push(rdd)
+    }
+    return rdds
+  }
+
+  /** The RDD that advances the state of an operator's stream; undefined when it has none in the batch. */
+  operatorRdd(streamId: number, batchId: number): Rdd<unknown> | undefined {
+    return this.rddOfStream(streamId, batchId)
+  }
+
   /** The shuffle with this id, whose batch is known. */
   shuffle(shuffleId: string): ShuffleDependency {
     const [batchId, streamId] = shuffleId.replace('shuffle-', '').split(':').map(Number)
@@ -131,7 +152,10 @@ export class StreamGraph {
         context: this.#context,
         rddOf: (parent, id = batchId) => this.rdd(parent, id),
       })
-      const isForked = (this.#readers.get(stream) ?? 0) > 1 && rdd?.partitioner === undefined
+      const isForked =
+        (this.#readers.get(stream) ?? 0) > 1 &&
+        rdd?.partitioner === undefined &&
+        stream.plan.operator === undefined
       return rdd && isForked ? new Rdd(this.#context, shared(rdd) as RddPlan<T>) : rdd
     } finally {
       this.#making = outer

@@ -148,6 +148,13 @@ class Cluster {
       },
       scan: () => Promise.reject(new Error('no topics here')),
       updateState: () => Promise.reject(new Error('no state here')),
+      timeMs: 0,
+      watermarks: {},
+      advanceState: () => Promise.reject(new Error('no state here')),
+      stateVersion: () => Promise.reject(new Error('no state here')),
+      scanState: () => Promise.reject(new Error('no state here')),
+      noteEventTime: () => {},
+      reject: () => {},
     }
   }
 
