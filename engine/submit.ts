@@ -54,6 +54,12 @@ export interface SubmitOptions {
    * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
    */
   readonly taskTimeoutMs?: number
+  /** Spark's keys of backpressure and the like, as text. */
+  readonly conf?: Readonly<Record<string, string>>
+  /** Of each executor; a task that needs more fails. */
+  readonly executorMemoryMb?: number
+  /** A savepoint with which the directory begins; it must be new. */
+  readonly from?: string
   /** Name of this host, for the job's status. */
   readonly host?: string
   /** Lets the TypeScript compiler look at the module first, where there is one. */
@@ -95,7 +101,13 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   }
 }
 
-function requireOptions({ executors, taskTimeoutMs }: SubmitOptions): void {
+function requireOptions(options: SubmitOptions): void {
+  const { executors, taskTimeoutMs } = options
+  for (const option of ['conf', 'executorMemoryMb', 'from'] as const) {
+    // An option that does nothing must not look as if it did.
+    if (options[option] === undefined) continue
+    throw new EngineError('JOB_OPTION_INVALID', `the option ${option} is not supported yet`)
+  }
   if (taskTimeoutMs === undefined) return
   if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
     throw new EngineError(
