@@ -25,6 +25,8 @@ export type EngineErrorCode =
   | 'EXECUTOR_FAILED'
   | 'OFFSETS_LOST'
   | 'TOPIC_RECREATED'
+  /** A state cannot be read while its job runs: it does not exist, is not kept, or cannot be reached. */
+  | 'STATE_QUERY_FAILED'
   /** A state or a view got a value that it cannot keep. */
   | 'STATE_INVALID'
   | 'VIEW_INVALID'

@@ -9,6 +9,8 @@ import { ExecutorPool } from '../executor/executorPool.ts'
 import {
   type ShuffleInputs,
   type StartExecutor,
+  type StateAnswer,
+  type StateQuery,
   shuffleInputKey,
   type Task,
   type TaskReport,
@@ -59,6 +61,8 @@ export class Driver {
   readonly #pool: ExecutorPool
   readonly #store: ShuffleStore
   readonly #attempts: TaskAttempts
+  readonly #statePartitions: number
+  readonly #executors: number
   readonly #onRangeRead: DriverOptions['onRangeRead']
   readonly #waiting = new Map<number, Waiting>()
   readonly #running = new Set<Promise<unknown>>()
@@ -76,6 +80,8 @@ export class Driver {
       run: (rdd, action, partitions) => this.run(rdd, action, partitions),
     })
     this.#dag = new DagScheduler({ executorSlots: options.executors })
+    this.#statePartitions = options.job.partitions
+    this.#executors = options.executors
     this.#store = new ShuffleStore(options.maxShufflePairs ?? 4_000_000)
     this.#onRangeRead = options.onRangeRead
     this.#attempts = new TaskAttempts(options.runtime.clock, options.taskTimeoutMs, (taskId) =>
@@ -148,6 +154,20 @@ export class Driver {
     const over = () => void this.#running.delete(promise)
     promise.then(over, over)
     return promise
+  }
+
+  /**
+   * Asks the executor that holds a partition of a state. The partition of a key is that of the stream's
+   * partitioner (byKeyGroups). Fails with an EngineError.
+   */
+  async queryState(query: StateQuery): Promise<StateAnswer> {
+    const { operator, partition } = query
+    if (this.#isStopped) throw beingStopped()
+    if (Number.isInteger(partition) && partition >= 0 && partition < this.#statePartitions) {
+      return await this.#pool.query(partition % this.#executors, query)
+    }
+    const message = `the state '${operator}' has partitions 0 to ${this.#statePartitions - 1}, not ${partition}`
+    throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
   /** What executors are doing now, the oldest first. */
