@@ -67,7 +67,7 @@ export class StreamHarness {
     const batch: BatchInfo = {
       batchId: this.batches.length,
       timeMs: (previous?.timeMs ?? 0) + intervals * intervalMs,
-      ranges: planRanges(ends, previous?.ranges ?? [], 1000),
+      ranges: planRanges(ends, previous?.ranges ?? [], () => 1000),
     }
     this.batches.push(batch)
     return await this.run(batch)
