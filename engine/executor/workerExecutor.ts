@@ -11,6 +11,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
   readonly runtime: Pick<Runtime, 'clock' | 'network'>
+  /** Of the heap of each executor; without it, Node decides. */
+  readonly memoryMb?: number | undefined
 }
 
 /** How long a worker may take to close its stores; a task that never ends must not hold up a stop. */
@@ -32,7 +34,7 @@ class WorkerExecutor implements Executor {
   #isStopping = false
 
   constructor(slot: number, options: WorkerExecutorOptions, listener: ExecutorListener) {
-    const { runtime, ...setup } = options
+    const { runtime, memoryMb, ...setup } = options
     this.#clock = runtime.clock
     const { port1, port2 } = new MessageChannel()
     const served = servePortNetwork(port1, runtime.network)
@@ -41,6 +43,7 @@ class WorkerExecutor implements Executor {
       name: `executor-${slot}`,
       workerData,
       transferList: [port2],
+      ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     })
     const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
     this.started = new Promise((resolve, reject) => {
@@ -66,9 +69,7 @@ class WorkerExecutor implements Executor {
         this.#isReady = true
         resolve(this)
       })
-      this.#worker.on('error', (cause) =>
-        lost(new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)),
-      )
+      this.#worker.on('error', (cause) => lost(causeOfDeath(slot, cause, memoryMb)))
       this.#worker.on('exit', () => lost(died))
     })
   }
@@ -120,6 +121,17 @@ class WorkerExecutor implements Executor {
   #send(message: ToWorker): void {
     this.#worker.postMessage(message)
   }
+}
+
+function causeOfDeath(slot: number, cause: unknown, memoryMb: number | undefined): EngineError {
+  if ((cause as { code?: unknown } | null)?.code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)
+  }
+  const bound = memoryMb === undefined ? '' : ` of ${memoryMb} MB`
+  const message =
+    `executor ${slot} ran out of memory${bound}: reduce by key before values are grouped or joined, let a batch read ` +
+    'fewer records, or give executors more memory (executorMemoryMb)'
+  return new EngineError('EXECUTOR_OUT_OF_MEMORY', message, cause)
 }
 
 /** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */

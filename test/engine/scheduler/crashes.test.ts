@@ -21,6 +21,7 @@ import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+import { limitsOf } from './limits.ts'
 
 const intervalMs = 1000
 const input = ['a b', 'b', '', 'c a a', '', '', 'b a', 'd'].map((line) => line.split(' '))
@@ -103,7 +104,7 @@ class World {
     const loop = new BatchLoop({
       clock: this.clock,
       batchIntervalMs: intervalMs,
-      maxRecordsPerPartition: 3,
+      limits: limitsOf(3),
       offsetLog,
       commitLog,
       ends: async () => this.#ends(),

@@ -83,7 +83,7 @@ export class StreamHarness {
     const batch: BatchInfo = {
       batchId: this.batches.length,
       timeMs,
-      ranges: planRanges(ends, previous?.ranges ?? [], 1000),
+      ranges: planRanges(ends, previous?.ranges ?? [], () => 1000),
       watermarks: harnessWatermarks(watermarks, this.batches, this.eventTimes, partitions),
     }
     this.batches.push(batch)
