@@ -6,6 +6,7 @@ import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.t
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
@@ -14,6 +15,7 @@ import { viewRows } from '../../../engine/stream/view.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { ManualClock } from '../../manualClock.ts'
+import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const partitions = 2
@@ -25,7 +27,7 @@ export class StreamHarness {
   static readonly lines: RowFormat<string> = {
     name: 'line',
     describe: () => 'line()',
-    row: (bytes, start, end) => lineFormat.row(bytes, start, end).line,
+    row: (bytes, start, end, record) => lineFormat.row(bytes, start, end, record).line,
   }
 
   readonly log: string[][] = Array.from({ length: partitions }, () => [])
@@ -122,14 +124,11 @@ export class StreamHarness {
 
   #scanner(): Scanner {
     return {
-      scan: async ({ range, format }, sink) => {
+      scan: async (scan, sink, { reject } = {}) => {
         this.scans++
         await Promise.resolve()
-        const lines = this.#lines(range)
-        for (const line of lines) {
-          const bytes = Buffer.from(line)
-          sink(format.row(bytes, 0, bytes.length))
-        }
+        const lines = this.#lines(scan.range)
+        pushHeld(lineRecords(scan.range, lines), scan, sink, reject)
         return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
