@@ -48,6 +48,7 @@ const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>
   'TOPIC_RECREATED',
   'STATE_INVALID',
   'RESULT_TOO_LARGE',
+  'REJECTED_TOO_MANY',
 ])
 
 export class EngineError extends Error {

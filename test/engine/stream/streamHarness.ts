@@ -7,6 +7,7 @@ import type { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
@@ -14,6 +15,7 @@ import { viewRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { lineRecords } from '../sources/lineRecords.ts'
 import { harnessWatermarks } from './harnessWatermarks.ts'
 import { MemoryStates } from './memoryKeyedState.ts'
 
@@ -26,7 +28,7 @@ export class StreamHarness {
   static readonly lines: RowFormat<string> = {
     name: 'line',
     describe: () => 'line()',
-    row: (bytes, start, end) => lineFormat.row(bytes, start, end).line,
+    row: (bytes, start, end, record) => lineFormat.row(bytes, start, end, record).line,
   }
 
   readonly log: string[][] = Array.from({ length: partitions }, () => [])
@@ -150,14 +152,11 @@ export class StreamHarness {
 
   #scanner(): Scanner {
     return {
-      scan: async ({ range, format }, sink) => {
+      scan: async (scan, sink, { reject } = {}) => {
         this.scans++
         await Promise.resolve()
-        const lines = this.#lines(range)
-        for (const line of lines) {
-          const bytes = Buffer.from(line)
-          sink(format.row(bytes, 0, bytes.length))
-        }
+        const lines = this.#lines(scan.range)
+        pushHeld(lineRecords(scan.range, lines), scan, sink, reject)
         return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
