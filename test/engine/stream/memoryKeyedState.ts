@@ -36,11 +36,11 @@ export class MemoryKeyedState implements KeyedState {
   }
 
   setTimer(timer: StateTimer): void {
-    this.timers.set(JSON.stringify(timer), timer)
+    this.timers.set(nameOf(timer), timer)
   }
 
   deleteTimer(timer: StateTimer): void {
-    this.timers.delete(JSON.stringify(timer))
+    this.timers.delete(nameOf(timer))
   }
 
   async takeTimers(domain: TimeDomain, untilMs: number, limit: number): Promise<StateTimer[]> {
@@ -57,4 +57,8 @@ export class MemoryKeyedState implements KeyedState {
     await this.load(due.map(({ key }) => key))
     return due
   }
+}
+
+function nameOf({ domain, timeMs, key, tag }: StateTimer): string {
+  return JSON.stringify([domain, timeMs, key, tag])
 }
