@@ -62,8 +62,9 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
     }
   }
   if (state.isNew && initial) {
-    for (const key of initial.keys()) {
-      if (!partition.holds(key)) continue
+    const keys = [...initial.keys()].filter((key) => partition.holds(key))
+    await state.load(keys.map(encodeKey))
+    for (const key of keys) {
       atKey(encodeKey(key), state, (scope) => initial.store(key, scope))
     }
   }
