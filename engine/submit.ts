@@ -193,7 +193,7 @@ class SubmittedJob implements RunningJob {
       shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
       onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
-    this.#outputs = new JobOutputs(this.#driver, logger)
+    this.#outputs = new JobOutputs(this.#driver, logger, runtime.clock)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
@@ -384,8 +384,8 @@ class SubmittedJob implements RunningJob {
     this.#record.batchStarted(this.#lagBefore(batch))
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      await this.#driver.advance(batch)
-      this.#rows = await this.#outputs.run(batch, attempt)
+      const changed = await this.#driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
       this.#batch = undefined
