@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
 import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
 import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offsetLog.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 
 const path = '/jobs/orders/offsets'
 

@@ -6,7 +6,7 @@ import { add, job, seconds, subtract, sum } from '../../../engine/engine.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { StateError } from '../../../engine/state/stateError.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
-import { ManualClock } from '../../manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 import { StreamHarness } from '../stream/streamHarness.ts'
 

@@ -7,8 +7,8 @@ import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offse
 import { BatchLoop } from '../../../engine/scheduler/batchLoop.ts'
 import { BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 
 const intervalMs = 1000
 const deaths = ['before the plan', 'before the run', 'in the run', 'before the commit'] as const

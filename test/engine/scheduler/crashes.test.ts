@@ -16,10 +16,10 @@ import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { StateChange } from '../../../engine/state/stateDatabase.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { sortedRows } from '../../../engine/stream/view.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const intervalMs = 1000

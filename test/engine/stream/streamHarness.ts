@@ -11,9 +11,9 @@ import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const partitions = 2
