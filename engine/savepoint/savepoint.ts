@@ -73,7 +73,6 @@ export async function writeSavepoint(
   const manifest: Manifest = { formatVersion, ...saved, states }
   const content = encodeEntry(Buffer.from(JSON.stringify(manifest)))
   await disk.writeFileAtomic(join(temporary, manifestFile), content)
-  await disk.syncDirectory(temporary)
   await disk.rename(temporary, path)
   await disk.syncDirectory(dirname(path))
   return { path, id: idOf(content), manifest }
