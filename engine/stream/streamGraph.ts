@@ -227,6 +227,7 @@ interface BuiltStreams {
 function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
   const built: BuiltStreams = { streams: [], outputs: [], topics: new Set() }
   const uids = new Set<string>()
+  const watermarkUids = new Set<string>()
   const builder: StreamBuilder = {
     batchIntervalMs,
     nextId: () => built.streams.length,
@@ -239,6 +240,12 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       const uid = given ?? `${kind}-${uids.size}`
       requireUid(uids, uid)
       uids.add(uid)
+      return uid
+    },
+    watermarkUid(given) {
+      const uid = given ?? `watermark-${watermarkUids.size}`
+      requireUid(watermarkUids, uid)
+      watermarkUids.add(uid)
       return uid
     },
   }
@@ -306,6 +313,6 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
 /** It names a directory. */
 function requireUid(uids: ReadonlySet<string>, uid: string): void {
   if (/^[a-zA-Z0-9_-]{1,100}$/.test(uid) && !uids.has(uid)) return
-  const message = `'${uid}' cannot name a state: take letters, digits, '_' and '-', and each name once`
+  const message = `'${uid}' cannot name a state or a watermark: take letters, digits, '_' and '-', and each name once`
   throw new EngineError('JOB_GRAPH_INVALID', message)
 }
