@@ -125,8 +125,6 @@ export class TaskRunner {
       reject: (record) => {
         read.rejected.push(record)
       },
-      updateState: (operator, partition, change) =>
-        this.#states.update(operator, partition, task.batchId, change),
     }
     if (isPartial) return context
     const share: TaskContext['share'] = (rdd, partition, sink) =>

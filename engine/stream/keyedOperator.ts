@@ -11,7 +11,7 @@ import { type Lineage, oneToOne, type Pair, type TaskContext } from '../rdd/line
 import type { RddPlan } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import type { KeyedState, StateOutputs, StateTimer } from '../state/keyedState.ts'
-import { InvalidStateError } from '../state/stateTransaction.ts'
+import { InvalidStateError } from '../state/operatorState.ts'
 import { failedAtKey } from '../userCode.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { fireDueTimers } from './dueTimers.ts'
