@@ -23,6 +23,7 @@ import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
 import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
+import { lostBetween } from './sources/lostOffsets.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -190,7 +191,7 @@ class SubmittedJob implements RunningJob {
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
+    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation, graph.sources)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
     this.#loop = new BatchLoop({
       clock: runtime.clock,
@@ -336,12 +337,20 @@ class SubmittedJob implements RunningJob {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
+    this.#logLost(batch)
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
       this.#rows = await this.#outputs.run(batch)
     } finally {
       slow.cancel()
       this.#batch = undefined
+    }
+  }
+
+  #logLost({ batchId, ranges }: OffsetLogEntry): void {
+    const before = this.#offsetLog.get(batchId - 1)?.ranges ?? []
+    for (const lost of lostBetween(before, ranges)) {
+      this.#options.logger.warn({ job: this.name, batchId, ...lost }, 'offsets of a topic are lost')
     }
   }
 
