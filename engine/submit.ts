@@ -28,6 +28,7 @@ import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { RateLimits } from './scheduler/rateLimits.ts'
 import { parseRateConf } from './scheduler/rateOptions.ts'
+import { lostBetween } from './sources/lostOffsets.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -197,7 +198,7 @@ class SubmittedJob implements RunningJob {
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
+    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation, graph.sources)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
     this.#loop = new BatchLoop({
       clock: runtime.clock,
@@ -382,6 +383,7 @@ class SubmittedJob implements RunningJob {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
+    this.#logLost(batch)
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
       const changed = await this.#driver.advance(batch)
@@ -389,6 +391,13 @@ class SubmittedJob implements RunningJob {
     } finally {
       slow.cancel()
       this.#batch = undefined
+    }
+  }
+
+  #logLost({ batchId, ranges }: OffsetLogEntry): void {
+    const before = this.#offsetLog.get(batchId - 1)?.ranges ?? []
+    for (const lost of lostBetween(before, ranges)) {
+      this.#options.logger.warn({ job: this.name, batchId, ...lost }, 'offsets of a topic are lost')
     }
   }
 
