@@ -244,7 +244,7 @@ export class BatchLoop {
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
     const smaller = { ...batch, ranges }
     await offsetLog.supersede(smaller)
-    limits.split(ranges)
+    limits.split(batch.ranges, ranges)
     onSplit?.(batch, smaller, error)
     return smaller
   }
