@@ -28,6 +28,8 @@ export type EngineErrorCode =
   | 'BATCH_TIMED_OUT'
   | 'OFFSETS_LOST'
   | 'TOPIC_RECREATED'
+  /** A state cannot be read while its job runs: it does not exist, is not kept, or cannot be reached. */
+  | 'STATE_QUERY_FAILED'
   /** A state or a view got a value that it cannot keep. */
   | 'STATE_INVALID'
   | 'VIEW_INVALID'
@@ -46,6 +48,7 @@ const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>
   'TOPIC_RECREATED',
   'STATE_INVALID',
   'RESULT_TOO_LARGE',
+  'REJECTED_TOO_MANY',
 ])
 
 export class EngineError extends Error {

@@ -5,8 +5,8 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { sleep } from '../../protocol/runtime/clock.ts'
 import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import { EngineError, type EngineErrorCode } from '../engineError.ts'
-import type { Executor, ExecutorListener, StartExecutor } from './task.ts'
+import { EngineError, type EngineErrorCode, errorOf } from '../engineError.ts'
+import type { Executor, ExecutorListener, StartExecutor, StateAnswer, StateQuery } from './task.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
@@ -27,6 +27,9 @@ class WorkerExecutor implements Executor {
   readonly #worker: Worker
   readonly #clock: Runtime['clock']
   readonly #stopped = new AbortController()
+  /** By id; those in flight are bounded by whoever asks. */
+  readonly #queries = new Map<number, PromiseWithResolvers<StateAnswer>>()
+  #lastQueryId = 0
   #isReady = false
   #isStopping = false
 
@@ -47,6 +50,7 @@ class WorkerExecutor implements Executor {
       const lost = (error: Error) => {
         served.close()
         this.#stopped.abort()
+        this.#failQueries(died)
         if (!this.#isReady) return reject(error)
         if (!this.#isStopping) listener.onLost(error)
         this.#isStopping = true
@@ -54,6 +58,10 @@ class WorkerExecutor implements Executor {
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'report') return listener.onReport(message.report)
         if (message.kind === 'stopped') return this.#stopped.abort()
+        if (message.kind === 'answer') return this.#query(message.id)?.resolve(message.answer)
+        if (message.kind === 'queryFailed') {
+          return this.#query(message.id)?.reject(errorOf(message.error))
+        }
         if (message.kind === 'refused') {
           const { code, message: text } = message.error
           return reject(new EngineError((code ?? 'EXECUTOR_FAILED') as EngineErrorCode, text))
@@ -74,6 +82,18 @@ class WorkerExecutor implements Executor {
     this.#send({ kind: 'run', tasks })
   }
 
+  query(query: StateQuery): Promise<StateAnswer> {
+    const id = ++this.#lastQueryId
+    const asked = Promise.withResolvers<StateAnswer>()
+    if (this.#stopped.signal.aborted) {
+      asked.reject(new EngineError('EXECUTOR_FAILED', 'the executor has ended'))
+    } else {
+      this.#queries.set(id, asked)
+      this.#send({ kind: 'query', id, query })
+    }
+    return asked.promise
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#send({ kind: 'stop' })
@@ -84,6 +104,18 @@ class WorkerExecutor implements Executor {
   async interrupt(): Promise<void> {
     this.#isStopping = true
     await this.#worker.terminate()
+  }
+
+  /** The query with this id, which is over then. */
+  #query(id: number): PromiseWithResolvers<StateAnswer> | undefined {
+    const asked = this.#queries.get(id)
+    this.#queries.delete(id)
+    return asked
+  }
+
+  #failQueries(error: EngineError): void {
+    for (const { reject } of this.#queries.values()) reject(error)
+    this.#queries.clear()
   }
 
   #send(message: ToWorker): void {

@@ -8,7 +8,14 @@ import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { EngineError, type ErrorReport, errorOf, reportError } from '../engineError.ts'
 import { ExecutorPool } from '../executor/executorPool.ts'
-import type { StartExecutor, Task, TaskReport, TaskWork } from '../executor/task.ts'
+import type {
+  StartExecutor,
+  StateAnswer,
+  StateQuery,
+  Task,
+  TaskReport,
+  TaskWork,
+} from '../executor/task.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
@@ -229,6 +236,20 @@ export class Driver {
     const over = () => void this.#running.delete(promise)
     promise.then(over, over)
     return promise
+  }
+
+  /**
+   * Asks the executor that holds a partition of a state. The partition of a key is that of the stream's
+   * partitioner (byKeyGroups). Fails with an EngineError.
+   */
+  async queryState(query: StateQuery): Promise<StateAnswer> {
+    const { operator, partition } = query
+    if (this.#isStopped) throw beingStopped()
+    if (Number.isInteger(partition) && partition >= 0 && partition < this.#options.job.partitions) {
+      return await this.#pool.query(partition % this.#options.executors, query)
+    }
+    const message = `the state '${operator}' has partitions 0 to ${this.#options.job.partitions - 1}, not ${partition}`
+    throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
   /** What executors are doing now, the oldest first. */
