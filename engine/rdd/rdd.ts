@@ -13,6 +13,8 @@ import * as shuffled from './shuffled.ts'
 export interface RddContext {
   /** How many partitions a shuffle makes unless it is told. */
   readonly defaultPartitions: number
+  /** What shuffles partition by; a HashPartitioner, as Spark's, unless given. */
+  partitioner?(partitions: number): Partitioner
   /** The next id, by construction order. Throws where no RDD may be made. */
   nextId(): string
   /** Called once for each new RDD. */
@@ -37,6 +39,7 @@ export class Rdd<T> implements Lineage<T> {
   readonly partitioner: Partitioner | undefined
   readonly context: RddContext
   readonly step: NarrowStep | undefined
+  readonly rejects: boolean
   readonly depth: number
   declare readonly advance?: NonNullable<Lineage<T>['advance']>
   readonly #plan: narrow.RddPlan<T>
@@ -49,6 +52,7 @@ export class Rdd<T> implements Lineage<T> {
     this.dependencies = plan.dependencies
     this.partitioner = plan.partitioner
     this.step = plan.step
+    this.rejects = plan.rejects ?? plan.step?.parent.rejects ?? false
     this.depth = depthOf(plan)
     if (plan.advance) this.advance = plan.advance.bind(plan)
     this.#plan = plan
@@ -238,7 +242,9 @@ export class Rdd<T> implements Lineage<T> {
     if (inherited && (partitions ?? inherited.partitionCount) === inherited.partitionCount) {
       return inherited
     }
-    return new HashPartitioner(partitions ?? this.context.defaultPartitions)
+    const { context } = this
+    const count = partitions ?? context.defaultPartitions
+    return context.partitioner?.(count) ?? new HashPartitioner(count)
   }
 
   readonly #shuffleId = (): string => `shuffle-${this.context.nextId()}`

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DirectoryInUseError } from '../protocol/runtime/disk.ts'
-import { seededRandom } from '../protocol/runtime/random.ts'
-import { MemoryDisk } from './memoryDisk.ts'
+import { DirectoryInUseError } from '../../../protocol/runtime/disk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 async function write(disk: MemoryDisk, path: string, text: string, position = 0) {
   const file = await disk.open(path, 'write')

@@ -10,10 +10,10 @@ import {
   type DiskLock,
   type DiskMode,
   type DiskStat,
-} from '../protocol/runtime/disk.ts'
-import type { Random } from '../protocol/runtime/random.ts'
+} from './disk.ts'
 import { MemoryInode } from './memoryInode.ts'
 import { MemoryNames } from './memoryNames.ts'
+import type { Random } from './random.ts'
 
 export interface CrashOptions {
   /**

@@ -1,8 +1,8 @@
 // One file of MemoryDisk: what a reader sees now, what a power failure would leave, and the writes
 // in between.
 
-import type { DiskStat } from '../protocol/runtime/disk.ts'
-import type { Random } from '../protocol/runtime/random.ts'
+import type { DiskStat } from './disk.ts'
+import type { Random } from './random.ts'
 
 type Change =
   | { readonly kind: 'write'; readonly bytes: Buffer; readonly position: number }

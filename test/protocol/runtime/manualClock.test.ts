@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sleep } from '../protocol/runtime/clock.ts'
-import { ManualClock } from './manualClock.ts'
+import { sleep } from '../../../protocol/runtime/clock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 
 describe('ManualClock', () => {
   it('fires timers in the order of their due times, equals in the order they were set', () => {

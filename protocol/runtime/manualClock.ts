@@ -2,7 +2,7 @@
 // the order of their due times, and among equals in the order in which they were set. It must never
 // read the machine's clock.
 
-import type { Clock, Timer } from '../protocol/runtime/clock.ts'
+import type { Clock, Timer } from './clock.ts'
 
 interface ManualTimer extends Timer {
   readonly dueMs: number
