@@ -69,12 +69,12 @@ export interface SubmitOptions {
    * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
    */
   readonly taskTimeoutMs?: number
-  /** Spark's keys of backpressure and the like, as text. */
-  readonly conf?: Readonly<Record<string, string>>
-  /** Of each executor; a task that needs more fails. */
-  readonly executorMemoryMb?: number
-  /** A savepoint with which the directory begins; it must be new. */
+  /** A savepoint with which the directory begins; a directory that began with it goes on where it stopped. */
   readonly from?: string
+  /** Uids of operators whose state is given up where it cannot be continued. */
+  readonly discardState?: readonly string[]
+  /** Version of this program, for savepoints. */
+  readonly version?: string
   /** Name of this host, for the job's status. */
   readonly host?: string
   /** Lets the TypeScript compiler look at the module first, where there is one. */
@@ -121,7 +121,7 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
 
 function requireOptions(options: SubmitOptions): void {
   const { executors, taskTimeoutMs } = options
-  for (const option of ['conf', 'executorMemoryMb', 'from'] as const) {
+  for (const option of ['from', 'discardState'] as const) {
     // An option that does nothing must not look as if it did.
     if (options[option] === undefined) continue
     throw new EngineError('JOB_OPTION_INVALID', `the option ${option} is not supported yet`)
