@@ -144,7 +144,7 @@ export class Driver {
   }
 
   async start(): Promise<void> {
-    await this.#store.start()
+    await this.#store.clear()
     await Promise.race([this.#pool.start(), this.failed])
   }
 
@@ -267,6 +267,8 @@ export class Driver {
     this.#isStopped = true
     this.#attempts.close()
     await this.#pool.stop()
+    // Files that cannot be removed are left for the next start.
+    await this.#store.clear().catch(() => {})
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
   }
