@@ -29,6 +29,7 @@ import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.
 import { RateLimits } from './scheduler/rateLimits.ts'
 import { parseRateConf } from './scheduler/rateOptions.ts'
 import { lostBetween } from './sources/lostOffsets.ts'
+import type { OffsetRange } from './sources/scan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -215,7 +216,7 @@ class SubmittedJob implements RunningJob {
       isolation,
       offsetLog,
       commitLog,
-      ends: () => this.#ends(),
+      ends: (read) => this.#ends(read),
       run: (batch, attempt) => this.#runBatch(batch, attempt),
       breakOff: (error) => this.#driver.breakOff(error),
       onSplit: (batch, smaller, error) => this.#split(batch, smaller, error),
@@ -363,10 +364,12 @@ class SubmittedJob implements RunningJob {
     await this.#directory.lock.release()
   }
 
-  async #ends(): Promise<readonly PartitionEnds[] | undefined> {
+  async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
     const { logger } = this.#options
+    // For a batch that is planned anew, because its ranges are lost.
+    if (read !== this.#offsetLog.latest()?.ranges) this.#offsets.forget()
     try {
-      this.#logEnds = await this.#offsets.ends(this.#offsetLog.latest()?.ranges)
+      this.#logEnds = await this.#offsets.ends(read)
       this.#isWaiting = false
       return this.#logEnds
     } catch (error) {
