@@ -22,6 +22,7 @@ import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
 import { NameClaim } from './nameClaim.ts'
 import type { JobDescription, RunningJob, StopOptions } from './runningJob.ts'
+import { type BatchBounds, defaultBounds, requireBounds } from './scheduler/batchBounds.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { describeProgress } from './scheduler/batchProgress.ts'
 import { Driver } from './scheduler/driver.ts'
@@ -36,7 +37,7 @@ import { StatusPublisher } from './statusPublisher.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import { requireTypes } from './typeCheck.ts'
 
-export interface SubmitOptions {
+export interface SubmitOptions extends BatchBounds {
   readonly runtime: Runtime
   readonly logger: Logger
   /** A file's path or URL; it exports a job by default. */
@@ -47,19 +48,6 @@ export interface SubmitOptions {
   /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
   readonly executors?: number
   readonly batchIntervalMs?: number
-  /** The most that a batch reads of one partition, 1 million unless given. */
-  readonly maxRecordsPerPartition?: number
-  /** The most that a batch reads, about, in bytes as they lie in the log; 256 MiB unless given. */
-  readonly maxBatchBytes?: number
-  /**
-   * After so long a batch is broken off and tried with fewer records, unless an output has begun; no limit
-   * unless given. Not with 0 executors.
-   */
-  readonly maxBatchTimeMs?: number
-  /** Heap of each executor, 2048 unless given: one that needs more dies alone, and its batch is split. */
-  readonly executorMemoryMb?: number
-  /** Options under Spark's key names (see rateOptions). */
-  readonly conf?: Readonly<Record<string, string>>
   /**
    * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
    * open one. Only that is exactly once.
@@ -80,9 +68,6 @@ export type { RunningJob, StopOptions } from './runningJob.ts'
 
 const clientId = 'millrace-engine'
 const defaultExecutors = 2
-const defaultRecordsPerPartition = 1_000_000
-const defaultBatchBytes = 256 * 1024 * 1024
-const defaultExecutorMemoryMb = 2048
 const defaultTaskTimeoutMs = 300_000
 const defaultStopTimeoutMs = 10_000
 /** After this time a batch that runs is logged, once. */
@@ -114,7 +99,9 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   }
 }
 
-function requireOptions({ executors, taskTimeoutMs }: SubmitOptions): void {
+function requireOptions(options: SubmitOptions): void {
+  requireBounds(options)
+  const { executors, taskTimeoutMs } = options
   if (taskTimeoutMs === undefined) return
   if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
     throw new EngineError(
@@ -174,6 +161,7 @@ class SubmittedJob implements RunningJob {
   ) {
     const { runtime, logger, bootstrap, isolation = 'committed' } = options
     const batchIntervalMs = options.batchIntervalMs ?? 1000
+    const bounds = { ...defaultBounds, ...options }
     const executors = options.executors ?? defaultExecutors
     this.name = loaded.job.name
     this.#options = options
@@ -192,7 +180,13 @@ class SubmittedJob implements RunningJob {
       executors: Math.max(1, executors),
       startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
-      shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
+      shuffles: {
+        maxBytes: bounds.maxShuffleBytes,
+        spill: {
+          ...{ disk: runtime.disk, directory: join(options.directory, 'shuffle') },
+          maxBytes: bounds.maxSpillBytes,
+        },
+      },
       onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
     this.#outputs = new JobOutputs(this.#driver, logger, runtime.clock)
@@ -206,8 +200,8 @@ class SubmittedJob implements RunningJob {
       batchIntervalMs,
       limits: new RateLimits({
         batchIntervalMs,
-        maxRecordsPerPartition: options.maxRecordsPerPartition ?? defaultRecordsPerPartition,
-        maxBatchBytes: options.maxBatchBytes ?? defaultBatchBytes,
+        maxRecordsPerPartition: bounds.maxRecordsPerPartition,
+        maxBatchBytes: bounds.maxBatchBytes,
         conf: parseRateConf(options.conf),
       }),
       maxBatchTimeMs: options.maxBatchTimeMs,
@@ -461,7 +455,7 @@ function startExecutors(
   }
   const graph = new StreamGraph(job, { batchIntervalMs })
   const setup = { code, batchIntervalMs, bootstrap, clientId, stateDirectory }
-  const memoryMb = options.executorMemoryMb ?? defaultExecutorMemoryMb
+  const { executorMemoryMb: memoryMb } = { ...defaultBounds, ...options }
   const version = fingerprint(graph, code.version)
   return workerExecutors({ ...setup, runtime, memoryMb, fingerprint: version })
 }
