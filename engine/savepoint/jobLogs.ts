@@ -47,5 +47,7 @@ export function committedBatch(
 /** The uids for which there is state, sorted. */
 export async function stateUids(disk: Disk, directory: string): Promise<string[]> {
   const folder = join(directory, stateFolder)
-  return (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
+  if ((await disk.stat(folder)) === undefined) return []
+  // An import that was broken off has another name (see directorySwap).
+  return (await disk.list(folder)).filter((name) => !name.includes('.'))
 }
