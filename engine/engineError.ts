@@ -36,6 +36,8 @@ export type EngineErrorCode =
   | 'RESULT_TOO_LARGE'
   /** More records were rejected than a batch can keep for their dead letter topic. */
   | 'REJECTED_TOO_MANY'
+  /** A dead letter topic does not exist, or cannot be written to. */
+  | 'DEAD_LETTERS_FAILED'
 
 /**
  * Failures that the same task would meet again: trying it again could only delay the message, and

@@ -28,6 +28,7 @@ import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { RateLimits } from './scheduler/rateLimits.ts'
 import { parseRateConf } from './scheduler/rateOptions.ts'
+import { lostBetween } from './sources/lostOffsets.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -193,11 +194,11 @@ class SubmittedJob implements RunningJob {
       shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
       onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
-    this.#outputs = new JobOutputs(this.#driver, logger)
+    this.#outputs = new JobOutputs(this.#driver, logger, runtime.clock)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
+    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation, graph.sources)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
     this.#loop = new BatchLoop({
       clock: runtime.clock,
@@ -382,13 +383,21 @@ class SubmittedJob implements RunningJob {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
+    this.#logLost(batch)
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      await this.#driver.advance(batch)
-      this.#rows = await this.#outputs.run(batch, attempt)
+      const changed = await this.#driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
       this.#batch = undefined
+    }
+  }
+
+  #logLost({ batchId, ranges }: OffsetLogEntry): void {
+    const before = this.#offsetLog.get(batchId - 1)?.ranges ?? []
+    for (const lost of lostBetween(before, ranges)) {
+      this.#options.logger.warn({ job: this.name, batchId, ...lost }, 'offsets of a topic are lost')
     }
   }
 
