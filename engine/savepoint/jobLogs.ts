@@ -20,14 +20,18 @@ export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> 
   try {
     const commitLog = await CommitLog.open(disk, join(directory, commitsFile))
     try {
-      const batches = offsetLog.range(0, Number.MAX_SAFE_INTEGER)
-      return { batches, commits: commitLog.commits() }
+      return logsOf(offsetLog, commitLog)
     } finally {
       await commitLog.close()
     }
   } finally {
     await offsetLog.close()
   }
+}
+
+export function logsOf(offsetLog: OffsetLog, commitLog: CommitLog): JobLogs {
+  const batches = offsetLog.range(0, Number.MAX_SAFE_INTEGER)
+  return { batches, commits: commitLog.commits() }
 }
 
 /** The newest batch that is committed, with its commit. Fails when there is none. */
