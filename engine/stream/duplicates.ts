@@ -29,8 +29,6 @@ export function duplicatesOperator<K extends Key, T>(
         scope.emit(row)
       }
     },
-    onTimer(_key, timer, scope) {
-      if (scope.get() === timer.timeMs) scope.delete()
-    },
+    onTimer: (_key, _timer, scope) => scope.delete(),
   }
 }

@@ -182,6 +182,37 @@ test('rows keep their times through map, flatMap, filter and union, and the smal
   ])
 })
 
+test('without the watermark of one, a union has none', async () => {
+  const found: unknown[] = []
+  const program = job('missing', (stream) => {
+    const of = (name: string) =>
+      visits(stream)
+        .filter(({ key }) => key === name)
+        .withWatermark(({ time }) => time, { delayMs: 0, uid: name })
+    of('a')
+      .union(of('b'))
+      .keyBy(({ key }) => key)
+      .tumbling(10)
+      .count()
+      .foreachRDD(async (rdd) => {
+        for (const { key, startMs } of await rdd.collect()) found.push([key, startMs])
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 5', 'a 500'], ['a 500']])
+  await harness.batchOf([['b 5'], []])
+  await harness.batchOf([[], ['b 20']])
+  expect(harness.batches[2]!.watermarks).toEqual({ a: 500 })
+  expect(found).toEqual([])
+  await harness.batchOf([['b 20'], []])
+  await harness.batchOf([[], []])
+  expect(harness.batches[4]!.watermarks).toEqual({ a: 500, b: 20 })
+  expect(found.toSorted()).toEqual([
+    ['a', 0],
+    ['b', 0],
+  ])
+})
+
 test('rows that are not plain are refused where they get a key', async () => {
   class Visit {
     readonly time = 1
@@ -397,43 +428,77 @@ test('windows of rows without their duplicates', async () => {
   ])
 })
 
-test('the allowed lateness may change while the job is stopped', async () => {
-  const results: unknown[] = []
-  const program = (latenessMs: number) =>
-    job('lateness', { partitions: 1 }, (stream) => {
-      const counts = keyed(stream)
-        .tumbling(100)
-        .allowedLateness(latenessMs)
-        .count({ uid: 'counts' })
-      counts.foreachRDD(async (rdd) => {
-        for (const { startMs, value, revision } of await rdd.collect()) {
-          results.push([startMs, value, revision])
+describe('the allowed lateness may change while the job is stopped', () => {
+  const both: [string, (rows: Keyed) => ReturnType<Keyed['sessions']>][] = [
+    ['tumbling', (rows) => rows.tumbling(100)],
+    ['sessions', (rows) => rows.sessions(100)],
+  ]
+
+  /** Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and what is open. */
+  async function run(
+    windows: (typeof both)[number][1],
+    batches: readonly [latenessMs: number, watermarkMs: number, rows: string[]][],
+  ): Promise<string[]> {
+    const found: string[][] = []
+    const program = (latenessMs: number) =>
+      job('lateness', { partitions: 1 }, (stream) => {
+        const counts = windows(keyed(stream)).allowedLateness(latenessMs).count({ uid: 'counts' })
+        const note = (batchId: number, text: string) => {
+          if (!text.includes('z')) found[batchId] = [...(found[batchId] ?? []), text]
         }
+        counts.foreachRDD(async (rdd, { batchId }) => {
+          for (const { key, value, revision } of await rdd.collect()) {
+            note(batchId, `${key} ${value} (${revision})`)
+          }
+        })
+        counts.late.foreachRDD(async (rdd, { batchId }) => {
+          for (const { key } of await rdd.collect()) note(batchId, `${key} is late`)
+        })
+        counts.open().foreachRDD(async (rdd, { batchId }) => {
+          for (const { key } of await rdd.collect()) note(batchId, `${key} is open`)
+        })
       })
-      counts.open().foreachRDD(async (rdd) => {
-        const open = await rdd.collect()
-        results.push(`open ${open.map(({ startMs }) => startMs).join()}`)
-      })
-    })
-  await using harness = await StreamHarness.start(program(100))
-  await harness.batchOf([['a 0', 'a 120'], ['a 120']])
-  // Watermark 110: the window from 0 has its result, and would be kept until 200.
-  await harness.batchOf([[], []])
-  await harness.restart(program(300))
-  await harness.batchOf([['a 260'], ['a 260']])
-  // Watermark 250.
-  await harness.batchOf([['a 1'], []])
-  await harness.restart(program(50))
-  await harness.batchOf([['a 410'], ['a 410']])
-  // Watermark 400: all but the last windows are over.
-  await harness.batchOf([['a 1'], []])
-  expect(results).toEqual([
-    'open 0,100',
-    ...[[0, 1, 0], 'open 0,100'],
-    'open 0,100,200',
-    // The watermark leaps over the end of the second window, too.
-    ...[[0, 2, 1], [100, 2, 0], 'open 0,100,200'],
-    'open 0,100,200,400',
-    ...[[200, 2, 0], 'open 400'],
-  ])
+    await using harness = await StreamHarness.start(program(0))
+    for (const [at, [latenessMs, watermarkMs, rows]] of batches.entries()) {
+      // The batch before has the rows that take the watermark to where it is now.
+      if (at > 0)
+        await harness.batchOf([[`z ${watermarkMs + delayMs}`], [`z ${watermarkMs + delayMs}`]])
+      await harness.restart(program(latenessMs))
+      await harness.batchOf([rows.map((key) => `${key} 0`), []])
+    }
+    return batches.map((_, at) => (found[2 * at] ?? []).toSorted().join(', '))
+  }
+
+  test.each(both)('%s: longer', async (_name, windows) => {
+    const found = await run(windows, [
+      [100, -delayMs, ['a', 'b']],
+      [100, 110, []],
+      [300, 250, ['a']],
+      [300, 399, []],
+      [300, 400, ['c']],
+    ])
+    expect(found).toEqual([
+      'a is open, b is open',
+      'a 1 (0), a is open, b 1 (0), b is open',
+      'a 2 (1), a is open, b is open',
+      'a is open, b is open',
+      'c is late',
+    ])
+  })
+
+  test.each(both)('%s: shorter', async (_name, windows) => {
+    const found = await run(windows, [
+      [300, -delayMs, ['a', 'b']],
+      [300, 110, []],
+      [50, 160, ['a']],
+      [50, 400, []],
+    ])
+    expect(found).toEqual([
+      'a is open, b is open',
+      'a 1 (0), a is open, b 1 (0), b is open',
+      // No row changes them any more; they go at the time that was set for them.
+      'a is late, a is open, b is open',
+      '',
+    ])
+  })
 })

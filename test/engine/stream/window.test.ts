@@ -115,6 +115,21 @@ describe('a window with an inverse', () => {
     expect(harness.driver.graph.rememberMs).toBe(1000)
   })
 
+  test('loses what rounding has added up when one batch is left', async () => {
+    const values = [0.1, 0.2, 0.7, 0.4]
+    let at = 0
+    const program = job('fractions', (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .map((line) => [line, values[at]!] as const)
+        .reduceByKeyAndWindow<string, number>(sum, seconds(2), seconds(1), { inverse: subtract })
+        .view('totals')
+    })
+    await using harness = await StreamHarness.start(program)
+    for (; at < values.length; at++) await harness.batch(['a'])
+    expect((await harness.batch([])).get('totals')).toEqual([['a', 0.4]])
+  })
+
   test('may follow a state', async () => {
     const program = job('after-state', (stream) => {
       stream
