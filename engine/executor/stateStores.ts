@@ -6,20 +6,21 @@ import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../rdd/key.ts'
-import type { KeyedState } from '../rdd/lineage.ts'
-import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
+import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
 import {
   type CodecCheck,
   decodeValue,
   InvalidStateError,
   OperatorState,
 } from '../state/operatorState.ts'
+import type { StateCodec } from '../state/stateCodec.ts'
 import { StateError } from '../state/stateError.ts'
 import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
-import { changeWholeState, type StateEntries } from './wholeState.ts'
+import { answerQuery } from './stateQuery.ts'
+import type { StateAnswer, StateQuery } from './task.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
@@ -33,8 +34,8 @@ export interface StateStoresOptions {
 interface OpenState {
   readonly store: StateStore
   readonly codecCheck: CodecCheck
-  /** What was made of the batch that ran last. */
-  result?: { readonly batchId: number; readonly value: Promise<unknown> }
+  /** What the operator emitted in the batch that ran last. */
+  result?: { readonly batchId: number; readonly outputs: Promise<StateOutputs> }
 }
 
 /** How long a store may still be held by the thread that was here before. */
@@ -45,6 +46,7 @@ export class StateStores {
   readonly #options: StateStoresOptions
   readonly #cache: ValueCache
   readonly #states = new Map<string, Promise<OpenState>>()
+  #isClosed = false
 
   constructor(options: StateStoresOptions) {
     this.#options = options
@@ -54,19 +56,25 @@ export class StateStores {
   }
 
   /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
-  advance(
+  async advance(
     operator: StatefulOperator,
     partition: number,
     batchId: number,
-    advance: (state: StateOfBatch) => Promise<StateOutputs>,
+    advance: (state: KeyedState) => Promise<StateOutputs>,
   ): Promise<StateOutputs> {
-    return this.#once(operator.uid, partition, batchId, async ({ store, codecCheck }) => {
-      const transaction = await store.begin(batchId)
-      const codec = operator.stateCodec ?? v8Codec
-      const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
-      await transaction.commit()
-      return outputs
+    const { uid, stateCodec = v8Codec } = operator
+    const state = await this.#state(uid, partition)
+    if (state.result?.batchId === batchId) return await state.result.outputs
+    const outputs = advanced(state, stateCodec, batchId, advance).catch((error) => {
+      throw error instanceof InvalidStateError ? invalidState(uid, error) : error
     })
+    state.result = { batchId, outputs }
+    try {
+      return await outputs
+    } catch (error) {
+      await this.#drop(uid, partition, state)
+      throw error
+    }
   }
 
   /** Id of the newest batch that changed the state; -1 for none. */
@@ -85,16 +93,21 @@ export class StateStores {
     await store.scan((key, bytes) => each(key, decodeValue(codec, bytes)))
   }
 
-  /** As `advance`, for a change that visits every key. */
-  update(
-    operator: string,
-    partition: number,
-    batchId: number,
-    change: (state: KeyedState) => void,
-  ): Promise<StateEntries> {
-    return this.#once(operator, partition, batchId, ({ store }) =>
-      changeWholeState(store, batchId, change),
-    )
+  /** Values as of a committed batch, while others run; fails with an EngineError. */
+  async query(operator: StatefulOperator, query: StateQuery): Promise<StateAnswer> {
+    const codec = operator.stateCodec ?? v8Codec
+    for (;;) {
+      try {
+        const { store } = await this.#state(operator.uid, query.partition)
+        return await answerQuery(store, codec, query)
+      } catch (error) {
+        // A store is closed after a failed batch; opened anew, it still has the committed ones.
+        const isReplaced = error instanceof StateError && error.code === 'STATE_CLOSED'
+        if (isReplaced && !this.#isClosed) continue
+        const message = `cannot read the state '${operator.uid}': ${(error as Error).message}`
+        throw new EngineError('STATE_QUERY_FAILED', message, error)
+      }
+    }
   }
 
   /** A batch is about to run, perhaps again: what is remembered of it does not count. */
@@ -103,6 +116,7 @@ export class StateStores {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     const opened = await this.#opened()
     this.#states.clear()
     await Promise.all(opened.map(({ store }) => store.close()))
@@ -112,26 +126,6 @@ export class StateStores {
   async #opened(): Promise<OpenState[]> {
     const states = await Promise.allSettled(this.#states.values())
     return states.flatMap((state) => (state.status === 'fulfilled' ? [state.value] : []))
-  }
-
-  async #once<T>(
-    operator: string,
-    partition: number,
-    batchId: number,
-    change: (state: OpenState) => Promise<T>,
-  ): Promise<T> {
-    const state = await this.#state(operator, partition)
-    if (state.result?.batchId === batchId) return (await state.result.value) as T
-    const value = change(state).catch((error) => {
-      throw error instanceof InvalidStateError ? invalidState(operator, error) : error
-    })
-    state.result = { batchId, value }
-    try {
-      return await value
-    } catch (error) {
-      await this.#drop(operator, partition, state)
-      throw error
-    }
   }
 
   #state(operator: string, partition: number): Promise<OpenState> {
@@ -165,6 +159,18 @@ export class StateStores {
     this.#states.delete(stateKey(operator, partition))
     await state.store.close()
   }
+}
+
+async function advanced(
+  { store, codecCheck }: OpenState,
+  codec: StateCodec,
+  batchId: number,
+  advance: (state: KeyedState) => Promise<StateOutputs>,
+): Promise<StateOutputs> {
+  const transaction = await store.begin(batchId)
+  const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
+  await transaction.commit()
+  return outputs
 }
 
 function invalidState(operator: string, error: InvalidStateError): EngineError {

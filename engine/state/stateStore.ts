@@ -10,10 +10,10 @@ import { assert } from '../../protocol/runtime/assert.ts'
 import type { TimeDomain } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
-import { StateError } from './stateError.ts'
+import { damaged, StateError } from './stateError.ts'
 import { allValues, keyOfValue, undoKey, versionKey } from './stateLayout.ts'
 import { type StateChanges, StateTransaction } from './stateTransaction.ts'
-import { damaged, encodeVersion, readVersion } from './stateVersion.ts'
+import { encodeVersion, readVersion } from './stateVersion.ts'
 import { StateView } from './stateView.ts'
 import { decodeUndo, encodeUndo } from './undo.ts'
 import { type CachePart, ValueCache } from './valueCache.ts'
@@ -219,7 +219,7 @@ export class StateStore {
   }
 
   #closed(): StateError {
-    return new StateError('STATE_FAILED', `the state in ${this.#directory} was closed`)
+    return new StateError('STATE_CLOSED', `the state in ${this.#directory} was closed`)
   }
 
   #unreachable(batchId: number, oldestBatchId: number): StateError {

@@ -201,6 +201,7 @@ export function tablePlan<K extends Key, Stored, T>(
     name: options.name,
     detail: `of ${contract.uid}`,
     parents: [operator],
+    isTable: true,
     slideMs: options.slideMs ?? operator.slideMs,
     rdd(at) {
       const advanced = at.rddOf(operator)

@@ -7,6 +7,7 @@ import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore, type StateStoreOptions } from '../../../engine/state/stateStore.ts'
@@ -15,6 +16,7 @@ import { viewRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 import { harnessWatermarks } from './harnessWatermarks.ts'
 
@@ -27,7 +29,7 @@ export class StreamHarness {
   static readonly lines: RowFormat<string> = {
     name: 'line',
     describe: () => 'line()',
-    row: (bytes, start, end) => lineFormat.row(bytes, start, end).line,
+    row: (bytes, start, end, record) => lineFormat.row(bytes, start, end, record).line,
   }
 
   readonly log: string[][] = Array.from({ length: partitions }, () => [])
@@ -84,7 +86,7 @@ export class StreamHarness {
     const batch: BatchInfo = {
       batchId: this.batches.length,
       timeMs,
-      ranges: planRanges(ends, previous?.ranges ?? [], 1000),
+      ranges: planRanges(ends, previous?.ranges ?? [], () => 1000),
       watermarks: harnessWatermarks(watermarks, this.batches, this.eventTimes, partitions),
     }
     this.batches.push(batch)
@@ -167,14 +169,11 @@ export class StreamHarness {
 
   #scanner(): Scanner {
     return {
-      scan: async ({ range, format }, sink) => {
+      scan: async (scan, sink, { reject } = {}) => {
         this.scans++
         await Promise.resolve()
-        const lines = this.#lines(range)
-        for (const line of lines) {
-          const bytes = Buffer.from(line)
-          sink(format.row(bytes, 0, bytes.length))
-        }
+        const lines = this.#lines(scan.range)
+        pushHeld(lineRecords(scan.range, lines), scan, sink, reject)
         return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},
