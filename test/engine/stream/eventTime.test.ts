@@ -83,6 +83,37 @@ describe('withWatermark', () => {
     await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown}:`)
   })
 
+  test('a record without a time, or that fails with it in hand, is left out where its topic says so', async () => {
+    const counts: unknown[] = []
+    const program = job('skipping', { partitions: 1 }, (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines, { onError: 'skip' })
+        .withWatermark((line) => Number(line.split(' ')[1]), { delayMs })
+        .map((line) => {
+          if (line.startsWith('bad')) throw new TypeError('a bad line')
+          return line.split(' ')[0]!
+        })
+        .keyBy((key) => key)
+        .tumbling(10)
+        .count()
+        .open()
+        .foreachRDD(async (rdd) => {
+          counts.push(...(await rdd.collect()).map(({ key, value }) => [key, value]))
+        })
+    })
+    await using harness = await StreamHarness.start(program)
+    await harness.batchOf([['a 5', 'a soon', 'bad 7', 'a 6'], ['bad never']])
+    expect(counts).toEqual([['a', 2]])
+    expect(harness.rejected.map(({ error }) => error)).toEqual([
+      expect.stringContaining('the event time of the row is NaN'),
+      expect.stringContaining('a bad line'),
+      expect.stringContaining('the event time of the row is NaN'),
+    ])
+    expect(harness.eventTimes[0]).toEqual([
+      { watermark: 'watermark-0', source: 'lines-0', timeMs: 7 },
+    ])
+  })
+
   const after: [string, (stream: JobStream) => unknown, string][] = [
     [
       'a shuffle',
