@@ -2,7 +2,7 @@
 // which it cannot judge is refused when it is written, once, with its place.
 
 import { expect, test } from 'vitest'
-import { job } from '../../../engine/engine.ts'
+import { job, type State, type StateContext } from '../../../engine/engine.ts'
 import { StreamHarness } from './streamHarness.ts'
 
 interface Session {
@@ -52,6 +52,24 @@ function types(): void {
     greeters.reduceByKeyAndWindow((left) => left, 1000, 1000, {
       // @ts-expect-error a window with an inverse keeps its values as state
       inverse: (total) => total,
+    })
+    // @ts-expect-error nor can mapWithState
+    ones.mapWithState((_key, _value, state: State<() => void>) => state.get())
+    // @ts-expect-error nor transformWithState
+    ones.transformWithState({
+      handleInput(_key, _values, _context: StateContext<{ run(): void }, number>) {},
+    })
+    const timed = ones.withWatermark(([, at]) => at, { delayMs: 0 }).keyBy(([line]) => line)
+    timed.tumbling(10).aggregate({
+      create: () => new Map<string, number>(),
+      add: (all) => all,
+      merge: (left) => left,
+    })
+    // @ts-expect-error a window keeps its value as state
+    timed.tumbling(10).aggregate({
+      create: () => ({ of: (row: number) => row }),
+      add: (all) => all,
+      merge: (left) => left,
     })
     ones.count().foreachRDD(() => {})
   })
