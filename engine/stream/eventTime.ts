@@ -33,7 +33,7 @@ export interface WatermarkOptions {
    * holds the watermark up; 10 s unless given.
    */
   readonly idleTimeoutMs?: number
-  /** Names the watermark, so that it is found again when the job's code has changed around it. */
+  /** Names the watermark; by its topics unless given, so a second one of the same topics needs a uid. */
   readonly uid?: string
 }
 
@@ -53,7 +53,7 @@ export function watermarkPlan<T>(
   requireMs('delayMs', delayMs)
   requireMs('idleTimeoutMs', idleTimeoutMs)
   const topics = topicsOf(parent)
-  const uid = parent.builder.watermarkUid(options.uid)
+  const uid = parent.builder.watermarkUid(topics, options.uid)
   return {
     name: 'withWatermark',
     detail: `${uid} ${delayMs} ${idleTimeoutMs}`,

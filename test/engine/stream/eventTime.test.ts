@@ -61,8 +61,37 @@ describe('withWatermark', () => {
     await using harness = await StreamHarness.start(program)
     expect(harness.driver.graph.watermarks).toEqual([
       { uid: 'both', delayMs: 0, idleTimeoutMs: 5, topics: ['lines', 'others'] },
-      { uid: 'watermark-1', delayMs: 7, idleTimeoutMs: 10_000, topics: ['lines'] },
+      { uid: 'watermark-lines', delayMs: 7, idleTimeoutMs: 10_000, topics: ['lines'] },
     ])
+  })
+
+  test('is named by its topics, and a second one needs a uid', async () => {
+    const program = (uid?: string) =>
+      job('named', (stream) => {
+        for (const given of [undefined, uid]) {
+          visits(stream)
+            .withWatermark(({ time }) => time, {
+              delayMs,
+              ...(given !== undefined && { uid: given }),
+            })
+            .keyBy(({ key }) => key)
+            .tumbling(10)
+            .count({ version: 3 })
+            .foreachRDD(() => {})
+        }
+      })
+    await expect(StreamHarness.start(program())).rejects.toThrow(
+      'lines have more than one withWatermark: use the stream of one of them several times, or name them',
+    )
+    await using harness = await StreamHarness.start(program('other'))
+    // What goes by another watermark is another operator.
+    expect(harness.driver.graph.operators.map(({ shape }) => shape)).toEqual([
+      'window 10 10 0 by watermark-lines version 3',
+      'window 10 10 0 by other version 3',
+    ])
+    await expect(StreamHarness.start(program('watermark-lines'))).rejects.toThrow(
+      "'watermark-lines' cannot name a state or a watermark",
+    )
   })
 
   test.each([
@@ -110,7 +139,7 @@ describe('withWatermark', () => {
       expect.stringContaining('the event time of the row is NaN'),
     ])
     expect(harness.eventTimes[0]).toEqual([
-      { watermark: 'watermark-0', source: 'lines-0', timeMs: 7 },
+      { watermark: 'watermark-lines', source: 'lines-0', timeMs: 7 },
     ])
   })
 
