@@ -162,10 +162,7 @@ export class StateTransaction {
     // Neighbours are in one block of LevelDB, which is then read and decompressed once.
     if (unread.length > fewKeys) unread.sort(byEntryKey)
     const values = await this.#base.reader.getMany(unread.map(entryKeyOf))
-    for (const [at, touched] of unread.entries()) {
-      const value = values[at]
-      touched.before = value === undefined ? null : compact(value)
-    }
+    for (const [at, touched] of unread.entries()) touched.before = values[at] ?? null
   }
 
   #requireOpen(): void {
@@ -183,13 +180,6 @@ function changeOf(key: Uint8Array, value: Uint8Array | null): StateChange {
 }
 
 const fewKeys = 16
-/** V8 keeps smaller arrays in its own heap, where they take a third of what a buffer takes. */
-const mostHeapBytes = 64
-
-function compact(value: Uint8Array): Uint8Array {
-  return value.length <= mostHeapBytes ? new Uint8Array(value) : value
-}
-
 const noBytes = new Uint8Array()
 
 function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
