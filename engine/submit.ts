@@ -20,9 +20,14 @@ import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
+import { NameClaim } from './nameClaim.ts'
+import type { JobDescription, RunningJob, StopOptions } from './runningJob.ts'
+import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
+import { describeProgress } from './scheduler/batchProgress.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
+import { RateLimits } from './scheduler/rateLimits.ts'
+import { parseRateConf } from './scheduler/rateOptions.ts'
 import { lostBetween } from './sources/lostOffsets.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
@@ -41,8 +46,19 @@ export interface SubmitOptions {
   /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
   readonly executors?: number
   readonly batchIntervalMs?: number
-  /** The most that a batch reads of one partition. */
+  /** The most that a batch reads of one partition, 1 million unless given. */
   readonly maxRecordsPerPartition?: number
+  /** The most that a batch reads, about, in bytes as they lie in the log; 256 MiB unless given. */
+  readonly maxBatchBytes?: number
+  /**
+   * After so long a batch is broken off and tried with fewer records, unless an output has begun; no limit
+   * unless given. Not with 0 executors.
+   */
+  readonly maxBatchTimeMs?: number
+  /** Heap of each executor, 2048 unless given: one that needs more dies alone, and its batch is split. */
+  readonly executorMemoryMb?: number
+  /** Options under Spark's key names (see rateOptions). */
+  readonly conf?: Readonly<Record<string, string>>
   /**
    * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
    * open one. Only that is exactly once.
@@ -53,32 +69,19 @@ export interface SubmitOptions {
    * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
    */
   readonly taskTimeoutMs?: number
+  /** Name of this host, for the job's status. */
+  readonly host?: string
   /** Lets the TypeScript compiler look at the module first, where there is one. */
   readonly checkTypes?: boolean
 }
 
-export interface RunningJob {
-  readonly name: string
-  /** Resolves when the job was stopped; rejects when it failed. */
-  readonly finished: Promise<void>
-  /**
-   * Graceful, unless said otherwise: the batch that runs is finished first, but no longer than
-   * `timeoutMs` (10 s unless given) is waited for it. A batch that is broken off runs again, from the
-   * same state, when the job is started again.
-   */
-  stop(options?: StopOptions): Promise<void>
-  status(): JobStatus
-  /** Called after each committed batch. Returns what ends that. */
-  onBatch(listener: (status: JobStatus) => void): () => void
-}
-
-export interface StopOptions {
-  readonly graceful?: boolean
-  readonly timeoutMs?: number
-}
+export type { RunningJob, StopOptions } from './runningJob.ts'
 
 const clientId = 'millrace-engine'
 const defaultExecutors = 2
+const defaultRecordsPerPartition = 1_000_000
+const defaultBatchBytes = 256 * 1024 * 1024
+const defaultExecutorMemoryMb = 2048
 const defaultTaskTimeoutMs = 300_000
 const defaultStopTimeoutMs = 10_000
 /** After this time a batch that runs is logged, once. */
@@ -135,7 +138,9 @@ class SubmittedJob implements RunningJob {
   readonly #offsetLog: OffsetLog
   readonly #commitLog: CommitLog
   readonly #directory: JobDirectory
+  readonly #loaded: LoadedJob
   readonly #record: JobStatusRecord
+  readonly #claim: NameClaim
   readonly #publisher: StatusPublisher
   readonly #loop: BatchLoop
   readonly #listeners = new Set<(status: JobStatus) => void>()
@@ -171,6 +176,7 @@ class SubmittedJob implements RunningJob {
     const executors = options.executors ?? defaultExecutors
     this.name = loaded.job.name
     this.#options = options
+    this.#loaded = loaded
     this.#directory = directory
     this.#offsetLog = offsetLog
     this.#commitLog = commitLog
@@ -185,9 +191,10 @@ class SubmittedJob implements RunningJob {
       executors: Math.max(1, executors),
       startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
-      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
+      shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
+      onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
-    this.#outputs = new JobOutputs(this.#driver, logger)
+    this.#outputs = new JobOutputs(this.#driver, logger, runtime.clock)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
@@ -196,16 +203,35 @@ class SubmittedJob implements RunningJob {
     this.#loop = new BatchLoop({
       clock: runtime.clock,
       batchIntervalMs,
-      maxRecordsPerPartition: options.maxRecordsPerPartition ?? 1_000_000,
+      limits: new RateLimits({
+        batchIntervalMs,
+        maxRecordsPerPartition: options.maxRecordsPerPartition ?? defaultRecordsPerPartition,
+        maxBatchBytes: options.maxBatchBytes ?? defaultBatchBytes,
+        conf: parseRateConf(options.conf),
+      }),
+      maxBatchTimeMs: options.maxBatchTimeMs,
+      canSplitRerun: graph.outputs.every(({ kind }) => kind === 'view'),
+      watermarks: graph.watermarks,
       isolation,
       offsetLog,
       commitLog,
       ends: () => this.#ends(),
-      run: (batch) => this.#runBatch(batch),
+      run: (batch, attempt) => this.#runBatch(batch, attempt),
+      breakOff: (error) => this.#driver.breakOff(error),
+      onSplit: (batch, smaller, error) => this.#split(batch, smaller, error),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
-    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total)
+    const startedMs = runtime.clock.nowMs()
+    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total, {
+      ...{ startedMs, host: options.host, code: loaded.code.version },
+      partitions: loaded.job.partitions,
+    })
+    const { name } = this
+    const { id } = this.status()
+    this.#claim = new NameClaim({
+      ...{ cluster: this.#cluster, clock: runtime.clock, logger, name, id, startedMs },
+    })
   }
 
   get finished(): Promise<void> {
@@ -216,7 +242,7 @@ class SubmittedJob implements RunningJob {
     // Who never asks must not be ended by an unhandled rejection; the status says it, too.
     this.#finished.promise.catch(() => {})
     this.#brokenOff.promise.catch(() => {})
-    await this.#driver.start()
+    await Promise.all([this.#driver.start(), this.#claim.check()])
     void this.#run()
   }
 
@@ -229,6 +255,24 @@ class SubmittedJob implements RunningJob {
   status(): JobStatus {
     const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
     return this.#record.at(this.#options.runtime.clock.nowMs(), running)
+  }
+
+  announce(address: string | undefined): void {
+    this.#record.announce(address)
+    this.#publisher.publish()
+  }
+
+  describe(): JobDescription {
+    const { directory } = this.#options
+    const { graph } = this.#driver
+    const { partitions } = this.#loaded.job
+    return {
+      ...{ name: this.name, instance: this.#directory.instance, directory, partitions },
+      ...{ topics: graph.topics, batchIntervalMs: graph.batchIntervalMs },
+      operators: graph.operators.map(({ uid, isNamed, kind, shape, codec }) => {
+        return { uid, isNamed, kind, shape, codec, partitions }
+      }),
+    }
   }
 
   onBatch(listener: (status: JobStatus) => void): () => void {
@@ -269,7 +313,8 @@ class SubmittedJob implements RunningJob {
     this.#publisher.publish()
     const batches = this.#loop.run()
     try {
-      await Promise.race([batches, this.#driver.failed, this.#brokenOff.promise])
+      const { failed } = this.#driver
+      await Promise.race([batches, failed, this.#brokenOff.promise, this.#claim.lost])
       this.#record.ended('stopped')
       await this.#close()
       this.#finished.resolve()
@@ -311,6 +356,7 @@ class SubmittedJob implements RunningJob {
 
   async #release(): Promise<void> {
     await this.#driver.stop()
+    this.#claim.stop()
     await this.#cluster.close()
     await this.#offsetLog.close()
     await this.#commitLog.close()
@@ -333,14 +379,15 @@ class SubmittedJob implements RunningJob {
     }
   }
 
-  async #runBatch(batch: OffsetLogEntry): Promise<void> {
+  async #runBatch(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void> {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
     this.#logLost(batch)
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      this.#rows = await this.#outputs.run(batch)
+      const changed = await this.#driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
       this.#batch = undefined
@@ -355,8 +402,20 @@ class SubmittedJob implements RunningJob {
   }
 
   #logSlowBatch(): void {
+    const { logger, runtime } = this.#options
+    const where = describeProgress(this.#driver.progress(), runtime.clock.nowMs())
     const fields = { job: this.name, ...this.#batch, tasks: this.#driver.running() }
-    this.#options.logger.warn(fields, 'the batch takes long: these tasks are still running')
+    logger.warn(fields, `the batch takes long: ${where}`)
+  }
+
+  #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
+    const { batchId, ranges } = batch
+    const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
+    const fields = { job: this.name, batchId, offsets, reason: error.message }
+    this.#options.logger.warn(
+      fields,
+      'the batch is too large and runs again with half of its offsets',
+    )
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */
@@ -372,7 +431,6 @@ class SubmittedJob implements RunningJob {
       ...done,
       batch,
       finishedMs: this.#options.runtime.clock.nowMs(),
-      oldestTimestampMs: this.#driver.oldestTimestampMs,
       rows: this.#rows,
       lagRecords: lagBehind(this.#logEnds, batch.ranges),
     })
@@ -384,7 +442,7 @@ class SubmittedJob implements RunningJob {
 
 function startExecutors(
   options: SubmitOptions,
-  { job, moduleUrl, contentHash }: LoadedJob,
+  { job, code }: LoadedJob,
   batchIntervalMs: number,
   cluster: Cluster,
 ): StartExecutor {
@@ -399,6 +457,8 @@ function startExecutors(
     })
   }
   const graph = new StreamGraph(job, { batchIntervalMs })
-  const setup = { moduleUrl, batchIntervalMs, bootstrap, clientId, stateDirectory }
-  return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, contentHash) })
+  const setup = { code, batchIntervalMs, bootstrap, clientId, stateDirectory }
+  const memoryMb = options.executorMemoryMb ?? defaultExecutorMemoryMb
+  const version = fingerprint(graph, code.version)
+  return workerExecutors({ ...setup, runtime, memoryMb, fingerprint: version })
 }

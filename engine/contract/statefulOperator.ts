@@ -20,6 +20,14 @@ export interface OperatorContract {
 export interface StatefulOperator extends OperatorContract {
   /** The codec itself; undefined for the default one. */
   readonly stateCodec?: StateCodec | undefined
+  /** What a query of the state shows of a stored value; all of it unless given. */
+  readonly shown?: (stored: unknown) => unknown
+}
+
+/** What of an operator goes into the offset log. */
+export function contractOf(operator: OperatorContract): OperatorContract {
+  const { uid, isNamed, kind, shape, codec } = operator
+  return { uid, isNamed, kind, shape, codec }
 }
 
 /** A `withWatermark` of the job. */

@@ -6,26 +6,36 @@ import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../rdd/key.ts'
-import type { KeyedState } from '../rdd/lineage.ts'
-import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
+import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
+import {
+  type CodecCheck,
+  decodeValue,
+  InvalidStateError,
+  OperatorState,
+} from '../state/operatorState.ts'
+import type { StateCodec } from '../state/stateCodec.ts'
 import { StateError } from '../state/stateError.ts'
-import { StateStore } from '../state/stateStore.ts'
-import { InvalidStateError } from '../state/stateTransaction.ts'
+import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
+import { v8Codec } from '../state/v8Codec.ts'
+import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
-
-export type StateEntries = readonly (readonly [key: string, value: unknown])[]
+import { answerQuery } from './stateQuery.ts'
+import type { StateAnswer, StateQuery } from './task.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
   /** Where all stores of the job are. */
   readonly directory: string
-  readonly open?: (directory: string) => Promise<StateStore>
+  /** Bound of the values that all stores together keep in memory. */
+  readonly cacheBytes?: number
+  readonly open?: (directory: string, options: StateStoreOptions) => Promise<StateStore>
 }
 
 interface OpenState {
   readonly store: StateStore
-  /** What the state was after the batch that changed it last. */
-  result?: { readonly batchId: number; readonly entries: Promise<StateEntries> }
+  readonly codecCheck: CodecCheck
+  /** What the operator emitted in the batch that ran last. */
+  result?: { readonly batchId: number; readonly outputs: Promise<StateOutputs> }
 }
 
 /** How long a store may still be held by the thread that was here before. */
@@ -34,62 +44,88 @@ const openRetryMs = 50
 
 export class StateStores {
   readonly #options: StateStoresOptions
+  readonly #cache: ValueCache
   readonly #states = new Map<string, Promise<OpenState>>()
+  #isClosed = false
 
   constructor(options: StateStoresOptions) {
     this.#options = options
+    this.#cache = new ValueCache(
+      options.cacheBytes === undefined ? {} : { maxBytes: options.cacheBytes },
+    )
   }
 
-  async update(
-    operator: string,
+  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
+  async advance(
+    operator: StatefulOperator,
     partition: number,
     batchId: number,
-    change: (state: KeyedState) => void,
-  ): Promise<StateEntries> {
-    const state = await this.#state(operator, partition)
-    if (state.result?.batchId === batchId) return state.result.entries
-    const entries = apply(state.store, operator, batchId, change)
-    state.result = { batchId, entries }
+    advance: (state: KeyedState) => Promise<StateOutputs>,
+  ): Promise<StateOutputs> {
+    const { uid, stateCodec = v8Codec } = operator
+    const state = await this.#state(uid, partition)
+    if (state.result?.batchId === batchId) return await state.result.outputs
+    const outputs = advanced(state, stateCodec, batchId, advance).catch((error) => {
+      throw error instanceof InvalidStateError ? invalidState(uid, error) : error
+    })
+    state.result = { batchId, outputs }
     try {
-      return await entries
+      return await outputs
     } catch (error) {
-      await this.#drop(operator, partition, state)
+      await this.#drop(uid, partition, state)
       throw error
     }
   }
 
-  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
-  advance(
-    _operator: StatefulOperator,
-    _partition: number,
-    _batchId: number,
-    _advance: (state: StateOfBatch) => Promise<StateOutputs>,
-  ): Promise<StateOutputs> {
-    return Promise.reject(new Error('not built yet'))
-  }
-
   /** Id of the newest batch that changed the state; -1 for none. */
-  version(_operator: StatefulOperator, _partition: number): Promise<number> {
-    return Promise.reject(new Error('not built yet'))
+  async version(operator: StatefulOperator, partition: number): Promise<number> {
+    return (await this.#state(operator.uid, partition)).store.version
   }
 
-  /** Pushes all keys (encoded) with their values. */
-  scan(
-    _operator: StatefulOperator,
-    _partition: number,
-    _each: (key: string, value: unknown) => void,
+  /** Pushes all keys (encoded) with their values, in the order of the store. */
+  async scan(
+    operator: StatefulOperator,
+    partition: number,
+    each: (key: string, value: unknown) => void,
   ): Promise<void> {
-    return Promise.reject(new Error('not built yet'))
+    const { store } = await this.#state(operator.uid, partition)
+    const codec = operator.stateCodec ?? v8Codec
+    await store.scan((key, bytes) => each(key, decodeValue(codec, bytes)))
+  }
+
+  /** Values as of a committed batch, while others run; fails with an EngineError. */
+  async query(operator: StatefulOperator, query: StateQuery): Promise<StateAnswer> {
+    const codec = operator.stateCodec ?? v8Codec
+    for (;;) {
+      try {
+        const { store } = await this.#state(operator.uid, query.partition)
+        return await answerQuery(store, codec, query)
+      } catch (error) {
+        // A store is closed after a failed batch; opened anew, it still has the committed ones.
+        const isReplaced = error instanceof StateError && error.code === 'STATE_CLOSED'
+        if (isReplaced && !this.#isClosed) continue
+        const message = `cannot read the state '${operator.uid}': ${(error as Error).message}`
+        throw new EngineError('STATE_QUERY_FAILED', message, error)
+      }
+    }
   }
 
   /** A batch is about to run, perhaps again: what is remembered of it does not count. */
   async forgetResults(): Promise<void> {
-    for (const state of this.#states.values()) delete (await state).result
+    for (const state of await this.#opened()) delete state.result
   }
 
   async close(): Promise<void> {
-    for (const state of this.#states.values()) await (await state).store.close()
+    this.#isClosed = true
+    const opened = await this.#opened()
     this.#states.clear()
+    await Promise.all(opened.map(({ store }) => store.close()))
+  }
+
+  /** Those that could be opened; whoever asked for the others knows. */
+  async #opened(): Promise<OpenState[]> {
+    const states = await Promise.allSettled(this.#states.values())
+    return states.flatMap((state) => (state.status === 'fulfilled' ? [state.value] : []))
   }
 
   #state(operator: string, partition: number): Promise<OpenState> {
@@ -108,7 +144,8 @@ export class StateStores {
     const deadlineMs = clock.monotonicMs() + openTimeoutMs
     for (;;) {
       try {
-        return { store: await open(directory) }
+        const store = await open(directory, { cache: this.#cache })
+        return { store, codecCheck: { isDone: false } }
       } catch (error) {
         const isHeld = error instanceof StateError && error.code === 'STATE_IN_USE'
         if (!isHeld || clock.monotonicMs() >= deadlineMs) throw error
@@ -117,37 +154,30 @@ export class StateStores {
     }
   }
 
-  /** After a failure the store is read anew: what its last write left is known only then. */
+  /** After a failure the store is opened anew: what its last write left is known only then. */
   async #drop(operator: string, partition: number, state: OpenState): Promise<void> {
     this.#states.delete(stateKey(operator, partition))
     await state.store.close()
   }
 }
 
-async function apply(
-  store: StateStore,
-  operator: string,
+async function advanced(
+  { store, codecCheck }: OpenState,
+  codec: StateCodec,
   batchId: number,
-  change: (state: KeyedState) => void,
-): Promise<StateEntries> {
+  advance: (state: KeyedState) => Promise<StateOutputs>,
+): Promise<StateOutputs> {
   const transaction = await store.begin(batchId)
-  try {
-    change(transaction)
-  } catch (error) {
-    throw error instanceof InvalidStateError ? invalidState(operator, error) : error
-  }
-  const entries = [...transaction.entries()]
-  // A version that differs in nothing is not worth a sync: the batch then makes none.
-  if (transaction.hasChanges) await transaction.commit()
-  else transaction.abandon()
-  return entries
+  const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
+  await transaction.commit()
+  return outputs
 }
 
 function invalidState(operator: string, error: InvalidStateError): EngineError {
   const problem = `the state '${operator}' cannot be stored: ${error.message}`
   const advice =
-    'a state is kept as JSON, and this would come back as something else; keep plain objects, arrays, ' +
-    'strings, finite numbers, booleans and null (a Set as an array, a Date as its getTime())'
+    'it would come back as something else; keep plain objects, arrays, Map, Set, Date, typed arrays and ' +
+    'primitive values, or give the operator a codec'
   const key = excerpt(String(decodeKey(error.key)))
   const message = `${problem}, at key ${key}; ${advice}`
   return new EngineError('STATE_INVALID', message, error, `${problem}; ${advice}`)

@@ -2,7 +2,7 @@
 // an RDD may reach. The same in a worker thread and in the driver's own thread.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { reportError } from '../engineError.ts'
+import { EngineError, reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
@@ -15,7 +15,14 @@ import { withUserFrame } from '../userCode.ts'
 import { requirePlainBuckets, requirePlainElements } from './plainResults.ts'
 import { SharedPasses } from './sharedPasses.ts'
 import type { StateStores } from './stateStores.ts'
-import { type EventTime, shuffleInputKey, type Task, type TaskReport } from './task.ts'
+import {
+  type EventTime,
+  type StateAnswer,
+  type StateQuery,
+  shuffleInputKey,
+  type Task,
+  type TaskReport,
+} from './task.ts'
 
 export class TaskRunner {
   readonly #graph: StreamGraph
@@ -41,6 +48,17 @@ export class TaskRunner {
   async run(tasks: readonly Task[], report: (report: TaskReport) => void): Promise<void> {
     await this.#ready
     await Promise.all(tasks.map(async (task) => report(await this.#run(task))))
+  }
+
+  /** Values of a state that this executor holds; fails with an EngineError. */
+  async query(query: StateQuery): Promise<StateAnswer> {
+    const { name, operators } = this.#graph
+    const operator = operators.find(({ uid }) => uid === query.operator)
+    if (operator !== undefined) return await this.#states.query(operator, query)
+    const uids = operators.map(({ uid }) => uid).join(', ')
+    const known = uids === '' ? 'it has none' : `its states are ${uids}`
+    const message = `job '${name}' has no state '${query.operator}': ${known}`
+    throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
   async close(): Promise<void> {
@@ -104,8 +122,6 @@ export class TaskRunner {
         read.eventTimes.push({ watermark, source, timeMs })
       },
       reject: (record) => rejections.reject(record),
-      updateState: (operator, partition, change) =>
-        this.#states.update(operator, partition, task.batchId, change),
     }
     if (isPartial) return context
     const share: TaskContext['share'] = (rdd, partition, sink) =>

@@ -8,6 +8,7 @@ import { EngineError } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { type RddPlan, shared } from '../rdd/narrow.ts'
+import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import {
@@ -199,6 +200,7 @@ export class StreamGraph {
   #createContext({ run }: StreamGraphOptions): RddContext {
     return {
       defaultPartitions: this.#partitions,
+      partitioner: byKeyGroups,
       nextId: () => {
         if (this.#making) {
           const { batchId, streamId } = this.#making
@@ -235,6 +237,7 @@ interface BuiltStreams {
 function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
   const built: BuiltStreams = { streams: [], outputs: [], sources: new Map() }
   const uids = new Set<string>()
+  const watermarkUids = new Set<string>()
   const builder: StreamBuilder = {
     batchIntervalMs,
     nextId: () => built.streams.length,
@@ -247,6 +250,12 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       const uid = given ?? `${kind}-${uids.size}`
       requireUid(uids, uid)
       uids.add(uid)
+      return uid
+    },
+    watermarkUid(given) {
+      const uid = given ?? `watermark-${watermarkUids.size}`
+      requireUid(watermarkUids, uid)
+      watermarkUids.add(uid)
       return uid
     },
   }
@@ -318,6 +327,6 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
 /** It names a directory. */
 function requireUid(uids: ReadonlySet<string>, uid: string): void {
   if (/^[a-zA-Z0-9_-]{1,100}$/.test(uid) && !uids.has(uid)) return
-  const message = `'${uid}' cannot name a state: take letters, digits, '_' and '-', and each name once`
+  const message = `'${uid}' cannot name a state or a watermark: take letters, digits, '_' and '-', and each name once`
   throw new EngineError('JOB_GRAPH_INVALID', message)
 }

@@ -12,11 +12,11 @@ import {
 import { parseProperties } from '../../agent/configuration/properties.ts'
 import { substitute } from '../../agent/configuration/substitution.ts'
 import { ConfigurationRefused } from '../../agent/planVerdict.ts'
+import { ManualClock } from '../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../manualClock.ts'
-import { MemoryDisk } from '../memoryDisk.ts'
 
 const base = `a1.sources = r1
 a1.channels = c1

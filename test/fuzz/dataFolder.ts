@@ -13,9 +13,9 @@ import { offsetCommit } from '../../protocol/kafka/apis/offsetCommit.ts'
 import { produce } from '../../protocol/kafka/apis/produce.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
-import { MemoryDisk } from '../memoryDisk.ts'
 import { soundBatch } from './forgedBatches.ts'
 
 export const folderTopics = ['t', 'compacted']

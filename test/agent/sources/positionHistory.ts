@@ -17,9 +17,9 @@ import type { ChannelSelector } from '../../../agent/selectors/channelSelector.t
 import { readTaildirOptions } from '../../../agent/sources/taildir/taildirOptions.ts'
 import { TaildirSource } from '../../../agent/sources/taildir/taildirSource.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { type MortalDisk, mortalDisk } from '../../broker/log/mortalDisk.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 

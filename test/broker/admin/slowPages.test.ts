@@ -7,10 +7,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Console, startConsole } from '../../../broker/admin/console.ts'
 import { mostPages } from '../../../broker/admin/eventStream.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { topic } from './board/boardInput.ts'
 
 let clock: ManualClock

@@ -8,8 +8,8 @@ import { configsOf, findResource } from '../../../broker/controller/configReques
 import { Controller } from '../../../broker/controller/controller.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { models } from '../../modelRuns.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 

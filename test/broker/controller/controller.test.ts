@@ -13,9 +13,9 @@ import type {
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 

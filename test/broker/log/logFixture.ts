@@ -14,9 +14,9 @@ import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.t
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 
 export const smallConfig: LogConfig = {
   ...defaultLogConfig,

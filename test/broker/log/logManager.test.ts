@@ -4,10 +4,10 @@
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock, settle } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 import { mortalDisk } from './mortalDisk.ts'
 

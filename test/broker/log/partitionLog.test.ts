@@ -7,7 +7,7 @@ import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { ManualClock } from '../../manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import {
   append,
   diskWithData,

@@ -13,10 +13,10 @@ import type { PartitionLogOptions } from '../../../broker/log/partitionLogOption
 import { IndexCache } from '../../../broker/log/segment/indexCache.ts'
 import { WriteBehind } from '../../../broker/log/segment/writeBehind.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock, settle } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 import { models } from '../../modelRuns.ts'
 import {
   diskWithData,

@@ -1,7 +1,7 @@
 // Reads and searches that a truncation, a full disk or damage comes in between of.
 
 import { expect, test } from 'vitest'
-import { MemoryDisk } from '../../memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { append, diskWithData, openLog, smallConfig } from './logFixture.ts'
 
 const path = '/data/orders-0/00000000000000000000.log'

@@ -8,7 +8,7 @@ import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { refusedApis } from '../../../protocol/kafka/apis.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
 import type { Api, Message } from '../../../protocol/kafka/schema.ts'
-import { settle } from '../../manualClock.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { structArbitrary } from '../../protocol/kafka/messageArbitrary.ts'
 import { MemoryBroker } from './memoryBroker.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerConfig, brokerOptions } from '../../../broker/configuration.ts'
 import { ConnectionLimits } from '../../../broker/server/connectionLimits.ts'
-import { ManualClock } from '../../manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 function limitsOf(values: Parameters<typeof brokerConfig>[0]) {

@@ -8,8 +8,8 @@ import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { arraysOf, bodyWith } from '../../fuzz/tinyElements.ts'
-import { settle } from '../../manualClock.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024

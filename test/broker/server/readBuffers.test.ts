@@ -9,9 +9,9 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import type { ResponseOf } from '../../../protocol/kafka/schema.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
-import { settle } from '../../manualClock.ts'
 import { batchOf, RawClient } from './memoryBroker.ts'
 
 const kilobyte = 1024

@@ -14,7 +14,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { settle } from '../../manualClock.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { models } from '../../modelRuns.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 

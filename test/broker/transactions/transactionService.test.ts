@@ -7,7 +7,7 @@ import type { TransactionRecord } from '../../../broker/transactions/transaction
 import { TransactionService } from '../../../broker/transactions/transactionService.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts'
-import { ManualClock, settle } from '../../manualClock.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 const transactionalId = 'tx'

@@ -6,8 +6,8 @@ import { FeedBacklog, recordOverheadBytes } from '../../../engine/jobs/feedBackl
 import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
 import { type ReadPosition, RotatedLog } from '../../../engine/jobs/rotatedLog.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
-import { ManualClock } from '../../manualClock.ts'
 
 let directory: string
 let path: string

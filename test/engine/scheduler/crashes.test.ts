@@ -17,12 +17,13 @@ import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { StateChange } from '../../../engine/state/stateDatabase.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { sortedRows } from '../../../engine/stream/view.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../manualClock.ts'
-import { MemoryDisk } from '../../memoryDisk.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+import { limitsOf } from './limits.ts'
 
 const intervalMs = 1000
 const input = ['a b', 'b', '', 'c a a', '', '', 'b a', 'd'].map((line) => line.split(' '))
@@ -105,7 +106,7 @@ class World {
     const loop = new BatchLoop({
       clock: this.clock,
       batchIntervalMs: intervalMs,
-      maxRecordsPerPartition: 3,
+      limits: limitsOf(3),
       offsetLog,
       commitLog,
       ends: async () => this.#ends(),

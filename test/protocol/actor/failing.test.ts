@@ -9,7 +9,7 @@ import {
   stop,
 } from '../../../protocol/actor/supervision.ts'
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
-import { settle } from '../../manualClock.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 let scene: Stage

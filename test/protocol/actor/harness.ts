@@ -3,9 +3,9 @@
 import { ActorSystem } from '../../../protocol/actor/actor.ts'
 import type { DeadLetter } from '../../../protocol/actor/deadLetters.ts'
 import type { EscalatedError } from '../../../protocol/actor/failures.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 export interface Stage {

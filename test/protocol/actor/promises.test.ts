@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { ActorContext, ActorRef, Behavior } from '../../../protocol/actor/actor.ts'
 import { restart } from '../../../protocol/actor/supervision.ts'
 import { sleep } from '../../../protocol/runtime/clock.ts'
-import { settle } from '../../manualClock.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 interface Send {

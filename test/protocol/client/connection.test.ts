@@ -5,9 +5,9 @@ import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { heartbeat } from '../../../protocol/kafka/apis/heartbeat.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
-import { ManualClock, settle } from '../../manualClock.ts'
 import { FakeCluster } from './fakeBroker.ts'
 
 const options = { clientId: 'test', requestTimeoutMs: 1000 }

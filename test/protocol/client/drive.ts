@@ -1,7 +1,7 @@
 // Lets a manual clock run for as long as something takes, so that backoffs and timeouts pass in no
 // time and a test of minutes takes milliseconds.
 
-import type { ManualClock } from '../../manualClock.ts'
+import type { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 
 /** Moves time on, a step at a time, until `work` settles. Fails after an hour of the clock's time. */
 export async function drive<T>(clock: ManualClock, work: Promise<T>, stepMs = 20): Promise<T> {

@@ -7,9 +7,9 @@ import { Producer, type ProducerOptions } from '../../../protocol/client/produce
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { ManualClock } from '../../manualClock.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { sleep, systemClock } from '../../../protocol/runtime/clock.ts'
-import { ManualClock, settle } from '../../manualClock.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 
 describe('sleep', () => {
   it('lasts as long as asked', async () => {

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { fullHostName, type HostResolver } from '../../../protocol/runtime/hostName.ts'
-import { ManualClock } from '../../manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { drive } from '../client/drive.ts'
 
 const never = new Promise<never>(() => {})

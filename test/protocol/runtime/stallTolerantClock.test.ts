@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { stallTolerant } from '../../../protocol/runtime/stallTolerantClock.ts'
-import { ManualClock } from '../../manualClock.ts'
 
 describe('a clock that tolerates stalls', () => {
   let manual: ManualClock

@@ -12,7 +12,7 @@ import {
 } from '../../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../../protocol/kafka/recordCursor.ts'
 import type { Disk } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../../manualClock.ts'
+import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
 import { diskWithData, openLog, readAll, smallConfig } from '../logFixture.ts'
 
 export const compactConfig: LogConfig = {

@@ -3,9 +3,9 @@
 
 import { expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
+import { settle } from '../../../../protocol/runtime/manualClock.ts'
+import { type CrashOptions, MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
-import { settle } from '../../../manualClock.ts'
-import { type CrashOptions, MemoryDisk } from '../../../memoryDisk.ts'
 import { diskWithData, openLog, readAll } from '../logFixture.ts'
 import { mortalDisk } from '../mortalDisk.ts'
 import { appendWhole, cleanLog, compactConfig, keyedBatch } from './cleaningFixture.ts'

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk, type MemoryDiskOptions } from '../../../../protocol/runtime/memoryDisk.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../../manualClock.ts'
-import { MemoryDisk, type MemoryDiskOptions } from '../../../memoryDisk.ts'
 import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } from '../logFixture.ts'
 
 const spaceCheckMs = 5_000

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
+import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk, memoryDiskBytes } from '../../../../protocol/runtime/memoryDisk.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../../manualClock.ts'
-import { MemoryDisk, memoryDiskBytes } from '../../../memoryDisk.ts'
 import { append, makeBatch, readValues, smallConfig } from '../logFixture.ts'
 
 const deletedId = '00000000-0000-4000-8000-000000000001'

@@ -10,8 +10,8 @@ import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { believedForMs } from '../../../../broker/log/segment/checkedRange.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
-import { ManualClock } from '../../../manualClock.ts'
-import type { MemoryDisk } from '../../../memoryDisk.ts'
+import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { append, diskWithData, makeBatch, openLog, stored } from '../logFixture.ts'
 
 const runs = 150

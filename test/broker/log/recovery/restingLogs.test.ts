@@ -12,9 +12,9 @@ import {
 } from '../../../../broker/log/recovery/restingLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import type { DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
+import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
-import { ManualClock } from '../../../manualClock.ts'
-import { MemoryDisk } from '../../../memoryDisk.ts'
 import { append, readValues, smallConfig } from '../logFixture.ts'
 
 const config = { ...smallConfig, retentionMs: -1 }

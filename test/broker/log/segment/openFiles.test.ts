@@ -6,8 +6,8 @@ import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { IndexCache } from '../../../../broker/log/segment/indexCache.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
-import { settle } from '../../../manualClock.ts'
-import { MemoryDisk } from '../../../memoryDisk.ts'
+import { settle } from '../../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { append, openLog, readValues, smallConfig } from '../logFixture.ts'
 
 /** Knows how many segment files are open, and lets syncs fail. */

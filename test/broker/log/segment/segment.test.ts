@@ -7,7 +7,7 @@ import { IndexCache } from '../../../../broker/log/segment/indexCache.ts'
 import { Segment } from '../../../../broker/log/segment/segment.ts'
 import { RecordBatchBuilder } from '../../../../protocol/kafka/recordBatchBuilder.ts'
 import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
-import { MemoryDisk } from '../../../memoryDisk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 
 const directory = '/log'
 const bytes = Buffer.from('a record')

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import type { AbortedTransaction } from '../../../../broker/log/readResult.ts'
 import { TransactionIndex } from '../../../../broker/log/segment/transactionIndex.ts'
-import type { MemoryDisk } from '../../../memoryDisk.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { append, diskWithData, notedOf, openLog } from '../logFixture.ts'
 import { committedRead, end, type Sender, write } from '../transactionFixture.ts'
 

@@ -1,0 +1,337 @@
+// A disk in memory that can lose power. What was written but not synced, and what was created,
+// renamed or removed without syncing the directory, may be gone after `crash`, or be there in part:
+// as strict as POSIX allows, stricter than most file systems are. Open files and locks die with it.
+
+import { basename, dirname, normalize } from 'node:path'
+import {
+  DirectoryInUseError,
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  type DiskMode,
+  type DiskStat,
+} from './disk.ts'
+import { MemoryInode } from './memoryInode.ts'
+import { MemoryNames } from './memoryNames.ts'
+import type { Random } from './random.ts'
+
+export interface CrashOptions {
+  /**
+   * Keeps a random part of what was not synced: of each file a prefix of its writes, the last one
+   * perhaps torn, and a prefix of the changes to directories. Without it all of that is lost.
+   */
+  readonly keepUnsynced?: Random
+  /** With `keepUnsynced`: writes may also survive without those before them, which leaves zeros. */
+  readonly reorder?: boolean
+}
+
+export interface MemoryDiskOptions {
+  /** For modification times; by default they count the disk's operations. */
+  readonly nowMs?: () => number
+  /** What it says is free, whatever is written; by default what `sizeBytes` leaves. */
+  readonly freeBytes?: number
+  /** How much fits on it; by default everything. What is full takes no write and makes no directory. */
+  readonly sizeBytes?: number
+  /** A new file gets the inode number of one that was removed and closed, the last one first. */
+  readonly reusesInodes?: boolean
+  /**
+   * Called before each operation that changes something, with the name of the method. It may throw
+   * (a failing disk) or call `crash` (the operation then does not happen).
+   */
+  readonly beforeChange?: (operation: string, path: string) => void
+}
+
+/** What it says it has without `sizeBytes`; nothing counts against it. */
+export const memoryDiskBytes = 2 ** 40
+
+/** A file takes whole ones, a directory one. */
+const blockBytes = 4096
+
+/** One change to a directory that no syncDirectory has covered yet. */
+interface NameChange {
+  readonly directories: readonly string[]
+  readonly apply: (names: MemoryNames) => void
+}
+
+export class MemoryDisk implements Disk {
+  readonly #options: MemoryDiskOptions
+  readonly #locks = new Set<string>()
+  #names: MemoryNames
+  #durableNames: MemoryNames
+  #nameChanges: NameChange[] = []
+  #inodeCount = 0
+  readonly #freeInodes: number[] = []
+  #operationCount = 0
+  /** How often the disk has crashed: what was opened before the last time is dead. */
+  #crashes = 0
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#options = options
+    this.#names = new MemoryNames([['/', this.#newInode(true)]])
+    this.#durableNames = new MemoryNames(this.#names.entries())
+  }
+
+  /** The process that has it ends, as with SIGKILL: what it wrote stays, its locks and open files do not. */
+  endProcess(): void {
+    this.#crashes++
+    this.#locks.clear()
+  }
+
+  /** Loses power. Operations still under way fail; the disk can be used again at once. */
+  crash({ keepUnsynced, reorder = false }: CrashOptions = {}): void {
+    this.#crashes++
+    this.#locks.clear()
+    const keptChanges = keepUnsynced?.below(this.#nameChanges.length + 1) ?? 0
+    for (const { apply, directories } of this.#nameChanges.slice(0, keptChanges)) {
+      apply(this.#durableNames)
+      for (const directory of directories) this.#durableNames.get(directory)?.sync()
+    }
+    this.#nameChanges = []
+    for (const path of [...this.#durableNames.keys()].sort()) {
+      if (path !== '/' && !this.#durableNames.has(dirname(path))) this.#durableNames.delete(path)
+    }
+    for (const inode of new Set(this.#durableNames.values())) inode.crash(keepUnsynced, reorder)
+    this.#names = new MemoryNames(this.#durableNames.entries())
+  }
+
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
+    path = normalize(path)
+    let inode = this.#names.get(path)
+    if (inode?.isDirectory) throw failure('EISDIR', path)
+    if (inode === undefined) {
+      if (mode === 'read') throw failure('ENOENT', path)
+      inode = await this.#effect('open', path, () => {
+        this.#requireDirectory(dirname(path))
+        return this.#names.get(path) ?? this.#create(path)
+      })
+    }
+    return this.#newFile(path, inode, mode === 'writeSynced')
+  }
+
+  async list(directory: string): Promise<string[]> {
+    directory = normalize(directory)
+    this.#requireDirectory(directory)
+    return Array.from(this.#names.in(directory), (path) => basename(path)).sort()
+  }
+
+  async stat(path: string): Promise<DiskStat | undefined> {
+    return this.#names.get(normalize(path))?.stat()
+  }
+
+  async readFile(path: string): Promise<Buffer | undefined> {
+    const inode = this.#names.get(normalize(path))
+    if (inode?.isDirectory) throw failure('EISDIR', path)
+    return inode === undefined ? undefined : Buffer.from(inode.content)
+  }
+
+  async writeFileAtomic(path: string, content: Uint8Array): Promise<void> {
+    const temporary = `${path}.tmp`
+    const crashes = this.#crashes
+    // Between its steps, too, the disk may crash: then those that are left must not happen.
+    const mustNotHaveCrashed = () => {
+      if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    }
+    await this.remove(temporary)
+    mustNotHaveCrashed()
+    const file = await this.open(temporary, 'write')
+    await file.write([content], 0)
+    await file.sync()
+    await file.close()
+    mustNotHaveCrashed()
+    await this.rename(temporary, path)
+    mustNotHaveCrashed()
+    await this.syncDirectory(dirname(path))
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    directory = normalize(directory)
+    const inode = this.#names.get(directory)
+    if (inode !== undefined) {
+      if (!inode.isDirectory) throw failure('EEXIST', directory)
+      return
+    }
+    await this.makeDirectory(dirname(directory))
+    await this.#effect('makeDirectory', directory, () => {
+      if (this.#freeBytes < blockBytes) throw failure('ENOSPC', directory)
+      this.#setName(directory, this.#newInode(true))
+    })
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    from = normalize(from)
+    to = normalize(to)
+    if (!this.#names.has(from)) throw failure('ENOENT', from)
+    this.#requireDirectory(dirname(to))
+    const move = (names: MemoryNames) => {
+      for (const path of [...names.under(from)]) {
+        const inode = names.get(path)!
+        names.delete(path)
+        names.set(to + path.slice(from.length), inode)
+      }
+    }
+    const directories = [dirname(from), dirname(to)]
+    await this.#effect('rename', from, () => this.#change(directories, move))
+  }
+
+  async remove(path: string): Promise<void> {
+    path = normalize(path)
+    if (!this.#names.has(path)) return
+    const drop = (names: MemoryNames) => {
+      for (const name of [...names.under(path)]) names.delete(name)
+    }
+    const removed = [...this.#names.under(path)].map((name) => this.#names.get(name)!)
+    await this.#effect('remove', path, () => this.#change([dirname(path)], drop))
+    for (const inode of removed) this.#freeInode(inode)
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    directory = normalize(directory)
+    this.#requireDirectory(directory)
+    await this.#effect('syncDirectory', directory, () => {
+      const waiting: NameChange[] = []
+      for (const change of this.#nameChanges) {
+        if (change.directories.includes(directory)) change.apply(this.#durableNames)
+        else waiting.push(change)
+      }
+      this.#nameChanges = waiting
+      this.#names.get(directory)!.sync()
+    })
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.#options.freeBytes ?? this.#freeBytes
+  }
+
+  async maxOpenFiles(): Promise<number> {
+    return 1024
+  }
+
+  async totalBytes(): Promise<number> {
+    return this.#options.sizeBytes ?? memoryDiskBytes
+  }
+
+  async lock(directory: string): Promise<DiskLock> {
+    directory = normalize(directory)
+    await this.makeDirectory(directory)
+    if (this.#locks.has(directory)) throw new DirectoryInUseError(directory)
+    this.#locks.add(directory)
+    const crashes = this.#crashes
+    return {
+      release: async () => {
+        if (crashes === this.#crashes) this.#locks.delete(directory)
+      },
+    }
+  }
+
+  get #freeBytes(): number {
+    const { sizeBytes } = this.#options
+    if (sizeBytes === undefined) return memoryDiskBytes
+    let usedBytes = 0
+    for (const inode of new Set(this.#names.values())) usedBytes += spaceOf(inode)
+    return sizeBytes - usedBytes
+  }
+
+  /** Writes as much as fits, as a real disk does. */
+  #put(inode: MemoryInode, bytes: Buffer, position: number, path: string): void {
+    const isBounded = this.#options.sizeBytes !== undefined
+    const room = isBounded ? spaceOf(inode) + this.#freeBytes - position : bytes.length
+    const fits = Math.max(0, Math.min(room, bytes.length))
+    inode.write(bytes.subarray(0, fits), position)
+    if (fits < bytes.length) throw failure('ENOSPC', path)
+  }
+
+  #newInode(isDirectory: boolean): MemoryInode {
+    const reused = this.#options.reusesInodes ? this.#freeInodes.pop() : undefined
+    return new MemoryInode(reused ?? ++this.#inodeCount, isDirectory, () => this.#now())
+  }
+
+  #freeInode(inode: MemoryInode): void {
+    if (!this.#options.reusesInodes || inode.openCount > 0) return
+    for (const other of this.#names.values()) if (other === inode) return
+    this.#freeInodes.push(inode.stat().inode)
+  }
+
+  #now(): number {
+    return this.#options.nowMs?.() ?? ++this.#operationCount
+  }
+
+  #create(path: string): MemoryInode {
+    const inode = this.#newInode(false)
+    this.#setName(path, inode)
+    return inode
+  }
+
+  #setName(path: string, inode: MemoryInode): void {
+    this.#change([dirname(path)], (names) => names.set(path, inode))
+  }
+
+  #change(directories: readonly string[], apply: (names: MemoryNames) => void): void {
+    apply(this.#names)
+    for (const directory of directories) this.#names.get(directory)?.touch()
+    this.#nameChanges.push({ directories, apply })
+  }
+
+  #requireDirectory(directory: string): void {
+    if (!this.#names.get(directory)?.isDirectory) throw failure('ENOENT', directory)
+  }
+
+  /**
+   * Lets other code run first, as a real disk does; fails, without the effect, when the disk crashed
+   * meanwhile. Nothing can come between that check and the effect.
+   */
+  async #effect<Result>(operation: string, path: string, apply: () => Result): Promise<Result> {
+    const crashes = this.#crashes
+    this.#options.beforeChange?.(operation, path)
+    await Promise.resolve()
+    if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    return apply()
+  }
+
+  #newFile(path: string, inode: MemoryInode, syncsEachWrite: boolean): DiskFile {
+    const crashes = this.#crashes
+    let isOpen = true
+    const put = (bytes: Buffer, position: number) => this.#put(inode, bytes, position, path)
+    inode.openCount++
+    const check = () => {
+      if (!isOpen) throw failure('EBADF', path)
+      if (crashes !== this.#crashes) throw failure('ECRASHED', path)
+    }
+    const change = async (operation: string, apply: () => void) => {
+      check()
+      await this.#effect(operation, path, apply)
+    }
+    return {
+      path,
+      async read(into, position) {
+        check()
+        if (position >= inode.content.length) return 0
+        return inode.content.copy(into, 0, position, position + into.length)
+      },
+      async write(chunks, position) {
+        const bytes = Buffer.concat(chunks)
+        await change('write', () => put(bytes, position))
+        if (syncsEachWrite) await change('sync', () => inode.sync())
+      },
+      sync: () => change('sync', () => inode.sync()),
+      truncate: (sizeBytes) => change('truncate', () => inode.truncate(sizeBytes)),
+      async stat() {
+        check()
+        return inode.stat()
+      },
+      close: async () => {
+        if (!isOpen) return
+        isOpen = false
+        inode.openCount--
+        this.#freeInode(inode)
+      },
+    }
+  }
+}
+
+function spaceOf({ isDirectory, content }: MemoryInode): number {
+  return isDirectory ? blockBytes : Math.ceil(content.length / blockBytes) * blockBytes
+}
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}

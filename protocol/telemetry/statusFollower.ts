@@ -1,0 +1,207 @@
+// Reads the status topic as any client would, and hands each status to a listener. It begins with the
+// newest status of every program, also of those that report no more: a job that failed before the
+// console started is still a failed job.
+
+import type { Cluster } from '../client/cluster.ts'
+import { PartitionReader } from '../client/partitionReader.ts'
+import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import { splitBatches } from '../kafka/recordBatch.ts'
+import { records } from '../kafka/recordCursor.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Logger } from './logger.ts'
+import { decodeStatus, type Status, statusTopic } from './status.ts'
+
+const retryMs = 500
+/** Retried here as well, so that a failure is known while it lasts and not only when it is over. */
+const retryTimeoutMs = 1_000
+const mostDecompressedBytes = 16 * 1024 * 1024
+/** Most bytes of newest statuses held while the topic is read up to its end; older ones make room. */
+const mostHeldBytes = 64 * 1024 * 1024
+
+export interface StatusListener {
+  /**
+   * `heardMs` is when the status was read, or made if that was before the follower started: such a
+   * status is old.
+   */
+  heard(status: Status, heardMs: number, isOld: boolean): void
+  /** The program's status was deleted: somebody wrote a record without a value for its key. */
+  deleted?(id: string): void
+  /** Statuses of other programs are not decoded; without it, all are. */
+  readonly wants?: (id: string) => boolean
+  /** All statuses were heard that were in the topic when the follower started. Called once. */
+  caughtUp?(): void
+}
+
+export interface StatusFollower {
+  /** Why the topic cannot be read, and since when; undefined while it can. */
+  readonly failure: StatusFailure | undefined
+  stop(): Promise<void>
+}
+
+export interface StatusFailure {
+  readonly sinceMs: number
+  readonly reason: string
+}
+
+/** `maxWaitMs`: how long a fetch waits for news, and so at most `stop` for a fetch. */
+export function followStatus(
+  cluster: Cluster,
+  clock: Clock,
+  logger: Logger,
+  listener: StatusListener,
+  maxWaitMs = 250,
+): StatusFollower {
+  return new Follower(cluster, clock, logger, listener, maxWaitMs)
+}
+
+class Follower implements StatusFollower {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #listener: StatusListener
+  readonly #reader: PartitionReader
+  readonly #stopping = new AbortController()
+  readonly #done: Promise<void>
+  #hasCaughtUp = false
+  failure: StatusFailure | undefined
+
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    logger: Logger,
+    listener: StatusListener,
+    maxWaitMs: number,
+  ) {
+    this.#clock = clock
+    this.#logger = logger
+    this.#listener = listener
+    this.#reader = new PartitionReader(cluster, {
+      topic: statusTopic,
+      partition: 0,
+      maxWaitMs,
+      retryTimeoutMs,
+    })
+    this.#done = this.#follow()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#done
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping
+    let offset: number | undefined
+    while (!signal.aborted) {
+      try {
+        offset ??= await this.#catchUp()
+        const { batches, nextOffset } = await this.#reader.fetch(offset)
+        this.#read(batches, offset, (key, value) => this.#hear(key, value))
+        offset = nextOffset
+        this.#reachable()
+      } catch (error) {
+        this.#failed(error as Error)
+        // Retention has passed the offset, or the topic is another one by that name.
+        if (isOutOfRange(error)) offset = undefined
+        await sleep(this.#clock, retryMs, signal)
+      }
+    }
+  }
+
+  /** Reads the topic up to its end, hands on the newest status of each program; returns the offset. */
+  async #catchUp(): Promise<number> {
+    const end = await this.#reader.latest()
+    let offset = await this.#reader.earliest()
+    const newest = new NewestValues(this.#listener.wants)
+    while (offset < end && !this.#stopping.signal.aborted) {
+      const { batches, nextOffset } = await this.#reader.fetch(offset)
+      this.#read(batches, offset, (key, value) => newest.set(key, value))
+      offset = nextOffset
+    }
+    for (const [key, value] of newest.entries()) this.#hear(key, value, true)
+    this.#isCaughtUp()
+    return offset
+  }
+
+  #isCaughtUp(): void {
+    if (!this.#hasCaughtUp && !this.#stopping.signal.aborted) this.#listener.caughtUp?.()
+    this.#hasCaughtUp = true
+  }
+
+  #hear(id: string, value: Buffer | null, isOld = false): void {
+    if (this.#stopping.signal.aborted || this.#listener.wants?.(id) === false) return
+    if (value === null) {
+      this.#listener.deleted?.(id)
+      return
+    }
+    try {
+      const status = decodeStatus(value)
+      const nowMs = this.#clock.nowMs()
+      this.#listener.heard(status, isOld ? Math.min(nowMs, status.timeMs) : nowMs, isOld)
+    } catch (error) {
+      this.#logger.warn({ error, id }, 'failed to read a status record')
+    }
+  }
+
+  #reachable(): void {
+    if (this.failure) this.#logger.info({ topic: statusTopic }, 'the status topic is read again')
+    this.failure = undefined
+  }
+
+  #failed(error: Error): void {
+    // The topic is created with its first status: until then there is nothing to read, and all is well.
+    if (error instanceof KafkaError && error.errorCode === ErrorCode.unknownTopicOrPartition) {
+      this.failure = undefined
+      this.#isCaughtUp()
+      return
+    }
+    if (!this.failure && !this.#stopping.signal.aborted) {
+      const fields = { topic: statusTopic, reason: error.message }
+      this.#logger.warn(fields, 'failed to read the status topic; retrying until it can be read')
+    }
+    this.failure ??= { sinceMs: this.#clock.nowMs(), reason: error.message }
+  }
+
+  /** Hands on every record from `offset` on. */
+  #read(bytes: Buffer, offset: number, take: (key: string, value: Buffer | null) => void): void {
+    for (const batch of splitBatches(bytes)) {
+      if (batch.nextOffset <= offset) continue
+      for (const record of records(batch, mostDecompressedBytes)) {
+        if (record.offset >= offset) take(record.key?.toString() ?? '', record.value)
+      }
+    }
+  }
+}
+
+/** The newest value of each key, in the order in which they were written, bounded in bytes. */
+class NewestValues {
+  readonly #values = new Map<string, Buffer>()
+  readonly #wants: StatusListener['wants']
+  #bytes = 0
+
+  constructor(wants: StatusListener['wants']) {
+    this.#wants = wants
+  }
+
+  set(key: string, value: Buffer | null): void {
+    if (this.#wants?.(key) === false) return
+    this.#delete(key)
+    if (value === null) return
+    // A copy: the value is a view of a whole answer.
+    this.#values.set(key, Buffer.from(value))
+    this.#bytes += value.length
+    while (this.#bytes > mostHeldBytes) this.#delete(this.#values.keys().next().value!)
+  }
+
+  entries(): IterableIterator<[string, Buffer]> {
+    return this.#values.entries()
+  }
+
+  #delete(key: string): void {
+    this.#bytes -= this.#values.get(key)?.length ?? 0
+    this.#values.delete(key)
+  }
+}
+
+function isOutOfRange(error: unknown): boolean {
+  return error instanceof KafkaError && error.errorCode === ErrorCode.offsetOutOfRange
+}
