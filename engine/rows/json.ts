@@ -16,6 +16,7 @@ export function json<Row>(): RowFormat<Row>
 /**
  * Rows that are checked against a JSON Schema of typebox, from which they have their type:
  *
+ *     import { Type } from 'typebox'
  *     json(Type.Object({ user: Type.String(), age: Type.Integer() }))  ->  row.age
  *
  * A value that does not fit is a malformed record, whose error says where in the value and why. Nothing is
