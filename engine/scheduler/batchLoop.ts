@@ -114,6 +114,11 @@ class Attempt implements BatchAttempt {
   }
 }
 
+interface Visit {
+  run(): Promise<void>
+  fail(error: EngineError): void
+}
+
 export class BatchLoop {
   /** Counts the job's records. */
   readonly counts: RecordCount
@@ -125,6 +130,11 @@ export class BatchLoop {
   /** As of the newest commit of this process. */
   #oldestRemembered = -1
   #isAbandoned = false
+  /** Of `between`; a caller that does not wait for its own bounds their number. */
+  readonly #visits: Visit[] = []
+  /** Ends the pause before the next batch. */
+  #woken = new AbortController()
+  #hasEnded = false
 
   constructor(options: BatchLoopOptions) {
     this.#options = options
@@ -145,12 +155,29 @@ export class BatchLoop {
   /** Resolves after `stop`, when the batch that was running is committed; rejects when one fails. */
   async run(): Promise<void> {
     const { clock } = this.#options
-    for (;;) {
-      const decision = this.#scheduler.next(clock.nowMs())
-      if (decision.kind === 'stop') return
-      if (decision.kind === 'wait') await sleep(clock, decision.delayMs, this.#stopping.signal)
-      else await this.#runBatch(decision)
+    try {
+      for (;;) {
+        await this.#runVisits()
+        const decision = this.#scheduler.next(clock.nowMs())
+        if (decision.kind === 'stop') return
+        if (decision.kind === 'wait') await this.#wait(decision.delayMs)
+        else await this.#runBatch(decision)
+      }
+    } finally {
+      this.#endVisits()
     }
+  }
+
+  /** Runs `visit` while no batch does, before the next one is planned. Fails when the loop ends before. */
+  between<T>(visit: () => Promise<T>): Promise<T> {
+    const visited = Promise.withResolvers<T>()
+    if (this.#hasEnded) return Promise.reject(beingStopped())
+    this.#visits.push({
+      run: () => visit().then(visited.resolve, visited.reject),
+      fail: visited.reject,
+    })
+    this.#woken.abort()
+    return visited.promise
   }
 
   stop(): void {
@@ -162,6 +189,22 @@ export class BatchLoop {
   abandon(): void {
     this.stop()
     this.#isAbandoned = true
+  }
+
+  async #runVisits(): Promise<void> {
+    for (let visit = this.#visits.shift(); visit; visit = this.#visits.shift()) await visit.run()
+  }
+
+  #endVisits(): void {
+    this.#hasEnded = true
+    for (const { fail } of this.#visits.splice(0)) fail(beingStopped())
+  }
+
+  async #wait(delayMs: number): Promise<void> {
+    this.#woken = new AbortController()
+    if (this.#visits.length > 0) return
+    const signal = AbortSignal.any([this.#stopping.signal, this.#woken.signal])
+    await sleep(this.#options.clock, delayMs, signal)
   }
 
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
@@ -335,6 +378,10 @@ export class BatchLoop {
       ...(operators !== undefined && { operators }),
     }
   }
+}
+
+function beingStopped(): EngineError {
+  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
 }
 
 function brokenOff(batchId: number): EngineError {
