@@ -4,10 +4,21 @@
 export type { Key } from './rdd/key.ts'
 export type { Pair } from './rdd/lineage.ts'
 export type { Rdd } from './rdd/rdd.ts'
+export { type AvroOptions, type AvroSchema, avro } from './rows/avro.ts'
+export { bytes } from './rows/bytes.ts'
 export { type CsvColumns, type CsvOptions, type CsvRow, csv } from './rows/csv.ts'
+export {
+  type Envelope,
+  type EnvelopeOptions,
+  envelope,
+  type PlainEnvelope,
+} from './rows/envelope.ts'
 export { json } from './rows/json.ts'
 export type { RowFormat } from './rows/rowFormat.ts'
 export { type TextRow, text } from './rows/text.ts'
+export type { OnRecordError } from './sources/scan.ts'
+export type { RecordFields, SourceHeader, SourceRecord } from './sources/sourceRecord.ts'
+export type { StartAt, TimePosition, TopicOptions } from './sources/topicOptions.ts'
 export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'

@@ -23,6 +23,9 @@ export type EngineErrorCode =
   | 'STAGE_FAILED'
   | 'FETCH_FAILED'
   | 'EXECUTOR_FAILED'
+  | 'EXECUTOR_OUT_OF_MEMORY'
+  /** The batch took longer than it may. */
+  | 'BATCH_TIMED_OUT'
   | 'OFFSETS_LOST'
   | 'TOPIC_RECREATED'
   /** A state cannot be read while its job runs: it does not exist, is not kept, or cannot be reached. */
@@ -33,6 +36,8 @@ export type EngineErrorCode =
   | 'RESULT_TOO_LARGE'
   /** More records were rejected than a batch can keep for their dead letter topic. */
   | 'REJECTED_TOO_MANY'
+  /** A dead letter topic does not exist, or cannot be written to. */
+  | 'DEAD_LETTERS_FAILED'
 
 /**
  * Failures that the same task would meet again: trying it again could only delay the message, and
@@ -45,6 +50,7 @@ const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>
   'TOPIC_RECREATED',
   'STATE_INVALID',
   'RESULT_TOO_LARGE',
+  'REJECTED_TOO_MANY',
 ])
 
 export class EngineError extends Error {

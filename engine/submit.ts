@@ -1,395 +1,42 @@
-// Runs a job module: puts driver, executors, logs and status together and takes them apart again.
+// Runs a job module: checks and imports it, opens its directory, and starts what it needs.
 
-import { join } from 'node:path'
-import { isRetriableFailure } from '../protocol/client/clientError.ts'
-import { Cluster } from '../protocol/client/cluster.ts'
-import type { Isolation } from '../protocol/client/partitionReader.ts'
-import { sleep } from '../protocol/runtime/clock.ts'
-import type { Address } from '../protocol/runtime/network.ts'
-import type { Runtime } from '../protocol/runtime/runtime.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
-import type { JobStatus } from '../protocol/telemetry/status.ts'
-import { CommitLog } from './checkpoint/commitLog.ts'
-import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
-import { EngineError } from './engineError.ts'
-import { inProcessExecutors } from './executor/inProcessExecutor.ts'
-import { StateStores } from './executor/stateStores.ts'
-import type { StartExecutor } from './executor/task.ts'
-import { workerExecutors } from './executor/workerExecutor.ts'
-import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
-import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
-import { JobOutputs } from './jobOutputs.ts'
-import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
-import { Driver } from './scheduler/driver.ts'
-import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
-import { TopicOffsets } from './sources/topicOffsets.ts'
-import { TopicScanner } from './sources/topicScanner.ts'
-import { StatusPublisher } from './statusPublisher.ts'
+import { contractOf } from './contract/statefulOperator.ts'
+import { loadJob, pathOf } from './jobModule.ts'
+import { openJob } from './jobOpening.ts'
+import type { RunningJob } from './runningJob.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
+import { defaultBatchIntervalMs, requireOptions, type SubmitOptions } from './submitOptions.ts'
+import { SubmittedJob } from './submittedJob.ts'
 import { requireTypes } from './typeCheck.ts'
 
-export interface SubmitOptions {
-  readonly runtime: Runtime
-  readonly logger: Logger
-  /** A file's path or URL; it exports a job by default. */
-  readonly module: URL | string
-  readonly bootstrap: readonly Address[]
-  /** Checkpoint and state of this job alone. */
-  readonly directory: string
-  /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
-  readonly executors?: number
-  readonly batchIntervalMs?: number
-  /** The most that a batch reads of one partition. */
-  readonly maxRecordsPerPartition?: number
-  /**
-   * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
-   * open one. Only that is exactly once.
-   */
-  readonly isolation?: Isolation
-  /**
-   * How long one attempt of a task may take, 5 minutes unless given; then its executor is ended and the
-   * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
-   */
-  readonly taskTimeoutMs?: number
-  /** Lets the TypeScript compiler look at the module first, where there is one. */
-  readonly checkTypes?: boolean
-}
-
-export interface RunningJob {
-  readonly name: string
-  /** Resolves when the job was stopped; rejects when it failed. */
-  readonly finished: Promise<void>
-  /**
-   * Graceful, unless said otherwise: the batch that runs is finished first, but no longer than
-   * `timeoutMs` (10 s unless given) is waited for it. A batch that is broken off runs again, from the
-   * same state, when the job is started again.
-   */
-  stop(options?: StopOptions): Promise<void>
-  status(): JobStatus
-  /** Called after each committed batch. Returns what ends that. */
-  onBatch(listener: (status: JobStatus) => void): () => void
-}
-
-export interface StopOptions {
-  readonly graceful?: boolean
-  readonly timeoutMs?: number
-}
-
-const clientId = 'millrace-engine'
-const defaultExecutors = 2
-const defaultTaskTimeoutMs = 300_000
-const defaultStopTimeoutMs = 10_000
-/** After this time a batch that runs is logged, once. */
-const slowBatchMs = 30_000
-/** For a batch that was broken off to come to its end. */
-const letGoTimeoutMs = 3000
+export type { RunningJob, StopOptions } from './runningJob.ts'
+export type { SubmitOptions } from './submitOptions.ts'
 
 /**
  * Starts the job and resolves once its executors are up; topics that are missing are waited for.
- * Fails with an EngineError for what is wrong with the module or the directory.
+ * Fails with an EngineError for what is wrong with the module or the directory, and for code that cannot go
+ * on with the state that is there.
  */
 export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   requireOptions(options)
-  const { disk } = options.runtime
+  const { runtime, logger, directory, from, discardState } = options
+  const { disk } = runtime
   const isThere = (await disk.stat(pathOf(options.module))) !== undefined
   // First of all: what the compiler says of a mistake is clearer than what the import would.
   if (options.checkTypes && isThere) await requireTypes(options.module)
   const loaded = await loadJob(disk, options.module)
-  const directory = await takeDirectory(options.runtime, options.directory, loaded.job)
-  let running: SubmittedJob | undefined
+  const { job, code } = loaded
+  const batchIntervalMs = options.batchIntervalMs ?? defaultBatchIntervalMs
+  const operators = new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf)
+  const opened = await openJob({
+    ...{ runtime, logger, directory, job, code: code.version, operators, from, discardState },
+  })
+  const running = new SubmittedJob(options, loaded, opened)
   try {
-    running = await SubmittedJob.open(options, loaded, directory)
     await running.start()
     return running
   } catch (error) {
-    if (running) await running.abandon()
-    else await directory.lock.release()
+    await running.abandon()
     throw error
   }
-}
-
-function requireOptions({ executors, taskTimeoutMs }: SubmitOptions): void {
-  if (taskTimeoutMs === undefined) return
-  if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
-    throw new EngineError(
-      'JOB_OPTION_INVALID',
-      `taskTimeoutMs is ${taskTimeoutMs}; give a whole number of milliseconds of at least 1`,
-    )
-  }
-  if (executors !== 0) return
-  throw new EngineError(
-    'JOB_OPTION_INVALID',
-    'taskTimeoutMs needs executors: with 0, tasks run in the thread of the caller, which nothing can ' +
-      'interrupt; give at least 1 executor, or no limit',
-  )
-}
-
-class SubmittedJob implements RunningJob {
-  readonly name: string
-  readonly #options: SubmitOptions
-  readonly #driver: Driver
-  readonly #cluster: Cluster
-  readonly #offsets: TopicOffsets
-  readonly #offsetLog: OffsetLog
-  readonly #commitLog: CommitLog
-  readonly #directory: JobDirectory
-  readonly #record: JobStatusRecord
-  readonly #publisher: StatusPublisher
-  readonly #loop: BatchLoop
-  readonly #listeners = new Set<(status: JobStatus) => void>()
-  readonly #finished = Promise.withResolvers<void>()
-  /** Rejects when the batch that runs is to end now; never resolves. */
-  readonly #brokenOff = Promise.withResolvers<never>()
-  readonly #outputs: JobOutputs
-  #rows: ReadonlyMap<string, ViewRows> = new Map()
-  /** The batch that runs, with when it began. */
-  #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
-  /** As of when the newest batch was planned. */
-  #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read; logged once. */
-  #isWaiting = false
-  #isClosed = false
-
-  static async open(options: SubmitOptions, loaded: LoadedJob, directory: JobDirectory) {
-    const checkpoint = join(options.directory, 'checkpoint')
-    const offsetLog = await OffsetLog.open(options.runtime.disk, join(checkpoint, 'offsets'))
-    const commitLog = await CommitLog.open(options.runtime.disk, join(checkpoint, 'commits'))
-    return new SubmittedJob(options, loaded, directory, offsetLog, commitLog)
-  }
-
-  constructor(
-    options: SubmitOptions,
-    loaded: LoadedJob,
-    directory: JobDirectory,
-    offsetLog: OffsetLog,
-    commitLog: CommitLog,
-  ) {
-    const { runtime, logger, bootstrap, isolation = 'committed' } = options
-    const batchIntervalMs = options.batchIntervalMs ?? 1000
-    const executors = options.executors ?? defaultExecutors
-    this.name = loaded.job.name
-    this.#options = options
-    this.#directory = directory
-    this.#offsetLog = offsetLog
-    this.#commitLog = commitLog
-    // A topic that was deleted while the job runs must not come back because the job asks for it.
-    const clientOptions = { bootstrap, clientId, allowAutoTopicCreation: false }
-    this.#cluster = new Cluster(runtime, clientOptions)
-    this.#driver = new Driver({
-      runtime,
-      logger,
-      job: loaded.job,
-      batchIntervalMs,
-      executors: Math.max(1, executors),
-      startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
-      taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
-      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
-    })
-    this.#outputs = new JobOutputs(this.#driver, logger)
-    const { graph } = this.#driver
-    const latest = offsetLog.latest()
-    for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
-    this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
-    this.#loop = new BatchLoop({
-      clock: runtime.clock,
-      batchIntervalMs,
-      maxRecordsPerPartition: options.maxRecordsPerPartition ?? 1_000_000,
-      isolation,
-      offsetLog,
-      commitLog,
-      ends: () => this.#ends(),
-      run: (batch) => this.#runBatch(batch),
-      oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
-      onCommitted: (batch, done) => this.#committed(batch, done),
-    })
-    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total)
-  }
-
-  get finished(): Promise<void> {
-    return this.#finished.promise
-  }
-
-  async start(): Promise<void> {
-    // Who never asks must not be ended by an unhandled rejection; the status says it, too.
-    this.#finished.promise.catch(() => {})
-    this.#brokenOff.promise.catch(() => {})
-    await this.#driver.start()
-    void this.#run()
-  }
-
-  /** Lets go of everything, for a job that did not start. */
-  async abandon(): Promise<void> {
-    this.#isClosed = true
-    await this.#release()
-  }
-
-  status(): JobStatus {
-    const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
-    return this.#record.at(this.#options.runtime.clock.nowMs(), running)
-  }
-
-  onBatch(listener: (status: JobStatus) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
-  }
-
-  async stop({ graceful = true, timeoutMs = defaultStopTimeoutMs }: StopOptions = {}) {
-    this.#loop.stop()
-    if (graceful) await this.#endOfBatch(timeoutMs)
-    if (!this.#isClosed) await this.#breakOff()
-    await this.#finished.promise
-  }
-
-  /** Ends the batch that runs, even when it waits for something of the job's own. */
-  async #breakOff(): Promise<void> {
-    this.#loop.abandon()
-    await this.#driver.stop()
-    this.#brokenOff.reject(new EngineError('EXECUTOR_FAILED', 'the job is being stopped'))
-  }
-
-  /** Resolves when the job has ended, or after the time. */
-  async #endOfBatch(timeoutMs: number): Promise<void> {
-    const { logger, runtime } = this.#options
-    const ended = new AbortController()
-    const end = () => ended.abort()
-    this.#finished.promise.then(end, end)
-    await sleep(runtime.clock, timeoutMs, ended.signal)
-    if (ended.signal.aborted || this.#isClosed) return
-    const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
-    logger.warn(
-      { job: this.name, timeoutMs, running },
-      'the batch is broken off: it takes too long',
-    )
-  }
-
-  async #run(): Promise<void> {
-    this.#publisher.publish()
-    const batches = this.#loop.run()
-    try {
-      await Promise.race([batches, this.#driver.failed, this.#brokenOff.promise])
-      this.#record.ended('stopped')
-      await this.#close()
-      this.#finished.resolve()
-    } catch (error) {
-      await this.#fail(error as Error, batches)
-    }
-  }
-
-  /** What a stop that does not wait breaks off is no failure. */
-  async #fail(error: Error, batches: Promise<void>): Promise<void> {
-    const isStopped = this.#driver.isStopped
-    if (!isStopped) this.#options.logger.error({ job: this.name, error }, 'the job has failed')
-    this.#record.ended(isStopped ? 'stopped' : 'failed', isStopped ? undefined : error)
-    this.#loop.stop()
-    await this.#driver.stop()
-    // The logs are closed after the batch that was running has let go of them. One that waits in
-    // foreachRDD for what never comes does not touch them any more: the loop is abandoned.
-    this.#loop.abandon()
-    await this.#settled(batches)
-    await this.#close()
-    if (isStopped) this.#finished.resolve()
-    else this.#finished.reject(error)
-  }
-
-  /** Resolves when the work has settled, or after a while. */
-  async #settled(work: Promise<unknown>): Promise<void> {
-    const settled = new AbortController()
-    const end = () => settled.abort()
-    work.then(end, end)
-    await sleep(this.#options.runtime.clock, letGoTimeoutMs, settled.signal)
-  }
-
-  async #close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await this.#publisher.close()
-    await this.#release()
-  }
-
-  async #release(): Promise<void> {
-    await this.#driver.stop()
-    await this.#cluster.close()
-    await this.#offsetLog.close()
-    await this.#commitLog.close()
-    await this.#directory.lock.release()
-  }
-
-  async #ends(): Promise<readonly PartitionEnds[] | undefined> {
-    const { logger } = this.#options
-    try {
-      this.#logEnds = await this.#offsets.ends(this.#offsetLog.latest()?.ranges)
-      this.#isWaiting = false
-      return this.#logEnds
-    } catch (error) {
-      if (!isRetriableFailure(error)) throw error
-      const { topics } = this.#driver.graph
-      const fields = { job: this.name, topics, reason: (error as Error).message }
-      if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
-      this.#isWaiting = true
-      return undefined
-    }
-  }
-
-  async #runBatch(batch: OffsetLogEntry): Promise<void> {
-    this.#driver.addBatch(batch)
-    this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
-    this.#record.batchStarted(this.#lagBefore(batch))
-    const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
-    try {
-      this.#rows = await this.#outputs.run(batch)
-    } finally {
-      slow.cancel()
-      this.#batch = undefined
-    }
-  }
-
-  #logSlowBatch(): void {
-    const fields = { job: this.name, ...this.#batch, tasks: this.#driver.running() }
-    this.#options.logger.warn(fields, 'the batch takes long: these tasks are still running')
-  }
-
-  /** Records beyond the newest committed batch: those of the batch that starts, too. */
-  #lagBefore({ ranges }: OffsetLogEntry): number {
-    // A batch that is run again was planned by an earlier process.
-    if (this.#logEnds.length === 0) return offsetsIn(ranges)
-    const committed = this.#offsetLog.get(this.#commitLog.latest())
-    return lagBehind(this.#logEnds, committed?.ranges ?? [])
-  }
-
-  #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
-    this.#record.batchCommitted({
-      ...done,
-      batch,
-      finishedMs: this.#options.runtime.clock.nowMs(),
-      oldestTimestampMs: this.#driver.oldestTimestampMs,
-      rows: this.#rows,
-      lagRecords: lagBehind(this.#logEnds, batch.ranges),
-    })
-    this.#publisher.publish()
-    const status = this.status()
-    for (const listener of this.#listeners) listener(status)
-  }
-}
-
-function startExecutors(
-  options: SubmitOptions,
-  { job, code }: LoadedJob,
-  batchIntervalMs: number,
-  cluster: Cluster,
-): StartExecutor {
-  const { runtime, bootstrap } = options
-  const stateDirectory = join(options.directory, 'state')
-  if (options.executors === 0) {
-    return inProcessExecutors({
-      job,
-      batchIntervalMs,
-      createScanner: () => new TopicScanner(cluster),
-      createStates: () => new StateStores({ clock: runtime.clock, directory: stateDirectory }),
-    })
-  }
-  const graph = new StreamGraph(job, { batchIntervalMs })
-  const setup = { code, batchIntervalMs, bootstrap, clientId, stateDirectory }
-  return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, code.version) })
 }

@@ -17,9 +17,9 @@ export interface Commit {
 
 /** The event times of a topic partition, as far as batches have read it. */
 export interface SeenTime {
-  /** The largest event time, in milliseconds since the epoch. */
-  readonly timeMs: number
-  /** Nominal time of the newest batch that had a record of the partition. */
+  /** The largest event time, in milliseconds since the epoch; undefined until a record has given one. */
+  readonly timeMs?: number | undefined
+  /** Nominal time of the newest batch in which a record gave a time; before that, of the first batch. */
   readonly batchTimeMs: number
 }
 
@@ -55,6 +55,11 @@ export class CommitLog {
     return this.#log.at(-1)
   }
 
+  /** The newest few, oldest first. */
+  commits(): Commit[] {
+    return [...this.#log.values()]
+  }
+
   /** The commit of a batch, as long as it is kept: that of the newest batches. */
   get(batchId: number): Commit | undefined {
     for (const commit of this.#log.values()) if (commit.batchId === batchId) return commit
@@ -87,5 +92,6 @@ export function decodeCommit(parsed: unknown): Commit {
 
 function isSeenTime(value: unknown): boolean {
   const { timeMs, batchTimeMs } = (value ?? {}) as Partial<SeenTime>
-  return Number.isFinite(timeMs) && Number.isFinite(batchTimeMs)
+  const isTime = timeMs === undefined || Number.isFinite(timeMs)
+  return isTime && Number.isFinite(batchTimeMs)
 }

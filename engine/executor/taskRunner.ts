@@ -6,7 +6,8 @@ import { EngineError, reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
-import { olderTimestamp, type RangeRead, type RejectedRecord } from '../sources/scan.ts'
+import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
+import { TaskRejections } from '../sources/taskRejections.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
@@ -60,24 +61,26 @@ export class TaskRunner {
     throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
+  /** No task may run. */
+  async releaseStates(): Promise<void> {
+    await this.#states.release()
+  }
+
   async close(): Promise<void> {
     this.#scanner.close()
     await this.#states.close()
   }
 
   async #run(task: Task): Promise<TaskReport> {
-    const read: WhatWasRead = {
-      oldestTimestampMs: undefined,
-      ranges: [],
-      rejected: [],
-      eventTimes: [],
-    }
+    const read: WhatWasRead = { oldestTimestampMs: undefined, ranges: [], eventTimes: [] }
+    const rejections = new TaskRejections()
     try {
-      const value = await this.#work(task, this.#context(task, read))
-      return { taskId: task.taskId, outcome: { kind: 'finished', value }, ...read }
+      const value = await this.#work(task, this.#context(task, read, rejections))
+      const outcome = { kind: 'finished', value } as const
+      return { taskId: task.taskId, outcome, ...read, ...rejections.report() }
     } catch (error) {
       const outcome = { kind: 'failed', error: reportError(withUserFrame(error)) } as const
-      return { taskId: task.taskId, outcome, ...read }
+      return { taskId: task.taskId, outcome, ...read, ...rejections.report() }
     }
   }
 
@@ -98,7 +101,7 @@ export class TaskRunner {
     return result
   }
 
-  #context(task: Task, read: WhatWasRead): TaskContext {
+  #context(task: Task, read: WhatWasRead, rejections: TaskRejections): TaskContext {
     const isPartial = wantsPart(task)
     const context: TaskContext = {
       batchId: task.batchId,
@@ -110,10 +113,11 @@ export class TaskRunner {
         return Promise.resolve(buckets)
       },
       scan: async (scan, sink) => {
-        const fetchAhead = !isPartial
-        const { oldestTimestampMs, records } = await this.#scanner.scan(scan, sink, { fetchAhead })
+        const { reject } = context
+        const options = { fetchAhead: !isPartial, reject }
+        const { oldestTimestampMs, ...found } = await this.#scanner.scan(scan, sink, options)
         read.oldestTimestampMs = olderTimestamp(read.oldestTimestampMs, oldestTimestampMs)
-        read.ranges.push({ range: scan.range, records })
+        read.ranges.push({ range: scan.range, ...found })
       },
       advanceState: (operator, partition, advance) =>
         this.#states.advance(operator, partition, task.batchId, advance),
@@ -122,9 +126,7 @@ export class TaskRunner {
       noteEventTime: (watermark, source, timeMs) => {
         read.eventTimes.push({ watermark, source, timeMs })
       },
-      reject: (record) => {
-        read.rejected.push(record)
-      },
+      reject: (record) => rejections.reject(record),
     }
     if (isPartial) return context
     const share: TaskContext['share'] = (rdd, partition, sink) =>
@@ -136,7 +138,6 @@ export class TaskRunner {
 interface WhatWasRead {
   oldestTimestampMs: number | undefined
   readonly ranges: RangeRead[]
-  readonly rejected: RejectedRecord[]
   readonly eventTimes: EventTime[]
 }
 

@@ -11,6 +11,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
   readonly runtime: Pick<Runtime, 'clock' | 'network'>
+  /** Of the heap of each executor; without it, Node decides. */
+  readonly memoryMb?: number | undefined
 }
 
 /** How long a worker may take to close its stores; a task that never ends must not hold up a stop. */
@@ -28,11 +30,12 @@ class WorkerExecutor implements Executor {
   /** By id; those in flight are bounded by whoever asks. */
   readonly #queries = new Map<number, PromiseWithResolvers<StateAnswer>>()
   #lastQueryId = 0
+  #released: PromiseWithResolvers<void> | undefined
   #isReady = false
   #isStopping = false
 
   constructor(slot: number, options: WorkerExecutorOptions, listener: ExecutorListener) {
-    const { runtime, ...setup } = options
+    const { runtime, memoryMb, ...setup } = options
     this.#clock = runtime.clock
     const { port1, port2 } = new MessageChannel()
     const served = servePortNetwork(port1, runtime.network)
@@ -41,6 +44,7 @@ class WorkerExecutor implements Executor {
       name: `executor-${slot}`,
       workerData,
       transferList: [port2],
+      ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     })
     const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
     this.started = new Promise((resolve, reject) => {
@@ -48,12 +52,14 @@ class WorkerExecutor implements Executor {
         served.close()
         this.#stopped.abort()
         this.#failQueries(died)
+        this.#released?.resolve()
         if (!this.#isReady) return reject(error)
         if (!this.#isStopping) listener.onLost(error)
         this.#isStopping = true
       }
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'report') return listener.onReport(message.report)
+        if (message.kind === 'released') return this.#released?.resolve()
         if (message.kind === 'stopped') return this.#stopped.abort()
         if (message.kind === 'answer') return this.#query(message.id)?.resolve(message.answer)
         if (message.kind === 'queryFailed') {
@@ -66,9 +72,7 @@ class WorkerExecutor implements Executor {
         this.#isReady = true
         resolve(this)
       })
-      this.#worker.on('error', (cause) =>
-        lost(new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)),
-      )
+      this.#worker.on('error', (cause) => lost(causeOfDeath(slot, cause, memoryMb)))
       this.#worker.on('exit', () => lost(died))
     })
   }
@@ -91,6 +95,15 @@ class WorkerExecutor implements Executor {
       this.#send({ kind: 'query', id, query })
     }
     return asked.promise
+  }
+
+  /** A thread that dies meanwhile holds no states any more either. */
+  async releaseStates(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
+    this.#released = Promise.withResolvers()
+    this.#send({ kind: 'release' })
+    await this.#released.promise
+    this.#released = undefined
   }
 
   async stop(): Promise<void> {
@@ -120,6 +133,17 @@ class WorkerExecutor implements Executor {
   #send(message: ToWorker): void {
     this.#worker.postMessage(message)
   }
+}
+
+function causeOfDeath(slot: number, cause: unknown, memoryMb: number | undefined): EngineError {
+  if ((cause as { code?: unknown } | null)?.code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)
+  }
+  const bound = memoryMb === undefined ? '' : ` of ${memoryMb} MB`
+  const message =
+    `executor ${slot} ran out of memory${bound}: reduce by key before values are grouped or joined, let a batch read ` +
+    'fewer records, or give executors more memory (executorMemoryMb)'
+  return new EngineError('EXECUTOR_OUT_OF_MEMORY', message, cause)
 }
 
 /** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */

@@ -2,7 +2,7 @@
 // task that never ends would otherwise hold up its job without a word.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Stage } from './stage.ts'
+import { operatorOf, type Stage } from './stage.ts'
 
 /** One attempt as a status shows it. */
 export interface RunningAttempt {
@@ -27,6 +27,7 @@ export class TaskAttempts {
   readonly #onLate: (taskId: number) => void
   /** By task id, and so in the order in which they were launched. */
   readonly #attempts = new Map<number, Attempt>()
+  #whenIdle: PromiseWithResolvers<void> | undefined
   #isClosed = false
 
   constructor(clock: Clock, limitMs: number | undefined, onLate: (taskId: number) => void) {
@@ -41,7 +42,7 @@ export class TaskAttempts {
     const failed = (stage.failures.get(partition) ?? 0) + (stage.losses.get(partition) ?? 0)
     this.#attempts.set(taskId, {
       stage: stage.id,
-      operator: stage.rdd.name,
+      operator: operatorOf(stage),
       partition,
       executor,
       attempt: failed + 1,
@@ -57,12 +58,23 @@ export class TaskAttempts {
   ended(taskId: number): void {
     this.#attempts.get(taskId)?.timer?.cancel()
     this.#attempts.delete(taskId)
+    if (this.#attempts.size > 0) return
+    this.#whenIdle?.resolve()
+    this.#whenIdle = undefined
   }
 
-  executorLost(executor: number): void {
-    for (const [taskId, attempt] of this.#attempts) {
-      if (attempt.executor === executor) this.ended(taskId)
-    }
+  /** Resolves when no attempt runs. */
+  idle(): Promise<void> {
+    if (this.#attempts.size === 0) return Promise.resolve()
+    this.#whenIdle ??= Promise.withResolvers<void>()
+    return this.#whenIdle.promise
+  }
+
+  /** Returns the tasks that ran there. */
+  executorLost(executor: number): number[] {
+    const lost = [...this.#attempts].filter(([, attempt]) => attempt.executor === executor)
+    for (const [taskId] of lost) this.ended(taskId)
+    return lost.map(([taskId]) => taskId)
   }
 
   /** Forgets all attempts, and takes note of no more: a timer must not outlive the driver. */

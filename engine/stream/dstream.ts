@@ -62,6 +62,8 @@ export interface StreamPlan<T> {
   readonly operator?: StatefulOperator
   /** Of a stream that gives its elements their event times. */
   readonly watermark?: WatermarkSpec
+  /** Its elements are all entries of its parents' states, whatever the batch has touched. */
+  readonly isTable?: boolean
   /** Its RDDs cannot be computed again later: the state has moved on by then. */
   readonly isStateful?: boolean
   rdd(batch: StreamBatch): Rdd<T> | undefined
@@ -90,8 +92,8 @@ export interface StreamBuilder {
   addOutput(output: Output): void
   /** The name under which an operator's state is kept; by construction order unless given. */
   stateUid(kind: string, given: string | undefined): string
-  /** The name of a watermark; by construction order unless given. */
-  watermarkUid(given: string | undefined): string
+  /** The name of a watermark; by its topics unless given. */
+  watermarkUid(topics: readonly string[], given: string | undefined): string
 }
 
 export class DStream<T> {

@@ -11,6 +11,13 @@ import { type RddPlan, shared } from '../rdd/narrow.ts'
 import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import {
+  joinSources,
+  requireOtherDeadLetters,
+  sourceOf,
+  type TopicOptions,
+  type TopicSource,
+} from '../sources/topicOptions.ts'
 import { failedIn } from '../userCode.ts'
 import { BatchHistory, type BatchInfo } from './batchHistory.ts'
 import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
@@ -49,6 +56,8 @@ export class StreamGraph {
   readonly outputs: readonly Output[]
   /** Sorted, each once. */
   readonly topics: readonly string[]
+  /** Options of the topics, by topic. */
+  readonly sources: ReadonlyMap<string, TopicSource>
   /** Of the streams that keep state, in the order in which the job makes them. */
   readonly operators: readonly StatefulOperator[]
   readonly watermarks: readonly WatermarkSpec[]
@@ -68,7 +77,8 @@ export class StreamGraph {
     this.#partitions = job.partitions
     const built = buildStreams(job, options.batchIntervalMs)
     this.outputs = built.outputs
-    this.topics = [...built.topics].sort()
+    this.topics = [...built.sources.keys()].sort()
+    this.sources = built.sources
     this.#streams = built.streams
     this.operators = built.streams.flatMap(({ plan }) => plan.operator ?? [])
     this.watermarks = built.streams.flatMap(({ plan }) => plan.watermark ?? [])
@@ -221,11 +231,11 @@ export class StreamGraph {
 interface BuiltStreams {
   readonly streams: DStream<unknown>[]
   readonly outputs: Output[]
-  readonly topics: Set<string>
+  readonly sources: Map<string, TopicSource>
 }
 
 function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
-  const built: BuiltStreams = { streams: [], outputs: [], topics: new Set() }
+  const built: BuiltStreams = { streams: [], outputs: [], sources: new Map() }
   const uids = new Set<string>()
   const watermarkUids = new Set<string>()
   const builder: StreamBuilder = {
@@ -242,21 +252,26 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       uids.add(uid)
       return uid
     },
-    watermarkUid(given) {
-      const uid = given ?? `watermark-${watermarkUids.size}`
-      requireUid(watermarkUids, uid)
+    watermarkUid(topics, given) {
+      const uid = given ?? watermarkName(topics)
+      if (given !== undefined || !watermarkUids.has(uid)) requireUid(watermarkUids, uid)
+      else throw unnamedWatermark(topics)
       watermarkUids.add(uid)
       return uid
     },
   }
   const source: JobStream = {
-    fromTopic<Row>(topic: string, format: RowFormat<Row>) {
-      built.topics.add(topic)
-      return new DStream<Row>(builder, topicRows(topic, format, batchIntervalMs))
+    fromTopic<Row>(topic: string, format: RowFormat<Row>, options: TopicOptions = {}) {
+      const source = sourceOf(topic, options)
+      const before = built.sources.get(topic)
+      built.sources.set(topic, before ? joinSources(topic, before, source) : source)
+      const rows = topicRows(topic, format, batchIntervalMs, options.onError)
+      return new DStream<Row>(builder, rows)
     },
   }
   try {
     job.build(source)
+    requireOtherDeadLetters(built.sources)
   } catch (error) {
     throw error instanceof EngineError ? error : failedIn(`building job '${job.name}'`, error)
   }
@@ -308,6 +323,22 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
   if (!isTaken) return
   const message = `two views are called '${output.name}': rename one`
   throw new EngineError('JOB_GRAPH_INVALID', message)
+}
+
+/**
+ * Whatever else the code does, a watermark without a uid is found again by its topics: by its place, it
+ * could take over the time of another one, and rows would be late that are not.
+ */
+function watermarkName(topics: readonly string[]): string {
+  return `watermark-${topics.join('-').replaceAll('.', '_')}`.slice(0, 100)
+}
+
+function unnamedWatermark(topics: readonly string[]): EngineError {
+  return new EngineError(
+    'JOB_GRAPH_INVALID',
+    `${topics.join(' and ')} have more than one withWatermark: use the stream of one of them several times, or ` +
+      'name them with { uid }',
+  )
 }
 
 /** It names a directory. */

@@ -7,6 +7,7 @@ import type { Pair } from '../rdd/lineage.ts'
 import { union as unionOfRdds } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import type { OnRecordError } from '../sources/scan.ts'
 import type { BatchInfo } from './batchHistory.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { batchesIn, isDue, requireWindow } from './window.ts'
@@ -16,10 +17,12 @@ export function topicRows<Row>(
   topic: string,
   format: RowFormat<Row>,
   slideMs: number,
+  onError: OnRecordError = 'fail',
 ): StreamPlan<Row> {
+  const policy = onError === 'fail' ? '' : ` ${JSON.stringify(onError)}`
   return {
     name: 'topic',
-    detail: `${topic} ${format.describe()}`,
+    detail: `${topic} ${format.describe()}${policy}`,
     topic,
     parents: [],
     slideMs,
@@ -30,7 +33,8 @@ export function topicRows<Row>(
         partitionCount: ranges.length,
         dependencies: [],
         compute: (at, task, sink) =>
-          task.scan({ range: ranges[at]!, format }, sink as (row: unknown) => void),
+          task.scan({ range: ranges[at]!, format, onError }, sink as (row: unknown) => void),
+        rejects: onError !== 'fail',
         affinity: (at) => ({ kind: 'source', slot: ranges[at]!.partition }),
         range: (at) => ranges[at],
       })
