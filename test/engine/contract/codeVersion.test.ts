@@ -159,6 +159,37 @@ export default job('labelled', (stream) => {
     ])
   })
 
+  test('with everything that it imports, when none of it is left', async () => {
+    const folder = await folderOf({
+      ...jobFiles,
+      'job.ts': files['job.ts'].replace('./lib/label.ts', './every.ts'),
+      'every.ts': `import settings from './settings.json' with { type: 'json' }
+import { label as suffix } from './lib/label.ts'
+import legacy from './legacy.cjs'
+import { parse } from 'parser'
+import { Type } from 'typebox'
+const { late } = await import('./late.ts')
+export function label(word: string): string {
+  return [word, settings.limit, suffix, legacy, parse, Type, late].join(' ')
+}
+`,
+    })
+    await broker.produce(['a'])
+    const job = await broker.submit(folder.file('job.ts'), { executors: 1 })
+    await counted(job, 1)
+    for (const file of ['job.ts', 'every.ts', 'settings.json', 'lib', 'legacy.cjs', 'late.ts']) {
+      await folder.remove(file)
+    }
+    await folder.remove('legacyPart.cjs')
+    await folder.remove('node_modules/parser')
+    await broker.produce([`poison ${broker.directory}/poisoned`, 'a'])
+    const { views } = await counted(job, 3)
+    expect(views[0]!.rows).toEqual([
+      ['a 1 ! 5 7 1 2', 2],
+      ['poison 1 ! 5 7 1 2', 1],
+    ])
+  })
+
   test('without executors, too', async () => {
     const folder = await folderOf(files)
     await broker.produce(['a'])
