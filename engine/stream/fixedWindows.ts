@@ -7,7 +7,7 @@ import type { StreamBuilder } from './dstream.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
-import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
 import {
   lateRow,
   type OpenWindow,
@@ -92,7 +92,7 @@ export function fixedWindowOperator<K extends Key, T, A>(
   kind: 'tumbling' | 'hopping',
   windows: FixedWindows,
   aggregate: WindowAggregate<T, A>,
-  options: OperatorOptions,
+  options: EventOperatorOptions,
 ): KeyedOperator<K, readonly WindowPart<T, A>[], StoredWindows<A>> {
   const { sizeMs, slideMs, offsetMs, latenessMs } = windows
   return {
