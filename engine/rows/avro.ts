@@ -1,7 +1,8 @@
 // A record's value as one Avro value in binary encoding, without a container file's header: as producers
 // write it who know the schema, or name it by its id in a schema registry.
 
-import avsc from 'avsc'
+import { createRequire } from 'node:module'
+import type { Type } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { EngineError } from '../engineError.ts'
 import { requireAvro } from './avroBytes.ts'
@@ -64,13 +65,18 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
   }
 }
 
-function typeOf(schema: AvroSchema): avsc.Type {
-  let type: avsc.Type
+/** Most jobs read no Avro: their threads are not to wait for the library when they start. */
+function library(): typeof import('avsc') {
+  return createRequire(import.meta.url)('avsc') as typeof import('avsc')
+}
+
+function typeOf(schema: AvroSchema): Type {
+  const avsc = library()
+  const registry = { long: exactLong(avsc.types.LongType) }
+  let type: Type
   try {
     const isText = typeof schema === 'string' && /^\s*[[{"]/.test(schema)
-    type = avsc.Type.forSchema(isText ? JSON.parse(schema) : schema, {
-      registry: { long: exactLong },
-    })
+    type = avsc.Type.forSchema(isText ? JSON.parse(schema) : schema, { registry })
   } catch (error) {
     const message = `not an Avro schema: ${(error as Error).message}`
     throw new EngineError('JOB_GRAPH_INVALID', message, error)
@@ -80,7 +86,7 @@ function typeOf(schema: AvroSchema): avsc.Type {
   throw new EngineError('JOB_GRAPH_INVALID', 'a field of an Avro schema cannot be named __proto__')
 }
 
-function resolverOf(reader: avsc.Type, writer: avsc.Type) {
+function resolverOf(reader: Type, writer: Type) {
   try {
     return reader.createResolver(writer)
   } catch (error) {

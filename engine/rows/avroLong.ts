@@ -1,24 +1,24 @@
 // Avro's long as a number, exactly. The decoder's own reads a long as it is written, zigzag, in floating
 // point: beyond 2^52 it is another number than was written, without a word.
 
-import avsc from 'avsc'
+import type { Type, types } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 
 /** Longs of up to this many bytes fit 32 bits, zigzag included. */
 const shortBytes = 4
 
-/** Reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
-export const exactLong: avsc.Type = avsc.types.LongType.__with(
-  {
+/** A type that reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
+export function exactLong(LongType: typeof types.LongType): Type {
+  const methods = {
     fromBuffer: (bytes: Buffer) => (bytes.length <= shortBytes ? short(bytes) : long(bytes)),
     toBuffer: encode,
     fromJSON: (value: number) => value,
     toJSON: (value: number) => value,
     isValid: Number.isSafeInteger,
     compare: (one: number, other: number) => Math.sign(one - other),
-  },
-  true,
-)
+  }
+  return LongType.__with(methods, true)
+}
 
 function short(bytes: Buffer): number {
   let zigzag = 0

@@ -213,6 +213,48 @@ test('a batch that takes longer than it may is broken off and split, and fails i
   expect(life.happened[0]).toBe('split 0: 8')
 })
 
+describe('a batch whose topic has lost what it was to read', () => {
+  const lost = () => new EngineError('OFFSETS_LOST', 'gone')
+  /** Partition 0 begins at 3 now. */
+  const ends = (resume?: number) => async () =>
+    [0, 1].map((partition) => {
+      const log = { topic: 't', partition, earliest: partition === 0 ? 3 : 0, latest: 8 }
+      return resume === undefined || partition === 1 ? log : { ...log, resume }
+    })
+
+  /** A process that was killed in its first batch, and the next one. */
+  async function again(resume?: number) {
+    const disk = new MemoryDisk()
+    const killed = await start(() => Promise.reject(new Error('killed')), { disk })
+    await killed.ended()
+    return await start(
+      ({ ranges }) => (ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()),
+      { disk, ends: ends(resume), canSplitRerun: false },
+    )
+  }
+
+  test('goes on where the topic says, under its id and time', async () => {
+    const life = await again(3)
+    expect(await life.ended()).toBeUndefined()
+    expect(
+      life.ran.map(({ batchId, timeMs, ranges }) => [batchId, timeMs, ranges[0]!.from]),
+    ).toEqual([
+      [0, 1_000_000, 0],
+      [0, 1_000_000, 3],
+    ])
+  })
+
+  test('fails where the topic does not say, and when nothing of the batch itself is lost', async () => {
+    expect(await (await again()).ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message: expect.stringMatching(/t-0 no longer has offsets 0 to 3/),
+    })
+    const window = await start(() => Promise.reject(lost()))
+    expect(await window.ended()).toMatchObject({ message: 'gone' })
+    expect(window.ran).toHaveLength(1)
+  })
+})
+
 describe('what has to be durable before a commit', () => {
   const rejected = (offset: number) => {
     const record = { topic: 't', partition: 0, offset, timestampMs: 5, error: 'bad' }

@@ -1,6 +1,7 @@
 // A job in one thread on a topic in memory, batch by batch: what tests of streams run on. Driver,
 // tasks and state stores are the real ones; only the log, the disk and time are not.
 
+import type { MovedState } from '../../../engine/contract/codeChange.ts'
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
@@ -62,10 +63,14 @@ export class StreamHarness {
     this.driver = this.#createDriver()
   }
 
-  /** As after a crash of the process: everything is new but the log, the batches and the state. */
-  async restart(job: Job = this.#job): Promise<void> {
+  /**
+   * As after a crash of the process: everything is new but the log, the batches and the state. States of
+   * operators may move to other uids, as when the code of a job has changed.
+   */
+  async restart(job: Job = this.#job, moved: readonly MovedState[] = []): Promise<void> {
     await this.driver.stop()
     this.#job = job
+    this.#move(moved)
     this.driver = this.#createDriver()
     for (const batch of this.batches) this.driver.graph.addBatch(batch)
     await this.driver.start()
@@ -120,6 +125,21 @@ export class StreamHarness {
     )
     this.#commit(batch)
     return views
+  }
+
+  /** The uids of the operators that have state. */
+  stateUids(): ReadonlySet<string> {
+    return new Set([...this.#databases.keys()].map((path) => path.split('/')[2]!))
+  }
+
+  #move(moved: readonly MovedState[]): void {
+    for (const { from, to } of moved) {
+      for (const [path, contents] of [...this.#databases]) {
+        if (!path.startsWith(`/state/${from}/`)) continue
+        this.#databases.set(path.replace(`/${from}/`, `/${to}/`), contents)
+        this.#databases.delete(path)
+      }
+    }
   }
 
   #commit(batch: BatchInfo): void {
