@@ -31,6 +31,10 @@ export type EngineErrorCode =
   | 'RESULT_TOO_LARGE'
   /** More records were rejected than a batch can keep for their dead letter topic. */
   | 'REJECTED_TOO_MANY'
+  /** The test kit was asked for what a test cannot do. */
+  | 'TEST_INVALID'
+  /** A history of failures led a job to another result than it has without them. */
+  | 'TEST_DIFFERS'
 
 /**
  * Failures that the same task would meet again: trying it again could only delay the message, and

@@ -1,0 +1,500 @@
+// One life of a job in a test: driver, executors, batch loop, logs and state stores are the real ones,
+// put together as for a job that is submitted, on a world in memory. All that the kit knows of these
+// parts is in this file.
+
+import { type Clock, systemClock, type Timer } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { ManualClock, settle } from '../../protocol/runtime/manualClock.ts'
+import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import type { JobStatus } from '../../protocol/telemetry/status.ts'
+import { CommitLog } from '../checkpoint/commitLog.ts'
+import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import { EngineError } from '../engineError.ts'
+import { inProcessExecutors } from '../executor/inProcessExecutor.ts'
+import { StateStores } from '../executor/stateStores.ts'
+import { type JobDirectory, takeDirectory } from '../jobDirectory.ts'
+import { JobOutputs } from '../jobOutputs.ts'
+import { JobStatusRecord, type ViewRows } from '../jobStatus.ts'
+import { decodeKey, type Key } from '../rdd/key.ts'
+import { BatchLoop, type CommittedBatch } from '../scheduler/batchLoop.ts'
+import { Driver } from '../scheduler/driver.ts'
+import { lagBehind, type PartitionEnds } from '../scheduler/rangePlan.ts'
+import type { Scanner } from '../sources/topicScanner.ts'
+import type { StateDatabase } from '../state/stateDatabase.ts'
+import { StateStore } from '../state/stateStore.ts'
+import type { DStream } from '../stream/dstream.ts'
+import type { Job } from '../stream/job.ts'
+import { StreamGraph } from '../stream/streamGraph.ts'
+import { failedAtRecord } from '../userCode.ts'
+import { memoryState } from './memoryState.ts'
+import { type LaunchedTask, type TaskFault, TestExecutors } from './testExecutor.ts'
+import type { TestProcess, TestWorld } from './testWorld.ts'
+
+const directory = '/job'
+const stateDirectory = `${directory}/state`
+/** Milliseconds of the machine's time that one batch may take before the test is told. */
+const mostRealMs = 30_000
+
+/** Builds the job as one process of it does: driver and executors have it each to themselves. */
+export type JobFactory = (process: TestProcess) => Job
+
+/** Parts of the engine that a test puts in place of the real ones: to plant a fault in the engine. */
+export interface Seams {
+  disk?(disk: Disk): Disk
+  offsetLog?(log: OffsetLog): OffsetLog
+  commitLog?(log: CommitLog): CommitLog
+  stateDatabase?(database: StateDatabase, directory: string): StateDatabase
+  scanner?(scanner: Scanner): Scanner
+  ends?(ends: readonly PartitionEnds[]): readonly PartitionEnds[]
+  /** What the driver runs in place of the batch. */
+  batch?(batch: OffsetLogEntry): OffsetLogEntry
+}
+
+export interface ClusterOptions {
+  readonly world: TestWorld
+  readonly job: JobFactory
+  readonly batchIntervalMs: number
+  readonly executors: number
+  readonly maxRecordsPerPartition: number
+  readonly seed: number
+  /** Whether the elements that foreachRDD gets are collected, too. */
+  readonly collectsOutputs: boolean
+  readonly maxShufflePairs?: number | undefined
+  readonly disorder?: Random | undefined
+  readonly seams?: Seams | undefined
+  faultOf(task: LaunchedTask): TaskFault | undefined
+  onBatchStarted?(batch: OffsetLogEntry): void
+  onCommitted(batch: FinishedBatch): void
+}
+
+export interface FinishedBatch {
+  readonly batch: OffsetLogEntry
+  readonly records: number
+  readonly views: ReadonlyMap<string, ViewRows>
+  /** What each foreachRDD was called with, by its place in the job; undefined where it was not due. */
+  readonly outputs: readonly (readonly unknown[] | undefined)[]
+}
+
+/** A view of the job, or a state, and what its result depends on. */
+export interface JobShape {
+  readonly name: string
+  readonly topics: readonly string[]
+  readonly views: readonly { readonly name: string; readonly operators: ReadonlySet<string> }[]
+  readonly states: readonly { readonly uid: string; readonly kind: string }[]
+  /** All operators of the job, by their names. */
+  readonly operators: ReadonlySet<string>
+}
+
+/** Throws the EngineError of a graph that is not one. */
+export function shapeOf(job: Job, batchIntervalMs: number): JobShape {
+  const graph = new StreamGraph(job, { batchIntervalMs })
+  const views = graph.outputs.flatMap((output) =>
+    output.kind === 'view' ? { name: output.name, operators: operatorsAbove(output.stream) } : [],
+  )
+  const operators = new Set(graph.outputs.flatMap(({ stream }) => [...operatorsAbove(stream)]))
+  const states = graph.operators.map(({ uid, kind }) => ({ uid, kind }))
+  return { name: graph.name, topics: graph.topics, views, states, operators }
+}
+
+function operatorsAbove(stream: DStream<unknown>): ReadonlySet<string> {
+  const seen = new Set([stream])
+  for (const each of seen) for (const parent of each.plan.parents) seen.add(parent)
+  return new Set([...seen].map(({ plan }) => plan.name))
+}
+
+export class TestCluster {
+  readonly process: TestProcess
+  readonly #options: ClusterOptions
+  readonly #world: TestWorld
+  /** What retries and replacements of executors wait by: they take none of the test's time. */
+  readonly #machinery: ManualClock
+  readonly #loopClock: ProcessClock
+  readonly #executors: TestExecutors
+  readonly #driver: Driver
+  readonly #outputs: JobOutputs
+  readonly #record: JobStatusRecord
+  readonly #loop: BatchLoop
+  readonly #logs: Logs
+  #finished: Pick<FinishedBatch, 'views' | 'outputs'> = { views: new Map(), outputs: [] }
+  #ends: readonly PartitionEnds[] = []
+  #running: OffsetLogEntry | undefined
+  #failure: Error | undefined
+  #isOver = false
+  #ended: Promise<void> = Promise.resolve()
+
+  /** Undefined when the driver was killed while it started. */
+  static async start(options: ClusterOptions): Promise<TestCluster | undefined> {
+    const process = options.world.newProcess()
+    const started = open(options, process).then(async (cluster) => {
+      await cluster.#start()
+      return cluster
+    })
+    // What a dead process does never settles.
+    const died = new Promise<undefined>((resolve) => process.onDeath(() => resolve(undefined)))
+    const cluster = await Promise.race([started, died])
+    return process.isDead ? undefined : cluster
+  }
+
+  constructor(options: ClusterOptions, process: TestProcess, job: Job, logs: Logs) {
+    const { world, batchIntervalMs, seed } = options
+    this.process = process
+    this.#options = options
+    this.#world = world
+    this.#logs = logs
+    this.#machinery = new ManualClock(world.clock.nowMs())
+    this.#loopClock = new ProcessClock(world.clock)
+    process.onDeath(() => this.#loopClock.close())
+    this.#executors = new TestExecutors({
+      start: (executor) => this.#executor(executor),
+      newProcess: () => process.child(),
+      faultOf: (task) => options.faultOf(task),
+      disorder: options.disorder,
+    })
+    this.#driver = new Driver({
+      runtime: { clock: this.#machinery, random: seededRandom(seed) },
+      logger: silentLogger,
+      job,
+      batchIntervalMs,
+      executors: options.executors,
+      startExecutor: this.#executors.start,
+      ...(options.maxShufflePairs !== undefined && { maxShufflePairs: options.maxShufflePairs }),
+      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
+    })
+    const { graph } = this.#driver
+    const { offsetLog, commitLog } = logs
+    for (const batch of offsetLog.range(0, (offsetLog.latest()?.batchId ?? -1) + 1)) {
+      graph.addBatch(batch)
+    }
+    this.#outputs = new JobOutputs(this.#driver, silentLogger)
+    this.#loop = new BatchLoop({
+      clock: this.#loopClock,
+      batchIntervalMs,
+      maxRecordsPerPartition: options.maxRecordsPerPartition,
+      offsetLog,
+      commitLog,
+      ends: async () => this.#topicEnds(),
+      run: (batch) => this.#runBatch(options.seams?.batch?.(batch) ?? batch),
+      oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
+      onCommitted: (batch, done) => this.#committed(batch, done),
+    })
+    this.#record = new JobStatusRecord(graph, logs.directory.instance, this.#loop.counts.total)
+  }
+
+  get isUp(): boolean {
+    return !this.#isOver && !this.process.isDead
+  }
+
+  status(): JobStatus {
+    return this.#record.at(this.#world.clock.nowMs())
+  }
+
+  /** Lets the batches run that fall due. Rejects with what a batch failed of; not when the driver is killed. */
+  async advance(ms: number): Promise<void> {
+    const { clock } = this.#world
+    const untilMs = clock.nowMs() + ms
+    await this.settled()
+    while (this.isUp) {
+      const nextMs = clock.nextTimerInMs
+      if (nextMs === undefined || clock.nowMs() + nextMs > untilMs) break
+      clock.advance(nextMs)
+      await this.settled()
+    }
+    clock.advance(Math.max(0, untilMs - clock.nowMs()))
+    if (this.#failure) throw this.#failure
+  }
+
+  /** Time in which the process stands still: intervals that were missed become one batch. */
+  async pause(ms: number): Promise<void> {
+    this.#world.clock.stall(ms)
+    await this.settled()
+    if (this.#failure) throw this.#failure
+  }
+
+  killExecutor(slot: number): boolean {
+    return this.#executors.lose(slot)
+  }
+
+  /** Ends the job after the batch that runs. */
+  async stop(): Promise<void> {
+    if (!this.isUp) return
+    this.#loop.stop()
+    await this.settled()
+    await this.#ended
+    await this.#close()
+  }
+
+  /** Resolves when no batch runs: the loop waits for time to pass, or the process is over. */
+  async settled(): Promise<void> {
+    const sinceMs = systemClock.monotonicMs()
+    while (this.isUp && !this.#loopClock.isWaiting) {
+      await settle(1)
+      // A job that waits for something real takes turns of the event loop; a slot that waits for
+      // its executor takes time of the machinery.
+      if (this.#driver.running().length === 0)
+        this.#machinery.advance(this.#machinery.nextTimerInMs ?? 0)
+      if (systemClock.monotonicMs() - sinceMs > mostRealMs) throw this.#stuck()
+    }
+  }
+
+  /** The keys of a state with their values, as they are after the newest batch. */
+  async state(uid: string): Promise<[key: Key, value: unknown][]> {
+    const found: [Key, unknown][] = []
+    for (const [path, contents] of this.#world.states) {
+      if (!path.startsWith(`${stateDirectory}/${uid}/`)) continue
+      const copy = new Map(contents)
+      const reader = new TestReader(copy)
+      const store = await StateStore.open(path, { openDatabase: async () => reader })
+      const transaction = await store.begin(store.version + 1)
+      for (const [key, value] of transaction.entries()) {
+        if (!key.startsWith('#')) found.push([decodeKey(key), value])
+      }
+    }
+    return found
+  }
+
+  async #start(): Promise<void> {
+    await this.#whileMachineryWorks(this.process.alive(this.#driver.start()))
+    const running = Promise.race([this.#loop.run(), this.#driver.failed])
+    this.#ended = running.then(
+      () => this.#over(),
+      (error: Error) => this.#over(error),
+    )
+    await this.settled()
+    if (this.#failure) {
+      await this.release()
+      throw this.#failure
+    }
+  }
+
+  /** A start may wait for retries. */
+  async #whileMachineryWorks(work: Promise<void>): Promise<void> {
+    let isDone = false
+    const done = () => {
+      isDone = true
+    }
+    work.then(done, done)
+    for (let turn = 0; !isDone && !this.process.isDead; turn++) {
+      await settle(1)
+      if (!isDone && turn > 2) this.#machinery.advance(this.#machinery.nextTimerInMs ?? 0)
+    }
+    if (isDone) await work
+  }
+
+  #over(error?: Error): void {
+    this.#isOver = true
+    if (this.process.isDead) return
+    this.#failure = error
+    this.#record.ended(error ? 'failed' : 'stopped', error)
+  }
+
+  async #close(): Promise<void> {
+    await this.#driver.stop()
+    await this.#logs.offsetLog.close()
+    await this.#logs.commitLog.close()
+    await this.#logs.directory.lock.release()
+    this.process.die()
+    // Whatever the process has not ended in an orderly way ends here.
+    this.#world.disk.endProcess()
+  }
+
+  /** After a failure the process is still there, with its locks. */
+  async release(): Promise<void> {
+    if (!this.process.isDead) await this.#close()
+  }
+
+  #executor(process: TestProcess) {
+    const { batchIntervalMs, job, seams } = this.#options
+    const open = (path: string) =>
+      StateStore.open(path, { openDatabase: async (at) => this.#database(at, process) })
+    return inProcessExecutors({
+      job: job(process),
+      batchIntervalMs,
+      createScanner: () => {
+        const scanner = this.#scanner(process)
+        return seams?.scanner?.(scanner) ?? scanner
+      },
+      createStates: () =>
+        new StateStores({ clock: this.#machinery, directory: stateDirectory, open }),
+    })
+  }
+
+  #database(path: string, process: TestProcess): StateDatabase {
+    const contents = this.#world.states.get(path) ?? new Map<string, string>()
+    this.#world.states.set(path, contents)
+    const name = path.slice(stateDirectory.length + 1)
+    const database = memoryState(contents, process, name)
+    return this.#options.seams?.stateDatabase?.(database, path) ?? database
+  }
+
+  #scanner(process: TestProcess): Scanner {
+    const { topics } = this.#world
+    const { disorder } = this.#options
+    return {
+      scan: async ({ range, format }, sink) => {
+        const turns = disorder?.below(6) ?? 0
+        for (let turn = 0; turn <= turns; turn++) await process.alive(Promise.resolve())
+        const { topic, partition, from, until } = range
+        const records = topics.records(topic, partition, from, until)
+        let oldestTimestampMs: number | undefined
+        for (const [at, { value, timestampMs }] of records.entries()) {
+          oldestTimestampMs = Math.min(oldestTimestampMs ?? Infinity, timestampMs)
+          if (value === null) continue
+          try {
+            sink(format.row(value, 0, value.length))
+          } catch (error) {
+            if (!(error instanceof Error) || error instanceof EngineError) throw error
+            throw failedAtRecord(error, { topic, partition, offset: from + at, value })
+          }
+        }
+        return { oldestTimestampMs, records: records.length }
+      },
+      close: () => {},
+    }
+  }
+
+  #topicEnds(): readonly PartitionEnds[] {
+    const { topics } = this.#world
+    const ends = this.#driver.graph.topics.flatMap((topic) =>
+      Array.from({ length: topics.partitionCount(topic) }, (_, partition) => {
+        const latest = topics.end(topic, partition)
+        return { topic, topicId: `id-of-${topic}`, partition, earliest: 0, latest }
+      }),
+    )
+    this.#ends = this.#options.seams?.ends?.(ends) ?? ends
+    return this.#ends
+  }
+
+  async #runBatch(batch: OffsetLogEntry): Promise<void> {
+    this.#running = batch
+    this.#options.onBatchStarted?.(batch)
+    this.#driver.addBatch(batch)
+    const collected = this.#collectOutputs(batch)
+    // Of an output that fails the batch tells; the other ones must not be unhandled.
+    collected.catch(() => {})
+    const views = await this.#outputs.run(batch)
+    this.#finished = { views, outputs: await collected }
+    this.#running = undefined
+  }
+
+  #collectOutputs(batch: OffsetLogEntry): Promise<FinishedBatch['outputs']> {
+    const { graph } = this.#driver
+    const outputs = graph.outputs.filter(({ kind }) => kind === 'foreachRDD')
+    if (!this.#options.collectsOutputs) return Promise.resolve([])
+    return Promise.all(
+      outputs.map(({ stream }) => graph.rdd<unknown>(stream, batch.batchId)?.collect()),
+    )
+  }
+
+  #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
+    if (this.process.isDead) return
+    this.#record.batchCommitted({
+      ...done,
+      batch,
+      finishedMs: this.#world.clock.nowMs(),
+      oldestTimestampMs: this.#driver.oldestTimestampMs,
+      rows: this.#finished.views,
+      lagRecords: lagBehind(this.#ends, batch.ranges),
+    })
+    this.#options.onCommitted({ batch, records: done.records, ...this.#finished })
+  }
+
+  #stuck(): EngineError {
+    const tasks = this.#driver
+      .running()
+      .map(({ operator, partition }) => `${operator}, partition ${partition}`)
+    const what =
+      tasks.length > 0 ? `these tasks run: ${tasks.join('; ')}` : 'a foreachRDD has not resolved'
+    return new EngineError(
+      'TEST_INVALID',
+      `batch ${this.#running?.batchId} has run for ${mostRealMs / 1000} s and not ended: ${what}`,
+    )
+  }
+}
+
+interface Logs {
+  readonly directory: JobDirectory
+  readonly offsetLog: OffsetLog
+  readonly commitLog: CommitLog
+}
+
+async function open(options: ClusterOptions, process: TestProcess): Promise<TestCluster> {
+  const { seams, seed } = options
+  const disk = seams?.disk?.(process.disk) ?? process.disk
+  const job = options.job(process)
+  const taken = await takeDirectory({ disk, random: seededRandom(seed) }, directory, job)
+  try {
+    const offsetLog = await OffsetLog.open(disk, `${directory}/checkpoint/offsets`)
+    const commitLog = await CommitLog.open(disk, `${directory}/checkpoint/commits`)
+    return new TestCluster(options, process, job, {
+      directory: taken,
+      offsetLog: seams?.offsetLog?.(offsetLog) ?? offsetLog,
+      commitLog: seams?.commitLog?.(commitLog) ?? commitLog,
+    })
+  } catch (error) {
+    await taken.lock.release()
+    throw error
+  }
+}
+
+/** The clock of one process: its timers die with it. */
+class ProcessClock implements Clock {
+  readonly #clock: ManualClock
+  readonly #timers = new Set<Timer>()
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock
+  }
+
+  get isWaiting(): boolean {
+    return this.#timers.size > 0
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs()
+  }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs()
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer = this.#clock.setTimer(delayMs, () => {
+      this.#timers.delete(handle)
+      callback()
+    })
+    const handle: Timer = {
+      cancel: () => {
+        this.#timers.delete(handle)
+        timer.cancel()
+      },
+    }
+    this.#timers.add(handle)
+    return handle
+  }
+
+  close(): void {
+    for (const timer of [...this.#timers]) timer.cancel()
+  }
+}
+
+/** Reads a copy of a state. */
+class TestReader implements StateDatabase {
+  readonly #contents: Map<string, string>
+
+  constructor(contents: Map<string, string>) {
+    this.#contents = contents
+  }
+
+  async *entries() {
+    yield [...this.#contents]
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return this.#contents.get(key)
+  }
+
+  async write(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
