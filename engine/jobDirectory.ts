@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import { makeDurableDirectory } from './checkpoint/entryLog.ts'
 import { EngineError } from './engineError.ts'
 import type { Job } from './stream/job.ts'
 
@@ -22,7 +23,7 @@ export async function takeDirectory(
   directory: string,
   job: Job,
 ): Promise<JobDirectory> {
-  await disk.makeDirectory(directory)
+  await makeDurableDirectory(disk, directory)
   const lock = await lockDirectory(disk, directory)
   try {
     const drawn = random
