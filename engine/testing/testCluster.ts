@@ -237,6 +237,13 @@ export class TestCluster {
     }
   }
 
+  /** States that have been written. */
+  stateUids(): string[] {
+    const uids = new Set<string>()
+    for (const path of this.#world.states.keys()) uids.add(path.split('/').at(-2)!)
+    return [...uids].sort()
+  }
+
   /** The keys of a state with their values, as they are after the newest batch. */
   async state(uid: string): Promise<[key: Key, value: unknown][]> {
     const found: [Key, unknown][] = []

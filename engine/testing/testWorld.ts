@@ -17,6 +17,8 @@ export class TestWorld {
   readonly sinks = new TestSinks()
   /** The contents of state databases, by directory. */
   readonly states = new Map<string, Map<string, string>>()
+  /** Called when a planned kill takes place. */
+  onKill: ((kill: PlannedKill) => void) | undefined
   /** The process of the driver that runs. */
   #process: TestProcess | undefined
 
@@ -43,6 +45,7 @@ export class TestWorld {
     if (this.#process === undefined || this.#process.isDead) return
     const kill = this.steps.take(`${change} ${path.slice(path.lastIndexOf('/') + 1)}`)
     if (kill === undefined) return
+    this.onKill?.(kill)
     if (kill.write === 'lost') {
       this.kill(kill)
       return
@@ -119,6 +122,7 @@ export class TestProcess {
   readonly durably: DurableEffect = async (what, effect) => {
     if (this.isDead) return await never
     const kill = this.#world.steps.take(what)
+    if (kill) this.#world.onKill?.(kill)
     if (kill?.write === 'lost') this.#world.kill(kill)
     // Others run first, as with a real disk, and one of them may end this process.
     await Promise.resolve()

@@ -3,6 +3,13 @@
 
 export type { DurableStep } from './durableSteps.ts'
 export {
+  type Exploration,
+  ExplorationError,
+  type ExploreInputs,
+  type ExploreOptions,
+  explore,
+} from './explore.ts'
+export {
   type JobTest,
   type KillDriverOptions,
   type KillTaskOptions,
@@ -13,4 +20,5 @@ export {
   testJob,
 } from './jobTest.ts'
 export type { PartitionCounts, TestRecord, TestRow } from './memoryTopics.ts'
+export type { CompareOptions, Difference } from './outcome.ts'
 export type { SinkContents, TestContext, TestSink } from './testSink.ts'

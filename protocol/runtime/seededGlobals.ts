@@ -5,6 +5,12 @@ import type { Random } from './random.ts'
 
 export type AmbientUse = 'clock' | 'random'
 
+/** What code calls for either, for a message. */
+export const ambientCalls: Readonly<Record<AmbientUse, string>> = {
+  clock: 'Date.now() or new Date()',
+  random: 'Math.random()',
+}
+
 export interface SeededGlobalsOptions {
   /** What Date.now() and new Date() say; the machine's clock unless given. */
   readonly nowMs?: (() => number) | undefined
