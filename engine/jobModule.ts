@@ -1,9 +1,12 @@
 // Finds and imports a job module, and says which job it is: by the graph that it builds and by the
-// bytes of its file. What can be wrong with a user's module ends in one clear sentence.
+// version of its code. What can be wrong with a user's module ends in one clear sentence.
 
 import { createHash } from 'node:crypto'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Disk } from '../protocol/runtime/disk.ts'
+import { type ImportedModule, importRecorded } from './contract/codeRecorder.ts'
+import type { CodeSnapshot } from './contract/codeSnapshot.ts'
+import { nativeImport } from './contract/nativeImport.ts'
 import { EngineError } from './engineError.ts'
 import { isJob, type Job } from './stream/job.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
@@ -11,39 +14,46 @@ import type { StreamGraph } from './stream/streamGraph.ts'
 export interface LoadedJob {
   readonly job: Job
   readonly moduleUrl: string
-  /** SHA-256 of the module's file, in hexadecimal. */
-  readonly contentHash: string
+  /** All that the module imports, as it was imported. */
+  readonly code: CodeSnapshot
 }
 
-/** `module` is a file's path, or its URL. */
+/** `module` is a file's path, or its URL. For the driver, whose code the executors run. */
 export async function loadJob(
   disk: Pick<Disk, 'readFile'>,
   module: URL | string,
 ): Promise<LoadedJob> {
   const file = pathOf(module)
-  const content = await disk.readFile(file)
-  if (content === undefined) {
+  if ((await disk.readFile(file)) === undefined) {
     throw new EngineError('JOB_MODULE_MISSING', `there is no job module ${file}`)
   }
   const moduleUrl = pathToFileURL(file).href
-  const { default: job } = await importModule(moduleUrl, file)
-  if (!isJob(job)) {
-    throw new EngineError(
-      'JOB_MODULE_INVALID',
-      `${file} does not export a job: end it with \`export default job('name', (stream) => ...)\``,
-    )
-  }
-  return { job, moduleUrl, contentHash: createHash('sha256').update(content).digest('hex') }
+  const { exports, code } = await importModule(file, () => importRecorded(disk, moduleUrl))
+  return { job: jobOf(exports, file), moduleUrl, code }
 }
 
-/** Equal in driver and executors exactly when they run the same job. */
-export function fingerprint(graph: StreamGraph, contentHash: string): string {
-  return createHash('sha256').update(`${contentHash}\n${graph.describe()}`).digest('hex')
+/** The job of a snapshot that this thread serves (see serveSnapshot). For executors. */
+export async function importJob({ moduleUrl }: CodeSnapshot): Promise<Job> {
+  const file = pathOf(moduleUrl)
+  return jobOf(await importModule(file, () => nativeImport(moduleUrl)), file)
 }
 
-async function importModule(moduleUrl: string, file: string): Promise<{ default?: unknown }> {
+function jobOf({ default: job }: ImportedModule['exports'], file: string): Job {
+  if (isJob(job)) return job
+  throw new EngineError(
+    'JOB_MODULE_INVALID',
+    `${file} does not export a job: end it with \`export default job('name', (stream) => ...)\``,
+  )
+}
+
+/** Equal in driver and executors exactly when they run the same job. `code` is the version of its code. */
+export function fingerprint(graph: StreamGraph, code: string): string {
+  return createHash('sha256').update(`${code}\n${graph.describe()}`).digest('hex')
+}
+
+async function importModule<T>(file: string, imported: () => Promise<T>): Promise<T> {
   try {
-    return (await import(moduleUrl)) as { default?: unknown }
+    return await imported()
   } catch (cause) {
     if (cause instanceof EngineError) throw cause
     const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)

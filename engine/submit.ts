@@ -375,7 +375,7 @@ class SubmittedJob implements RunningJob {
 
 function startExecutors(
   options: SubmitOptions,
-  { job, moduleUrl, contentHash }: LoadedJob,
+  { job, code }: LoadedJob,
   batchIntervalMs: number,
   cluster: Cluster,
 ): StartExecutor {
@@ -390,6 +390,6 @@ function startExecutors(
     })
   }
   const graph = new StreamGraph(job, { batchIntervalMs })
-  const setup = { moduleUrl, batchIntervalMs, bootstrap, clientId, stateDirectory }
-  return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, contentHash) })
+  const setup = { code, batchIntervalMs, bootstrap, clientId, stateDirectory }
+  return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, code.version) })
 }

@@ -3,7 +3,7 @@
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import { EntryLog } from './entryLog.ts'
+import { EntryLog, isRecordOf } from './entryLog.ts'
 
 export interface Commit {
   readonly batchId: number
@@ -23,8 +23,10 @@ export interface SeenTime {
   readonly batchTimeMs: number
 }
 
-/** Of the entries that are written (see EntryLog). */
-const formatVersion = 1
+/** Of the entries that are written (see EntryLog). 2: event times, without which watermarks start anew. */
+const formatVersion = 2
+/** So that a job can be set back by as many batches as its state can (see rewindPlan), and one more. */
+const keptCommits = 4
 
 export class CommitLog {
   readonly #log: EntryLog<Commit>
@@ -35,7 +37,12 @@ export class CommitLog {
 
   /** Opens the log in file `path`, empty when there is none. */
   static async open(disk: Disk, path: string): Promise<CommitLog> {
-    return new CommitLog(await EntryLog.open(disk, path, formatVersion, decode))
+    return new CommitLog(await EntryLog.open(disk, path, formatVersion, decodeCommit))
+  }
+
+  /** The content of a log that has just these commits. */
+  static encode(commits: readonly Commit[]): Buffer {
+    return EntryLog.encode(formatVersion, commits)
   }
 
   /** The newest batch that is done; -1 when none is. */
@@ -48,11 +55,17 @@ export class CommitLog {
     return this.#log.at(-1)
   }
 
+  /** The commit of a batch, as long as it is kept: that of the newest batches. */
+  get(batchId: number): Commit | undefined {
+    for (const commit of this.#log.values()) if (commit.batchId === batchId) return commit
+    return undefined
+  }
+
   /** Resolves when it is durable that batch `batchId`, and all before it, are done. */
   async commit(batchId: number, counted: Omit<Commit, 'batchId'> = {}): Promise<void> {
     assert(batchId > this.latest(), `batch ${batchId} is committed after ${this.latest()}`)
     await this.#log.append({ batchId, ...counted })
-    await this.#log.keepFrom(this.#log.count - 1)
+    await this.#log.keepFrom(Math.max(0, this.#log.count - keptCommits))
   }
 
   close(): Promise<void> {
@@ -60,10 +73,19 @@ export class CommitLog {
   }
 }
 
-function decode(parsed: unknown): Commit {
+/** Throws a TypeError for anything else than a commit. */
+export function decodeCommit(parsed: unknown): Commit {
   const commit = parsed as Partial<Commit> | null
-  const { batchId, recordsTotal = 0, uncounted = [] } = commit ?? {}
+  const { batchId, recordsTotal = 0, uncounted = [], eventTimes = {} } = commit ?? {}
   const numbers = [batchId, recordsTotal, ...(Array.isArray(uncounted) ? uncounted : [undefined])]
   if (!numbers.every(Number.isSafeInteger)) throw new TypeError('not a committed batch')
+  if (!isRecordOf(eventTimes, (times) => isRecordOf(times, isSeenTime))) {
+    throw new TypeError('event times that are none')
+  }
   return commit as Commit
+}
+
+function isSeenTime(value: unknown): boolean {
+  const { timeMs, batchTimeMs } = (value ?? {}) as Partial<SeenTime>
+  return Number.isFinite(timeMs) && Number.isFinite(batchTimeMs)
 }

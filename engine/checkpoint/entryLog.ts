@@ -36,25 +36,27 @@ export class EntryLog<Value extends object> {
   #isBusy = false
   #failure: CheckpointError | undefined
 
-  private constructor(disk: Disk, file: DiskFile, formatVersion: number, stored: Stored<Value>[]) {
+  private constructor(disk: Disk, file: DiskFile, formatVersion: number, read: Stored<Value>[]) {
     this.#disk = disk
     this.#formatVersion = formatVersion
     this.#path = file.path
     this.#file = file
-    this.#stored = stored
-    this.#sizeBytes = stored.reduce((sum, entry) => sum + entry.sizeBytes, 0)
+    this.#stored = read
+    this.#sizeBytes = bytesOf(read)
   }
 
   /**
    * Opens or creates the file. `decode` gets what JSON.parse gave and throws for anything else than a
    * value; then, and when an entry in the middle is broken, this throws a CheckpointError: that of
-   * `decode`, or CHECKPOINT_DAMAGED.
+   * `decode`, or CHECKPOINT_DAMAGED. An entry for which `replaces` says so takes the place of the one
+   * before it (see replaceLast).
    */
   static async open<Value extends object>(
     disk: Disk,
     path: string,
     formatVersion: number,
     decode: (parsed: unknown) => Value,
+    replaces: (older: Value, newer: Value) => boolean = () => false,
   ): Promise<EntryLog<Value>> {
     await makeDurableDirectory(disk, dirname(path))
     const content = (await disk.readFile(path)) ?? Buffer.alloc(0)
@@ -67,7 +69,14 @@ export class EntryLog<Value extends object> {
     // failure must not take them back after that.
     if (content.length > 0) await file.sync()
     await disk.syncDirectory(dirname(path))
-    return new EntryLog(disk, file, formatVersion, stored)
+    const log = new EntryLog(disk, file, formatVersion, stored)
+    log.#dropReplaced(replaces)
+    return log
+  }
+
+  /** The content of a log that has just these entries. */
+  static encode(formatVersion: number, values: readonly object[]): Buffer {
+    return Buffer.concat(values.map((value) => encodeValue(formatVersion, value)))
   }
 
   /** How many entries there are. */
@@ -87,18 +96,24 @@ export class EntryLog<Value extends object> {
   /** Resolves when the entry survives a power failure. One append at a time. */
   append(value: Value): Promise<void> {
     return this.#exclusively(async () => {
-      const entry = this.#encode(value)
-      await this.#file.write([entry], this.#sizeBytes)
-      await this.#file.sync()
-      this.#stored.push({ value, sizeBytes: entry.length })
-      this.#sizeBytes += entry.length
+      this.#stored.push(await this.#write(value))
+    })
+  }
+
+  /**
+   * Resolves when the value has durably taken the place of the newest one: it is appended, and wins when
+   * the log is opened. One append at a time.
+   */
+  replaceLast(value: Value): Promise<void> {
+    return this.#exclusively(async () => {
+      const written = await this.#write(value)
+      this.#droppedBytes += bytesOf(this.#stored.splice(-1, 1, written))
     })
   }
 
   /** Drops the entries before `index`. The file follows when that is worth its while. */
   async keepFrom(index: number): Promise<void> {
-    const dropped = this.#stored.splice(0, index)
-    this.#droppedBytes += dropped.reduce((sum, entry) => sum + entry.sizeBytes, 0)
+    this.#droppedBytes += bytesOf(this.#stored.splice(0, index))
     const isWorthwhile = this.#droppedBytes >= rewriteBytes
     if (isWorthwhile && this.#droppedBytes * 2 > this.#sizeBytes) {
       await this.#exclusively(() => this.#rewrite())
@@ -109,14 +124,28 @@ export class EntryLog<Value extends object> {
     return this.#file.close()
   }
 
-  #encode(value: Value): Buffer {
-    const versioned: Versioned = { formatVersion: this.#formatVersion, ...value }
-    return encodeEntry(Buffer.from(JSON.stringify(versioned)))
+  async #write(value: Value): Promise<Stored<Value>> {
+    const entry = encodeValue(this.#formatVersion, value)
+    await this.#file.write([entry], this.#sizeBytes)
+    await this.#file.sync()
+    this.#sizeBytes += entry.length
+    return { value, sizeBytes: entry.length }
+  }
+
+  #dropReplaced(replaces: (older: Value, newer: Value) => boolean): void {
+    const isReplaced = ({ value }: Stored<Value>, at: number) => {
+      const next = this.#stored[at + 1]
+      return next !== undefined && replaces(value, next.value)
+    }
+    this.#droppedBytes = bytesOf(this.#stored.filter(isReplaced))
+    this.#stored = this.#stored.filter((stored, at) => !isReplaced(stored, at))
   }
 
   async #rewrite(): Promise<void> {
-    const entries = this.#stored.map(({ value }) => this.#encode(value))
-    const content = Buffer.concat(entries)
+    const content = EntryLog.encode(
+      this.#formatVersion,
+      this.#stored.map(({ value }) => value),
+    )
     await this.#disk.writeFileAtomic(this.#path, content)
     const replaced = this.#file
     this.#file = await this.#disk.open(this.#path, 'write')
@@ -145,6 +174,15 @@ export class EntryLog<Value extends object> {
   }
 }
 
+function bytesOf(stored: readonly { readonly sizeBytes: number }[]): number {
+  return stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}
+
+function encodeValue(formatVersion: number, value: object): Buffer {
+  const versioned: Versioned = { formatVersion, ...value }
+  return encodeEntry(Buffer.from(JSON.stringify(versioned)))
+}
+
 function decodeEntry<Value>(
   path: string,
   newestVersion: number,
@@ -160,6 +198,12 @@ function decodeEntry<Value>(
     if (cause instanceof CheckpointError) throw cause
     throw damaged(path, `an entry is none: ${(cause as Error).message}`, cause)
   }
+}
+
+/** Whether a value is an object that has `isEntry` values only, by whatever names. For decoders. */
+export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean): boolean {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject && Object.values(value).every(isEntry)
 }
 
 /** A directory is there after a power failure only when its parent was synced; and so on up. */

@@ -1,4 +1,4 @@
-// What runs in an executor's worker thread: it imports the job module, builds the graph, makes sure
+// What runs in an executor's worker thread: it imports the driver's snapshot of the job, builds the graph, makes sure
 // that it is the driver's graph, and runs tasks until it is told to stop. An error that is nobody's
 // ends the thread, and the driver replaces it.
 
@@ -6,11 +6,11 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import { systemClock } from '../../protocol/runtime/clock.ts'
-import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import { portNetwork } from '../../protocol/runtime/portNetwork.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
+import { serveSnapshot } from '../contract/codeSnapshot.ts'
 import { EngineError, reportError } from '../engineError.ts'
-import { fingerprint, loadJob } from '../jobModule.ts'
+import { fingerprint, importJob } from '../jobModule.ts'
 import { TopicScanner } from '../sources/topicScanner.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { StateStores } from './stateStores.ts'
@@ -45,13 +45,14 @@ async function serve(): Promise<void> {
 }
 
 async function buildGraph(): Promise<StreamGraph> {
-  const { job, contentHash } = await loadJob(nodeDisk, setup.moduleUrl)
-  const graph = new StreamGraph(job, setup)
-  if (fingerprint(graph, contentHash) === setup.fingerprint) return graph
+  const { code } = setup
+  serveSnapshot(code)
+  const graph = new StreamGraph(await importJob(code), setup)
+  if (fingerprint(graph, code.version) === setup.fingerprint) return graph
   throw new EngineError(
     'JOB_MODULE_CHANGED',
-    `${setup.moduleUrl} has changed while the job was running, or builds another graph each time ` +
-      'it is imported: start the job again',
+    `${code.moduleUrl} builds another graph in this executor than in the driver: what a job builds must ` +
+      'depend on its code alone, and not on time, chance or the environment',
   )
 }
 

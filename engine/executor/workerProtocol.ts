@@ -2,12 +2,13 @@
 
 import type { MessagePort } from 'node:worker_threads'
 import type { Address } from '../../protocol/runtime/network.ts'
+import type { CodeSnapshot } from '../contract/codeSnapshot.ts'
 import type { ErrorReport } from '../engineError.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { Task, TaskReport } from './task.ts'
 
 export interface WorkerSetup {
-  readonly moduleUrl: string
+  readonly code: CodeSnapshot
   /** Of the driver's graph; the worker refuses to run another. */
   readonly fingerprint: string
   readonly batchIntervalMs: number

@@ -123,6 +123,77 @@ describe('the offset log', () => {
     )
   })
 
+  test('the newest batch can be planned anew: the later plan wins, now and after opening again', async () => {
+    const disk = new MemoryDisk()
+    const first = await filled(disk, 3)
+    const smaller = { ...entry(2), ranges: entry(2).ranges.slice(0, 1) }
+    const smallest = { ...smaller, ranges: [] }
+    await first.supersede(smaller)
+    await first.supersede(smallest)
+    await expect(first.supersede(entry(1))).rejects.toThrow('takes the place of batch 2')
+    await expect(first.supersede(entry(3))).rejects.toThrow('takes the place of batch 2')
+    await first.append(entry(3))
+    const expected = [entry(0), entry(1), smallest, entry(3)]
+    expect(first.range(0, 10)).toEqual(expected)
+    disk.crash()
+    const again = await OffsetLog.open(disk, path)
+    expect(again.range(0, 10)).toEqual(expected)
+    expect(again.get(2)).toEqual(smallest)
+  })
+
+  test('an empty log has no batch that could be planned anew', async () => {
+    const log = await OffsetLog.open(new MemoryDisk(), path)
+    await expect(log.supersede(entry(0))).rejects.toThrow('takes the place of batch undefined')
+  })
+
+  test('plans that were given up do not make the file grow', async () => {
+    const disk = new MemoryDisk()
+    const log = await filled(disk, 2, 1000)
+    for (let times = 0; times < 300; times++) await log.supersede(entry(1, 1000))
+    const again = await OffsetLog.open(disk, path)
+    await again.prune(1)
+    expect((await disk.stat(path))!.sizeBytes).toBeLessThan(10_000)
+    expect(again.latest()).toEqual(entry(1, 1000))
+  })
+
+  test('of two plans of a batch there is one whole, whenever power fails', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.boolean(), fc.nat(30), async (seed, reorder, crashAfter) => {
+        const random = seededRandom(seed)
+        let left = crashAfter
+        const disk: MemoryDisk = new MemoryDisk({
+          beforeChange: () => {
+            if (left-- === 0) disk.crash({ keepUnsynced: random, reorder })
+          },
+        })
+        const replanned = (batchId: number) => ({ ...entry(batchId, 9000), timeMs: -batchId - 1 })
+        let acknowledged: OffsetLogEntry | undefined
+        let attempted: OffsetLogEntry | undefined
+        try {
+          const log = await OffsetLog.open(disk, path)
+          for (let batchId = 0; batchId < 6; batchId++) {
+            attempted = entry(batchId, 9000)
+            await log.append(attempted)
+            acknowledged = attempted
+            attempted = replanned(batchId)
+            await log.supersede(attempted)
+            acknowledged = attempted
+            await log.prune(batchId - 1)
+          }
+        } catch {
+          expect(left).toBeLessThan(0)
+        }
+        left = -1
+        disk.crash({ keepUnsynced: random, reorder })
+        const log = await OffsetLog.open(disk, path)
+        const found = log.range(0, 1000)
+        expect([acknowledged, attempted]).toContainEqual(found.at(-1))
+        for (const each of found.slice(0, -1)) expect(each).toEqual(replanned(each.batchId))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   test('is durable where the directories were new, too', async () => {
     const disk = new MemoryDisk()
     await filled(disk, 1)
@@ -181,6 +252,13 @@ describe('a damaged offset log', () => {
     ['null', encode(null)],
     ['no ranges', encode({ batchId: 1, timeMs: 1 })],
     ['a range without offsets', encode({ batchId: 1, timeMs: 1, ranges: [{ topic: 't' }] })],
+    ['a watermark that is no time', encode({ ...entry(1), watermarks: { w: null } })],
+    ['watermarks without uids', encode({ ...entry(1), watermarks: [5] })],
+    ['a version that is no text', encode({ ...entry(1), code: 5 })],
+    ['an operator without a kind', encode({ ...entry(1), operators: [{ uid: 'a' }] })],
+    ['operators that are no list', encode({ ...entry(1), operators: {} })],
+    ['an end without an offset', encode({ ...entry(1), deadLetterEnds: [{ topic: 't' }] })],
+    ['a batch of before', Buffer.concat([encode(entry(1)), encode(entry(2)), encode(entry(1))])],
     ['a batch left out', Buffer.concat([encode(entry(1)), encode(entry(3))])],
   ])('%s is refused', async (_what, content) => {
     await expect(withContent(content)).rejects.toMatchObject(damage)
@@ -207,7 +285,7 @@ describe('the format of entries', () => {
     await log.append({ ...entry(8), ranges })
     await log.close()
     expect((await OffsetLog.open(disk, path)).latest()).toEqual({ ...entry(8), ranges })
-    expect((await disk.readFile(path))!.toString()).toMatch(/"formatVersion":1,"batchId":8/)
+    expect((await disk.readFile(path))!.toString()).toMatch(/"formatVersion":2,"batchId":8/)
   })
 
   test('fields of a later version that can be done without are kept', async () => {
@@ -216,17 +294,50 @@ describe('the format of entries', () => {
   })
 
   test('a format that is newer is refused, and nothing is changed', async () => {
-    const newer = { formatVersion: 2, ...entry(0) }
+    const newer = { formatVersion: 3, ...entry(0) }
     const disk = await diskWith(path, newer)
     const before = await disk.readFile(path)
     await expect(OffsetLog.open(disk, path)).rejects.toMatchObject({
       code: 'CHECKPOINT_NEWER',
-      message: expect.stringMatching(/offsets was written by a newer version.*format 2.*up to 1/),
+      message: expect.stringMatching(/offsets was written by a newer version.*format 3.*up to 2/),
     })
     expect(await disk.readFile(path)).toEqual(before)
     const commits = '/jobs/orders/commits'
-    const other = await diskWith(commits, { formatVersion: 2, batchId: 1 })
+    const other = await diskWith(commits, { formatVersion: 3, batchId: 1 })
     await expect(CommitLog.open(other, commits)).rejects.toMatchObject({ code: 'CHECKPOINT_NEWER' })
+  })
+
+  test('a batch brings back with what it was planned', async () => {
+    const disk = new MemoryDisk()
+    const log = await OffsetLog.open(disk, path)
+    const planned: OffsetLogEntry = {
+      ...entry(0),
+      watermarks: { clicks: 1_795_996_800_000, orders: -5 },
+      code: 'f00d',
+      operators: [
+        { uid: 'totals', isNamed: true, kind: 'updateStateByKey', shape: '', codec: 'v8' },
+      ],
+      deadLetterEnds: [{ topic: 'rejected', partition: 0, offset: 7 }],
+    }
+    await log.append(planned)
+    disk.crash()
+    expect((await OffsetLog.open(disk, path)).latest()).toEqual(planned)
+  })
+
+  test('a commit brings back the event times, and broken ones are damage', async () => {
+    const commits = '/jobs/orders/commits'
+    const disk = new MemoryDisk()
+    const log = await CommitLog.open(disk, commits)
+    const eventTimes = { clicks: { 'clicks-0': { timeMs: 5, batchTimeMs: 9 } } }
+    await log.commit(0, { recordsTotal: 1, eventTimes })
+    disk.crash()
+    expect((await CommitLog.open(disk, commits)).latestCommit()).toMatchObject({ eventTimes })
+    for (const broken of [{ clicks: { 'clicks-0': 5 } }, { clicks: 7 }, []]) {
+      const other = await diskWith(commits, { batchId: 0, eventTimes: broken })
+      await expect(CommitLog.open(other, commits)).rejects.toMatchObject({
+        code: 'CHECKPOINT_DAMAGED',
+      })
+    }
   })
 
   test('a commit brings its counts back, and older commits have none', async () => {
@@ -257,6 +368,17 @@ describe('the commit log', () => {
     expect(log.latest()).toBe(3)
     disk.crash()
     expect((await CommitLog.open(disk, commits)).latest()).toBe(3)
+  })
+
+  test('keeps a few commits, to which a job can be set back', async () => {
+    const disk = new MemoryDisk()
+    const log = await CommitLog.open(disk, commits)
+    for (let batchId = 0; batchId < 9; batchId++)
+      await log.commit(batchId, { recordsTotal: batchId })
+    expect(log.get(6)).toEqual({ batchId: 6, recordsTotal: 6 })
+    expect(log.get(3)).toBeUndefined()
+    disk.crash()
+    expect((await CommitLog.open(disk, commits)).get(6)).toEqual({ batchId: 6, recordsTotal: 6 })
   })
 
   test('goes forward only', async () => {

@@ -1,0 +1,199 @@
+// Imports job modules, and records which files each consists of. Node imports a file once in a thread,
+// so the record is kept for as long as the thread: a second import of a job runs the code of the first.
+
+import { findPackageJSON, registerHooks } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { EngineError } from '../engineError.ts'
+import {
+  type CodeSnapshot,
+  type CountedFile,
+  codeVersion,
+  fileName,
+  importKey,
+  packagesFolder,
+  pathOfUrl,
+  type ResolvedImport,
+  type SourceFile,
+  sha256,
+} from './codeSnapshot.ts'
+import { nativeImport } from './nativeImport.ts'
+
+interface RecordedModule {
+  readonly url: string
+  format: string | undefined
+  /** As it was imported. Undefined while it is not loaded, and when others had loaded it before. */
+  source: Uint8Array | undefined
+  /** Hash of the file soon after that: a loader of the user's may have made the source of something else. */
+  fileHash: string | undefined
+  readonly imports: Map<string, ResolvedImport>
+}
+
+export interface ImportedModule {
+  readonly exports: { readonly default?: unknown }
+  readonly code: CodeSnapshot
+}
+
+type ReadDisk = Pick<Disk, 'readFile'>
+
+/** Of this thread, by URL: job modules, and what was imported from these. */
+const recorded = new Map<string, RecordedModule>()
+let isRecording = false
+
+/**
+ * Imports a module and takes the snapshot of its code. Fails with JOB_MODULE_CHANGED when this thread had
+ * imported one of its files before it was changed, and with what the import throws.
+ */
+export async function importRecorded(disk: ReadDisk, moduleUrl: string): Promise<ImportedModule> {
+  startRecording()
+  const shared = await sharedPackages(disk)
+  await requireUnchanged(disk, reachable(moduleUrl, shared))
+  record(moduleUrl)
+  const exports = await nativeImport(moduleUrl)
+  await requireUnchanged(disk, reachable(moduleUrl, shared))
+  return { exports, code: await snapshotOf(disk, moduleUrl, shared) }
+}
+
+function startRecording(): void {
+  if (isRecording) return
+  isRecording = true
+  registerHooks({
+    resolve(specifier, context, next) {
+      const found = next(specifier, context)
+      const parent = context.parentURL === undefined ? undefined : recorded.get(context.parentURL)
+      if (parent && isOfJob(found.url)) {
+        const { url, format } = found
+        parent.imports.set(importKey(specifier, context.conditions), {
+          url,
+          format: format ?? undefined,
+        })
+        record(url)
+      }
+      return found
+    },
+    load(url, context, next) {
+      const loaded = next(url, context)
+      const module = recorded.get(url)
+      if (module) {
+        module.format = loaded.format ?? undefined
+        module.source = bytesOf(loaded.source)
+      }
+      return loaded
+    },
+  })
+}
+
+function record(url: string): void {
+  if (recorded.has(url)) return
+  recorded.set(url, {
+    url,
+    format: undefined,
+    source: undefined,
+    fileHash: undefined,
+    imports: new Map(),
+  })
+}
+
+/** A copy: Node's buffers may be parts of larger ones, which would all go to each executor. */
+function bytesOf(source: unknown): Uint8Array | undefined {
+  if (typeof source === 'string') return new TextEncoder().encode(source)
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0))
+  if (!ArrayBuffer.isView(source)) return undefined
+  return Uint8Array.from(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
+}
+
+/** Files of this program, or of another copy of it, are no code of a job: an upgrade changes no job. */
+function isOfJob(url: string): boolean {
+  if (!url.startsWith('file:')) return false
+  if (url.startsWith(ownJobs)) return true
+  return !ownFolders.some((folder) => url.startsWith(folder)) && !url.includes(otherCopy)
+}
+
+const root = new URL('../..', import.meta.url).href
+const ownFolders = [`${root}engine/`, `${root}protocol/`]
+/** Jobs that come with Millrace are jobs like any other. */
+const ownJobs = `${root}engine/jobs/`
+const otherCopy = `${packagesFolder}millrace/`
+
+/** What a job consists of, as far as it is known. */
+function reachable(moduleUrl: string, shared: ReadonlySet<string>): readonly RecordedModule[] {
+  const urls = new Set([moduleUrl])
+  const modules: RecordedModule[] = []
+  for (const url of urls) {
+    const module = recorded.get(url)
+    if (!module) continue
+    modules.push(module)
+    if (shared.has(manifestOf(url) ?? '')) continue
+    for (const { url: imported } of module.imports.values()) urls.add(imported)
+  }
+  return modules
+}
+
+/** Notes what the files are where that is not known yet. */
+async function requireUnchanged(disk: ReadDisk, modules: readonly RecordedModule[]): Promise<void> {
+  for (const module of modules) {
+    if (module.source === undefined) continue
+    const path = pathOfUrl(module.url)
+    const content = await disk.readFile(path)
+    const hash = content === undefined ? '' : sha256(content)
+    module.fileHash ??= hash
+    if (module.fileHash === hash) continue
+    throw new EngineError(
+      'JOB_MODULE_CHANGED',
+      `${path} has changed since this process imported it, and a process imports a file once: start the ` +
+        'job in a new process, or put the file back',
+    )
+  }
+}
+
+async function snapshotOf(
+  disk: ReadDisk,
+  moduleUrl: string,
+  shared: ReadonlySet<string>,
+): Promise<CodeSnapshot> {
+  const counted = new Map<string, CountedFile>()
+  const files = new Map<string, SourceFile>()
+  for (const { url, format, source, imports } of reachable(moduleUrl, shared)) {
+    const manifest = manifestOf(url)
+    const isShared = manifest !== undefined && shared.has(manifest)
+    const path = isShared ? manifest : pathOfUrl(url)
+    const content = (isShared ? undefined : source) ?? (await disk.readFile(path))
+    if (content === undefined) continue
+    const name = fileName(isShared ? pathToFileURL(manifest).href : url, moduleUrl)
+    counted.set(name, { name, content })
+    // A file without a source is one that Node does not read as text (an addon), or had loaded before.
+    if (!isShared && source !== undefined) files.set(url, { format, source, imports })
+  }
+  return { moduleUrl, version: codeVersion([...counted.values()]), files }
+}
+
+/**
+ * The package.json of each package that this program uses as well. Such a package may have been loaded
+ * before the job, and its files are not seen then; it counts by its package.json, in every process.
+ */
+async function sharedPackages(disk: ReadDisk): Promise<ReadonlySet<string>> {
+  const own = findPackageJSON(import.meta.url)
+  const manifest = own === undefined ? undefined : await disk.readFile(own)
+  const { dependencies = {} } = JSON.parse(manifest?.toString() ?? '{}') as {
+    readonly dependencies?: Readonly<Record<string, string>>
+  }
+  const found = Object.keys(dependencies).map((name) => manifestOfDependency(name))
+  return new Set(found.filter((path) => path !== undefined))
+}
+
+function manifestOfDependency(name: string): string | undefined {
+  try {
+    return findPackageJSON(name, import.meta.url)
+  } catch (error) {
+    // Optional, or not installed.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/** The package.json of the package that holds the file; undefined outside of packages. */
+function manifestOf(url: string): string | undefined {
+  const { pathname } = new URL(url)
+  const [, folder] = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(pathname) ?? []
+  return folder === undefined ? undefined : fileURLToPath(`file://${folder}/package.json`)
+}
