@@ -8,24 +8,33 @@ import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../rdd/key.ts'
 import type { KeyedState } from '../rdd/lineage.ts'
 import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
+import {
+  type CodecCheck,
+  decodeValue,
+  InvalidStateError,
+  OperatorState,
+} from '../state/operatorState.ts'
 import { StateError } from '../state/stateError.ts'
-import { StateStore } from '../state/stateStore.ts'
-import { InvalidStateError } from '../state/stateTransaction.ts'
+import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
+import { v8Codec } from '../state/v8Codec.ts'
+import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
-
-export type StateEntries = readonly (readonly [key: string, value: unknown])[]
+import { changeWholeState, type StateEntries } from './wholeState.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
   /** Where all stores of the job are. */
   readonly directory: string
-  readonly open?: (directory: string) => Promise<StateStore>
+  /** Bound of the values that all stores together keep in memory. */
+  readonly cacheBytes?: number
+  readonly open?: (directory: string, options: StateStoreOptions) => Promise<StateStore>
 }
 
 interface OpenState {
   readonly store: StateStore
-  /** What the state was after the batch that changed it last. */
-  result?: { readonly batchId: number; readonly entries: Promise<StateEntries> }
+  readonly codecCheck: CodecCheck
+  /** What was made of the batch that ran last. */
+  result?: { readonly batchId: number; readonly value: Promise<unknown> }
 }
 
 /** How long a store may still be held by the thread that was here before. */
@@ -34,62 +43,95 @@ const openRetryMs = 50
 
 export class StateStores {
   readonly #options: StateStoresOptions
+  readonly #cache: ValueCache
   readonly #states = new Map<string, Promise<OpenState>>()
 
   constructor(options: StateStoresOptions) {
     this.#options = options
+    this.#cache = new ValueCache(
+      options.cacheBytes === undefined ? {} : { maxBytes: options.cacheBytes },
+    )
   }
 
-  async update(
+  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
+  advance(
+    operator: StatefulOperator,
+    partition: number,
+    batchId: number,
+    advance: (state: StateOfBatch) => Promise<StateOutputs>,
+  ): Promise<StateOutputs> {
+    return this.#once(operator.uid, partition, batchId, async ({ store, codecCheck }) => {
+      const transaction = await store.begin(batchId)
+      const codec = operator.stateCodec ?? v8Codec
+      const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
+      await transaction.commit()
+      return outputs
+    })
+  }
+
+  /** Id of the newest batch that changed the state; -1 for none. */
+  async version(operator: StatefulOperator, partition: number): Promise<number> {
+    return (await this.#state(operator.uid, partition)).store.version
+  }
+
+  /** Pushes all keys (encoded) with their values, in the order of the store. */
+  async scan(
+    operator: StatefulOperator,
+    partition: number,
+    each: (key: string, value: unknown) => void,
+  ): Promise<void> {
+    const { store } = await this.#state(operator.uid, partition)
+    const codec = operator.stateCodec ?? v8Codec
+    await store.scan((key, bytes) => each(key, decodeValue(codec, bytes)))
+  }
+
+  /** As `advance`, for a change that visits every key. */
+  update(
     operator: string,
     partition: number,
     batchId: number,
     change: (state: KeyedState) => void,
   ): Promise<StateEntries> {
-    const state = await this.#state(operator, partition)
-    if (state.result?.batchId === batchId) return state.result.entries
-    const entries = apply(state.store, operator, batchId, change)
-    state.result = { batchId, entries }
-    try {
-      return await entries
-    } catch (error) {
-      await this.#drop(operator, partition, state)
-      throw error
-    }
-  }
-
-  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
-  advance(
-    _operator: StatefulOperator,
-    _partition: number,
-    _batchId: number,
-    _advance: (state: StateOfBatch) => Promise<StateOutputs>,
-  ): Promise<StateOutputs> {
-    return Promise.reject(new Error('not built yet'))
-  }
-
-  /** Id of the newest batch that changed the state; -1 for none. */
-  version(_operator: StatefulOperator, _partition: number): Promise<number> {
-    return Promise.reject(new Error('not built yet'))
-  }
-
-  /** Pushes all keys (encoded) with their values. */
-  scan(
-    _operator: StatefulOperator,
-    _partition: number,
-    _each: (key: string, value: unknown) => void,
-  ): Promise<void> {
-    return Promise.reject(new Error('not built yet'))
+    return this.#once(operator, partition, batchId, ({ store }) =>
+      changeWholeState(store, batchId, change),
+    )
   }
 
   /** A batch is about to run, perhaps again: what is remembered of it does not count. */
   async forgetResults(): Promise<void> {
-    for (const state of this.#states.values()) delete (await state).result
+    for (const state of await this.#opened()) delete state.result
   }
 
   async close(): Promise<void> {
-    for (const state of this.#states.values()) await (await state).store.close()
+    const opened = await this.#opened()
     this.#states.clear()
+    await Promise.all(opened.map(({ store }) => store.close()))
+  }
+
+  /** Those that could be opened; whoever asked for the others knows. */
+  async #opened(): Promise<OpenState[]> {
+    const states = await Promise.allSettled(this.#states.values())
+    return states.flatMap((state) => (state.status === 'fulfilled' ? [state.value] : []))
+  }
+
+  async #once<T>(
+    operator: string,
+    partition: number,
+    batchId: number,
+    change: (state: OpenState) => Promise<T>,
+  ): Promise<T> {
+    const state = await this.#state(operator, partition)
+    if (state.result?.batchId === batchId) return (await state.result.value) as T
+    const value = change(state).catch((error) => {
+      throw error instanceof InvalidStateError ? invalidState(operator, error) : error
+    })
+    state.result = { batchId, value }
+    try {
+      return await value
+    } catch (error) {
+      await this.#drop(operator, partition, state)
+      throw error
+    }
   }
 
   #state(operator: string, partition: number): Promise<OpenState> {
@@ -108,7 +150,8 @@ export class StateStores {
     const deadlineMs = clock.monotonicMs() + openTimeoutMs
     for (;;) {
       try {
-        return { store: await open(directory) }
+        const store = await open(directory, { cache: this.#cache })
+        return { store, codecCheck: { isDone: false } }
       } catch (error) {
         const isHeld = error instanceof StateError && error.code === 'STATE_IN_USE'
         if (!isHeld || clock.monotonicMs() >= deadlineMs) throw error
@@ -117,37 +160,18 @@ export class StateStores {
     }
   }
 
-  /** After a failure the store is read anew: what its last write left is known only then. */
+  /** After a failure the store is opened anew: what its last write left is known only then. */
   async #drop(operator: string, partition: number, state: OpenState): Promise<void> {
     this.#states.delete(stateKey(operator, partition))
     await state.store.close()
   }
 }
 
-async function apply(
-  store: StateStore,
-  operator: string,
-  batchId: number,
-  change: (state: KeyedState) => void,
-): Promise<StateEntries> {
-  const transaction = await store.begin(batchId)
-  try {
-    change(transaction)
-  } catch (error) {
-    throw error instanceof InvalidStateError ? invalidState(operator, error) : error
-  }
-  const entries = [...transaction.entries()]
-  // A version that differs in nothing is not worth a sync: the batch then makes none.
-  if (transaction.hasChanges) await transaction.commit()
-  else transaction.abandon()
-  return entries
-}
-
 function invalidState(operator: string, error: InvalidStateError): EngineError {
   const problem = `the state '${operator}' cannot be stored: ${error.message}`
   const advice =
-    'a state is kept as JSON, and this would come back as something else; keep plain objects, arrays, ' +
-    'strings, finite numbers, booleans and null (a Set as an array, a Date as its getTime())'
+    'it would come back as something else; keep plain objects, arrays, Map, Set, Date, typed arrays and ' +
+    'primitive values, or give the operator a codec'
   const key = excerpt(String(decodeKey(error.key)))
   const message = `${problem}, at key ${key}; ${advice}`
   return new EngineError('STATE_INVALID', message, error, `${problem}; ${advice}`)

@@ -2,6 +2,7 @@
 // turned into state without moving anything, so equality is part of the contract.
 
 import { hashKey, type Key } from './key.ts'
+import { keyGroupCount, keyGroupOf, partitionOfGroup } from './keyGroup.ts'
 
 export interface Partitioner {
   readonly partitionCount: number
@@ -28,4 +29,34 @@ export class HashPartitioner implements Partitioner {
   equals(other: Partitioner | undefined): boolean {
     return other instanceof HashPartitioner && other.partitionCount === this.partitionCount
   }
+}
+
+/** Gives each partition a run of key groups: what streams use, so that their state can be rescaled. */
+export class KeyGroupPartitioner implements Partitioner {
+  readonly partitionCount: number
+
+  constructor(partitionCount: number) {
+    const isPossible = Number.isInteger(partitionCount) && partitionCount >= 1
+    if (!isPossible || partitionCount > keyGroupCount) {
+      throw new RangeError(
+        `a partitioner by key groups has from 1 to ${keyGroupCount} partitions, not ${partitionCount}`,
+      )
+    }
+    this.partitionCount = partitionCount
+  }
+
+  partitionOf(key: Key): number {
+    return partitionOfGroup(keyGroupOf(key), this.partitionCount)
+  }
+
+  equals(other: Partitioner | undefined): boolean {
+    return other instanceof KeyGroupPartitioner && other.partitionCount === this.partitionCount
+  }
+}
+
+/** The partitioner of streams. More partitions than there are groups can only be had without them. */
+export function byKeyGroups(partitions: number): Partitioner {
+  return partitions > keyGroupCount
+    ? new HashPartitioner(partitions)
+    : new KeyGroupPartitioner(partitions)
 }

@@ -13,6 +13,8 @@ import * as shuffled from './shuffled.ts'
 export interface RddContext {
   /** How many partitions a shuffle makes unless it is told. */
   readonly defaultPartitions: number
+  /** What shuffles partition by; a HashPartitioner, as Spark's, unless given. */
+  partitioner?(partitions: number): Partitioner
   /** The next id, by construction order. Throws where no RDD may be made. */
   nextId(): string
   /** Called once for each new RDD. */
@@ -238,7 +240,9 @@ export class Rdd<T> implements Lineage<T> {
     if (inherited && (partitions ?? inherited.partitionCount) === inherited.partitionCount) {
       return inherited
     }
-    return new HashPartitioner(partitions ?? this.context.defaultPartitions)
+    const { context } = this
+    const count = partitions ?? context.defaultPartitions
+    return context.partitioner?.(count) ?? new HashPartitioner(count)
   }
 
   readonly #shuffleId = (): string => `shuffle-${this.context.nextId()}`

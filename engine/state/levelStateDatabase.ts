@@ -1,14 +1,23 @@
 // The real StateDatabase: LevelDB, whose batches are atomic and whose directory has one holder.
 
 import { Level } from 'level'
-import type { StateChange, StateDatabase } from './stateDatabase.ts'
+import type {
+  DatabaseEntry,
+  KeyRange,
+  StateChange,
+  StateDatabase,
+  StateSnapshot,
+} from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 
-const entriesAtOnce = 1000
+type Database = Level<Uint8Array, Uint8Array>
+type Snapshot = ReturnType<Database['snapshot']>
+
+const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
 /** Creates the database when there is none. */
 export async function openLevelStateDatabase(directory: string): Promise<StateDatabase> {
-  const level = new Level<string, string>(directory)
+  const level: Database = new Level(directory, encodings)
   try {
     await level.open()
   } catch (error) {
@@ -18,36 +27,55 @@ export async function openLevelStateDatabase(directory: string): Promise<StateDa
 }
 
 class LevelStateDatabase implements StateDatabase {
-  readonly #level: Level<string, string>
+  readonly #level: Database
 
-  constructor(level: Level<string, string>) {
+  constructor(level: Database) {
     this.#level = level
   }
 
-  async *entries(): AsyncGenerator<[string, string][], void> {
-    const iterator = this.#level.iterator()
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(entriesAtOnce)
-        if (entries.length === 0) return
-        yield entries
-      }
-    } finally {
-      await iterator.close()
-    }
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#level.getMany(keys as Uint8Array[])
   }
 
-  get(key: string): Promise<string | undefined> {
-    return this.#level.get(key)
+  entries(range: KeyRange, atOnce: number): AsyncIterable<readonly DatabaseEntry[]> {
+    return entriesOf(this.#level, range, atOnce)
   }
 
   write(changes: readonly StateChange[]): Promise<void> {
     // Synced: the commit log will say that the batch is done, so its state must be there by then.
-    return this.#level.batch([...changes], { sync: true })
+    return this.#level.batch(changes as StateChange[], { sync: true })
+  }
+
+  snapshot(): StateSnapshot {
+    const level = this.#level
+    const snapshot = level.snapshot()
+    return {
+      getMany: (keys) => level.getMany(keys as Uint8Array[], { ...encodings, snapshot }),
+      entries: (range, atOnce) => entriesOf(level, range, atOnce, snapshot),
+      close: () => snapshot.close(),
+    }
   }
 
   close(): Promise<void> {
     return this.#level.close()
+  }
+}
+
+async function* entriesOf(
+  level: Database,
+  { from, until }: KeyRange,
+  atOnce: number,
+  snapshot?: Snapshot,
+): AsyncGenerator<readonly DatabaseEntry[], void> {
+  const iterator = level.iterator({ gte: from, lt: until, ...(snapshot && { snapshot }) })
+  try {
+    for (;;) {
+      const entries = await iterator.nextv(atOnce)
+      if (entries.length === 0) return
+      yield entries
+    }
+  } finally {
+    await iterator.close()
   }
 }
 

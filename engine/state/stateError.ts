@@ -5,6 +5,8 @@ export type StateErrorCode =
   | 'STATE_UNREACHABLE'
   /** Another process, or another task, has the directory open. */
   | 'STATE_IN_USE'
+  /** Another release wrote the state; it can be converted. */
+  | 'STATE_OLD_FORMAT'
   /** What is stored contradicts itself. */
   | 'STATE_DAMAGED'
   /** The disk refused; what the last commit left behind is known only after opening again. */

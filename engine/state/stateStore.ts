@@ -1,166 +1,225 @@
-// The state of one operator in one partition, exactly once: the state after batch N is written in
-// the same atomic step as what undoes it, so that a batch that runs again, after a crash or because
-// its task is retried, starts from the state before it, and never counts twice.
+// The state of one operator in one partition, exactly once: what batch N changes is written in the same
+// atomic step as what undoes it, so that a batch that runs again, after a crash or because its task is
+// retried, starts from the state before it, and never counts twice.
 //
-// All of it is kept in memory as well (JSON text, about the size of the data), so that reads are
-// synchronous. A state must therefore fit into its executor's memory.
+// Each batch writes what it changed and nothing else: the database is an incremental snapshot of the newest
+// batch, and the undos are those of the batches before. Opening reads one record, a batch reads the keys
+// that it touches; the only part of a state in memory is the bounded cache.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { TimeDomain } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
-import { StateTransaction, type StateWrites } from './stateTransaction.ts'
-import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
+import { allValues, keyOfValue, undoKey, versionKey } from './stateLayout.ts'
+import { type StateChanges, StateTransaction } from './stateTransaction.ts'
+import { damaged, encodeVersion, readVersion } from './stateVersion.ts'
+import { StateView } from './stateView.ts'
+import { decodeUndo, encodeUndo } from './undo.ts'
+import { type CachePart, ValueCache } from './valueCache.ts'
+import { noVersion, type VersionHistory } from './versionHistory.ts'
 
 export interface StateStoreOptions {
   /** How many of the newest batches can be undone; at least, and by default, 2. */
   readonly keepUndo?: number
   /** Opens what is under the store; LevelDB by default. */
   readonly openDatabase?: (directory: string) => Promise<StateDatabase>
-}
-
-/** What restores the state before a batch: the old JSON text of each key, null where was none. */
-interface Undo {
-  readonly previous: number
-  readonly entries: readonly (readonly [key: string, text: string | null])[]
+  /** Shared by several stores; one of its own by default. */
+  readonly cache?: ValueCache
 }
 
 const smallestKeepUndo = 2
-const versionKey = 'version'
-const statePrefix = 'state '
-const undoPrefix = 'undo '
+/** Entries read at once by a scan. */
+const scanGroup = 1000
 
-export class StateStore<Value = unknown> {
+export class StateStore {
   readonly #directory: string
   readonly #database: StateDatabase
   readonly #keepUndo: number
-  readonly #state: Map<string, string>
+  readonly #cache: CachePart
   #history: VersionHistory
-  #transaction: StateTransaction<Value> | undefined
-  /** A write is under way: what the state is will be known when it ends. */
-  #isWriting = false
+  #transaction: StateTransaction | undefined
+  /** A commit or a roll-back is under way: what the state is will be known when it ends. */
+  #isChanging = false
   #failure: StateError | undefined
+  /** No timer is before; kept so that a batch with no timer due reads nothing. */
+  #firstTimerMs = unknownTimers()
+  /** Scans, views, commits and roll-backs that are under way; `close` waits for them. */
+  readonly #uses = new Set<Promise<void>>()
+  #closing: Promise<void> | undefined
 
   private constructor(
     directory: string,
     database: StateDatabase,
-    keepUndo: number,
-    contents: Contents,
+    history: VersionHistory,
+    options: StateStoreOptions,
   ) {
     this.#directory = directory
     this.#database = database
-    this.#keepUndo = keepUndo
-    this.#state = contents.state
-    this.#history = contents.history
+    this.#history = history
+    this.#keepUndo = options.keepUndo ?? smallestKeepUndo
+    this.#cache = (options.cache ?? new ValueCache()).part()
   }
 
-  /** Opens the state in `directory`, empty when there is none, and reads it into memory. */
-  static async open<Value = unknown>(
-    directory: string,
-    options: StateStoreOptions = {},
-  ): Promise<StateStore<Value>> {
-    const keepUndo = options.keepUndo ?? smallestKeepUndo
+  /** Opens the state in `directory`, empty when there is none. Throws a StateError. */
+  static async open(directory: string, options: StateStoreOptions = {}): Promise<StateStore> {
+    const { keepUndo = smallestKeepUndo, openDatabase = openLevelStateDatabase } = options
     assert(keepUndo >= smallestKeepUndo, `at least ${smallestKeepUndo} batches can be undone`)
-    const database = await (options.openDatabase ?? openLevelStateDatabase)(directory)
+    const database = await openDatabase(directory)
     try {
-      return new StateStore<Value>(directory, database, keepUndo, await load(directory, database))
+      const history = await readVersion(directory, database)
+      return new StateStore(directory, database, history, options)
     } catch (error) {
       await database.close()
       throw error
     }
   }
 
-  /** The id of the newest batch whose state this is; -1 when there is none. */
+  /** The id of the newest batch that changed this state; -1 when there is none. */
   get version(): number {
     return this.#history.version
   }
 
-  /** How many keys the newest version has. */
-  get size(): number {
-    return this.#state.size
-  }
-
   /**
-   * Starts batch `batchId` from the state before it, whichever batches have been committed since:
-   * they are undone. A transaction that is still open is abandoned. Throws a StateError when the
-   * batches to undo are more than are kept.
+   * Starts batch `batchId` from the state before it, whichever batches have been committed since: they are
+   * undone. A transaction that is still open is abandoned. Throws a StateError when the batches to undo
+   * are more than are kept.
    */
-  async begin(batchId: number): Promise<StateTransaction<Value>> {
+  async begin(batchId: number): Promise<StateTransaction> {
     this.#requireReady()
     this.#transaction?.abandon()
     this.#transaction = undefined
     const plan = this.#history.begin(batchId)
     if (plan.kind === 'unreachable') throw this.#unreachable(batchId, plan.oldestBatchId)
-    if (plan.undo.length > 0) await this.#rollBack(plan.undo)
-    this.#transaction = new StateTransaction(batchId, this.#state, (writes) =>
-      this.#commit(batchId, writes),
-    )
+    if (plan.undo.length > 0) await this.#change(() => this.#rollBack(plan.undo))
+    this.#transaction = new StateTransaction({
+      batchId,
+      isNew: this.version === noVersion,
+      reader: this.#database,
+      cache: this.#cache,
+      firstTimerMs: this.#firstTimerMs,
+      commit: (changes) => this.#change(() => this.#commit(batchId, changes)),
+    })
     return this.#transaction
   }
 
-  /** Closes the database. What was not committed is gone. */
-  async close(): Promise<void> {
+  /** Pushes the keys and encoded values of the newest version, in the order of the database. */
+  async scan(each: (key: string, value: Uint8Array) => void): Promise<void> {
+    this.#requireReady()
+    await this.#using(async () => {
+      for await (const group of this.#database.entries(allValues, scanGroup)) {
+        for (const [key, value] of group) each(keyOfValue(key), value)
+      }
+    })
+  }
+
+  /**
+   * Runs `read` on the state as it was after batch `batchId`, while other batches go on. Throws a
+   * StateError when that is further back than is kept.
+   */
+  async readAsOf<T>(batchId: number, read: (view: StateView) => Promise<T>): Promise<T> {
+    if (this.#closing) throw this.#closed()
+    return await this.#using(async () => {
+      const snapshot = this.#database.snapshot()
+      try {
+        return await read(await StateView.open(this.#directory, snapshot, batchId))
+      } finally {
+        await snapshot.close()
+      }
+    })
+  }
+
+  /** Closes the database once nobody reads from it. What was not committed is gone. */
+  close(): Promise<void> {
     this.#transaction?.abandon()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#uses)
+    this.#cache.clear()
     await this.#database.close()
   }
 
+  async #using<T>(use: () => Promise<T>): Promise<T> {
+    const over = Promise.withResolvers<void>()
+    this.#uses.add(over.promise)
+    try {
+      return await use()
+    } finally {
+      this.#uses.delete(over.promise)
+      over.resolve()
+    }
+  }
+
   async #rollBack(versions: readonly number[]): Promise<void> {
-    const restored = new Map<string, string | null>()
-    for (const version of versions) {
-      const undo = await this.#readUndo(version)
-      for (const [key, text] of undo.entries) restored.set(key, text)
+    const records = await this.#database.getMany(versions.map(undoKey))
+    const restored = new Map<string, StateChange>()
+    for (const [at, version] of versions.entries()) {
+      const record = records[at]
+      if (record === undefined) throw damaged(this.#directory, `no undo of batch ${version}`)
+      for (const [key, before] of decodeUndo(record)) {
+        const change: StateChange =
+          before === null ? { type: 'del', key } : { type: 'put', key, value: before }
+        restored.set(Buffer.from(key).toString('latin1'), change)
+      }
     }
     const history = this.#history.rolledBack(versions)
-    const forgotten = versions.map((version) => deletion(undoKey(version)))
-    await this.#write([...stateChanges(restored), ...forgotten, versionChange(history.version)])
-    this.#apply(restored, history)
-  }
-
-  async #commit(batchId: number, writes: StateWrites): Promise<void> {
-    this.#requireReady()
-    const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
-    const old = [...writes.keys()].map((key) => [key, this.#state.get(key) ?? null] as const)
-    const undo: Undo = { previous: this.version, entries: old }
     await this.#write([
-      ...stateChanges(writes),
-      { type: 'put', key: undoKey(batchId), value: JSON.stringify(undo) },
-      ...forget.map((version) => deletion(undoKey(version))),
-      versionChange(batchId),
+      ...restored.values(),
+      ...versions.map((version) => deletion(undoKey(version))),
+      { type: 'put', key: versionKey, value: encodeVersion(history) },
     ])
-    this.#apply(writes, history)
+    this.#history = history
+    this.#firstTimerMs = unknownTimers()
+    this.#cache.clear()
   }
 
-  #apply(writes: StateWrites, history: VersionHistory): void {
-    for (const [key, text] of writes) {
-      if (text === null) this.#state.delete(key)
-      else this.#state.set(key, text)
+  async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
+    const { changes, undo, firstTimerMs } = await changesOf()
+    if (changes.length > 0) {
+      const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
+      await this.#write([
+        ...changes,
+        { type: 'put', key: undoKey(batchId), value: encodeUndo(undo) },
+        ...forget.map((version) => deletion(undoKey(version))),
+        { type: 'put', key: versionKey, value: encodeVersion(history) },
+      ])
+      this.#history = history
     }
-    this.#history = history
+    this.#firstTimerMs = firstTimerMs
+  }
+
+  async #change(change: () => Promise<void>): Promise<void> {
+    this.#requireReady()
+    this.#isChanging = true
+    try {
+      await this.#using(change)
+    } finally {
+      this.#isChanging = false
+    }
   }
 
   /** After a failed write nobody knows what the disk holds: the store is of no more use then. */
   async #write(changes: readonly StateChange[]): Promise<void> {
-    this.#isWriting = true
     try {
       await this.#database.write(changes)
     } catch (cause) {
       const message = `cannot write the state in ${this.#directory}: ${(cause as Error).message}`
       this.#failure = new StateError('STATE_FAILED', message, cause)
       throw this.#failure
-    } finally {
-      this.#isWriting = false
     }
-  }
-
-  async #readUndo(version: number): Promise<Undo> {
-    const text = await this.#database.get(undoKey(version))
-    if (text === undefined) throw damaged(this.#directory, `no undo of batch ${version}`)
-    return parseUndo(this.#directory, text)
   }
 
   #requireReady(): void {
     if (this.#failure !== undefined) throw this.#failure
-    assert(!this.#isWriting, 'a state is used by one task at a time')
+    if (this.#closing) throw this.#closed()
+    assert(!this.#isChanging, 'a state is used by one task at a time')
+  }
+
+  #closed(): StateError {
+    return new StateError('STATE_FAILED', `the state in ${this.#directory} was closed`)
   }
 
   #unreachable(batchId: number, oldestBatchId: number): StateError {
@@ -173,71 +232,10 @@ export class StateStore<Value = unknown> {
   }
 }
 
-interface Contents {
-  readonly state: Map<string, string>
-  readonly history: VersionHistory
+function unknownTimers(): Record<TimeDomain, number> {
+  return { event: Number.NEGATIVE_INFINITY, processing: Number.NEGATIVE_INFINITY }
 }
 
-async function load(directory: string, database: StateDatabase): Promise<Contents> {
-  const state = new Map<string, string>()
-  const links: UndoLink[] = []
-  let version = noVersion
-  for await (const entries of database.entries()) {
-    for (const [key, value] of entries) {
-      if (key.startsWith(statePrefix)) state.set(parseStateKey(directory, key), value)
-      else if (key.startsWith(undoPrefix)) {
-        const { previous } = parseUndo(directory, value)
-        links.push({ version: Number(key.slice(undoPrefix.length)), previous })
-      } else if (key === versionKey) version = Number(value)
-      else throw damaged(directory, `unknown entry ${JSON.stringify(key)}`)
-    }
-  }
-  const history = new VersionHistory(version, links)
-  if (!history.isConsistent()) throw damaged(directory, 'its versions do not form a chain')
-  return { state, history }
-}
-
-function* stateChanges(writes: StateWrites): Generator<StateChange, void> {
-  for (const [key, text] of writes) {
-    if (text === null) yield deletion(stateKey(key))
-    else yield { type: 'put', key: stateKey(key), value: text }
-  }
-}
-
-function versionChange(version: number): StateChange {
-  return { type: 'put', key: versionKey, value: String(version) }
-}
-
-function deletion(key: string): StateChange {
+function deletion(key: Uint8Array): StateChange {
   return { type: 'del', key }
-}
-
-/** As JSON, because lone surrogates have no UTF-8: as they are, distinct keys would become one. */
-function stateKey(key: string): string {
-  return statePrefix + JSON.stringify(key)
-}
-
-function parseStateKey(directory: string, key: string): string {
-  return parseJson(directory, key.slice(statePrefix.length)) as string
-}
-
-function undoKey(version: number): string {
-  return undoPrefix + String(version)
-}
-
-function parseUndo(directory: string, text: string): Undo {
-  return parseJson(directory, text) as Undo
-}
-
-function parseJson(directory: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw damaged(directory, 'an entry is not JSON', cause)
-  }
-}
-
-function damaged(directory: string, what: string, cause?: unknown): StateError {
-  const message = `the state in ${directory} is damaged: ${what}; remove it to start over`
-  return new StateError('STATE_DAMAGED', message, cause)
 }

@@ -7,5 +7,4 @@ export type StateEntry =
   | { readonly kind: 'value'; readonly key: string; readonly value: Uint8Array }
   | { readonly kind: 'timer'; readonly timer: StateTimer }
 
-/** Key groups of every state: a key is always in the same one, and a group moves as a whole. */
-export const keyGroupCount = 1024
+export { keyGroupCount } from '../rdd/keyGroup.ts'

@@ -1,139 +1,165 @@
-// Which values can be kept as state: those that come back from JSON as they went in. JSON drops or
-// changes the others without a word (a Set becomes {}, NaN becomes null), and a job would go on with
-// what is left of them. `StorableState` refuses them to the compiler, `encodeStored` when they are
-// written: the compiler cannot see NaN, a cycle, or the class behind an interface.
+// Which values can be kept as state: those that come back from V8's serializer as they went in. It drops
+// classes, symbols and what is hidden without a word, and a job would go on with what is left of them.
+// `StorableState` refuses such values to the compiler, `requireStorable` when they are written: the
+// compiler cannot see the class behind an interface.
 
-/** The value has something that JSON cannot keep; the message says where and what. */
+/** The value has something that cannot be kept; the message says where and what. */
 export class UnstorableError extends Error {}
 
 /**
- * The value as JSON text. Throws UnstorableError for what `JSON.parse` would not give back. Fields that
- * are undefined are left out: reading them gives undefined all the same.
+ * Throws UnstorableError for what would not come back as it is. Cycles are kept, and two places for one
+ * object; that an object is frozen is not.
  */
-export function encodeStored(value: unknown): string {
-  if (isSimple(value)) return JSON.stringify(value)
-  const found: Found = { negativeZero: false, above: [] }
-  const flaw = flawOf(value, found)
+export function requireStorable(value: unknown): void {
+  let flaw: string | undefined
+  try {
+    flaw = value === undefined ? ' is undefined' : flawOf(value, new Set())
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new UnstorableError('the value is nested too deeply')
+  }
   if (flaw !== undefined) throw new UnstorableError(`the value${flaw}`)
-  return found.negativeZero ? JSON.stringify(value, keepNegativeZero) : JSON.stringify(value)
 }
 
-/** Most states are a number. */
-function isSimple(value: unknown): boolean {
-  return typeof value === 'string' || (Number.isFinite(value) && !Object.is(value, -0))
-}
-
-interface Found {
-  /** -0 was met: it can be kept, but only by a slower way. */
-  negativeZero: boolean
-  /** The objects that hold the value under inspection. */
-  readonly above: object[]
-}
-
-/** Path and name of the first flaw, as `.users[2] is a Map`; undefined when there is none. */
-function flawOf(value: unknown, found: Found): string | undefined {
+/** Path and name of the first flaw, as `.users[2] is a function`; undefined when there is none. */
+function flawOf(value: unknown, seen: Set<object>): string | undefined {
   switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return undefined
-    case 'number':
-      if (!Number.isFinite(value)) return ` is ${value}`
-      if (Object.is(value, -0)) found.negativeZero = true
-      return undefined
-    case 'object':
-      return value === null ? undefined : flawOfObject(value, found)
-    case 'undefined':
-      return ' is undefined'
-    default:
+    case 'function':
+    case 'symbol':
       return ` is a ${typeof value}`
+    case 'object':
+      if (value === null || seen.has(value)) return undefined
+      seen.add(value)
+      return flawOfObject(value, seen)
+    default:
+      return undefined
   }
 }
 
-function flawOfObject(value: object, found: Found): string | undefined {
-  const { above } = found
-  if (above.includes(value)) return ' is an object that holds it (a cycle)'
-  above.push(value)
-  const flaw = Array.isArray(value) ? flawOfArray(value, found) : flawOfFields(value, found)
-  above.pop()
-  return flaw
-}
-
-function flawOfArray(values: readonly unknown[], found: Found): string | undefined {
-  for (let at = 0; at < values.length; at++) {
-    const flaw = flawOf(values[at], found)
-    if (flaw !== undefined) return `[${at}]${flaw}`
-  }
-  return undefined
-}
-
-function flawOfFields(value: object, found: Found): string | undefined {
-  const notPlain = flawOfClass(value)
-  if (notPlain !== undefined) return notPlain
-  for (const name of Object.keys(value)) {
-    const field: unknown = (value as Record<string, unknown>)[name]
-    const flaw = field === undefined ? undefined : flawOf(field, found)
-    if (flaw !== undefined) return fieldName(name) + flaw
-  }
-  return undefined
-}
-
-/** Of an instance of a class only the fields would come back, and of a Map or a Set not even those. */
-function flawOfClass(value: object): string | undefined {
+function flawOfObject(value: object, seen: Set<object>): string | undefined {
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) {
-    const hasOwnText = typeof (value as { toJSON?: unknown }).toJSON === 'function'
-    return hasOwnText ? ' is an object with a method toJSON' : undefined
-  }
+  if (prototype === Object.prototype) return flawOfFields(value, seen)
+  if (prototype === Array.prototype) return flawOfArray(value as unknown[], seen)
+  if (prototype === Map.prototype) return flawOfMap(value as Map<unknown, unknown>, seen)
+  if (prototype === Set.prototype) return flawOfSet(value as Set<unknown>, seen)
+  if (isPlainBytes(value, prototype)) return undefined
+  if (prototype === Date.prototype) return flawOfOwn(value)
+  if (prototype === null) return ' has no prototype, which would come back as an object with one'
   const name = (value.constructor as { name?: string } | undefined)?.name || 'a class'
   return ` is an instance of ${name}`
+}
+
+/** Elements may be missing: they are missing afterwards, too. */
+function flawOfArray(values: readonly unknown[], seen: Set<object>): string | undefined {
+  for (let at = 0; at < values.length; at++) {
+    const flaw = flawOf(values[at], seen)
+    if (flaw !== undefined) return `[${at}]${flaw}`
+  }
+  return Object.keys(values).length > values.length
+    ? ' is an array with fields'
+    : flawOfSymbols(values)
+}
+
+function flawOfMap(map: ReadonlyMap<unknown, unknown>, seen: Set<object>): string | undefined {
+  for (const [key, value] of map) {
+    const keyFlaw = flawOf(key, seen)
+    if (keyFlaw !== undefined) return `.keys()${keyFlaw}`
+    const flaw = flawOf(value, seen)
+    if (flaw !== undefined) return `.get(${shown(key)})${flaw}`
+  }
+  return flawOfOwn(map)
+}
+
+function flawOfSet(set: ReadonlySet<unknown>, seen: Set<object>): string | undefined {
+  for (const value of set) {
+    const flaw = flawOf(value, seen)
+    if (flaw !== undefined) return `.values()${flaw}`
+  }
+  return flawOfOwn(set)
+}
+
+function flawOfFields(value: object, seen: Set<object>): string | undefined {
+  for (const name of Object.getOwnPropertyNames(value)) {
+    const property = Object.getOwnPropertyDescriptor(value, name)!
+    if (property.get !== undefined || property.set !== undefined) {
+      return `${fieldName(name)} is a getter or a setter`
+    }
+    if (property.enumerable !== true) return `${fieldName(name)} is not enumerable`
+    const flaw = flawOf(property.value, seen)
+    if (flaw !== undefined) return fieldName(name) + flaw
+  }
+  return flawOfSymbols(value)
+}
+
+/** Of what is written by its contents: fields beside them would be lost. */
+function flawOfOwn(value: object): string | undefined {
+  const [name] = Object.getOwnPropertyNames(value)
+  return name === undefined ? flawOfSymbols(value) : `${fieldName(name)} is a field of a built-in`
+}
+
+function flawOfSymbols(value: object): string | undefined {
+  const [symbol] = Object.getOwnPropertySymbols(value)
+  return symbol === undefined ? undefined : ` has a field whose name is a symbol`
+}
+
+const bytesPrototypes: ReadonlySet<unknown> = new Set(
+  [
+    ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
+    ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView, ArrayBuffer, Buffer],
+  ].map((kind) => kind.prototype as unknown),
+)
+
+function isPlainBytes(value: object, prototype: unknown): boolean {
+  return bytesPrototypes.has(prototype) && !isShared(value)
+}
+
+/** Shared memory would come back as a copy. */
+function isShared(value: object): boolean {
+  return ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer
 }
 
 function fieldName(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
 }
 
-/** `JSON.rawJSON` writes a text as it is; TypeScript's library does not have it yet. */
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
-
-function keepNegativeZero(_name: string, value: unknown): unknown {
-  return Object.is(value, -0) ? rawJSON('-0') : value
+function shown(key: unknown): string {
+  return typeof key === 'string' ? JSON.stringify(key) : String(key)
 }
 
-/** Structures deeper than this are left to `encodeStored`: types may be recursive. */
+/** Structures deeper than this are left to `requireStorable`: types may be recursive. */
 type DeepEnough = [0, 0, 0, 0, 0, 0]
+
+/** What the serializer keeps although it has methods. */
+type BuiltIn = Date | ArrayBuffer | ArrayBufferView
 
 /** What a state of type `T` has that cannot be stored, as text; `never` when there is nothing. */
 type Flaw<T, Path extends string, Depth extends 0[] = []> = Depth extends DeepEnough
   ? never
   : unknown extends T // any, too
     ? never
-    : T extends string | number | boolean | null
+    : T extends string | number | boolean | bigint | null | undefined
       ? never
-      : T extends undefined
-        ? `${Path} is undefined`
-        : T extends bigint
-          ? `${Path} is a bigint`
-          : T extends symbol
-            ? `${Path} is a symbol`
-            : T extends (...args: never) => unknown
-              ? `${Path} is a function`
-              : T extends ReadonlyMap<unknown, unknown>
-                ? `${Path} is a Map`
-                : T extends ReadonlySet<unknown>
-                  ? `${Path} is a Set`
-                  : T extends Date
-                    ? `${Path} is a Date`
-                    : T extends RegExp | ArrayBuffer | ArrayBufferView | Promise<unknown>
-                      ? `${Path} is an object that is not plain`
-                      : T extends readonly (infer Element)[]
-                        ? Flaw<Element, `${Path}[]`, [...Depth, 0]>
-                        : {
-                            [Name in keyof T]-?: Flaw<
-                              Exclude<T[Name], undefined>,
-                              `${Path}.${Name & string}`,
-                              [...Depth, 0]
-                            >
-                          }[keyof T]
+      : T extends symbol
+        ? `${Path} is a symbol`
+        : T extends (...args: never) => unknown
+          ? `${Path} is a function`
+          : T extends BuiltIn
+            ? never
+            : T extends Promise<unknown>
+              ? `${Path} is a Promise`
+              : T extends ReadonlyMap<infer Key, infer Value>
+                ? Flaw<Key | Value, `${Path}'s entries`, [...Depth, 0]>
+                : T extends ReadonlySet<infer Element>
+                  ? Flaw<Element, `${Path}'s elements`, [...Depth, 0]>
+                  : T extends readonly (infer Element)[]
+                    ? Flaw<Element, `${Path}[]`, [...Depth, 0]>
+                    : {
+                        [Name in keyof T]-?: Flaw<
+                          T[Name],
+                          `${Path}.${Name & string}`,
+                          [...Depth, 0]
+                        >
+                      }[keyof T]
 
 /**
  * Accepts everything when a state of type `S` can be stored, and nothing when it cannot: the compiler's
@@ -141,4 +167,4 @@ type Flaw<T, Path extends string, Depth extends 0[] = []> = Depth extends DeepEn
  */
 export type StorableState<S> = [Flaw<S, 'the state'>] extends [never]
   ? unknown
-  : { readonly 'cannot be stored as JSON': Flaw<S, 'the state'> }
+  : { readonly 'cannot be stored': Flaw<S, 'the state'> }

@@ -28,6 +28,11 @@ export class VersionHistory {
     this.#links = [...links].sort((a, b) => b.version - a.version)
   }
 
+  /** The undos that are kept, from the newest to the oldest. */
+  get links(): readonly UndoLink[] {
+    return this.#links
+  }
+
   /** Whether the undos form one chain down from the version, as commits leave them. */
   isConsistent(): boolean {
     let version = this.version

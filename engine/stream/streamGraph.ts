@@ -8,6 +8,7 @@ import { EngineError } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { type RddPlan, shared } from '../rdd/narrow.ts'
+import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import { failedIn } from '../userCode.ts'
@@ -189,6 +190,7 @@ export class StreamGraph {
   #createContext({ run }: StreamGraphOptions): RddContext {
     return {
       defaultPartitions: this.#partitions,
+      partitioner: byKeyGroups,
       nextId: () => {
         if (this.#making) {
           const { batchId, streamId } = this.#making

@@ -2,8 +2,11 @@
 // for all who want its result.
 
 import { expect, test } from 'vitest'
+import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
 import { add, job, seconds, subtract, sum } from '../../../engine/engine.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { KeyedState } from '../../../engine/state/keyedState.ts'
+import type { StateCodec } from '../../../engine/state/stateCodec.ts'
 import { StateError } from '../../../engine/state/stateError.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
@@ -66,6 +69,87 @@ test('a state is changed once for all tasks of a batch', async () => {
   expect(changes).toBe(1)
   expect(one).toEqual([['sx', 1]])
   expect(other).toEqual(one)
+  await stores.close()
+})
+
+const totals: StatefulOperator = {
+  ...{ uid: 'totals', isNamed: true, kind: 'test', shape: '', codec: 'v8' },
+}
+
+test('an operator advances once a batch, and its state is listed and versioned', async () => {
+  const stores = statesOver(new Map())
+  let advanced = 0
+  const advance = async (state: KeyedState) => {
+    advanced++
+    await state.load(['sx'])
+    state.set('sx', ((state.get('sx') as number | undefined) ?? 0) + 1)
+    return { main: [state.get('sx')] }
+  }
+  const idle = async () => ({ main: [] })
+  const both = [stores.advance(totals, 0, 5, advance), stores.advance(totals, 0, 5, advance)]
+  expect(await Promise.all(both)).toEqual([{ main: [1] }, { main: [1] }])
+  await stores.forgetResults()
+  expect(await stores.advance(totals, 0, 5, advance)).toEqual({ main: [1] })
+  expect(advanced).toBe(2)
+  await stores.advance(totals, 0, 6, idle)
+  expect(await stores.version(totals, 0)).toBe(5)
+  await stores.advance(totals, 0, 7, advance)
+  expect(await stores.version(totals, 0)).toBe(7)
+  const entries: unknown[] = []
+  await stores.scan(totals, 0, (key, value) => entries.push([key, value]))
+  expect(entries).toEqual([['sx', 2]])
+  await stores.close()
+})
+
+test('an operator whose batch failed starts it from the state before it', async () => {
+  const contents = new Map<string, string>()
+  const stores = statesOver(contents)
+  const failing = async (state: KeyedState) => {
+    state.set('sx', 1)
+    throw new Error('of the job')
+  }
+  const both = [stores.advance(totals, 0, 0, failing), stores.advance(totals, 0, 0, failing)]
+  expect(await Promise.allSettled(both)).toMatchObject([
+    { reason: { message: 'of the job' } },
+    { reason: { message: 'of the job' } },
+  ])
+  const outputs = await stores.advance(totals, 0, 0, async (state) => {
+    await state.load(['sx'])
+    return { main: [state.isNew, state.get('sx')] }
+  })
+  expect(outputs).toEqual({ main: [true, undefined] })
+  expect(contents.size).toBe(0)
+  await stores.close()
+})
+
+test('a value that cannot be kept is named with its operator, key and path', async () => {
+  const stores = statesOver(new Map())
+  const set = (value: unknown, operator = totals) =>
+    stores.advance(operator, 0, 0, async (state) => {
+      state.set('sx', value)
+      return {}
+    })
+  await expect(set({ done: () => 1 })).rejects.toMatchObject({
+    code: 'STATE_INVALID',
+    message: expect.stringMatching(/'totals' .*the value\.done is a function, at key "x"; /),
+  })
+  const json: StateCodec = {
+    name: 'json',
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+  }
+  const withCodec = { ...totals, codec: 'json', stateCodec: json }
+  await set({ n: 1 }, withCodec)
+  await expect(set(new Date(0), { ...withCodec, uid: 'dates' })).rejects.toMatchObject({
+    code: 'STATE_INVALID',
+    message: expect.stringContaining(
+      "codec 'json' decodes the value that it has encoded to another",
+    ),
+  })
+  await expect(set(1n, { ...withCodec, uid: 'integers' })).rejects.toMatchObject({
+    code: 'STATE_INVALID',
+    message: expect.stringContaining("codec 'json' failed: Do not know how to serialize a BigInt"),
+  })
   await stores.close()
 })
 

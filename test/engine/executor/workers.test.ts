@@ -68,11 +68,11 @@ test('a stop that does not wait ends a job in the middle of a batch, and it goes
 test('a state that cannot be kept fails the job once, and is logged once', async () => {
   await broker.produce(['x', 'y', 'x'])
   const logger = new MemoryLogger()
-  const job = await broker.submit(join(jobs, 'sets.ts'), { logger })
+  const job = await broker.submit(join(jobs, 'classes.ts'), { logger })
   await expect(job.finished).rejects.toMatchObject({
     code: 'STATE_INVALID',
     message: expect.stringMatching(
-      /^job 'sets', batch 0: .* failed with: the state 'distinct' cannot be stored: the value\.seen is an instance of Set, at key "all"; .*a Set as an array/,
+      /^job 'classes', batch 0: .* failed with: the state 'distinct' cannot be stored: the value\.seen is an instance of Seen, at key "all"; .*or give the operator a codec/,
     ),
   })
   expect(job.status()).toMatchObject({

@@ -1,34 +1,63 @@
-// StateStore against a model: a Map per version. Batches of random writes are committed, crashed
-// before, during and after their write, and run again; whatever happens, a batch starts from the
-// state before it.
+// StateStore against a model: values and timers per version. Batches of random writes are committed, crashed
+// before, during and after their write, and run again; whatever happens, a batch starts from the state
+// before it, and every version that is kept can be read.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { StateTimer, TimeDomain } from '../../../engine/state/keyedState.ts'
+import { OperatorState } from '../../../engine/state/operatorState.ts'
+import { allTimers, allValues, keyOfValue, timerOf } from '../../../engine/state/stateLayout.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { StateTransaction } from '../../../engine/state/stateTransaction.ts'
+import type { StateView } from '../../../engine/state/stateView.ts'
+import { v8Codec } from '../../../engine/state/v8Codec.ts'
+import { ValueCache } from '../../../engine/state/valueCache.ts'
 import { MemoryStateDatabase, type NextWrite } from './memoryStateDatabase.ts'
 
-type Value = number | string | { n: number } | null
-type Write = readonly [key: string, value: Value | undefined]
-type Model = ReadonlyMap<string, Value>
+interface Model {
+  readonly values: Map<string, unknown>
+  /** By their description. */
+  readonly timers: Map<string, StateTimer>
+}
 
-const key = fc.constantFrom('a', 'b', 'c', 'ä', '', '\ud800', '\udfff', 'state "x')
+const keys = ['sa', 'sb', 'sab', 'sä', 's', 's\ud800', 's\udfff', 's\ufffd', 's\0', 'n1', 'n2', 'z']
+const key = fc.constantFrom(...keys)
 const value = fc.oneof(
   fc.integer(),
   fc.string(),
-  fc.record({ n: fc.integer() }),
+  fc.record({ n: fc.integer() }, { noNullPrototype: true }),
   fc.constant(null),
-) as fc.Arbitrary<Value>
-const writes: fc.Arbitrary<Write[]> = fc.array(fc.tuple(key, fc.option(value, { nil: undefined })))
+)
+const domain = fc.constantFrom<TimeDomain>('event', 'processing')
+const timeMs = fc.constantFrom(-(2 ** 40), -1, 0, 1, 2, 3, 2 ** 32, 2 ** 40)
+const timer: fc.Arbitrary<StateTimer> = fc.record({
+  domain,
+  timeMs,
+  key,
+  tag: fc.constantFrom(0, 1, 255),
+})
+
+const write = fc.oneof(
+  fc.record({ kind: fc.constant('set' as const), key, value, isLoaded: fc.boolean() }),
+  fc.record({ kind: fc.constant('delete' as const), key, isLoaded: fc.boolean() }),
+  fc.record({ kind: fc.constantFrom('setTimer' as const, 'deleteTimer' as const), timer }),
+  fc.record({
+    kind: fc.constant('take' as const),
+    domain,
+    untilMs: fc.oneof(timeMs, fc.constantFrom(-Infinity, Infinity)),
+    limit: fc.constantFrom(0, 1, 2, 100),
+  }),
+)
+type Write = typeof write extends fc.Arbitrary<infer W> ? W : never
 
 const step = fc.record({
   /** 0: the next batch; 1: the newest again; 2: the one before it again. */
   back: fc.constantFrom(0, 0, 0, 1, 2),
   gap: fc.constantFrom(0, 0, 0, 3),
-  writes,
+  writes: fc.array(write, { maxLength: 12 }),
   end: fc.constantFrom<'abandon' | 'reopen' | NextWrite>(
     'succeeds',
     'succeeds',
@@ -43,45 +72,127 @@ const step = fc.record({
 class Harness {
   readonly contents = new Map<string, string>()
   /** The state of every version that there was, by batch id. */
-  readonly versions = new Map<number, Model>([[-1, new Map()]])
+  readonly versions = new Map<number, Model>([[-1, emptyModel()]])
   /** Newest last: how far back one can go is the last two. */
   chain: number[] = [-1]
   database = new MemoryStateDatabase(this.contents)
-  store: StateStore<Value> | undefined
+  readonly #cacheBytes: number
 
-  async open(): Promise<StateStore<Value>> {
-    this.store = await StateStore.open<Value>('/state', {
+  constructor(cacheBytes = 1000) {
+    this.#cacheBytes = cacheBytes
+  }
+
+  async open(): Promise<StateStore> {
+    return await StateStore.open('/state', {
+      cache: new ValueCache({ maxBytes: this.#cacheBytes }),
       openDatabase: async () => {
         this.database = new MemoryStateDatabase(this.contents)
         return this.database
       },
     })
-    return this.store
   }
 }
 
-function apply(transaction: StateTransaction<Value>, model: Map<string, Value>, list: Write[]) {
-  for (const [name, written] of list) {
-    if (written === undefined) {
-      transaction.delete(name)
-      model.delete(name)
+function emptyModel(): Model {
+  return { values: new Map(), timers: new Map() }
+}
+
+function copyOf({ values, timers }: Model): Model {
+  return { values: new Map(values), timers: new Map(timers) }
+}
+
+function stateOf(transaction: StateTransaction): OperatorState {
+  return new OperatorState(transaction, v8Codec, { isDone: true })
+}
+
+async function apply(state: OperatorState, model: Model, writes: readonly Write[]): Promise<void> {
+  for (const each of writes) {
+    if (each.kind === 'set') {
+      if (each.isLoaded) await state.load([each.key])
+      state.set(each.key, each.value)
+      model.values.set(each.key, each.value)
+      expect(state.get(each.key)).toEqual(each.value)
+    } else if (each.kind === 'delete') {
+      if (each.isLoaded) await state.load([each.key])
+      state.delete(each.key)
+      model.values.delete(each.key)
+      expect(state.get(each.key)).toBeUndefined()
+    } else if (each.kind === 'take') {
+      const taken = await state.takeTimers(each.domain, each.untilMs, each.limit)
+      const expected = sorted([...model.timers.values()])
+        .filter((one) => one.domain === each.domain && one.timeMs <= each.untilMs)
+        .slice(0, each.limit)
+      expect(taken).toEqual(expected)
+      for (const one of taken) {
+        model.timers.delete(nameOf(one))
+        expect(state.get(one.key)).toEqual(model.values.get(one.key))
+      }
+    } else if (each.kind === 'setTimer') {
+      state.setTimer(each.timer)
+      model.timers.set(nameOf(each.timer), each.timer)
     } else {
-      transaction.set(name, written)
-      model.set(name, written)
+      state.deleteTimer(each.timer)
+      model.timers.delete(nameOf(each.timer))
     }
-    expect(transaction.get(name)).toEqual(model.get(name))
   }
 }
 
-function expectSame(transaction: StateTransaction<Value>, model: Model): void {
-  expect(new Map(transaction.entries())).toEqual(model)
-  for (const [name, expected] of model) expect(transaction.get(name)).toEqual(expected)
+function nameOf({ domain, timeMs, key, tag }: StateTimer): string {
+  return JSON.stringify([domain, timeMs, key, tag])
+}
+
+/** By time, key and tag; keys by code points, and U+0000 as the store writes it. */
+function sorted(timers: readonly StateTimer[]): StateTimer[] {
+  const order = (text: string) => [...text].map((point) => point.codePointAt(0)! || 0x7f)
+  return [...timers].sort((one, other) => {
+    if (one.timeMs !== other.timeMs) return one.timeMs - other.timeMs
+    const [left, right] = [order(one.key), order(other.key)]
+    for (let at = 0; at < Math.max(left.length, right.length); at++) {
+      const difference = (left[at] ?? -1) - (right[at] ?? -1)
+      if (difference !== 0) return difference
+    }
+    return one.tag - other.tag
+  })
+}
+
+async function contentsOf(view: StateView): Promise<Model> {
+  const model = emptyModel()
+  for await (const group of view.entries(allValues, 3)) {
+    for (const [name, bytes] of group) model.values.set(keyOfValue(name), v8Codec.decode(bytes))
+  }
+  for await (const group of view.entries(allTimers, 3)) {
+    for (const [name] of group) model.timers.set(nameOf(timerOf(name)), timerOf(name))
+  }
+  return model
+}
+
+async function expectSame(store: StateStore, model: Model): Promise<void> {
+  const values = new Map<string, unknown>()
+  await store.scan((name, bytes) => values.set(name, v8Codec.decode(bytes)))
+  expect(values).toEqual(model.values)
+}
+
+async function expectEveryKeptVersion(store: StateStore, harness: Harness): Promise<void> {
+  for (const [at, version] of harness.chain.entries()) {
+    const model = harness.versions.get(version)!
+    const until = harness.chain[at + 1] ?? version + 2
+    for (const batchId of new Set([version, until - 1])) {
+      await store.readAsOf(batchId, async (view) => {
+        expect(view.version).toBe(version)
+        expect(await contentsOf(view)).toEqual(model)
+        const values = await view.values(keys)
+        expect(values.map((bytes) => bytes && v8Codec.decode(bytes))).toEqual(
+          keys.map((name) => model.values.get(name)),
+        )
+      })
+    }
+  }
 }
 
 describe('model', () => {
   test('a batch starts from the state before it, through crashes and re-runs', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
         const harness = new Harness()
         let store = await harness.open()
         for (const { back, gap, writes, end } of steps) {
@@ -92,20 +203,26 @@ describe('model', () => {
           // Rolling back is durable: the versions that were undone are gone.
           harness.chain = base
           expect(store.version).toBe(base.at(-1))
-          const model = new Map(harness.versions.get(base.at(-1)!))
-          expectSame(transaction, model)
-          apply(transaction, model, writes)
-          expectSame(transaction, model)
+          expect(transaction.isNew).toBe(base.at(-1) === -1)
+          const before = harness.versions.get(base.at(-1)!)!
+          const model = copyOf(before)
+          await expectSame(store, model)
+          await apply(stateOf(transaction), model, writes)
+          await expectEveryKeptVersion(store, harness)
 
           if (end === 'abandon') continue
           if (end !== 'reopen') {
+            const isSame = sameModels(model, before)
             harness.database.nextWrite = end
+            const written = harness.database.writes
             const isAcknowledged = await transaction.commit().then(
               () => true,
               () => false,
             )
-            expect(isAcknowledged).toBe(end === 'succeeds')
-            if (end !== 'is lost') {
+            expect(isAcknowledged).toBe(end === 'succeeds' || isSame)
+            expect(harness.database.writes - written).toBe(isSame ? 0 : 1)
+            harness.database.nextWrite = 'succeeds'
+            if (end !== 'is lost' && !isSame) {
               harness.versions.set(batchId, model)
               // Two undos are kept, so the oldest start that can be reached is two versions back.
               harness.chain = [...base, batchId].slice(-3)
@@ -113,18 +230,27 @@ describe('model', () => {
           }
           if (end !== 'succeeds') store = await harness.open()
           expect(store.version).toBe(harness.chain.at(-1))
-          const undos = [...harness.contents.keys()].filter((name) => name.startsWith('undo '))
-          expect(undos.length).toBeLessThanOrEqual(2)
+          await expectEveryKeptVersion(store, harness)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 })
 
+function sameModels(one: Model, other: Model): boolean {
+  const text = ({ values, timers }: Model) =>
+    JSON.stringify([[...values].sort(byKey), [...timers.keys()].sort()])
+  return text(one) === text(other)
+}
+
+function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}
+
 describe('on level', () => {
   const directories: string[] = []
-  const stores: StateStore<Value>[] = []
+  const stores: StateStore[] = []
 
   async function directory(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), 'millrace-state-'))
@@ -132,8 +258,8 @@ describe('on level', () => {
     return path
   }
 
-  async function open(path: string): Promise<StateStore<Value>> {
-    const store = await StateStore.open<Value>(path)
+  async function open(path: string): Promise<StateStore> {
+    const store = await StateStore.open(path)
     stores.push(store)
     return store
   }
@@ -143,47 +269,33 @@ describe('on level', () => {
     for (const path of directories.splice(0)) await rm(path, { recursive: true })
   })
 
-  test('keeps state, version and undos between openings', async () => {
-    const path = await directory()
-    let store = await open(path)
-    for (let batchId = 0; batchId < 4; batchId++) {
-      const transaction = await store.begin(batchId)
-      transaction.set('count', ((transaction.get('count') as number) ?? 0) + 1)
-      transaction.set(`batch ${batchId}`, { n: batchId })
-      await transaction.commit()
-    }
-    await store.close()
-    store = await open(path)
-    expect(store).toMatchObject({ version: 3, size: 5 })
-    const again = await store.begin(2)
-    expect(store.version).toBe(1)
-    expect(Object.fromEntries(again.entries())).toEqual({
-      count: 2,
-      'batch 0': { n: 0 },
-      'batch 1': { n: 1 },
-    })
-  })
-
   test('agrees with the model over random batches and re-runs', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(writes, { maxLength: 6 }), async (batches) => {
-        const path = await directory()
-        let store = await open(path)
-        const model = new Map<string, Value>()
-        for (const [batchId, list] of batches.entries()) {
-          const lost = await store.begin(batchId)
-          lost.set('a', 'of an attempt whose outcome nobody saw')
-          await lost.commit()
+      fc.asyncProperty(
+        fc.array(fc.array(write, { maxLength: 12 }), { maxLength: 6 }),
+        async (batches) => {
+          const path = await directory()
+          let store = await open(path)
+          let model = emptyModel()
+          for (const [batchId, writes] of batches.entries()) {
+            const lost = await store.begin(batchId)
+            stateOf(lost).set('sa', 'of an attempt whose outcome nobody saw')
+            lost.setTimer({ domain: 'event', timeMs: 1, key: 'sa', tag: 9 })
+            await lost.commit()
+            await store.close()
+            store = await open(path)
+            const transaction = await store.begin(batchId)
+            const before = copyOf(model)
+            model = copyOf(model)
+            await apply(stateOf(transaction), model, writes)
+            await transaction.commit()
+            await expectSame(store, model)
+            const seen = await store.readAsOf(batchId - 1, contentsOf)
+            expect(seen).toEqual(before)
+          }
           await store.close()
-          store = await open(path)
-          const transaction = await store.begin(batchId)
-          expectSame(transaction, model)
-          apply(transaction, model, list)
-          await transaction.commit()
-        }
-        expectSame(await store.begin(batches.length), model)
-        await store.close()
-      }),
+        },
+      ),
       { numRuns: 10 },
     )
   })
@@ -193,31 +305,59 @@ describe('on level', () => {
     await open(path)
     await expect(StateStore.open(path)).rejects.toMatchObject({ code: 'STATE_IN_USE' })
   })
+
+  test('a view sees its batch while others commit, and closing waits for it', async () => {
+    const store = await open(await directory())
+    const put = async (batchId: number) => {
+      const transaction = await store.begin(batchId)
+      stateOf(transaction).set('sa', batchId)
+      await transaction.commit()
+    }
+    await put(0)
+    let closed: Promise<void> | undefined
+    let isClosed = false
+    await store.readAsOf(0, async (view) => {
+      for (const batchId of [1, 2, 3]) await put(batchId)
+      closed = store.close().then(() => {
+        isClosed = true
+      })
+      const [bytes] = await view.values(['sa'])
+      expect(v8Codec.decode(bytes!)).toBe(0)
+      expect(isClosed).toBe(false)
+    })
+    await closed
+    expect(isClosed).toBe(true)
+  })
 })
 
 describe('what must not happen', () => {
   test('a value changed in place changes nothing before it is set', async () => {
     const store = await new Harness().open()
-    const first = await store.begin(0)
-    const written = { n: 1 }
-    first.set('a', written)
+    const first = stateOf(await store.begin(0))
+    const written = { n: 1, bytes: new Uint8Array([1]) }
+    first.set('sa', written)
     written.n = 99
-    await first.commit()
-    const second = await store.begin(1)
-    const read = second.get('a') as { n: number }
-    expect(read).toEqual({ n: 1 })
+    written.bytes[0] = 99
+    const read = first.get('sa') as typeof written
+    expect(read).toEqual({ n: 1, bytes: new Uint8Array([1]) })
     read.n = 5
-    expect(second.get('a')).toEqual({ n: 1 })
+    read.bytes[0] = 5
+    expect(first.get('sa')).toEqual({ n: 1, bytes: new Uint8Array([1]) })
   })
 
   test('a batch whose start is no longer kept is refused, and the state stays as it is', async () => {
     const harness = new Harness()
     const store = await harness.open()
-    for (let batchId = 0; batchId < 3; batchId++) await (await store.begin(batchId)).commit()
+    for (let batchId = 0; batchId < 4; batchId++) {
+      const transaction = await store.begin(batchId)
+      stateOf(transaction).set('sa', batchId)
+      await transaction.commit()
+    }
     const { writes } = harness.database
     await expect(store.begin(0)).rejects.toMatchObject({ code: 'STATE_UNREACHABLE' })
+    await expect(store.readAsOf(0, contentsOf)).rejects.toMatchObject({ code: 'STATE_UNREACHABLE' })
     expect(harness.database.writes).toBe(writes)
-    expect(store.version).toBe(2)
+    expect(store.version).toBe(3)
   })
 
   test('a transaction that another begin replaced cannot commit', async () => {
@@ -225,12 +365,15 @@ describe('what must not happen', () => {
     const stale = await store.begin(0)
     await store.begin(0)
     await expect(stale.commit()).rejects.toThrow('is over')
-    expect(() => stale.get('a')).toThrow('is over')
+    expect(() => stale.get('sa')).toThrow('is over')
   })
 
   test('a begin while a commit is under way is a broken invariant', async () => {
     const store = await new Harness().open()
-    const committing = (await store.begin(0)).commit()
+    const transaction = await store.begin(0)
+    await transaction.load(['sa'])
+    stateOf(transaction).set('sa', 1)
+    const committing = transaction.commit()
     await expect(store.begin(1)).rejects.toThrow('one task at a time')
     await committing
   })
@@ -239,40 +382,82 @@ describe('what must not happen', () => {
     const harness = new Harness()
     const store = await harness.open()
     const transaction = await store.begin(0)
+    stateOf(transaction).set('sa', 1)
     harness.database.nextWrite = 'is lost'
     await expect(transaction.commit()).rejects.toMatchObject({ code: 'STATE_FAILED' })
     await expect(store.begin(1)).rejects.toMatchObject({ code: 'STATE_FAILED' })
     expect((await harness.open()).version).toBe(-1)
   })
 
-  test('values that are unchanged are not written again', async () => {
-    const harness = new Harness()
-    const store = await harness.open()
-    const first = await store.begin(0)
-    first.set('a', { n: 1 })
-    await first.commit()
-    const second = await store.begin(1)
-    second.set('a', { n: 1 })
-    await second.commit()
-    expect(JSON.parse(harness.contents.get('undo 1')!)).toEqual({ previous: 0, entries: [] })
+  test('a key that was not loaded cannot be read', async () => {
+    const transaction = await (await new Harness().open()).begin(0)
+    expect(() => transaction.get('sa')).toThrow('loaded before it is read')
   })
 
   test.each([
-    ['an entry of someone else', { something: '1' }],
-    ['an undo without its version', { version: '4', 'undo 3': '{"previous":2,"entries":[]}' }],
-    ['an undo that is not JSON', { version: '3', 'undo 3': '{' }],
-    ['a key that is not JSON', { 'state x': '1' }],
-    ['a version that is no number', { version: 'x' }],
+    ['a version that is not JSON', { ' ': '{' }],
+    ['versions that do not form a chain', { ' ': '{"format":2,"version":4,"undo":[[3,2]]}' }],
+    ['a version of a later format', { ' ': '{"format":3,"version":4,"undo":[]}' }],
   ])('%s is damage', async (_what, entries) => {
-    const openDatabase = async () => new MemoryStateDatabase(new Map(Object.entries(entries)))
+    const openDatabase = async () =>
+      new MemoryStateDatabase(new Map<string, string>(Object.entries(entries)))
     const opening = StateStore.open('/state', { openDatabase })
     await expect(opening).rejects.toMatchObject({ code: 'STATE_DAMAGED' })
   })
 
-  test('a value that JSON cannot keep is refused', async () => {
-    const transaction = await (await new Harness().open()).begin(0)
-    expect(() => transaction.set('a', undefined as unknown as Value)).toThrow(
-      'the value is undefined',
-    )
+  test('a state of the old format is not opened', async () => {
+    const openDatabase = async () => new MemoryStateDatabase(new Map([['version', '4']]))
+    const opening = StateStore.open('/state', { openDatabase })
+    await expect(opening).rejects.toMatchObject({ code: 'STATE_OLD_FORMAT' })
+  })
+
+  test('an undo that is missing is damage', async () => {
+    const harness = new Harness()
+    const store = await harness.open()
+    const transaction = await store.begin(0)
+    stateOf(transaction).set('sa', 1)
+    await transaction.commit()
+    for (const name of harness.contents.keys()) if (name[0] === '!') harness.contents.delete(name)
+    await expect(store.begin(0)).rejects.toMatchObject({ code: 'STATE_DAMAGED' })
+  })
+})
+
+describe('what a batch costs', () => {
+  test('opening reads one record, and a batch the keys that it touches and are not cached', async () => {
+    const harness = new Harness(1_000_000)
+    let store = await harness.open()
+    const first = await store.begin(0)
+    for (let n = 0; n < 1000; n++) stateOf(first).set(`n${n}`, n)
+    await first.commit()
+    store = await harness.open()
+    expect(harness.database.reads).toBe(1)
+    for (const batchId of [1, 2]) {
+      const transaction = await store.begin(batchId)
+      await transaction.load(['n1', 'n2', 'n5000'])
+      stateOf(transaction).set('n2', batchId)
+      await transaction.commit()
+    }
+    // The key that does not exist is asked for again.
+    expect(harness.database.reads).toBe(1 + 3 + 1)
+  })
+
+  test('timers that are not due are not read', async () => {
+    const harness = new Harness()
+    const store = await harness.open()
+    const first = await store.begin(0)
+    for (let n = 0; n < 1000; n++) {
+      first.setTimer({ domain: 'event', timeMs: 1000 + n, key: `n${n}`, tag: 0 })
+    }
+    await first.commit()
+    let before = 0
+    for (let batchId = 1; batchId < 10; batchId++) {
+      // The first look after opening finds the first timer.
+      if (batchId === 2) before = harness.database.reads
+      const transaction = await store.begin(batchId)
+      expect(await transaction.takeTimers('event', 999, 10)).toEqual([])
+      expect(await transaction.takeTimers('processing', 5000, 10)).toEqual([])
+      await transaction.commit()
+    }
+    expect(harness.database.reads).toBe(before)
   })
 })

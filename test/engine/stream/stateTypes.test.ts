@@ -31,21 +31,25 @@ function types(): void {
     ones.updateStateByKey((_: Ones, state: 'on' | 'off' | undefined) => state)
     ones.updateStateByKey((_: Ones, state: unknown) => state)
     ones.updateStateByKey<string, number, number>((values, total) => (total ?? 0) + values.length)
-
-    // @ts-expect-error a Set comes back as {}
     ones.updateStateByKey((_: Ones, state: Set<string> | undefined) => state)
-    // @ts-expect-error a Map comes back as {}
     ones.updateStateByKey((_: Ones, state: { users: Map<string, number> } | undefined) => state)
-    // @ts-expect-error a Date comes back as a string
     ones.updateStateByKey((_: Ones, state: { visits: { at: Date }[] } | undefined) => state)
-    // @ts-expect-error a bigint cannot be written
     ones.updateStateByKey((_: Ones, state: bigint | undefined) => state)
-    // @ts-expect-error a function is left out
-    ones.updateStateByKey((_: Ones, state: { greet(): string } | undefined) => state)
-    // @ts-expect-error undefined in an array comes back as null
+    ones.updateStateByKey((_: Ones, state: Float64Array | undefined) => state)
     ones.updateStateByKey((_: Ones, state: (number | undefined)[] | undefined) => state)
-    const sets = ones.mapValues((value) => new Set([value]))
-    sets.reduceByKeyAndWindow((left) => left, 1000, 1000, {
+
+    // @ts-expect-error a function cannot be written
+    ones.updateStateByKey((_: Ones, state: { greet(): string } | undefined) => state)
+    // @ts-expect-error a function in a Map neither
+    ones.updateStateByKey((_: Ones, state: Map<string, () => void> | undefined) => state)
+    // @ts-expect-error a symbol cannot be written
+    ones.updateStateByKey((_: Ones, state: { kind: symbol } | undefined) => state)
+    // @ts-expect-error a Promise cannot be written
+    ones.updateStateByKey((_: Ones, state: Promise<number> | undefined) => state)
+    // @ts-expect-error a WeakMap cannot be written
+    ones.updateStateByKey((_: Ones, state: WeakMap<object, number> | undefined) => state)
+    const greeters = ones.mapValues((value) => ({ greet: () => value }))
+    greeters.reduceByKeyAndWindow((left) => left, 1000, 1000, {
       // @ts-expect-error a window with an inverse keeps its values as state
       inverse: (total) => total,
     })
@@ -58,26 +62,32 @@ test('the compiler tells states that can be stored from others', types)
 
 test('a state that only shows its fault when it is written fails the batch at once', async () => {
   let updates = 0
-  const nan = job('nan', (stream) => {
+  interface Mean {
+    readonly value: number
+  }
+  class ExactMean implements Mean {
+    readonly value = 2
+  }
+  const classes = job('classes', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)
       .map((line): [string, number] => [line, 1])
       .updateStateByKey(
-        (values: Ones, _state: { mean: number } | undefined) => {
+        (values: Ones, _state: { mean: Mean } | undefined) => {
           updates++
-          return { mean: values.length > 1 ? Number.NaN : 1 }
+          return { mean: values.length > 1 ? new ExactMean() : { value: 1 } }
         },
         { uid: 'means' },
       )
-      .view('means', { value: ({ mean }) => mean })
+      .view('means', { value: ({ mean }) => mean.value })
   })
-  await using harness = await StreamHarness.start(nan)
+  await using harness = await StreamHarness.start(classes)
   expect((await harness.batch(['a'])).get('means')).toEqual([['a', 1]])
   updates = 0
   const failed = await harness.batch(['b', 'x', 'b']).catch((error) => error)
   expect(failed).toMatchObject({ code: 'STATE_INVALID' })
   expect(failed.message).toMatch(
-    /^job 'nan', batch 1: .*the state 'means' cannot be stored: the value\.mean is NaN, at key "b"/,
+    /^job 'classes', batch 1: .*the state 'means' cannot be stored: the value\.mean is an instance of ExactMean, at key "b"/,
   )
   expect(failed.publicMessage).not.toContain('"b"')
   // Once for each key at most: a retry could only repeat it.

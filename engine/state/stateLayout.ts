@@ -1,0 +1,171 @@
+// The keys of a state's database. By the first byte:
+//
+//   00 to 03  a value: its key group (2 bytes) and its key, so that a group is contiguous
+//   10, 11    a timer of event time or processing time: 8 bytes of time, key, 00, tag; no value.
+//             The order of the bytes is the order in which timers are due.
+//   20        the version of the state, and the versions that can be undone
+//   21        what undoes a batch: 8 bytes of batch id
+//
+// Keys are UTF-8, extended so that every string has bytes of its own and no byte is 00: a lone surrogate
+// has three bytes (WTF-8), and U+0000 is C0 80 (as in Java's class files).
+
+import { assert } from '../../protocol/runtime/assert.ts'
+import { decodeKey } from '../rdd/key.ts'
+import { keyGroupCount, keyGroupOf } from '../rdd/keyGroup.ts'
+import type { StateTimer, TimeDomain } from './keyedState.ts'
+import type { KeyRange } from './stateDatabase.ts'
+
+const eventPrefix = 0x10
+const processingPrefix = 0x11
+const undoPrefix = 0x21
+const groupBytes = 2
+const timeBytes = 8
+/** Domain and time. */
+const timerHeadBytes = 1 + timeBytes
+/** The end of the key, and the tag. */
+const timerTailBytes = 2
+
+export const versionKey: Uint8Array = Buffer.from([0x20])
+
+/** `key` is encoded (see encodeKey). */
+export function valueKey(key: string): Buffer {
+  return withKey(key, groupBytes, 0, (bytes) => bytes.writeUInt16BE(groupOf(key)))
+}
+
+export function groupOf(key: string): number {
+  return keyGroupOf(decodeKey(key))
+}
+
+/** The key of a value's entry. */
+export function keyOfValue(entryKey: Uint8Array): string {
+  return textOf(entryKey, groupBytes, entryKey.length)
+}
+
+export const allValues: KeyRange = { from: Buffer.from([0]), until: Buffer.from([0x10]) }
+export const allTimers: KeyRange = { from: Buffer.from([0x10]), until: Buffer.from([0x20]) }
+
+/** The values behind `key` in the order of the database: by group, then by the bytes of the key. */
+export function valuesAfter(key: string): KeyRange {
+  return { from: Buffer.concat([valueKey(key), Buffer.from([0])]), until: allValues.until }
+}
+
+/** The values of groups from `from` up to but not including `until`. */
+export function valuesOfGroups(from: number, until: number): KeyRange {
+  assert(0 <= from && from <= until && until <= keyGroupCount, 'groups of a state')
+  return { from: groupPrefix(from), until: groupPrefix(until) }
+}
+
+function groupPrefix(group: number): Buffer {
+  const bytes = Buffer.alloc(groupBytes)
+  bytes.writeUInt16BE(group)
+  return bytes
+}
+
+export function timerKey({ domain, timeMs, key, tag }: StateTimer): Buffer {
+  assert(Number.isSafeInteger(timeMs), `a timer is set to whole milliseconds, not ${timeMs}`)
+  assert(Number.isInteger(tag) && tag >= 0 && tag <= 255, `the tag of a timer is ${tag}`)
+  return withKey(key, timerHeadBytes, timerTailBytes, (bytes) => {
+    bytes[0] = domainPrefix(domain)
+    writeTime(bytes, timeMs)
+    bytes[bytes.length - 2] = 0
+    bytes[bytes.length - 1] = tag
+  })
+}
+
+export function timerOf(entryKey: Uint8Array): StateTimer {
+  return {
+    domain: entryKey[0] === eventPrefix ? 'event' : 'processing',
+    timeMs: timeOf(entryKey),
+    key: textOf(entryKey, timerHeadBytes, entryKey.length - timerTailBytes),
+    tag: entryKey[entryKey.length - 1]!,
+  }
+}
+
+/** The timers of a domain from a time on, or from a key of the database on. */
+export function timersFrom(domain: TimeDomain, from: number | Uint8Array): KeyRange {
+  const until = Buffer.from([domainPrefix(domain) + 1])
+  return { from: typeof from === 'number' ? timePrefix(domain, from) : from, until }
+}
+
+function timePrefix(domain: TimeDomain, timeMs: number): Buffer {
+  const bytes = Buffer.alloc(timerHeadBytes)
+  bytes[0] = domainPrefix(domain)
+  writeTime(bytes, Math.max(timeMs, Number.MIN_SAFE_INTEGER))
+  return bytes
+}
+
+export function undoKey(version: number): Buffer {
+  const bytes = Buffer.alloc(1 + timeBytes)
+  bytes[0] = undoPrefix
+  bytes.writeBigUInt64BE(BigInt(version), 1)
+  return bytes
+}
+
+function domainPrefix(domain: TimeDomain): number {
+  return domain === 'event' ? eventPrefix : processingPrefix
+}
+
+/** With the sign turned round, so that times before 1970 come first. */
+function writeTime(bytes: Buffer, timeMs: number): void {
+  const high = Math.floor(timeMs / 2 ** 32)
+  bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, 1)
+  bytes.writeUInt32BE(timeMs - high * 2 ** 32, 5)
+}
+
+function timeOf(entryKey: Uint8Array): number {
+  const view = new DataView(entryKey.buffer, entryKey.byteOffset, entryKey.byteLength)
+  return (view.getUint32(1) ^ 0x8000_0000) * 2 ** 32 + view.getUint32(5)
+}
+
+/** Bytes with `key` in the middle; `fill` writes what is around it. */
+function withKey(key: string, head: number, tail: number, fill: (bytes: Buffer) => void): Buffer {
+  let bytes: Buffer
+  if (key.isWellFormed() && !key.includes('\0')) {
+    bytes = Buffer.allocUnsafe(head + Buffer.byteLength(key) + tail)
+    bytes.write(key, head)
+  } else {
+    const text = extendedUtf8(key)
+    bytes = Buffer.alloc(head + text.length + tail)
+    text.copy(bytes, head)
+  }
+  fill(bytes)
+  return bytes
+}
+
+function textOf(bytes: Uint8Array, from: number, until: number): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, until - from)
+  const decoded = text.toString('utf8')
+  // Node's decoder puts U+FFFD where it finds what is not UTF-8.
+  return decoded.includes('\ufffd') ? fromExtendedUtf8(text) : decoded
+}
+
+function extendedUtf8(text: string): Buffer {
+  const bytes: number[] = []
+  for (let at = 0; at < text.length; at++) {
+    const point = text.codePointAt(at)!
+    if (point > 0xffff) {
+      at++
+      bytes.push(0xf0 | (point >> 18), tailByte(point >> 12), tailByte(point >> 6), tailByte(point))
+    } else if (point > 0x7ff) {
+      bytes.push(0xe0 | (point >> 12), tailByte(point >> 6), tailByte(point))
+    } else if (point > 0x7f || point === 0) bytes.push(0xc0 | (point >> 6), tailByte(point))
+    else bytes.push(point)
+  }
+  return Buffer.from(bytes)
+}
+
+function tailByte(bits: number): number {
+  return 0x80 | (bits & 0x3f)
+}
+
+function fromExtendedUtf8(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at++]!
+    const tails = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
+    let point = tails === 0 ? first : first & (0x3f >> tails)
+    for (let tail = 0; tail < tails; tail++) point = (point << 6) | (bytes[at++]! & 0x3f)
+    text += String.fromCodePoint(point)
+  }
+  return text
+}

@@ -1,0 +1,153 @@
+// The timers that one batch sets, deletes and takes, over those that are committed.
+
+import type { StateTimer, TimeDomain } from './keyedState.ts'
+import type { StateReader } from './stateDatabase.ts'
+import { timerKey, timerOf, timersFrom } from './stateLayout.ts'
+
+export interface TimerChange {
+  readonly timer: StateTimer
+  /** After the batch. */
+  readonly isSet: boolean
+  /** Before the batch. */
+  readonly wasSet: boolean
+}
+
+interface TimerWrite {
+  readonly key: Buffer
+  readonly timer: StateTimer
+  isSet: boolean
+  /** Undefined until it is looked up. */
+  wasSet: boolean | undefined
+}
+
+export class TimerWrites {
+  readonly #reader: StateReader
+  /** By the bytes of the timer's key, as a text. */
+  readonly #writes = new Map<string, TimerWrite>()
+  readonly #committed: Readonly<Record<TimeDomain, CommittedTimers>>
+
+  /** No committed timer of a domain is before its `firstTimerMs`. */
+  constructor(reader: StateReader, firstTimerMs: Readonly<Record<TimeDomain, number>>) {
+    this.#reader = reader
+    this.#committed = {
+      event: new CommittedTimers('event', firstTimerMs.event),
+      processing: new CommittedTimers('processing', firstTimerMs.processing),
+    }
+  }
+
+  put(timer: StateTimer, isSet: boolean): void {
+    const key = timerKey(timer)
+    const name = key.toString('latin1')
+    const write = this.#writes.get(name)
+    if (write) write.isSet = isSet
+    else this.#writes.set(name, { key, timer: { ...timer }, isSet, wasSet: undefined })
+  }
+
+  /** In the order of their keys. What is taken is deleted. */
+  async take(domain: TimeDomain, untilMs: number, limit: number): Promise<readonly StateTimer[]> {
+    const due: TimerWrite[] = []
+    for (const write of this.#writes.values()) {
+      const { timer, isSet } = write
+      if (isSet && timer.domain === domain && timer.timeMs <= untilMs) due.push(write)
+    }
+    const untouched = (key: Buffer) => !this.#writes.has(key.toString('latin1'))
+    const committed = this.#committed[domain]
+    for (const key of await committed.read(this.#reader, untilMs, limit, untouched)) {
+      due.push({ key, timer: timerOf(key), isSet: true, wasSet: true })
+    }
+    due.sort((one, other) => Buffer.compare(one.key, other.key))
+    const taken = due.slice(0, limit)
+    for (const write of taken) {
+      write.isSet = false
+      this.#writes.set(write.key.toString('latin1'), write)
+    }
+    return taken.map(({ timer }) => timer)
+  }
+
+  /** Every timer that was touched, also where nothing has changed. */
+  async changes(): Promise<TimerChange[]> {
+    const writes = [...this.#writes.values()]
+    const unknown = writes.filter(({ wasSet }) => wasSet === undefined)
+    if (unknown.length > 0) {
+      const values = await this.#reader.getMany(unknown.map(({ key }) => key))
+      for (const [at, write] of unknown.entries()) write.wasSet = values[at] !== undefined
+    }
+    return writes.map(({ timer, isSet, wasSet }) => ({ timer, isSet, wasSet: wasSet! }))
+  }
+
+  /** No timer is before these times once this batch is committed. */
+  firstTimerMs(): Record<TimeDomain, number> {
+    const untouched = (key: Buffer) => !this.#writes.has(key.toString('latin1'))
+    const first = {
+      event: this.#committed.event.firstMs(untouched),
+      processing: this.#committed.processing.firstMs(untouched),
+    }
+    for (const { timer, isSet } of this.#writes.values()) {
+      if (isSet) first[timer.domain] = Math.min(first[timer.domain], timer.timeMs)
+    }
+    return first
+  }
+}
+
+/**
+ * The committed timers of a domain in their order, each read once. The place where reading goes on is kept:
+ * timers that were taken leave tombstones in LevelDB, and passing over all of them in every batch would cost
+ * as much as the timers of all batches before.
+ */
+class CommittedTimers {
+  readonly #domain: TimeDomain
+  /** No untouched timer is before. */
+  #firstMs: number
+  /** Read, and perhaps not taken yet. */
+  #read: Buffer[] = []
+  /** The key behind the last one that was read; undefined to begin at the first time. */
+  #next: Buffer | undefined
+
+  constructor(domain: TimeDomain, firstMs: number) {
+    this.#domain = domain
+    this.#firstMs = firstMs
+  }
+
+  /** The time of the first timer that may be left. */
+  firstMs(isUntouched: (key: Buffer) => boolean): number {
+    const left = this.#read.find(isUntouched)
+    return left === undefined ? this.#firstMs : timerOf(left).timeMs
+  }
+
+  /** At most `limit` timers at or before `untilMs` that the batch has not touched. */
+  async read(
+    reader: StateReader,
+    untilMs: number,
+    limit: number,
+    isUntouched: (key: Buffer) => boolean,
+  ): Promise<readonly Buffer[]> {
+    this.#read = this.#read.filter(isUntouched)
+    if (this.#firstMs <= untilMs && this.#read.length < limit) {
+      await this.#readOn(reader, untilMs, limit, isUntouched)
+    }
+    const due = this.#read.findIndex((key) => timerOf(key).timeMs > untilMs)
+    return this.#read.slice(0, due < 0 ? limit : Math.min(due, limit))
+  }
+
+  async #readOn(
+    reader: StateReader,
+    untilMs: number,
+    limit: number,
+    isUntouched: (key: Buffer) => boolean,
+  ): Promise<void> {
+    const range = timersFrom(this.#domain, this.#next ?? this.#firstMs)
+    for await (const group of reader.entries(range, groupSize)) {
+      for (const [bytes] of group) {
+        const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        this.#firstMs = timerOf(key).timeMs
+        this.#next = Buffer.concat([key, Buffer.from([0])])
+        if (isUntouched(key)) this.#read.push(key)
+      }
+      if (this.#firstMs > untilMs || this.#read.length >= limit) return
+    }
+    this.#firstMs = Number.POSITIVE_INFINITY
+  }
+}
+
+/** Timers read from the database at once. */
+const groupSize = 256

@@ -1,0 +1,54 @@
+// What undoes a batch: for each entry that the batch changed, values and timers alike, the value that was
+// there before. One record holds all of them, so that forgetting it deletes one entry.
+
+import { StateError } from './stateError.ts'
+
+/** The value of an entry before a batch; null for an entry that did not exist. */
+export type UndoEntry = readonly [key: Uint8Array, before: Uint8Array | null]
+
+const headBytes = 8
+const none = 0
+
+export function encodeUndo(entries: readonly UndoEntry[]): Buffer {
+  let length = 0
+  for (const [key, before] of entries) {
+    length += headBytes + key.length + (before === null ? 0 : before.length)
+  }
+  const bytes = Buffer.allocUnsafe(length)
+  let at = 0
+  for (const [key, before] of entries) {
+    bytes.writeUInt32BE(key.length, at)
+    bytes.writeUInt32BE(before === null ? none : before.length + 1, at + 4)
+    at += headBytes
+    bytes.set(key, at)
+    at += key.length
+    if (before === null) continue
+    bytes.set(before, at)
+    at += before.length
+  }
+  return bytes
+}
+
+/** The entries share the bytes of `record`. Throws STATE_DAMAGED. */
+export function decodeUndo(record: Uint8Array): UndoEntry[] {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
+  const entries: UndoEntry[] = []
+  const take = (at: number, length: number) => {
+    if (at + length > bytes.length) throw new StateError('STATE_DAMAGED', 'an undo is cut off')
+    return bytes.subarray(at, at + length)
+  }
+  for (let at = 0; at < bytes.length; ) {
+    const head = take(at, headBytes)
+    const keyBytes = head.readUInt32BE(0)
+    const valueBytes = head.readUInt32BE(4)
+    const key = take(at + headBytes, keyBytes)
+    at += headBytes + keyBytes
+    if (valueBytes === none) {
+      entries.push([key, null])
+      continue
+    }
+    entries.push([key, take(at, valueBytes - 1)])
+    at += valueBytes - 1
+  }
+  return entries
+}

@@ -1,0 +1,16 @@
+// A job that gets a state past the compiler which cannot be kept: an instance of a class behind `unknown`.
+
+import { job, text } from 'millrace/engine'
+
+class Seen extends Set<string> {}
+
+export default job('classes', (stream) => {
+  stream
+    .fromTopic('words', text())
+    .map(({ line }): [string, string] => ['all', line])
+    .updateStateByKey(
+      (words: readonly string[], _seen: unknown): unknown => ({ seen: new Seen(words) }),
+      { uid: 'distinct' },
+    )
+    .view('distinct', { value: (state) => (state as { seen: Seen }).seen.size })
+})
