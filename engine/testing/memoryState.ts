@@ -1,27 +1,74 @@
-// A state database in memory, whose contents outlive the process that has it open.
+// A state database in memory, whose contents outlive the process that has it open. Keys and values are
+// latin1 texts in a map: the order of the texts is that of the bytes.
 
-import type { StateChange, StateDatabase } from '../state/stateDatabase.ts'
+import type {
+  DatabaseEntry,
+  KeyRange,
+  StateChange,
+  StateDatabase,
+  StateReader,
+} from '../state/stateDatabase.ts'
 import type { TestProcess } from './testWorld.ts'
+
+export type StateContents = Map<string, string>
 
 /** `name` says in the list of durable steps whose state it is. */
 export function memoryState(
-  contents: Map<string, string>,
+  contents: StateContents,
   process: TestProcess,
   name: string,
 ): StateDatabase {
   return {
-    async *entries() {
-      yield await process.alive(Promise.resolve([...contents]))
-    },
-    get: (key) => process.alive(Promise.resolve(contents.get(key))),
+    ...reader(contents, process),
     write: (changes) => process.durably(`commit ${name}`, () => apply(contents, changes)),
+    snapshot: () => ({ ...reader(new Map(contents), process), close: async () => {} }),
     close: async () => {},
   }
 }
 
-function apply(contents: Map<string, string>, changes: readonly StateChange[]): void {
-  for (const change of changes) {
-    if (change.type === 'put') contents.set(change.key, change.value)
-    else contents.delete(change.key)
+/** The contents as they are now, for a test that looks at them. Writes go nowhere. */
+export function readOnlyState(contents: ReadonlyMap<string, string>): StateDatabase {
+  const copy = new Map(contents)
+  return {
+    ...reader(copy, undefined),
+    write: async () => {},
+    snapshot: () => ({ ...reader(copy, undefined), close: async () => {} }),
+    close: async () => {},
   }
+}
+
+function reader(contents: StateContents, process: TestProcess | undefined): StateReader {
+  const alive = <T>(value: T) => process?.alive(Promise.resolve(value)) ?? Promise.resolve(value)
+  return {
+    getMany: (keys) => alive(keys.map((key) => bytesOf(contents.get(textOf(key))))),
+    async *entries(range, atOnce) {
+      for (const group of groupsIn(new Map(contents), range, atOnce)) yield await alive(group)
+    },
+  }
+}
+
+function* groupsIn(contents: StateContents, { from, until }: KeyRange, atOnce: number) {
+  const first = textOf(from)
+  const end = textOf(until)
+  const keys = [...contents.keys()].filter((key) => first <= key && key < end).sort()
+  for (let at = 0; at < keys.length; at += atOnce) {
+    yield keys.slice(at, at + atOnce).map((key): DatabaseEntry => {
+      return [Buffer.from(key, 'latin1'), Buffer.from(contents.get(key)!, 'latin1')]
+    })
+  }
+}
+
+function apply(contents: StateContents, changes: readonly StateChange[]): void {
+  for (const change of changes) {
+    if (change.type === 'put') contents.set(textOf(change.key), textOf(change.value))
+    else contents.delete(textOf(change.key))
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
+
+function bytesOf(text: string | undefined): Buffer | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'latin1')
 }

@@ -21,13 +21,15 @@ import { BatchLoop, type CommittedBatch } from '../scheduler/batchLoop.ts'
 import { Driver } from '../scheduler/driver.ts'
 import { lagBehind, type PartitionEnds } from '../scheduler/rangePlan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
+import { decodeValue } from '../state/operatorState.ts'
 import type { StateDatabase } from '../state/stateDatabase.ts'
-import { StateStore } from '../state/stateStore.ts'
+import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
+import { v8Codec } from '../state/v8Codec.ts'
 import type { DStream } from '../stream/dstream.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { failedAtRecord } from '../userCode.ts'
-import { memoryState } from './memoryState.ts'
+import { memoryState, readOnlyState } from './memoryState.ts'
 import { type LaunchedTask, type TaskFault, TestExecutors } from './testExecutor.ts'
 import type { TestProcess, TestWorld } from './testWorld.ts'
 
@@ -247,15 +249,17 @@ export class TestCluster {
   /** The keys of a state with their values, as they are after the newest batch. */
   async state(uid: string): Promise<[key: Key, value: unknown][]> {
     const found: [Key, unknown][] = []
+    const operator = this.#driver.graph.operators.find((each) => each.uid === uid)
+    const codec = operator?.stateCodec ?? v8Codec
     for (const [path, contents] of this.#world.states) {
       if (!path.startsWith(`${stateDirectory}/${uid}/`)) continue
-      const copy = new Map(contents)
-      const reader = new TestReader(copy)
-      const store = await StateStore.open(path, { openDatabase: async () => reader })
-      const transaction = await store.begin(store.version + 1)
-      for (const [key, value] of transaction.entries()) {
-        if (!key.startsWith('#')) found.push([decodeKey(key), value])
-      }
+      const store = await StateStore.open(path, {
+        openDatabase: async () => readOnlyState(contents),
+      })
+      await store.scan((key, bytes) => {
+        if (!key.startsWith('#')) found.push([decodeKey(key), decodeValue(codec, bytes)])
+      })
+      await store.close()
     }
     return found
   }
@@ -312,8 +316,8 @@ export class TestCluster {
 
   #executor(process: TestProcess) {
     const { batchIntervalMs, job, seams } = this.#options
-    const open = (path: string) =>
-      StateStore.open(path, { openDatabase: async (at) => this.#database(at, process) })
+    const open = (path: string, given: StateStoreOptions) =>
+      StateStore.open(path, { ...given, openDatabase: async (at) => this.#database(at, process) })
     return inProcessExecutors({
       job: job(process),
       batchIntervalMs,
@@ -483,25 +487,4 @@ class ProcessClock implements Clock {
   close(): void {
     for (const timer of [...this.#timers]) timer.cancel()
   }
-}
-
-/** Reads a copy of a state. */
-class TestReader implements StateDatabase {
-  readonly #contents: Map<string, string>
-
-  constructor(contents: Map<string, string>) {
-    this.#contents = contents
-  }
-
-  async *entries() {
-    yield [...this.#contents]
-  }
-
-  async get(key: string): Promise<string | undefined> {
-    return this.#contents.get(key)
-  }
-
-  async write(): Promise<void> {}
-
-  async close(): Promise<void> {}
 }

@@ -6,6 +6,7 @@ import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
+import type { StateContents } from './memoryState.ts'
 import type { MemoryTopics } from './memoryTopics.ts'
 import { type DurableEffect, TestSinks } from './testSink.ts'
 
@@ -16,7 +17,7 @@ export class TestWorld {
   readonly steps = new DurableSteps()
   readonly sinks = new TestSinks()
   /** The contents of state databases, by directory. */
-  readonly states = new Map<string, Map<string, string>>()
+  readonly states = new Map<string, StateContents>()
   /** Called when a planned kill takes place. */
   onKill: ((kill: PlannedKill) => void) | undefined
   /** The process of the driver that runs. */
