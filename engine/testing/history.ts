@@ -100,8 +100,13 @@ export function drawFaults(
   const random = seededRandom(seed * 2)
   const faults: HistoryFault[] = []
   const count = random.below(mostFaults + 1)
+  let batch = 0
   for (let at = 0; at < count; at++) {
-    const batch = random.below(batches.length)
+    // What one failure leaves behind is hit by the next one soon after it, or not at all.
+    const isClose = at > 0 && random.below(2) === 0
+    batch = isClose
+      ? Math.min(batches.length - 1, batch + random.below(2))
+      : random.below(batches.length)
     const isFull = faults.filter((fault) => fault.batch === batch).length >= mostFaultsOfBatch
     const fault = drawFault(random, batch, extents[batch] ?? { steps: 1, launches: 1 })
     if (!isFull) faults.push(fault)

@@ -4,6 +4,7 @@
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { replaceGlobals } from '../../protocol/runtime/seededGlobals.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import type { Task } from '../executor/task.ts'
 import type { ViewRows } from '../jobStatus.ts'
 import type { Key } from '../rdd/key.ts'
 import type { OffsetRange } from '../sources/scan.ts'
@@ -29,6 +30,10 @@ export interface Subject {
   /** Batch intervals that pass after the last record. */
   readonly drainIntervals: number
   readonly seams?: ((world: TestWorld) => Seams) | undefined
+  /** See ClusterOptions. */
+  readonly keepsBlockOrder?: boolean
+  /** Records arrive and time passes while the driver is down, as chance has it: batches then differ. */
+  readonly goesOnWhileDown?: boolean
 }
 
 export interface RunBatch {
@@ -64,6 +69,7 @@ export interface RunWatch {
   onEvent?(event: HistoryEvent): void
   onUse?(use: 'clock' | 'random'): void
   onStarted?(batch: OffsetLogEntry): void
+  onResult?(task: Task, value: unknown): void
   onCommitted?(batch: FinishedBatch): void
 }
 
@@ -99,6 +105,8 @@ class HistoryRun {
   readonly #batches: RunBatch[] = []
   readonly #runs = new Map<number, number>()
   readonly #extents: BatchExtent[] = []
+  readonly #fedRecords = new Set<number>()
+  readonly #down: Random
   #cluster: TestCluster | undefined
   #starts = 0
   #launches = 0
@@ -113,6 +121,7 @@ class HistoryRun {
     for (const [topic, partitions] of subject.topics) topics.create(topic, partitions)
     this.#world = new TestWorld(topics, subject.startMs)
     this.#world.onKill = (kill) => this.#killed(kill)
+    this.#down = seededRandom(plan.seed + 5)
     this.#disorder = plan.otherOrder ? seededRandom(plan.seed + 3) : undefined
     this.#seams = subject.seams?.(this.#world)
   }
@@ -150,7 +159,7 @@ class HistoryRun {
   }
 
   async #batch(at: number, records: readonly number[], intervals: number): Promise<void> {
-    for (const index of records) this.#world.topics.append(this.#subject.records[index]!)
+    for (const index of records) this.#append(index)
     const { taken } = this.#world.steps
     const before = taken.length
     this.#launches = 0
@@ -173,8 +182,25 @@ class HistoryRun {
     else await this.#cluster!.pause(ms)
     for (let starts = 0; !this.#cluster?.isUp; starts++) {
       if (starts === mostStarts) throw new Error(`the job was started ${mostStarts} times in vain`)
+      if (this.#subject.goesOnWhileDown) this.#goOn()
       await this.#start()
     }
+  }
+
+  #append(index: number): void {
+    if (this.#fedRecords.has(index)) return
+    this.#fedRecords.add(index)
+    this.#world.topics.append(this.#subject.records[index]!)
+  }
+
+  /** Records of later batches come early, and the driver may be down for some intervals. */
+  #goOn(): void {
+    const waiting = this.#plan.batches
+      .flatMap(({ records }) => records)
+      .filter((index) => !this.#fedRecords.has(index))
+    for (const index of waiting.slice(0, this.#down.below(4))) this.#append(index)
+    const intervals = this.#down.below(3)
+    this.#world.clock.stall(intervals * this.#subject.batchIntervalMs)
   }
 
   async #start(): Promise<void> {
@@ -191,6 +217,8 @@ class HistoryRun {
       collectsOutputs: false,
       maxShufflePairs: this.#plan.maxShufflePairs,
       disorder: this.#disorder,
+      keepsBlockOrder: this.#subject.keepsBlockOrder,
+      onResult: this.#watch.onResult,
       seams: this.#seams,
       faultOf: (task) => this.#faultOf(task),
       onBatchStarted: (batch) => this.#batchStarted(batch),

@@ -13,6 +13,7 @@ import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
 import { inProcessExecutors } from '../executor/inProcessExecutor.ts'
 import { StateStores } from '../executor/stateStores.ts'
+import type { StartExecutor, Task } from '../executor/task.ts'
 import { type JobDirectory, takeDirectory } from '../jobDirectory.ts'
 import { JobOutputs } from '../jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from '../jobStatus.ts'
@@ -46,11 +47,12 @@ export interface Seams {
   disk?(disk: Disk): Disk
   offsetLog?(log: OffsetLog): OffsetLog
   commitLog?(log: CommitLog): CommitLog
-  stateDatabase?(database: StateDatabase, directory: string): StateDatabase
+  stateDatabase?(database: StateDatabase, path: string, process: TestProcess): StateDatabase
+  stateStore?(store: StateStore): StateStore
   scanner?(scanner: Scanner): Scanner
-  ends?(ends: readonly PartitionEnds[]): readonly PartitionEnds[]
-  /** What the driver runs in place of the batch. */
-  batch?(batch: OffsetLogEntry): OffsetLogEntry
+  executor?(start: StartExecutor): StartExecutor
+  /** What the driver runs in place of a batch. */
+  batch?(batch: OffsetLogEntry, logs: Logs): OffsetLogEntry | Promise<OffsetLogEntry>
 }
 
 export interface ClusterOptions {
@@ -64,6 +66,10 @@ export interface ClusterOptions {
   readonly collectsOutputs: boolean
   readonly maxShufflePairs?: number | undefined
   readonly disorder?: Random | undefined
+  /** Whether shuffle blocks come in the order in which the engine hands them on. */
+  readonly keepsBlockOrder?: boolean | undefined
+  /** Called with what each attempt of a task has made. */
+  readonly onResult?: ((task: Task, value: unknown) => void) | undefined
   readonly seams?: Seams | undefined
   faultOf(task: LaunchedTask): TaskFault | undefined
   onBatchStarted?(batch: OffsetLogEntry): void
@@ -152,6 +158,8 @@ export class TestCluster {
       newProcess: () => process.child(),
       faultOf: (task) => options.faultOf(task),
       disorder: options.disorder,
+      keepsBlockOrder: options.keepsBlockOrder,
+      onResult: options.onResult,
     })
     this.#driver = new Driver({
       runtime: { clock: this.#machinery, random: seededRandom(seed) },
@@ -176,7 +184,7 @@ export class TestCluster {
       offsetLog,
       commitLog,
       ends: async () => this.#topicEnds(),
-      run: (batch) => this.#runBatch(options.seams?.batch?.(batch) ?? batch),
+      run: async (batch) => this.#runBatch((await options.seams?.batch?.(batch, logs)) ?? batch),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
@@ -316,9 +324,12 @@ export class TestCluster {
 
   #executor(process: TestProcess) {
     const { batchIntervalMs, job, seams } = this.#options
-    const open = (path: string, given: StateStoreOptions) =>
-      StateStore.open(path, { ...given, openDatabase: async (at) => this.#database(at, process) })
-    return inProcessExecutors({
+    const open = async (path: string, given: StateStoreOptions) => {
+      const openDatabase = async (at: string) => this.#database(at, process)
+      const store = await StateStore.open(path, { ...given, openDatabase })
+      return seams?.stateStore?.(store) ?? store
+    }
+    const start = inProcessExecutors({
       job: job(process),
       batchIntervalMs,
       createScanner: () => {
@@ -328,6 +339,7 @@ export class TestCluster {
       createStates: () =>
         new StateStores({ clock: this.#machinery, directory: stateDirectory, open }),
     })
+    return seams?.executor?.(start) ?? start
   }
 
   #database(path: string, process: TestProcess): StateDatabase {
@@ -335,7 +347,7 @@ export class TestCluster {
     this.#world.states.set(path, contents)
     const name = path.slice(stateDirectory.length + 1)
     const database = memoryState(contents, process, name)
-    return this.#options.seams?.stateDatabase?.(database, path) ?? database
+    return this.#options.seams?.stateDatabase?.(database, path, process) ?? database
   }
 
   #scanner(process: TestProcess): Scanner {
@@ -372,8 +384,8 @@ export class TestCluster {
         return { topic, topicId: `id-of-${topic}`, partition, earliest: 0, latest }
       }),
     )
-    this.#ends = this.#options.seams?.ends?.(ends) ?? ends
-    return this.#ends
+    this.#ends = ends
+    return ends
   }
 
   async #runBatch(batch: OffsetLogEntry): Promise<void> {
@@ -423,7 +435,7 @@ export class TestCluster {
   }
 }
 
-interface Logs {
+export interface Logs {
   readonly directory: JobDirectory
   readonly offsetLog: OffsetLog
   readonly commitLog: CommitLog

@@ -39,6 +39,8 @@ export interface TestExecutorOptions {
   faultOf(task: LaunchedTask): TaskFault | undefined
   /** Draws the order of answers and of shuffle blocks; both come as they were sent without it. */
   readonly disorder?: Random | undefined
+  readonly keepsBlockOrder?: boolean | undefined
+  readonly onResult?: ((task: Task, value: unknown) => void) | undefined
 }
 
 /** Turns of microtasks by which an answer may be late. */
@@ -77,6 +79,7 @@ class TestExecutor implements Executor {
   readonly #options: TestExecutorOptions
   /** By task id: what is done with its report in place of handing it on. */
   readonly #held = new Map<number, (report: TaskReport) => void>()
+  readonly #tasks = new Map<number, Task>()
   #inner: Executor | undefined
 
   constructor(
@@ -98,11 +101,13 @@ class TestExecutor implements Executor {
 
   run(tasks: readonly Task[]): void {
     const started: Task[] = []
-    const { disorder } = this.#options
+    const { disorder, keepsBlockOrder } = this.#options
+    const blocks = keepsBlockOrder ? undefined : disorder
     for (const task of disorder ? shuffled(tasks, disorder) : tasks) {
       const fault = this.#options.faultOf(describe(task, this.#slot))
       if (fault && !this.#begin(fault, task)) continue
-      started.push(disorder ? { ...task, inputs: disordered(task.inputs, disorder) } : task)
+      this.#tasks.set(task.taskId, task)
+      started.push(blocks ? { ...task, inputs: disordered(task.inputs, blocks) } : task)
     }
     if (!this.#process.isDead && started.length > 0) this.#inner?.run(started)
   }
@@ -165,10 +170,18 @@ class TestExecutor implements Executor {
     const late = this.#options.disorder?.below(mostLateTurns) ?? 0
     for (let turn = 0; turn < late; turn++) await Promise.resolve()
     if (this.#process.isDead) return
+    const task = this.#tasks.get(report.taskId)
+    if (task && report.outcome.kind === 'finished') {
+      this.#options.onResult?.(task, report.outcome.value)
+    }
     const held = this.#held.get(report.taskId)
     this.#held.delete(report.taskId)
-    if (held) held(report)
-    else this.#listener.onReport(report)
+    if (held) {
+      held(report)
+      return
+    }
+    this.#tasks.delete(report.taskId)
+    this.#listener.onReport(report)
   }
 }
 

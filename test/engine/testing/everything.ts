@@ -1,0 +1,252 @@
+// A job with an operator of each kind, and what it must come to by plain code in one thread, from nothing
+// but the records and the ranges of its batches. It shares no code with the engine.
+
+import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
+import type { Outcome, Subject } from '../../../engine/testing/historyRun.ts'
+import { type PlacedRecord, RecordPlacement } from '../../../engine/testing/memoryTopics.ts'
+import type { TestContext } from '../../../engine/testing/testing.ts'
+
+export const jobPartitions = 3
+const topics = new Map([
+  ['lines', 3],
+  ['names', 2],
+])
+
+export function everything({ sink }: TestContext) {
+  return job('everything', { partitions: jobPartitions }, (stream) => {
+    const pairs = stream
+      .fromTopic('lines', text())
+      .flatMap(({ line }) => line.split(','))
+      .map((word) => {
+        const [key, number] = word.split(' ')
+        return [key!, Number(number)] as const
+      })
+      .filter(([, number]) => number > 0)
+    const names = stream
+      .fromTopic('names', text())
+      .map(({ line }) => [line.slice(0, 1), line.length] as const)
+    const counts = pairs.reduceByKey<string, number>(sum)
+    counts.view('batch')
+    pairs.updateStateByKey(add, { uid: 'totals' }).view('totals')
+    pairs.groupByKey().mapValues(hash).view('grouped')
+    counts
+      .join(names.reduceByKey<string, number>(sum))
+      .mapValues(([one, other]) => one * 100 + other)
+      .view('joined')
+    counts.union(names).count().view('count')
+    pairs.reduceByKeyAndWindow<string, number>(sum, seconds(3)).view('direct')
+    pairs
+      .reduceByKeyAndWindow<string, number>(sum, seconds(3), seconds(1), {
+        inverse: subtract,
+        filter: (each) => each > 0,
+        uid: 'recent',
+      })
+      .view('inverse')
+    counts.foreachRDD(async (rdd, { batchId }) => {
+      const partitions = await rdd
+        .mapPartitions((elements, partition) => [[partition, elements] as const])
+        .collect()
+      for (const [partition, elements] of partitions) {
+        await sink.transaction(`${batchId}/${partition}`, (tx) => {
+          tx.append({ batchId, partition, elements })
+        })
+      }
+    })
+  })
+}
+
+/** Depends on the order of the values: the engine promises that of the partitions. */
+function hash(values: readonly number[]): number {
+  return values.reduce((all, each) => (all * 31 + each) % 9973, 7)
+}
+
+export function everythingOver(records: number): Subject {
+  const placement = new RecordPlacement((topic) => topics.get(topic)!)
+  const placed: PlacedRecord[] = []
+  for (let at = 0; at < records; at++) {
+    const word = (of: number) => `${'abcdef'[(of * 7) % 6]} ${((of * 13) % 10) - 1}`
+    placed.push(placement.place('lines', `${word(at)},${word(at + 3)}`, 0))
+    if (at % 3 === 0)
+      placed.push(placement.place('names', `${'abc'[at % 3]}${'x'.repeat(at % 4)}`, 0))
+  }
+  return {
+    build: everything,
+    records: placed,
+    topics,
+    batchIntervalMs: 1000,
+    executors: 2,
+    startMs: Date.UTC(2026, 0, 1),
+    drainIntervals: 4,
+    keepsBlockOrder: true,
+    goesOnWhileDown: true,
+  }
+}
+
+/** A batch as it was begun for the last time. */
+export interface BegunBatch {
+  readonly batchId: number
+  readonly timeMs: number
+  readonly ranges: readonly OffsetRange[]
+}
+
+/** The first thing that is wrong with an outcome; undefined when nothing is. */
+export function wrongWith(
+  { records }: Subject,
+  outcome: Outcome,
+  begun: readonly BegunBatch[],
+): string | undefined {
+  if (outcome.failure !== undefined) return `the job failed: ${outcome.failure}`
+  return (
+    wrongRanges(records, begun) ??
+    wrongViews(records, outcome, begun) ??
+    wrongState(records, outcome) ??
+    wrongSink(records, outcome, begun)
+  )
+}
+
+/** P4. */
+function wrongRanges(
+  records: readonly PlacedRecord[],
+  begun: readonly BegunBatch[],
+): string | undefined {
+  const ends = new Map<string, number>()
+  for (const [at, { batchId, ranges }] of begun.entries()) {
+    if (batchId !== at) return `batch ${batchId} is begun where batch ${at} should be`
+    for (const { topic, partition, from, until } of ranges) {
+      const before = ends.get(`${topic}-${partition}`) ?? 0
+      if (from !== before || until < from)
+        return `batch ${batchId} reads ${topic}-${partition} [${from}, ${until}) after ${before}`
+      ends.set(`${topic}-${partition}`, until)
+    }
+  }
+  for (const [topic, count] of topics) {
+    for (let partition = 0; partition < count; partition++) {
+      const { length } = logOf(records, topic, partition)
+      if (ends.get(`${topic}-${partition}`) !== length)
+        return `${topic}-${partition} is not read to its end`
+    }
+  }
+  return undefined
+}
+
+/** P1 and P5, batch by batch. */
+function wrongViews(
+  records: readonly PlacedRecord[],
+  { batches }: Outcome,
+  begun: readonly BegunBatch[],
+): string | undefined {
+  for (const { batchId, views, timeMs } of batches) {
+    const batch = begun[batchId]
+    if (batch?.timeMs !== timeMs)
+      return `batch ${batchId} is committed with the time ${timeMs} and begun with ${batch?.timeMs}`
+    const pairs = pairsOf(records, batch.ranges)
+    const names = valuesOf(records, batch.ranges, 'names').map((line): [string, number] => [
+      line[0]!,
+      line.length,
+    ])
+    const recent = begun.filter((each) => each.timeMs <= timeMs && each.timeMs > timeMs - 3000)
+    const window = summed(recent.flatMap(({ ranges }) => pairsOf(records, ranges)))
+    const counts = summed(pairs)
+    const named = summed(names)
+    const earlier = begun.slice(0, batchId + 1).flatMap(({ ranges }) => pairsOf(records, ranges))
+    const grouped = Map.groupBy(pairs, ([key]) => key)
+    const joined = [...counts]
+      .filter(([key]) => named.has(key))
+      .map(([key, count]): [string, number] => [key, count * 100 + named.get(key)!])
+    const expected: Record<string, Iterable<[string, number]>> = {
+      batch: counts,
+      totals: summed(earlier),
+      grouped: [...grouped].map(([key, values]): [string, number] => [
+        key,
+        hash(values.map(([, number]) => number)),
+      ]),
+      joined,
+      count: [['count', counts.size + names.length]],
+      direct: window,
+      inverse: window,
+    }
+    for (const [name, rows] of Object.entries(expected)) {
+      const wanted = JSON.stringify([...rows].sort())
+      const got = JSON.stringify(views.get(name)?.toSorted())
+      if (wanted !== got)
+        return `view '${name}' after batch ${batchId}: ${got} in place of ${wanted}`
+    }
+  }
+  return undefined
+}
+
+/** P6. */
+function wrongState(records: readonly PlacedRecord[], { states }: Outcome): string | undefined {
+  const all = records
+    .filter(({ topic }) => topic === 'lines')
+    .flatMap(({ record }) => words(String(record.value)))
+  const wanted = JSON.stringify([...summed(all)].sort())
+  const got = JSON.stringify(states.get('totals'))
+  return wanted === got ? undefined : `state 'totals': ${got} in place of ${wanted}`
+}
+
+/** P2: a reader of what was committed sees each partition of each batch once. */
+function wrongSink(
+  records: readonly PlacedRecord[],
+  { sinks }: Outcome,
+  begun: readonly BegunBatch[],
+): string | undefined {
+  const seen = new Map<number, Map<number, readonly (readonly [string, number])[]>>()
+  for (const value of sinks.get('sink')?.list ?? []) {
+    const { batchId, partition, elements } = value as {
+      batchId: number
+      partition: number
+      elements: [string, number][]
+    }
+    const partitions = seen.get(batchId) ?? new Map()
+    if (partitions.has(partition)) return `partition ${partition} of batch ${batchId} is seen twice`
+    seen.set(batchId, partitions.set(partition, elements))
+  }
+  for (const { batchId, ranges } of begun) {
+    const partitions = seen.get(batchId)
+    if (partitions?.size !== jobPartitions)
+      return `of batch ${batchId} ${partitions?.size ?? 0} partitions are seen`
+    const wanted = JSON.stringify([...summed(pairsOf(records, ranges))].sort())
+    const got = JSON.stringify([...partitions.values()].flat().sort())
+    if (wanted !== got) return `the sink has ${got} of batch ${batchId} in place of ${wanted}`
+  }
+  return undefined
+}
+
+function pairsOf(
+  records: readonly PlacedRecord[],
+  ranges: readonly OffsetRange[],
+): [string, number][] {
+  return valuesOf(records, ranges, 'lines').flatMap(words)
+}
+
+function words(line: string): [string, number][] {
+  return line
+    .split(',')
+    .map((word): [string, number] => [word.split(' ')[0]!, Number(word.split(' ')[1])])
+    .filter(([, number]) => number > 0)
+}
+
+function valuesOf(
+  records: readonly PlacedRecord[],
+  ranges: readonly OffsetRange[],
+  topic: string,
+): string[] {
+  return ranges
+    .filter((range) => range.topic === topic)
+    .flatMap(({ partition, from, until }) => logOf(records, topic, partition).slice(from, until))
+}
+
+/** In every history the records of a partition come in this order. */
+function logOf(records: readonly PlacedRecord[], topic: string, partition: number): string[] {
+  return records
+    .filter((each) => each.topic === topic && each.partition === partition)
+    .map(({ record }) => String(record.value))
+}
+
+function summed(pairs: readonly (readonly [string, number])[]): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const [key, number] of pairs) sums.set(key, (sums.get(key) ?? 0) + number)
+  return sums
+}
