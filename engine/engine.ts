@@ -4,12 +4,52 @@
 export type { Key } from './rdd/key.ts'
 export type { Pair } from './rdd/lineage.ts'
 export type { Rdd } from './rdd/rdd.ts'
+export { type AvroOptions, type AvroSchema, avro } from './rows/avro.ts'
+export { bytes } from './rows/bytes.ts'
 export { type CsvColumns, type CsvOptions, type CsvRow, csv } from './rows/csv.ts'
+export {
+  type Envelope,
+  type EnvelopeOptions,
+  envelope,
+  type PlainEnvelope,
+} from './rows/envelope.ts'
 export { json } from './rows/json.ts'
 export type { RowFormat } from './rows/rowFormat.ts'
 export { type TextRow, text } from './rows/text.ts'
+export type { OnRecordError } from './sources/scan.ts'
+export type { RecordFields, SourceHeader, SourceRecord } from './sources/sourceRecord.ts'
+export type { StartAt, TimePosition, TopicOptions } from './sources/topicOptions.ts'
+export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'
-export type { DStream, ReduceWindowOptions } from './stream/dstream.ts'
+export type { BatchInfo } from './stream/batchHistory.ts'
+export type { DStream } from './stream/dstream.ts'
+export type { EventStream, KeyedEventStream } from './stream/eventStream.ts'
+export type { LateRow, TimedRow, TimeOf, WatermarkOptions } from './stream/eventTime.ts'
+export type { EventWindows, WindowedStream } from './stream/eventWindows.ts'
+export type { ReduceWindowOptions } from './stream/inverseWindow.ts'
 export { type Job, type JobOptions, type JobStream, job } from './stream/job.ts'
+export type {
+  MappedStream,
+  MapWithStateOptions,
+  State,
+  StateMapping,
+} from './stream/mapWithState.ts'
+export type { OperatorOptions } from './stream/statefulContract.ts'
+export type {
+  EventStateContext,
+  EventStatefulProcessor,
+  FiredTimer,
+  StateContext,
+  StatefulProcessor,
+  TransformedStream,
+  TransformOptions,
+} from './stream/transformWithState.ts'
+export type { StateUpdate, UpdateStateOptions } from './stream/updateStateByKey.ts'
 export type { ViewNumber, ViewOptions, ViewValue } from './stream/view.ts'
+export type {
+  Aggregation,
+  OpenWindow,
+  WindowBounds,
+  WindowResult,
+} from './stream/windowAggregate.ts'

@@ -23,8 +23,13 @@ export type EngineErrorCode =
   | 'STAGE_FAILED'
   | 'FETCH_FAILED'
   | 'EXECUTOR_FAILED'
+  | 'EXECUTOR_OUT_OF_MEMORY'
+  /** The batch took longer than it may. */
+  | 'BATCH_TIMED_OUT'
   | 'OFFSETS_LOST'
   | 'TOPIC_RECREATED'
+  /** A state cannot be read while its job runs: it does not exist, is not kept, or cannot be reached. */
+  | 'STATE_QUERY_FAILED'
   /** A state or a view got a value that it cannot keep. */
   | 'STATE_INVALID'
   | 'VIEW_INVALID'
@@ -47,6 +52,7 @@ const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>
   'TOPIC_RECREATED',
   'STATE_INVALID',
   'RESULT_TOO_LARGE',
+  'REJECTED_TOO_MANY',
 ])
 
 export class EngineError extends Error {

@@ -6,6 +6,7 @@ import { maxViewRows } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
 import type { ViewRows } from './jobStatus.ts'
 import type { Rdd } from './rdd/rdd.ts'
+import type { BatchAttempt } from './scheduler/batchLoop.ts'
 import type { Driver } from './scheduler/driver.ts'
 import type { BatchInfo } from './stream/batchHistory.ts'
 import type { Output } from './stream/dstream.ts'
@@ -26,15 +27,17 @@ export class JobOutputs {
   }
 
   /** The rows of the views that are due in the batch, by view. Fails with what fails first. */
-  async run(batch: BatchInfo): Promise<ReadonlyMap<string, ViewRows>> {
+  async run(batch: BatchInfo, attempt: BatchAttempt): Promise<ReadonlyMap<string, ViewRows>> {
     const rows = new Map<string, ViewRows>()
     // All at once, so that outputs of the same stream share one pass over its records.
     await Promise.all(
       this.#driver.graph.outputs.map(async (output) => {
         const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
         if (!rdd) return
-        if (output.kind === 'foreachRDD') await this.#runForeach(output, rdd, batch)
-        else rows.set(output.name, await this.#rowsOf(output.name, rdd))
+        if (output.kind === 'foreachRDD') {
+          attempt.outputBegins()
+          await this.#runForeach(output, rdd, batch)
+        } else rows.set(output.name, await this.#rowsOf(output.name, rdd))
       }),
     )
     await this.#driver.idle()

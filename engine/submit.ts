@@ -20,9 +20,12 @@ import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
-import { BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
+import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
+import { describeProgress } from './scheduler/batchProgress.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
+import { RateLimits } from './scheduler/rateLimits.ts'
+import { parseRateConf } from './scheduler/rateOptions.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -40,8 +43,19 @@ export interface SubmitOptions {
   /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
   readonly executors?: number
   readonly batchIntervalMs?: number
-  /** The most that a batch reads of one partition. */
+  /** The most that a batch reads of one partition, 1 million unless given. */
   readonly maxRecordsPerPartition?: number
+  /** The most that a batch reads, about, in bytes as they lie in the log; 256 MiB unless given. */
+  readonly maxBatchBytes?: number
+  /**
+   * After so long a batch is broken off and tried with fewer records, unless an output has begun; no limit
+   * unless given. Not with 0 executors.
+   */
+  readonly maxBatchTimeMs?: number
+  /** Heap of each executor, 2048 unless given: one that needs more dies alone, and its batch is split. */
+  readonly executorMemoryMb?: number
+  /** Options under Spark's key names (see rateOptions). */
+  readonly conf?: Readonly<Record<string, string>>
   /**
    * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
    * open one. Only that is exactly once.
@@ -78,6 +92,9 @@ export interface StopOptions {
 
 const clientId = 'millrace-engine'
 const defaultExecutors = 2
+const defaultRecordsPerPartition = 1_000_000
+const defaultBatchBytes = 256 * 1024 * 1024
+const defaultExecutorMemoryMb = 2048
 const defaultTaskTimeoutMs = 300_000
 const defaultStopTimeoutMs = 10_000
 /** After this time a batch that runs is logged, once. */
@@ -184,7 +201,8 @@ class SubmittedJob implements RunningJob {
       executors: Math.max(1, executors),
       startExecutor: startExecutors(options, loaded, batchIntervalMs, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (options.taskTimeoutMs ?? defaultTaskTimeoutMs),
-      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
+      shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
+      onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
     this.#outputs = new JobOutputs(this.#driver, logger)
     const { graph } = this.#driver
@@ -195,12 +213,22 @@ class SubmittedJob implements RunningJob {
     this.#loop = new BatchLoop({
       clock: runtime.clock,
       batchIntervalMs,
-      maxRecordsPerPartition: options.maxRecordsPerPartition ?? 1_000_000,
+      limits: new RateLimits({
+        batchIntervalMs,
+        maxRecordsPerPartition: options.maxRecordsPerPartition ?? defaultRecordsPerPartition,
+        maxBatchBytes: options.maxBatchBytes ?? defaultBatchBytes,
+        conf: parseRateConf(options.conf),
+      }),
+      maxBatchTimeMs: options.maxBatchTimeMs,
+      canSplitRerun: graph.outputs.every(({ kind }) => kind === 'view'),
+      watermarks: graph.watermarks,
       isolation,
       offsetLog,
       commitLog,
       ends: () => this.#ends(),
-      run: (batch) => this.#runBatch(batch),
+      run: (batch, attempt) => this.#runBatch(batch, attempt),
+      breakOff: (error) => this.#driver.breakOff(error),
+      onSplit: (batch, smaller, error) => this.#split(batch, smaller, error),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
@@ -332,13 +360,14 @@ class SubmittedJob implements RunningJob {
     }
   }
 
-  async #runBatch(batch: OffsetLogEntry): Promise<void> {
+  async #runBatch(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void> {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      this.#rows = await this.#outputs.run(batch)
+      await this.#driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt)
     } finally {
       slow.cancel()
       this.#batch = undefined
@@ -346,8 +375,20 @@ class SubmittedJob implements RunningJob {
   }
 
   #logSlowBatch(): void {
+    const { logger, runtime } = this.#options
+    const where = describeProgress(this.#driver.progress(), runtime.clock.nowMs())
     const fields = { job: this.name, ...this.#batch, tasks: this.#driver.running() }
-    this.#options.logger.warn(fields, 'the batch takes long: these tasks are still running')
+    logger.warn(fields, `the batch takes long: ${where}`)
+  }
+
+  #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
+    const { batchId, ranges } = batch
+    const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
+    const fields = { job: this.name, batchId, offsets, reason: error.message }
+    this.#options.logger.warn(
+      fields,
+      'the batch is too large and runs again with half of its offsets',
+    )
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */
@@ -363,7 +404,6 @@ class SubmittedJob implements RunningJob {
       ...done,
       batch,
       finishedMs: this.#options.runtime.clock.nowMs(),
-      oldestTimestampMs: this.#driver.oldestTimestampMs,
       rows: this.#rows,
       lagRecords: lagBehind(this.#logEnds, batch.ranges),
     })
@@ -391,5 +431,7 @@ function startExecutors(
   }
   const graph = new StreamGraph(job, { batchIntervalMs })
   const setup = { code, batchIntervalMs, bootstrap, clientId, stateDirectory }
-  return workerExecutors({ ...setup, runtime, fingerprint: fingerprint(graph, code.version) })
+  const memoryMb = options.executorMemoryMb ?? defaultExecutorMemoryMb
+  const version = fingerprint(graph, code.version)
+  return workerExecutors({ ...setup, runtime, memoryMb, fingerprint: version })
 }

@@ -17,9 +17,9 @@ export interface Commit {
 
 /** The event times of a topic partition, as far as batches have read it. */
 export interface SeenTime {
-  /** The largest event time, in milliseconds since the epoch. */
-  readonly timeMs: number
-  /** Nominal time of the newest batch that had a record of the partition. */
+  /** The largest event time, in milliseconds since the epoch; undefined until a record has given one. */
+  readonly timeMs?: number | undefined
+  /** Nominal time of the newest batch in which a record gave a time; before that, of the first batch. */
   readonly batchTimeMs: number
 }
 
@@ -87,5 +87,6 @@ export function decodeCommit(parsed: unknown): Commit {
 
 function isSeenTime(value: unknown): boolean {
   const { timeMs, batchTimeMs } = (value ?? {}) as Partial<SeenTime>
-  return Number.isFinite(timeMs) && Number.isFinite(batchTimeMs)
+  const isTime = timeMs === undefined || Number.isFinite(timeMs)
+  return isTime && Number.isFinite(batchTimeMs)
 }

@@ -20,6 +20,8 @@ export interface OperatorContract {
 export interface StatefulOperator extends OperatorContract {
   /** The codec itself; undefined for the default one. */
   readonly stateCodec?: StateCodec | undefined
+  /** What a query of the state shows of a stored value; all of it unless given. */
+  readonly shown?: (stored: unknown) => unknown
 }
 
 /** A `withWatermark` of the job. */

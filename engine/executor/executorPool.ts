@@ -8,7 +8,8 @@ import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { EngineError } from '../engineError.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
-import type { Executor, StartExecutor, Task, TaskReport } from './task.ts'
+import { SlotQueries } from './slotQueries.ts'
+import type { Executor, StartExecutor, StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
 
 export interface ExecutorPoolOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random'>
@@ -34,9 +35,11 @@ export class ExecutorPool {
   readonly #executors = new Map<number, Executor>()
   readonly #stopping = new AbortController()
   readonly #starts = new Set<Promise<void>>()
+  readonly #queries: SlotQueries
 
   constructor(options: ExecutorPoolOptions) {
     this.#options = options
+    this.#queries = new SlotQueries(options.runtime.clock, (slot) => this.#executors.get(slot))
   }
 
   /** Resolves when every slot has an executor or the pool has failed. */
@@ -54,6 +57,11 @@ export class ExecutorPool {
     this.#executors.get(slot)?.run(tasks)
   }
 
+  /** Asks the slot's executor for values of a state; fails with an EngineError. */
+  query(slot: number, query: StateQuery): Promise<StateAnswer> {
+    return this.#queries.query(slot, query)
+  }
+
   /** Ends the slot's executor in the middle of its work and replaces it. */
   interrupt(slot: number, reason: string): void {
     const executor = this.#executors.get(slot)
@@ -66,6 +74,7 @@ export class ExecutorPool {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#queries.stop()
     while (this.#starts.size > 0) await Promise.all(this.#starts)
     await Promise.all([...this.#executors.values()].map((executor) => executor.stop()))
     this.#executors.clear()
@@ -109,6 +118,7 @@ export class ExecutorPool {
     this.#executors.set(slot, executor)
     for (const batch of this.#options.history()) executor.addBatch(batch)
     this.#options.onRegistered(slot)
+    this.#queries.registered()
   }
 
   async #replace(slot: number, error: Error, waits: Backoff): Promise<void> {

@@ -14,7 +14,7 @@ import { fingerprint, importJob } from '../jobModule.ts'
 import { TopicScanner } from '../sources/topicScanner.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { StateStores } from './stateStores.ts'
-import type { TaskReport } from './task.ts'
+import type { StateQuery, TaskReport } from './task.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
@@ -39,6 +39,7 @@ async function serve(): Promise<void> {
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'batch') runner.addBatch(message.batch)
     else if (message.kind === 'run') void runner.run(message.tasks, send)
+    else if (message.kind === 'query') void answer(runner, message.id, message.query)
     else void stop(runner, cluster)
   })
   port.postMessage({ kind: 'ready' } satisfies FromWorker)
@@ -65,6 +66,16 @@ function send(report: TaskReport): void {
     const message = `a task's result cannot be sent to the driver: ${cause.message}; make it plain values`
     const outcome = { kind: 'failed', error: { message, code: 'TASK_FAILED' } } as const
     port.postMessage({ kind: 'report', report: { ...report, outcome } } satisfies FromWorker)
+  }
+}
+
+async function answer(runner: TaskRunner, id: number, query: StateQuery): Promise<void> {
+  try {
+    const answer = await runner.query(query)
+    port.postMessage({ kind: 'answer', id, answer } satisfies FromWorker)
+  } catch (error) {
+    const report = reportError(error)
+    port.postMessage({ kind: 'queryFailed', id, error: report } satisfies FromWorker)
   }
 }
 

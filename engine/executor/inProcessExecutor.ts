@@ -31,6 +31,7 @@ export function inProcessExecutors(options: InProcessOptions): StartExecutor {
           .finally(() => running.delete(run))
         running.add(run)
       },
+      query: (query) => runner.query(query),
       async stop() {
         isStopped = true
         await Promise.all(running)

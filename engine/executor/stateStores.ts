@@ -19,7 +19,9 @@ import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
-import { changeWholeState, type StateEntries } from './wholeState.ts'
+import { answerQuery } from './stateQuery.ts'
+import type { StateAnswer, StateEntries, StateQuery } from './task.ts'
+import { changeWholeState } from './wholeState.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
@@ -45,6 +47,7 @@ export class StateStores {
   readonly #options: StateStoresOptions
   readonly #cache: ValueCache
   readonly #states = new Map<string, Promise<OpenState>>()
+  #isClosed = false
 
   constructor(options: StateStoresOptions) {
     this.#options = options
@@ -85,6 +88,23 @@ export class StateStores {
     await store.scan((key, bytes) => each(key, decodeValue(codec, bytes)))
   }
 
+  /** Values as of a committed batch, while others run; fails with an EngineError. */
+  async query(operator: StatefulOperator, query: StateQuery): Promise<StateAnswer> {
+    const codec = operator.stateCodec ?? v8Codec
+    for (;;) {
+      try {
+        const { store } = await this.#state(operator.uid, query.partition)
+        return await answerQuery(store, codec, query)
+      } catch (error) {
+        // A store is closed after a failed batch; opened anew, it still has the committed ones.
+        const isReplaced = error instanceof StateError && error.code === 'STATE_CLOSED'
+        if (isReplaced && !this.#isClosed) continue
+        const message = `cannot read the state '${operator.uid}': ${(error as Error).message}`
+        throw new EngineError('STATE_QUERY_FAILED', message, error)
+      }
+    }
+  }
+
   /** As `advance`, for a change that visits every key. */
   update(
     operator: string,
@@ -103,6 +123,7 @@ export class StateStores {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     const opened = await this.#opened()
     this.#states.clear()
     await Promise.all(opened.map(({ store }) => store.close()))

@@ -4,7 +4,7 @@
 import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket } from '../rdd/lineage.ts'
-import type { RangeRead, RejectedRecord } from '../sources/scan.ts'
+import type { RangeRead, RejectedOffsets, RejectedRecord } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 
 /** Buckets of all map partitions, by `shuffleInputKey`. */
@@ -34,8 +34,10 @@ export interface TaskReport {
   readonly oldestTimestampMs: number | undefined
   /** What it read to the end; also when it has failed after that. */
   readonly ranges: readonly RangeRead[]
-  /** Records that it left out. Tasks that read the same record report it each. */
+  /** Records that it left out, up to a bound. Tasks that read the same record report it each. */
   readonly rejected: readonly RejectedRecord[]
+  /** All that it left out, those in `rejected` among them. */
+  readonly rejectedOffsets?: readonly RejectedOffsets[]
   readonly eventTimes: readonly EventTime[]
 }
 

@@ -2,11 +2,12 @@
 // an RDD may reach. The same in a worker thread and in the driver's own thread.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { reportError } from '../engineError.ts'
+import { EngineError, reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import type { TaskContext } from '../rdd/lineage.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
-import { olderTimestamp, type RangeRead, type RejectedRecord } from '../sources/scan.ts'
+import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
+import { TaskRejections } from '../sources/taskRejections.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
@@ -14,7 +15,14 @@ import { withUserFrame } from '../userCode.ts'
 import { requirePlainBuckets, requirePlainElements } from './plainResults.ts'
 import { SharedPasses } from './sharedPasses.ts'
 import type { StateStores } from './stateStores.ts'
-import { type EventTime, shuffleInputKey, type Task, type TaskReport } from './task.ts'
+import {
+  type EventTime,
+  type StateAnswer,
+  type StateQuery,
+  shuffleInputKey,
+  type Task,
+  type TaskReport,
+} from './task.ts'
 
 export class TaskRunner {
   readonly #graph: StreamGraph
@@ -42,24 +50,32 @@ export class TaskRunner {
     await Promise.all(tasks.map(async (task) => report(await this.#run(task))))
   }
 
+  /** Values of a state that this executor holds; fails with an EngineError. */
+  async query(query: StateQuery): Promise<StateAnswer> {
+    const { name, operators } = this.#graph
+    const operator = operators.find(({ uid }) => uid === query.operator)
+    if (operator !== undefined) return await this.#states.query(operator, query)
+    const uids = operators.map(({ uid }) => uid).join(', ')
+    const known = uids === '' ? 'it has none' : `its states are ${uids}`
+    const message = `job '${name}' has no state '${query.operator}': ${known}`
+    throw new EngineError('STATE_QUERY_FAILED', message)
+  }
+
   async close(): Promise<void> {
     this.#scanner.close()
     await this.#states.close()
   }
 
   async #run(task: Task): Promise<TaskReport> {
-    const read: WhatWasRead = {
-      oldestTimestampMs: undefined,
-      ranges: [],
-      rejected: [],
-      eventTimes: [],
-    }
+    const read: WhatWasRead = { oldestTimestampMs: undefined, ranges: [], eventTimes: [] }
+    const rejections = new TaskRejections()
     try {
-      const value = await this.#work(task, this.#context(task, read))
-      return { taskId: task.taskId, outcome: { kind: 'finished', value }, ...read }
+      const value = await this.#work(task, this.#context(task, read, rejections))
+      const outcome = { kind: 'finished', value } as const
+      return { taskId: task.taskId, outcome, ...read, ...rejections.report() }
     } catch (error) {
       const outcome = { kind: 'failed', error: reportError(withUserFrame(error)) } as const
-      return { taskId: task.taskId, outcome, ...read }
+      return { taskId: task.taskId, outcome, ...read, ...rejections.report() }
     }
   }
 
@@ -80,7 +96,7 @@ export class TaskRunner {
     return result
   }
 
-  #context(task: Task, read: WhatWasRead): TaskContext {
+  #context(task: Task, read: WhatWasRead, rejections: TaskRejections): TaskContext {
     const isPartial = wantsPart(task)
     const context: TaskContext = {
       batchId: task.batchId,
@@ -92,10 +108,11 @@ export class TaskRunner {
         return Promise.resolve(buckets)
       },
       scan: async (scan, sink) => {
-        const fetchAhead = !isPartial
-        const { oldestTimestampMs, records } = await this.#scanner.scan(scan, sink, { fetchAhead })
+        const { reject } = context
+        const options = { fetchAhead: !isPartial, reject }
+        const { oldestTimestampMs, ...found } = await this.#scanner.scan(scan, sink, options)
         read.oldestTimestampMs = olderTimestamp(read.oldestTimestampMs, oldestTimestampMs)
-        read.ranges.push({ range: scan.range, records })
+        read.ranges.push({ range: scan.range, ...found })
       },
       advanceState: (operator, partition, advance) =>
         this.#states.advance(operator, partition, task.batchId, advance),
@@ -104,9 +121,7 @@ export class TaskRunner {
       noteEventTime: (watermark, source, timeMs) => {
         read.eventTimes.push({ watermark, source, timeMs })
       },
-      reject: (record) => {
-        read.rejected.push(record)
-      },
+      reject: (record) => rejections.reject(record),
       updateState: (operator, partition, change) =>
         this.#states.update(operator, partition, task.batchId, change),
     }
@@ -120,7 +135,6 @@ export class TaskRunner {
 interface WhatWasRead {
   oldestTimestampMs: number | undefined
   readonly ranges: RangeRead[]
-  readonly rejected: RejectedRecord[]
   readonly eventTimes: EventTime[]
 }
 

@@ -4,8 +4,7 @@ import type { KeyedState } from '../rdd/lineage.ts'
 import { OperatorState } from '../state/operatorState.ts'
 import type { StateStore } from '../state/stateStore.ts'
 import { v8Codec } from '../state/v8Codec.ts'
-
-export type StateEntries = readonly (readonly [key: string, value: unknown])[]
+import type { StateEntries } from './task.ts'
 
 /** Runs `change` on the state before batch `batchId`, commits, and returns all entries after it. */
 export async function changeWholeState(

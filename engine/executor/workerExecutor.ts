@@ -5,12 +5,14 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { sleep } from '../../protocol/runtime/clock.ts'
 import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import { EngineError, type EngineErrorCode } from '../engineError.ts'
-import type { Executor, ExecutorListener, StartExecutor } from './task.ts'
+import { EngineError, type EngineErrorCode, errorOf } from '../engineError.ts'
+import type { Executor, ExecutorListener, StartExecutor, StateAnswer, StateQuery } from './task.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
   readonly runtime: Pick<Runtime, 'clock' | 'network'>
+  /** Of the heap of each executor; without it, Node decides. */
+  readonly memoryMb?: number | undefined
 }
 
 /** How long a worker may take to close its stores; a task that never ends must not hold up a stop. */
@@ -25,11 +27,14 @@ class WorkerExecutor implements Executor {
   readonly #worker: Worker
   readonly #clock: Runtime['clock']
   readonly #stopped = new AbortController()
+  /** By id; those in flight are bounded by whoever asks. */
+  readonly #queries = new Map<number, PromiseWithResolvers<StateAnswer>>()
+  #lastQueryId = 0
   #isReady = false
   #isStopping = false
 
   constructor(slot: number, options: WorkerExecutorOptions, listener: ExecutorListener) {
-    const { runtime, ...setup } = options
+    const { runtime, memoryMb, ...setup } = options
     this.#clock = runtime.clock
     const { port1, port2 } = new MessageChannel()
     const served = servePortNetwork(port1, runtime.network)
@@ -38,12 +43,14 @@ class WorkerExecutor implements Executor {
       name: `executor-${slot}`,
       workerData,
       transferList: [port2],
+      ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     })
     const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
     this.started = new Promise((resolve, reject) => {
       const lost = (error: Error) => {
         served.close()
         this.#stopped.abort()
+        this.#failQueries(died)
         if (!this.#isReady) return reject(error)
         if (!this.#isStopping) listener.onLost(error)
         this.#isStopping = true
@@ -51,6 +58,10 @@ class WorkerExecutor implements Executor {
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'report') return listener.onReport(message.report)
         if (message.kind === 'stopped') return this.#stopped.abort()
+        if (message.kind === 'answer') return this.#query(message.id)?.resolve(message.answer)
+        if (message.kind === 'queryFailed') {
+          return this.#query(message.id)?.reject(errorOf(message.error))
+        }
         if (message.kind === 'refused') {
           const { code, message: text } = message.error
           return reject(new EngineError((code ?? 'EXECUTOR_FAILED') as EngineErrorCode, text))
@@ -58,9 +69,7 @@ class WorkerExecutor implements Executor {
         this.#isReady = true
         resolve(this)
       })
-      this.#worker.on('error', (cause) =>
-        lost(new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)),
-      )
+      this.#worker.on('error', (cause) => lost(causeOfDeath(slot, cause, memoryMb)))
       this.#worker.on('exit', () => lost(died))
     })
   }
@@ -71,6 +80,18 @@ class WorkerExecutor implements Executor {
 
   run(tasks: Extract<ToWorker, { kind: 'run' }>['tasks']): void {
     this.#send({ kind: 'run', tasks })
+  }
+
+  query(query: StateQuery): Promise<StateAnswer> {
+    const id = ++this.#lastQueryId
+    const asked = Promise.withResolvers<StateAnswer>()
+    if (this.#stopped.signal.aborted) {
+      asked.reject(new EngineError('EXECUTOR_FAILED', 'the executor has ended'))
+    } else {
+      this.#queries.set(id, asked)
+      this.#send({ kind: 'query', id, query })
+    }
+    return asked.promise
   }
 
   async stop(): Promise<void> {
@@ -85,9 +106,32 @@ class WorkerExecutor implements Executor {
     await this.#worker.terminate()
   }
 
+  /** The query with this id, which is over then. */
+  #query(id: number): PromiseWithResolvers<StateAnswer> | undefined {
+    const asked = this.#queries.get(id)
+    this.#queries.delete(id)
+    return asked
+  }
+
+  #failQueries(error: EngineError): void {
+    for (const { reject } of this.#queries.values()) reject(error)
+    this.#queries.clear()
+  }
+
   #send(message: ToWorker): void {
     this.#worker.postMessage(message)
   }
+}
+
+function causeOfDeath(slot: number, cause: unknown, memoryMb: number | undefined): EngineError {
+  if ((cause as { code?: unknown } | null)?.code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new EngineError('EXECUTOR_FAILED', `executor ${slot} died: ${cause}`, cause)
+  }
+  const bound = memoryMb === undefined ? '' : ` of ${memoryMb} MB`
+  const message =
+    `executor ${slot} ran out of memory${bound}: reduce by key before values are grouped or joined, let a batch read ` +
+    'fewer records, or give executors more memory (executorMemoryMb)'
+  return new EngineError('EXECUTOR_OUT_OF_MEMORY', message, cause)
 }
 
 /** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */

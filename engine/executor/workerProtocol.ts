@@ -5,7 +5,7 @@ import type { Address } from '../../protocol/runtime/network.ts'
 import type { CodeSnapshot } from '../contract/codeSnapshot.ts'
 import type { ErrorReport } from '../engineError.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
-import type { Task, TaskReport } from './task.ts'
+import type { StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
 
 export interface WorkerSetup {
   readonly code: CodeSnapshot
@@ -22,10 +22,14 @@ export interface WorkerSetup {
 export type ToWorker =
   | { readonly kind: 'batch'; readonly batch: BatchInfo }
   | { readonly kind: 'run'; readonly tasks: readonly Task[] }
+  | { readonly kind: 'query'; readonly id: number; readonly query: StateQuery }
   | { readonly kind: 'stop' }
 
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly error: ErrorReport }
   | { readonly kind: 'report'; readonly report: TaskReport }
+  /** Of the query with this id: its answer, or why there is none. */
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: StateAnswer }
+  | { readonly kind: 'queryFailed'; readonly id: number; readonly error: ErrorReport }
   | { readonly kind: 'stopped' }

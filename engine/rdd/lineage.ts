@@ -27,6 +27,11 @@ export interface Lineage<T> {
   affinity?(partition: number): Affinity | undefined
   /** Set when an element depends on one element of one parent: such operators run as a chain. */
   readonly step?: NarrowStep | undefined
+  /**
+   * True when its elements come straight from records (over no shuffle or mapPartitions) of which some
+   * source leaves out those that fail: chains of operators behind it guard themselves (see narrowChain).
+   */
+  readonly rejects?: boolean | undefined
   /** Calls into one another that `compute` makes before it reaches a root or a shuffle; 1 if not set. */
   readonly depth?: number
   /**

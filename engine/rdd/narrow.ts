@@ -25,6 +25,8 @@ export interface RddPlan<T> {
   advance?: Lineage<T>['advance']
   range?: Lineage<T>['range']
   readonly step?: NarrowStep
+  /** See Lineage; of a plan with a step it is the parent's. */
+  readonly rejects?: boolean | undefined
 }
 
 export function map<T, U>(parent: Lineage<T>, transform: (element: T) => U): RddPlan<U> {
@@ -62,7 +64,10 @@ export function mapValues<K extends Key, V, W>(
   return { ...plan, partitioner: parent.partitioner }
 }
 
-/** Hands over a partition as a whole, so it holds all of that partition's elements in memory. */
+/**
+ * Hands over a partition as a whole, so it holds all of that partition's elements in memory. What it throws
+ * is of no one record: it fails the task, whatever the policy of the source is.
+ */
 export function mapPartitions<T, U>(
   parent: Lineage<T>,
   transform: (elements: readonly T[], partition: number) => Iterable<U>,
@@ -100,6 +105,7 @@ function overlaid<T>(parents: readonly Lineage<T>[], partitioner: Partitioner): 
     partitionCount: partitioner.partitionCount,
     dependencies: parents.map(oneToOne),
     partitioner,
+    rejects: parents.some(({ rejects }) => rejects),
     async compute(partition, task, sink) {
       for (const parent of parents) await parent.compute(partition, task, sink)
     },
@@ -125,6 +131,7 @@ function sideBySide<T>(parents: readonly Lineage<T>[]): RddPlan<T> {
       parent,
       parentOf: (partition) => parentOf(index, partition),
     })),
+    rejects: parents.some(({ rejects }) => rejects),
     compute(partition, task, sink) {
       for (let index = 0; index < parents.length; index++) {
         const within = parentOf(index, partition)
@@ -141,6 +148,7 @@ export function shared<T>(parent: Lineage<T>): RddPlan<T> {
     partitionCount: parent.partitionCount,
     dependencies: [oneToOne(parent)],
     partitioner: parent.partitioner,
+    rejects: parent.rejects,
     compute: (partition, task, sink) =>
       task.share ? task.share(parent, partition, sink) : parent.compute(partition, task, sink),
   }

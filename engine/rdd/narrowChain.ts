@@ -2,7 +2,15 @@
 // nest of function calls. A program may build a chain of many thousands, and a nest of them would overflow
 // the stack: such a chain is cut into nests of bounded depth, and an element's results are gathered
 // between one nest and the next.
+//
+// Where the elements are of records whose source leaves out those that fail, the chain guards itself: what
+// it makes of a record is held back until the record is over, and dropped when an operator has thrown at one
+// of its elements. Each chain has a guard of its own, also behind a pass that several chains share: a chain
+// gives the same whether it has shared a pass or not, and a retry gives the same as the first try.
 
+import { EngineError } from '../engineError.ts'
+import { type RecordGuard, recordInHand } from '../sources/recordInHand.ts'
+import { rejection } from '../sources/rejection.ts'
 import type { Lineage, NarrowStep, Sink, TaskContext } from './lineage.ts'
 
 /** Operators in one nest of calls. */
@@ -21,6 +29,27 @@ export function computeChain(
   task: TaskContext,
   sink: Sink<unknown>,
 ): void | Promise<void> {
+  const source = sourceOf(last)
+  if (!source.rejects) return source.compute(partition, task, chainOf(last, sink).sink)
+  const guard = new ChainGuard(task, sink)
+  guard.chain = chainOf(last, guard.take)
+  return source.compute(partition, task, guard.push)
+}
+
+/** What the first operator of the chain reads. */
+function sourceOf(last: NarrowStep): Lineage<unknown> {
+  let source = last.parent
+  while (source.step) source = source.step.parent
+  return source
+}
+
+interface Chain {
+  readonly sink: Sink<unknown>
+  /** What an operator that threw has left between nests. */
+  clear(): void
+}
+
+function chainOf(last: NarrowStep, sink: Sink<unknown>): Chain {
   /** The nest at the end, which has the sink of all. */
   let end: Sink<unknown> | undefined
   /** Those before it, the last first. */
@@ -28,8 +57,7 @@ export function computeChain(
   let made: unknown[] = []
   let nested = sink
   let depth = 0
-  let source: Lineage<unknown> = last.parent
-  for (let step: NarrowStep | undefined = last; step; step = source.step) {
+  for (let step: NarrowStep | undefined = last; step; step = step.parent.step) {
     if (depth++ === longestNest) {
       if (end === undefined) end = nested
       else nests.push({ sink: nested, made })
@@ -39,11 +67,13 @@ export function computeChain(
       depth = 1
     }
     nested = step.wrap(nested)
-    source = step.parent
   }
-  if (end === undefined) return source.compute(partition, task, nested)
+  if (end === undefined) return { sink: nested, clear: () => {} }
   nests.push({ sink: nested, made })
-  return source.compute(partition, task, throughNests(nests.reverse(), end))
+  const clear = () => {
+    for (const nest of nests) nest.made.length = 0
+  }
+  return { sink: throughNests(nests.toReversed(), end), clear }
 }
 
 /** `nests` from the first operator of the chain on. */
@@ -56,4 +86,69 @@ function throughNests(nests: readonly Nest[], end: Sink<unknown>): Sink<unknown>
     }
     for (const each of elements) end(each)
   }
+}
+
+/** Holds back what a chain makes of a record. Errors of what comes behind the chain are not its own. */
+class ChainGuard implements RecordGuard {
+  declare chain: Chain
+  readonly #task: TaskContext
+  readonly #sink: Sink<unknown>
+  #made: unknown[] = []
+  /** The record in hand has given the chain an element. */
+  #isOpen = false
+  #isRejected = false
+
+  constructor(task: TaskContext, sink: Sink<unknown>) {
+    this.#task = task
+    this.#sink = sink
+  }
+
+  /** Takes what the chain makes. */
+  readonly take = (element: unknown): void => {
+    this.#made.push(element)
+  }
+
+  /** Takes the elements of the chain's source. */
+  readonly push = (element: unknown): void => {
+    const { record, onError } = recordInHand
+    if (record === undefined) {
+      // Of a union, the part whose source fails at the first error, or which comes out of a shuffle.
+      this.chain.sink(element)
+      this.#emit()
+      return
+    }
+    if (!this.#isOpen) {
+      this.#isOpen = true
+      recordInHand.atEnd(this)
+    }
+    if (this.#isRejected) return
+    try {
+      this.chain.sink(element)
+    } catch (error) {
+      if (!isOfRecord(error)) throw error
+      this.#isRejected = true
+      this.#made = []
+      this.chain.clear()
+      this.#task.reject(rejection(record, onError, error))
+    }
+  }
+
+  recordEnded(): void {
+    this.#isOpen = false
+    if (this.#isRejected) this.#isRejected = false
+    else this.#emit()
+  }
+
+  #emit(): void {
+    const made = this.#made
+    if (made.length === 0) return
+    this.#made = []
+    for (let at = 0; at < made.length; at++) this.#sink(made[at])
+  }
+}
+
+/** The engine's own errors say that the job or the engine is wrong, whatever the record is. */
+function isOfRecord(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return true
+  return error.code === 'USER_CODE_FAILED' || error.code === 'RECORD_INVALID'
 }

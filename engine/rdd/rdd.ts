@@ -39,6 +39,7 @@ export class Rdd<T> implements Lineage<T> {
   readonly partitioner: Partitioner | undefined
   readonly context: RddContext
   readonly step: NarrowStep | undefined
+  readonly rejects: boolean
   readonly depth: number
   declare readonly advance?: NonNullable<Lineage<T>['advance']>
   readonly #plan: narrow.RddPlan<T>
@@ -51,6 +52,7 @@ export class Rdd<T> implements Lineage<T> {
     this.dependencies = plan.dependencies
     this.partitioner = plan.partitioner
     this.step = plan.step
+    this.rejects = plan.rejects ?? plan.step?.parent.rejects ?? false
     this.depth = depthOf(plan)
     if (plan.advance) this.advance = plan.advance.bind(plan)
     this.#plan = plan

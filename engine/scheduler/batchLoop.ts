@@ -1,33 +1,68 @@
-// Runs a job's batches, one after another. The order of the durable steps is what makes every
-// record count once: the offsets go into the offset log before the batch reads them, its state is
-// written while it runs, and the commit log has it last. A crash anywhere leads back to the batch
-// that is planned and not committed, which then runs again with the same offsets.
+// Runs a job's batches, one after another. The order of the durable steps is what makes every record count
+// once: the offsets go into the offset log before the batch reads them, its state is written while it runs,
+// and the commit log has it last. A crash anywhere leads back to the batch that is planned and not committed,
+// which then runs again with the same offsets.
+//
+// A batch that proves too large before any of its outputs has begun is planned again with half of its
+// offsets, under the same id, time and watermarks: nobody has seen anything of it yet.
 
 import type { Isolation } from '../../protocol/client/partitionReader.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { CommitLog } from '../checkpoint/commitLog.ts'
 import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
+import type { TaskReport } from '../executor/task.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
+import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
-import { type PartitionEnds, planRanges } from './rangePlan.ts'
+import { halved, isTooLarge } from './batchSplit.ts'
+import { offsetsIn, type PartitionEnds, planRanges } from './rangePlan.ts'
+import type { RateLimits } from './rateLimits.ts'
 import { RecordCount } from './recordCount.ts'
+import { mergeEventTimes, planWatermarks } from './watermarkPlan.ts'
 
 export interface BatchLoopOptions {
   readonly clock: Clock
   readonly batchIntervalMs: number
-  readonly maxRecordsPerPartition: number
+  readonly limits: RateLimits
   /** With which the topics are read; part of each batch that is planned. */
   readonly isolation?: Isolation
+  /** Part of each batch that is planned, as the next three. */
+  readonly code?: string | undefined
+  readonly operators?: readonly OperatorContract[] | undefined
+  readonly watermarks?: readonly WatermarkSpec[] | undefined
   readonly offsetLog: OffsetLog
   readonly commitLog: CommitLog
+  /**
+   * After so long a batch is broken off and tried with fewer offsets, unless an output has begun. No limit
+   * unless given: a batch may also wait for a broker, and splitting it would not help.
+   */
+  readonly maxBatchTimeMs?: number | undefined
+  /**
+   * Whether a batch that an earlier process has planned may be split. Not when the job has outputs or dead
+   * letters beside its views: they may have been written already.
+   */
+  readonly canSplitRerun?: boolean
   /** The topics as they are now; undefined when they cannot be asked and the batch has to wait. */
   ends(): Promise<readonly PartitionEnds[] | undefined>
-  /** Runs all outputs of the batch. Called again for the same batch only after a restart. */
-  run(batch: OffsetLogEntry): Promise<void>
+  /** May add to a batch before it becomes durable. */
+  beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
+  /**
+   * Runs all outputs of the batch. Called again for the same id after a restart, and with fewer offsets after
+   * the batch was split.
+   */
+  run(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void>
+  /** Fails what runs of the batch with the error, and resolves when nothing of it runs any more. */
+  breakOff?(error: EngineError): Promise<void>
+  /** The batch has run; what it has rejected has to be durable before it is committed. */
+  beforeCommit?(batch: OffsetLogEntry, account: BatchAccount): Promise<void>
   /** The oldest batch that windows still reach. */
   oldestRemembered(): number
   onCommitted(batch: OffsetLogEntry, done: CommittedBatch): void
+  /** The batch is run again with fewer offsets because of the error. */
+  onSplit?(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void
 }
 
 export interface CommittedBatch {
@@ -36,14 +71,49 @@ export interface CommittedBatch {
   readonly records: number
   /** Records of all batches that are counted, since the job first started. */
   readonly recordsTotal: number
+  /** The smallest record timestamp that tasks met; undefined when they met none. */
+  readonly oldestTimestampMs: number | undefined
+}
+
+/** One run of a batch. */
+export interface BatchAttempt {
+  /**
+   * Must be called before anything of the batch is shown outside, such as a function of foreachRDD: from then
+   * on the batch keeps its offsets. Throws when the attempt was given up before.
+   */
+  outputBegins(): void
+}
+
+class Attempt implements BatchAttempt {
+  readonly account: BatchAccount
+  readonly isRepeated: boolean
+  #state: 'open' | 'output' | 'givenUp' = 'open'
+
+  constructor(batch: OffsetLogEntry, isRepeated: boolean) {
+    this.account = new BatchAccount(batch)
+    this.isRepeated = isRepeated
+  }
+
+  outputBegins(): void {
+    if (this.#state === 'givenUp') throw brokenOff(this.account.batchId)
+    this.#state = 'output'
+  }
+
+  /** False when an output has begun. */
+  giveUp(): boolean {
+    if (this.#state === 'output') return false
+    this.#state = 'givenUp'
+    return true
+  }
 }
 
 export class BatchLoop {
-  /** Counts the job's records. `rangeRead` must be called for each range that a task has read to its end. */
+  /** Counts the job's records. */
   readonly counts: RecordCount
   readonly #options: BatchLoopOptions
   readonly #scheduler: BatchScheduler
   readonly #stopping = new AbortController()
+  #attempt: Attempt | undefined
   #isAbandoned = false
 
   constructor(options: BatchLoopOptions) {
@@ -54,6 +124,12 @@ export class BatchLoop {
       planned: options.offsetLog.latest(),
       committedBatchId: options.commitLog.latest(),
     })
+  }
+
+  /** Must be called for each task of the batch that runs, when it has finished and its result counts. */
+  taskFinished(report: TaskReport): void {
+    for (const read of report.ranges) this.counts.rangeRead(read)
+    this.#attempt?.account.taskFinished(report)
   }
 
   /** Resolves after `stop`, when the batch that was running is committed; rejects when one fails. */
@@ -79,25 +155,107 @@ export class BatchLoop {
   }
 
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
-    const { clock, commitLog, offsetLog, run, oldestRemembered, onCommitted } = this.#options
-    const startedMs = clock.nowMs()
-    const batch =
-      decision.kind === 'rerun' ? (decision.batch as OffsetLogEntry) : await this.#plan(decision)
-    if (batch === undefined) return
-    this.counts.begin(batch)
-    await run(batch)
+    const isRerun = decision.kind === 'rerun'
+    const startedMs = this.#options.clock.nowMs()
+    const planned = isRerun ? (decision.batch as OffsetLogEntry) : await this.#plan(decision)
+    if (planned === undefined) return
+    const { batch, attempt } = await this.#runOrSplit(planned, isRerun)
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
-    const records = this.counts.recordsIn(batch.batchId)
+    await this.#commit(batch, attempt, startedMs)
+  }
+
+  async #commit(batch: OffsetLogEntry, attempt: Attempt, startedMs: number): Promise<void> {
+    const { clock, commitLog, offsetLog, limits, oldestRemembered, onCommitted } = this.#options
+    const { account, isRepeated } = attempt
+    const { batchId, timeMs, ranges } = batch
+    const records = this.counts.recordsIn(batchId)
     const counted = this.counts.commit(oldestRemembered())
-    await commitLog.commit(batch.batchId, counted)
+    const { watermarks = [] } = this.#options
+    const before = commitLog.latestCommit()?.eventTimes
+    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes)
+    await commitLog.commit(batchId, { ...counted, ...(eventTimes && { eventTimes }) })
+    this.#attempt = undefined
     this.#scheduler.finished(batch)
     await offsetLog.prune(oldestRemembered())
-    onCommitted(batch, { startedMs, records, recordsTotal: counted.recordsTotal })
+    const finishedMs = clock.nowMs()
+    const { reads, oldestTimestampMs } = account
+    limits.finished({ timeMs, startedMs, finishedMs, records, ranges, reads, isRepeated })
+    const { recordsTotal } = counted
+    onCommitted(batch, { startedMs, records, recordsTotal, oldestTimestampMs })
+  }
+
+  /** The batch as it came to its end, and its last attempt. */
+  async #runOrSplit(
+    planned: OffsetLogEntry,
+    isRerun: boolean,
+  ): Promise<{ batch: OffsetLogEntry; attempt: Attempt }> {
+    let batch = planned
+    for (;;) {
+      const attempt = new Attempt(batch, isRerun || batch !== planned)
+      try {
+        await this.#tryOnce(batch, attempt, isRerun)
+        return { batch, attempt }
+      } catch (error) {
+        batch = await this.#split(batch, attempt, isRerun, error)
+      }
+    }
+  }
+
+  async #tryOnce(batch: OffsetLogEntry, attempt: Attempt, isRerun: boolean): Promise<void> {
+    const { clock, maxBatchTimeMs, run, beforeCommit } = this.#options
+    this.#attempt = attempt
+    this.counts.begin(batch)
+    const isBounded = maxBatchTimeMs !== undefined && this.#canSplit(isRerun)
+    const late = isBounded
+      ? clock.setTimer(maxBatchTimeMs, () => this.#isLate(batch, attempt, maxBatchTimeMs))
+      : undefined
+    try {
+      await run(batch, attempt)
+    } finally {
+      late?.cancel()
+    }
+    attempt.account.requireComplete()
+    if (beforeCommit === undefined || this.#isAbandoned) return
+    attempt.outputBegins()
+    await beforeCommit(batch, attempt.account)
+  }
+
+  #isLate({ batchId, ranges }: OffsetLogEntry, attempt: Attempt, maxBatchTimeMs: number): void {
+    if (!attempt.giveUp()) return
+    const message =
+      `batch ${batchId} with ${offsetsIn(ranges)} offsets took longer than ${maxBatchTimeMs} ms: let it read ` +
+      'fewer records, or raise the limit (maxBatchTimeMs)'
+    void this.#options.breakOff?.(new EngineError('BATCH_TIMED_OUT', message))
+  }
+
+  /** Plans the batch with half of its offsets; throws the error again where that is not possible or no help. */
+  async #split(
+    batch: OffsetLogEntry,
+    attempt: Attempt,
+    isRerun: boolean,
+    error: unknown,
+  ): Promise<OffsetLogEntry> {
+    const { breakOff, limits, offsetLog, onSplit } = this.#options
+    if (!isTooLarge(error) || this.#isAbandoned || !this.#canSplit(isRerun)) throw error
+    const ranges = halved(batch.ranges)
+    if (ranges === undefined) throw cannotSplit(batch, error)
+    if (!attempt.giveUp()) throw error
+    await breakOff?.(error)
+    if (this.#isAbandoned) throw brokenOff(batch.batchId)
+    const smaller = { ...batch, ranges }
+    await offsetLog.supersede(smaller)
+    limits.split(ranges)
+    onSplit?.(batch, smaller, error)
+    return smaller
+  }
+
+  #canSplit(isRerun: boolean): boolean {
+    return !isRerun || this.#options.canSplitRerun === true
   }
 
   /** Undefined when the loop is stopped before the topics are there. */
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
-    const { clock, offsetLog, maxRecordsPerPartition, batchIntervalMs, isolation } = this.#options
+    const { clock, offsetLog, batchIntervalMs, beforePlanned } = this.#options
     const { signal } = this.#stopping
     let ends = await this.#options.ends()
     while (ends === undefined && !signal.aborted) {
@@ -108,16 +266,45 @@ export class BatchLoop {
       this.#scheduler.abandoned()
       return undefined
     }
-    const previous = offsetLog.latest()?.ranges ?? []
-    const ranges = planRanges(ends, previous, maxRecordsPerPartition, isolation)
-    const batch = { batchId: planned.batchId, timeMs: planned.timeMs, ranges }
+    const entry = this.#entry(planned, ends)
+    const batch = (await beforePlanned?.(entry)) ?? entry
     await offsetLog.append(batch)
     return batch
+  }
+
+  #entry(
+    { batchId, timeMs }: Pick<BatchInfo, 'batchId' | 'timeMs'>,
+    ends: readonly PartitionEnds[],
+  ): OffsetLogEntry {
+    const { offsetLog, commitLog, limits, isolation, code, operators, watermarks } = this.#options
+    const previous = offsetLog.latest()
+    const bounds = limits.plan({ timeMs, ends, previous })
+    const ranges = planRanges(ends, previous?.ranges ?? [], bounds, isolation)
+    const eventTimes = commitLog.latestCommit()?.eventTimes
+    const specs = watermarks ?? []
+    const planned = planWatermarks({ specs, timeMs, ranges, ends, eventTimes, previous })
+    return {
+      ...{ batchId, timeMs, ranges },
+      ...(specs.length > 0 && { watermarks: planned }),
+      ...(code !== undefined && { code }),
+      ...(operators !== undefined && { operators }),
+    }
   }
 }
 
 function brokenOff(batchId: number): EngineError {
   return new EngineError('EXECUTOR_FAILED', `batch ${batchId} was broken off by a stop of the job`)
+}
+
+function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {
+  const only = ranges.find(({ from, until }) => until > from)
+  assert(offsetsIn(ranges) <= 1, 'a batch of more than one offset can be split')
+  const what =
+    only === undefined
+      ? `batch ${batchId} reads no record, and cannot be made smaller`
+      : `batch ${batchId} has only ${only.topic}-${only.partition} offset ${only.from} left, and cannot be made smaller`
+  const { code, message, publicMessage } = error
+  return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
 }
 
 /** Goes on counting where the logs say that the job stopped. */

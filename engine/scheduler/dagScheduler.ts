@@ -40,8 +40,10 @@ export type DagEvent =
   | { readonly kind: 'executorRegistered'; readonly executor: number }
   /** With `error` when it died, perhaps of one of its tasks; without when it was ended on purpose. */
   | { readonly kind: 'executorLost'; readonly executor: number; readonly error?: ErrorReport }
-  /** No job will read the shuffle any more. */
+  /** No job will read the shuffle any more, or its lineage has changed: its outputs are not used. */
   | { readonly kind: 'shuffleForgotten'; readonly shuffleId: string }
+  /** Nobody waits for the job any more. Its tasks that run are left to end; their results are dropped. */
+  | { readonly kind: 'jobCancelled'; readonly jobId: number }
 
 export type DagEffect =
   | {
@@ -64,8 +66,20 @@ export interface DagSchedulerOptions {
    * failures: with an executor die all of its tasks, of which at most one is to blame.
    */
   readonly maxExecutorLosses?: number
+  /**
+   * Of these, deaths for lack of memory. The first may be owed to what batches before have left behind; a
+   * new executor that dies of it, too, dies of the task.
+   */
+  readonly maxMemoryLosses?: number
   /** Fetch failures of a stage, without a task finished in between, that abort it. */
   readonly maxFetchFailures?: number
+}
+
+const defaults = {
+  maxTaskFailures: 4,
+  maxExecutorLosses: 4,
+  maxMemoryLosses: 2,
+  maxFetchFailures: 4,
 }
 
 interface ActiveJob {
@@ -73,6 +87,16 @@ interface ActiveJob {
   readonly stage: Stage
   readonly partitions: readonly number[]
   readonly results: Map<number, unknown>
+}
+
+/** How far a stage is. */
+export interface StageProgress {
+  readonly id: string
+  readonly operator: string
+  readonly partitions: number
+  readonly done: number
+  /** Partitions that executors compute now. */
+  readonly running: number
 }
 
 export interface RunningTask {
@@ -93,7 +117,7 @@ export class DagScheduler {
   #effects: DagEffect[] = []
 
   constructor(options: DagSchedulerOptions) {
-    this.#options = { maxTaskFailures: 4, maxExecutorLosses: 4, maxFetchFailures: 4, ...options }
+    this.#options = { ...defaults, ...options }
   }
 
   /** The effects, in the order in which they are to be carried out. */
@@ -112,6 +136,28 @@ export class DagScheduler {
   /** A task that is running, for a shell that has its output. Undefined when nobody waits for it. */
   task(taskId: number): RunningTask | undefined {
     return this.#tasks.get(taskId)
+  }
+
+  /** Whether the result of a running task will be used: not after its job was cancelled or its shuffle forgotten. */
+  isWanted(taskId: number): boolean {
+    const stage = this.#tasks.get(taskId)?.stage
+    if (stage === undefined) return false
+    if (stage.output.kind === 'map') return this.#mapStages.get(stage.id) === stage
+    return this.#jobs.get(stage.output.jobId)?.stage === stage
+  }
+
+  /** Ids of the shuffles that have a stage, with or without outputs. */
+  shuffles(): string[] {
+    return [...this.#mapStages.keys()]
+  }
+
+  /** The stages of all jobs that are not finished, parents before children; the place is their ordinal. */
+  progress(): StageProgress[] {
+    const ordered = new Set<Stage>()
+    for (const job of this.#jobs.values()) {
+      for (const stage of this.#parentsFirst(job.stage)) ordered.add(stage)
+    }
+    return [...ordered].map((stage) => this.#progressOf(stage))
   }
 
   #apply(event: DagEvent): void {
@@ -137,6 +183,9 @@ export class DagScheduler {
       case 'shuffleForgotten':
         this.#tracker.forget(event.shuffleId)
         this.#mapStages.delete(event.shuffleId)
+        break
+      case 'jobCancelled':
+        this.#jobs.delete(event.jobId)
     }
   }
 
@@ -179,7 +228,9 @@ export class DagScheduler {
     const { stage, partition } = task
     const losses = (stage.losses.get(partition) ?? 0) + 1
     stage.losses.set(partition, losses)
-    if (losses < this.#options.maxExecutorLosses) return
+    const { maxExecutorLosses, maxMemoryLosses } = this.#options
+    const isMemory = error.code === 'EXECUTOR_OUT_OF_MEMORY'
+    if (losses < (isMemory ? maxMemoryLosses : maxExecutorLosses)) return
     const what = `${describeTask(stage, partition)} lost its executor ${losses} times, the last time with`
     this.#abort(stage, explained(error, what))
   }
@@ -232,6 +283,32 @@ export class DagScheduler {
       }
     }
     return false
+  }
+
+  #parentsFirst(last: Stage): Stage[] {
+    const ordered: Stage[] = []
+    const seen = new Set<Stage>()
+    const waiting: { stage: Stage; isOpen: boolean }[] = [{ stage: last, isOpen: false }]
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const { stage, isOpen } = next
+      if (isOpen) ordered.push(stage)
+      if (isOpen || seen.has(stage)) continue
+      seen.add(stage)
+      waiting.push({ stage, isOpen: true })
+      for (const { id } of stage.parents) {
+        const parent = this.#mapStages.get(id)
+        if (parent !== undefined) waiting.push({ stage: parent, isOpen: false })
+      }
+    }
+    return ordered
+  }
+
+  #progressOf(stage: Stage): StageProgress {
+    const { id, rdd, output, running } = stage
+    const job = output.kind === 'result' ? this.#jobs.get(output.jobId) : undefined
+    const partitions = job ? job.partitions.length : rdd.partitionCount
+    const done = job ? job.results.size : partitions - this.#tracker.missing(id).length
+    return { id, operator: rdd.name, partitions, done, running: running.size }
   }
 
   #advance(job: ActiveJob): void {

@@ -2,27 +2,31 @@
 // that jobs submitted together are planned together, sends tasks to executors with the buckets that
 // they read, and keeps the map outputs that come back.
 
+import { sleep } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { EngineError, type ErrorReport, errorOf, reportError } from '../engineError.ts'
 import { ExecutorPool } from '../executor/executorPool.ts'
-import {
-  type ShuffleInputs,
-  type StartExecutor,
-  shuffleInputKey,
-  type Task,
-  type TaskReport,
-  type TaskWork,
+import type {
+  StartExecutor,
+  StateAnswer,
+  StateQuery,
+  Task,
+  TaskReport,
+  TaskWork,
 } from '../executor/task.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket, Lineage } from '../rdd/lineage.ts'
+import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
-import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
+import type { BatchProgress } from './batchProgress.ts'
 import { type DagEffect, type DagEvent, DagScheduler, type RunningTask } from './dagScheduler.ts'
+import { type Gathered, ShuffleInputs } from './shuffleInputs.ts'
 import { type Stage, shuffleReads } from './stage.ts'
 import { type RunningAttempt, TaskAttempts } from './taskAttempts.ts'
 
@@ -33,18 +37,41 @@ export interface DriverOptions {
   readonly batchIntervalMs: number
   readonly executors: number
   readonly startExecutor: StartExecutor
-  /** Key and value pairs of map outputs kept for later batches. */
-  readonly maxShufflePairs?: number
+  readonly shuffles?: ShuffleOptions
   /** How long one attempt of a task may take; no limit unless given. */
   readonly taskTimeoutMs?: number | undefined
-  /** Called for each range that a task has read to its end. */
-  readonly onRangeRead?: (read: RangeRead) => void
+  /** Called for each task of the batch that runs, when it has finished and its result counts. */
+  readonly onTaskFinished?: (report: TaskReport) => void
 }
+
+/** What the driver does with map outputs, which it holds for all executors. */
+export interface ShuffleOptions {
+  /** Key and value pairs in memory, 4 million unless given. */
+  readonly maxPairs?: number
+  /** Estimated bytes in memory, 256 MiB unless given. */
+  readonly maxBytes?: number
+  /** Where the oldest outputs go that do not fit; without it they are dropped, or the batch fails. */
+  readonly spill?: {
+    readonly disk: Disk
+    /** Belongs to the spill alone, and is removed at the start. */
+    readonly directory: string
+    /** 8 GiB unless given. */
+    readonly maxBytes?: number
+  }
+}
+
+const defaultShufflePairs = 4_000_000
+const defaultShuffleBytes = 256 * 1024 * 1024
+const defaultSpillBytes = 8 * 1024 ** 3
+/** How long the tasks of an attempt that was broken off may still work before their executors are ended. */
+const breakOffTimeoutMs = 2000
 
 interface Waiting {
   resolve(results: unknown[]): void
   reject(error: Error): void
 }
+
+type LaunchTask = Extract<DagEffect, { kind: 'launchTask' }>
 
 interface Launch {
   readonly executor: number
@@ -59,25 +86,36 @@ export class Driver {
   readonly #pool: ExecutorPool
   readonly #store: ShuffleStore
   readonly #attempts: TaskAttempts
-  readonly #onRangeRead: DriverOptions['onRangeRead']
+  readonly #inputs: ShuffleInputs
+  readonly #options: DriverOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #running = new Set<Promise<unknown>>()
   /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
   readonly #shuffles = new Map<string, number>()
   #events: DagEvent[] = []
   #batchId = -1
+  #sinceMs = 0
   #lastJobId = 0
-  #oldestTimestampMs: number | undefined
   #isStopped = false
+  #changedOutputs = 0
+  readonly #warned = new Set<string>()
 
   constructor(options: DriverOptions) {
+    this.#options = options
     this.graph = new StreamGraph(options.job, {
       batchIntervalMs: options.batchIntervalMs,
       run: (rdd, action, partitions) => this.run(rdd, action, partitions),
     })
     this.#dag = new DagScheduler({ executorSlots: options.executors })
-    this.#store = new ShuffleStore(options.maxShufflePairs ?? 4_000_000)
-    this.#onRangeRead = options.onRangeRead
+    const { spill, maxPairs, maxBytes = defaultShuffleBytes } = options.shuffles ?? {}
+    this.#store = new ShuffleStore({
+      logger: options.logger,
+      maxPairs: maxPairs ?? defaultShufflePairs,
+      maxBytes,
+      spill: spill && new ShuffleSpill({ maxBytes: defaultSpillBytes, ...spill }),
+      onChanged: (shuffleId, mapPartition) => this.#outputChanged(shuffleId, mapPartition),
+    })
+    this.#inputs = new ShuffleInputs(this.#store, maxBytes)
     this.#attempts = new TaskAttempts(options.runtime.clock, options.taskTimeoutMs, (taskId) =>
       this.#timedOut(taskId),
     )
@@ -93,35 +131,90 @@ export class Driver {
       onRegistered: (executor) => this.#post({ kind: 'executorRegistered', executor }),
       onReport: (_slot, report) => this.#report(report),
       onLost: (executor, error) => {
-        this.#attempts.executorLost(executor)
+        for (const taskId of this.#attempts.executorLost(executor)) this.#inputs.ended(taskId)
         this.#post({ kind: 'executorLost', executor, ...(error && { error: reportError(error) }) })
       },
       onFailed: failing.reject,
     })
   }
 
-  /** The smallest record timestamp that tasks of this batch met; undefined when they met none. */
-  get oldestTimestampMs(): number | undefined {
-    return this.#oldestTimestampMs
+  /** Map outputs that were computed again and differed from what they were: the job is not deterministic. */
+  get changedOutputs(): number {
+    return this.#changedOutputs
   }
 
   async start(): Promise<void> {
+    await this.#store.start()
     await Promise.race([this.#pool.start(), this.failed])
   }
 
-  /** Makes a batch known here and to all executors, and forgets what no window reaches. */
+  /**
+   * Makes a batch known here and to all executors, and forgets what no window reaches. A batch that is known
+   * already, perhaps with other ranges, must have been broken off: nothing of its earlier attempt is used.
+   */
   addBatch(batch: BatchInfo): void {
     this.graph.addBatch(batch)
     this.#batchId = batch.batchId
-    this.#oldestTimestampMs = undefined
+    this.#sinceMs = this.#options.runtime.clock.nowMs()
     this.#pool.addBatch(batch)
     const oldest = this.graph.history.upTo(batch.batchId)[0]!.batchId
-    for (const [shuffleId, mapPartitions] of this.#shuffles) {
-      if (batchOf(shuffleId) >= oldest) continue
+    for (const shuffleId of new Set([...this.#shuffles.keys(), ...this.#dag.shuffles()])) {
+      const batchId = batchOf(shuffleId)
+      if (batchId >= oldest && batchId < batch.batchId) continue
+      void this.#store.forget(shuffleId, this.#shuffles.get(shuffleId) ?? 0)
       this.#shuffles.delete(shuffleId)
-      this.#store.forget(shuffleId, mapPartitions)
       this.#post({ kind: 'shuffleForgotten', shuffleId })
     }
+  }
+
+  /**
+   * Brings the state of all operators to the batch: the outputs of the batch come after that. Resolves with
+   * the newest batch that changed the state, by the id of the operator's stream; -1 for none.
+   */
+  async advance({ batchId }: BatchInfo): Promise<ReadonlyMap<number, number>> {
+    const changed = new Map<number, number>()
+    // All at once, so that operators on the same stream share one pass over its records.
+    await Promise.all(
+      this.graph.advancing(batchId).map(async (rdd) => {
+        const versions = (await this.run(rdd, { kind: 'advance' })) as number[]
+        const newest = versions.reduce((one, other) => Math.max(one, other), -1)
+        changed.set(streamOf(rdd), newest)
+      }),
+    )
+    return changed
+  }
+
+  /**
+   * Gives up what runs of the batch: its actions fail with the error. Resolves when no task of it runs any
+   * more, for which executors are ended that do not come to an end by themselves.
+   */
+  async breakOff(error: EngineError): Promise<void> {
+    for (const [jobId, { reject }] of this.#waiting) {
+      this.#events.push({ kind: 'jobCancelled', jobId })
+      reject(error)
+    }
+    this.#waiting.clear()
+    this.#handleEvents()
+    const idle = this.#attempts.idle()
+    const settled = new AbortController()
+    void idle.then(() => settled.abort())
+    await sleep(this.#options.runtime.clock, breakOffTimeoutMs, settled.signal)
+    for (const executor of new Set(this.#attempts.running().map((attempt) => attempt.executor))) {
+      this.#pool.interrupt(executor, error.message)
+    }
+    await idle
+  }
+
+  /** How far the batch is that was added last. */
+  progress(): BatchProgress {
+    const running = this.#attempts.running()
+    const all = this.#dag.progress()
+    const stages = all.flatMap(({ id, operator, partitions, done }, at) => {
+      const oldest = running.find((attempt) => attempt.stage === id)
+      if (oldest === undefined) return []
+      return [{ ordinal: at + 1, of: all.length, operator, partitions, done, oldest }]
+    })
+    return { batchId: this.#batchId, sinceMs: this.#sinceMs, stages }
   }
 
   /**
@@ -148,6 +241,20 @@ export class Driver {
     const over = () => void this.#running.delete(promise)
     promise.then(over, over)
     return promise
+  }
+
+  /**
+   * Asks the executor that holds a partition of a state. The partition of a key is that of the stream's
+   * partitioner (byKeyGroups). Fails with an EngineError.
+   */
+  async queryState(query: StateQuery): Promise<StateAnswer> {
+    const { operator, partition } = query
+    if (this.#isStopped) throw beingStopped()
+    if (Number.isInteger(partition) && partition >= 0 && partition < this.#options.job.partitions) {
+      return await this.#pool.query(partition % this.#options.executors, query)
+    }
+    const message = `the state '${operator}' has partitions 0 to ${this.#options.job.partitions - 1}, not ${partition}`
+    throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
   /** What executors are doing now, the oldest first. */
@@ -190,43 +297,92 @@ export class Driver {
     }
   }
 
-  #prepare(effect: Extract<DagEffect, { kind: 'launchTask' }>, launches: Launch[]): void {
-    const { taskId, executor, stage, partition } = effect
-    const inputs = this.#inputs(taskId, stage, partition)
-    if (!inputs) return
+  #prepare(effect: LaunchTask, launches: Launch[]): void {
+    const { taskId, stage, partition } = effect
+    const gathered = this.#inputs.gather(taskId, shuffleReads(stage.rdd, partition))
+    if (!(gathered instanceof Promise)) {
+      this.#launch(effect, gathered, launches)
+      return
+    }
+    void gathered.then((inputs) => {
+      const late: Launch[] = []
+      // While buckets were read from disk, the task's executor may have died, or its job been cancelled.
+      if (this.#dag.isWanted(taskId) && !this.#isStopped) this.#launch(effect, inputs, late)
+      else this.#dropped(taskId)
+      for (const { executor, task } of late) this.#pool.run(executor, [task])
+    })
+  }
+
+  /** The scheduler is told when an output had to make room for others, or was lost. */
+  #launch(
+    { taskId, executor, stage, partition }: LaunchTask,
+    gathered: Gathered,
+    to: Launch[],
+  ): void {
+    if (gathered.kind === 'missing') {
+      const { shuffleId, mapPartition } = gathered
+      this.#inputs.ended(taskId)
+      this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
+      return
+    }
+    const { inputs } = gathered
     this.#attempts.launched(taskId, executor, stage, partition)
     const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
-    launches.push({ executor, task })
+    to.push({ executor, task })
   }
 
-  /** Undefined, and the scheduler is told, when an output had to make room for others. */
-  #inputs(taskId: number, stage: Stage, partition: number): ShuffleInputs | undefined {
-    const inputs = new Map<string, readonly Bucket[]>()
-    for (const { shuffleId, mapPartitions, reducePartition } of shuffleReads(
-      stage.rdd,
-      partition,
-    )) {
-      const read: Bucket[] = []
-      for (let mapPartition = 0; mapPartition < mapPartitions; mapPartition++) {
-        const output = this.#store.get(shuffleId, mapPartition)
-        if (!output) {
-          this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
-          return undefined
-        }
-        read.push(output[reducePartition]!)
-      }
-      inputs.set(shuffleInputKey(shuffleId, reducePartition), read)
-    }
-    return inputs
+  #dropped(taskId: number): void {
+    this.#inputs.ended(taskId)
+    if (this.#dag.task(taskId) === undefined) return
+    const error = { message: 'its job was cancelled', code: 'TASK_FAILED' }
+    this.#post({ kind: 'taskFailed', taskId, error })
   }
 
-  #report({ taskId, outcome, oldestTimestampMs, ranges }: TaskReport): void {
+  #report(report: TaskReport): void {
+    const { taskId, outcome } = report
     this.#attempts.ended(taskId)
-    for (const read of ranges) this.#onRangeRead?.(read)
+    this.#inputs.ended(taskId)
     const task = this.#dag.task(taskId)
     if (!task) return
-    this.#oldestTimestampMs = olderTimestamp(this.#oldestTimestampMs, oldestTimestampMs)
-    this.#post(this.#eventOf(taskId, task, outcome))
+    if (outcome.kind === 'failed') {
+      this.#post({ kind: 'taskFailed', taskId, error: outcome.error })
+    } else if (this.#dag.isWanted(taskId)) {
+      this.#options.onTaskFinished?.(report)
+      this.#finished(taskId, task, outcome.value)
+    } else {
+      this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
+    }
+  }
+
+  /** A map output is in the store before the scheduler knows of it. */
+  #finished(taskId: number, { stage, partition }: RunningTask, value: unknown): void {
+    if (stage.output.kind === 'result') {
+      this.#post({ kind: 'taskFinished', taskId, holder: 'driver', value })
+      return
+    }
+    this.#shuffles.set(stage.id, stage.rdd.partitionCount)
+    const stored = this.#store.put(stage.id, partition, this.#batchId, value as Bucket[])
+    const done = () => this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
+    if (stored === undefined) done()
+    else {
+      stored.then(done, (error: unknown) =>
+        this.#post({ kind: 'taskFailed', taskId, error: reportError(error) }),
+      )
+    }
+  }
+
+  /** What depends on the clock, on chance or on the order of a set gives other results when it runs again. */
+  #outputChanged(shuffleId: string, mapPartition: number): void {
+    this.#changedOutputs++
+    const operator = this.graph.shuffle(shuffleId).parent.name
+    if (this.#warned.has(operator)) return
+    this.#warned.add(operator)
+    const fields = { job: this.graph.name, batch: this.#batchId, operator, shuffleId, mapPartition }
+    this.#options.logger.warn(
+      fields,
+      `the output of ${operator} differed when it was computed again: the job is not deterministic, and its results ` +
+        'depend on failures; look for time, chance or the order of a set in its functions',
+    )
   }
 
   /**
@@ -246,24 +402,7 @@ export class Driver {
     this.#pool.interrupt(executor, message)
   }
 
-  /** What a report means to the scheduler, once a map output is in the store. */
-  #eventOf(taskId: number, task: RunningTask, outcome: TaskReport['outcome']): DagEvent {
-    if (outcome.kind === 'failed') return { kind: 'taskFailed', taskId, error: outcome.error }
-    const { stage, partition } = task
-    const { value } = outcome
-    if (stage.output.kind === 'result') {
-      return { kind: 'taskFinished', taskId, holder: 'driver', value }
-    }
-    try {
-      this.#store.put(stage.id, partition, this.#batchId, value as Bucket[])
-    } catch (error) {
-      return { kind: 'taskFailed', taskId, error: reportError(error) }
-    }
-    this.#shuffles.set(stage.id, stage.rdd.partitionCount)
-    return { kind: 'taskFinished', taskId, holder: 'driver' }
-  }
-
-  #endJob(effect: Exclude<DagEffect, { kind: 'launchTask' }>): void {
+  #endJob(effect: Exclude<DagEffect, LaunchTask>): void {
     const waiting = this.#waiting.get(effect.jobId)
     this.#waiting.delete(effect.jobId)
     if (effect.kind === 'jobFinished') waiting?.resolve(effect.results)
@@ -276,6 +415,11 @@ export class Driver {
     const { message, publicMessage = message } = error
     return { ...error, message: `${name}: ${message}`, publicMessage: `${name}: ${publicMessage}` }
   }
+}
+
+/** Ids of RDDs have their stream after the batch (see StreamGraph). */
+function streamOf({ id }: Lineage<unknown>): number {
+  return Number(id.split(':')[1])
 }
 
 function workOf({ id, rdd, output }: Stage): TaskWork {

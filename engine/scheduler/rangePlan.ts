@@ -26,7 +26,8 @@ export interface PartitionEnds {
 export function planRanges(
   ends: readonly PartitionEnds[],
   previous: readonly OffsetRange[],
-  maxRecordsPerPartition: number,
+  /** The most offsets that the batch reads of a partition. */
+  limits: (topic: string, partition: number) => number,
   isolation?: Isolation,
 ): OffsetRange[] {
   requireSameTopics(ends, previous)
@@ -41,7 +42,7 @@ export function planRanges(
       )
     }
     // An earlier batch may have read, uncommitted, what is not stable yet.
-    const until = Math.max(from, Math.min(latest, from + maxRecordsPerPartition))
+    const until = Math.max(from, Math.min(latest, from + limits(topic, partition)))
     return {
       ...{ topic, partition, from, until },
       ...(topicId === undefined ? {} : { topicId }),

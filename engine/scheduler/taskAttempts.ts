@@ -27,6 +27,7 @@ export class TaskAttempts {
   readonly #onLate: (taskId: number) => void
   /** By task id, and so in the order in which they were launched. */
   readonly #attempts = new Map<number, Attempt>()
+  #whenIdle: PromiseWithResolvers<void> | undefined
   #isClosed = false
 
   constructor(clock: Clock, limitMs: number | undefined, onLate: (taskId: number) => void) {
@@ -57,12 +58,23 @@ export class TaskAttempts {
   ended(taskId: number): void {
     this.#attempts.get(taskId)?.timer?.cancel()
     this.#attempts.delete(taskId)
+    if (this.#attempts.size > 0) return
+    this.#whenIdle?.resolve()
+    this.#whenIdle = undefined
   }
 
-  executorLost(executor: number): void {
-    for (const [taskId, attempt] of this.#attempts) {
-      if (attempt.executor === executor) this.ended(taskId)
-    }
+  /** Resolves when no attempt runs. */
+  idle(): Promise<void> {
+    if (this.#attempts.size === 0) return Promise.resolve()
+    this.#whenIdle ??= Promise.withResolvers<void>()
+    return this.#whenIdle.promise
+  }
+
+  /** Returns the tasks that ran there. */
+  executorLost(executor: number): number[] {
+    const lost = [...this.#attempts].filter(([, attempt]) => attempt.executor === executor)
+    for (const [taskId] of lost) this.ended(taskId)
+    return lost.map(([taskId]) => taskId)
   }
 
   /** Forgets all attempts, and takes note of no more: a timer must not outlive the driver. */

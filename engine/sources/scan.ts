@@ -26,7 +26,7 @@ export interface OffsetRange {
 export interface RangeRead {
   readonly range: OffsetRange
   readonly records: number
-  /** Of the record batches that hold them, as they lie in the log. */
+  /** Of the record batches that hold them, as they were fetched: compressed ones count compressed. */
   readonly bytes?: number
 }
 
@@ -50,6 +50,17 @@ export interface RejectedRecord {
   }
 }
 
+/**
+ * Offsets of rejected records of one topic partition: bit i (of byte i >> 3, the lowest bit first) stands
+ * for offset `from + i`. Plain: it crosses threads.
+ */
+export interface RejectedOffsets {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly bits: Uint8Array
+}
+
 /** A range as the key of a map. */
 export function rangeKey({ topic, partition, from, until, topicId }: OffsetRange): string {
   return `${topic}/${partition}/${from}/${until}/${topicId}`
@@ -59,7 +70,12 @@ export function rangeKey({ topic, partition, from, until, topicId }: OffsetRange
 export interface Scan {
   readonly range: OffsetRange
   readonly format: RowFormat<unknown>
+  /** What becomes of a record at which the format or an operator fails; the task fails unless given. */
+  readonly onError?: OnRecordError | undefined
 }
+
+/** Takes the record that the policy of its source leaves out. `record` is valid during the call only. */
+export type Reject = (record: RejectedRecord) => void
 
 /** The smaller of two timestamps, where undefined stands for none. */
 export function olderTimestamp(

@@ -12,18 +12,31 @@ import { enough } from '../rdd/enough.ts'
 import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import { failedAtRecord, type RecordInHand } from '../userCode.ts'
-import { type OffsetRange, olderTimestamp, type Scan } from './scan.ts'
+import { recordInHand } from './recordInHand.ts'
+import { pushOrReject } from './rejection.ts'
+import {
+  type OffsetRange,
+  type OnRecordError,
+  olderTimestamp,
+  type Reject,
+  type Scan,
+} from './scan.ts'
+import { ScannedRecord } from './sourceRecord.ts'
 
 export interface ScanResult {
   /** Of the range's records, about: the smallest base timestamp. Undefined when there were none. */
   readonly oldestTimestampMs: number | undefined
   /** Records in the range, those without a value included. */
   readonly records: number
+  /** Of the record batches with records in the range, as they were fetched. */
+  readonly bytes?: number
 }
 
 export interface ScanOptions {
   /** False for a sink that may want no more than the first rows: nothing is fetched ahead. */
   readonly fetchAhead?: boolean
+  /** Takes the records that the scan's policy leaves out; without it the first of them fails the scan. */
+  readonly reject?: Reject
 }
 
 export interface Scanner {
@@ -48,17 +61,20 @@ export class TopicScanner implements Scanner {
   }
 
   /**
-   * Pushes the rows of the range in the order of their offsets. Records without a value have none.
-   * Fails with OFFSETS_LOST when the topic no longer has the range, and with TOPIC_RECREATED when the
+   * Pushes the rows of the range in the order of their offsets. Records without a value have none, unless
+   * the format makes one. Fails with OFFSETS_LOST when the topic no longer has the range, and with TOPIC_RECREATED when the
    * topic is another one than the range is of.
    */
   async scan(
-    { range, format }: Scan,
+    scan: Scan,
     sink: Sink<unknown>,
-    { fetchAhead = true }: ScanOptions = {},
+    { fetchAhead = true, reject }: ScanOptions = {},
   ): Promise<ScanResult> {
+    const { range } = scan
+    const push = reject === undefined ? { scan, sink } : { scan, sink, reject }
     let oldestTimestampMs: number | undefined
     let records = 0
+    let bytes = 0
     let offset = range.from
     let ahead: Promise<FetchedPartition> | undefined
     while (offset < range.until) {
@@ -74,11 +90,12 @@ export class TopicScanner implements Scanner {
         if (batch.nextOffset <= range.from) continue
         if (batch.baseOffset >= range.until) break
         oldestTimestampMs = olderTimestamp(oldestTimestampMs, batch.baseTimestamp)
-        records += pushRows(batch, range, format, sink)
+        records += pushRows(batch, push)
+        bytes += batch.sizeInBytes
       }
       offset = nextOffset
     }
-    return { oldestTimestampMs, records }
+    return { oldestTimestampMs, records, bytes }
   }
 
   close(): void {
@@ -132,35 +149,52 @@ function lostRange(range: OffsetRange, error: unknown): EngineError | undefined 
   )
 }
 
+interface Push {
+  readonly scan: Scan
+  readonly sink: Sink<unknown>
+  readonly reject?: Reject
+}
+
 /** Returns how many records of the batch are in the range. */
-function pushRows(
-  batch: RecordBatch,
-  range: OffsetRange,
-  format: RowFormat<unknown>,
-  sink: Sink<unknown>,
-): number {
+function pushRows(batch: RecordBatch, { scan, sink, reject }: Push): number {
+  const { range, format, onError = 'fail' } = scan
+  const { topic, partition } = range
   const cursor = new RecordCursor(batch, maxBatchBytes)
+  const record = new ScannedRecord(topic, partition, cursor)
   const isWhole = batch.baseOffset >= range.from && batch.nextOffset <= range.until
   try {
-    if (!isWhole) return pushPart(cursor, range, format, sink)
-    pushAll(cursor, format, sink)
+    if (onError !== 'fail' && reject !== undefined) {
+      return pushWhatWorks(cursor, record, scan, onError, sink, reject)
+    }
+    if (!isWhole) return pushPart(cursor, record, range, format, sink)
+    pushAll(cursor, record, format, sink)
     return batch.recordCount
   } catch (error) {
     if (error === enough || error instanceof EngineError) throw error
-    throw failedAtRecord(error, recordInHand(cursor, batch, range))
+    throw failedAtRecord(error, placeOf(cursor, batch, record))
   }
 }
 
 /** The hot loop of every job. */
-function pushAll(cursor: RecordCursor, format: RowFormat<unknown>, sink: Sink<unknown>): void {
+function pushAll(
+  cursor: RecordCursor,
+  record: ScannedRecord,
+  format: RowFormat<unknown>,
+  sink: Sink<unknown>,
+): void {
   const bytes = cursor.bytes
   while (cursor.next()) {
-    if (cursor.valueStart >= 0) sink(format.row(bytes, cursor.valueStart, cursor.valueEnd))
+    if (cursor.valueStart >= 0) {
+      sink(format.row(bytes, cursor.valueStart, cursor.valueEnd, record))
+    } else if (format.tombstone) {
+      sink(format.tombstone(record))
+    }
   }
 }
 
 function pushPart(
   cursor: RecordCursor,
+  record: ScannedRecord,
   { from, until }: OffsetRange,
   format: RowFormat<unknown>,
   sink: Sink<unknown>,
@@ -171,22 +205,47 @@ function pushPart(
     if (cursor.offset >= until) break
     if (cursor.offset < from) continue
     records++
-    if (cursor.valueStart >= 0) sink(format.row(bytes, cursor.valueStart, cursor.valueEnd))
+    if (cursor.valueStart >= 0) {
+      sink(format.row(bytes, cursor.valueStart, cursor.valueEnd, record))
+    } else if (format.tombstone) {
+      sink(format.tombstone(record))
+    }
+  }
+  return records
+}
+
+/** Leaves out what fails. A batch that cannot be read fails as ever: nobody knows what is lost with it. */
+function pushWhatWorks(
+  cursor: RecordCursor,
+  record: ScannedRecord,
+  { range, format }: Scan,
+  onError: Exclude<OnRecordError, 'fail'>,
+  sink: Sink<unknown>,
+  reject: Reject,
+): number {
+  const { from, until } = range
+  const bytes = cursor.bytes
+  let records = 0
+  recordInHand.take(record, onError)
+  try {
+    while (cursor.next()) {
+      if (cursor.offset >= until) break
+      if (cursor.offset < from) continue
+      records++
+      pushOrReject(bytes, cursor.valueStart, cursor.valueEnd, record, format, sink, reject)
+    }
+  } finally {
+    recordInHand.release()
   }
   return records
 }
 
 /** The record at which the sink failed; of a batch that cannot be read, its first offset alone. */
-function recordInHand(
-  cursor: RecordCursor,
-  batch: RecordBatch,
-  { topic, partition }: OffsetRange,
-): RecordInHand {
+function placeOf(cursor: RecordCursor, batch: RecordBatch, record: ScannedRecord): RecordInHand {
+  const { topic, partition } = record
   // The end of a record is set last: before that the cursor itself has failed.
   if (cursor.recordEnd <= cursor.recordStart) {
     return { topic, partition, offset: batch.baseOffset, value: undefined }
   }
-  const { bytes, offset, valueStart, valueEnd } = cursor
-  const value = valueStart < 0 ? undefined : bytes.subarray(valueStart, valueEnd)
-  return { topic, partition, offset, value }
+  return { topic, partition, offset: cursor.offset, value: record.value() ?? undefined }
 }

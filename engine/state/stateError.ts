@@ -9,6 +9,8 @@ export type StateErrorCode =
   | 'STATE_OLD_FORMAT'
   /** What is stored contradicts itself. */
   | 'STATE_DAMAGED'
+  /** The store is of no use any more: its batch has failed, or its executor is ending. */
+  | 'STATE_CLOSED'
   /** The disk refused; what the last commit left behind is known only after opening again. */
   | 'STATE_FAILED'
 

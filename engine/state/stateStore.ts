@@ -219,7 +219,7 @@ export class StateStore {
   }
 
   #closed(): StateError {
-    return new StateError('STATE_FAILED', `the state in ${this.#directory} was closed`)
+    return new StateError('STATE_CLOSED', `the state in ${this.#directory} was closed`)
   }
 
   #unreachable(batchId: number, oldestBatchId: number): StateError {

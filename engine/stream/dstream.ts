@@ -7,11 +7,33 @@ import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd, RddContext } from '../rdd/rdd.ts'
+import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { BatchHistory, BatchInfo } from './batchHistory.ts'
-import type { StateUpdate } from './keyedState.ts'
+import { EventStream } from './eventStream.ts'
+import { type TimeOf, type WatermarkOptions, watermarkPlan } from './eventTime.ts'
+import { inverseWindowOperator, type ReduceWindowOptions, shownWindow } from './inverseWindow.ts'
+import type { Kept } from './keptValue.ts'
+import { operatorPlan, outputPlan, tablePlan } from './keyedOperator.ts'
+import {
+  type MappedStream,
+  type MapWithStateOptions,
+  mapWithStateOperator,
+  type StateMapping,
+} from './mapWithState.ts'
 import * as plans from './streamPlans.ts'
+import {
+  type StatefulProcessor,
+  type TransformOptions,
+  transformOperator,
+} from './transformWithState.ts'
+import {
+  type StateUpdate,
+  type UpdateStateOptions,
+  updateStateOperator,
+} from './updateStateByKey.ts'
 import type { ViewNumber, ViewOptions, ViewValue } from './view.ts'
+import { requireWindow } from './window.ts'
 
 /** A batch as the plan of one stream sees it. */
 export interface StreamBatch {
@@ -30,6 +52,10 @@ export interface StreamPlan<T> {
   readonly detail?: string
   readonly parents: readonly DStream<unknown>[]
   readonly slideMs: number
+  /** Of the rows of a topic: which one. */
+  readonly topic?: string
+  /** Each partition of its RDDs is made of one of its parents' partitions. */
+  readonly isNarrow?: boolean
   /** How far back from a batch its parents' RDDs are asked for. */
   readonly rememberMs?: number
   /** The operator whose state the stream's RDDs advance. Such an RDD has `advance`. */
@@ -64,18 +90,8 @@ export interface StreamBuilder {
   addOutput(output: Output): void
   /** The name under which an operator's state is kept; by construction order unless given. */
   stateUid(kind: string, given: string | undefined): string
-}
-
-export interface ReduceWindowOptions<K extends Key, V> {
-  /**
-   * Takes out of a reduced value what `reduce` put in. With it a slide costs what enters and leaves
-   * and not the whole window. Inexact for floating-point numbers.
-   */
-  readonly inverse?: ((total: V, leaving: V) => V) & StorableState<V>
-  /** Which keys a window with an inverse keeps; without it, keys stay with what remains of them. */
-  readonly filter?: (value: V, key: K) => boolean
-  /** Names the state, so that it is found again when the job's code has changed around it. */
-  readonly uid?: string
+  /** The name of a watermark; by construction order unless given. */
+  watermarkUid(given: string | undefined): string
 }
 
 export class DStream<T> {
@@ -97,40 +113,40 @@ export class DStream<T> {
   }
 
   map<U>(transform: (element: T) => U): DStream<U> {
-    return this.#derive(plans.narrow('map', this, (rdd) => rdd.map(transform)))
+    return this.derive(plans.narrow('map', this, (rdd) => rdd.map(transform)))
   }
 
   flatMap<U>(transform: (element: T) => Iterable<U>): DStream<U> {
-    return this.#derive(plans.narrow('flatMap', this, (rdd) => rdd.flatMap(transform)))
+    return this.derive(plans.narrow('flatMap', this, (rdd) => rdd.flatMap(transform)))
   }
 
   filter<S extends T>(keep: (element: T) => element is S): DStream<S>
   filter(keep: (element: T) => boolean): DStream<T>
   filter(keep: (element: T) => boolean): DStream<T> {
-    return this.#derive(plans.narrow('filter', this, (rdd) => rdd.filter(keep)))
+    return this.derive(plans.narrow('filter', this, (rdd) => rdd.filter(keep)))
   }
 
   /** Hands over each partition of a batch as a whole: it must fit in memory. */
   mapPartitions<U>(
     transform: (elements: readonly T[], partition: number) => Iterable<U>,
   ): DStream<U> {
-    return this.#derive(plans.narrow('mapPartitions', this, (rdd) => rdd.mapPartitions(transform)))
+    return this.derive(plans.narrow('mapPartitions', this, (rdd) => rdd.mapPartitions(transform)))
   }
 
   mapValues<K extends Key, V, W>(
     this: DStream<Pair<K, V>>,
     transform: (value: V) => W,
   ): DStream<Pair<K, W>> {
-    return this.#derive(plans.narrow('mapValues', this, (rdd) => rdd.mapValues(transform)))
+    return this.derive(plans.narrow('mapValues', this, (rdd) => rdd.mapValues(transform)))
   }
 
   /** Any transformation of a batch's RDD. It runs wherever the graph is built: no side effects. */
   transform<U>(transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>): DStream<U> {
-    return this.#derive(plans.narrow('transform', this, transform))
+    return this.derive(plans.narrow('transform', this, transform))
   }
 
   union(...others: DStream<T>[]): DStream<T> {
-    return this.#derive(plans.union<T>([this, ...others]))
+    return this.derive(plans.union<T>([this, ...others]))
   }
 
   /** `reduce` must be associative and commutative. */
@@ -147,12 +163,12 @@ export class DStream<T> {
     this: DStream<Pair<K, V>>,
     reduce: (left: V, right: V) => V,
   ): DStream<Pair<K, V>> {
-    return this.#derive(plans.narrow('reduceByKey', this, (rdd) => rdd.reduceByKey(reduce)))
+    return this.derive(plans.perBatch('reduceByKey', this, (rdd) => rdd.reduceByKey(reduce)))
   }
 
   /** All values that a key has in a batch must fit in memory. */
   groupByKey<K extends Key, V>(this: DStream<Pair<K, V>>): DStream<Pair<K, readonly V[]>> {
-    return this.#derive(plans.narrow('groupByKey', this, (rdd) => rdd.groupByKey()))
+    return this.derive(plans.perBatch('groupByKey', this, (rdd) => rdd.groupByKey()))
   }
 
   /** Every pair of values that a key has on both sides in the same batch. */
@@ -160,21 +176,27 @@ export class DStream<T> {
     this: DStream<Pair<K, V>>,
     other: DStream<Pair<K, W>>,
   ): DStream<Pair<K, readonly [V, W]>> {
-    return this.#derive(plans.join(this, other))
+    return this.derive(plans.join(this, other))
   }
 
   /** One number for each batch, 0 for an empty one. */
   count(): DStream<number> {
-    return this.#derive(plans.narrow('count', this, plans.countOf))
+    return this.derive(plans.perBatch('count', this, plans.countOf))
   }
 
-  /** All elements of the last `windowMs`, every `slideMs` (every batch, unless given). */
+  /**
+   * All elements of the last `windowMs`, every `slideMs` (every batch, unless given). It counts the time of
+   * the batches (processing time): for the times of the rows, see withWatermark.
+   */
   window(windowMs: number, slideMs: number = this.slideMs): DStream<T> {
     this.#requireReplayable('window')
-    return this.#derive(plans.window<T>(this, windowMs, slideMs))
+    return this.derive(plans.window<T>(this, windowMs, slideMs))
   }
 
-  /** The values of the last `windowMs` reduced by key, every `slideMs`. */
+  /**
+   * The values of the last `windowMs` reduced by key, every `slideMs`. It counts the time of the batches
+   * (processing time): for the times of the rows, see withWatermark.
+   */
   reduceByKeyAndWindow<K extends Key>(
     this: DStream<Pair<K, number>>,
     reduce: (left: number, right: number) => number,
@@ -196,27 +218,101 @@ export class DStream<T> {
     slideMs: number = this.slideMs,
     options: ReduceWindowOptions<K, V> = {},
   ): DStream<Pair<K, V>> {
-    this.#requireReplayable('reduceByKeyAndWindow')
-    const reduced = this.reduceByKey(reduce)
     const { inverse, filter } = options
-    if (inverse === undefined) return reduced.window(windowMs, slideMs).reduceByKey(reduce)
-    const uid = this.builder.stateUid('reduceByKeyAndWindow', options.uid)
-    const shape = { windowMs, slideMs, uid }
-    return reduced.#derive(plans.inverseWindow(reduced, shape, { reduce, inverse, filter }))
+    if (inverse === undefined) {
+      this.#requireReplayable('reduceByKeyAndWindow')
+      const windowed = this.reduceByKey(reduce).window(windowMs, slideMs).reduceByKey(reduce)
+      return filter === undefined ? windowed : windowed.filter(([key, value]) => filter(value, key))
+    }
+    requireWindow(windowMs, slideMs, this.slideMs)
+    const operator = this.derive(
+      operatorPlan(
+        this,
+        inverseWindowOperator<K, V>(
+          this.builder,
+          { reduce, inverse },
+          { ...options, windowMs, slideMs },
+        ),
+        { arrived: plans.reducedBy(this, reduce) },
+      ),
+    )
+    return this.derive(
+      tablePlan(operator, {
+        name: 'reduceByKeyAndWindow',
+        slideMs,
+        isDue: (at) => plans.isDueIn(at, slideMs),
+        isKeyed: true,
+        entries: shownWindow(filter),
+      }),
+    )
   }
 
   /**
-   * A state for each key, made from the one before and the batch's values. `update` is called for
-   * each key that has either, and a key whose state becomes undefined is forgotten. States are kept as
-   * JSON: plain objects, arrays, strings, finite numbers, booleans and null.
+   * A state for each key, made from the one before and the batch's values. `update` is called for each key
+   * that has values in the batch (Spark calls it for every key that has a state), and a key whose state
+   * becomes undefined is forgotten. The stream has all keys: what reads it, a view or foreachRDD, reads the
+   * whole state, and a batch of which nobody does costs what it touches.
    */
   updateStateByKey<K extends Key, V, S>(
     this: DStream<Pair<K, V>>,
     update: StateUpdate<V, S> & StorableState<S>,
-    options: { readonly uid?: string } = {},
+    options: UpdateStateOptions<K, S> = {},
   ): DStream<Pair<K, S>> {
-    const uid = this.builder.stateUid('updateStateByKey', options.uid)
-    return this.#derive(plans.updateState(this, uid, update))
+    return keptStates<K, S>(
+      this.derive(
+        operatorPlan(this, updateStateOperator<K, V, S>(this.builder, update, options), {
+          arrived: plans.groupedBy(this),
+        }),
+      ),
+      'updateStateByKey',
+    )
+  }
+
+  /**
+   * Maps each value of a key with the key's state at hand, and emits what is made of the values of the
+   * batch. With `timeoutMs` the function is called once more, without a value, for a key that has been idle.
+   */
+  mapWithState<K extends Key, V, S, M>(
+    this: DStream<Pair<K, V>>,
+    map: StateMapping<K, V, S, M> & StorableState<S>,
+    options: MapWithStateOptions<K, S> = {},
+  ): MappedStream<K, S, M> {
+    const operator = this.derive(
+      operatorPlan(this, mapWithStateOperator<K, V, S, M>(this.builder, map, options), {
+        arrived: plans.groupedBy(this),
+      }),
+    )
+    return Object.assign(this.derive(outputPlan<M>(operator, 'main')), {
+      stateSnapshots: () => keptStates<K, S>(operator, 'stateSnapshots'),
+    })
+  }
+
+  /**
+   * Runs a job's own operator: a state and processing-time timers for each key, and what it emits. For
+   * timers in event time, see withWatermark.
+   */
+  transformWithState<K extends Key, V, S, O>(
+    this: DStream<Pair<K, V>>,
+    processor: StatefulProcessor<K, V, S, O> & StorableState<S>,
+    options: TransformOptions<K, S> = {},
+  ): DStream<O> {
+    const operator = this.derive(
+      operatorPlan(this, transformOperator<K, V, S, O>(this.builder, processor, options), {
+        arrived: plans.groupedBy(this),
+      }),
+    )
+    return this.derive(outputPlan<O>(operator, 'main'))
+  }
+
+  /**
+   * The rows with their event times, and a watermark that follows them: what windows, timers and lateness in
+   * event time go by. Only for rows of topics, by way of map, flatMap, filter, mapPartitions and union. A
+   * time that is none is an error of the record.
+   */
+  withWatermark(timeOf: TimeOf<T>, options: WatermarkOptions): EventStream<T> {
+    const plan = watermarkPlan(this, timeOf, options)
+    const { uid, delayMs } = plan.watermark
+    return new EventStream(this.derive(plan), { uids: [uid], delayMs })
   }
 
   /**
@@ -251,7 +347,8 @@ export class DStream<T> {
     this.builder.addOutput({ kind: 'view', stream: shown, name, options })
   }
 
-  #derive<U>(plan: StreamPlan<U>): DStream<U> {
+  /** For operators: a stream of the same job. */
+  derive<U>(plan: StreamPlan<U>): DStream<U> {
     return new DStream(this.builder, plan)
   }
 
@@ -260,7 +357,16 @@ export class DStream<T> {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
       `${operator} reads earlier batches again, and a state is known for the newest batch only: ` +
-        'put the window before updateStateByKey',
+        'put the window before the operator that keeps a state',
     )
   }
+}
+
+/** All keys with their values, which stay in the partitions of the state. */
+function keptStates<K extends Key, S>(
+  operator: DStream<StateOutputs>,
+  name: string,
+): DStream<Pair<K, S>> {
+  const entries = (key: K, [state]: Kept<S>): Pair<K, S>[] => [[key, state]]
+  return operator.derive(tablePlan(operator, { name, isKeyed: true, entries }))
 }

@@ -4,6 +4,7 @@
 
 import { EngineError } from '../engineError.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import type { TopicOptions } from '../sources/topicOptions.ts'
 import type { DStream } from './dstream.ts'
 
 export interface JobOptions {
@@ -15,8 +16,8 @@ export interface JobOptions {
 }
 
 export interface JobStream {
-  /** The rows of a topic, from its first record on. */
-  fromTopic<Row>(topic: string, format: RowFormat<Row>): DStream<Row>
+  /** The rows of a topic, from its first record on unless `options` say otherwise. */
+  fromTopic<Row>(topic: string, format: RowFormat<Row>, options?: TopicOptions): DStream<Row>
 }
 
 export interface Job {

@@ -11,6 +11,13 @@ import { type RddPlan, shared } from '../rdd/narrow.ts'
 import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import {
+  joinSources,
+  requireOtherDeadLetters,
+  sourceOf,
+  type TopicOptions,
+  type TopicSource,
+} from '../sources/topicOptions.ts'
 import { failedIn } from '../userCode.ts'
 import { BatchHistory, type BatchInfo } from './batchHistory.ts'
 import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
@@ -49,6 +56,8 @@ export class StreamGraph {
   readonly outputs: readonly Output[]
   /** Sorted, each once. */
   readonly topics: readonly string[]
+  /** Options of the topics, by topic. */
+  readonly sources: ReadonlyMap<string, TopicSource>
   /** Of the streams that keep state, in the order in which the job makes them. */
   readonly operators: readonly StatefulOperator[]
   readonly watermarks: readonly WatermarkSpec[]
@@ -68,7 +77,8 @@ export class StreamGraph {
     this.#partitions = job.partitions
     const built = buildStreams(job, options.batchIntervalMs)
     this.outputs = built.outputs
-    this.topics = [...built.topics].sort()
+    this.topics = [...built.sources.keys()].sort()
+    this.sources = built.sources
     this.#streams = built.streams
     this.operators = built.streams.flatMap(({ plan }) => plan.operator ?? [])
     this.watermarks = built.streams.flatMap(({ plan }) => plan.watermark ?? [])
@@ -221,12 +231,13 @@ export class StreamGraph {
 interface BuiltStreams {
   readonly streams: DStream<unknown>[]
   readonly outputs: Output[]
-  readonly topics: Set<string>
+  readonly sources: Map<string, TopicSource>
 }
 
 function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
-  const built: BuiltStreams = { streams: [], outputs: [], topics: new Set() }
+  const built: BuiltStreams = { streams: [], outputs: [], sources: new Map() }
   const uids = new Set<string>()
+  const watermarkUids = new Set<string>()
   const builder: StreamBuilder = {
     batchIntervalMs,
     nextId: () => built.streams.length,
@@ -241,15 +252,25 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       uids.add(uid)
       return uid
     },
+    watermarkUid(given) {
+      const uid = given ?? `watermark-${watermarkUids.size}`
+      requireUid(watermarkUids, uid)
+      watermarkUids.add(uid)
+      return uid
+    },
   }
   const source: JobStream = {
-    fromTopic<Row>(topic: string, format: RowFormat<Row>) {
-      built.topics.add(topic)
-      return new DStream<Row>(builder, topicRows(topic, format, batchIntervalMs))
+    fromTopic<Row>(topic: string, format: RowFormat<Row>, options: TopicOptions = {}) {
+      const source = sourceOf(topic, options)
+      const before = built.sources.get(topic)
+      built.sources.set(topic, before ? joinSources(topic, before, source) : source)
+      const rows = topicRows(topic, format, batchIntervalMs, options.onError)
+      return new DStream<Row>(builder, rows)
     },
   }
   try {
     job.build(source)
+    requireOtherDeadLetters(built.sources)
   } catch (error) {
     throw error instanceof EngineError ? error : failedIn(`building job '${job.name}'`, error)
   }
@@ -306,6 +327,6 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
 /** It names a directory. */
 function requireUid(uids: ReadonlySet<string>, uid: string): void {
   if (/^[a-zA-Z0-9_-]{1,100}$/.test(uid) && !uids.has(uid)) return
-  const message = `'${uid}' cannot name a state: take letters, digits, '_' and '-', and each name once`
+  const message = `'${uid}' cannot name a state or a watermark: take letters, digits, '_' and '-', and each name once`
   throw new EngineError('JOB_GRAPH_INVALID', message)
 }

@@ -7,26 +7,23 @@ import type { Pair } from '../rdd/lineage.ts'
 import { union as unionOfRdds } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import type { OnRecordError } from '../sources/scan.ts'
 import type { BatchInfo } from './batchHistory.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
-import {
-  type InverseWindow,
-  type ReducedBatch,
-  type StateUpdate,
-  slideWindow,
-  updateStateByKey,
-} from './keyedState.ts'
-import { batchesIn, dueBefore, isDue, requireWindow, slide } from './window.ts'
+import { batchesIn, isDue, requireWindow } from './window.ts'
 
 /** The rows of a topic: a partition for each offset range of the batch. */
 export function topicRows<Row>(
   topic: string,
   format: RowFormat<Row>,
   slideMs: number,
+  onError: OnRecordError = 'fail',
 ): StreamPlan<Row> {
+  const policy = onError === 'fail' ? '' : ` ${JSON.stringify(onError)}`
   return {
     name: 'topic',
-    detail: `${topic} ${format.describe()}`,
+    detail: `${topic} ${format.describe()}${policy}`,
+    topic,
     parents: [],
     slideMs,
     rdd({ batch, context }) {
@@ -36,7 +33,8 @@ export function topicRows<Row>(
         partitionCount: ranges.length,
         dependencies: [],
         compute: (at, task, sink) =>
-          task.scan({ range: ranges[at]!, format }, sink as (row: unknown) => void),
+          task.scan({ range: ranges[at]!, format, onError }, sink as (row: unknown) => void),
+        rejects: onError !== 'fail',
         affinity: (at) => ({ kind: 'source', slot: ranges[at]!.partition }),
         range: (at) => ranges[at],
       })
@@ -45,20 +43,31 @@ export function topicRows<Row>(
 }
 
 /** What makes one RDD of another, in the same batch. */
-export function narrow<T, U>(
+export function perBatch<T, U>(
   name: string,
   parent: DStream<T>,
   transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>,
+  isNarrow = false,
 ): StreamPlan<U> {
   return {
     name,
     parents: [parent],
     slideMs: parent.slideMs,
+    isNarrow,
     rdd({ batch, rddOf }) {
       const rdd = rddOf(parent)
       return rdd && transform(rdd, batch)
     },
   }
+}
+
+/** The same where partitions stay what they are. */
+export function narrow<T, U>(
+  name: string,
+  parent: DStream<T>,
+  transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>,
+): StreamPlan<U> {
+  return perBatch(name, parent, transform, true)
 }
 
 export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
@@ -67,6 +76,7 @@ export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
     name: 'union',
     parents,
     slideMs: parents[0]!.slideMs,
+    isNarrow: true,
     rdd({ rddOf, context }) {
       const rdds = parents.map((parent) => rddOf(parent)).filter((rdd) => rdd !== undefined)
       return rdds.length === 0 ? undefined : new Rdd(context, unionOfRdds<T>(rdds))
@@ -129,66 +139,22 @@ export function window<T>(parent: DStream<T>, windowMs: number, slideMs: number)
   }
 }
 
-/** `reduced` has each key once a batch. */
-export function inverseWindow<K extends Key, V>(
-  reduced: DStream<Pair<K, V>>,
-  shape: { readonly windowMs: number; readonly slideMs: number; readonly uid: string },
-  operators: InverseWindow<K, V>,
-): StreamPlan<Pair<K, V>> {
-  const { windowMs, slideMs, uid } = shape
-  requireWindow(windowMs, slideMs, reduced.slideMs)
-  return {
-    name: 'reduceByKeyAndWindow',
-    detail: `${windowMs} ${slideMs} ${uid}`,
-    parents: [reduced],
-    slideMs,
-    rememberMs: windowMs + slideMs,
-    isStateful: true,
-    rdd(at) {
-      if (!isDueIn(at, slideMs)) return undefined
-      const before = dueBefore(at.history, at.batch.batchId, slideMs)
-      const moved = slide(at.history, before, at.batch, windowMs)
-      const entering = reducedIn(at, reduced, moved.entering)
-      const leaving = reducedIn(at, reduced, moved.leaving)
-      const shaped = entering[0]?.rdd ?? leaving[0]?.rdd
-      return shaped && new Rdd(at.context, slideWindow(entering, leaving, shaped, uid, operators))
-    },
-  }
+/** What a stateful operator is handed: the values of each key in a batch, in the order of their arrival. */
+export function groupedBy<K extends Key, V>(parent: DStream<Pair<K, V>>) {
+  return ({ rddOf, context }: StreamBatch): Rdd<Pair<K, readonly V[]>> | undefined =>
+    rddOf(parent)?.groupByKey(context.defaultPartitions)
 }
 
-export function updateState<K extends Key, V, S>(
+/** The same for an operator that takes one value of each key. */
+export function reducedBy<K extends Key, V>(
   parent: DStream<Pair<K, V>>,
-  uid: string,
-  update: StateUpdate<V, S>,
-): StreamPlan<Pair<K, S>> {
-  return {
-    name: 'updateStateByKey',
-    detail: uid,
-    parents: [parent],
-    slideMs: parent.slideMs,
-    isStateful: true,
-    rdd({ rddOf, context }) {
-      const rdd = rddOf(parent)
-      if (rdd === undefined) return undefined
-      const groups = rdd.groupByKey(context.defaultPartitions)
-      return new Rdd(context, updateStateByKey(groups, uid, update))
-    },
-  }
+  reduce: (left: V, right: V) => V,
+) {
+  return ({ rddOf, context }: StreamBatch): Rdd<Pair<K, V>> | undefined =>
+    rddOf(parent)?.reduceByKey(reduce, context.defaultPartitions)
 }
 
-function isDueIn({ batch, history }: StreamBatch, slideMs: number): boolean {
+/** Whether a stream that slides by `slideMs` has an RDD in this batch. */
+export function isDueIn({ batch, history }: StreamBatch, slideMs: number): boolean {
   return isDue(batch, history.before(batch.batchId), slideMs)
-}
-
-function reducedIn<K extends Key, V>(
-  at: StreamBatch,
-  stream: DStream<Pair<K, V>>,
-  batches: readonly BatchInfo[],
-): ReducedBatch<K, V>[] {
-  const found: ReducedBatch<K, V>[] = []
-  for (const { batchId } of batches) {
-    const rdd = at.rddOf(stream, batchId)
-    if (rdd) found.push({ batchId, rdd })
-  }
-  return found
 }

@@ -10,36 +10,9 @@ export function isDue(batch: BatchInfo, before: BatchInfo | undefined, slideMs: 
   return Math.floor(batch.timeMs / slideMs) > Math.floor(before.timeMs / slideMs)
 }
 
-/** The newest batch before this one in which such a stream had an RDD. */
-export function dueBefore(
-  history: BatchHistory,
-  batchId: number,
-  slideMs: number,
-): BatchInfo | undefined {
-  for (let id = batchId - 1; ; id--) {
-    const batch = history.get(id)
-    if (batch === undefined || isDue(batch, history.before(id), slideMs)) return batch
-  }
-}
-
 /** The batches of the window of `windowMs` that ends with `end`, oldest first. */
 export function batchesIn(history: BatchHistory, end: BatchInfo, windowMs: number): BatchInfo[] {
   return history.upTo(end.batchId).filter(({ timeMs }) => timeMs > end.timeMs - windowMs)
-}
-
-/** What changes when a window moves from `before` to `end`. */
-export function slide(
-  history: BatchHistory,
-  before: BatchInfo | undefined,
-  end: BatchInfo,
-  windowMs: number,
-): { entering: BatchInfo[]; leaving: BatchInfo[] } {
-  const held = before === undefined ? [] : batchesIn(history, before, windowMs)
-  const holds = batchesIn(history, end, windowMs)
-  return {
-    entering: holds.filter((batch) => !held.includes(batch)),
-    leaving: held.filter((batch) => !holds.includes(batch)),
-  }
 }
 
 /** Throws when the window cannot be put together from whole batches of its parent. */

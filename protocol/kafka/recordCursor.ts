@@ -109,16 +109,7 @@ export class RecordCursor {
 
   /** The current record's headers; values are views. */
   headers(): RecordHeader[] {
-    const headers: RecordHeader[] = []
-    if (this.headerCount === 0) return headers
-    const reader = new ByteReader(this.#bytes, this.headersStart, this.#position)
-    for (let count = this.headerCount; count > 0; count--) {
-      const key = reader.utf8(reader.varint())
-      const valueBytes = reader.varint()
-      headers.push({ key, value: valueBytes < 0 ? null : reader.view(valueBytes) })
-    }
-    if (reader.remaining > 0) throw new MalformedError('record longer than its headers')
-    return headers
+    return recordHeaders(this.#bytes, this.headersStart, this.#position, this.headerCount)
   }
 
   #open(): void {
@@ -224,6 +215,25 @@ export class RecordCursor {
     this.#position = reader.position
     return value
   }
+}
+
+/** The `count` headers in `bytes[start, end)`; values are views. Throws MalformedError. */
+export function recordHeaders(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  count: number,
+): RecordHeader[] {
+  const headers: RecordHeader[] = []
+  if (count === 0) return headers
+  const reader = new ByteReader(bytes, start, end)
+  for (let left = count; left > 0; left--) {
+    const key = reader.utf8(reader.varint())
+    const valueBytes = reader.varint()
+    headers.push({ key, value: valueBytes < 0 ? null : reader.view(valueBytes) })
+  }
+  if (reader.remaining > 0) throw new MalformedError('record longer than its headers')
+  return headers
 }
 
 /** The records one by one as objects: for tests, tools and quiet topics. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { csv } from '../../../engine/rows/csv.ts'
+import { anyRecord } from '../sources/lineRecords.ts'
 
 const columns = ['a', 'b', 'c'] as const
 const names = [...columns]
@@ -8,7 +9,7 @@ const names = [...columns]
 /** The fields of one line, as the format sees them. */
 function fields(line: string, options = {}): string[] {
   const bytes = Buffer.from(`<<${line}>>`)
-  const row = csv(columns, options).row(bytes, 2, bytes.length - 2)
+  const row = csv(columns, options).row(bytes, 2, bytes.length - 2, anyRecord)
   return names.map((name) => row[name])
 }
 
@@ -53,7 +54,7 @@ describe('a line becomes columns', () => {
     fc.assert(
       fc.property(fieldsOfOne, order, (values, reads) => {
         const bytes = Buffer.from(values.map(quoted).join(','))
-        const row = csv(columns).row(bytes, 0, bytes.length)
+        const row = csv(columns).row(bytes, 0, bytes.length, anyRecord)
         for (const column of reads) expect(row[names[column]!]).toBe(values[column])
       }),
       { numRuns: 1000 },
@@ -65,8 +66,8 @@ describe('a line becomes columns', () => {
       fc.property(fc.uint8Array({ maxLength: 30 }), (content) => {
         const bytes = Buffer.concat([Buffer.from('a,b,'), content, Buffer.from(',"x"')])
         const alone = Buffer.from(content)
-        const inside = csv(columns).row(bytes, 4, 4 + content.length)
-        const expected = csv(columns).row(alone, 0, alone.length)
+        const inside = csv(columns).row(bytes, 4, 4 + content.length, anyRecord)
+        const expected = csv(columns).row(alone, 0, alone.length, anyRecord)
         expect(names.map((name) => inside[name])).toEqual(names.map((name) => expected[name]))
       }),
     )
@@ -81,7 +82,7 @@ describe('a row', () => {
   const format = csv(columns)
 
   test('has its column names in its type', () => {
-    const row = format.row(Buffer.from('1,2,3'), 0, 5)
+    const row = format.row(Buffer.from('1,2,3'), 0, 5, anyRecord)
     expectTypeOf(row).toEqualTypeOf<{
       readonly a: string
       readonly b: string
@@ -93,18 +94,20 @@ describe('a row', () => {
 
   test('stays valid beside other rows of the same bytes', () => {
     const bytes = Buffer.from('1,2,3\n4,5,6')
-    const first = format.row(bytes, 0, 5)
-    const second = format.row(bytes, 6, 11)
+    const first = format.row(bytes, 0, 5, anyRecord)
+    const second = format.row(bytes, 6, 11, anyRecord)
     expect([second.c, first.a, first.c, second.a]).toEqual(['6', '1', '3', '4'])
   })
 
   test('shows itself as JSON', () => {
-    expect(JSON.stringify(format.row(Buffer.from('1,2'), 0, 3))).toBe('{"a":"1","b":"2","c":""}')
+    expect(JSON.stringify(format.row(Buffer.from('1,2'), 0, 3, anyRecord))).toBe(
+      '{"a":"1","b":"2","c":""}',
+    )
   })
 
   test('columns may be called as anything', () => {
     const odd = csv(['bytes', 'constructor', '#start', 'toJSON', ''])
-    const row = odd.row(Buffer.from('1,2,3,4,5'), 0, 9)
+    const row = odd.row(Buffer.from('1,2,3,4,5'), 0, 9, anyRecord)
     expect([row.bytes, row.constructor, row['#start'], row.toJSON, row['']]).toEqual([
       '1',
       '2',

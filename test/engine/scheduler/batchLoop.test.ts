@@ -9,6 +9,7 @@ import { BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { limitsOf, reportOf } from './limits.ts'
 
 const intervalMs = 1000
 const deaths = ['before the plan', 'before the run', 'in the run', 'before the commit'] as const
@@ -53,7 +54,7 @@ async function life(
   const loop = new BatchLoop({
     clock,
     batchIntervalMs: intervalMs,
-    maxRecordsPerPartition: 1000,
+    limits: limitsOf(1000),
     offsetLog,
     commitLog,
     async ends() {
@@ -116,9 +117,11 @@ test('a clock that was set back holds up no batch for longer than an interval', 
 
 test('a batch reads no more of a partition than its bound, and the next goes on there', () => {
   const ends = [{ topic: 't', partition: 0, earliest: 7, latest: 30 }]
-  const first = planRanges(ends, [], 10)
+  const first = planRanges(ends, [], () => 10)
   expect(first).toEqual([{ topic: 't', partition: 0, from: 7, until: 17 }])
-  expect(planRanges(ends, first, 100)).toEqual([{ topic: 't', partition: 0, from: 17, until: 30 }])
+  expect(planRanges(ends, first, () => 100)).toEqual([
+    { topic: 't', partition: 0, from: 17, until: 30 },
+  ])
 })
 
 test('records that only a later batch reads are counted then, also after a restart', async () => {
@@ -131,13 +134,13 @@ test('records that only a later batch reads are counted then, also after a resta
   async function runOne(reads: (batch: OffsetLogEntry) => readonly OffsetLogEntry[]) {
     const offsetLog = await OffsetLog.open(disk, '/job/offsets')
     const commitLog = await CommitLog.open(disk, '/job/commits')
-    const options = { clock, batchIntervalMs: intervalMs, maxRecordsPerPartition: 4 }
+    const options = { clock, batchIntervalMs: intervalMs, limits: limitsOf(4) }
     const loop = new BatchLoop({
       ...{ ...options, offsetLog, commitLog, ends },
       async run(batch) {
         // Of four offsets one is a marker.
         for (const each of reads(batch)) {
-          for (const range of each.ranges) loop.counts.rangeRead({ range, records: 3 })
+          for (const range of each.ranges) loop.taskFinished(reportOf({ range, records: 3 }))
         }
         loop.stop()
       },

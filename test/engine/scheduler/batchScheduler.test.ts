@@ -9,6 +9,8 @@ import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 const intervalMs = 1000
 const fresh = { batchIntervalMs: intervalMs, planned: undefined, committedBatchId: -1 }
+/** The same bound for every partition. */
+const upTo = (most: number) => () => most
 const batch = (batchId: number, timeMs: number) => ({ batchId, timeMs, ranges: [] })
 
 describe('batch times', () => {
@@ -109,9 +111,9 @@ describe('offset ranges', () => {
   }
 
   test('begin at the start of the log, then where the batch before ended', () => {
-    const first = planRanges([end(0, 5, 8)], [], 100)
+    const first = planRanges([end(0, 5, 8)], [], upTo(100))
     expect(first).toEqual([{ topic: 'orders', partition: 0, from: 5, until: 8 }])
-    expect(planRanges([end(0, 5, 9)], first, 100)).toEqual([
+    expect(planRanges([end(0, 5, 9)], first, upTo(100))).toEqual([
       { topic: 'orders', partition: 0, from: 8, until: 9 },
     ])
   })
@@ -126,7 +128,7 @@ describe('offset ranges', () => {
         for (const added of grows) {
           for (const at of [0, 1] as const) latest[at] = latest[at]! + added[at]
           const ends = latest.map((until, partition) => end(partition, 0, until))
-          const ranges = planRanges(ends, previous, most)
+          const ranges = planRanges(ends, previous, upTo(most))
           for (const { partition, from, until } of ranges) {
             expect(from).toBe(previous[partition]?.until ?? 0)
             expect(until - from).toBeLessThanOrEqual(most)
@@ -143,12 +145,12 @@ describe('offset ranges', () => {
   test('are of one topic: another of the same name is refused, whatever its offsets are', () => {
     const of = (topicId: string | undefined, latest: number, partitions = 1) =>
       Array.from({ length: partitions }, (_, at) => ({ ...end(at, 0, latest), topicId }))
-    const first = planRanges(of('one', 5), [], 100, 'committed')
+    const first = planRanges(of('one', 5), [], upTo(100), 'committed')
     expect(first).toEqual([
       { topic: 'orders', topicId: 'one', partition: 0, from: 0, until: 5, isolation: 'committed' },
     ])
     for (const latest of [0, 5, 500]) {
-      expect(() => planRanges(of('two', latest), first, 100)).toThrow(
+      expect(() => planRanges(of('two', latest), first, upTo(100))).toThrow(
         expect.objectContaining({
           code: 'TOPIC_RECREATED',
           message: expect.stringMatching(
@@ -158,34 +160,39 @@ describe('offset ranges', () => {
       )
     }
     // What has no id, an old entry or an old broker, cannot be told apart.
-    expect(planRanges(of(undefined, 7), first, 100)[0]).toMatchObject({ from: 5, until: 7 })
-    const old = planRanges(of(undefined, 5), [], 100)
-    expect(planRanges(of('two', 7), old, 100)[0]).toMatchObject({ from: 5, topicId: 'two' })
-    const both = planRanges(of('one', 5, 2), [], 100)
-    expect(() => planRanges(of(undefined, 9, 1), both, 100)).toThrow(/orders-1 does not exist/)
-    expect(planRanges([{ ...end(0, 0, 3), topic: 'others' }], both, 100)).toHaveLength(1)
+    expect(planRanges(of(undefined, 7), first, upTo(100))[0]).toMatchObject({ from: 5, until: 7 })
+    const old = planRanges(of(undefined, 5), [], upTo(100))
+    expect(planRanges(of('two', 7), old, upTo(100))[0]).toMatchObject({ from: 5, topicId: 'two' })
+    const both = planRanges(of('one', 5, 2), [], upTo(100))
+    expect(() => planRanges(of(undefined, 9, 1), both, upTo(100))).toThrow(
+      /orders-1 does not exist/,
+    )
+    expect(planRanges([{ ...end(0, 0, 3), topic: 'others' }], both, upTo(100))).toHaveLength(1)
   })
 
   test('wait for what is not stable, and tell it from what is lost', () => {
-    const before = planRanges([end(0, 0, 9)], [], 100, 'uncommitted')
+    const before = planRanges([end(0, 0, 9)], [], upTo(100), 'uncommitted')
     const unstable = { ...end(0, 0, 4), highWatermark: 12 }
-    expect(planRanges([unstable], before, 100, 'committed')[0]).toMatchObject({ from: 9, until: 9 })
+    expect(planRanges([unstable], before, upTo(100), 'committed')[0]).toMatchObject({
+      from: 9,
+      until: 9,
+    })
     expect(lagBehind([unstable], before)).toBe(0)
     const lost = { ...end(0, 0, 4), highWatermark: 8 }
-    expect(() => planRanges([lost], before, 100)).toThrow(/ends at offset 8.*read it up to 9/)
+    expect(() => planRanges([lost], before, upTo(100))).toThrow(/ends at offset 8.*read it up to 9/)
   })
 
   test('a partition that is new is read from its start', () => {
-    const before = planRanges([end(0, 0, 3)], [], 10)
-    expect(planRanges([end(0, 0, 3), end(1, 2, 4)], before, 10)).toEqual([
+    const before = planRanges([end(0, 0, 3)], [], upTo(10))
+    expect(planRanges([end(0, 0, 3), end(1, 2, 4)], before, upTo(10))).toEqual([
       { topic: 'orders', partition: 0, from: 3, until: 3 },
       { topic: 'orders', partition: 1, from: 2, until: 4 },
     ])
   })
 
   test('a log that ends before what was read of it is an error and not a wait', () => {
-    const before = planRanges([end(0, 0, 10)], [], 100)
-    expect(() => planRanges([end(0, 0, 4)], before, 100)).toThrow(
+    const before = planRanges([end(0, 0, 10)], [], upTo(100))
+    expect(() => planRanges([end(0, 0, 4)], before, upTo(100))).toThrow(
       expect.objectContaining({
         code: 'OFFSETS_LOST',
         message: expect.stringContaining('orders-0'),

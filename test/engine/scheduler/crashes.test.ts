@@ -12,6 +12,7 @@ import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { Pair } from '../../../engine/rdd/lineage.ts'
 import { BatchLoop } from '../../../engine/scheduler/batchLoop.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
+import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { StateChange } from '../../../engine/state/stateDatabase.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
@@ -20,7 +21,9 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+import { limitsOf } from './limits.ts'
 
 const intervalMs = 1000
 const input = ['a b', 'b', '', 'c a a', '', '', 'b a', 'd'].map((line) => line.split(' '))
@@ -103,7 +106,7 @@ class World {
     const loop = new BatchLoop({
       clock: this.clock,
       batchIntervalMs: intervalMs,
-      maxRecordsPerPartition: 3,
+      limits: limitsOf(3),
       offsetLog,
       commitLog,
       ends: async () => this.#ends(),
@@ -190,9 +193,10 @@ class World {
 
   #scanner(): Scanner {
     return {
-      scan: async ({ range, format }, sink) => {
-        const lines = this.#log[range.partition]!.slice(range.from, range.until)
-        for (const line of lines) sink(format.row(Buffer.from(line), 0, line.length))
+      scan: async (scan, sink, { reject } = {}) => {
+        const { partition, from, until } = scan.range
+        const lines = this.#log[partition]!.slice(from, until)
+        pushHeld(lineRecords(scan.range, lines), scan, sink, reject)
         return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},

@@ -1,32 +1,166 @@
-// Map outputs of earlier batches make room for those of the one that runs, and never the other way.
+// Map outputs are in memory, on disk or, of earlier batches, nowhere, and always what was put there: the
+// outputs of the batch that runs are never dropped, and a file that cannot be trusted is no output.
 
-import { expect, test } from 'vitest'
-import { ShuffleStore } from '../../../engine/shuffle/shuffleStore.ts'
+import { describe, expect, test } from 'vitest'
+import type { Bucket } from '../../../engine/rdd/lineage.ts'
+import { ShuffleSpill } from '../../../engine/shuffle/shuffleSpill.ts'
+import { ShuffleStore, type ShuffleStoreOptions } from '../../../engine/shuffle/shuffleStore.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
 
-const pairs = (count: number) => [
-  { keys: Array.from({ length: count }, (_, at) => at), values: new Array(count).fill(1) },
+const directory = '/job/shuffle'
+
+function storeOf(
+  maxPairs: number,
+  disk?: MemoryDisk,
+  options: Partial<ShuffleStoreOptions> & { maxSpillBytes?: number } = {},
+) {
+  const logger = new MemoryLogger()
+  const { maxSpillBytes: maxBytes = 1e9 } = options
+  const spill = disk && new ShuffleSpill({ disk, directory, maxBytes })
+  return {
+    store: new ShuffleStore({ logger, maxPairs, maxBytes: 1e9, spill, ...options }),
+    logger,
+    spill,
+  }
+}
+
+const pairs = (count: number, value: unknown = 1): Bucket[] => [
+  { keys: Array.from({ length: count }, (_, at) => at), values: new Array(count).fill(value) },
 ]
 
-test('the oldest outputs go first, and what is forgotten frees its room', () => {
-  const store = new ShuffleStore(10)
-  store.put('s0', 0, 0, pairs(4))
-  store.put('s1', 0, 1, pairs(4))
-  store.put('s2', 0, 2, pairs(4))
-  expect(store.get('s0', 0)).toBeUndefined()
-  expect(store.get('s1', 0)).toEqual(pairs(4))
-  store.forget('s1', 1)
-  store.put('s2', 1, 2, pairs(6))
-  expect(store.get('s2', 0)).toEqual(pairs(4))
+describe('in memory', () => {
+  test('the oldest outputs go first, and what is forgotten frees its room', async () => {
+    const { store } = storeOf(10)
+    store.put('shuffle-0:1:0', 0, 0, pairs(4))
+    store.put('shuffle-1:1:0', 0, 1, pairs(4))
+    await store.put('shuffle-2:1:0', 0, 2, pairs(4))
+    expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
+    expect(store.bucket('shuffle-1:1:0', 0, 0)).toEqual(pairs(4)[0])
+    await store.forget('shuffle-1:1:0', 1)
+    expect(store.put('shuffle-2:1:0', 1, 2, pairs(6))).toBeUndefined()
+    expect(store.bucket('shuffle-2:1:0', 0, 0)).toEqual(pairs(4)[0])
+  })
+
+  test('an output that is put again counts once', () => {
+    const { store } = storeOf(10)
+    for (let times = 0; times < 5; times++) expect(store.put('s', 0, 0, pairs(8))).toBeUndefined()
+    expect(store.bucket('s', 0, 0)).toEqual(pairs(8)[0])
+  })
+
+  test('one batch that is too large is refused with what to do', async () => {
+    const { store } = storeOf(10)
+    store.put('s', 0, 0, pairs(8))
+    await expect(store.put('s', 1, 0, pairs(8))).rejects.toThrow(/reduce by key before/)
+  })
+
+  test('bytes bound as well as pairs, by a sample of the values', async () => {
+    const { store } = storeOf(1e9, undefined, { maxBytes: 1_000_000 })
+    expect(store.put('s', 0, 0, pairs(1000, 'x'))).toBeUndefined()
+    await expect(store.put('s', 1, 0, pairs(1000, 'x'.repeat(1000)))).rejects.toMatchObject({
+      code: 'RESULT_TOO_LARGE',
+    })
+  })
 })
 
-test('an output that is put again counts once', () => {
-  const store = new ShuffleStore(10)
-  for (let times = 0; times < 5; times++) store.put('s0', 0, 0, pairs(8))
-  expect(store.get('s0', 0)).toEqual(pairs(8))
+describe('on disk', () => {
+  const values = [1, 'text', null, undefined, new Map([['a', [1n]]]), new Date(5), Buffer.from('b')]
+  const buckets = (count: number): Bucket[] =>
+    [0, 1].map((bucket) => {
+      const keys = Array.from({ length: count }, (_, at) => `key ${bucket} ${at}`)
+      return { keys, values: keys.map((_, at) => values[at % values.length]) }
+    })
+
+  test('everything that was put comes back as it was, whatever was spilled', async () => {
+    const { store } = storeOf(15, new MemoryDisk())
+    for (let at = 0; at < 6; at++) await store.put('shuffle-0:1:0', at, 0, buckets(5 + at))
+    for (let at = 0; at < 6; at++) {
+      for (const reduce of [0, 1]) {
+        expect(await store.bucket('shuffle-0:1:0', at, reduce)).toEqual(buckets(5 + at)[reduce])
+      }
+    }
+    expect(store.bytesOnDisk('shuffle-0:1:0', 0, 0)).toBeGreaterThan(0)
+    expect(store.bytesOnDisk('shuffle-0:1:0', 5, 0)).toBeGreaterThan(0)
+  })
+
+  test('a shuffle that is forgotten leaves no file, and a start removes what was left', async () => {
+    const disk = new MemoryDisk()
+    const { store, spill } = storeOf(5, disk)
+    await store.put('shuffle-0:1:0', 0, 0, pairs(8))
+    await store.put('shuffle-1:1:0', 0, 1, pairs(8))
+    expect(await disk.list(directory)).toHaveLength(2)
+    await store.forget('shuffle-0:1:0', 1)
+    expect(await disk.list(directory)).toHaveLength(1)
+    await storeOf(5, disk).store.start()
+    expect(await disk.stat(directory)).toBeUndefined()
+    expect(spill!.bytes).toBeGreaterThan(0)
+  })
+
+  test('a damaged, a torn and a lost file are outputs that do not exist', async () => {
+    for (const harm of ['damage', 'tear', 'lose']) {
+      const disk = new MemoryDisk()
+      const { store, logger } = storeOf(5, disk)
+      await store.put('shuffle-0:1:0', 0, 0, pairs(8))
+      const [name] = await disk.list(directory)
+      const file = await disk.open(`${directory}/${name}`, 'write')
+      if (harm === 'damage') await file.write([Buffer.from([0xff])], 20)
+      else if (harm === 'tear') await file.truncate(20)
+      else await disk.remove(file.path)
+      expect(await store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
+      expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
+      expect(logger.messages('warn')).toEqual([expect.stringContaining('computed again')])
+      await store.put('shuffle-0:1:0', 0, 0, pairs(8))
+      expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
+    }
+  })
+
+  test('a full disk costs outputs of earlier batches, and fails the batch when there are none', async () => {
+    const disk = new MemoryDisk({
+      beforeChange: (operation) => {
+        if (operation === 'write')
+          throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+      },
+    })
+    const { store, logger } = storeOf(10, disk)
+    store.put('shuffle-0:1:0', 0, 0, pairs(8))
+    await store.put('shuffle-1:1:0', 0, 1, pairs(8))
+    expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
+    expect(store.bucket('shuffle-1:1:0', 0, 0)).toEqual(pairs(8)[0])
+    await expect(store.put('shuffle-1:1:0', 1, 1, pairs(8))).rejects.toMatchObject({
+      code: 'RESULT_TOO_LARGE',
+      message: expect.stringMatching(/no space left.*free space/),
+    })
+    expect(logger.messages('warn')).toHaveLength(1)
+  })
+
+  test('the disk has a bound: earlier batches make room, and then the batch is too large', async () => {
+    const { store, spill } = storeOf(1, new MemoryDisk(), { maxSpillBytes: 3000 })
+    await store.put('shuffle-0:1:0', 0, 0, pairs(500))
+    await store.put('shuffle-1:1:0', 0, 1, pairs(500))
+    expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
+    expect(await store.bucket('shuffle-1:1:0', 0, 0)).toEqual(pairs(500)[0])
+    await expect(store.put('shuffle-1:1:0', 1, 1, pairs(500))).rejects.toMatchObject({
+      code: 'RESULT_TOO_LARGE',
+    })
+    expect(spill!.bytes).toBeLessThanOrEqual(3000)
+  })
 })
 
-test('one batch that is too large is refused with what to do', () => {
-  const store = new ShuffleStore(10)
-  store.put('s0', 0, 0, pairs(8))
-  expect(() => store.put('s0', 1, 0, pairs(8))).toThrow(/reduce by key before/)
+test('an output that is computed again and differs is told of', () => {
+  const changed: unknown[] = []
+  const { store } = storeOf(1e6, undefined, { onChanged: (...which) => changed.push(which) })
+  const large = (seed: number) =>
+    pairs(5000).map(({ keys }) => {
+      return { keys, values: keys.map((key) => ({ n: [Number(key) * seed], s: `${key}` })) }
+    })
+  store.put('s', 0, 0, large(1))
+  store.put('s', 0, 0, large(1))
+  store.put('s', 1, 0, pairs(3))
+  expect(changed).toEqual([])
+  store.put('s', 0, 0, large(2))
+  store.put('s', 1, 0, pairs(4))
+  expect(changed).toEqual([
+    ['s', 0],
+    ['s', 1],
+  ])
 })

@@ -128,8 +128,8 @@ test('take reads no more records than it returns, and others read all', async ()
   const decoded: string[] = []
   const noting: RowFormat<string> = {
     ...StreamHarness.lines,
-    row(bytes, start, end) {
-      const line = StreamHarness.lines.row(bytes, start, end)
+    row(bytes, start, end, record) {
+      const line = StreamHarness.lines.row(bytes, start, end, record)
       decoded.push(line)
       return line
     },

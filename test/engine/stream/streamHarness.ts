@@ -3,18 +3,21 @@
 
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
-import { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
-import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+import { lineRecords } from '../sources/lineRecords.ts'
+import { harnessWatermarks } from './harnessWatermarks.ts'
+import { MemoryStates } from './memoryKeyedState.ts'
 
 const partitions = 2
 const intervalMs = 1000
@@ -25,7 +28,7 @@ export class StreamHarness {
   static readonly lines: RowFormat<string> = {
     name: 'line',
     describe: () => 'line()',
-    row: (bytes, start, end) => lineFormat.row(bytes, start, end).line,
+    row: (bytes, start, end, record) => lineFormat.row(bytes, start, end, record).line,
   }
 
   readonly log: string[][] = Array.from({ length: partitions }, () => [])
@@ -39,10 +42,12 @@ export class StreamHarness {
     return harness
   }
 
-  readonly #job: Job
+  /** What the tasks of each batch have reported. */
+  readonly eventTimes: EventTime[][] = []
+  #job: Job
   readonly #clock = new ManualClock()
-  /** The contents of state directories, which outlive a driver. */
-  readonly #databases = new Map<string, Map<string, string>>()
+  /** The contents of states, which outlive a driver. */
+  readonly #states = new Map()
 
   constructor(job: Job) {
     this.#job = job
@@ -50,24 +55,38 @@ export class StreamHarness {
   }
 
   /** As after a crash of the process: everything is new but the log, the batches and the state. */
-  async restart(): Promise<void> {
+  async restart(job: Job = this.#job): Promise<void> {
     await this.driver.stop()
+    this.#job = job
     this.driver = this.#createDriver()
     for (const batch of this.batches) this.driver.graph.addBatch(batch)
     await this.driver.start()
   }
 
-  /** Appends the lines, runs one batch over them, and returns its views. */
+  /** Appends the lines, to the partitions in turn, runs one batch over them, and returns its views. */
   async batch(lines: readonly string[], intervals = 1): Promise<Map<string, unknown>> {
-    for (const [at, line] of lines.entries()) this.log[at % partitions]!.push(line)
+    const turns: string[][] = Array.from({ length: partitions }, () => [])
+    for (const [at, line] of lines.entries()) turns[at % partitions]!.push(line)
+    return await this.batchOf(turns, intervals)
+  }
+
+  /** The same with the lines of each partition. */
+  async batchOf(
+    lines: readonly (readonly string[])[],
+    intervals = 1,
+  ): Promise<Map<string, unknown>> {
+    for (const [partition, appended] of lines.entries()) this.log[partition]!.push(...appended)
     const previous = this.batches.at(-1)
     const ends = this.log.map(({ length }, partition) => {
       return { topic: 'lines', partition, earliest: 0, latest: length }
     })
+    const timeMs = (previous?.timeMs ?? 0) + intervals * intervalMs
+    const { watermarks } = this.driver.graph
     const batch: BatchInfo = {
       batchId: this.batches.length,
-      timeMs: (previous?.timeMs ?? 0) + intervals * intervalMs,
-      ranges: planRanges(ends, previous?.ranges ?? [], 1000),
+      timeMs,
+      ranges: planRanges(ends, previous?.ranges ?? [], () => 1000),
+      watermarks: harnessWatermarks(watermarks, this.batches, this.eventTimes, partitions),
     }
     this.batches.push(batch)
     return await this.run(batch)
@@ -75,6 +94,12 @@ export class StreamHarness {
 
   async run(batch: BatchInfo): Promise<Map<string, unknown>> {
     this.driver.addBatch(batch)
+    this.eventTimes[batch.batchId] = []
+    await Promise.all(
+      this.driver.graph
+        .advancing(batch.batchId)
+        .map((rdd) => this.driver.run(rdd, { kind: 'advance' })),
+    )
     const views = new Map<string, unknown>()
     await Promise.all(
       this.driver.graph.outputs.map(async (output) => {
@@ -100,36 +125,38 @@ export class StreamHarness {
       job,
       batchIntervalMs: intervalMs,
       executors: 2,
-      startExecutor: inProcessExecutors({
-        job,
-        batchIntervalMs: intervalMs,
-        createScanner: () => this.#scanner(),
-        createStates: () =>
-          new StateStores({ clock, directory: '/state', open: (at) => this.#openState(at) }),
-      }),
+      startExecutor: this.#noting(
+        inProcessExecutors({
+          job,
+          batchIntervalMs: intervalMs,
+          createScanner: () => this.#scanner(),
+          createStates: () => new MemoryStates(this.#states) as unknown as StateStores,
+        }),
+      ),
     })
   }
 
-  #openState(directory: string): Promise<StateStore> {
-    return StateStore.open(directory, {
-      openDatabase: (at) => {
-        const contents = this.#databases.get(at) ?? new Map<string, string>()
-        this.#databases.set(at, contents)
-        return Promise.resolve(new MemoryStateDatabase(contents))
-      },
-    })
+  /** Keeps the event times that tasks report, as the commit log does. */
+  #noting(start: StartExecutor): StartExecutor {
+    return (slot, listener) =>
+      start(slot, {
+        onReport: (report) => {
+          if (report.outcome.kind === 'finished') {
+            this.eventTimes.at(-1)?.push(...report.eventTimes)
+          }
+          listener.onReport(report)
+        },
+        onLost: (error) => listener.onLost(error),
+      })
   }
 
   #scanner(): Scanner {
     return {
-      scan: async ({ range, format }, sink) => {
+      scan: async (scan, sink, { reject } = {}) => {
         this.scans++
         await Promise.resolve()
-        const lines = this.#lines(range)
-        for (const line of lines) {
-          const bytes = Buffer.from(line)
-          sink(format.row(bytes, 0, bytes.length))
-        }
+        const lines = this.#lines(scan.range)
+        pushHeld(lineRecords(scan.range, lines), scan, sink, reject)
         return { oldestTimestampMs: undefined, records: lines.length }
       },
       close: () => {},

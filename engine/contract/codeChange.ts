@@ -1,0 +1,241 @@
+// Whether a job whose code has changed may go on with its state, and with which. Pure: compares the
+// operators of the newest batch with those of the code of now.
+//
+// State is found by uid, whatever else has changed around the operator, and only by an operator of the
+// same kind, shape and codec: everything else would take it for something that it is not. An operator
+// without a uid of its own is named by its place, which another operator takes when the code changes. So it
+// goes on only where no other operator can be meant.
+
+import { EngineError } from '../engineError.ts'
+import type { OperatorContract } from './statefulOperator.ts'
+
+/** The code of a batch, as the offset log has it. */
+export interface CodeOfBatch {
+  readonly code?: string | undefined
+  /** Undefined in entries from before operators were kept. */
+  readonly operators?: readonly OperatorContract[] | undefined
+}
+
+export interface CodeOfNow {
+  readonly code: string
+  readonly operators: readonly OperatorContract[]
+}
+
+export interface CodeComparison {
+  /** Of the newest batch that was planned; undefined when there is none. */
+  readonly before: CodeOfBatch | undefined
+  readonly now: CodeOfNow
+  /** Uids for which there is state in the job's directory. */
+  readonly stateUids: readonly string[]
+  /** Uids of before whose state the user gives up. */
+  readonly discard?: readonly string[] | undefined
+}
+
+export type CodeChange =
+  | { readonly kind: 'same' }
+  | ContinuedCode
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+
+export interface ContinuedCode {
+  readonly kind: 'continue'
+  /** Uids of operators that start empty. */
+  readonly added: readonly string[]
+  /** Uids whose state is used by no operator any more. It stays where it is. */
+  readonly removed: readonly string[]
+  /** States that go on under another uid: of operators without a uid whose place has changed. */
+  readonly moved: readonly MovedState[]
+  /** Uids of now for which there is state of earlier operators: it is set aside before states move. */
+  readonly stale: readonly string[]
+  /** Set for a job from before operators were kept, whose operators are taken to be those of now. */
+  readonly isTakenOver?: boolean
+}
+
+export interface MovedState {
+  readonly from: string
+  readonly to: string
+}
+
+/**
+ * `discard` counts only where the state cannot be continued otherwise: said again at the next start, or
+ * left in a script, it takes nothing more.
+ */
+export function compareCode(comparison: CodeComparison): CodeChange {
+  const { before, discard = [] } = comparison
+  if (before === undefined) return { kind: 'same' }
+  const change = compare(before, comparison, [])
+  return change.kind === 'refused' && discard.length > 0
+    ? compare(before, comparison, discard)
+    : change
+}
+
+function compare(
+  before: CodeOfBatch,
+  { now, stateUids }: CodeComparison,
+  discard: readonly string[],
+): CodeChange {
+  const { operators } = before
+  if (operators === undefined) return takeOver(now, stateUids, discard)
+  if (before.code === now.code && areEqual(operators, now.operators)) return { kind: 'same' }
+  const kept = operators.filter(({ uid }) => !discard.includes(uid))
+  const { pairs, problems: ambiguities } = pairUp(kept, now.operators)
+  const mismatches = pairs.filter(({ was, is }) => !keepsAlike(was, is)).map(mismatch)
+  const problems = [...mismatches, ...ambiguities]
+  if (problems.length > 0) return { kind: 'refused', problems }
+  return continued(operators, now.operators, pairs, stateUids)
+}
+
+/** What to do about a job that cannot go on. */
+export function jobChanged(job: string, problems: readonly string[]): EngineError {
+  return new EngineError(
+    'JOB_CHANGED',
+    `the code of job '${job}' has changed, and its state cannot be continued safely:\n` +
+      problems.map((problem) => `  - ${problem}`).join('\n'),
+  )
+}
+
+/** A continued change as fields of a log line; only those that say something. */
+export function describeChange(change: ContinuedCode): Readonly<Record<string, readonly string[]>> {
+  const { added, removed, moved, stale } = change
+  const movedUids = moved.map(({ from, to }) => `${from} -> ${to}`)
+  const fields = { added, removed, moved: movedUids, stale }
+  return Object.fromEntries(Object.entries(fields).filter(([, uids]) => uids.length > 0))
+}
+
+function areEqual(one: readonly OperatorContract[], other: readonly OperatorContract[]): boolean {
+  return one.length === other.length && one.every((operator, at) => isAlike(operator, other[at]!))
+}
+
+function isAlike(one: OperatorContract, other: OperatorContract): boolean {
+  return one.uid === other.uid && one.isNamed === other.isNamed && keepsAlike(one, other)
+}
+
+function keepsAlike(one: OperatorContract, other: OperatorContract): boolean {
+  return one.kind === other.kind && one.shape === other.shape && one.codec === other.codec
+}
+
+/** The pairs of operators, one of before and one of now, that are the same operator. */
+interface Pair {
+  readonly was: OperatorContract
+  readonly is: OperatorContract
+}
+
+function continued(
+  before: readonly OperatorContract[],
+  now: readonly OperatorContract[],
+  pairs: readonly Pair[],
+  stateUids: readonly string[],
+): ContinuedCode {
+  const goesOn = new Set(pairs.map(({ is }) => is))
+  const used = new Set(pairs.map(({ was }) => was.uid))
+  const inPlace = new Set(pairs.flatMap(({ was, is }) => (was.uid === is.uid ? [is] : [])))
+  return {
+    kind: 'continue',
+    added: now.filter((operator) => !goesOn.has(operator)).map(({ uid }) => uid),
+    removed: before.map(({ uid }) => uid).filter((uid) => !used.has(uid)),
+    moved: pairs
+      .filter(({ was, is }) => was.uid !== is.uid)
+      .map(({ was, is }) => ({ from: was.uid, to: is.uid })),
+    stale: now
+      .filter((operator) => !inPlace.has(operator) && stateUids.includes(operator.uid))
+      .map(({ uid }) => uid),
+  }
+}
+
+interface Pairing {
+  readonly pairs: readonly Pair[]
+  /** Why operators cannot be told apart. */
+  readonly problems: readonly string[]
+}
+
+function pairUp(before: readonly OperatorContract[], now: readonly OperatorContract[]): Pairing {
+  // By a uid that the code of now says; the code of before may have gone without, and had the same.
+  const pairs = now
+    .filter(({ isNamed }) => isNamed)
+    .flatMap((is): Pair[] => {
+      const was = before.find(({ uid }) => uid === is.uid)
+      return was === undefined ? [] : [{ was, is }]
+    })
+  const problems: string[] = []
+  const gone = before.filter((operator) => !pairs.some(({ was }) => was === operator))
+  const come = now.filter((operator) => !pairs.some(({ is }) => is === operator))
+  for (const kind of new Set([...gone, ...come].map((operator) => operator.kind))) {
+    const lost = gone.filter((operator) => operator.kind === kind)
+    const found = come.filter((operator) => operator.kind === kind)
+    // All named: the user has said that the one is not the other.
+    if (![...lost, ...found].some(({ isNamed }) => !isNamed)) continue
+    // None of before that one of now could be, or none of now that could be one of before.
+    if (lost.length === 0 || found.length === 0) continue
+    const [was, is] = [lost[0]!, found[0]!]
+    const isOnly = lost.length === 1 && found.length === 1
+    const areOnly = unnamed(before, kind) === 1 && unnamed(now, kind) === 1
+    if (isOnly && areOnly && !was.isNamed && !is.isNamed) pairs.push({ was, is })
+    else problems.push(ambiguity(kind, lost, found))
+  }
+  return { pairs, problems }
+}
+
+function unnamed(operators: readonly OperatorContract[], kind: string): number {
+  return operators.filter((operator) => operator.kind === kind && !operator.isNamed).length
+}
+
+function mismatch({ was, is }: Pair): string {
+  const differences = (['kind', 'shape', 'codec'] as const)
+    .filter((field) => was[field] !== is[field])
+    .map((field) => `${field} ${quoted(was[field])}, and has ${quoted(is[field])} now`)
+  return (
+    `operator '${is.uid}' had the ${differences.join('; the ')}: it would take its state for something that ` +
+    'it is not. Go back to what it was; or give it another uid, with which it starts empty' +
+    (was.isNamed ? '' : `, and give the state up with --discard-state ${was.uid}`)
+  )
+}
+
+function ambiguity(
+  kind: string,
+  lost: readonly OperatorContract[],
+  found: readonly OperatorContract[],
+): string {
+  const uids = lost.map(({ uid }) => uid)
+  const operators = found.map(({ uid, isNamed }) => (isNamed ? `'${uid}'` : 'one without a uid'))
+  return (
+    `which operator has the state ${listed(uids.map((uid) => `'${uid}'`))} is not known: the code has ` +
+    `${kind} ${listed(operators)}. Write ${listed(uids.map((uid) => `uid: '${uid}'`))} at the operator that ` +
+    `the state is of, which keeps it; or give the state up with --discard-state ${uids.join(',')}`
+  )
+}
+
+/** From before operators were kept: which there were is known by their states alone. */
+function takeOver(
+  { operators }: CodeOfNow,
+  stateUids: readonly string[],
+  discard: readonly string[],
+): CodeChange {
+  const uids = operators.map(({ uid }) => uid)
+  const kept = stateUids.filter((uid) => !discard.includes(uid))
+  const stateless = uids.filter((uid) => !kept.includes(uid))
+  const unknown = kept.filter((uid) => !uids.includes(uid))
+  // Without any state, none can be taken for another.
+  if (unknown.length === 0 && (stateless.length === 0 || kept.length === 0)) {
+    const stale = stateless.filter((uid) => stateUids.includes(uid))
+    const removed = stateUids.filter((uid) => !uids.includes(uid))
+    return { kind: 'continue', added: stateless, removed, moved: [], stale, isTakenOver: true }
+  }
+  const differences = [
+    ...stateless.map((uid) => `operator '${uid}' has no state`),
+    ...unknown.map((uid) => `state '${uid}' has no operator`),
+  ]
+  return {
+    kind: 'refused',
+    problems: [
+      'an earlier version of Millrace, which did not keep the operators of a batch, ran the job last, and ' +
+        `${listed(differences)}: start the job once with the code that it had then, and change it afterwards`,
+    ],
+  }
+}
+
+function quoted(text: string): string {
+  return text === '' ? 'none' : `'${text}'`
+}
+
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}

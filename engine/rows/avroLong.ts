@@ -1,0 +1,45 @@
+// Avro's long as a number, exactly. The decoder's own reads a long as it is written, zigzag, in floating
+// point: beyond 2^52 it is another number than was written, without a word.
+
+import avsc from 'avsc'
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+
+/** Longs of up to this many bytes fit 32 bits, zigzag included. */
+const shortBytes = 4
+
+/** Reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
+export const exactLong: avsc.Type = avsc.types.LongType.__with(
+  {
+    fromBuffer: (bytes: Buffer) => (bytes.length <= shortBytes ? short(bytes) : long(bytes)),
+    toBuffer: encode,
+    fromJSON: (value: number) => value,
+    toJSON: (value: number) => value,
+    isValid: Number.isSafeInteger,
+    compare: (one: number, other: number) => Math.sign(one - other),
+  },
+  true,
+)
+
+function short(bytes: Buffer): number {
+  let zigzag = 0
+  for (let at = 0; at < bytes.length; at++) zigzag |= (bytes[at]! & 0x7f) << (7 * at)
+  return (zigzag >>> 1) ^ -(zigzag & 1)
+}
+
+function long(bytes: Buffer): number {
+  let zigzag = 0n
+  for (let at = 0; at < bytes.length; at++) zigzag |= BigInt(bytes[at]! & 0x7f) << BigInt(7 * at)
+  const value = (zigzag >> 1n) ^ -(zigzag & 1n)
+  const number = Number(value)
+  if (Number.isSafeInteger(number)) return number
+  throw new MalformedError('an Avro long is beyond 2^53, which a number cannot say')
+}
+
+/** For default values of a reader's schema. */
+function encode(value: number): Buffer {
+  let zigzag = value < 0 ? -2n * BigInt(value) - 1n : 2n * BigInt(value)
+  const bytes: number[] = []
+  for (; zigzag >= 0x80n; zigzag >>= 7n) bytes.push(Number(zigzag & 0x7fn) | 0x80)
+  bytes.push(Number(zigzag))
+  return Buffer.from(bytes)
+}

@@ -1,0 +1,107 @@
+// Gathers the buckets that tasks read. Those in memory are at hand; those on disk are read for a few tasks at
+// a time, by bytes: all at once would bring back into memory what was put on disk because it did not fit.
+
+import { type ShuffleInputs as Inputs, shuffleInputKey } from '../executor/task.ts'
+import type { Bucket } from '../rdd/lineage.ts'
+import type { ShuffleStore } from '../shuffle/shuffleStore.ts'
+import type { ShuffleRead } from './stage.ts'
+
+/** An output that is not there any more. */
+export interface MissingOutput {
+  readonly kind: 'missing'
+  readonly shuffleId: string
+  readonly mapPartition: number
+}
+
+export type Gathered = { readonly kind: 'gathered'; readonly inputs: Inputs } | MissingOutput
+
+interface WaitingTask {
+  readonly taskId: number
+  readonly bytes: number
+  start(): void
+}
+
+export class ShuffleInputs {
+  readonly #store: ShuffleStore
+  readonly #maxBytes: number
+  #waiting: WaitingTask[] = []
+  /** Bytes read from disk for tasks that have not ended, by task. */
+  readonly #loaded = new Map<number, number>()
+  #bytes = 0
+
+  /** `maxBytes`: of inputs from disk that tasks hold at the same time; one task may have more. */
+  constructor(store: ShuffleStore, maxBytes: number) {
+    this.#store = store
+    this.#maxBytes = maxBytes
+  }
+
+  /** At once when everything is in memory. A promise never rejects; `ended` must be called for the task. */
+  gather(taskId: number, reads: readonly ShuffleRead[]): Gathered | Promise<Gathered> {
+    const bytes = this.#bytesOnDisk(reads)
+    if (bytes === 0) return this.#gatherFromMemory(reads)
+    return new Promise((resolve) => {
+      const start = () => resolve(this.#load(reads))
+      this.#waiting.push({ taskId, bytes, start })
+      this.#startWaiting()
+    })
+  }
+
+  /** The task's inputs are not needed any more. */
+  ended(taskId: number): void {
+    const bytes = this.#loaded.get(taskId)
+    if (bytes === undefined) return
+    this.#loaded.delete(taskId)
+    this.#bytes -= bytes
+    this.#startWaiting()
+  }
+
+  #startWaiting(): void {
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (this.#bytes > 0 && this.#bytes + next.bytes > this.#maxBytes) return
+      this.#waiting.shift()
+      this.#loaded.set(next.taskId, next.bytes)
+      this.#bytes += next.bytes
+      next.start()
+    }
+  }
+
+  #bytesOnDisk(reads: readonly ShuffleRead[]): number {
+    let bytes = 0
+    for (const { shuffleId, mapPartitions, reducePartition } of reads) {
+      for (let at = 0; at < mapPartitions; at++) {
+        bytes += this.#store.bytesOnDisk(shuffleId, at, reducePartition)
+      }
+    }
+    return bytes
+  }
+
+  #gatherFromMemory(reads: readonly ShuffleRead[]): Gathered {
+    const inputs = new Map<string, readonly Bucket[]>()
+    for (const { shuffleId, mapPartitions, reducePartition } of reads) {
+      const buckets: Bucket[] = []
+      for (let mapPartition = 0; mapPartition < mapPartitions; mapPartition++) {
+        const bucket = this.#store.bucket(shuffleId, mapPartition, reducePartition)
+        if (bucket === undefined || bucket instanceof Promise) {
+          return { kind: 'missing', shuffleId, mapPartition }
+        }
+        buckets.push(bucket)
+      }
+      inputs.set(shuffleInputKey(shuffleId, reducePartition), buckets)
+    }
+    return { kind: 'gathered', inputs }
+  }
+
+  async #load(reads: readonly ShuffleRead[]): Promise<Gathered> {
+    const inputs = new Map<string, readonly Bucket[]>()
+    for (const { shuffleId, mapPartitions, reducePartition } of reads) {
+      const buckets: Bucket[] = []
+      for (let mapPartition = 0; mapPartition < mapPartitions; mapPartition++) {
+        const bucket = await this.#store.bucket(shuffleId, mapPartition, reducePartition)
+        if (bucket === undefined) return { kind: 'missing', shuffleId, mapPartition }
+        buckets.push(bucket)
+      }
+      inputs.set(shuffleInputKey(shuffleId, reducePartition), buckets)
+    }
+    return { kind: 'gathered', inputs }
+  }
+}

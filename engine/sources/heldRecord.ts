@@ -1,0 +1,86 @@
+// Records that are in memory as objects, pushed as a scanner pushes those of a topic: for test kits, and
+// for whatever else has records and no broker.
+
+import { EngineError } from '../engineError.ts'
+import { enough } from '../rdd/enough.ts'
+import type { Sink } from '../rdd/lineage.ts'
+import { failedAtRecord } from '../userCode.ts'
+import { recordInHand } from './recordInHand.ts'
+import { pushOrReject } from './rejection.ts'
+import type { Reject, Scan } from './scan.ts'
+import type { RecordFields, SourceHeader, SourceRecord } from './sourceRecord.ts'
+
+export interface HeldFields {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs?: number
+  readonly key?: Buffer | null
+  /** Null for a tombstone. */
+  readonly value: Buffer | null
+  readonly headers?: readonly SourceHeader[]
+}
+
+export class HeldRecord implements SourceRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly #fields: HeldFields
+
+  constructor(fields: HeldFields) {
+    this.topic = fields.topic
+    this.partition = fields.partition
+    this.offset = fields.offset
+    this.timestampMs = fields.timestampMs ?? 0
+    this.#fields = fields
+  }
+
+  key(): Buffer | null {
+    return this.#fields.key ?? null
+  }
+
+  value(): Buffer | null {
+    return this.#fields.value
+  }
+
+  headers(): readonly SourceHeader[] {
+    return this.#fields.headers ?? []
+  }
+
+  keep(): RecordFields {
+    return this
+  }
+}
+
+/**
+ * Pushes the rows of the records, in their order, with the policy of the scan for those that fail; what it
+ * throws is what a scan of a topic throws. Records outside of the scan's range are not left out.
+ */
+export function pushHeld(
+  records: Iterable<SourceRecord>,
+  { format, onError = 'fail' }: Scan,
+  sink: Sink<unknown>,
+  reject?: Reject,
+): void {
+  for (const record of records) {
+    const isGuarded = onError !== 'fail' && reject !== undefined
+    if (isGuarded) recordInHand.take(record, onError)
+    try {
+      const value = record.value()
+      const end = value?.length ?? 0
+      if (isGuarded)
+        pushOrReject(value ?? nothing, value ? 0 : -1, end, record, format, sink, reject)
+      else if (value) sink(format.row(value, 0, end, record))
+      else if (format.tombstone) sink(format.tombstone(record))
+    } catch (error) {
+      if (error === enough || error instanceof EngineError) throw error
+      const { topic, partition, offset } = record
+      throw failedAtRecord(error, { topic, partition, offset, value: record.value() ?? undefined })
+    } finally {
+      if (isGuarded) recordInHand.release()
+    }
+  }
+}
+
+const nothing = Buffer.alloc(0)

@@ -1,0 +1,116 @@
+// The records that the tasks of a batch have rejected, as the driver knows them: each once, however many
+// tasks have read it, with the exact number of them, the first ones for the log, and those that go to a
+// dead letter topic. A window reads the batches before again and rejects the same records again: they count
+// in the batch that reported them first.
+
+import { OffsetSet, offsetsOf } from './offsetSet.ts'
+import type { RejectedRecord } from './scan.ts'
+import { type ReportedRejections, rejectedBytes, rejectedTooMany } from './taskRejections.ts'
+
+/** With their errors in the log; of the others the number is there. */
+const mostLogged = 10
+/** Of records for dead letter topics in one batch. */
+const mostDeadLetterBytes = 64 * 1024 * 1024
+
+interface RejectedOfBatch {
+  /** By `topic/partition`: what this batch reported before all others. */
+  readonly offsets: Map<string, OffsetSet>
+  /** By `deadLetter/topic/partition`. */
+  readonly letters: Map<string, OffsetSet>
+}
+
+export class RejectedRecords {
+  /** By batch id, as long as a window may read the batch again. */
+  readonly #batches = new Map<number, RejectedOfBatch>()
+  #current: RejectedOfBatch = emptyBatch()
+  #counts = new Map<string, number>()
+  #first: RejectedRecord[] = []
+  #deadLetters: RejectedRecord[] = []
+  #deadLetterBytes = 0
+
+  /** Records of tasks that report from now on are of this batch. No window reaches a batch before `oldestRemembered`. */
+  begin(batchId: number, oldestRemembered: number = batchId): void {
+    for (const known of [...this.#batches.keys()]) {
+      // A batch that is run again begins anew.
+      if (known < oldestRemembered || known >= batchId) this.#batches.delete(known)
+    }
+    this.#current = emptyBatch()
+    this.#batches.set(batchId, this.#current)
+    this.#counts = new Map()
+    this.#first = []
+    this.#deadLetters = []
+    this.#deadLetterBytes = 0
+  }
+
+  /**
+   * Takes in what a task reports. Only of tasks that have finished: what a failed one has rejected is
+   * rejected again by its next attempt, or it is not. Throws REJECTED_TOO_MANY.
+   */
+  add({ rejected = [], rejectedOffsets = [] }: Partial<ReportedRejections>): void {
+    for (const record of rejected) {
+      const { topic, partition, offset, onError } = record
+      const isNew = this.#isFirst('offsets', `${topic}/${partition}`, offset)
+      if (isNew) this.#count(topic)
+      if (isNew && this.#first.length < mostLogged) this.#first.push(record)
+      if (onError === 'skip') continue
+      const letter = `${onError.deadLetter}/${topic}/${partition}`
+      if (this.#isFirst('letters', letter, offset)) this.#addLetter(record)
+    }
+    for (const piece of rejectedOffsets) {
+      const { topic, partition } = piece
+      for (const offset of offsetsOf(piece)) {
+        if (this.#isFirst('offsets', `${topic}/${partition}`, offset)) this.#count(topic)
+      }
+    }
+  }
+
+  /** Records of the batch that were rejected, by topic. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts
+  }
+
+  get total(): number {
+    let total = 0
+    for (const count of this.#counts.values()) total += count
+    return total
+  }
+
+  /** The first few, for the log. */
+  get first(): readonly RejectedRecord[] {
+    return this.#first
+  }
+
+  /** What has to be in the dead letter topics before the batch is committed. */
+  get deadLetters(): readonly RejectedRecord[] {
+    return this.#deadLetters
+  }
+
+  #isFirst(kind: keyof RejectedOfBatch, key: string, offset: number): boolean {
+    for (const batch of this.#batches.values()) {
+      if (batch !== this.#current && batch[kind].get(key)?.has(offset)) return false
+    }
+    const known = this.#current[kind]
+    let offsets = known.get(key)
+    if (!offsets) {
+      offsets = new OffsetSet()
+      known.set(key, offsets)
+    }
+    return offsets.add(offset)
+  }
+
+  #count(topic: string): void {
+    this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1)
+  }
+
+  #addLetter(record: RejectedRecord): void {
+    this.#deadLetterBytes += rejectedBytes(record)
+    if (this.#deadLetterBytes > mostDeadLetterBytes) {
+      throw rejectedTooMany('a batch', mostDeadLetterBytes, this.#deadLetters.length + 1)
+    }
+    this.#deadLetters.push(record)
+  }
+}
+
+function emptyBatch(): RejectedOfBatch {
+  return { offsets: new Map(), letters: new Map() }
+}

@@ -1,0 +1,100 @@
+// The record of a topic from which a row is made, as row formats see it: its coordinates, timestamp, key
+// and headers, beside the bytes of its value.
+
+import { type RecordCursor, recordHeaders } from '../../protocol/kafka/recordCursor.ts'
+
+export interface SourceHeader {
+  readonly key: string
+  readonly value: Buffer | null
+}
+
+/** What a record carries beside its value. Bytes are views of the record's batch: they must not change. */
+export interface RecordFields {
+  /** Null when the record has none. */
+  key(): Buffer | null
+  /** In their order; a key may come more than once. */
+  headers(): readonly SourceHeader[]
+}
+
+/**
+ * The record in hand. Valid only during the call that it is handed to: a scanner has one such object for
+ * many records. `keep` makes what may be kept.
+ */
+export interface SourceRecord extends RecordFields {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds since the epoch: of the producer, or of the append with log append time. */
+  readonly timestampMs: number
+  value(): Buffer | null
+  /** Key and headers, decoded when they are asked for. It keeps the record's batch in memory. */
+  keep(): RecordFields
+}
+
+/** A view of the record that a cursor is at: one for all records of a batch. */
+export class ScannedRecord implements SourceRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly #cursor: RecordCursor
+
+  constructor(topic: string, partition: number, cursor: RecordCursor) {
+    this.topic = topic
+    this.partition = partition
+    this.#cursor = cursor
+  }
+
+  get offset(): number {
+    return this.#cursor.offset
+  }
+
+  get timestampMs(): number {
+    return this.#cursor.timestamp
+  }
+
+  key(): Buffer | null {
+    const { bytes, keyStart, keyEnd } = this.#cursor
+    return keyStart < 0 ? null : bytes.subarray(keyStart, keyEnd)
+  }
+
+  value(): Buffer | null {
+    const { bytes, valueStart, valueEnd } = this.#cursor
+    return valueStart < 0 ? null : bytes.subarray(valueStart, valueEnd)
+  }
+
+  headers(): readonly SourceHeader[] {
+    return this.#cursor.headers()
+  }
+
+  keep(): RecordFields {
+    return new KeptFields(this.#cursor)
+  }
+}
+
+class KeptFields implements RecordFields {
+  readonly #bytes: Buffer
+  readonly #keyStart: number
+  readonly #keyEnd: number
+  readonly #headerCount: number
+  readonly #headersStart: number
+  readonly #end: number
+
+  constructor(cursor: RecordCursor) {
+    this.#bytes = cursor.bytes
+    this.#keyStart = cursor.keyStart
+    this.#keyEnd = cursor.keyEnd
+    this.#headerCount = cursor.headerCount
+    this.#headersStart = cursor.headersStart
+    this.#end = cursor.recordEnd
+  }
+
+  key(): Buffer | null {
+    return this.#keyStart < 0 ? null : this.#bytes.subarray(this.#keyStart, this.#keyEnd)
+  }
+
+  headers(): readonly SourceHeader[] {
+    if (this.#headerCount === 0) return none
+    return recordHeaders(this.#bytes, this.#headersStart, this.#end, this.#headerCount)
+  }
+}
+
+const none: readonly SourceHeader[] = []

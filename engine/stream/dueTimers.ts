@@ -1,0 +1,127 @@
+// Fires the due timers of a partition, until none is due. A handler may set and delete timers of its key:
+// one that it sets fires in its place in the order, and one that it deletes does not fire, also when it had
+// been taken from the state together with the timer that is handled.
+
+import type { StatefulOperator } from '../contract/statefulOperator.ts'
+import { EngineError } from '../engineError.ts'
+import { decodeKey } from '../rdd/key.ts'
+import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
+import { excerpt } from '../userCode.ts'
+import type { OperatorBatch } from './keyScope.ts'
+
+/** Taken from the state at once. */
+const timersAtOnce = 1000
+/** Of one key in one batch: a timer that sets a due timer each time would never end. */
+const mostTimersOfKey = 1_000_000
+
+type Timers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
+
+/** Event timers are due up to the watermark, processing timers up to the time of the batch. */
+export async function fireDueTimers(
+  state: KeyedState,
+  batch: OperatorBatch,
+  operator: StatefulOperator,
+  fire: (timer: StateTimer, timers: Timers) => void,
+  limit = mostTimersOfKey,
+): Promise<void> {
+  const fired = new Map<string, number>()
+  const counted = (timer: StateTimer, timers: Timers) => {
+    const count = (fired.get(timer.key) ?? 0) + 1
+    if (count > limit) throw endless(operator, timer.key, limit)
+    fired.set(timer.key, count)
+    fire(timer, timers)
+  }
+  const until: [TimeDomain, number | undefined][] = [
+    ['event', batch.watermarkMs],
+    ['processing', batch.timeMs],
+  ]
+  for (let hasFired = true; hasFired; ) {
+    hasFired = false
+    for (const [domain, untilMs] of until) {
+      if (untilMs === undefined) continue
+      if (await fireDomain(state, domain, untilMs, counted)) hasFired = true
+    }
+  }
+}
+
+/** Returns whether there was a due timer. */
+async function fireDomain(
+  state: KeyedState,
+  domain: TimeDomain,
+  untilMs: number,
+  fire: (timer: StateTimer, timers: Timers) => void,
+): Promise<boolean> {
+  for (let hasFired = false; ; hasFired = true) {
+    const taken = await state.takeTimers(domain, untilMs, timersAtOnce)
+    if (taken.length === 0) return hasFired
+    const queue = new TakenTimers(state, taken)
+    for (let timer = queue.next(); timer; timer = queue.next()) fire(timer, queue)
+  }
+}
+
+/** Timers that the state has given up and that have not fired yet. */
+class TakenTimers implements Timers {
+  readonly #state: KeyedState
+  readonly #waiting: StateTimer[]
+  readonly #last: StateTimer
+  #at = 0
+
+  constructor(state: KeyedState, taken: readonly StateTimer[]) {
+    this.#state = state
+    // The state orders keys by their bytes, and this order is that of strings: close, and not the same.
+    this.#waiting = taken.toSorted(compareTimers)
+    this.#last = this.#waiting.at(-1)!
+  }
+
+  next(): StateTimer | undefined {
+    return this.#waiting[this.#at++]
+  }
+
+  setTimer(timer: StateTimer): void {
+    if (timer.domain !== this.#last.domain || compareTimers(timer, this.#last) > 0) {
+      this.#state.setTimer(timer)
+      return
+    }
+    this.#state.deleteTimer(timer)
+    const at = this.#place(timer)
+    const there = this.#waiting[at]
+    if (there === undefined || compareTimers(there, timer) !== 0) this.#waiting.splice(at, 0, timer)
+  }
+
+  deleteTimer(timer: StateTimer): void {
+    this.#state.deleteTimer(timer)
+    if (timer.domain !== this.#last.domain) return
+    const at = this.#place(timer)
+    const there = this.#waiting[at]
+    if (there !== undefined && compareTimers(there, timer) === 0) this.#waiting.splice(at, 1)
+  }
+
+  /** Of the first waiting timer that does not come before. */
+  #place(timer: StateTimer): number {
+    let from = this.#at
+    let until = this.#waiting.length
+    while (from < until) {
+      const middle = (from + until) >> 1
+      if (compareTimers(this.#waiting[middle]!, timer) < 0) from = middle + 1
+      else until = middle
+    }
+    return from
+  }
+}
+
+function compareTimers(one: StateTimer, other: StateTimer): number {
+  if (one.timeMs !== other.timeMs) return one.timeMs - other.timeMs
+  if (one.key !== other.key) return one.key < other.key ? -1 : 1
+  return one.tag - other.tag
+}
+
+function endless({ kind, uid }: StatefulOperator, key: string, limit: number): EngineError {
+  const problem = `more than ${limit} timers fired in one batch in ${kind} '${uid}'`
+  const advice = 'let handleTimer set a timer only for a time after that of the timer it handles'
+  return new EngineError(
+    'USER_CODE_FAILED',
+    `${problem}, at key ${excerpt(String(decodeKey(key)))}: ${advice}`,
+    undefined,
+    `${problem}: ${advice}`,
+  )
+}

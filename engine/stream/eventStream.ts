@@ -1,0 +1,204 @@
+// Streams by event time: rows that carry when they happened, and what is made of them by key. Their windows
+// count the times of the rows and close by the watermark; how long a batch takes, and whether the job was
+// away, changes nothing. The windows of a DStream, beside them, count the time of the batches.
+
+import { EngineError } from '../engineError.ts'
+import { requirePlainElements } from '../executor/plainResults.ts'
+import type { Key } from '../rdd/key.ts'
+import type { Pair } from '../rdd/lineage.ts'
+import type { StateOutputs } from '../state/keyedState.ts'
+import type { StorableState } from '../state/storedValue.ts'
+import type { DStream } from './dstream.ts'
+import { duplicatesOperator } from './duplicates.ts'
+import type { LateRow, TimedRow } from './eventTime.ts'
+import { EventWindows } from './eventWindows.ts'
+import { operatorPlan, outputPlan } from './keyedOperator.ts'
+import type { OperatorOptions } from './statefulContract.ts'
+import { groupedBy } from './streamPlans.ts'
+import {
+  type EventStatefulProcessor,
+  eventTransformOperator,
+  type TransformedStream,
+  type TransformOptions,
+} from './transformWithState.ts'
+
+/** The watermarks of a stream: its own is the smallest of them. */
+export interface StreamWatermarks {
+  readonly uids: readonly string[]
+  /** The longest of their delays. */
+  readonly delayMs: number
+}
+
+export class EventStream<T> {
+  readonly #rows: DStream<TimedRow<T>>
+  readonly #watermarks: StreamWatermarks
+
+  /** Jobs make one with `withWatermark`. */
+  constructor(rows: DStream<TimedRow<T>>, watermarks: StreamWatermarks) {
+    this.#rows = rows
+    this.#watermarks = watermarks
+  }
+
+  /** What a row becomes has the row's time. */
+  map<U>(transform: (row: T) => U): EventStream<U> {
+    return this.#derive(
+      this.#rows.map(({ timeMs, row }) => {
+        return { timeMs, row: transform(row) }
+      }),
+    )
+  }
+
+  flatMap<U>(transform: (row: T) => Iterable<U>): EventStream<U> {
+    return this.#derive(
+      this.#rows.flatMap(({ timeMs, row }) => {
+        const timed: TimedRow<U>[] = []
+        for (const each of transform(row)) timed.push({ timeMs, row: each })
+        return timed
+      }),
+    )
+  }
+
+  filter<S extends T>(keep: (row: T) => row is S): EventStream<S>
+  filter(keep: (row: T) => boolean): EventStream<T>
+  filter(keep: (row: T) => boolean): EventStream<T> {
+    return this.#derive(this.#rows.filter(({ row }) => keep(row)))
+  }
+
+  /** The watermark is the smallest of those of the streams. */
+  union(...others: EventStream<T>[]): EventStream<T> {
+    const all = [this, ...others]
+    return new EventStream(this.#rows.union(...others.map((other) => other.#rows)), {
+      uids: [...new Set(all.flatMap((stream) => stream.#watermarks.uids))],
+      delayMs: Math.max(...all.map((stream) => stream.#watermarks.delayMs)),
+    })
+  }
+
+  /** Rows go to the task of their key from here on, so they must be plain values. */
+  keyBy<K extends Key>(keyOf: (row: T) => K): KeyedEventStream<K, T> {
+    const keyed = this.#rows.transform((rows) => {
+      let isChecked = false
+      return rows.map((timed): Pair<K, TimedRow<T>> => {
+        if (!isChecked) requirePlainElements([timed.row])
+        isChecked = true
+        return [keyOf(timed.row), timed]
+      })
+    })
+    return new KeyedEventStream(keyed, this.#watermarks)
+  }
+
+  /** The rows with their times, as a stream of batches again. */
+  timedRows(): DStream<TimedRow<T>> {
+    return this.#rows
+  }
+
+  #derive<U>(rows: DStream<TimedRow<U>>): EventStream<U> {
+    return new EventStream(rows, this.#watermarks)
+  }
+}
+
+export class KeyedEventStream<K extends Key, T> {
+  readonly #rows: DStream<Pair<K, TimedRow<T>>>
+  readonly #watermarks: StreamWatermarks
+
+  constructor(rows: DStream<Pair<K, TimedRow<T>>>, watermarks: StreamWatermarks) {
+    this.#rows = rows
+    this.#watermarks = watermarks
+  }
+
+  /** Windows of `sizeMs`, side by side. They begin at multiples of their size, and `offsetMs`. */
+  tumbling(sizeMs: number, options: { readonly offsetMs?: number } = {}): EventWindows<K, T> {
+    return this.#fixed('tumbling', sizeMs, sizeMs, options.offsetMs)
+  }
+
+  /** Windows of `sizeMs`, one every `slideMs`, which is at most their size: a row is in several of them. */
+  hopping(
+    sizeMs: number,
+    slideMs: number,
+    options: { readonly offsetMs?: number } = {},
+  ): EventWindows<K, T> {
+    return this.#fixed('hopping', sizeMs, slideMs, options.offsetMs)
+  }
+
+  /** Windows of rows with less than `gapMs` between one and the next. */
+  sessions(gapMs: number): EventWindows<K, T> {
+    requireWindowMs('sessions', 'gapMs', gapMs)
+    return new EventWindows(this.#rows, this.#watermarks.uids, { kind: 'sessions', gapMs }, 0)
+  }
+
+  /**
+   * Runs a job's own operator: for each key a state, timers in event time and processing time, and what it
+   * emits. Rows behind the watermark are in `late`.
+   */
+  transformWithState<S, O>(
+    processor: EventStatefulProcessor<K, T, S, O> & StorableState<S>,
+    options: TransformOptions<K, S> = {},
+  ): TransformedStream<K, T, O> {
+    const rows = this.#rows
+    const operator = rows.derive(
+      operatorPlan(
+        rows,
+        eventTransformOperator<K, T, S, O>(rows.builder, processor, options),
+        this.#grouped(),
+      ),
+    )
+    return Object.assign(rows.derive(outputPlan<O>(operator, 'main')), {
+      late: this.#late(operator),
+    })
+  }
+
+  /**
+   * The first row of each key in `withinMs` of event time, which is the delay of the watermark unless given:
+   * enough for copies of a row that have its time. Rows behind the watermark are in `late`.
+   */
+  dropDuplicates(
+    options: OperatorOptions & { readonly withinMs?: number } = {},
+  ): EventStream<T> & { readonly late: DStream<LateRow<K, T>> } {
+    const { withinMs = Math.max(this.#watermarks.delayMs, 1) } = options
+    requireWindowMs('dropDuplicates', 'withinMs', withinMs)
+    const rows = this.#rows
+    const operator = rows.derive(
+      operatorPlan(
+        rows,
+        duplicatesOperator<K, T>(rows.builder, withinMs, options),
+        this.#grouped(),
+      ),
+    )
+    const first = rows.derive(outputPlan<TimedRow<T>>(operator, 'main'))
+    return Object.assign(new EventStream(first, this.#watermarks), { late: this.#late(operator) })
+  }
+
+  #fixed(
+    kind: 'tumbling' | 'hopping',
+    sizeMs: number,
+    slideMs: number,
+    offsetMs = 0,
+  ): EventWindows<K, T> {
+    requireWindowMs(kind, 'sizeMs', sizeMs)
+    requireWindowMs(kind, 'slideMs', slideMs)
+    if (slideMs > sizeMs || !Number.isSafeInteger(offsetMs)) {
+      throw new EngineError(
+        'JOB_GRAPH_INVALID',
+        `${kind} windows take a slide of at most their size, and an offset of whole milliseconds: not ` +
+          `a size of ${sizeMs}, a slide of ${slideMs} and an offset of ${offsetMs}`,
+      )
+    }
+    const shape = { kind, sizeMs, slideMs, offsetMs } as const
+    return new EventWindows(this.#rows, this.#watermarks.uids, shape, 0)
+  }
+
+  #grouped() {
+    return { arrived: groupedBy(this.#rows), watermarks: this.#watermarks.uids }
+  }
+
+  #late(operator: DStream<StateOutputs>): DStream<LateRow<K, T>> {
+    return operator.derive(outputPlan<LateRow<K, T>>(operator, 'late'))
+  }
+}
+
+function requireWindowMs(kind: string, option: string, givenMs: number): void {
+  if (Number.isSafeInteger(givenMs) && givenMs > 0) return
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    `${kind} takes ${option} as a positive number of whole milliseconds, not ${givenMs}`,
+  )
+}

@@ -1,0 +1,190 @@
+// The windows of a stream keyed by event time, and what is made of their rows.
+
+import { EngineError } from '../engineError.ts'
+import type { Key } from '../rdd/key.ts'
+import type { Combiner, Pair } from '../rdd/lineage.ts'
+import { HashPartitioner } from '../rdd/partitioner.ts'
+import { Rdd } from '../rdd/rdd.ts'
+import { combineByKey } from '../rdd/shuffled.ts'
+import type { StateOutputs } from '../state/keyedState.ts'
+import type { StorableState } from '../state/storedValue.ts'
+import type { DStream, StreamBatch } from './dstream.ts'
+import type { LateRow, TimedRow } from './eventTime.ts'
+import {
+  fixedWindowCombiner,
+  fixedWindowOperator,
+  openFixedWindows,
+  type StoredWindows,
+  type WindowPart,
+} from './fixedWindows.ts'
+import { operatorPlan, outputPlan, smallestWatermark, tablePlan } from './keyedOperator.ts'
+import {
+  openSessions,
+  type SessionPart,
+  type StoredSessions,
+  sessionCombiner,
+  sessionOperator,
+} from './sessionWindows.ts'
+import type { OperatorOptions } from './statefulContract.ts'
+import {
+  type Aggregation,
+  aggregating,
+  type OpenWindow,
+  reducing,
+  type WindowAggregate,
+  type WindowResult,
+} from './windowAggregate.ts'
+
+/** The results of windows, when the watermark has passed their ends, and once more in a batch whose late rows changed one. */
+export interface WindowedStream<K extends Key, V, T> extends DStream<WindowResult<K, V>> {
+  /** Rows that no window takes any more. */
+  readonly late: DStream<LateRow<K, T>>
+  /** All windows that can still change, as they are after each batch, for what must always be up to date. */
+  open(): DStream<OpenWindow<K, V>>
+}
+
+export type WindowShape =
+  | {
+      readonly kind: 'tumbling' | 'hopping'
+      readonly sizeMs: number
+      readonly slideMs: number
+      readonly offsetMs: number
+    }
+  | { readonly kind: 'sessions'; readonly gapMs: number }
+
+export class EventWindows<K extends Key, T> {
+  readonly #rows: DStream<Pair<K, TimedRow<T>>>
+  readonly #watermarks: readonly string[]
+  readonly #shape: WindowShape
+  readonly #latenessMs: number
+
+  constructor(
+    rows: DStream<Pair<K, TimedRow<T>>>,
+    watermarks: readonly string[],
+    shape: WindowShape,
+    latenessMs: number,
+  ) {
+    this.#rows = rows
+    this.#watermarks = watermarks
+    this.#shape = shape
+    this.#latenessMs = latenessMs
+  }
+
+  /** Windows are kept, and changed by late rows, until the watermark is so far behind their ends. */
+  allowedLateness(latenessMs: number): EventWindows<K, T> {
+    if (!Number.isSafeInteger(latenessMs) || latenessMs < 0) {
+      throw new EngineError(
+        'JOB_GRAPH_INVALID',
+        `allowedLateness takes a whole number of milliseconds from 0 on, not ${latenessMs}`,
+      )
+    }
+    return new EventWindows(this.#rows, this.#watermarks, this.#shape, latenessMs)
+  }
+
+  /** `reduce` must be associative and commutative, and not change its arguments. */
+  reduce<V>(
+    this: EventWindows<K, V>,
+    reduce: ((left: V, right: V) => V) & StorableState<V>,
+    options: OperatorOptions = {},
+  ): WindowedStream<K, V, V> {
+    return this.#windowed(reducing<V>(reduce), options)
+  }
+
+  /** How many rows each window has. */
+  count(options: OperatorOptions = {}): WindowedStream<K, number, T> {
+    const counting = { create: () => 0, add: (count: number) => count + 1, merge: plus }
+    return this.#windowed(aggregating<T, number>(counting), options)
+  }
+
+  aggregate<A>(
+    aggregation: Aggregation<T, A> & StorableState<A>,
+    options: OperatorOptions = {},
+  ): WindowedStream<K, A, T> {
+    return this.#windowed(aggregating<T, A>(aggregation), options)
+  }
+
+  #windowed<A>(aggregate: WindowAggregate<T, A>, options: OperatorOptions) {
+    const shape = this.#shape
+    return shape.kind === 'sessions'
+      ? this.#sessions(aggregate, options, shape.gapMs)
+      : this.#fixed(aggregate, options, shape)
+  }
+
+  #fixed<A>(
+    aggregate: WindowAggregate<T, A>,
+    options: OperatorOptions,
+    { kind, ...shape }: Exclude<WindowShape, { kind: 'sessions' }>,
+  ): WindowedStream<K, A, T> {
+    const rows = this.#rows
+    const windows = { ...shape, latenessMs: this.#latenessMs }
+    const operator = rows.derive(
+      operatorPlan(
+        rows,
+        fixedWindowOperator<K, T, A>(rows.builder, kind, windows, aggregate, options),
+        this.#combined<WindowPart<T, A>>((watermarkMs) =>
+          fixedWindowCombiner(windows, aggregate, watermarkMs),
+        ),
+      ),
+    )
+    const entries = openFixedWindows<K, A>(shape.sizeMs)
+    return windowed<K, A, T, StoredWindows<A>>(operator, entries)
+  }
+
+  #sessions<A>(
+    aggregate: WindowAggregate<T, A>,
+    options: OperatorOptions,
+    gapMs: number,
+  ): WindowedStream<K, A, T> {
+    const rows = this.#rows
+    const windows = { gapMs, latenessMs: this.#latenessMs }
+    const operator = rows.derive(
+      operatorPlan(
+        rows,
+        sessionOperator<K, T, A>(rows.builder, windows, aggregate, options),
+        this.#combined<SessionPart<T, A>>((watermarkMs) =>
+          sessionCombiner(windows, aggregate, watermarkMs),
+        ),
+      ),
+    )
+    return windowed<K, A, T, StoredSessions<A>>(operator, openSessions)
+  }
+
+  /** The parts that map tasks make of the rows of a key. */
+  #combined<Part>(combiner: (watermarkMs: number | undefined) => Combiner) {
+    const rows = this.#rows
+    const watermarks = this.#watermarks
+    return {
+      watermarks,
+      arrived({ batch, context, rddOf }: StreamBatch): Rdd<Pair<K, readonly Part[]>> | undefined {
+        const keyed = rddOf(rows)
+        return (
+          keyed &&
+          new Rdd<Pair<K, readonly Part[]>>(
+            context,
+            combineByKey(
+              'windows',
+              keyed,
+              combiner(smallestWatermark(batch, watermarks)),
+              new HashPartitioner(context.defaultPartitions),
+              () => `shuffle-${context.nextId()}`,
+            ),
+          )
+        )
+      },
+    }
+  }
+}
+
+function windowed<K extends Key, A, T, Stored>(
+  operator: DStream<StateOutputs>,
+  entries: (key: K, stored: Stored) => OpenWindow<K, A>[],
+): WindowedStream<K, A, T> {
+  return Object.assign(operator.derive(outputPlan<WindowResult<K, A>>(operator, 'main')), {
+    late: operator.derive(outputPlan<LateRow<K, T>>(operator, 'late')),
+    open: () => operator.derive(tablePlan(operator, { name: 'open', isKeyed: false, entries })),
+  })
+}
+
+function plus(left: number, right: number): number {
+  return left + right
+}

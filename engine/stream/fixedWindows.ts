@@ -1,0 +1,164 @@
+// Tumbling and hopping windows by event time. A window is late, and takes no more rows, once the watermark
+// is at or past its end and the allowed lateness. Rows that are late for all of their windows are put out.
+
+import type { Key } from '../rdd/key.ts'
+import type { Combiner } from '../rdd/lineage.ts'
+import type { StreamBuilder } from './dstream.ts'
+import type { TimedRow } from './eventTime.ts'
+import type { KeyedOperator } from './keyedOperator.ts'
+import type { KeyScope } from './keyScope.ts'
+import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import {
+  lateRow,
+  type OpenWindow,
+  type WindowAggregate,
+  type WindowResult,
+  windowTag,
+} from './windowAggregate.ts'
+
+export interface FixedWindows {
+  readonly sizeMs: number
+  /** From the start of one window to that of the next. */
+  readonly slideMs: number
+  /** Windows begin at multiples of the slide and this. */
+  readonly offsetMs: number
+  readonly latenessMs: number
+}
+
+/** What a map task has made of a key's rows: values by the start of their window, and rows that are late. */
+export interface WindowPart<T, A> {
+  readonly values: Map<number, A>
+  readonly late: TimedRow<T>[]
+}
+
+/** The windows of a key, by their starts: `hasNews` of those with rows since their last result. */
+export type StoredWindows<A> = (readonly [
+  startMs: number,
+  value: A,
+  results: number,
+  hasNews: boolean,
+])[]
+
+/** The starts of the windows that hold a time, the latest first. */
+export function windowStarts(
+  { sizeMs, slideMs, offsetMs }: FixedWindows,
+  timeMs: number,
+): number[] {
+  const starts: number[] = []
+  const latest = Math.floor((timeMs - offsetMs) / slideMs) * slideMs + offsetMs
+  for (let start = latest; start > timeMs - sizeMs; start -= slideMs) starts.push(start)
+  return starts
+}
+
+/** Brings the rows of a key together, in a batch with this watermark. Parts are put side by side. */
+export function fixedWindowCombiner<T, A>(
+  windows: FixedWindows,
+  aggregate: WindowAggregate<T, A>,
+  watermarkMs = -Infinity,
+): Combiner {
+  const add = (part: WindowPart<T, A>, timed: TimedRow<T>) => {
+    let isTaken = false
+    for (const start of windowStarts(windows, timed.timeMs)) {
+      if (start + windows.sizeMs + windows.latenessMs <= watermarkMs) continue
+      isTaken = true
+      const { values } = part
+      const value = values.has(start)
+        ? aggregate.add(values.get(start)!, timed.row)
+        : aggregate.first(timed.row)
+      values.set(start, value)
+    }
+    if (!isTaken) part.late.push(timed)
+  }
+  return {
+    create(timed) {
+      const part: WindowPart<T, A> = { values: new Map(), late: [] }
+      add(part, timed as TimedRow<T>)
+      return [part]
+    },
+    mergeValue(parts, timed) {
+      add((parts as WindowPart<T, A>[])[0]!, timed as TimedRow<T>)
+      return parts
+    },
+    // Parts are kept for tasks that run again: none is changed after its map task.
+    mergeCombined: (left, right) => [
+      ...(left as WindowPart<T, A>[]),
+      ...(right as WindowPart<T, A>[]),
+    ],
+  }
+}
+
+export function fixedWindowOperator<K extends Key, T, A>(
+  builder: StreamBuilder,
+  kind: 'tumbling' | 'hopping',
+  windows: FixedWindows,
+  aggregate: WindowAggregate<T, A>,
+  options: OperatorOptions,
+): KeyedOperator<K, readonly WindowPart<T, A>[], StoredWindows<A>> {
+  const { sizeMs, slideMs, offsetMs, latenessMs } = windows
+  return {
+    contract: statefulContract(builder, kind, {
+      ...options,
+      shape: `window ${sizeMs} ${slideMs} ${offsetMs}`,
+    }),
+    onArrived(key, parts, scope) {
+      const stored = new Map((scope.get() ?? []).map((window) => [window[0], window]))
+      const before = stored.size
+      let isChanged = false
+      for (const { values, late } of parts) {
+        for (const [startMs, value] of values) {
+          const window = stored.get(startMs)
+          const merged = window ? aggregate.merge(window[1], value) : aggregate.own(value)
+          stored.set(startMs, [startMs, merged, window?.[2] ?? 0, true])
+          scope.setTimer('event', startMs + sizeMs, windowTag.result)
+          isChanged = true
+        }
+        for (const row of late) scope.emit(lateRow(key, row), 'late')
+      }
+      if (!isChanged) return
+      const all = [...stored.values()]
+      if (stored.size > before) all.sort((one, other) => one[0] - other[0])
+      scope.set(all)
+    },
+    /** Sees to all windows of the key that are due, so that a watermark that leaps costs each key once. */
+    onTimer(key, timer, scope) {
+      const watermarkMs = scope.batch.watermarkMs ?? -Infinity
+      const isStray = timer.tag === windowTag.cleanup && !isOfWindow(timer.timeMs, scope)
+      const kept: StoredWindows<A> = []
+      for (const window of scope.get() ?? []) {
+        const [startMs, value, results, hasNews] = window
+        const endMs = startMs + sizeMs
+        if (endMs > watermarkMs) {
+          kept.push(window)
+          continue
+        }
+        if (hasNews) {
+          scope.emit({ key, startMs, endMs, value, revision: results } satisfies WindowResult<K, A>)
+          scope.deleteTimer('event', endMs, windowTag.result)
+        }
+        const cleanupMs = endMs + latenessMs
+        if (cleanupMs <= watermarkMs) {
+          scope.deleteTimer('event', cleanupMs, windowTag.cleanup)
+          continue
+        }
+        if (hasNews || isStray) scope.setTimer('event', cleanupMs, windowTag.cleanup)
+        kept.push(hasNews ? [startMs, value, results + 1, false] : window)
+      }
+      if (kept.length === 0) scope.delete()
+      else scope.set(kept)
+    },
+  }
+
+  /** A timer of no window was set when another lateness was allowed: its window needs a new one. */
+  function isOfWindow(cleanupMs: number, scope: KeyScope<StoredWindows<A>>): boolean {
+    const startMs = cleanupMs - latenessMs - sizeMs
+    return scope.get()?.some((window) => window[0] === startMs) ?? false
+  }
+}
+
+/** The windows of a key, in the order of their starts. */
+export function openFixedWindows<K extends Key, A>(sizeMs: number) {
+  return (key: K, stored: StoredWindows<A>): OpenWindow<K, A>[] =>
+    stored.map(([startMs, value, results]) => {
+      return { key, startMs, endMs: startMs + sizeMs, value, results }
+    })
+}

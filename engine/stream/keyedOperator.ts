@@ -1,0 +1,236 @@
+// Stateful operators: what each of them does with the keys of one partition in one batch, and the stream
+// that does it. Every operator that keeps state per key is one of these; all of them touch only the keys
+// that have input or a due timer. What they do is the same on every rerun of a batch: keys come in the
+// order in which they have arrived, timers by time, key and tag, and the only clocks are those of the batch.
+
+import type { StatefulOperator } from '../contract/statefulOperator.ts'
+import { EngineError } from '../engineError.ts'
+import { requirePlainElements } from '../executor/plainResults.ts'
+import { decodeKey, encodeKey, type Key } from '../rdd/key.ts'
+import { type Lineage, oneToOne, type Pair, type TaskContext } from '../rdd/lineage.ts'
+import type { RddPlan } from '../rdd/narrow.ts'
+import { Rdd } from '../rdd/rdd.ts'
+import type { KeyedState, StateOutputs, StateTimer } from '../state/keyedState.ts'
+import { InvalidStateError } from '../state/operatorState.ts'
+import { failedAtKey } from '../userCode.ts'
+import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
+import { fireDueTimers } from './dueTimers.ts'
+import { type KeyOutput, KeyScope, type OperatorBatch } from './keyScope.ts'
+
+/** `Arrived` is what a key has received in a batch, `Stored` its value in the state. */
+export interface KeyedOperator<K extends Key, Arrived, Stored> {
+  readonly contract: StatefulOperator
+  /** Called once for each key that has input in the batch. */
+  onArrived(key: K, arrived: Arrived, scope: KeyScope<Stored>): void
+  /** Called for each due timer, after all input of the batch. */
+  onTimer?(key: K, timer: StateTimer, scope: KeyScope<Stored>): void
+  /** Keys that a new state begins with, and what is done to put one in. */
+  readonly initial?: {
+    keys(): Iterable<K>
+    store(key: K, scope: KeyScope<Stored>): void
+  }
+}
+
+/** Which keys of the initial ones belong to a partition; where the state is. */
+export interface StatePartition {
+  holds(key: Key): boolean
+}
+
+/** Brings the state from the batch before to this one, and returns what the operator emits. */
+export async function advanceKeys<K extends Key, Arrived, Stored>(
+  operator: KeyedOperator<K, Arrived, Stored>,
+  arrived: ReadonlyMap<K, Arrived>,
+  state: KeyedState,
+  batch: OperatorBatch,
+  partition: StatePartition,
+): Promise<StateOutputs> {
+  const outputs: Record<string, unknown[]> = {}
+  const emit: KeyOutput = (name, value) => {
+    outputs[name] ??= []
+    outputs[name].push(value)
+  }
+  const { contract, initial } = operator
+  const atKey = (stored: string, timers: StateTimers, run: (scope: KeyScope<Stored>) => void) => {
+    const scope = new KeyScope<Stored>(stored, state, timers, batch, emit)
+    try {
+      run(scope)
+    } catch (error) {
+      if (error instanceof InvalidStateError || error instanceof EngineError) throw error
+      throw failedAtKey(error, `${contract.kind} '${contract.uid}'`, decodeKey(stored))
+    } finally {
+      scope.end()
+    }
+  }
+  if (state.isNew && initial) {
+    for (const key of initial.keys()) {
+      if (!partition.holds(key)) continue
+      atKey(encodeKey(key), state, (scope) => initial.store(key, scope))
+    }
+  }
+  await state.load([...arrived.keys()].map(encodeKey))
+  for (const [key, values] of arrived) {
+    atKey(encodeKey(key), state, (scope) => operator.onArrived(key, values, scope))
+  }
+  await fireDueTimers(state, batch, contract, (timer, timers) => {
+    atKey(timer.key, timers, (scope) => {
+      operator.onTimer?.(decodeKey(timer.key) as K, timer, scope)
+    })
+  })
+  for (const values of Object.values(outputs)) requirePlainElements(values)
+  return outputs
+}
+
+/** Where timers are set and deleted. */
+export type StateTimers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
+
+/** What an operator's stream is made of. */
+export interface OperatorInput<K extends Key, Arrived> {
+  /** Each key at most once, in partitions of the default number. */
+  arrived(at: StreamBatch): Rdd<Pair<K, Arrived>> | undefined
+  /** Uids of the watermarks that the input has: the operator's own is the smallest of them. */
+  readonly watermarks?: readonly string[]
+}
+
+/** The stream that advances the state. Its elements are the operator's outputs, one for each partition. */
+export function operatorPlan<K extends Key, Arrived, Stored>(
+  parent: DStream<unknown>,
+  operator: KeyedOperator<K, Arrived, Stored>,
+  input: OperatorInput<K, Arrived>,
+): StreamPlan<StateOutputs> {
+  const { contract } = operator
+  return {
+    name: contract.kind,
+    detail: `${contract.uid} ${contract.shape} ${contract.codec}`,
+    parents: [parent],
+    slideMs: parent.slideMs,
+    operator: contract,
+    isStateful: true,
+    rdd(at) {
+      const arrived = input.arrived(at)
+      return arrived && new Rdd(at.context, advancing(operator, arrived, input.watermarks))
+    },
+  }
+}
+
+function advancing<K extends Key, Arrived, Stored>(
+  operator: KeyedOperator<K, Arrived, Stored>,
+  arrived: Lineage<Pair<K, Arrived>>,
+  watermarks: readonly string[] = [],
+): RddPlan<StateOutputs> {
+  const { contract } = operator
+  const outputs = (partition: number, task: TaskContext) =>
+    task.advanceState(contract, partition, async (state) => {
+      const ofKeys = new Map<K, Arrived>()
+      await arrived.compute(partition, task, ([key, values]) => ofKeys.set(key, values))
+      const { batchId, timeMs } = task
+      const batch = { batchId, timeMs, watermarkMs: smallestWatermark(task, watermarks) }
+      const holds = (key: Key) => arrived.partitioner?.partitionOf(key) === partition
+      return await advanceKeys(operator, ofKeys, state, batch, { holds })
+    })
+  return {
+    name: contract.kind,
+    partitionCount: arrived.partitionCount,
+    dependencies: [oneToOne(arrived)],
+    affinity: (partition) => ({ kind: 'state', slot: partition }),
+    async compute(partition, task, sink) {
+      sink(await outputs(partition, task))
+    },
+    async advance(partition, task) {
+      await outputs(partition, task)
+      return await task.stateVersion(contract, partition)
+    },
+  }
+}
+
+/** Undefined until all of them have a time. */
+export function smallestWatermark(
+  batch: { readonly watermarks?: Readonly<Record<string, number>> | undefined },
+  uids: readonly string[],
+): number | undefined {
+  let smallest: number | undefined
+  for (const uid of uids) {
+    const watermark = batch.watermarks?.[uid]
+    if (watermark === undefined) return undefined
+    smallest = smallest === undefined ? watermark : Math.min(smallest, watermark)
+  }
+  return smallest
+}
+
+/** One output of an operator, as a stream of its own. */
+export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): StreamPlan<T> {
+  return {
+    name: 'output',
+    detail: output,
+    parents: [operator],
+    slideMs: operator.slideMs,
+    rdd({ rddOf, context }) {
+      const advanced = rddOf(operator)
+      if (advanced === undefined) return undefined
+      return new Rdd<T>(context, {
+        name: operator.plan.name,
+        partitionCount: advanced.partitionCount,
+        dependencies: [oneToOne(advanced)],
+        compute: (partition, task, sink) =>
+          advanced.compute(partition, task, (outputs) => {
+            for (const value of outputs[output] ?? []) sink(value as T)
+          }),
+      })
+    },
+  }
+}
+
+/**
+ * What is shown of each key of the state after the batch: all of it is read, whatever the batch has
+ * touched. `entries` returns any number of elements; with `isKeyed` they are pairs with the state's key.
+ */
+export function tablePlan<K extends Key, Stored, T>(
+  operator: DStream<StateOutputs>,
+  options: {
+    readonly name: string
+    readonly slideMs?: number
+    /** Whether the stream has an RDD in a batch; in every one unless given. */
+    isDue?(at: StreamBatch): boolean
+    /** The RDD whose partitioner the elements, which are pairs of the state's keys, are in. */
+    readonly isKeyed: boolean
+    entries(key: K, stored: Stored): Iterable<T>
+  },
+): StreamPlan<T> {
+  const contract = operator.plan.operator!
+  return {
+    name: options.name,
+    detail: `of ${contract.uid}`,
+    parents: [operator],
+    slideMs: options.slideMs ?? operator.slideMs,
+    rdd(at) {
+      const advanced = at.rddOf(operator)
+      if (advanced === undefined || options.isDue?.(at) === false) return undefined
+      const [dependency] = advanced.dependencies
+      const partitioner = options.isKeyed ? dependency?.parent.partitioner : undefined
+      return new Rdd<T>(at.context, {
+        name: contract.kind,
+        partitionCount: advanced.partitionCount,
+        partitioner,
+        dependencies: [oneToOne(advanced)],
+        async compute(partition, task, sink) {
+          await advanced.compute(partition, task, () => {})
+          await task.scanState(contract, partition, (stored, value) => {
+            const key = decodeKey(stored) as K
+            for (const entry of entriesAtKey(contract, key, () =>
+              options.entries(key, value as Stored),
+            )) {
+              sink(entry)
+            }
+          })
+        },
+      })
+    },
+  }
+}
+
+function entriesAtKey<T>(contract: StatefulOperator, key: Key, entries: () => Iterable<T>) {
+  try {
+    return entries()
+  } catch (error) {
+    throw failedAtKey(error, `${contract.kind} '${contract.uid}'`, key)
+  }
+}

@@ -1,0 +1,81 @@
+// How the rows of a window become its value. Values are made where the rows are read and come together
+// where the state of the key is; so a window costs one value and not its rows.
+
+import type { Key } from '../rdd/key.ts'
+import type { LateRow, TimedRow } from './eventTime.ts'
+
+/** `merge` must be associative and commutative: in which order rows arrive is not known. */
+export interface Aggregation<T, A> {
+  /** The value of no rows. */
+  create(): A
+  /** May change `value` and return it. */
+  add(value: A, row: T): A
+  /** May change `left` and return it. */
+  merge(left: A, right: A): A
+}
+
+/** The same for aggregations and for reductions, which know no empty value. */
+export interface WindowAggregate<T, A> {
+  first(row: T): A
+  add(value: A, row: T): A
+  merge(left: A, right: A): A
+  /** A value that may be changed in place of one that others hold, too. */
+  own(value: A): A
+}
+
+export function aggregating<T, A>({
+  create,
+  add,
+  merge,
+}: Aggregation<T, A>): WindowAggregate<T, A> {
+  return {
+    first: (row) => add(create(), row),
+    add,
+    merge,
+    own: (value) => merge(create(), value),
+  }
+}
+
+/** `reduce` does not change its arguments, as everywhere. */
+export function reducing<T>(reduce: (left: T, right: T) => T): WindowAggregate<T, T> {
+  return { first: (row) => row, add: reduce, merge: reduce, own: (value) => value }
+}
+
+/** What a window has come to. */
+export interface WindowResult<K extends Key, V> {
+  readonly key: K
+  /** The window has the rows from here ... */
+  readonly startMs: number
+  /** ... up to, and without, here. */
+  readonly endMs: number
+  readonly value: V
+  /** 0 for the first result of a window, which comes when the watermark passes its end; then one more each time. */
+  readonly revision: number
+  /** Of a session that has grown: the sessions that were emitted, of which it is made, and which it replaces. */
+  readonly replaces?: readonly WindowBounds[]
+}
+
+export interface WindowBounds {
+  readonly startMs: number
+  readonly endMs: number
+}
+
+/** A window as the state has it. */
+export interface OpenWindow<K extends Key, V> extends WindowBounds {
+  readonly key: K
+  readonly value: V
+  /** How many results there have been: 0 until the watermark has passed its end. */
+  readonly results: number
+}
+
+/** Timers of windows, by their tags. */
+export const windowTag = {
+  /** At the end of a window: its result is due. */
+  result: 0,
+  /** At its end and the allowed lateness: it is forgotten. */
+  cleanup: 1,
+} as const
+
+export function lateRow<K extends Key, T>(key: K, { timeMs, row }: TimedRow<T>): LateRow<K, T> {
+  return { key, timeMs, row }
+}

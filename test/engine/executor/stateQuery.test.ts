@@ -1,0 +1,184 @@
+// States that are asked for while batches run: answers are those of a committed batch, and an executor that
+// is replaced is waited for.
+
+import { describe, expect, test } from 'vitest'
+import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
+import { EngineError } from '../../../engine/engineError.ts'
+import { SlotQueries } from '../../../engine/executor/slotQueries.ts'
+import { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { Executor, StateAnswer, StateQuery } from '../../../engine/executor/task.ts'
+import { StateStore } from '../../../engine/state/stateStore.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
+
+const totals: StatefulOperator = {
+  ...{ uid: 'totals', isNamed: true, kind: 'test', shape: '', codec: 'v8' },
+}
+
+function query(batchId: number, more: Partial<StateQuery> = {}): StateQuery {
+  return { operator: 'totals', partition: 0, batchId, limit: 100, ...more }
+}
+
+class States {
+  readonly contents = new Map<string, string>()
+  readonly stores = new StateStores({
+    clock: new ManualClock(),
+    directory: '/state',
+    open: (directory) =>
+      StateStore.open(directory, {
+        openDatabase: async () => new MemoryStateDatabase(this.contents),
+      }),
+  })
+
+  async batch(batchId: number, values: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.stores.advance(totals, 0, batchId, async (state) => {
+      for (const [key, value] of Object.entries(values)) {
+        if (value === undefined) state.delete(key)
+        else state.set(key, value)
+      }
+      return {}
+    })
+  }
+
+  ask(batchId: number, more: Partial<StateQuery> = {}): Promise<StateAnswer> {
+    return this.stores.query(totals, query(batchId, more))
+  }
+}
+
+describe('an answer', () => {
+  test('is as of its batch, whichever batches have been written since', async () => {
+    const states = new States()
+    await states.batch(0, { sa: 1, sb: 1 })
+    await states.batch(1, { sa: 2, sb: undefined, sc: 1 })
+    const keys = ['sa', 'sb', 'sc', 'sd']
+    expect(await states.ask(0, { keys })).toMatchObject({
+      entries: [
+        ['sa', 1],
+        ['sb', 1],
+      ],
+      hasMore: false,
+    })
+    expect(await states.ask(1, { keys })).toMatchObject({
+      entries: [
+        ['sa', 2],
+        ['sc', 1],
+      ],
+    })
+    const listed = await states.ask(0)
+    expect(new Map(listed.entries)).toEqual(
+      new Map([
+        ['sa', 1],
+        ['sb', 1],
+      ]),
+    )
+    await states.batch(2, { sa: 3 })
+    await states.batch(3, { sa: 4 })
+    await expect(states.ask(0)).rejects.toMatchObject({
+      code: 'STATE_QUERY_FAILED',
+      message: expect.stringContaining("the state 'totals'"),
+    })
+  })
+
+  test('does not see the batch that runs', async () => {
+    const states = new States()
+    await states.batch(0, { sa: 1 })
+    let during: StateAnswer | undefined
+    await states.stores.advance(totals, 0, 1, async (state) => {
+      state.set('sa', 2)
+      during = await states.ask(0, { keys: ['sa'] })
+      return {}
+    })
+    expect(during!.entries).toEqual([['sa', 1]])
+  })
+
+  test('is part of a list that goes on after its last key', async () => {
+    const states = new States()
+    const values = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`n${n}`, n]))
+    await states.batch(0, values)
+    await states.batch(1, { n3: undefined, n5: -5, n1000: 1000 })
+    const found: [string, unknown][] = []
+    for (let after: string | undefined; ; ) {
+      const { entries, hasMore } = await states.ask(0, { after, limit: 300 })
+      found.push(...(entries as [string, unknown][]))
+      expect(entries.length).toBe(hasMore ? 300 : 100)
+      if (!hasMore) break
+      after = entries.at(-1)![0]
+    }
+    expect(Object.fromEntries(found)).toEqual(values)
+    expect(found).toHaveLength(1000)
+  })
+
+  test('is bounded in bytes, and has one entry at least', async () => {
+    const states = new States()
+    const large = 'x'.repeat(5 * 1024 * 1024)
+    await states.batch(0, { sa: large, sb: large })
+    const { entries, hasMore } = await states.ask(0)
+    expect(entries).toHaveLength(1)
+    expect(hasMore).toBe(true)
+  })
+
+  test('comes although the batch that runs fails, and its store is opened anew', async () => {
+    const states = new States()
+    await states.batch(0, { sa: 1 })
+    const failing = states.stores.advance(totals, 0, 1, async () => {
+      throw new Error('of the job')
+    })
+    const asked = Promise.all([states.ask(0), failing.catch(() => states.ask(0))])
+    for (const { entries } of await asked) expect(entries).toEqual([['sa', 1]])
+  })
+})
+
+describe('a query', () => {
+  const answer: StateAnswer = { entries: [], hasMore: false }
+  const lost = () => Promise.reject(new EngineError('EXECUTOR_FAILED', 'executor 0 died'))
+
+  function executor(query: Executor['query']): Executor {
+    return { addBatch: () => {}, run: () => {}, query, stop: async () => {} } as Executor
+  }
+
+  test('whose executor dies is asked again of the one that replaces it', async () => {
+    const executors = new Map([[0, executor(lost)]])
+    const queries = new SlotQueries(new ManualClock(), (slot) => executors.get(slot))
+    const asked = queries.query(0, query(0))
+    await Promise.resolve()
+    executors.delete(0)
+    queries.registered()
+    executors.set(
+      0,
+      executor(async () => answer),
+    )
+    queries.registered()
+    expect(await asked).toBe(answer)
+  })
+
+  test('fails when no executor comes up in time, and when the job stops', async () => {
+    const clock = new ManualClock()
+    const queries = new SlotQueries(clock, () => undefined)
+    const late = expect(queries.query(0, query(0))).rejects.toMatchObject({
+      code: 'STATE_QUERY_FAILED',
+      message: expect.stringContaining('was not replaced in time'),
+    })
+    await clock.advanceAndSettle(10_000)
+    await late
+    const stopped = queries.query(0, query(0))
+    queries.stop()
+    await expect(stopped).rejects.toThrow('the job is being stopped')
+  })
+
+  test('is refused when too many are in flight', async () => {
+    const pending = Promise.withResolvers<StateAnswer>()
+    const one = executor(() => pending.promise)
+    const queries = new SlotQueries(new ManualClock(), () => one)
+    const asked = Array.from({ length: 256 }, () => queries.query(0, query(0)))
+    await expect(queries.query(0, query(0))).rejects.toThrow('256 queries are in flight')
+    pending.resolve(answer)
+    await Promise.all(asked)
+    expect(await queries.query(0, query(0))).toBe(answer)
+  })
+
+  test('that the executor refuses fails at once', async () => {
+    const refusing = executor(() => Promise.reject(new EngineError('STATE_QUERY_FAILED', 'no')))
+    const queries = new SlotQueries(new ManualClock(), () => refusing)
+    await expect(queries.query(0, query(0))).rejects.toThrow('no')
+  })
+})

@@ -1,0 +1,262 @@
+// Avro values: what a writer writes is read, with another schema as well, and whatever else the bytes are
+// is a malformed record: never a hang, never a value that was not written.
+
+import avsc from 'avsc'
+import fc from 'fast-check'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { type AvroOptions, type AvroSchema, avro } from '../../../engine/rows/avro.ts'
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { anyRecord } from '../sources/lineRecords.ts'
+
+const user = {
+  type: 'record',
+  name: 'User',
+  fields: [
+    { name: 'name', type: 'string' },
+    { name: 'age', type: 'int' },
+    { name: 'seen', type: 'long' },
+    { name: 'score', type: 'double' },
+    { name: 'weight', type: 'float' },
+    { name: 'isNew', type: 'boolean' },
+    { name: 'photo', type: 'bytes' },
+    { name: 'hash', type: { type: 'fixed', name: 'Hash', size: 2 } },
+    { name: 'kind', type: { type: 'enum', name: 'Kind', symbols: ['A', 'B'] } },
+    { name: 'tags', type: { type: 'array', items: 'string' } },
+    { name: 'counts', type: { type: 'map', values: 'int' } },
+    { name: 'friend', type: ['null', 'User'] },
+  ],
+} as const
+
+interface User {
+  name: string
+  age: number
+  seen: number
+  score: number
+  weight: number
+  isNew: boolean
+  photo: Buffer
+  hash: Buffer
+  kind: 'A' | 'B'
+  tags: string[]
+  counts: Record<string, number>
+  friend: User | null
+}
+
+const anyUser: fc.Arbitrary<User> = fc.letrec<{ user: User }>((tie) => ({
+  user: fc.record({
+    name: fc.string({ unit: 'grapheme' }),
+    age: fc.integer(),
+    seen: fc.maxSafeInteger(),
+    score: fc.double({ noNaN: true }),
+    weight: fc.float({ noNaN: true }),
+    isNew: fc.boolean(),
+    photo: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+    hash: fc.uint8Array({ minLength: 2, maxLength: 2 }).map((bytes) => Buffer.from(bytes)),
+    kind: fc.constantFrom('A', 'B'),
+    tags: fc.array(fc.string()),
+    counts: fc.dictionary(
+      fc.string().filter((key) => key !== '__proto__'),
+      fc.integer(),
+      { noNullPrototype: true },
+    ),
+    friend: fc.option(tie('user'), { maxDepth: 3 }),
+  }),
+})).user
+
+/** With longs of BigInt: the library's own are not exact. */
+const wideLong = avsc.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer(value: bigint | number) {
+    const bytes = Buffer.alloc(8)
+    bytes.writeBigInt64LE(BigInt(value))
+    return bytes
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (value: unknown) => typeof value === 'bigint' || Number.isSafeInteger(value),
+  compare: (one: bigint, other: bigint) => (one < other ? -1 : one > other ? 1 : 0),
+})
+
+function written(schema: unknown, value: unknown): Buffer {
+  const options = { registry: { long: wideLong } }
+  return avsc.Type.forSchema(schema as avsc.Schema, options).toBuffer(value)
+}
+
+function read<Row>(schema: AvroSchema, value: Uint8Array, options?: AvroOptions): Row {
+  const inside = Buffer.concat([Buffer.from('<<'), value, Buffer.from('>>')])
+  return avro<Row>(schema, options).row(inside, 2, inside.length - 2, anyRecord)
+}
+
+describe('a value', () => {
+  test('is read as it was written, and is plain', () => {
+    fc.assert(
+      fc.property(anyUser, (value) => {
+        const row = read<User>(user, written(user, value))
+        expect(row).toEqual(value)
+        expect(structuredClone(row).name).toBe(value.name)
+        for (let each: User | null = row; each; each = each.friend) {
+          expect(Object.getPrototypeOf(each)).toBe(Object.prototype)
+        }
+      }),
+    )
+  })
+
+  test('has the type that the job asserts, and bytes that may be kept', () => {
+    const bytes = written('bytes', Buffer.from('abc'))
+    const row = avro<Buffer>('"bytes"').row(bytes, 0, bytes.length, anyRecord)
+    expectTypeOf(row).toEqualTypeOf<Buffer>()
+    bytes.fill(0)
+    expect(row.toString()).toBe('abc')
+    expect(row.buffer.byteLength).toBe(3)
+  })
+
+  test('is read with the schema of a reader', () => {
+    const writer = {
+      type: 'record',
+      name: 'Order',
+      fields: [
+        { name: 'id', type: 'int' },
+        { name: 'old', type: { type: 'array', items: 'string' } },
+      ],
+    }
+    const readerSchema = {
+      type: 'record',
+      name: 'Order',
+      fields: [
+        { name: 'state', type: 'string', default: 'open' },
+        { name: 'id', type: 'long' },
+      ],
+    }
+    const row = read(writer, written(writer, { id: 5, old: ['a'] }), { readerSchema })
+    expect(row).toEqual({ state: 'open', id: 5 })
+    expect(() => avro(writer, { readerSchema: 'int' })).toThrow(
+      expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }),
+    )
+  })
+
+  test('of a union has a branch where its type does not say it', () => {
+    const plain = ['null', 'string', 'int'] as const
+    expect(read(plain, written(plain, 'x'))).toBe('x')
+    const alike = ['int', 'float'] as const
+    expect(read(alike, written(alike, { float: 5 }))).toEqual({ float: 5 })
+    expect(read(['null', 'long'], written(['null', 'long'], 5))).toBe(5)
+  })
+
+  test('has its longs exactly, to the limits of numbers', () => {
+    for (const bits of [0, 6, 7, 13, 27, 28, 31, 32, 51, 52, 53]) {
+      for (const near of [-1, 0, 1]) {
+        for (const long of [2 ** bits + near, -(2 ** bits) + near]) {
+          if (Number.isSafeInteger(long)) expect(read('long', written('long', long))).toBe(long)
+          else expect(() => read('long', written('long', BigInt(long)))).toThrow(MalformedError)
+        }
+      }
+    }
+    const withDefault = (value: number) => {
+      const field = { name: 'n', type: ['long', 'null'], default: value }
+      return { type: 'record', name: 'R', fields: [field] }
+    }
+    const empty = { type: 'record', name: 'R', fields: [] }
+    const readerSchema = withDefault(-(2 ** 40))
+    expect(read(empty, Buffer.alloc(0), { readerSchema })).toEqual({ n: -(2 ** 40) })
+  })
+
+  test('has a long that is read as a double, or is malformed', () => {
+    const asDouble = { readerSchema: 'double' }
+    expect(read('long', written('long', 2 ** 51), asDouble)).toBe(2 ** 51)
+    // Of which the library alone makes a positive number.
+    const beyond = () => read('long', written('long', -(2 ** 52) - 1), asDouble)
+    expect(beyond).toThrow(MalformedError)
+  })
+
+  test('follows the frame of a schema registry', () => {
+    const framed = Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), written('int', 3)])
+    expect(read('int', framed, { framed: true })).toBe(3)
+    expect(read('int', framed, { framed: { schemaId: 7 } })).toBe(3)
+    const other = () => read('int', framed, { framed: { schemaId: 8 } })
+    expect(other).toThrow(/of schema id 7, this job reads 8/)
+    expect(() => read('int', written('int', 3), { framed: true })).toThrow(MalformedError)
+  })
+})
+
+describe('bytes that are no value are malformed', () => {
+  const long = (value: number) => written('long', value)
+  const array = { type: 'array', items: 'null' }
+  const map = { type: 'map', values: 'int' }
+  const list = {
+    type: 'record',
+    name: 'List',
+    fields: [{ name: 'next', type: ['null', 'List'] }],
+  }
+  test.each([
+    ['cut short', 'double', Buffer.alloc(7)],
+    ['with bytes behind', 'int', Buffer.from([2, 2])],
+    ['a string longer than the value', 'string', long(2 ** 40)],
+    ['a string of a negative length', 'string', long(-1)],
+    ['a string that is not UTF-8', 'string', Buffer.from([2, 0xff])],
+    ['bytes longer than the value', 'bytes', long(3)],
+    ['an array of very many nulls', array, Buffer.concat([long(2 ** 40), long(0)])],
+    ['many arrays of nulls', array, Buffer.concat([...Array(20).fill(long(90_000)), long(0)])],
+    ['a block of another size', array, Buffer.concat([long(-1), long(1), long(0), long(0)])],
+    ['a block longer than the value', array, Buffer.concat([long(-1), long(99), long(0)])],
+    [
+      'a map with a prototype',
+      map,
+      Buffer.concat([long(1), written('string', '__proto__'), long(1), long(0)]),
+    ],
+    ['a branch that is not there', ['null', 'int'], long(2)],
+    ['a symbol that is not there', { type: 'enum', name: 'E', symbols: ['A'] }, long(-1)],
+    ['an int of 33 bits', 'int', long(2 ** 32)],
+    ['a long that a number cannot say', 'long', Buffer.from([0xfe, ...Array(8).fill(0xff), 1])],
+    ['a number without an end', 'long', Buffer.alloc(20, 0xff)],
+    ['a boolean of 2', 'boolean', Buffer.from([2])],
+    ['a list of very many', list, Buffer.alloc(100_000, 2)],
+  ])('%s', (_name, schema, value) => {
+    expect(() => read(schema as AvroSchema, value)).toThrow(MalformedError)
+  })
+
+  test('whatever the bytes are: a value comes back as it was, or there is none', () => {
+    fc.assert(
+      fc.property(
+        anyUser,
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }),
+        (value, changes) => {
+          const bytes = written(user, value)
+          for (const [at, byte] of changes) bytes[at % bytes.length] = byte
+          let row: unknown
+          try {
+            row = read(user, bytes)
+          } catch (error) {
+            expect(error).toBeInstanceOf(MalformedError)
+            return
+          }
+          expect(read(user, written(user, row))).toEqual(row)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+})
+
+test('what is no schema is refused', () => {
+  for (const schema of ['nonsense', '{"type":', { type: 'record', name: 'R', fields: 5 }]) {
+    expect(() => avro(schema)).toThrow(expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }))
+  }
+  const proto = { type: 'record', name: 'R', fields: [{ name: '__proto__', type: 'int' }] }
+  expect(() => avro(proto)).toThrow(/__proto__/)
+})
+
+test('a format describes all of its parameters, however the schema is written', () => {
+  const field = { name: 'a', type: 'int' }
+  const one = avro({ type: 'record', name: 'R', fields: [field] }).describe()
+  const same = avro({ fields: [{ type: 'int', name: 'a' }], name: 'R', type: 'record' }).describe()
+  expect(same).toBe(one)
+  expect(avro(JSON.stringify({ type: 'record', name: 'R', fields: [field] })).describe()).toBe(one)
+  const others = [
+    avro('int'),
+    avro('int', { readerSchema: 'long' }),
+    avro('int', { framed: true }),
+    avro('int', { framed: { schemaId: 1 } }),
+    avro({ type: 'record', name: 'R', fields: [{ ...field, default: 1 }] }),
+  ].map((format) => format.describe())
+  expect(new Set([one, ...others]).size).toBe(6)
+})

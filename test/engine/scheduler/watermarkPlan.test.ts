@@ -1,0 +1,294 @@
+// Watermarks by hand and by property: whatever the batches, the pauses and the unevenness of reading, a record
+// that is no more out of order than the delay allows is never behind the watermark of its batch, unless its
+// partition was idle.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { WatermarkSpec } from '../../../engine/contract/statefulOperator.ts'
+import type { EventTime } from '../../../engine/executor/task.ts'
+import {
+  type EventTimes,
+  mergeEventTimes,
+  planWatermarks,
+  type Watermarks,
+} from '../../../engine/scheduler/watermarkPlan.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
+
+const spec: WatermarkSpec = { uid: 'w', delayMs: 10, idleTimeoutMs: 5000, topics: ['t'] }
+
+interface Planned {
+  readonly timeMs: number
+  readonly ranges: readonly OffsetRange[]
+  readonly watermarks: Watermarks
+}
+
+/** A topic in memory, whose records are event times; a job that reads it batch by batch. */
+class Reading {
+  readonly log: (number | undefined)[][]
+  readonly spec: WatermarkSpec
+  previous: Planned | undefined
+  eventTimes: EventTimes | undefined
+  readonly #visible: number[]
+
+  constructor(partitions: number, given = spec) {
+    this.log = Array.from({ length: partitions }, () => [])
+    this.#visible = this.log.map(() => 0)
+    this.spec = given
+  }
+
+  append(partition: number, ...times: (number | undefined)[]): void {
+    this.log[partition]!.push(...times)
+    this.#visible[partition] = this.log[partition]!.length
+  }
+
+  /** Plans a batch that reads at most `most(partition)`, and commits it. */
+  batch(timeMs: number, most: (partition: number) => number = () => Infinity): Planned {
+    const ends = this.#visible.map((latest, partition) => {
+      return { topic: 't', partition, earliest: 0, latest }
+    })
+    const ranges = ends.map(({ topic, partition, latest }) => {
+      const from = this.previous?.ranges[partition]?.until ?? 0
+      return { topic, partition, from, until: Math.min(latest, from + most(partition)) }
+    })
+    const { eventTimes, previous } = this
+    const specs = [this.spec]
+    const plan = { specs, timeMs, ranges, ends, eventTimes, previous }
+    const watermarks = planWatermarks(plan)
+    // A rerun, which has the same logs: the same.
+    expect(planWatermarks(plan)).toEqual(watermarks)
+    const batch = { timeMs, ranges, watermarks }
+    this.eventTimes = mergeEventTimes(specs, eventTimes, batch, this.#noted(ranges))
+    this.previous = batch
+    return batch
+  }
+
+  #noted(ranges: readonly OffsetRange[]): EventTime[] {
+    return ranges.flatMap(({ topic, partition, from, until }) =>
+      this.log[partition]!.slice(from, until).flatMap((timeMs) =>
+        timeMs === undefined ? [] : { watermark: 'w', source: `${topic}-${partition}`, timeMs },
+      ),
+    )
+  }
+}
+
+describe('a watermark', () => {
+  test('is that of what the batches before have read, less the delay', () => {
+    const reading = new Reading(1)
+    reading.append(0, 100, 90)
+    expect(reading.batch(1000).watermarks).toEqual({})
+    reading.append(0, 300)
+    expect(reading.batch(2000).watermarks).toEqual({ w: 90 })
+    expect(reading.batch(3000).watermarks).toEqual({ w: 290 })
+  })
+
+  test('is held by the slowest partition that is not idle', () => {
+    const reading = new Reading(2)
+    reading.append(0, 100)
+    reading.append(1, 500)
+    reading.batch(1000)
+    expect(reading.batch(2000).watermarks).toEqual({ w: 90 })
+    reading.append(1, 600)
+    reading.batch(5000)
+    expect(reading.batch(5999).watermarks).toEqual({ w: 90 })
+    expect(reading.batch(6000).watermarks).toEqual({ w: 590 })
+    // Back from being idle: its record is behind, and the watermark does not go back.
+    reading.append(0, 200)
+    reading.batch(7000)
+    expect(reading.batch(8000).watermarks).toEqual({ w: 590 })
+  })
+
+  test('is held by unread records, and of a partition never seen by those as well', () => {
+    const reading = new Reading(2)
+    reading.append(0, 100)
+    reading.append(1, 50)
+    // Partition 1 is not read for an hour of nominal time.
+    for (let hour = 0; hour < 3; hour++) {
+      const { watermarks } = reading.batch(hour * 3600_000, (at) => (at === 1 ? 0 : 9))
+      expect(watermarks).toEqual({})
+      reading.append(0, 200 + hour)
+    }
+    reading.batch(4 * 3600_000)
+    expect(reading.batch(4 * 3600_000 + 1000).watermarks).toEqual({ w: 40 })
+  })
+
+  test('waits for an empty partition as long as for one that fell idle, from its first batch on', () => {
+    const reading = new Reading(2)
+    reading.append(0, 100)
+    reading.batch(1000)
+    reading.append(0, 100)
+    expect(reading.batch(5000).watermarks).toEqual({})
+    expect(reading.batch(6000).watermarks).toEqual({ w: 90 })
+  })
+
+  test('passes a partition whose records give no times, and not because of a pause', () => {
+    const reading = new Reading(2)
+    const step = (timeMs: number) => {
+      reading.append(0, timeMs)
+      reading.append(1, undefined)
+      return reading.batch(timeMs).watermarks
+    }
+    reading.append(1, 1)
+    step(1000)
+    expect(step(2000)).toEqual({ w: -9 })
+    // Four hours in which nothing was read are not four hours without a time.
+    expect(step(4 * 3600_000)).toEqual({ w: -9 })
+    const other = new Reading(2)
+    for (let second = 1; second <= 8; second++) {
+      other.append(0, second * 1000)
+      other.append(1, undefined)
+      other.batch(second * 1000)
+    }
+    expect(other.previous!.watermarks).toEqual({ w: 7000 - 10 })
+  })
+
+  test('goes on to the largest time when all partitions are idle', () => {
+    for (const inOneBatch of [true, false]) {
+      const reading = new Reading(2)
+      reading.append(0, 100)
+      reading.append(1, 500)
+      if (inOneBatch) reading.batch(2000)
+      else {
+        reading.batch(1000, (at) => (at === 0 ? 1 : 0))
+        reading.batch(2000)
+      }
+      expect(reading.batch(60_000).watermarks).toEqual({ w: 490 })
+    }
+  })
+
+  test('ignores other topics, and another watermark that once had its name', () => {
+    const ends = [
+      { topic: 't', partition: 0, earliest: 0, latest: 5 },
+      { topic: 'u', partition: 0, earliest: 0, latest: 5 },
+    ]
+    const ranges = ends.map(({ topic, partition }) => ({ topic, partition, from: 5, until: 5 }))
+    const eventTimes = {
+      w: { 't-0': { timeMs: 100, batchTimeMs: 0 }, 'u-0': { timeMs: 7, batchTimeMs: 0 } },
+    }
+    const previous = { timeMs: 0, ranges, watermarks: { w: 80, removed: 3 } }
+    const plan = { timeMs: 1, ranges, ends, eventTimes, previous }
+    expect(planWatermarks({ ...plan, specs: [spec] })).toEqual({ w: 90, removed: 3 })
+    const only = { ...plan, eventTimes: { w: { 't-0': { timeMs: 100, batchTimeMs: 0 } } } }
+    expect(planWatermarks({ ...only, specs: [{ ...spec, topics: ['u'] }] })).toEqual({ removed: 3 })
+  })
+
+  test('notes no life of a partition from an earlier batch that was computed again', () => {
+    const ranges = [{ topic: 't', partition: 0, from: 5, until: 5 }]
+    const before = { w: { 't-0': { timeMs: 100, batchTimeMs: 1000 } } }
+    const noted = [{ watermark: 'w', source: 't-0', timeMs: 90 }]
+    expect(mergeEventTimes([spec], before, { timeMs: 9000, ranges }, noted)).toEqual(before)
+    expect(mergeEventTimes([], before, { timeMs: 9000, ranges }, [])).toBe(before)
+  })
+})
+
+describe('in any history', () => {
+  const pauses = [1000, 1000, 1000, 4000, 240_000, 4 * 3600_000]
+  const history = fc.record({
+    partitions: fc.integer({ min: 1, max: 4 }),
+    /** How far the clocks of partitions are apart. */
+    skews: fc.array(fc.integer({ min: 0, max: 50_000 }), { minLength: 4, maxLength: 4 }),
+    steps: fc.array(
+      fc.record({
+        pauseMs: fc.constantFrom(...pauses),
+        /** Records that arrive in each partition, and how far each is out of order. */
+        arrivals: fc.array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 4, maxLength: 4 }),
+        /** What the batch reads of each partition at most. */
+        most: fc.array(fc.nat(6), { minLength: 4, maxLength: 4 }),
+      }),
+      { maxLength: 40 },
+    ),
+  })
+  const disorderMs = 20
+
+  /**
+   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are steady:
+   * with these alone, none is ever idle.
+   */
+  function replay(
+    { partitions, skews, steps }: typeof history extends fc.Arbitrary<infer H> ? H : never,
+    { isSteady }: { isSteady: boolean },
+    judge: (late: boolean, wasIdle: boolean) => void,
+  ): void {
+    const given = { ...spec, delayMs: disorderMs, idleTimeoutMs: 5000 }
+    const reading = new Reading(partitions, given)
+    const greatest = new Array<number>(partitions).fill(-Infinity)
+    /** Nominal time of the newest batch with a record of the partition; of the first batch before that. */
+    const alive = new Array<number | undefined>(partitions).fill(undefined)
+    const wasIdle = new Array<boolean>(partitions).fill(false)
+    let nowMs = 1_000_000
+    for (const { pauseMs, arrivals, most } of steps) {
+      for (let at = 0; at < partitions; at++) {
+        const disorders = isSteady && arrivals[at]!.length === 0 ? [0] : arrivals[at]!
+        for (const [index, disorder] of disorders.entries()) {
+          const inOrder = nowMs - skews[at]! + Math.floor((index * pauseMs) / disorders.length)
+          greatest[at] = Math.max(greatest[at]!, inOrder)
+          reading.append(at, Math.max(inOrder, greatest[at]!) - disorder)
+        }
+      }
+      nowMs += pauseMs
+      const lags = reading.log.map(
+        ({ length }, at) => length - (reading.previous?.ranges[at]?.until ?? 0),
+      )
+      for (let at = 0; at < partitions; at++) {
+        if (
+          lags[at] === 0 &&
+          alive[at] !== undefined &&
+          nowMs - alive[at]! >= given.idleTimeoutMs
+        ) {
+          wasIdle[at] = true
+        }
+      }
+      const before = reading.previous?.watermarks.w ?? -Infinity
+      const { ranges, watermarks } = reading.batch(nowMs, (at) => most[at]!)
+      const watermark = watermarks.w ?? -Infinity
+      expect(watermark).toBeGreaterThanOrEqual(before)
+      for (const { partition, from, until } of ranges) {
+        for (const timeMs of reading.log[partition]!.slice(from, until)) {
+          judge(timeMs! < watermark, wasIdle[partition]!)
+        }
+        if (until > from) alive[partition] = nowMs
+        alive[partition] ??= nowMs
+      }
+    }
+  }
+
+  test('no record is behind the watermark of its batch while no partition falls silent', () => {
+    fc.assert(
+      fc.property(history, (each) => {
+        replay(each, { isSteady: true }, (isLate) => expect(isLate).toBe(false))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('and of partitions that fall silent only those records are, before which theirs was idle', () => {
+    let late = 0
+    fc.assert(
+      fc.property(history, (each) => {
+        replay(each, { isSteady: false }, (isLate, wasIdle) => {
+          if (isLate) late++
+          expect(isLate && !wasIdle).toBe(false)
+        })
+      }),
+      { numRuns: 500 },
+    )
+    expect(late).toBeGreaterThan(0)
+  })
+
+  test('pauses change nothing where all is read and no partition is idle', () => {
+    const times = fc.array(fc.integer({ min: 0, max: 100_000 }), { minLength: 2, maxLength: 20 })
+    fc.assert(
+      fc.property(times, fc.array(fc.constantFrom(...pauses), { minLength: 20 }), (all, gaps) => {
+        const run = (gapOf: (at: number) => number) => {
+          const reading = new Reading(1)
+          let nowMs = 0
+          return all.map((timeMs, at) => {
+            nowMs += gapOf(at)
+            reading.append(0, timeMs)
+            return reading.batch(nowMs).watermarks
+          })
+        }
+        expect(run((at) => gaps[at]!)).toEqual(run(() => 1000))
+      }),
+    )
+  })
+})
