@@ -214,6 +214,7 @@ class HistoryRun {
       executors,
       maxRecordsPerPartition: 1_000_000,
       seed: this.#plan.seed,
+      code: 'explored',
       collectsOutputs: false,
       maxShufflePairs: this.#plan.maxShufflePairs,
       disorder: this.#disorder,

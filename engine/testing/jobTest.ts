@@ -87,6 +87,16 @@ export interface TestOutput {
   readonly elements: readonly unknown[]
 }
 
+/** A record that was left out of its batch. */
+export interface TestDeadLetter {
+  /** Where the record was read. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly value: string | null
+  readonly error: string
+}
+
 /** Starts the job. Fails with the EngineError that starting it in production would fail with. */
 export async function testJob(job: TestedJob, options: TestJobOptions = {}): Promise<JobTest> {
   const test = new JobTest(job, options)
@@ -104,6 +114,7 @@ export class JobTest {
   readonly #placement: RecordPlacement
   readonly #taskKills: { options: KillTaskOptions; left: number }[] = []
   #job: TestedJob
+  #version = 1
   #shape: JobShape
   #cluster: TestCluster | undefined
   #lastStatus: JobStatus | undefined
@@ -186,6 +197,18 @@ export class JobTest {
     return this.#world.sinks.contents(name)
   }
 
+  /** Records that the job has sent to a dead letter topic, by topic, partition and offset. */
+  deadLetters(topic: string): readonly TestDeadLetter[] {
+    const letters = [...this.#world.deadLetters.values()].flat()
+    return letters.flatMap(({ onError, record, error, ...place }) => {
+      if (onError === 'skip' || onError.deadLetter !== topic) return []
+      const value = record?.value ?? null
+      const { partition, offset } = place
+      const text = value === null ? null : Buffer.from(value).toString()
+      return { topic: place.topic, partition, offset, error, value: text }
+    })
+  }
+
   /** The next task that fits fails. */
   killTask(options: KillTaskOptions = {}): void {
     this.#taskKills.push({ options, left: options.times ?? 1 })
@@ -218,6 +241,7 @@ export class JobTest {
   async restart(job: TestedJob = this.#job): Promise<void> {
     await this.stop()
     this.#shape = this.#shapeOf(job)
+    if (job !== this.#job) this.#version++
     this.#job = job
     await this.#start()
   }
@@ -252,6 +276,7 @@ export class JobTest {
       executors: this.#executors,
       maxRecordsPerPartition,
       seed,
+      code: `version ${this.#version}`,
       collectsOutputs: true,
       faultOf: (task) => this.#faultOf(task),
       onCommitted: (batch) => this.#committed(batch),

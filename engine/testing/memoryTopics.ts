@@ -23,7 +23,7 @@ export interface StoredRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly timestampMs: number
-  readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
+  readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[]
 }
 
 /** A record with the partition that it goes to. */

@@ -11,7 +11,7 @@ export interface CompareOptions {
   readonly exclude?: readonly string[] | undefined
   /**
    * Names of views, states and sinks that must come out the same wherever batches end. Unless given: each
-   * state, and each view of a state, of which no window of processing time is a part.
+   * state of updateStateByKey, and each view of one of which no other operator with a time is a part.
    */
   readonly acrossBatches?: readonly string[] | undefined
   /** Whether the order of what is appended to a sink counts; not unless given. */
@@ -27,8 +27,11 @@ export interface Difference {
   readonly batchId?: number | undefined
 }
 
-/** Operators whose results are about the batches of a span of processing time. */
-const batchwise = new Set(['window', 'reduceByKeyAndWindow', 'count'])
+/** Operators whose results depend on the time of batches, or on which rows came too late. */
+const batchwise = new Set([
+  ...['window', 'reduceByKeyAndWindow', 'count'],
+  ...['mapWithState', 'transformWithState', 'withWatermark'],
+])
 const mostDifferences = 5
 
 /** What must be the same whatever fails in a history, batch by batch. */
@@ -59,10 +62,9 @@ export function batchingDifferences(
     !exclude.includes(name) && (acrossBatches?.includes(name) ?? isInvariant())
   if (expected.failure !== actual.failure) return [failed(expected, actual)]
   const isState = (uid: string) =>
-    isCompared(uid, () => {
-      const kind = shape.states.find((state) => state.uid === uid)?.kind ?? uid
-      return !batchwise.has(kind.replace(/-\d+$/, ''))
-    })
+    isCompared(uid, () =>
+      shape.states.some((state) => state.uid === uid && state.kind === 'updateStateByKey'),
+    )
   const isSink = (name: string) => isCompared(name, () => false)
   const found = [
     ...stateDifferences(expected, actual, isState),

@@ -10,6 +10,8 @@ import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../protocol/telemetry/status.ts'
 import { CommitLog } from '../checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import { compareCode, jobChanged } from '../contract/codeChange.ts'
+import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { inProcessExecutors } from '../executor/inProcessExecutor.ts'
 import { StateStores } from '../executor/stateStores.ts'
@@ -18,9 +20,14 @@ import { type JobDirectory, takeDirectory } from '../jobDirectory.ts'
 import { JobOutputs } from '../jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from '../jobStatus.ts'
 import { decodeKey, type Key } from '../rdd/key.ts'
-import { BatchLoop, type CommittedBatch } from '../scheduler/batchLoop.ts'
+import type { BatchAccount } from '../scheduler/batchAccount.ts'
+import { type BatchAttempt, BatchLoop, type CommittedBatch } from '../scheduler/batchLoop.ts'
 import { Driver } from '../scheduler/driver.ts'
 import { lagBehind, type PartitionEnds } from '../scheduler/rangePlan.ts'
+import { RateLimits } from '../scheduler/rateLimits.ts'
+import { parseRateConf } from '../scheduler/rateOptions.ts'
+import { HeldRecord, pushHeld } from '../sources/heldRecord.ts'
+import { olderTimestamp } from '../sources/scan.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import { decodeValue } from '../state/operatorState.ts'
 import type { StateDatabase } from '../state/stateDatabase.ts'
@@ -29,7 +36,6 @@ import { v8Codec } from '../state/v8Codec.ts'
 import type { DStream } from '../stream/dstream.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
-import { failedAtRecord } from '../userCode.ts'
 import { memoryState, readOnlyState } from './memoryState.ts'
 import { type LaunchedTask, type TaskFault, TestExecutors } from './testExecutor.ts'
 import type { TestProcess, TestWorld } from './testWorld.ts'
@@ -62,6 +68,8 @@ export interface ClusterOptions {
   readonly executors: number
   readonly maxRecordsPerPartition: number
   readonly seed: number
+  /** Version of the job's code. */
+  readonly code: string
   /** Whether the elements that foreachRDD gets are collected, too. */
   readonly collectsOutputs: boolean
   readonly maxShufflePairs?: number | undefined
@@ -168,8 +176,10 @@ export class TestCluster {
       batchIntervalMs,
       executors: options.executors,
       startExecutor: this.#executors.start,
-      ...(options.maxShufflePairs !== undefined && { maxShufflePairs: options.maxShufflePairs }),
-      onRangeRead: (read) => this.#loop.counts.rangeRead(read),
+      ...(options.maxShufflePairs !== undefined && {
+        shuffles: { maxPairs: options.maxShufflePairs },
+      }),
+      onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
     const { graph } = this.#driver
     const { offsetLog, commitLog } = logs
@@ -180,11 +190,22 @@ export class TestCluster {
     this.#loop = new BatchLoop({
       clock: this.#loopClock,
       batchIntervalMs,
-      maxRecordsPerPartition: options.maxRecordsPerPartition,
+      limits: new RateLimits({
+        batchIntervalMs,
+        maxRecordsPerPartition: options.maxRecordsPerPartition,
+        maxBatchBytes: Number.MAX_SAFE_INTEGER,
+        conf: parseRateConf({}),
+      }),
+      code: options.code,
+      operators: contractsOf(graph),
+      watermarks: graph.watermarks,
       offsetLog,
       commitLog,
       ends: async () => this.#topicEnds(),
-      run: async (batch) => this.#runBatch((await options.seams?.batch?.(batch, logs)) ?? batch),
+      run: async (batch, attempt) =>
+        this.#runBatch((await options.seams?.batch?.(batch, logs)) ?? batch, attempt),
+      breakOff: (error) => this.#driver.breakOff(error),
+      beforeCommit: (batch, account) => this.#writeDeadLetters(batch, account),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
@@ -250,7 +271,7 @@ export class TestCluster {
   /** States that have been written. */
   stateUids(): string[] {
     const uids = new Set<string>()
-    for (const path of this.#world.states.keys()) uids.add(path.split('/').at(-2)!)
+    for (const path of this.#world.states.keys()) uids.add(uidOfPath(path))
     return [...uids].sort()
   }
 
@@ -265,7 +286,8 @@ export class TestCluster {
         openDatabase: async () => readOnlyState(contents),
       })
       await store.scan((key, bytes) => {
-        if (!key.startsWith('#')) found.push([decodeKey(key), decodeValue(codec, bytes)])
+        const stored = decodeValue(codec, bytes)
+        found.push([decodeKey(key), operator?.shown?.(stored) ?? stored])
       })
       await store.close()
     }
@@ -354,22 +376,28 @@ export class TestCluster {
     const { topics } = this.#world
     const { disorder } = this.#options
     return {
-      scan: async ({ range, format }, sink) => {
+      scan: async (scan, sink, { reject } = {}) => {
         const turns = disorder?.below(6) ?? 0
         for (let turn = 0; turn <= turns; turn++) await process.alive(Promise.resolve())
-        const { topic, partition, from, until } = range
-        const records = topics.records(topic, partition, from, until)
-        let oldestTimestampMs: number | undefined
-        for (const [at, { value, timestampMs }] of records.entries()) {
-          oldestTimestampMs = Math.min(oldestTimestampMs ?? Infinity, timestampMs)
-          if (value === null) continue
-          try {
-            sink(format.row(value, 0, value.length))
-          } catch (error) {
-            if (!(error instanceof Error) || error instanceof EngineError) throw error
-            throw failedAtRecord(error, { topic, partition, offset: from + at, value })
-          }
-        }
+        const { topic, partition, from, until } = scan.range
+        const stored = topics.records(topic, partition, from, until)
+        const records = stored.map(
+          ({ key, value, timestampMs, headers }, at) =>
+            new HeldRecord({
+              topic,
+              partition,
+              offset: from + at,
+              timestampMs,
+              key,
+              value,
+              headers,
+            }),
+        )
+        pushHeld(records, scan, sink, reject)
+        const oldestTimestampMs = records.reduce<number | undefined>(
+          (oldest, { timestampMs }) => olderTimestamp(oldest, timestampMs),
+          undefined,
+        )
         return { oldestTimestampMs, records: records.length }
       },
       close: () => {},
@@ -388,16 +416,26 @@ export class TestCluster {
     return ends
   }
 
-  async #runBatch(batch: OffsetLogEntry): Promise<void> {
+  async #runBatch(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void> {
     this.#running = batch
     this.#options.onBatchStarted?.(batch)
     this.#driver.addBatch(batch)
+    await this.#driver.advance(batch)
     const collected = this.#collectOutputs(batch)
     // Of an output that fails the batch tells; the other ones must not be unhandled.
     collected.catch(() => {})
-    const views = await this.#outputs.run(batch)
+    const views = await this.#outputs.run(batch, attempt)
     this.#finished = { views, outputs: await collected }
     this.#running = undefined
+  }
+
+  /** All at once, as the transaction of a producer that is named by the batch. */
+  async #writeDeadLetters({ batchId }: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
+    const letters = rejected.filter(({ onError }) => onError !== 'skip')
+    if (letters.length === 0) return
+    await this.process.durably('write dead letters', () => {
+      this.#world.deadLetters.set(batchId, letters)
+    })
   }
 
   #collectOutputs(batch: OffsetLogEntry): Promise<FinishedBatch['outputs']> {
@@ -415,7 +453,6 @@ export class TestCluster {
       ...done,
       batch,
       finishedMs: this.#world.clock.nowMs(),
-      oldestTimestampMs: this.#driver.oldestTimestampMs,
       rows: this.#finished.views,
       lagRecords: lagBehind(this.#ends, batch.ranges),
     })
@@ -441,6 +478,40 @@ export interface Logs {
   readonly commitLog: CommitLog
 }
 
+function contractsOf({ operators }: StreamGraph): OperatorContract[] {
+  return operators.map(({ uid, isNamed, kind, shape, codec }) => {
+    return { uid, isNamed, kind, shape, codec }
+  })
+}
+
+/** Refuses a version of the job that cannot go on with the state; moves states to their new uids. */
+function changeCode(
+  { world, code, batchIntervalMs }: ClusterOptions,
+  job: Job,
+  before: OffsetLogEntry | undefined,
+): void {
+  const operators = contractsOf(new StreamGraph(job, { batchIntervalMs }))
+  const stateUids = [...new Set([...world.states.keys()].map(uidOfPath))]
+  const change = compareCode({ before, now: { code, operators }, stateUids })
+  if (change.kind === 'refused') throw jobChanged(job.name, change.problems)
+  if (change.kind === 'same') return
+  const moves = new Map(change.moved.map(({ from, to }) => [from, to]))
+  const states = [...world.states]
+  for (const [path] of states) {
+    const uid = uidOfPath(path)
+    if (moves.has(uid) || change.stale.includes(uid)) world.states.delete(path)
+  }
+  for (const [path, contents] of states) {
+    const to = moves.get(uidOfPath(path))
+    if (to !== undefined)
+      world.states.set(`${stateDirectory}/${to}/${path.split('/').at(-1)}`, contents)
+  }
+}
+
+function uidOfPath(path: string): string {
+  return path.split('/').at(-2)!
+}
+
 async function open(options: ClusterOptions, process: TestProcess): Promise<TestCluster> {
   const { seams, seed } = options
   const disk = seams?.disk?.(process.disk) ?? process.disk
@@ -449,6 +520,7 @@ async function open(options: ClusterOptions, process: TestProcess): Promise<Test
   try {
     const offsetLog = await OffsetLog.open(disk, `${directory}/checkpoint/offsets`)
     const commitLog = await CommitLog.open(disk, `${directory}/checkpoint/commits`)
+    changeCode(options, job, offsetLog.latest())
     return new TestCluster(options, process, job, {
       directory: taken,
       offsetLog: seams?.offsetLog?.(offsetLog) ?? offsetLog,

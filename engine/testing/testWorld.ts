@@ -5,6 +5,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
 import type { StateContents } from './memoryState.ts'
 import type { MemoryTopics } from './memoryTopics.ts'
@@ -16,6 +17,8 @@ export class TestWorld {
   readonly disk: MemoryDisk
   readonly steps = new DurableSteps()
   readonly sinks = new TestSinks()
+  /** Records that went to dead letter topics, by the batch that wrote them last. */
+  readonly deadLetters = new Map<number, readonly RejectedRecord[]>()
   /** The contents of state databases, by directory. */
   readonly states = new Map<string, StateContents>()
   /** Called when a planned kill takes place. */

@@ -14,6 +14,7 @@ export {
   type KillDriverOptions,
   type KillTaskOptions,
   type TestBatch,
+  type TestDeadLetter,
   type TestedJob,
   type TestJobOptions,
   type TestOutput,

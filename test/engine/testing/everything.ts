@@ -8,12 +8,15 @@ import { type PlacedRecord, RecordPlacement } from '../../../engine/testing/memo
 import type { TestContext } from '../../../engine/testing/testing.ts'
 
 export const jobPartitions = 3
+const delayMs = 1500
+const windowMs = 2000
+const timeoutMs = 3000
 const topics = new Map([
   ['lines', 3],
   ['names', 2],
 ])
 
-export function everything({ sink }: TestContext) {
+export function everything({ sink, sinkNamed }: TestContext) {
   return job('everything', { partitions: jobPartitions }, (stream) => {
     const pairs = stream
       .fromTopic('lines', text())
@@ -43,6 +46,50 @@ export function everything({ sink }: TestContext) {
         uid: 'recent',
       })
       .view('inverse')
+    const events = stream
+      .fromTopic('lines', text())
+      .flatMap(({ line }) => line.split(','))
+      .map((word) => word.split(' '))
+      .withWatermark(([, , timeMs]) => Number(timeMs), {
+        delayMs,
+        idleTimeoutMs: 1e9,
+        uid: 'events',
+      })
+      .filter(([, number]) => Number(number) > 0)
+      .map(([key, number]) => ({ key: key!, number: Number(number) }))
+      .keyBy(({ key }) => key)
+    const windows = events.tumbling(windowMs).aggregate(
+      {
+        create: () => 0,
+        add: (all, { number }) => all + number,
+        merge: (one, other) => one + other,
+      },
+      { uid: 'windows' },
+    )
+    const mapped = counts.mapWithState<string, number, number, string>(
+      (key, value, state) => {
+        if (value === undefined) return `${key} over ${state.get()}`
+        state.update((state.get() ?? 0) + value)
+        return `${key} ${state.get()}`
+      },
+      { uid: 'mapped', timeoutMs },
+    )
+    const written = [
+      ['windows', windows.map(({ key, startMs, value }) => `${key} ${startMs} ${value}`)],
+      ['late', windows.late.map(({ key, timeMs, row }) => `${key} ${timeMs} ${row.number}`)],
+      ['mapped', mapped],
+    ] as const
+    for (const [name, results] of written) {
+      const to = sinkNamed(name)
+      results.foreachRDD(async (rdd, { batchId }) => {
+        const all = await rdd.collect()
+        await to.transaction(batchId, (tx) =>
+          all.forEach((result) => {
+            tx.append(`${batchId}: ${result}`)
+          }),
+        )
+      })
+    }
     counts.foreachRDD(async (rdd, { batchId }) => {
       const partitions = await rdd
         .mapPartitions((elements, partition) => [[partition, elements] as const])
@@ -65,7 +112,9 @@ export function everythingOver(records: number): Subject {
   const placement = new RecordPlacement((topic) => topics.get(topic)!)
   const placed: PlacedRecord[] = []
   for (let at = 0; at < records; at++) {
-    const word = (of: number) => `${'abcdef'[(of * 7) % 6]} ${((of * 13) % 10) - 1}`
+    // Times go on by 400 ms a record; every fifth one is from a while before, and some come too late.
+    const timeMs = at * 400 - (at % 5 === 4 ? 1400 + (at % 3) * 900 : 0)
+    const word = (of: number) => `${'abcdef'[(of * 7) % 6]} ${((of * 13) % 10) - 1} ${timeMs}`
     placed.push(placement.place('lines', `${word(at)},${word(at + 3)}`, 0))
     if (at % 3 === 0)
       placed.push(placement.place('names', `${'abc'[at % 3]}${'x'.repeat(at % 4)}`, 0))
@@ -101,7 +150,8 @@ export function wrongWith(
     wrongRanges(records, begun) ??
     wrongViews(records, outcome, begun) ??
     wrongState(records, outcome) ??
-    wrongSink(records, outcome, begun)
+    wrongSink(records, outcome, begun) ??
+    wrongEvents(records, outcome, begun)
   )
 }
 
@@ -210,6 +260,55 @@ function wrongSink(
     const wanted = JSON.stringify([...summed(pairsOf(records, ranges))].sort())
     const got = JSON.stringify([...partitions.values()].flat().sort())
     if (wanted !== got) return `the sink has ${got} of batch ${batchId} in place of ${wanted}`
+  }
+  return undefined
+}
+
+/** Windows of event time, late rows and timeouts, in the batches in which they belong. */
+function wrongEvents(
+  records: readonly PlacedRecord[],
+  { sinks }: Outcome,
+  begun: readonly BegunBatch[],
+): string | undefined {
+  const expected = { windows: [] as string[], late: [] as string[], mapped: [] as string[] }
+  const seen = new Map<number, number>()
+  const open = new Map<string, number>()
+  const kept = new Map<string, { total: number; touchedMs: number }>()
+  for (const { batchId, timeMs, ranges } of begun) {
+    const times = Array.from({ length: topics.get('lines')! }, (_, at) => seen.get(at) ?? -Infinity)
+    const watermark = Math.min(...times) - delayMs
+    for (const range of ranges.filter(({ topic }) => topic === 'lines')) {
+      for (const word of valuesOf(records, [range], 'lines').flatMap((line) => line.split(','))) {
+        const [key, number, time] = word.split(' ')
+        seen.set(range.partition, Math.max(seen.get(range.partition) ?? -Infinity, Number(time)))
+        if (Number(number) <= 0) continue
+        const startMs = Math.floor(Number(time) / windowMs) * windowMs
+        const window = `${key} ${startMs}`
+        const isLate = startMs + windowMs <= watermark
+        if (isLate) expected.late.push(`${batchId}: ${key} ${time} ${number}`)
+        else open.set(window, (open.get(window) ?? 0) + Number(number))
+      }
+    }
+    for (const [window, value] of open) {
+      if (Number(window.split(' ')[1]) + windowMs > watermark) continue
+      open.delete(window)
+      expected.windows.push(`${batchId}: ${window} ${value}`)
+    }
+    for (const [key, { total, touchedMs }] of kept) {
+      if (touchedMs + timeoutMs > timeMs) continue
+      kept.delete(key)
+      expected.mapped.push(`${batchId}: ${key} over ${total}`)
+    }
+    for (const [key, value] of summed(pairsOf(records, ranges))) {
+      const total = (kept.get(key)?.total ?? 0) + value
+      kept.set(key, { total, touchedMs: timeMs })
+      expected.mapped.push(`${batchId}: ${key} ${total}`)
+    }
+  }
+  for (const [name, list] of Object.entries(expected)) {
+    const wanted = JSON.stringify(list.sort())
+    const got = JSON.stringify([...(sinks.get(name)?.list ?? [])].sort())
+    if (wanted !== got) return `sink '${name}': ${got} in place of ${wanted}`
   }
   return undefined
 }

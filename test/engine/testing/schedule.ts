@@ -16,7 +16,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type BegunBatch, everythingOver, wrongWith } from './everything.ts'
 
 /** About what a batch of the job takes; a fault beyond it does not take place. */
-const extent: BatchExtent = { steps: 26, launches: 40 }
+const extent: BatchExtent = { steps: 34, launches: 60 }
 
 export interface Schedule {
   readonly plan: HistoryPlan
