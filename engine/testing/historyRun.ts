@@ -231,6 +231,7 @@ class HistoryRun {
     const runs = (this.#runs.get(batch.batchId) ?? 0) + 1
     this.#runs.set(batch.batchId, runs)
     this.#watch.onStarted?.(batch)
+    if (this.#watch.onEvent === undefined) return
     const ranges = batch.ranges.filter(({ from, until }) => until > from)
     if (ranges.length === 0 && runs === 1) return
     const again = runs > 1 ? ' again' : ''

@@ -16,7 +16,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type BegunBatch, everythingOver, wrongWith } from './everything.ts'
 
 /** About what a batch of the job takes; a fault beyond it does not take place. */
-const extent: BatchExtent = { steps: 34, launches: 60 }
+const extent: BatchExtent = { steps: 26, launches: 36 }
 
 export interface Schedule {
   readonly plan: HistoryPlan
@@ -30,7 +30,7 @@ export async function runSchedule(
   seams?: (world: TestWorld) => Seams,
 ): Promise<Schedule> {
   const random = seededRandom(seed * 4 + 3)
-  const subject: Subject = { ...everythingOver(4 + random.below(12)), seams }
+  const subject: Subject = { ...everythingOver(3 + random.below(8)), seams }
   const batches = drawBatches(seed, subject.records)
   const extents = batches.map(() => extent)
   const maxShufflePairs = random.below(2) === 0 ? 100 + random.below(60) : undefined
@@ -39,7 +39,8 @@ export async function runSchedule(
   const made = new MadeOnce(begun)
   const outcome = await runHistory(subject, plan, {
     onStarted: (batch) => begun.set(batch.batchId, batch),
-    onResult: (task, value) => made.add(task, value),
+    // To have all that tasks make in bytes takes longer than the tasks.
+    ...(seed % 3 === 0 && { onResult: (task, value) => made.add(task, value) }),
   })
   const wrong = wrongWith(subject, outcome, [...begun.values()]) ?? made.wrong
   return { plan, outcome, wrong }
