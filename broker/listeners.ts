@@ -4,7 +4,7 @@
 // and none advertises an address that no client can connect to. Decision 28.
 
 import type { Address, Network } from '../protocol/runtime/network.ts'
-import { isLoopback } from './admin/loopback.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { BrokerConfig } from './configuration.ts'
 import { BrokerError } from './errors.ts'
 import type { BrokerListener } from './server/brokerServer.ts'

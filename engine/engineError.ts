@@ -40,6 +40,8 @@ export type EngineErrorCode =
   | 'TEST_INVALID'
   /** A history of failures led a job to another result than it has without them. */
   | 'TEST_DIFFERS'
+  /** A dead letter topic does not exist, or cannot be written to. */
+  | 'DEAD_LETTERS_FAILED'
 
 /**
  * Failures that the same task would meet again: trying it again could only delay the message, and

@@ -1,6 +1,7 @@
 // Runs the outputs of a job for one batch after another: functions of foreachRDD, and views, whose rows
-// it collects.
+// it collects when they may have changed. The job's states have advanced to the batch by then.
 
+import type { Clock } from '../protocol/runtime/clock.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { maxViewRows } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
@@ -12,22 +13,33 @@ import type { BatchInfo } from './stream/batchHistory.ts'
 import type { Output } from './stream/dstream.ts'
 import { viewRows } from './stream/view.ts'
 import { failedIn } from './userCode.ts'
+import { ViewSchedule } from './viewSchedule.ts'
 
 type Foreach = Extract<Output, { kind: 'foreachRDD' }>
 
 export class JobOutputs {
   readonly #driver: Driver
   readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #views = new ViewSchedule()
   /** Views that could not show all of their rows; logged once for each. */
   readonly #incomplete = new Set<string>()
 
-  constructor(driver: Driver, logger: Logger) {
+  constructor(driver: Driver, logger: Logger, clock: Clock) {
     this.#driver = driver
     this.#logger = logger
+    this.#clock = clock
   }
 
-  /** The rows of the views that are due in the batch, by view. Fails with what fails first. */
-  async run(batch: BatchInfo, attempt: BatchAttempt): Promise<ReadonlyMap<string, ViewRows>> {
+  /**
+   * Returns the rows of the views that are due in the batch, by view. `changed` says which batch has changed
+   * the state of each operator last. Fails with what fails first.
+   */
+  async run(
+    batch: BatchInfo,
+    attempt: BatchAttempt,
+    changed: ReadonlyMap<number, number>,
+  ): Promise<ReadonlyMap<string, ViewRows>> {
     const rows = new Map<string, ViewRows>()
     // All at once, so that outputs of the same stream share one pass over its records.
     await Promise.all(
@@ -37,15 +49,23 @@ export class JobOutputs {
         if (output.kind === 'foreachRDD') {
           attempt.outputBegins()
           await this.#runForeach(output, rdd, batch)
-        } else rows.set(output.name, await this.#rowsOf(output.name, rdd))
+        } else {
+          const { name, stream } = output
+          if (!this.#views.isDue(name, stream, changed, this.#clock.monotonicMs())) return
+          rows.set(name, await this.#rowsOf(name, rdd, batch))
+        }
       }),
     )
     await this.#driver.idle()
     return rows
   }
 
-  async #rowsOf(view: string, rdd: Rdd<unknown>): Promise<ViewRows> {
-    const { rows, unshown } = viewRows(view, await rdd.collect())
+  async #rowsOf(view: string, rdd: Rdd<unknown>, { batchId }: BatchInfo): Promise<ViewRows> {
+    const startedMs = this.#clock.monotonicMs()
+    const elements = await rdd.collect()
+    const { rows, unshown } = viewRows(view, elements)
+    const nowMs = this.#clock.monotonicMs()
+    this.#views.collected(view, batchId, elements.length, nowMs - startedMs, nowMs)
     const isCut = rows.length > maxViewRows
     if ((unshown !== undefined || isCut) && !this.#incomplete.has(view)) {
       this.#incomplete.add(view)

@@ -4,14 +4,18 @@
 import {
   type BatchStatus,
   type JobStatus,
+  maxNamed,
+  maxRejectedShown,
   maxRunningTasks,
   maxStatusBatches,
   maxViewRows,
+  type RejectedStatus,
   type ViewStatus,
 } from '../protocol/telemetry/status.ts'
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
-import type { RunningAttempt } from './scheduler/taskAttempts.ts'
+import { progressText, type RunningBatch } from './jobProgress.ts'
+import type { RejectedRecord } from './sources/scan.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
 export type ViewRows = readonly (readonly [key: string, value: number])[]
@@ -30,18 +34,29 @@ export interface BatchResult {
   readonly lagRecords: number
 }
 
-/** The batch that runs, and what executors do for it. */
-export interface RunningBatch {
-  readonly batchId: number
-  readonly sinceMs: number
-  readonly tasks: readonly RunningAttempt[]
+/** What a status says of the process that runs the job. */
+export interface JobProcess {
+  readonly startedMs: number
+  readonly host?: string | undefined
+  /** Version of the job's code, a hash; a status shows its beginning. */
+  readonly code?: string | undefined
+  /** Into how many the state of each operator is divided. */
+  readonly partitions: number
 }
+
+const shownCodeChars = 12
+
+/** What a status says of a graph. */
+export type ReportedGraph = Pick<
+  StreamGraph,
+  'name' | 'topics' | 'batchIntervalMs' | 'outputs' | 'operators'
+>
 
 /** Keys are data and may be of any length; a status has room for so many characters of one. */
 const longestKey = 1000
 
 export class JobStatusRecord {
-  readonly #graph: StreamGraph
+  readonly #graph: ReportedGraph
   readonly #instance: string
   readonly #batches: BatchStatus[] = []
   readonly #views = new Map<string, ViewStatus>()
@@ -50,12 +65,18 @@ export class JobStatusRecord {
   #lagRecords = 0
   #recordsTotal: number
   #positions: NonNullable<JobStatus['positions']> = []
+  readonly #process: JobProcess
+  #address: string | undefined
+  #watermarks: JobStatus['watermarks']
+  #rejected: RejectedStatus = { total: 0, topics: [], first: [] }
+  #lostRecords = 0
 
   /** `instance` tells copies of the job in other directories apart. */
-  constructor(graph: StreamGraph, instance: string, recordsTotal: number) {
+  constructor(graph: ReportedGraph, instance: string, recordsTotal: number, process: JobProcess) {
     this.#graph = graph
     this.#instance = instance
     this.#recordsTotal = recordsTotal
+    this.#process = process
     for (const output of graph.outputs) {
       if (output.kind !== 'view') continue
       const { name, options } = output
@@ -69,6 +90,33 @@ export class JobStatusRecord {
     this.#lagRecords = lagRecords
   }
 
+  /** Where the job answers from now on; undefined: nowhere. */
+  announce(address: string | undefined): void {
+    this.#address = address
+  }
+
+  /** Takes note of records that a batch left out, once each. Their errors must be without data of the user. */
+  rejected(records: readonly RejectedRecord[]): void {
+    const { total, first } = this.#rejected
+    const topics = new Map(this.#rejected.topics.map(({ topic, records: n }) => [topic, n]))
+    for (const { topic } of records) topics.set(topic, (topics.get(topic) ?? 0) + 1)
+    const shown = records
+      .slice(0, maxRejectedShown - first.length)
+      .map(({ topic, partition, offset, error }) => {
+        return { topic, partition, offset, error: error.slice(0, longestKey) }
+      })
+    this.#rejected = {
+      total: total + records.length,
+      topics: [...topics].slice(0, maxNamed).map(([topic, n]) => ({ topic, records: n })),
+      first: [...first, ...shown],
+    }
+  }
+
+  /** Takes note of records that were removed from the topics before the job had read them. */
+  lost(records: number): void {
+    this.#lostRecords += records
+  }
+
   batchCommitted(result: BatchResult): void {
     const { batch, startedMs, finishedMs, oldestTimestampMs } = result
     this.#recordsTotal = result.recordsTotal
@@ -76,6 +124,7 @@ export class JobStatusRecord {
     this.#positions = batch.ranges.map(({ topic, partition, until }) => {
       return { topic, partition, until }
     })
+    this.#watermarks = shownWatermarks(batch.watermarks)
     this.#batches.push({
       id: batch.batchId,
       timeMs: batch.timeMs,
@@ -123,16 +172,54 @@ export class JobStatusRecord {
       batches: [...this.#batches],
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(running === undefined ? {} : { running: shownRunning(running) }),
+      ...(running === undefined ? {} : shownRunning(running, timeMs)),
+      ...this.#shownProcess(),
+      ...(this.#watermarks === undefined ? {} : { watermarks: this.#watermarks }),
+      ...(this.#rejected.total === 0 ? {} : { rejected: this.#rejected }),
+      ...(this.#lostRecords === 0 ? {} : { lostRecords: this.#lostRecords }),
+    }
+  }
+
+  #shownProcess(): Partial<JobStatus> {
+    const { startedMs, host, code, partitions } = this.#process
+    const operators = this.#graph.operators.slice(0, maxNamed).map(({ uid, kind, codec }) => {
+      return { uid, kind, codec, partitions }
+    })
+    return {
+      startedMs,
+      ...(host === undefined ? {} : { host }),
+      // A job that has ended answers nowhere.
+      ...(this.#address === undefined || this.#state !== 'running'
+        ? {}
+        : { address: this.#address }),
+      ...(code === undefined ? {} : { code: code.slice(0, shownCodeChars) }),
+      ...(operators.length === 0 ? {} : { operators }),
     }
   }
 }
 
 /** The tasks that have run longest are shown. */
-function shownRunning({
-  batchId,
-  sinceMs,
-  tasks,
-}: RunningBatch): NonNullable<JobStatus['running']> {
-  return { batchId, sinceMs, tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })) }
+function shownRunning(
+  running: RunningBatch,
+  nowMs: number,
+): Pick<JobStatus, 'running' | 'progress'> {
+  const { batchId, sinceMs, tasks, tasksDone, tasksTotal } = running
+  return {
+    running: {
+      ...{ batchId, sinceMs },
+      tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })),
+    },
+    progress: {
+      ...{ text: progressText(running, nowMs).slice(0, longestKey), batchId, sinceMs },
+      ...(tasksDone === undefined ? {} : { tasksDone }),
+      ...(tasksTotal === undefined ? {} : { tasksTotal }),
+    },
+  }
+}
+
+function shownWatermarks(
+  watermarks: Readonly<Record<string, number>> | undefined,
+): JobStatus['watermarks'] {
+  const entries = Object.entries(watermarks ?? {})
+  return entries.length === 0 ? undefined : Object.fromEntries(entries.slice(0, maxNamed))
 }

@@ -20,12 +20,15 @@ import { type JobDirectory, takeDirectory } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob, loadJob, pathOf } from './jobModule.ts'
 import { JobOutputs } from './jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from './jobStatus.ts'
+import { NameClaim } from './nameClaim.ts'
+import type { JobDescription, RunningJob, StopOptions } from './runningJob.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { describeProgress } from './scheduler/batchProgress.ts'
 import { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import { RateLimits } from './scheduler/rateLimits.ts'
 import { parseRateConf } from './scheduler/rateOptions.ts'
+import { lostBetween } from './sources/lostOffsets.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
@@ -66,29 +69,13 @@ export interface SubmitOptions {
    * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
    */
   readonly taskTimeoutMs?: number
+  /** Name of this host, for the job's status. */
+  readonly host?: string
   /** Lets the TypeScript compiler look at the module first, where there is one. */
   readonly checkTypes?: boolean
 }
 
-export interface RunningJob {
-  readonly name: string
-  /** Resolves when the job was stopped; rejects when it failed. */
-  readonly finished: Promise<void>
-  /**
-   * Graceful, unless said otherwise: the batch that runs is finished first, but no longer than
-   * `timeoutMs` (10 s unless given) is waited for it. A batch that is broken off runs again, from the
-   * same state, when the job is started again.
-   */
-  stop(options?: StopOptions): Promise<void>
-  status(): JobStatus
-  /** Called after each committed batch. Returns what ends that. */
-  onBatch(listener: (status: JobStatus) => void): () => void
-}
-
-export interface StopOptions {
-  readonly graceful?: boolean
-  readonly timeoutMs?: number
-}
+export type { RunningJob, StopOptions } from './runningJob.ts'
 
 const clientId = 'millrace-engine'
 const defaultExecutors = 2
@@ -151,7 +138,9 @@ class SubmittedJob implements RunningJob {
   readonly #offsetLog: OffsetLog
   readonly #commitLog: CommitLog
   readonly #directory: JobDirectory
+  readonly #loaded: LoadedJob
   readonly #record: JobStatusRecord
+  readonly #claim: NameClaim
   readonly #publisher: StatusPublisher
   readonly #loop: BatchLoop
   readonly #listeners = new Set<(status: JobStatus) => void>()
@@ -187,6 +176,7 @@ class SubmittedJob implements RunningJob {
     const executors = options.executors ?? defaultExecutors
     this.name = loaded.job.name
     this.#options = options
+    this.#loaded = loaded
     this.#directory = directory
     this.#offsetLog = offsetLog
     this.#commitLog = commitLog
@@ -204,11 +194,11 @@ class SubmittedJob implements RunningJob {
       shuffles: { spill: { disk: runtime.disk, directory: join(options.directory, 'shuffle') } },
       onTaskFinished: (report) => this.#loop.taskFinished(report),
     })
-    this.#outputs = new JobOutputs(this.#driver, logger)
+    this.#outputs = new JobOutputs(this.#driver, logger, runtime.clock)
     const { graph } = this.#driver
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
-    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation)
+    this.#offsets = new TopicOffsets(this.#cluster, graph.topics, isolation, graph.sources)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
     this.#loop = new BatchLoop({
       clock: runtime.clock,
@@ -232,7 +222,16 @@ class SubmittedJob implements RunningJob {
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
-    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total)
+    const startedMs = runtime.clock.nowMs()
+    this.#record = new JobStatusRecord(graph, directory.instance, this.#loop.counts.total, {
+      ...{ startedMs, host: options.host, code: loaded.code.version },
+      partitions: loaded.job.partitions,
+    })
+    const { name } = this
+    const { id } = this.status()
+    this.#claim = new NameClaim({
+      ...{ cluster: this.#cluster, clock: runtime.clock, logger, name, id, startedMs },
+    })
   }
 
   get finished(): Promise<void> {
@@ -243,7 +242,7 @@ class SubmittedJob implements RunningJob {
     // Who never asks must not be ended by an unhandled rejection; the status says it, too.
     this.#finished.promise.catch(() => {})
     this.#brokenOff.promise.catch(() => {})
-    await this.#driver.start()
+    await Promise.all([this.#driver.start(), this.#claim.check()])
     void this.#run()
   }
 
@@ -256,6 +255,24 @@ class SubmittedJob implements RunningJob {
   status(): JobStatus {
     const running = this.#batch && { ...this.#batch, tasks: this.#driver.running() }
     return this.#record.at(this.#options.runtime.clock.nowMs(), running)
+  }
+
+  announce(address: string | undefined): void {
+    this.#record.announce(address)
+    this.#publisher.publish()
+  }
+
+  describe(): JobDescription {
+    const { directory } = this.#options
+    const { graph } = this.#driver
+    const { partitions } = this.#loaded.job
+    return {
+      ...{ name: this.name, instance: this.#directory.instance, directory, partitions },
+      ...{ topics: graph.topics, batchIntervalMs: graph.batchIntervalMs },
+      operators: graph.operators.map(({ uid, isNamed, kind, shape, codec }) => {
+        return { uid, isNamed, kind, shape, codec, partitions }
+      }),
+    }
   }
 
   onBatch(listener: (status: JobStatus) => void): () => void {
@@ -296,7 +313,8 @@ class SubmittedJob implements RunningJob {
     this.#publisher.publish()
     const batches = this.#loop.run()
     try {
-      await Promise.race([batches, this.#driver.failed, this.#brokenOff.promise])
+      const { failed } = this.#driver
+      await Promise.race([batches, failed, this.#brokenOff.promise, this.#claim.lost])
       this.#record.ended('stopped')
       await this.#close()
       this.#finished.resolve()
@@ -338,6 +356,7 @@ class SubmittedJob implements RunningJob {
 
   async #release(): Promise<void> {
     await this.#driver.stop()
+    this.#claim.stop()
     await this.#cluster.close()
     await this.#offsetLog.close()
     await this.#commitLog.close()
@@ -364,13 +383,21 @@ class SubmittedJob implements RunningJob {
     this.#driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: this.#options.runtime.clock.nowMs() }
     this.#record.batchStarted(this.#lagBefore(batch))
+    this.#logLost(batch)
     const slow = this.#options.runtime.clock.setTimer(slowBatchMs, () => this.#logSlowBatch())
     try {
-      await this.#driver.advance(batch)
-      this.#rows = await this.#outputs.run(batch, attempt)
+      const changed = await this.#driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
       this.#batch = undefined
+    }
+  }
+
+  #logLost({ batchId, ranges }: OffsetLogEntry): void {
+    const before = this.#offsetLog.get(batchId - 1)?.ranges ?? []
+    for (const lost of lostBetween(before, ranges)) {
+      this.#options.logger.warn({ job: this.name, batchId, ...lost }, 'offsets of a topic are lost')
     }
   }
 

@@ -9,17 +9,17 @@ import fastifyStatic from '@fastify/static'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import { isLoopback, isLoopbackHostHeader, urlHost } from '../../protocol/runtime/loopback.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { followStatus, type StatusFollower } from '../../protocol/telemetry/statusFollower.ts'
 import type { TopicOverview } from '../server/overview.ts'
 import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
-import { duration } from './figures.ts'
-import { isLoopback, isLoopbackHostHeader } from './loopback.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
-import { followStatus, type StatusFollower } from './statusFollower.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
@@ -250,8 +250,4 @@ function notLoopback(host: string): ConsoleError {
 function boundPort(server: FastifyInstance): number {
   const address = server.server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }

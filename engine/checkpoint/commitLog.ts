@@ -55,6 +55,11 @@ export class CommitLog {
     return this.#log.at(-1)
   }
 
+  /** The newest few, oldest first. */
+  commits(): Commit[] {
+    return [...this.#log.values()]
+  }
+
   /** The commit of a batch, as long as it is kept: that of the newest batches. */
   get(batchId: number): Commit | undefined {
     for (const commit of this.#log.values()) if (commit.batchId === batchId) return commit

@@ -24,6 +24,12 @@ export interface StatefulOperator extends OperatorContract {
   readonly shown?: (stored: unknown) => unknown
 }
 
+/** What of an operator goes into the offset log. */
+export function contractOf(operator: OperatorContract): OperatorContract {
+  const { uid, isNamed, kind, shape, codec } = operator
+  return { uid, isNamed, kind, shape, codec }
+}
+
 /** A `withWatermark` of the job. */
 export interface WatermarkSpec {
   /** Unique among the watermarks of the job. */

@@ -6,22 +6,21 @@ import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../rdd/key.ts'
-import type { KeyedState } from '../rdd/lineage.ts'
-import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
+import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
 import {
   type CodecCheck,
   decodeValue,
   InvalidStateError,
   OperatorState,
 } from '../state/operatorState.ts'
+import type { StateCodec } from '../state/stateCodec.ts'
 import { StateError } from '../state/stateError.ts'
 import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
 import { answerQuery } from './stateQuery.ts'
-import type { StateAnswer, StateEntries, StateQuery } from './task.ts'
-import { changeWholeState } from './wholeState.ts'
+import type { StateAnswer, StateQuery } from './task.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
@@ -35,8 +34,8 @@ export interface StateStoresOptions {
 interface OpenState {
   readonly store: StateStore
   readonly codecCheck: CodecCheck
-  /** What was made of the batch that ran last. */
-  result?: { readonly batchId: number; readonly value: Promise<unknown> }
+  /** What the operator emitted in the batch that ran last. */
+  result?: { readonly batchId: number; readonly outputs: Promise<StateOutputs> }
 }
 
 /** How long a store may still be held by the thread that was here before. */
@@ -57,19 +56,25 @@ export class StateStores {
   }
 
   /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
-  advance(
+  async advance(
     operator: StatefulOperator,
     partition: number,
     batchId: number,
-    advance: (state: StateOfBatch) => Promise<StateOutputs>,
+    advance: (state: KeyedState) => Promise<StateOutputs>,
   ): Promise<StateOutputs> {
-    return this.#once(operator.uid, partition, batchId, async ({ store, codecCheck }) => {
-      const transaction = await store.begin(batchId)
-      const codec = operator.stateCodec ?? v8Codec
-      const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
-      await transaction.commit()
-      return outputs
+    const { uid, stateCodec = v8Codec } = operator
+    const state = await this.#state(uid, partition)
+    if (state.result?.batchId === batchId) return await state.result.outputs
+    const outputs = advanced(state, stateCodec, batchId, advance).catch((error) => {
+      throw error instanceof InvalidStateError ? invalidState(uid, error) : error
     })
+    state.result = { batchId, outputs }
+    try {
+      return await outputs
+    } catch (error) {
+      await this.#drop(uid, partition, state)
+      throw error
+    }
   }
 
   /** Id of the newest batch that changed the state; -1 for none. */
@@ -105,18 +110,6 @@ export class StateStores {
     }
   }
 
-  /** As `advance`, for a change that visits every key. */
-  update(
-    operator: string,
-    partition: number,
-    batchId: number,
-    change: (state: KeyedState) => void,
-  ): Promise<StateEntries> {
-    return this.#once(operator, partition, batchId, ({ store }) =>
-      changeWholeState(store, batchId, change),
-    )
-  }
-
   /** A batch is about to run, perhaps again: what is remembered of it does not count. */
   async forgetResults(): Promise<void> {
     for (const state of await this.#opened()) delete state.result
@@ -133,26 +126,6 @@ export class StateStores {
   async #opened(): Promise<OpenState[]> {
     const states = await Promise.allSettled(this.#states.values())
     return states.flatMap((state) => (state.status === 'fulfilled' ? [state.value] : []))
-  }
-
-  async #once<T>(
-    operator: string,
-    partition: number,
-    batchId: number,
-    change: (state: OpenState) => Promise<T>,
-  ): Promise<T> {
-    const state = await this.#state(operator, partition)
-    if (state.result?.batchId === batchId) return (await state.result.value) as T
-    const value = change(state).catch((error) => {
-      throw error instanceof InvalidStateError ? invalidState(operator, error) : error
-    })
-    state.result = { batchId, value }
-    try {
-      return await value
-    } catch (error) {
-      await this.#drop(operator, partition, state)
-      throw error
-    }
   }
 
   #state(operator: string, partition: number): Promise<OpenState> {
@@ -186,6 +159,18 @@ export class StateStores {
     this.#states.delete(stateKey(operator, partition))
     await state.store.close()
   }
+}
+
+async function advanced(
+  { store, codecCheck }: OpenState,
+  codec: StateCodec,
+  batchId: number,
+  advance: (state: KeyedState) => Promise<StateOutputs>,
+): Promise<StateOutputs> {
+  const transaction = await store.begin(batchId)
+  const outputs = await advance(new OperatorState(transaction, codec, codecCheck))
+  await transaction.commit()
+  return outputs
 }
 
 function invalidState(operator: string, error: InvalidStateError): EngineError {

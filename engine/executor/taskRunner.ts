@@ -122,8 +122,6 @@ export class TaskRunner {
         read.eventTimes.push({ watermark, source, timeMs })
       },
       reject: (record) => rejections.reject(record),
-      updateState: (operator, partition, change) =>
-        this.#states.update(operator, partition, task.batchId, change),
     }
     if (isPartial) return context
     const share: TaskContext['share'] = (rdd, partition, sink) =>

@@ -7,7 +7,7 @@
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import type { OffsetRange, RejectedRecord, Scan } from '../sources/scan.ts'
-import type { KeyedState as StateOfBatch, StateOutputs } from '../state/keyedState.ts'
+import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
 import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -92,14 +92,6 @@ export interface Bucket {
   readonly values: readonly unknown[]
 }
 
-/** The keyed state of one operator and partition, inside the transaction of one batch. */
-export interface KeyedState {
-  get(key: string): unknown
-  set(key: string, value: unknown): void
-  delete(key: string): void
-  entries(): Iterable<[string, unknown]>
-}
-
 /** What a running task may reach. Everything in it is the executor's. */
 export interface TaskContext {
   /** The batch the task runs in; -1 outside streams. */
@@ -119,7 +111,7 @@ export interface TaskContext {
   advanceState(
     operator: StatefulOperator,
     partition: number,
-    advance: (state: StateOfBatch) => Promise<StateOutputs>,
+    advance: (state: KeyedState) => Promise<StateOutputs>,
   ): Promise<StateOutputs>
   /** Id of the newest batch that changed the state; -1 for none. The batch must have advanced it. */
   stateVersion(operator: StatefulOperator, partition: number): Promise<number>
@@ -133,15 +125,6 @@ export interface TaskContext {
   noteEventTime(watermark: string, source: string, timeMs: number): void
   /** A record that the policy of its source leaves out. */
   reject(record: RejectedRecord): void
-  /**
-   * Runs `change` once for this operator, partition and batch, however many tasks ask, commits,
-   * and returns all entries as they are after the batch.
-   */
-  updateState(
-    operator: string,
-    partition: number,
-    change: (state: KeyedState) => void,
-  ): Promise<readonly (readonly [string, unknown])[]>
   /**
    * Computes a partition once for all tasks that ask for it at the same time. A context without it
    * computes the partition for each of them.

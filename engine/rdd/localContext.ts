@@ -38,7 +38,6 @@ export function localContext(defaultPartitions = 2): LocalContext {
     advanceState: () => noState(),
     stateVersion: () => noState(),
     scanState: () => noState(),
-    updateState: () => noState(),
     noteEventTime: () => {},
     reject: () => {},
   }

@@ -2,33 +2,27 @@
 // records, the oldest timestamp. Tasks share what they read and are run again, so the same thing may be told
 // many times; the account has it once. An attempt that is given up takes its account with it.
 
-import { EngineError } from '../engineError.ts'
 import type { EventTime, TaskReport } from '../executor/task.ts'
-import {
-  type OffsetRange,
-  olderTimestamp,
-  type RangeRead,
-  type RejectedRecord,
-  rangeKey,
-} from '../sources/scan.ts'
-
-/** Rejected records of one batch that are kept for their dead letter topic and the log. */
-export const maxRejectedRecords = 100_000
+import type { RejectedRecords } from '../sources/rejectedRecords.ts'
+import { type OffsetRange, olderTimestamp, type RangeRead, rangeKey } from '../sources/scan.ts'
 
 export class BatchAccount {
   readonly batchId: number
+  /** Of this attempt alone. */
+  readonly rejected: RejectedRecords
   readonly #own: ReadonlySet<string>
   readonly #reads = new Map<string, RangeRead>()
   readonly #eventTimes = new Map<string, EventTime>()
-  readonly #rejected = new Map<string, RejectedRecord>()
   #oldestTimestampMs: number | undefined
-  #hasTooManyRejected = false
+  #failure: { readonly error: unknown } | undefined
 
-  constructor({
-    batchId,
-    ranges,
-  }: { readonly batchId: number; readonly ranges: readonly OffsetRange[] }) {
+  /** `rejected` has begun the batch. */
+  constructor(
+    { batchId, ranges }: { readonly batchId: number; readonly ranges: readonly OffsetRange[] },
+    rejected: RejectedRecords,
+  ) {
     this.batchId = batchId
+    this.rejected = rejected
     this.#own = new Set(ranges.map(rangeKey))
   }
 
@@ -47,29 +41,23 @@ export class BatchAccount {
     return [...this.#eventTimes.values()]
   }
 
-  /** Each record once for each policy that left it out, in the order of topics, partitions and offsets. */
-  get rejected(): readonly RejectedRecord[] {
-    return [...this.#rejected.values()].sort(byPlace)
-  }
-
-  taskFinished({ oldestTimestampMs, ranges, eventTimes, rejected }: TaskReport): void {
-    this.#oldestTimestampMs = olderTimestamp(this.#oldestTimestampMs, oldestTimestampMs)
-    for (const read of ranges) {
+  taskFinished(report: TaskReport): void {
+    this.#oldestTimestampMs = olderTimestamp(this.#oldestTimestampMs, report.oldestTimestampMs)
+    for (const read of report.ranges) {
       const key = rangeKey(read.range)
       if (this.#own.has(key)) this.#reads.set(key, read)
     }
-    for (const noted of eventTimes) this.#note(noted)
-    for (const record of rejected) this.#reject(record)
+    for (const noted of report.eventTimes) this.#note(noted)
+    try {
+      this.rejected.add(report)
+    } catch (error) {
+      this.#failure ??= { error }
+    }
   }
 
-  /** Throws REJECTED_TOO_MANY when there were more rejected records than are kept. */
+  /** Throws REJECTED_TOO_MANY when more records were rejected than can be kept. */
   requireComplete(): void {
-    if (!this.#hasTooManyRejected) return
-    throw new EngineError(
-      'REJECTED_TOO_MANY',
-      `batch ${this.batchId} has more than ${maxRejectedRecords} rejected records: look at the format of the topic, ` +
-        'or let a batch read fewer records',
-    )
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
   #note(noted: EventTime): void {
@@ -77,18 +65,4 @@ export class BatchAccount {
     const known = this.#eventTimes.get(key)
     if (known === undefined || known.timeMs < noted.timeMs) this.#eventTimes.set(key, noted)
   }
-
-  #reject(record: RejectedRecord): void {
-    const { topic, partition, offset, onError } = record
-    const where = onError === 'skip' ? '' : onError.deadLetter
-    const key = `${topic}/${partition}/${offset}/${where}`
-    if (this.#rejected.has(key)) return
-    if (this.#rejected.size < maxRejectedRecords) this.#rejected.set(key, record)
-    else this.#hasTooManyRejected = true
-  }
-}
-
-function byPlace(one: RejectedRecord, other: RejectedRecord): number {
-  if (one.topic !== other.topic) return one.topic < other.topic ? -1 : 1
-  return one.partition - other.partition || one.offset - other.offset
 }

@@ -14,6 +14,7 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
+import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
@@ -89,8 +90,8 @@ class Attempt implements BatchAttempt {
   readonly isRepeated: boolean
   #state: 'open' | 'output' | 'givenUp' = 'open'
 
-  constructor(batch: OffsetLogEntry, isRepeated: boolean) {
-    this.account = new BatchAccount(batch)
+  constructor(batch: OffsetLogEntry, isRepeated: boolean, rejected: RejectedRecords) {
+    this.account = new BatchAccount(batch, rejected)
     this.isRepeated = isRepeated
   }
 
@@ -113,7 +114,10 @@ export class BatchLoop {
   readonly #options: BatchLoopOptions
   readonly #scheduler: BatchScheduler
   readonly #stopping = new AbortController()
+  readonly #rejected = new RejectedRecords()
   #attempt: Attempt | undefined
+  /** As of the newest commit of this process. */
+  #oldestRemembered = -1
   #isAbandoned = false
 
   constructor(options: BatchLoopOptions) {
@@ -165,18 +169,19 @@ export class BatchLoop {
   }
 
   async #commit(batch: OffsetLogEntry, attempt: Attempt, startedMs: number): Promise<void> {
-    const { clock, commitLog, offsetLog, limits, oldestRemembered, onCommitted } = this.#options
+    const { clock, commitLog, offsetLog, limits, onCommitted } = this.#options
+    this.#oldestRemembered = this.#options.oldestRemembered()
     const { account, isRepeated } = attempt
     const { batchId, timeMs, ranges } = batch
     const records = this.counts.recordsIn(batchId)
-    const counted = this.counts.commit(oldestRemembered())
+    const counted = this.counts.commit(this.#oldestRemembered)
     const { watermarks = [] } = this.#options
     const before = commitLog.latestCommit()?.eventTimes
     const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes)
     await commitLog.commit(batchId, { ...counted, ...(eventTimes && { eventTimes }) })
     this.#attempt = undefined
     this.#scheduler.finished(batch)
-    await offsetLog.prune(oldestRemembered())
+    await offsetLog.prune(this.#oldestRemembered)
     const finishedMs = clock.nowMs()
     const { reads, oldestTimestampMs } = account
     limits.finished({ timeMs, startedMs, finishedMs, records, ranges, reads, isRepeated })
@@ -191,7 +196,8 @@ export class BatchLoop {
   ): Promise<{ batch: OffsetLogEntry; attempt: Attempt }> {
     let batch = planned
     for (;;) {
-      const attempt = new Attempt(batch, isRerun || batch !== planned)
+      this.#rejected.begin(batch.batchId, this.#oldestRemembered)
+      const attempt = new Attempt(batch, isRerun || batch !== planned, this.#rejected)
       try {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
@@ -244,7 +250,7 @@ export class BatchLoop {
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
     const smaller = { ...batch, ranges }
     await offsetLog.supersede(smaller)
-    limits.split(ranges)
+    limits.split(batch.ranges, ranges)
     onSplit?.(batch, smaller, error)
     return smaller
   }

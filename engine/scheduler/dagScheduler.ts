@@ -10,7 +10,7 @@ import { type ErrorReport, isPermanent } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { MapOutputTracker, type OutputHolder } from './mapOutputTracker.ts'
-import { affinityOf, createStage, describeTask, type Stage } from './stage.ts'
+import { affinityOf, createStage, describeTask, operatorOf, type Stage } from './stage.ts'
 
 export interface JobSubmission {
   readonly jobId: number
@@ -308,7 +308,7 @@ export class DagScheduler {
     const job = output.kind === 'result' ? this.#jobs.get(output.jobId) : undefined
     const partitions = job ? job.partitions.length : rdd.partitionCount
     const done = job ? job.results.size : partitions - this.#tracker.missing(id).length
-    return { id, operator: rdd.name, partitions, done, running: running.size }
+    return { id, operator: operatorOf(stage), partitions, done, running: running.size }
   }
 
   #advance(job: ActiveJob): void {

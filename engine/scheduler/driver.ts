@@ -27,7 +27,7 @@ import { StreamGraph } from '../stream/streamGraph.ts'
 import type { BatchProgress } from './batchProgress.ts'
 import { type DagEffect, type DagEvent, DagScheduler, type RunningTask } from './dagScheduler.ts'
 import { type Gathered, ShuffleInputs } from './shuffleInputs.ts'
-import { type Stage, shuffleReads } from './stage.ts'
+import { operatorOf, type Stage, shuffleReads } from './stage.ts'
 import { type RunningAttempt, TaskAttempts } from './taskAttempts.ts'
 
 export interface DriverOptions {
@@ -158,13 +158,7 @@ export class Driver {
     this.#sinceMs = this.#options.runtime.clock.nowMs()
     this.#pool.addBatch(batch)
     const oldest = this.graph.history.upTo(batch.batchId)[0]!.batchId
-    for (const shuffleId of new Set([...this.#shuffles.keys(), ...this.#dag.shuffles()])) {
-      const batchId = batchOf(shuffleId)
-      if (batchId >= oldest && batchId < batch.batchId) continue
-      void this.#store.forget(shuffleId, this.#shuffles.get(shuffleId) ?? 0)
-      this.#shuffles.delete(shuffleId)
-      this.#post({ kind: 'shuffleForgotten', shuffleId })
-    }
+    this.#forgetShuffles((batchId) => batchId < oldest || batchId >= batch.batchId)
   }
 
   /**
@@ -194,6 +188,7 @@ export class Driver {
       reject(error)
     }
     this.#waiting.clear()
+    this.#forgetShuffles((batchId) => batchId >= this.#batchId)
     this.#handleEvents()
     const idle = this.#attempts.idle()
     const settled = new AbortController()
@@ -274,6 +269,15 @@ export class Driver {
     await this.#pool.stop()
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
+  }
+
+  #forgetShuffles(isOver: (batchId: number) => boolean): void {
+    for (const shuffleId of new Set([...this.#shuffles.keys(), ...this.#dag.shuffles()])) {
+      if (!isOver(batchOf(shuffleId))) continue
+      void this.#store.forget(shuffleId, this.#shuffles.get(shuffleId) ?? 0)
+      this.#shuffles.delete(shuffleId)
+      this.#post({ kind: 'shuffleForgotten', shuffleId })
+    }
   }
 
   #post(event: DagEvent): void {
@@ -374,7 +378,7 @@ export class Driver {
   /** What depends on the clock, on chance or on the order of a set gives other results when it runs again. */
   #outputChanged(shuffleId: string, mapPartition: number): void {
     this.#changedOutputs++
-    const operator = this.graph.shuffle(shuffleId).parent.name
+    const operator = operatorOf({ rdd: this.graph.shuffle(shuffleId).parent })
     if (this.#warned.has(operator)) return
     this.#warned.add(operator)
     const fields = { job: this.graph.name, batch: this.#batchId, operator, shuffleId, mapPartition }

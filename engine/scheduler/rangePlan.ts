@@ -3,6 +3,7 @@
 
 import type { Isolation } from '../../protocol/client/partitionReader.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
+import { logTruncated, offsetsRemoved } from '../sources/lostOffsets.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 
 /** One partition of a topic as it is now. */
@@ -11,17 +12,26 @@ export interface PartitionEnds {
   /** Undefined with brokers that have no ids. */
   readonly topicId?: string | undefined
   readonly partition: number
+  /** As it was asked last: by now it may be later. */
   readonly earliest: number
   /** The end of what can be read: the last stable offset, where only committed records are read. */
   readonly latest: number
   /** The end of the log, where it was asked for because `latest` is before what was read. */
   readonly highWatermark?: number | undefined
+  /** Where a job begins that has never read the topic; at `earliest` unless given. */
+  readonly start?: number | undefined
+  /** Where a job goes on that had yet to read what the log no longer has; it fails unless given. */
+  readonly resume?: number | undefined
 }
 
 /**
- * Every partition has a range, an empty one too: it says where the next batch begins. Throws
- * TOPIC_RECREATED when a topic is not the one that was read before, and OFFSETS_LOST when a log ends
- * before what was read of it: waiting would hide that for ever.
+ * Every partition has a range, an empty one too: it says where the next batch begins. So has every one that
+ * was read before, of topics that the job does not read any more: should it read them again, it goes on
+ * there. Throws TOPIC_RECREATED when a topic is not the one that was read before, and OFFSETS_LOST when a log
+ * does not have what is to be read, or ends before what was read of it, and the topic's `onLost` does not say
+ * where to go on (see lostBetween for the gap that it leaves).
+ *
+ * A batch that was planned, and whose ranges are lost now, is planned again from `startsOf` its ranges.
  */
 export function planRanges(
   ends: readonly PartitionEnds[],
@@ -32,15 +42,10 @@ export function planRanges(
 ): OffsetRange[] {
   requireSameTopics(ends, previous)
   const positions = new Map(previous.map((range) => [keyOf(range), range.until]))
-  return ends.map(({ topic, topicId, partition, earliest, latest, highWatermark = latest }) => {
-    const from = positions.get(keyOf({ topic, partition })) ?? earliest
-    if (highWatermark < from) {
-      throw new EngineError(
-        'OFFSETS_LOST',
-        `${topic}-${partition} ends at offset ${highWatermark}, but this job has read it up to ${from}: ` +
-          'the topic was created again or lost records; to count what is there now, start the job in a new directory',
-      )
-    }
+  const known = new Set(previous.map(({ topic }) => topic))
+  const ranges = ends.map((end) => {
+    const { topic, topicId, partition, latest } = end
+    const from = positionOf(end, positions.get(keyOf(end)), known.has(topic))
     // An earlier batch may have read, uncommitted, what is not stable yet.
     const until = Math.max(from, Math.min(latest, from + limits(topic, partition)))
     return {
@@ -49,6 +54,33 @@ export function planRanges(
       ...(isolation === undefined ? {} : { isolation }),
     }
   })
+  return [...ranges, ...keptPositions(ends, previous)]
+}
+
+/** The ranges of a batch as if it had read nothing: those that it can be planned from once more. */
+export function startsOf(ranges: readonly OffsetRange[]): OffsetRange[] {
+  return ranges.map((range) => ({ ...range, until: range.from }))
+}
+
+/** Where the next batch begins. `read`: up to where the partition was read; undefined when it never was. */
+function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: boolean): number {
+  const { earliest, latest, highWatermark = latest, start = earliest, resume } = end
+  // A partition that was added to a topic is read from its beginning, or its first records would be lost.
+  if (read === undefined) return isKnownTopic ? earliest : start
+  if (read >= earliest && read <= highWatermark) return read
+  if (resume !== undefined) return resume
+  const log = { earliest, latest: highWatermark }
+  throw read < earliest ? offsetsRemoved(end, read, earliest, log) : logTruncated(end, read, log)
+}
+
+function keptPositions(
+  ends: readonly PartitionEnds[],
+  previous: readonly OffsetRange[],
+): OffsetRange[] {
+  const topics = new Set(ends.map(({ topic }) => topic))
+  return previous
+    .filter(({ topic }) => !topics.has(topic))
+    .map((range) => ({ ...range, from: range.until }))
 }
 
 /**

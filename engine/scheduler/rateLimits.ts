@@ -47,8 +47,11 @@ export interface FinishedBatch {
 /** Of a topic that was never read. A first batch of larger records is larger than its bound by as much. */
 export const guessedRecordBytes = 4096
 const leastTargetMs = 5000
-/** By which a bound that a split has left grows with each batch that fits. */
+/** By which a bound that a split has left grows with each batch that fits, up to a part of what did not. */
 const growth = 1.25
+const partOfTooLarge = 0.8
+/** By which that grows in turn: what was too large once may fit later, and trying costs a failed attempt. */
+const forgetting = 1.02
 
 export class RateLimits {
   readonly #options: RateLimitsOptions
@@ -60,6 +63,8 @@ export class RateLimits {
   readonly #offsetBytes = new Map<string, number>()
   /** Offsets that a batch may have after one was split. */
   #fitting = Infinity
+  /** Offsets of a batch that was split. */
+  #tooLarge = Infinity
 
   constructor(options: RateLimitsOptions) {
     const { batchIntervalMs, conf } = options
@@ -102,7 +107,7 @@ export class RateLimits {
   /** A batch is committed. */
   finished(batch: FinishedBatch): void {
     this.#measure(batch.reads)
-    if (!batch.isRepeated && offsetsIn(batch.ranges) * 2 >= this.#fitting) this.#fitting *= growth
+    if (!batch.isRepeated && offsetsIn(batch.ranges) * 2 >= this.#fitting) this.#grow()
     const { timeMs, startedMs, finishedMs, records } = batch
     const processingDelayMs = finishedMs - startedMs
     const isTelling = processingDelayMs * 2 >= this.#targetMs || this.#isBoundByRate
@@ -112,9 +117,16 @@ export class RateLimits {
     this.#rate = this.#estimator.compute(sample) ?? this.#rate
   }
 
-  /** A batch proved too large, and is tried with these ranges. */
-  split(ranges: readonly OffsetRange[]): void {
-    this.#fitting = Math.max(1, offsetsIn(ranges))
+  /** A batch with ranges `tooLarge` did not fit, and is tried with `smaller` ones. */
+  split(tooLarge: readonly OffsetRange[], smaller: readonly OffsetRange[]): void {
+    this.#tooLarge = offsetsIn(tooLarge)
+    this.#fitting = Math.max(1, offsetsIn(smaller))
+  }
+
+  #grow(): void {
+    const most = Math.max(this.#fitting, this.#tooLarge * partOfTooLarge)
+    this.#fitting = Math.min(this.#fitting * growth, most)
+    this.#tooLarge *= forgetting
   }
 
   #rateLimits({ timeMs, ends, previous }: BatchToPlan, lags: readonly number[]): number[] {

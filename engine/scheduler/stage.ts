@@ -79,12 +79,19 @@ export function affinityOf(rdd: Lineage<unknown>, partition: number): Affinity |
   return wish
 }
 
+/** The operator that ends a stage, as the author of the job knows it. */
+export function operatorOf({ rdd }: Pick<Stage, 'rdd'>): string {
+  const [dependency] = rdd.dependencies
+  return rdd.name === 'shared' && dependency ? dependency.parent.name : rdd.name
+}
+
 /** Ranges of one task that a message names. */
 const shownRanges = 3
 
 /** Which task of a stage, and what it reads, in words. */
-export function describeTask({ id, rdd }: Stage, partition: number): string {
-  const name = `partition ${partition} of ${rdd.name} (${id})`
+export function describeTask(stage: Stage, partition: number): string {
+  const { id, rdd } = stage
+  const name = `partition ${partition} of ${operatorOf(stage)} (${id})`
   const ranges = rangesRead(rdd, partition)
   if (ranges.length === 0) return name
   const shown = ranges

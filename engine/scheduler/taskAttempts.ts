@@ -2,7 +2,7 @@
 // task that never ends would otherwise hold up its job without a word.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Stage } from './stage.ts'
+import { operatorOf, type Stage } from './stage.ts'
 
 /** One attempt as a status shows it. */
 export interface RunningAttempt {
@@ -42,7 +42,7 @@ export class TaskAttempts {
     const failed = (stage.failures.get(partition) ?? 0) + (stage.losses.get(partition) ?? 0)
     this.#attempts.set(taskId, {
       stage: stage.id,
-      operator: stage.rdd.name,
+      operator: operatorOf(stage),
       partition,
       executor,
       attempt: failed + 1,

@@ -60,6 +60,9 @@ export function keepRejected(rejected: RejectedRecord): RejectedRecord {
   return { ...kept, record }
 }
 
+/** Of an error's text, which may quote a whole record. */
+const longestError = 2000
+
 /** Texts and copies are made when they are asked for: most of many rejected records are only counted. */
 class Rejection implements RejectedRecord {
   readonly onError: Exclude<OnRecordError, 'fail'>
@@ -91,7 +94,7 @@ class Rejection implements RejectedRecord {
   get error(): string {
     const { topic, partition, offset } = this.#source
     const place = { topic, partition, offset, value: undefined }
-    return failedAtRecord(this.#failure, place).publicMessage
+    return failedAtRecord(this.#failure, place).publicMessage.slice(0, longestError)
   }
 
   get record(): NonNullable<RejectedRecord['record']> {

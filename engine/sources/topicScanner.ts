@@ -12,6 +12,7 @@ import { enough } from '../rdd/enough.ts'
 import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import { failedAtRecord, type RecordInHand } from '../userCode.ts'
+import { logTruncated, offsetsRemoved } from './lostOffsets.ts'
 import { recordInHand } from './recordInHand.ts'
 import { pushOrReject } from './rejection.ts'
 import {
@@ -107,8 +108,22 @@ export class TopicScanner implements Scanner {
     try {
       return await this.#reader(range).fetch(offset)
     } catch (error) {
-      throw lostRange(range, error) ?? error
+      throw await this.#meaningOf(error, range, offset)
     }
+  }
+
+  /** What a failed fetch means to the job, when it means that the range cannot be read any more. */
+  async #meaningOf(error: unknown, range: OffsetRange, offset: number): Promise<unknown> {
+    if (error instanceof ClientError && error.code === 'TOPIC_RECREATED') {
+      return topicRecreated(error.message, error)
+    }
+    if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.offsetOutOfRange)
+      return error
+    const reader = this.#reader(range)
+    const log = { earliest: await reader.earliest(), latest: await reader.latest() }
+    return offset < log.earliest
+      ? offsetsRemoved(range, offset, range.until, log)
+      : logTruncated(range, offset, log)
   }
 
   #reader(range: OffsetRange): PartitionReader {
@@ -130,23 +145,6 @@ function requireSound(batch: RecordBatch, { topic, partition }: OffsetRange): vo
   } catch (error) {
     throw failedAtRecord(error, { topic, partition, offset: batch.baseOffset, value: undefined })
   }
-}
-
-/** What a failed fetch means to the job, when it means that the range cannot be read any more. */
-function lostRange(range: OffsetRange, error: unknown): EngineError | undefined {
-  const { topic, partition, from, until } = range
-  if (error instanceof ClientError && error.code === 'TOPIC_RECREATED') {
-    return topicRecreated(error.message, error)
-  }
-  if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.offsetOutOfRange) {
-    return undefined
-  }
-  return new EngineError(
-    'OFFSETS_LOST',
-    `${topic}-${partition} no longer has offsets ${from} to ${until}: its retention is shorter ` +
-      "than the job was away; remove the job's directory to start from what is there",
-    error,
-  )
 }
 
 interface Push {

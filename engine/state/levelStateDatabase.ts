@@ -13,6 +13,8 @@ import { StateError } from './stateError.ts'
 type Database = Level<Uint8Array, Uint8Array>
 type Snapshot = ReturnType<Database['snapshot']>
 
+/** A group of entries ends when it has so many bytes. */
+const mostBytesAtOnce = 256 * 1024
 const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
 /** Creates the database when there is none. */
@@ -67,7 +69,8 @@ async function* entriesOf(
   atOnce: number,
   snapshot?: Snapshot,
 ): AsyncGenerator<readonly DatabaseEntry[], void> {
-  const iterator = level.iterator({ gte: from, lt: until, ...(snapshot && { snapshot }) })
+  const range = { gte: from, lt: until, highWaterMarkBytes: mostBytesAtOnce }
+  const iterator = level.iterator({ ...range, ...(snapshot && { snapshot }) })
   try {
     for (;;) {
       const entries = await iterator.nextv(atOnce)

@@ -7,6 +7,8 @@ export type StateErrorCode =
   | 'STATE_IN_USE'
   /** Another release wrote the state; it can be converted. */
   | 'STATE_OLD_FORMAT'
+  /** Another release wrote the state, and it lacks what this one needs. */
+  | 'STATE_NOT_CONVERTIBLE'
   /** What is stored contradicts itself. */
   | 'STATE_DAMAGED'
   /** The store is of no use any more: its batch has failed, or its executor is ending. */
@@ -20,4 +22,9 @@ export class StateError extends Error {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
   }
+}
+
+export function damaged(where: string, what: string, cause?: unknown): StateError {
+  const message = `the state in ${where} is damaged: ${what}; remove it to start over`
+  return new StateError('STATE_DAMAGED', message, cause)
 }

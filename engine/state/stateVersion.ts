@@ -1,16 +1,14 @@
 // The record that says which batch a state is of and which batches can be undone: all that is read when a
 // state is opened, however large the state is.
 
+import { isOldFormat } from './oldFormat.ts'
 import type { StateReader } from './stateDatabase.ts'
-import { StateError } from './stateError.ts'
+import { damaged, StateError } from './stateError.ts'
 import { versionKey } from './stateLayout.ts'
 import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
 
 /** Format 1 were JSON texts under text keys, which stateTransfer still reads. */
 const format = 2
-
-/** The key of the version in format 1; in format 2 no key begins with a letter. */
-const oldVersionKey = Buffer.from('version')
 
 interface VersionRecord {
   readonly format: number
@@ -29,8 +27,7 @@ export function encodeVersion(history: VersionHistory): Buffer {
 export async function readVersion(where: string, reader: StateReader): Promise<VersionHistory> {
   const [record] = await reader.getMany([versionKey])
   if (record !== undefined) return decodeVersion(where, record)
-  const [old] = await reader.getMany([oldVersionKey])
-  if (old === undefined) return new VersionHistory(noVersion, [])
+  if (!(await isOldFormat(reader))) return new VersionHistory(noVersion, [])
   throw new StateError(
     'STATE_OLD_FORMAT',
     `the state in ${where} was written by an earlier release: convert it before it is opened`,
@@ -53,9 +50,4 @@ function decodeVersion(where: string, bytes: Uint8Array): VersionHistory {
   const history = new VersionHistory(record.version, links)
   if (history.isConsistent()) return history
   throw damaged(where, 'its versions do not form a chain')
-}
-
-export function damaged(where: string, what: string, cause?: unknown): StateError {
-  const message = `the state in ${where} is damaged: ${what}; remove it to start over`
-  return new StateError('STATE_DAMAGED', message, cause)
 }

@@ -2,9 +2,9 @@
 // those of newer batches taken back in memory. Nothing is written, and batches go on meanwhile.
 
 import type { DatabaseEntry, KeyRange, StateReader } from './stateDatabase.ts'
-import { StateError } from './stateError.ts'
+import { damaged, StateError } from './stateError.ts'
 import { undoKey, valueKey } from './stateLayout.ts'
-import { damaged, readVersion } from './stateVersion.ts'
+import { readVersion } from './stateVersion.ts'
 import { decodeUndo, type UndoEntry } from './undo.ts'
 
 export class StateView {

@@ -62,6 +62,8 @@ export interface StreamPlan<T> {
   readonly operator?: StatefulOperator
   /** Of a stream that gives its elements their event times. */
   readonly watermark?: WatermarkSpec
+  /** Its elements are all entries of its parents' states, whatever the batch has touched. */
+  readonly isTable?: boolean
   /** Its RDDs cannot be computed again later: the state has moved on by then. */
   readonly isStateful?: boolean
   rdd(batch: StreamBatch): Rdd<T> | undefined

@@ -3,7 +3,7 @@
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Combiner, Pair } from '../rdd/lineage.ts'
-import { HashPartitioner } from '../rdd/partitioner.ts'
+import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import { combineByKey } from '../rdd/shuffled.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
@@ -165,7 +165,7 @@ export class EventWindows<K extends Key, T> {
               'windows',
               keyed,
               combiner(smallestWatermark(batch, watermarks)),
-              new HashPartitioner(context.defaultPartitions),
+              byKeyGroups(context.defaultPartitions),
               () => `shuffle-${context.nextId()}`,
             ),
           )

@@ -6,6 +6,7 @@ import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { StateTimer } from '../state/keyedState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
+import { v8Codec } from '../state/v8Codec.ts'
 import type { KeyScope } from './keyScope.ts'
 
 /**
@@ -84,15 +85,13 @@ export class KeptValues<S> {
   }
 }
 
-/** The codec of kept values whose value has a codec of its own; undefined stays the default one. */
-export function keptCodec<S>(codec: StateCodec<S> | undefined): StateCodec<Kept<S>> | undefined {
-  return (
-    codec && {
-      name: codec.name,
-      encode: (kept) => encodeKept(codec, kept),
-      decode: (bytes) => decodeKept(codec, bytes),
-    }
-  )
+/** The codec of kept values, which is known by the name of the codec of the values themselves. */
+export function keptCodec<S>(codec: StateCodec<S> = v8Codec as StateCodec<S>): StateCodec {
+  return {
+    name: codec.name,
+    encode: (kept) => encodeKept(codec, kept as Kept<S>),
+    decode: (bytes) => decodeKept(codec, bytes),
+  }
 }
 
 const timesBytes = 16

@@ -62,8 +62,9 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
     }
   }
   if (state.isNew && initial) {
-    for (const key of initial.keys()) {
-      if (!partition.holds(key)) continue
+    const keys = [...initial.keys()].filter((key) => partition.holds(key))
+    await state.load(keys.map(encodeKey))
+    for (const key of keys) {
       atKey(encodeKey(key), state, (scope) => initial.store(key, scope))
     }
   }
@@ -200,6 +201,7 @@ export function tablePlan<K extends Key, Stored, T>(
     name: options.name,
     detail: `of ${contract.uid}`,
     parents: [operator],
+    isTable: true,
     slideMs: options.slideMs ?? operator.slideMs,
     rdd(at) {
       const advanced = at.rddOf(operator)

@@ -79,7 +79,7 @@ export function mapWithStateOperator<K extends Key, V, S, M>(
     contract: shownOfKept(
       statefulContract(builder, 'mapWithState', {
         ...options,
-        codec: keptCodec(codec) as StateCodec | undefined,
+        codec: keptCodec(codec),
       }),
     ),
     onArrived(key, values, scope) {

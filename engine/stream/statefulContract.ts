@@ -3,6 +3,7 @@
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
+import { v8Codec } from '../state/v8Codec.ts'
 import type { StreamBuilder } from './dstream.ts'
 
 /** What every operator that keeps state can be told. */
@@ -15,9 +16,6 @@ export interface OperatorOptions {
    */
   readonly version?: number
 }
-
-/** Values of the state are kept in this format unless the operator has a codec of its own. */
-export const defaultCodecName = 'v8'
 
 export function statefulContract(
   builder: StreamBuilder,
@@ -40,7 +38,7 @@ export function statefulContract(
     isNamed: uid !== undefined,
     kind,
     shape: version === 0 ? shape : `${shape} version ${version}`.trimStart(),
-    codec: codec?.name ?? defaultCodecName,
+    codec: (codec ?? v8Codec).name,
     stateCodec: codec,
   }
 }

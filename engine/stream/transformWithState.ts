@@ -124,7 +124,7 @@ function operator<K extends Key, V, S, O>(
       statefulContract(builder, 'transformWithState', {
         ...options,
         shape: `${time} time`,
-        codec: keptCodec(codec) as StateCodec | undefined,
+        codec: keptCodec(codec),
       }),
     ),
     onArrived(key, values, scope) {

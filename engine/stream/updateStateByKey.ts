@@ -41,7 +41,7 @@ export function updateStateOperator<K extends Key, V, S>(
     contract: shownOfKept(
       statefulContract(builder, 'updateStateByKey', {
         ...options,
-        codec: keptCodec(codec) as StateCodec | undefined,
+        codec: keptCodec(codec),
       }),
     ),
     onArrived(_key, values, scope) {

@@ -130,25 +130,21 @@ function sinkDifferences(
   })
 }
 
+/** A view whose state has not changed is not collected in a batch: it stands as it was before. */
 function viewDifferences(
   expected: readonly RunBatch[],
   actual: readonly RunBatch[],
   isCompared: (name: string) => boolean,
 ): Difference[] {
-  const byId = new Map(expected.map((batch) => [batch.batchId, batch]))
   return actual.flatMap(({ batchId, timeMs, views }) => {
-    const calm = byId.get(batchId)
-    if (calm === undefined || calm.timeMs !== timeMs) return []
+    const calm = expected.find((batch) => batch.batchId === batchId)
+    if (calm?.timeMs !== timeMs) return []
     const names = [...views.keys()].filter(isCompared)
-    return names.flatMap((name) =>
-      tableDifferences(
-        new Map(calm.views.get(name)),
-        new Map(views.get(name)),
-        'view',
-        name,
-        batchId,
-      ),
-    )
+    return names.flatMap((name) => {
+      const known = expected.findLast((batch) => batch.batchId <= batchId && batch.views.has(name))
+      const one = new Map(known?.views.get(name))
+      return tableDifferences(one, new Map(views.get(name)), 'view', name, batchId)
+    })
   })
 }
 

@@ -11,7 +11,7 @@ import type { JobStatus } from '../../protocol/telemetry/status.ts'
 import { CommitLog } from '../checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { compareCode, jobChanged } from '../contract/codeChange.ts'
-import type { OperatorContract } from '../contract/statefulOperator.ts'
+import { contractOf } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { inProcessExecutors } from '../executor/inProcessExecutor.ts'
 import { StateStores } from '../executor/stateStores.ts'
@@ -186,7 +186,7 @@ export class TestCluster {
     for (const batch of offsetLog.range(0, (offsetLog.latest()?.batchId ?? -1) + 1)) {
       graph.addBatch(batch)
     }
-    this.#outputs = new JobOutputs(this.#driver, silentLogger)
+    this.#outputs = new JobOutputs(this.#driver, silentLogger, this.#loopClock)
     this.#loop = new BatchLoop({
       clock: this.#loopClock,
       batchIntervalMs,
@@ -197,7 +197,7 @@ export class TestCluster {
         conf: parseRateConf({}),
       }),
       code: options.code,
-      operators: contractsOf(graph),
+      operators: graph.operators.map(contractOf),
       watermarks: graph.watermarks,
       offsetLog,
       commitLog,
@@ -209,7 +209,11 @@ export class TestCluster {
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })
-    this.#record = new JobStatusRecord(graph, logs.directory.instance, this.#loop.counts.total)
+    this.#record = new JobStatusRecord(graph, logs.directory.instance, this.#loop.counts.total, {
+      startedMs: world.clock.nowMs(),
+      code: options.code,
+      partitions: job.partitions,
+    })
   }
 
   get isUp(): boolean {
@@ -420,18 +424,18 @@ export class TestCluster {
     this.#running = batch
     this.#options.onBatchStarted?.(batch)
     this.#driver.addBatch(batch)
-    await this.#driver.advance(batch)
+    const changed = await this.#driver.advance(batch)
     const collected = this.#collectOutputs(batch)
     // Of an output that fails the batch tells; the other ones must not be unhandled.
     collected.catch(() => {})
-    const views = await this.#outputs.run(batch, attempt)
+    const views = await this.#outputs.run(batch, attempt, changed)
     this.#finished = { views, outputs: await collected }
     this.#running = undefined
   }
 
   /** All at once, as the transaction of a producer that is named by the batch. */
   async #writeDeadLetters({ batchId }: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
-    const letters = rejected.filter(({ onError }) => onError !== 'skip')
+    const letters = rejected.deadLetters
     if (letters.length === 0) return
     await this.process.durably('write dead letters', () => {
       this.#world.deadLetters.set(batchId, letters)
@@ -478,19 +482,13 @@ export interface Logs {
   readonly commitLog: CommitLog
 }
 
-function contractsOf({ operators }: StreamGraph): OperatorContract[] {
-  return operators.map(({ uid, isNamed, kind, shape, codec }) => {
-    return { uid, isNamed, kind, shape, codec }
-  })
-}
-
 /** Refuses a version of the job that cannot go on with the state; moves states to their new uids. */
 function changeCode(
   { world, code, batchIntervalMs }: ClusterOptions,
   job: Job,
   before: OffsetLogEntry | undefined,
 ): void {
-  const operators = contractsOf(new StreamGraph(job, { batchIntervalMs }))
+  const operators = new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf)
   const stateUids = [...new Set([...world.states.keys()].map(uidOfPath))]
   const change = compareCode({ before, now: { code, operators }, stateUids })
   if (change.kind === 'refused') throw jobChanged(job.name, change.problems)

@@ -6,6 +6,7 @@ import { fetch } from '../kafka/apis/fetch.ts'
 import { listOffsets } from '../kafka/apis/listOffsets.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
 import { zeroUuid } from '../kafka/fields.ts'
+import { assert } from '../runtime/assert.ts'
 import { ClientError } from './clientError.ts'
 import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
@@ -98,6 +99,16 @@ export class PartitionReader {
   /** The offset after the last one that can be read. */
   async latest(): Promise<number> {
     return await this.#retrying(() => this.#offsetAt(latestTimestamp))
+  }
+
+  /**
+   * The offset of the first record with a timestamp of `timeMs` (milliseconds since the epoch, at least 0) or
+   * later; `latest` when there is none.
+   */
+  async offsetForTime(timeMs: number): Promise<number> {
+    assert(timeMs >= 0, `a time of ${timeMs} ms would stand for another question`)
+    const offset = await this.#retrying(() => this.#offsetAt(timeMs))
+    return offset < 0 ? await this.latest() : offset
   }
 
   close(): void {

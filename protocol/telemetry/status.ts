@@ -14,6 +14,10 @@ export const maxStatusBytes = 512 * 1024
 export const maxStatusBatches = 60
 /** Tasks of the batch that runs, the oldest first. */
 export const maxRunningTasks = 64
+/** Topics, operators and watermarks of one job that its status names. */
+export const maxNamed = 256
+/** Of the records that a job has rejected, the first ones are shown. */
+export const maxRejectedShown = 10
 /** Rows of one view: a status is for looking at, results go to a topic. */
 export const maxViewRows = 1000
 
@@ -93,6 +97,27 @@ const runningBatch = Type.Object({
   ),
 })
 
+/** How far the batch that runs is. The text is for people: `batch 17 for 60 s, partition 3 of stage 2`. */
+const batchProgress = Type.Object({
+  text,
+  batchId: count,
+  sinceMs: count,
+  /** Of the stages that are known so far; absent when the engine does not say. */
+  tasksDone: Type.Optional(count),
+  tasksTotal: Type.Optional(count),
+})
+
+/** Records that were left out of the job's results, since the process started. */
+const rejectedRecords = Type.Object({
+  total: count,
+  topics: list(Type.Object({ topic: text, records: count }), maxNamed),
+  /** The first ones: where they are and what failed, without data of the record. */
+  first: list(
+    Type.Object({ topic: text, partition: count, offset: count, error: text }),
+    maxRejectedShown,
+  ),
+})
+
 const jobStatus = Type.Object({
   kind: Type.Literal('job'),
   /** `job/<name>/<instance>`: copies of a job in directories of their own have their own instances. */
@@ -112,6 +137,24 @@ const jobStatus = Type.Object({
   views: list(viewStatus, 64),
   /** Only while a batch runs. */
   running: Type.Optional(runningBatch),
+  progress: Type.Optional(batchProgress),
+  /** When this process started the job. Of two jobs of one name the later-started ends. */
+  startedMs: Type.Optional(count),
+  /** Name of the host that runs the job. */
+  host: Type.Optional(text),
+  /** Where the job itself answers: `http://127.0.0.1:41234`. A loopback address is one of `host`. */
+  address: Type.Optional(text),
+  /** Version of the job's code: the beginning of its hash. */
+  code: Type.Optional(text),
+  rejected: Type.Optional(rejectedRecords),
+  /** Records that were removed from the topics before the job had read them. */
+  lostRecords: Type.Optional(count),
+  /** Of the newest committed batch, by the uid of the withWatermark, in ms since the epoch. */
+  watermarks: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), figure)),
+  /** Streams that keep state. */
+  operators: Type.Optional(
+    list(Type.Object({ uid: text, kind: text, codec: text, partitions: count }), maxNamed),
+  ),
   error: Type.Optional(Type.String({ maxLength: 16_384 })),
 })
 
@@ -119,6 +162,8 @@ export type AgentStatus = Static<typeof agentStatus>
 export type JobStatus = Static<typeof jobStatus>
 export type BatchStatus = Static<typeof batchStatus>
 export type ViewStatus = Static<typeof viewStatus>
+export type RejectedStatus = Static<typeof rejectedRecords>
+export type ProgressStatus = Static<typeof batchProgress>
 export type Status = AgentStatus | JobStatus
 
 export class StatusError extends Error {

@@ -1,7 +1,7 @@
 // What is not well, said in one line each. "All is well" on the page and the terminal means that this
 // list is empty, so whatever an operator would have to act on belongs here.
 
-import { duration, percent } from '../figures.ts'
+import { duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { AgentPicture, JobPicture, Problem, TopicPicture } from './picture.ts'
 
 /** A channel this full will soon stop its sources. */

@@ -1,7 +1,9 @@
 // The board as lines of text that fit a terminal of any size: what is not well first, then what flows,
 // then results, as far as there is room.
 
+import { count, duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { ViewStatus } from '../../../protocol/telemetry/status.ts'
+import { cells, fit, type Line, render, span } from '../../../protocol/telemetry/terminalText.ts'
 import type {
   AgentPicture,
   JobPicture,
@@ -9,8 +11,6 @@ import type {
   Picture,
   TopicPicture,
 } from '../board/picture.ts'
-import { count, duration, percent } from '../figures.ts'
-import { cells, fit, type Line, render, span } from './terminalText.ts'
 
 export interface TableSize {
   readonly columns: number

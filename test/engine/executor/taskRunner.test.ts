@@ -56,22 +56,6 @@ test('a batch that runs again starts from the state before it', async () => {
   ])
 })
 
-test('a state is changed once for all tasks of a batch', async () => {
-  const stores = statesOver(new Map())
-  let changes = 0
-  const change = (state: { set(key: string, value: unknown): void }) => {
-    state.set('sx', ++changes)
-  }
-  const [one, other] = await Promise.all([
-    stores.update('op', 0, 5, change),
-    stores.update('op', 0, 5, change),
-  ])
-  expect(changes).toBe(1)
-  expect(one).toEqual([['sx', 1]])
-  expect(other).toEqual(one)
-  await stores.close()
-})
-
 const totals: StatefulOperator = {
   ...{ uid: 'totals', isNamed: true, kind: 'test', shape: '', codec: 'v8' },
 }
@@ -159,15 +143,15 @@ test('a store that a dying worker still holds is tried again, for a bounded time
   const stores = statesOver(new Map(), clock, () => {
     if (refusals-- > 0) throw new StateError('STATE_IN_USE', 'held')
   })
-  const updated = stores.update('op', 0, 0, (state) => state.set('sx', 1))
+  const advanced = stores.advance(totals, 0, 0, async () => ({ main: [1] }))
   await clock.advanceAndSettle(200)
-  expect(await updated).toEqual([['sx', 1]])
+  expect(await advanced).toEqual({ main: [1] })
   await stores.close()
 
   const never = statesOver(new Map(), clock, () => {
     throw new StateError('STATE_IN_USE', 'held for ever')
   })
-  const refused = expect(never.update('op', 0, 0, () => {})).rejects.toThrow('held for ever')
+  const refused = expect(never.version(totals, 0)).rejects.toThrow('held for ever')
   await clock.advanceAndSettle(11_000)
   await refused
 })

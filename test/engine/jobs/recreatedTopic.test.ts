@@ -1,8 +1,6 @@
 // A topic that is deleted and created again under its name is another topic, whatever its offsets are: a
 // job that has read the first one ends, and says so, and never counts the second one's records on top.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
@@ -103,22 +101,4 @@ test('an offset log from before ids were kept goes on, and has ids from then on'
     isolation: 'committed',
   })
   await after.close()
-}, 60_000)
-
-test('a second copy of a job, in a directory of its own, has a status of its own', async () => {
-  const other = await mkdtemp(join(tmpdir(), 'millrace-copy-'))
-  try {
-    const one = await broker.submit(words, { executors: 0 })
-    const two = await broker.submit(words, { executors: 0, directory: other })
-    const { id } = one.status()
-    expect(id).toMatch(/^job\/words\/[0-9a-f]{8}$/)
-    expect(two.status().id).not.toBe(id)
-    await two.stop()
-    await one.stop()
-    const again = await broker.submit(words, { executors: 0 })
-    expect(again.status().id).toBe(id)
-    await again.stop()
-  } finally {
-    await rm(other, { recursive: true, force: true })
-  }
 }, 60_000)

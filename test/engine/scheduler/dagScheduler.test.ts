@@ -86,6 +86,21 @@ describe('what ends a stage', () => {
     ])
   })
 
+  test('the second executor that runs out of memory for a task ends its stage', () => {
+    const run = new Transcript({}, [0])
+    const error = { message: 'no memory', code: 'EXECUTOR_OUT_OF_MEMORY' }
+    run.submit(1, localContext().parallelize([1], 1))
+    const lose = () =>
+      run.feed(
+        { kind: 'executorLost', executor: 0, error },
+        { kind: 'executorRegistered', executor: 0 },
+      )
+    expect(lose()).toEqual(['task 2: result 0 on 0'])
+    expect(lose()).toEqual([
+      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 2 times, the last time with: no memory',
+    ])
+  })
+
   test('an executor that was ended on purpose costs its tasks nothing', () => {
     const run = new Transcript({ maxTaskFailures: 2, maxExecutorLosses: 1 }, [0])
     run.submit(1, localContext().parallelize([1], 1))
@@ -259,6 +274,51 @@ describe('failures', () => {
       /^job 1 failed: .*lost map outputs/,
     )
   })
+})
+
+describe('what nobody wants any more', () => {
+  test('a job that is cancelled launches nothing more, and its tasks are left to end', () => {
+    const run = new Transcript()
+    run.submit(1, reduced())
+    expect(run.dag.isWanted(1)).toBe(true)
+    expect(run.feed({ kind: 'jobCancelled', jobId: 1 })).toEqual([])
+    expect(run.finish(1)).toEqual([])
+    expect(run.finish(2)).toEqual([])
+    expect(run.dag.progress()).toEqual([])
+  })
+
+  test('a shuffle that is forgotten is computed anew, and a task of before gives it nothing', () => {
+    const run = new Transcript()
+    const rdd = reduced()
+    run.submit(1, rdd)
+    const shuffleId = shuffleOf(rdd)
+    expect(run.dag.shuffles()).toEqual([shuffleId])
+    run.feed({ kind: 'jobCancelled', jobId: 1 }, { kind: 'shuffleForgotten', shuffleId })
+    expect([1, 2].map((task) => run.dag.isWanted(task))).toEqual([false, false])
+    expect(run.submit(2, rdd)).toEqual(['task 3: map 0 on 0', 'task 4: map 1 on 1'])
+    expect(run.finish(1)).toEqual([])
+    expect(run.finish(2)).toEqual([])
+    run.finish(3)
+    expect(run.finish(4)).toEqual(['task 5: result 0 on 0', 'task 6: result 1 on 1'])
+  })
+})
+
+test('progress counts stages from the source on, and their partitions', () => {
+  const run = new Transcript()
+  const rdd = reduced().map((pair) => pair)
+  run.submit(1, rdd.reduceByKey(Math.max))
+  run.finish(1)
+  const shown = () =>
+    run.dag.progress().map(({ operator, done, partitions, running }) => {
+      return `${operator} ${done}/${partitions}, ${running} running`
+    })
+  expect(shown()).toEqual([
+    'parallelize 1/2, 1 running',
+    'map 0/2, 0 running',
+    'reduceByKey 0/2, 0 running',
+  ])
+  run.finish(2)
+  expect(shown()[1]).toBe('map 0/2, 2 running')
 })
 
 describe('places', () => {

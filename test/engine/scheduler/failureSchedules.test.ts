@@ -147,7 +147,6 @@ class Cluster {
         return read
       },
       scan: () => Promise.reject(new Error('no topics here')),
-      updateState: () => Promise.reject(new Error('no state here')),
       timeMs: 0,
       watermarks: {},
       advanceState: () => Promise.reject(new Error('no state here')),

@@ -215,11 +215,16 @@ describe('bounds of a batch', () => {
     )
   })
 
-  test('after a split the next batches are as large as what fitted, and grow from there', () => {
+  test('after a split the next batches are as large as what fitted, and grow to less than what did not', () => {
     const limits = limitsWith({})
-    limits.split([{ topic: 't', partition: 0, from: 0, until: 1000 }])
-    const batches = run(limits, [1e6], () => 10, 4)
-    expect(batches).toEqual([1000, 1250, 1562, 1953])
+    const range = (until: number) => [{ topic: 't', partition: 0, from: 0, until }]
+    limits.split(range(2000), range(1000))
+    const batches = run(limits, [1e9], () => 10, 100)
+    expect(batches.slice(0, 3)).toEqual([1000, 1250, 1562])
+    expect(batches[3]).toBeLessThan(1800)
+    // What was too large is tried again, after a while.
+    expect(batches.findIndex((offsets) => offsets >= 2000)).toBeGreaterThan(10)
+    expect(batches.at(-1)).toBeGreaterThan(2000)
   })
 
   test('a bound of a partition holds by nominal time, but not for the time that a job was away', () => {

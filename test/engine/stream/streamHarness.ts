@@ -3,21 +3,22 @@
 
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
-import type { StateStores } from '../../../engine/executor/stateStores.ts'
+import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
+import { StateStore, type StateStoreOptions } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
+import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 import { harnessWatermarks } from './harnessWatermarks.ts'
-import { MemoryStates } from './memoryKeyedState.ts'
 
 const partitions = 2
 const intervalMs = 1000
@@ -46,8 +47,8 @@ export class StreamHarness {
   readonly eventTimes: EventTime[][] = []
   #job: Job
   readonly #clock = new ManualClock()
-  /** The contents of states, which outlive a driver. */
-  readonly #states = new Map()
+  /** The contents of state directories, which outlive a driver. */
+  readonly #databases = new Map<string, Map<string, string>>()
 
   constructor(job: Job) {
     this.#job = job
@@ -130,7 +131,12 @@ export class StreamHarness {
           job,
           batchIntervalMs: intervalMs,
           createScanner: () => this.#scanner(),
-          createStates: () => new MemoryStates(this.#states) as unknown as StateStores,
+          createStates: () =>
+            new StateStores({
+              clock,
+              directory: '/state',
+              open: (at, options) => this.#openState(at, options),
+            }),
         }),
       ),
     })
@@ -148,6 +154,17 @@ export class StreamHarness {
         },
         onLost: (error) => listener.onLost(error),
       })
+  }
+
+  #openState(directory: string, options: StateStoreOptions): Promise<StateStore> {
+    return StateStore.open(directory, {
+      ...options,
+      openDatabase: (at) => {
+        const contents = this.#databases.get(at) ?? new Map<string, string>()
+        this.#databases.set(at, contents)
+        return Promise.resolve(new MemoryStateDatabase(contents))
+      },
+    })
   }
 
   #scanner(): Scanner {

@@ -1,7 +1,6 @@
 // What the console hears of the status topic, from a real broker over TCP.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { followStatus, type StatusFollower } from '../../../broker/admin/statusFollower.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { Producer } from '../../../protocol/client/producer.ts'
@@ -9,10 +8,11 @@ import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { encodeStatus, type Status, statusTopic } from '../../../protocol/telemetry/status.ts'
+import { followStatus, type StatusFollower } from '../../../protocol/telemetry/statusFollower.ts'
 import { newStatusTopic } from '../../../protocol/telemetry/statusTopic.ts'
+import { agentStatus, jobStatus } from '../../broker/admin/board/boardInput.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { agentStatus, jobStatus } from './board/boardInput.ts'
 
 const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
 let broker: TestBroker

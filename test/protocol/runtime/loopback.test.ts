@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
-import { isLoopback, isLoopbackHostHeader } from '../../../broker/admin/loopback.ts'
+import {
+  isLoopback,
+  isLoopbackHostHeader,
+  isOwnOrigin,
+} from '../../../protocol/runtime/loopback.ts'
 
 test('loopback is this machine and nothing else', () => {
   for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', 'LOCALHOST', '::1', '[::1]']) {
@@ -25,4 +29,13 @@ test('a Host header of another name is refused, whatever address it leads to', (
   expect(isLoopbackHostHeader('[::1]:8080')).toBe(true)
   expect(isLoopbackHostHeader('evil.example:8080')).toBe(false)
   expect(isLoopbackHostHeader(undefined)).toBe(false)
+})
+
+test('a request for a page of another site is refused, one of no page is not', () => {
+  expect(isOwnOrigin(undefined, '127.0.0.1:8080')).toBe(true)
+  expect(isOwnOrigin('http://127.0.0.1:8080', '127.0.0.1:8080')).toBe(true)
+  expect(isOwnOrigin('http://LOCALHOST:8080', 'localhost:8080')).toBe(true)
+  expect(isOwnOrigin('http://127.0.0.1:9999', '127.0.0.1:8080')).toBe(false)
+  expect(isOwnOrigin('https://evil.example', '127.0.0.1:8080')).toBe(false)
+  expect(isOwnOrigin('null', '127.0.0.1:8080')).toBe(false)
 })

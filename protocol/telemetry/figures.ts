@@ -1,5 +1,5 @@
-// Figures as people read them, in messages and on the terminal. The page has its own (page/format.js),
-// which also chooses the digits of axes.
+// Figures as people read them, in messages and on the terminal. The console's page has its own
+// (page/format.js), which also chooses the digits of axes.
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const missing = '–'

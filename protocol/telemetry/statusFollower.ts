@@ -2,14 +2,14 @@
 // newest status of every program, also of those that report no more: a job that failed before the
 // console started is still a failed job.
 
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
-import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
-import { records } from '../../protocol/kafka/recordCursor.ts'
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { decodeStatus, type Status, statusTopic } from '../../protocol/telemetry/status.ts'
+import type { Cluster } from '../client/cluster.ts'
+import { PartitionReader } from '../client/partitionReader.ts'
+import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import { splitBatches } from '../kafka/recordBatch.ts'
+import { records } from '../kafka/recordCursor.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Logger } from './logger.ts'
+import { decodeStatus, type Status, statusTopic } from './status.ts'
 
 const retryMs = 500
 /** Retried here as well, so that a failure is known while it lasts and not only when it is over. */
@@ -19,10 +19,17 @@ const mostDecompressedBytes = 16 * 1024 * 1024
 const mostHeldBytes = 64 * 1024 * 1024
 
 export interface StatusListener {
-  /** `heardMs` is when the status was read, or made if that was before the console started. */
-  heard(status: Status, heardMs: number): void
+  /**
+   * `heardMs` is when the status was read, or made if that was before the follower started: such a
+   * status is old.
+   */
+  heard(status: Status, heardMs: number, isOld: boolean): void
   /** The program's status was deleted: somebody wrote a record without a value for its key. */
-  deleted(id: string): void
+  deleted?(id: string): void
+  /** Statuses of other programs are not decoded; without it, all are. */
+  readonly wants?: (id: string) => boolean
+  /** All statuses were heard that were in the topic when the follower started. Called once. */
+  caughtUp?(): void
 }
 
 export interface StatusFollower {
@@ -36,13 +43,15 @@ export interface StatusFailure {
   readonly reason: string
 }
 
+/** `maxWaitMs`: how long a fetch waits for news, and so at most `stop` for a fetch. */
 export function followStatus(
   cluster: Cluster,
   clock: Clock,
   logger: Logger,
   listener: StatusListener,
+  maxWaitMs = 250,
 ): StatusFollower {
-  return new Follower(cluster, clock, logger, listener)
+  return new Follower(cluster, clock, logger, listener, maxWaitMs)
 }
 
 class Follower implements StatusFollower {
@@ -52,16 +61,23 @@ class Follower implements StatusFollower {
   readonly #reader: PartitionReader
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
+  #hasCaughtUp = false
   failure: StatusFailure | undefined
 
-  constructor(cluster: Cluster, clock: Clock, logger: Logger, listener: StatusListener) {
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    logger: Logger,
+    listener: StatusListener,
+    maxWaitMs: number,
+  ) {
     this.#clock = clock
     this.#logger = logger
     this.#listener = listener
     this.#reader = new PartitionReader(cluster, {
       topic: statusTopic,
       partition: 0,
-      maxWaitMs: 250,
+      maxWaitMs,
       retryTimeoutMs,
     })
     this.#done = this.#follow()
@@ -95,25 +111,32 @@ class Follower implements StatusFollower {
   async #catchUp(): Promise<number> {
     const end = await this.#reader.latest()
     let offset = await this.#reader.earliest()
-    const newest = new NewestValues()
+    const newest = new NewestValues(this.#listener.wants)
     while (offset < end && !this.#stopping.signal.aborted) {
       const { batches, nextOffset } = await this.#reader.fetch(offset)
       this.#read(batches, offset, (key, value) => newest.set(key, value))
       offset = nextOffset
     }
     for (const [key, value] of newest.entries()) this.#hear(key, value, true)
+    this.#isCaughtUp()
     return offset
   }
 
+  #isCaughtUp(): void {
+    if (!this.#hasCaughtUp && !this.#stopping.signal.aborted) this.#listener.caughtUp?.()
+    this.#hasCaughtUp = true
+  }
+
   #hear(id: string, value: Buffer | null, isOld = false): void {
+    if (this.#stopping.signal.aborted || this.#listener.wants?.(id) === false) return
     if (value === null) {
-      this.#listener.deleted(id)
+      this.#listener.deleted?.(id)
       return
     }
     try {
       const status = decodeStatus(value)
       const nowMs = this.#clock.nowMs()
-      this.#listener.heard(status, isOld ? Math.min(nowMs, status.timeMs) : nowMs)
+      this.#listener.heard(status, isOld ? Math.min(nowMs, status.timeMs) : nowMs, isOld)
     } catch (error) {
       this.#logger.warn({ error, id }, 'failed to read a status record')
     }
@@ -128,6 +151,7 @@ class Follower implements StatusFollower {
     // The topic is created with its first status: until then there is nothing to read, and all is well.
     if (error instanceof KafkaError && error.errorCode === ErrorCode.unknownTopicOrPartition) {
       this.failure = undefined
+      this.#isCaughtUp()
       return
     }
     if (!this.failure && !this.#stopping.signal.aborted) {
@@ -151,9 +175,15 @@ class Follower implements StatusFollower {
 /** The newest value of each key, in the order in which they were written, bounded in bytes. */
 class NewestValues {
   readonly #values = new Map<string, Buffer>()
+  readonly #wants: StatusListener['wants']
   #bytes = 0
 
+  constructor(wants: StatusListener['wants']) {
+    this.#wants = wants
+  }
+
   set(key: string, value: Buffer | null): void {
+    if (this.#wants?.(key) === false) return
     this.#delete(key)
     if (value === null) return
     // A copy: the value is a view of a whole answer.

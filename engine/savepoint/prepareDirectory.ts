@@ -1,0 +1,135 @@
+// Makes the directory of a job fit the code of now, before the job runs: decides whether the code may go on
+// with the state, moves and sets states aside, and spreads them over another number of partitions. All of
+// it is one change of the directory: a crash leaves the directory of before or the one that is ready.
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
+import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
+import { contractOf } from '../contract/statefulOperator.ts'
+import {
+  encodeOwner,
+  type JobDirectory,
+  type JobOwner,
+  offsetsFile,
+  ownerFile,
+  ownerFormat,
+  stateFolder,
+} from '../jobDirectory.ts'
+import { readLogs, stateUids } from './jobLogs.ts'
+import type { StateAccess } from './stateAccess.ts'
+
+export interface PrepareOptions {
+  readonly disk: Disk
+  /** Taken by the caller; its logs are not open. */
+  readonly directory: JobDirectory
+  readonly partitions: number
+  readonly now: CodeOfNow
+  readonly states: StateAccess
+  /** Uids whose state the user gives up. */
+  readonly discard?: readonly string[] | undefined
+}
+
+export interface PreparedDirectory {
+  readonly change: Exclude<CodeChange, { kind: 'refused' }>
+  /** Set when states were read and written anew. */
+  readonly reshaped?: { readonly fromPartitions: number; readonly toPartitions: number }
+}
+
+/** States that no operator has any more, or that were in the way of one: `uid.number`. */
+export const asideFolder = 'stateAside'
+const newStateFolder = 'stateNew'
+
+/** Throws JOB_CHANGED, and changes nothing then. */
+export async function prepareDirectory(options: PrepareOptions): Promise<PreparedDirectory> {
+  const { disk, directory, partitions, now, discard } = options
+  const { path, owner } = directory
+  const { batches, commits } = await readLogs(disk, path)
+  const uids = await stateUids(disk, path)
+  const change = compareCode({ before: batches.at(-1), now, stateUids: uids, discard })
+  if (change.kind === 'refused') throw jobChanged(owner.name, change.problems)
+  const isReshaped = owner.partitions !== partitions || owner.formatVersion < ownerFormat
+  if (change.kind === 'same' && !isReshaped) return { change }
+  const moves = movesOf(change, uids)
+  const aside = new Set(change.kind === 'same' ? [] : change.stale)
+  // Spread anew are the states that are used; the others stay as they are.
+  if (isReshaped) for (const uid of uids) if (!moves.has(uid)) aside.add(uid)
+  const renames = await setAside(disk, path, aside)
+  if (isReshaped) {
+    await spread(options, moves, commits.at(-1)?.batchId ?? -1)
+    renames.push(
+      { from: stateFolder, to: join(discarded, stateFolder) },
+      { from: newStateFolder, to: stateFolder },
+    )
+  } else {
+    for (const [uid, to] of moves) if (uid !== to) renames.push(rename(uid, join(stateFolder, to)))
+  }
+  const files: Record<string, Uint8Array> = {}
+  if (change.kind === 'continue') files[offsetsFile] = OffsetLog.encode(ownedBy(batches, now))
+  if (isReshaped) files[ownerFile] = encodeOwner(spreadOwner(owner, partitions))
+  await changeDirectory(disk, path, { files, renames })
+  if (!isReshaped) return { change }
+  return { change, reshaped: { fromPartitions: owner.partitions, toPartitions: partitions } }
+}
+
+/**
+ * The newest batch as if it had been planned with the code of now: what the directory holds is the state of
+ * those operators. If the batch is not committed, this code runs it.
+ */
+export function ownedBy(
+  batches: readonly OffsetLogEntry[],
+  { code, operators }: CodeOfNow,
+): OffsetLogEntry[] {
+  const newest = batches.at(-1)
+  if (newest === undefined) return []
+  return [...batches.slice(0, -1), { ...newest, code, operators: operators.map(contractOf) }]
+}
+
+/** Where the states that are used go, by their uids. */
+function movesOf(change: PreparedDirectory['change'], uids: readonly string[]) {
+  const moves = new Map(uids.map((uid) => [uid, uid]))
+  if (change.kind === 'same') return moves
+  for (const uid of [...change.removed, ...change.stale]) moves.delete(uid)
+  for (const { from, to } of change.moved) if (uids.includes(from)) moves.set(from, to)
+  return moves
+}
+
+async function setAside(disk: Disk, path: string, uids: Iterable<string>): Promise<Rename[]> {
+  const renames: Rename[] = []
+  for (const uid of uids) {
+    let number = 1
+    const place = () => join(asideFolder, `${uid}.${number}`)
+    while ((await disk.stat(join(path, place()))) !== undefined) number++
+    renames.push(rename(uid, place()))
+  }
+  return renames
+}
+
+function rename(uid: string, to: string): Rename {
+  return { from: join(stateFolder, uid), to }
+}
+
+/** Durable, in a folder beside the states. */
+async function spread(
+  { disk, directory: { path, owner }, partitions, states }: PrepareOptions,
+  moves: ReadonlyMap<string, string>,
+  batchId: number,
+): Promise<void> {
+  const folder = join(path, newStateFolder)
+  await disk.remove(folder)
+  await disk.makeDirectory(folder)
+  // Before the first commit there is no state but that of a batch that will run again.
+  if (batchId >= 0) {
+    for (const [uid, to] of moves) {
+      const chunks = states.exportState(join(path, stateFolder, uid), owner.partitions, batchId)
+      await states.importState(join(folder, to), partitions, batchId, chunks)
+    }
+  }
+  await disk.syncDirectory(folder)
+  await disk.syncDirectory(path)
+}
+
+function spreadOwner(owner: JobOwner, partitions: number): JobOwner {
+  return { ...owner, partitions, formatVersion: ownerFormat }
+}

@@ -1,0 +1,87 @@
+// Sets the positions of a stopped job: one durable step, so that a crash leaves the job as it was or as it
+// is to be.
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { CommitLog } from '../checkpoint/commitLog.ts'
+import { changeDirectory, discarded } from '../checkpoint/directoryChange.ts'
+import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import { EngineError } from '../engineError.ts'
+import { commitsFile, offsetsFile, stateFolder, takeStopped } from '../jobDirectory.ts'
+import { readLogs } from './jobLogs.ts'
+import { planRewind, type RewindOptions, type RewindPlan, type RewindTarget } from './rewindPlan.ts'
+import type { StateAccess } from './stateAccess.ts'
+
+export interface RewindJobOptions extends RewindOptions {
+  readonly disk: Disk
+  /** The job's. */
+  readonly directory: string
+  readonly target: RewindTarget
+  readonly states: Pick<StateAccess, 'exportState'>
+}
+
+/** Fails while the job runs, and with JOB_OPTION_INVALID where the job cannot go there. */
+export async function rewindJob(options: RewindJobOptions): Promise<RewindPlan> {
+  const { disk, directory, target, states } = options
+  const { lock, owner } = await takeStopped(disk, directory)
+  try {
+    const logs = await readLogs(disk, directory)
+    const plan = planRewind(logs, target, options)
+    if (plan.kind === 'undo') {
+      for (const { uid } of plan.batches.at(-1)!.operators ?? []) {
+        const folder = join(directory, stateFolder, uid)
+        await requireUndoable(states, folder, owner.partitions, plan.batchId)
+      }
+    }
+    await apply(disk, directory, plan)
+    return plan
+  } finally {
+    await lock.release()
+  }
+}
+
+/** A state that was read in anew, with other partitions or from a savepoint, has nothing to undo yet. */
+async function requireUndoable(
+  states: Pick<StateAccess, 'exportState'>,
+  folder: string,
+  partitions: number,
+  batchId: number,
+): Promise<void> {
+  try {
+    for await (const _chunk of states.exportState(folder, partitions, batchId));
+  } catch (cause) {
+    throw new EngineError(
+      'JOB_OPTION_INVALID',
+      `cannot rewind: the state in ${folder} does not go back to batch ${batchId}: empty the state and count ` +
+        'from there (--reset-state), or start from a savepoint (start --from)',
+      cause,
+    )
+  }
+}
+
+async function apply(disk: Disk, directory: string, plan: RewindPlan): Promise<void> {
+  if (plan.kind === 'keep') return await putEntry(disk, directory, plan)
+  const renames =
+    plan.kind === 'reset' ? [{ from: stateFolder, to: join(discarded, stateFolder) }] : []
+  await changeDirectory(disk, directory, {
+    files: {
+      [offsetsFile]: OffsetLog.encode(plan.batches),
+      [commitsFile]: CommitLog.encode(plan.commits),
+    },
+    renames,
+  })
+}
+
+async function putEntry(
+  disk: Disk,
+  directory: string,
+  { entry, supersedes }: { readonly entry: OffsetLogEntry; readonly supersedes: boolean },
+): Promise<void> {
+  const log = await OffsetLog.open(disk, join(directory, offsetsFile))
+  try {
+    if (supersedes) await log.supersede(entry)
+    else await log.append(entry)
+  } finally {
+    await log.close()
+  }
+}

@@ -1,0 +1,65 @@
+// Takes a savepoint of a job that does not run: of everything as of its newest committed batch.
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import { EngineError } from '../engineError.ts'
+import { ownerFormat, stateFolder, takeStopped } from '../jobDirectory.ts'
+import { committedBatch, type JobLogs, readLogs } from './jobLogs.ts'
+import { type SavedJob, type Savepoint, writeSavepoint } from './savepoint.ts'
+import type { StateAccess } from './stateAccess.ts'
+
+export interface SaveOptions {
+  readonly disk: Disk
+  /** The job's. */
+  readonly directory: string
+  /** The savepoint's, which must not exist. */
+  readonly target: string
+  /** Version of this program. */
+  readonly millrace: string
+  readonly states: Pick<StateAccess, 'exportState'>
+}
+
+/** Fails while the job runs, and before it has committed a batch. Changes nothing of the job. */
+export async function saveJob(options: SaveOptions): Promise<Savepoint> {
+  const { disk, directory, target, millrace, states } = options
+  const { lock, owner } = await takeStopped(disk, directory)
+  try {
+    const logs = await readLogs(disk, directory)
+    const { name: job, partitions } = owner
+    if (owner.formatVersion < ownerFormat) throw tooOld(directory)
+    const saved = savedJob(directory, { millrace, job, partitions }, logs)
+    const { batchId } = saved.commit
+    return await writeSavepoint(disk, target, saved, ({ uid }) =>
+      states.exportState(join(directory, stateFolder, uid), partitions, batchId),
+    )
+  } finally {
+    await lock.release()
+  }
+}
+
+/**
+ * What a savepoint says of a job, as of its newest committed batch. The driver of a running job calls it
+ * between two batches, and lets its executors export the states.
+ */
+export function savedJob(
+  directory: string,
+  job: Pick<SavedJob, 'millrace' | 'job' | 'partitions'>,
+  logs: JobLogs,
+): SavedJob {
+  const { batch, commit } = committedBatch(directory, logs)
+  // The states are those of the newest plan's operators, committed or not (see prepareDirectory).
+  const { code, operators } = logs.batches.at(-1)!
+  if (operators === undefined) throw tooOld(directory)
+  const before = logs.batches.filter(({ batchId }) => batchId < batch.batchId)
+  const last: OffsetLogEntry = { ...batch, code, operators }
+  return { ...job, batches: [...before, last], commit, operators }
+}
+
+function tooOld(directory: string): EngineError {
+  return new EngineError(
+    'JOB_OPTION_INVALID',
+    `an earlier version of Millrace ran the job in ${directory} last, which did not keep its operators: start ` +
+      'the job once with this version, stop it, and take the savepoint then',
+  )
+}

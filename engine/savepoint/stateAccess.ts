@@ -1,0 +1,21 @@
+// How states are read and written from outside of a running job. The real one is stateTransfer; tests have
+// one on the disk that loses power.
+
+import type { StateEntry } from '../state/stateTransfer.ts'
+
+export type StateChunks = AsyncIterable<readonly StateEntry[]>
+
+export interface StateAccess {
+  /**
+   * The entries of an operator's state as of a committed batch, in chunks of bounded size. `directory` has
+   * a folder for each partition. Fails with a StateError for a batch that is no longer kept.
+   */
+  exportState(directory: string, partitions: number, batchId: number): StateChunks
+  /** Creates a state as of a batch, durable when it resolves. There is nothing in `directory` before. */
+  importState(
+    directory: string,
+    partitions: number,
+    batchId: number,
+    chunks: StateChunks,
+  ): Promise<void>
+}

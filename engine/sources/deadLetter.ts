@@ -1,0 +1,67 @@
+// A dead letter: a record that a job left out, as a record of a dead letter topic. Key, value and headers
+// are as they were; headers of its own say where the record was, which batch of which job left it out, and
+// what went wrong.
+
+import type { ProducerRecord } from '../../protocol/client/producer.ts'
+import type { RecordHeader } from '../../protocol/kafka/recordCursor.ts'
+import type { RejectedRecord } from './scan.ts'
+
+/** Numbers are decimal; the timestamp is in milliseconds since the epoch. */
+export const DeadLetterHeader = {
+  job: 'millrace.job',
+  batch: 'millrace.batch',
+  topic: 'millrace.topic',
+  partition: 'millrace.partition',
+  offset: 'millrace.offset',
+  timestamp: 'millrace.timestamp',
+  error: 'millrace.error',
+} as const
+
+/** Of the record's own headers, those come first: of two headers of one key, the last is the newer one. */
+export function deadLetterOf(
+  job: string,
+  batchId: number,
+  { topic, partition, offset, timestampMs, error, record }: RejectedRecord,
+): ProducerRecord {
+  const added: Record<string, string | number> = {
+    [DeadLetterHeader.job]: job,
+    [DeadLetterHeader.batch]: batchId,
+    [DeadLetterHeader.topic]: topic,
+    [DeadLetterHeader.partition]: partition,
+    [DeadLetterHeader.offset]: offset,
+    [DeadLetterHeader.timestamp]: timestampMs,
+    [DeadLetterHeader.error]: error,
+  }
+  const headers = [...(record?.headers ?? []), ...Object.entries(added).map(headerOf)]
+  return {
+    key: record?.key ?? null,
+    value: record?.value ?? null,
+    headers: headers as RecordHeader[],
+  }
+}
+
+function headerOf([key, value]: [string, string | number]): RecordHeader {
+  return { key, value: Buffer.from(String(value)) }
+}
+
+/** Names the record that is in a dead letter topic. */
+export function letterKey(
+  deadLetter: string,
+  { topic, partition, offset }: Pick<RejectedRecord, 'topic' | 'partition' | 'offset'>,
+): string {
+  return `${deadLetter}/${topic}/${partition}/${offset}`
+}
+
+/** The same of a record found in topic `deadLetter`; undefined when it is not a letter of the job. */
+export function letterKeyOf(
+  deadLetter: string,
+  job: string,
+  headers: readonly RecordHeader[],
+): string | undefined {
+  const newest = new Map(headers.map(({ key, value }) => [key, value?.toString('utf8')]))
+  if (newest.get(DeadLetterHeader.job) !== job) return undefined
+  const topic = newest.get(DeadLetterHeader.topic) ?? ''
+  const partition = Number(newest.get(DeadLetterHeader.partition))
+  const offset = Number(newest.get(DeadLetterHeader.offset))
+  return letterKey(deadLetter, { topic, partition, offset })
+}

@@ -1,0 +1,75 @@
+// Writes the entries of an import into the databases of their partitions. Entries of all partitions may come
+// mixed: they are gathered in memory, up to a bound, and no two databases are open at the same time.
+
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { StateChange, StateDatabase } from './stateDatabase.ts'
+import { timerKey, valueKey, versionKey } from './stateLayout.ts'
+import type { StateEntry } from './stateTransfer.ts'
+import { encodeVersion } from './stateVersion.ts'
+import { VersionHistory } from './versionHistory.ts'
+
+const mostBytes = 32 * 1024 * 1024
+/** What an entry takes in memory beside its value, about. */
+const entryBytes = 300
+
+export class PartitionWriters {
+  readonly #disk: Disk
+  readonly #openDatabase: (directory: string) => Promise<StateDatabase>
+  readonly #directory: string
+  readonly #gathered: StateChange[][]
+  #bytes = 0
+
+  constructor(
+    disk: Disk,
+    openDatabase: (directory: string) => Promise<StateDatabase>,
+    directory: string,
+    partitions: number,
+  ) {
+    this.#disk = disk
+    this.#openDatabase = openDatabase
+    this.#directory = directory
+    this.#gathered = Array.from({ length: partitions }, () => [])
+  }
+
+  /** Resolves at once unless the bound of what is gathered is reached. */
+  async write(partition: number, entry: StateEntry): Promise<void> {
+    this.#gathered[partition]!.push(changeOf(entry))
+    this.#bytes += entryBytes + (entry.kind === 'value' ? entry.value.length : 0)
+    if (this.#bytes < mostBytes) return
+    for (const [at, changes] of this.#gathered.entries()) {
+      if (changes.length > 0) await this.#flush(at)
+    }
+    this.#bytes = 0
+  }
+
+  /** Makes all partitions durable, also those without entries, as states of a batch. */
+  async finish(batchId: number): Promise<void> {
+    const value = encodeVersion(new VersionHistory(batchId, []))
+    for (const [partition, changes] of this.#gathered.entries()) {
+      changes.push({ type: 'put', key: versionKey, value })
+      await this.#flush(partition)
+      await this.#disk.syncDirectory(join(this.#directory, String(partition)))
+    }
+    await this.#disk.syncDirectory(this.#directory)
+  }
+
+  async #flush(partition: number): Promise<void> {
+    const changes = this.#gathered[partition]!
+    this.#gathered[partition] = []
+    const folder = join(this.#directory, String(partition))
+    await this.#disk.makeDirectory(folder)
+    const database = await this.#openDatabase(folder)
+    try {
+      await database.write(changes)
+    } finally {
+      await database.close()
+    }
+  }
+}
+
+function changeOf(entry: StateEntry): StateChange {
+  return entry.kind === 'value'
+    ? { type: 'put', key: valueKey(entry.key), value: entry.value }
+    : { type: 'put', key: timerKey(entry.timer), value: new Uint8Array() }
+}

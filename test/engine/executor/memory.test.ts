@@ -1,0 +1,33 @@
+// Executors whose memory is bounded: one that runs out of it dies alone, and its batch is split until it
+// fits. What fits in no memory fails the job in words.
+
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MemoryLogger } from '../../memoryLogger.ts'
+import { counted, JobBroker } from '../jobs/jobBroker.ts'
+
+const hungry = join(import.meta.dirname, 'jobs', 'hungry.ts')
+let broker: JobBroker
+
+beforeEach(async () => {
+  broker = await JobBroker.start('words')
+  await broker.createTopic(1)
+})
+
+afterEach(() => broker.stop())
+
+test('a batch of which an executor dies for lack of memory is split, and every line counts once', async () => {
+  // 40,000 numbers a line: 320 kB, and 400 lines take 128 MB.
+  await broker.produce(new Array(400).fill('x'))
+  const logger = new MemoryLogger()
+  const job = await broker.submit(hungry, { executors: 1, executorMemoryMb: 64, logger })
+  const { views } = await counted(job, 400)
+  expect(views[0]!.rows).toEqual([['line', 400]])
+  const splits = logger.lines.filter(({ message }) => message.startsWith('the batch is too large'))
+  expect(splits.length).toBeGreaterThan(0)
+  expect(splits[0]!.fields).toMatchObject({
+    batchId: 0,
+    offsets: { before: 400, now: 200 },
+    reason: expect.stringMatching(/lost its executor 2 times.*ran out of memory of 64 MB/),
+  })
+}, 60_000)

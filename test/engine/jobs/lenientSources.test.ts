@@ -1,0 +1,52 @@
+// Whole jobs that leave out records that fail, and go on when records are gone.
+
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
+import { counted, JobBroker } from './jobBroker.ts'
+
+const module = join(import.meta.dirname, 'modules', 'lenientWords.ts')
+let broker: JobBroker
+
+beforeEach(async () => {
+  broker = await JobBroker.start('words')
+  await broker.createTopic(1)
+})
+
+afterEach(() => broker.stop())
+
+async function removeBefore(offset: number): Promise<void> {
+  const connection = await broker.cluster.leader('words', 0)
+  const topics = [{ name: 'words', partitions: [{ partitionIndex: 0, offset }] }]
+  await connection.send(deleteRecords, { topics, timeoutMs: 10_000 })
+}
+
+test.each([0, 2])(
+  'a bad record is left out, by %d executors',
+  async (executors) => {
+    await broker.produce(['a', 'bad', 'b', 'bad', 'a'])
+    const job = await broker.submit(module, { executors })
+    const { views, recordsTotal } = await counted(job, 5)
+    expect(recordsTotal).toBe(5)
+    expect(views[0]!.rows).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ])
+  },
+  60_000,
+)
+
+test('records that are gone while the job is away are passed over, and no other', async () => {
+  await broker.produce(['a', 'a'])
+  const first = await broker.submit(module, { executors: 0 })
+  await counted(first, 2)
+  await first.stop()
+  await broker.produce(['lost', 'lost', 'b'])
+  await removeBefore(4)
+  const second = await broker.submit(module, { executors: 0 })
+  const { views } = await counted(second, 3)
+  expect(views[0]!.rows).toEqual([
+    ['a', 2],
+    ['b', 1],
+  ])
+}, 60_000)

@@ -1,0 +1,172 @@
+// A directory whose job has other code or another number of partitions than before: every state is where
+// its operator finds it, whole, whenever power fails on the way.
+
+import { expect, test } from 'vitest'
+import {
+  type PrepareOptions,
+  prepareDirectory,
+} from '../../../engine/savepoint/prepareDirectory.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { CrashingDisk, code, countsUpTo, directory, operator, SavedJob } from './savedJob.ts'
+
+async function prepare(job: SavedJob, options: Partial<PrepareOptions> = {}) {
+  const taken = await job.take()
+  try {
+    const { disk, partitions, now, states } = job
+    return await prepareDirectory({ disk, directory: taken, partitions, now, states, ...options })
+  } finally {
+    await taken.lock.release()
+  }
+}
+
+async function jobWith(disk: MemoryDisk, batches = 4, commitLast = true): Promise<SavedJob> {
+  const job = new SavedJob(disk)
+  await job.run(batches, { commitLast })
+  return job
+}
+
+test('the same code and partitions change nothing', async () => {
+  const disk = new MemoryDisk()
+  const job = await jobWith(disk)
+  const before = await disk.readFile(`${directory}/checkpoint/offsets`)
+  expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
+  expect(await disk.readFile(`${directory}/checkpoint/offsets`)).toEqual(before)
+})
+
+test('a new directory is ready', async () => {
+  expect(await prepare(new SavedJob(new MemoryDisk()))).toEqual({ change: { kind: 'same' } })
+})
+
+test('code that cannot go on is refused, and changes nothing', async () => {
+  const disk = new MemoryDisk()
+  const job = await jobWith(disk)
+  job.now = { code: 'second', operators: [operator('ages', { kind: 'sessions' })] }
+  await expect(prepare(job)).rejects.toMatchObject({
+    code: 'JOB_CHANGED',
+    message: expect.stringMatching(/job 'orders'.*\n.*operator 'ages' had the kind/),
+  })
+  job.now = code
+  expect(await job.counts('ages')).toEqual(countsUpTo(4))
+})
+
+test('a state of earlier code is set aside, and one without an operator stays', async () => {
+  const disk = new MemoryDisk()
+  const job = await jobWith(disk)
+  for (const operators of [[operator('genders')], [operator('ages'), operator('genders')]]) {
+    job.now = { code: `with ${operators.length}`, operators }
+    await prepare(job)
+    await job.run(1)
+  }
+  expect(await job.counts('ages')).toEqual({ k5: 1 })
+  expect(await job.counts('genders')).toEqual(countsUpTo(6))
+  expect(await disk.list(`${directory}/stateAside`)).toEqual(['ages.1'])
+})
+
+test('after a change the newest batch is that of the code of now', async () => {
+  const job = await jobWith(new MemoryDisk())
+  job.now = { code: 'second', operators: [operator('genders')] }
+  expect(await prepare(job)).toMatchObject({ change: { kind: 'continue', removed: ['ages'] } })
+  const { batches } = await job.logs()
+  expect(batches.at(-1)).toMatchObject({ batchId: 3, code: 'second', operators: job.now.operators })
+  expect(batches.at(-2)).toMatchObject({ batchId: 2, code: 'first' })
+  expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
+})
+
+test('a directory of the first format is reshaped, and has the format of now then', async () => {
+  const disk = new MemoryDisk()
+  const job = await jobWith(disk)
+  await disk.writeFileAtomic(
+    `${directory}/job.json`,
+    Buffer.from('{"name":"orders","partitions":2,"instance":"0000abcd"}'),
+  )
+  expect(await prepare(job)).toMatchObject({ reshaped: { fromPartitions: 2, toPartitions: 2 } })
+  const { owner, instance, lock } = await job.take()
+  expect(owner).toMatchObject({ formatVersion: 2, partitions: 2 })
+  expect(instance).toBe('0000abcd')
+  await lock.release()
+  expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
+})
+
+test('a directory of a later format is refused', async () => {
+  const disk = new MemoryDisk()
+  const job = await jobWith(disk, 1)
+  const owner = '{"formatVersion":3,"name":"orders","partitions":2}'
+  await disk.writeFileAtomic(`${directory}/job.json`, Buffer.from(owner))
+  await expect(job.take()).rejects.toThrow(/newer version of Millrace \(format 3/)
+})
+
+// Whatever the moment of a crash, preparing again ends with the same states as without one.
+const changes = [
+  {
+    what: 'more partitions, in the middle of a batch',
+    partitions: 5,
+    now: code,
+    commitLast: false,
+    aside: [],
+  },
+  { what: 'fewer partitions', partitions: 1, now: code, commitLast: true, aside: [] },
+  {
+    what: 'a state that moves to where another is',
+    partitions: 2,
+    now: {
+      code: 'second',
+      operators: [
+        operator('genders'),
+        operator('visits', { kind: 'sessions' }),
+        operator('updateStateByKey-2', { isNamed: false }),
+      ],
+    },
+    before: {
+      code: 'first',
+      operators: [
+        operator('genders'),
+        operator('updateStateByKey-1', { isNamed: false }),
+        operator('updateStateByKey-2', { isNamed: true, kind: 'sessions' }),
+      ],
+    },
+    discard: ['updateStateByKey-2'],
+    commitLast: true,
+    aside: ['updateStateByKey-2.1'],
+  },
+  {
+    what: 'a state that moves, with more partitions',
+    partitions: 3,
+    now: {
+      code: 'second',
+      operators: [operator('visits', { kind: 'sessions' }), operator('ages', { isNamed: true })],
+    },
+    commitLast: true,
+    aside: ['genders.1'],
+  },
+]
+
+test.each(changes)('$what: whole, whenever power fails', async (change) => {
+  const { partitions, now, commitLast, aside, before = code, discard } = change
+  let isDone = false
+  let steps = 0
+  for (; !isDone; steps++) {
+    const crashing = new CrashingDisk(steps)
+    const { disk } = crashing
+    const job = new SavedJob(disk)
+    job.now = before
+    await job.run(4, { commitLast })
+    job.partitions = partitions
+    job.now = now
+    const work = () => prepare(job, { discard })
+    isDone = await crashing.crashAfter(steps, work)
+    await work()
+    await job.run(2)
+    const expected = countsUpTo(commitLast ? 6 : 5)
+    for (const { uid, kind } of now.operators) {
+      const isNew = kind === 'sessions'
+      expect(await job.counts(uid)).toEqual(isNew ? { k4: 1, k5: 1 } : expected)
+      if (!isNew) expect((await job.timers(uid)).length).toBe(Object.keys(expected).length)
+    }
+    const folder = `${directory}/stateAside`
+    expect((await disk.stat(folder)) === undefined ? [] : await disk.list(folder)).toEqual(aside)
+    expect(await disk.list(directory)).not.toContain('discarded')
+    expect(await disk.list(directory)).not.toContain('change.json')
+    expect(await disk.list(directory)).not.toContain('stateNew')
+  }
+  expect(steps).toBeGreaterThan(10)
+})

@@ -1,0 +1,269 @@
+// A batch that proves too large is run with half of its offsets, again and again, while nothing of it was
+// shown; the logs, the counts and the watermarks are those of the batch that fitted.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
+import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offsetLog.ts'
+import { EngineError } from '../../../engine/engineError.ts'
+import {
+  type BatchAttempt,
+  BatchLoop,
+  type BatchLoopOptions,
+} from '../../../engine/scheduler/batchLoop.ts'
+import { halved } from '../../../engine/scheduler/batchSplit.ts'
+import { offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { limitsOf, reportOf } from './limits.ts'
+
+const intervalMs = 1000
+const tooLarge = () => new EngineError('RESULT_TOO_LARGE', 'more than fits')
+
+interface Life {
+  readonly loop: BatchLoop
+  readonly clock: ManualClock
+  readonly ran: OffsetLogEntry[]
+  readonly happened: string[]
+  readonly offsetLog: OffsetLog
+  readonly commitLog: CommitLog
+  /** The loop's end, while time passes. */
+  ended(): Promise<unknown>
+}
+
+/** A job on a topic of two partitions, until it has read so many offsets. */
+async function start(
+  run: (batch: OffsetLogEntry, attempt: BatchAttempt, life: Life) => Promise<void>,
+  {
+    disk = new MemoryDisk(),
+    latest = [8, 8],
+    ...options
+  }: { disk?: MemoryDisk; latest?: number[] } & Partial<BatchLoopOptions> = {},
+): Promise<Life> {
+  const clock = new ManualClock(1_000_000)
+  const offsetLog = await OffsetLog.open(disk, '/job/offsets')
+  const commitLog = await CommitLog.open(disk, '/job/commits')
+  const happened: string[] = []
+  const ran: OffsetLogEntry[] = []
+  const all = latest.reduce((sum, each) => sum + each, 0)
+  const loop = new BatchLoop({
+    ...{ clock, batchIntervalMs: intervalMs, limits: limitsOf(1000), offsetLog, commitLog },
+    ends: async () =>
+      latest.map((until, partition) => ({ topic: 't', partition, earliest: 0, latest: until })),
+    async run(batch, attempt) {
+      ran.push(batch)
+      await run(batch, attempt, life)
+    },
+    async breakOff({ code }) {
+      happened.push(`broken off: ${code}`)
+    },
+    oldestRemembered: () => 0,
+    onCommitted({ batchId, ranges }, { records, recordsTotal }) {
+      happened.push(`committed ${batchId}: ${records} of ${recordsTotal}`)
+      const read = ranges.reduce((sum, { until }) => sum + until, 0)
+      if (read === all) loop.stop()
+    },
+    onSplit: ({ batchId }, { ranges }) => happened.push(`split ${batchId}: ${offsetsIn(ranges)}`),
+    ...options,
+  })
+  const life = { loop, clock, ran, happened, offsetLog, commitLog, ended }
+  async function ended(): Promise<unknown> {
+    let isOver = false
+    const end = loop.run().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    void end.then(() => {
+      isOver = true
+    })
+    for (let rounds = 0; !isOver && rounds < 200; rounds++) await clock.advanceAndSettle(intervalMs)
+    expect(isOver).toBe(true)
+    await offsetLog.close()
+    await commitLog.close()
+    return await end
+  }
+  return life
+}
+
+test('a batch is halved until it fits, and the next ones are as large as what fitted', async () => {
+  const life = await start(
+    async (batch, _attempt, { loop }) => {
+      const [range] = batch.ranges
+      loop.taskFinished({
+        ...reportOf(
+          ...batch.ranges.map((each) => ({ range: each, records: each.until - each.from })),
+        ),
+        eventTimes: [{ watermark: 'w', source: 't-0', timeMs: range!.until }],
+      })
+      if (offsetsIn(batch.ranges) > 4) throw tooLarge()
+    },
+    { watermarks: [{ uid: 'w', delayMs: 1, idleTimeoutMs: 1e9, topics: ['t'] }] },
+  )
+  expect(await life.ended()).toBeUndefined()
+  expect(life.happened.slice(0, 6)).toEqual([
+    'broken off: RESULT_TOO_LARGE',
+    'split 0: 8',
+    'broken off: RESULT_TOO_LARGE',
+    'split 0: 4',
+    // Nothing of the attempts before is counted.
+    'committed 0: 4 of 4',
+    'committed 1: 4 of 8',
+  ])
+  const entries = life.ran.filter(({ batchId }) => batchId === 0)
+  expect(new Set(entries.map(({ timeMs }) => timeMs)).size).toBe(1)
+  expect(life.offsetLog.get(0)!.ranges.map(({ until }) => until)).toEqual([2, 2])
+  // The largest time that an attempt saw which was given up was 8.
+  expect(life.ran.find(({ batchId }) => batchId === 1)!.watermarks).toEqual({})
+  const last = life.commitLog.latestCommit()!
+  expect(last.eventTimes!.w!['t-0']!.timeMs).toBe(8)
+  expect(last.recordsTotal).toBe(16)
+})
+
+test('a single record that does not fit fails the job, with its place', async () => {
+  const life = await start(() => Promise.reject(tooLarge()), { latest: [4, 1] })
+  expect(await life.ended()).toMatchObject({
+    code: 'RESULT_TOO_LARGE',
+    message: 'batch 0 has only t-0 offset 0 left, and cannot be made smaller: more than fits',
+  })
+  expect(life.happened.filter((each) => each.startsWith('split'))).toEqual([
+    'split 0: 3',
+    'split 0: 2',
+    'split 0: 1',
+  ])
+})
+
+test('other failures, and those after an output has begun, split nothing', async () => {
+  const other = await start(() => Promise.reject(new EngineError('USER_CODE_FAILED', 'no')))
+  expect(await other.ended()).toMatchObject({ code: 'USER_CODE_FAILED' })
+  const begun = await start((_batch, attempt) => {
+    attempt.outputBegins()
+    return Promise.reject(tooLarge())
+  })
+  expect(await begun.ended()).toMatchObject({ message: 'more than fits' })
+  expect([...other.happened, ...begun.happened]).toEqual([])
+})
+
+test('an output of an attempt that was given up cannot begin any more', async () => {
+  const attempts: BatchAttempt[] = []
+  const life = await start(async ({ ranges }, attempt) => {
+    attempts.push(attempt)
+    if (offsetsIn(ranges) > 8) throw tooLarge()
+  })
+  await life.ended()
+  expect(() => attempts[0]!.outputBegins()).toThrow(/broken off/)
+  expect(() => attempts[1]!.outputBegins()).not.toThrow()
+})
+
+test('a batch of an earlier process is split only where nothing can have been shown', async () => {
+  for (const canSplitRerun of [false, true]) {
+    const disk = new MemoryDisk()
+    const killed = await start(() => Promise.reject(new Error('killed')), { disk })
+    expect(await killed.ended()).toMatchObject({ message: 'killed' })
+    const again = await start(
+      async ({ ranges }) => {
+        if (offsetsIn(ranges) > 8) throw tooLarge()
+      },
+      { disk, canSplitRerun },
+    )
+    const end = await again.ended()
+    if (canSplitRerun) expect(end).toBeUndefined()
+    else expect(end).toMatchObject({ code: 'RESULT_TOO_LARGE' })
+    expect(again.happened.includes('split 0: 8')).toBe(canSplitRerun)
+  }
+})
+
+test('a crash while the smaller batch is written leaves the batch as it was, or the smaller one', async () => {
+  const planned = new Set<number>()
+  for (let step = 0; step < 8; step++) {
+    let left = Infinity
+    const disk: MemoryDisk = new MemoryDisk({
+      beforeChange: () => {
+        if (left-- === 0) disk.crash()
+      },
+    })
+    const first = await start(
+      async () => {
+        if (left === Infinity) left = step
+        throw tooLarge()
+      },
+      { disk },
+    )
+    await first.ended().catch(() => {})
+    left = Infinity
+    const second = await start(async () => {}, { disk })
+    planned.add(offsetsIn(second.offsetLog.latest()!.ranges))
+    expect(await second.ended()).toBeUndefined()
+    const ends = second.ran.map(({ ranges }) => ranges.map(({ until }) => until))
+    expect(ends.at(-1)).toEqual([8, 8])
+  }
+  for (const offsets of planned) expect([16, 8, 4, 2]).toContain(offsets)
+  expect(planned.has(16) && planned.has(8)).toBe(true)
+})
+
+test('a batch that takes longer than it may is broken off and split, and fails in words at the end', async () => {
+  const life = await start(
+    ({ ranges }, _attempt, { loop }) =>
+      offsetsIn(ranges) <= 8
+        ? Promise.resolve()
+        : new Promise((_, reject) => breaks.push([loop, reject])),
+    { maxBatchTimeMs: 5000, breakOff: async (error) => breaks.pop()?.[1](error) },
+  )
+  const breaks: [BatchLoop, (error: Error) => void][] = []
+  expect(await life.ended()).toBeUndefined()
+  expect(life.happened[0]).toBe('split 0: 8')
+})
+
+describe('what has to be durable before a commit', () => {
+  const rejected = (offset: number) => {
+    const record = { topic: 't', partition: 0, offset, timestampMs: 5, error: 'bad' }
+    return { ...record, onError: 'skip' } as const
+  }
+
+  test('gets the rejected records of the attempt that counts, each once', async () => {
+    const offsets: number[][] = []
+    const life = await start(
+      async ({ ranges }, _attempt, { loop }) => {
+        const told = { ...reportOf(), rejected: [rejected(offsetsIn(ranges)), rejected(1)] }
+        for (let times = 0; times < 2; times++) loop.taskFinished(told)
+        if (offsetsIn(ranges) > 8) throw tooLarge()
+      },
+      {
+        beforeCommit: async (_batch, account) => {
+          offsets.push(account.rejected.first.map(({ offset }) => offset))
+        },
+      },
+    )
+    expect(await life.ended()).toBeUndefined()
+    // The second batch rejects what the first one has told of already.
+    expect(offsets).toEqual([[8, 1], []])
+  })
+
+  test('fails the batch when it fails, and nothing is committed', async () => {
+    const life = await start(async () => {}, { beforeCommit: () => Promise.reject(tooLarge()) })
+    expect(await life.ended()).toMatchObject({ code: 'RESULT_TOO_LARGE' })
+    expect(life.happened).toEqual([])
+  })
+})
+
+test('halves are smaller, keep their starts and every partition, and end at one offset', () => {
+  const lengths = fc.array(fc.nat(100), { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(lengths, (all) => {
+      let ranges = all.map((length, partition) => ({
+        topic: 't',
+        partition,
+        from: 7,
+        until: 7 + length,
+      }))
+      for (let smaller = halved(ranges); smaller; smaller = halved(ranges)) {
+        expect(offsetsIn(smaller)).toBeLessThan(offsetsIn(ranges))
+        expect(offsetsIn(smaller)).toBeGreaterThan(0)
+        expect(smaller.map(({ partition, from }) => [partition, from])).toEqual(
+          ranges.map(({ partition, from }) => [partition, from]),
+        )
+        ranges = smaller as typeof ranges
+      }
+      expect(offsetsIn(ranges)).toBe(Math.min(1, offsetsIn(ranges)))
+    }),
+  )
+})

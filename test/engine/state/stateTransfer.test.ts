@@ -1,0 +1,320 @@
+// States that move: into another number of partitions, out of the old format, and through a loss of power at
+// every step on the way.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { Level } from 'level'
+import { afterEach, describe, expect, test } from 'vitest'
+import { decodeKey, encodeKey, type Key } from '../../../engine/rdd/key.ts'
+import { HashPartitioner, KeyGroupPartitioner } from '../../../engine/rdd/partitioner.ts'
+import type { StateTimer } from '../../../engine/state/keyedState.ts'
+import { OperatorState } from '../../../engine/state/operatorState.ts'
+import { StateStore } from '../../../engine/state/stateStore.ts'
+import { type StateEntry, StateTransfer } from '../../../engine/state/stateTransfer.ts'
+import { v8Codec } from '../../../engine/state/v8Codec.ts'
+import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { openDiskStateDatabase } from './diskStateDatabase.ts'
+
+const directories: string[] = []
+
+async function temporaryDirectory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'millrace-state-'))
+  directories.push(path)
+  return path
+}
+
+afterEach(async () => {
+  for (const path of directories.splice(0)) await rm(path, { recursive: true })
+})
+
+interface Contents {
+  readonly values: Map<Key, unknown>
+  readonly timers: StateTimer[]
+}
+
+function contentsOf(entries: readonly StateEntry[]): Contents {
+  const values = new Map<Key, unknown>()
+  const timers: StateTimer[] = []
+  for (const entry of entries) {
+    if (entry.kind === 'timer') timers.push(entry.timer)
+    else values.set(decodeKey(entry.key), v8Codec.decode(entry.value))
+  }
+  timers.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
+  return { values: new Map([...values].sort()), timers }
+}
+
+async function exported(
+  transfer: StateTransfer,
+  directory: string,
+  partitions: number,
+  batchId: number,
+): Promise<StateEntry[]> {
+  const entries: StateEntry[] = []
+  for await (const chunk of transfer.exportState(directory, partitions, batchId)) {
+    entries.push(...chunk)
+  }
+  return entries
+}
+
+type Open = (directory: string) => ReturnType<typeof openDiskStateDatabase>
+
+/** Sets keys to a value, with a timer for each, in the partitions where streams have them. */
+async function runBatch(
+  directory: string,
+  partitions: number,
+  batchId: number,
+  keys: readonly Key[],
+  value: unknown,
+  openDatabase?: Open,
+): Promise<void> {
+  const partitioner = new KeyGroupPartitioner(partitions)
+  for (let partition = 0; partition < partitions; partition++) {
+    const options = openDatabase === undefined ? {} : { openDatabase }
+    const store = await StateStore.open(join(directory, String(partition)), options)
+    const transaction = await store.begin(batchId)
+    const state = new OperatorState(transaction, v8Codec, { isDone: true })
+    for (const key of keys.filter((one) => partitioner.partitionOf(one) === partition)) {
+      state.set(encodeKey(key), value)
+      state.setTimer({ domain: 'event', timeMs: batchId, key: encodeKey(key), tag: 1 })
+    }
+    await transaction.commit()
+    await store.close()
+  }
+}
+
+const someKeys: Key[] = ['a', 'b', '\ud800', '', 1, 2, 3, 4, 5, -1, 0.5, true, null]
+
+describe('rescaling', () => {
+  test('every key is where its partitioner looks for it, and nothing else has changed', async () => {
+    const count = fc.integer({ min: 1, max: 9 })
+    await fc.assert(
+      fc.asyncProperty(count, count, fc.uniqueArray(fc.integer()), async (from, to, numbers) => {
+        const disk = new MemoryDisk()
+        const open: Open = (path) => openDiskStateDatabase(disk, path)
+        const transfer = new StateTransfer({ disk, openDatabase: open })
+        const keys = [...someKeys, ...numbers]
+        await runBatch('/state/totals', from, 0, keys, 'old', open)
+        await runBatch('/state/totals', from, 1, keys.slice(0, 9), 'new', open)
+        const before = contentsOf(await exported(transfer, '/state/totals', from, 1))
+        await transfer.rescaleState('/state/totals', from, to, 1)
+        expect(contentsOf(await exported(transfer, '/state/totals', to, 1))).toEqual(before)
+        expect(before.values.size).toBe(new Set(keys).size)
+        const names = await disk.list('/state/totals')
+        expect(names).toEqual(Array.from({ length: to }, (_, at) => String(at)).sort())
+        const partitioner = new KeyGroupPartitioner(to)
+        for (let partition = 0; partition < to; partition++) {
+          const store = await StateStore.open(`/state/totals/${partition}`, { openDatabase: open })
+          expect(store.version).toBe(1)
+          await store.scan((key) => expect(partitioner.partitionOf(decodeKey(key))).toBe(partition))
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test('keys are exported in the order of their groups, whatever the partitions', async () => {
+    const disk = new MemoryDisk()
+    const open: Open = (path) => openDiskStateDatabase(disk, path)
+    const transfer = new StateTransfer({ disk, openDatabase: open })
+    const orders: string[][] = []
+    for (const partitions of [1, 3, 8]) {
+      await runBatch(`/state/${partitions}`, partitions, 0, someKeys, 1, open)
+      const entries = await exported(transfer, `/state/${partitions}`, partitions, 0)
+      orders.push(entries.flatMap((entry) => (entry.kind === 'value' ? [entry.key] : [])))
+    }
+    expect(orders[1]).toEqual(orders[0])
+    expect(orders[2]).toEqual(orders[0])
+  })
+
+  test('on level, batches go on afterwards', async () => {
+    const directory = join(await temporaryDirectory(), 'totals')
+    const transfer = new StateTransfer({ disk: nodeDisk })
+    const keys = Array.from({ length: 3000 }, (_, n) => n)
+    await runBatch(directory, 2, 0, keys, 'old')
+    await transfer.rescaleState(directory, 2, 5, 0)
+    await runBatch(directory, 5, 1, keys.slice(0, 1000), 'new')
+    const { values, timers } = contentsOf(await exported(transfer, directory, 5, 1))
+    expect(values.size).toBe(3000)
+    expect([...values.values()].filter((value) => value === 'new')).toHaveLength(1000)
+    expect(timers).toHaveLength(4000)
+    // The batch that came afterwards can be undone, as any other.
+    expect(contentsOf(await exported(transfer, directory, 5, 0)).timers).toHaveLength(3000)
+    expect(await transfer.formatOf(directory, 5)).toBe('keyGroups')
+  })
+})
+
+describe('an export', () => {
+  test('is as of a committed batch, and writes nothing', async () => {
+    const disk = new MemoryDisk()
+    const open: Open = (path) => openDiskStateDatabase(disk, path)
+    const transfer = new StateTransfer({ disk, openDatabase: open })
+    for (const batchId of [0, 1, 2]) {
+      await runBatch('/state/totals', 2, batchId, someKeys, batchId, open)
+    }
+    for (const batchId of [1, 2, 1, 0]) {
+      const { values, timers } = contentsOf(await exported(transfer, '/state/totals', 2, batchId))
+      expect(new Set(values.values())).toEqual(new Set([batchId]))
+      expect(timers).toHaveLength((batchId + 1) * someKeys.length)
+    }
+    await runBatch('/state/totals', 2, 3, someKeys, 3, open)
+    await expect(exported(transfer, '/state/totals', 2, 0)).rejects.toMatchObject({
+      code: 'STATE_UNREACHABLE',
+    })
+  })
+
+  test('of a state that does not exist is empty, and creates nothing', async () => {
+    const disk = new MemoryDisk()
+    const transfer = new StateTransfer({
+      disk,
+      openDatabase: (path) => openDiskStateDatabase(disk, path),
+    })
+    expect(await exported(transfer, '/state/totals', 2, 5)).toEqual([])
+    expect(await disk.stat('/state')).toBeUndefined()
+    expect(await transfer.formatOf('/state/totals', 2)).toBe('none')
+  })
+})
+
+describe('power', () => {
+  /** The operation that power fails in, and whether what was not synced is kept in part. */
+  async function rescaleWithCrash(failsAt: number, isKept: boolean): Promise<boolean> {
+    let operations = 0
+    let isArmed = false
+    const random = seededRandom(failsAt)
+    const disk: MemoryDisk = new MemoryDisk({
+      beforeChange: () => {
+        if (isArmed && ++operations === failsAt) {
+          disk.crash(isKept ? { keepUnsynced: random } : {})
+          throw new Error('power failure')
+        }
+      },
+    })
+    const open: Open = (path) => openDiskStateDatabase(disk, path)
+    const transfer = new StateTransfer({ disk, openDatabase: open })
+    await runBatch('/state/totals', 2, 0, someKeys, 'v', open)
+    for (const path of ['/', '/state', '/state/totals']) await disk.syncDirectory(path)
+    const before = contentsOf(await exported(transfer, '/state/totals', 2, 0))
+    isArmed = true
+    const isDone = await transfer.rescaleState('/state/totals', 2, 3, 0).then(
+      () => true,
+      () => false,
+    )
+    isArmed = false
+    await transfer.recover('/state')
+    expect(await disk.list('/state')).toEqual(['totals'])
+    const partitions = (await disk.list('/state/totals')).length
+    if (isDone) expect(partitions).toBe(3)
+    else expect([2, 3]).toContain(partitions)
+    expect(contentsOf(await exported(transfer, '/state/totals', partitions, 0))).toEqual(before)
+    // Power may fail again; only what is of no use any more may come back.
+    disk.crash()
+    await transfer.recover('/state')
+    expect(await disk.list('/state')).toEqual(['totals'])
+    expect(contentsOf(await exported(transfer, '/state/totals', partitions, 0))).toEqual(before)
+    return isDone
+  }
+
+  test.each([false, true])(
+    'that fails at any step leaves the old state or the new one (unsynced kept: %s)',
+    async (isKept) => {
+      let failsAt = 1
+      while (!(await rescaleWithCrash(failsAt, isKept))) failsAt++
+      expect(failsAt).toBeGreaterThan(10)
+    },
+  )
+
+  test('an import whose chunks fail leaves the state as it was', async () => {
+    const disk = new MemoryDisk()
+    const open: Open = (path) => openDiskStateDatabase(disk, path)
+    const transfer = new StateTransfer({ disk, openDatabase: open })
+    await runBatch('/state/totals', 2, 0, someKeys, 'v', open)
+    const before = contentsOf(await exported(transfer, '/state/totals', 2, 0))
+    async function* failing(): AsyncGenerator<readonly StateEntry[]> {
+      yield [{ kind: 'value', key: 'sx', value: v8Codec.encode(1) }]
+      throw new Error('the savepoint is cut off')
+    }
+    await expect(transfer.importState('/state/totals', 3, 0, failing())).rejects.toThrow('cut off')
+    expect(contentsOf(await exported(transfer, '/state/totals', 2, 0))).toEqual(before)
+    await transfer.rescaleState('/state/totals', 2, 4, 0)
+    expect(await disk.list('/state')).toEqual(['totals'])
+  })
+})
+
+describe('a state of the old format', () => {
+  const keys: Key[] = [...someKeys, ...Array.from({ length: 500 }, (_, n) => `user-${n}`)]
+
+  /** As release 0 wrote it: batch 4 over batch 3, both of which can be undone. */
+  async function writeOld(directory: string, more: readonly [string, string][] = []) {
+    const partitioner = new HashPartitioner(2)
+    for (const partition of [0, 1]) {
+      const level = new Level<string, string>(join(directory, String(partition)))
+      const here = keys.filter((key) => partitioner.partitionOf(key) === partition)
+      for (const key of here) {
+        await level.put(`state ${JSON.stringify(encodeKey(key))}`, '{"n":4,"of":["x",null]}')
+      }
+      const entries = (text: string) => here.map((key) => [encodeKey(key), text])
+      await level.put('undo 4', JSON.stringify({ previous: 3, entries: entries('{"n":3}') }))
+      await level.put(
+        'undo 3',
+        JSON.stringify({ previous: 1, entries: here.map((key) => [encodeKey(key), null]) }),
+      )
+      await level.put('version', '4')
+      for (const [name, text] of more) await level.put(name, text)
+      await level.close()
+    }
+  }
+
+  test('is converted as of a batch that it keeps', async () => {
+    const directory = join(await temporaryDirectory(), 'totals')
+    const transfer = new StateTransfer({ disk: nodeDisk })
+    await writeOld(directory)
+    expect(await transfer.formatOf(directory, 2)).toBe('json')
+    await expect(StateStore.open(join(directory, '0'))).rejects.toMatchObject({
+      code: 'STATE_OLD_FORMAT',
+    })
+    const valuesAt = async (batchId: number) =>
+      contentsOf(await exported(transfer, directory, 2, batchId)).values
+    expect((await valuesAt(2)).size).toBe(0)
+    expect(await valuesAt(3)).toEqual(new Map(keys.map((key) => [key, { n: 3 }] as const).sort()))
+    await expect(valuesAt(0)).rejects.toMatchObject({ code: 'STATE_UNREACHABLE' })
+    const newest = await valuesAt(4)
+    expect(newest.size).toBe(keys.length)
+    expect(newest.get('user-7')).toEqual({ n: 4, of: ['x', null] })
+
+    await transfer.rescaleState(directory, 2, 3, 4)
+    expect(await transfer.formatOf(directory, 3)).toBe('keyGroups')
+    expect(await valuesAt(4).catch(() => undefined)).not.toEqual(new Map())
+    await runBatch(directory, 3, 5, ['a'], 'new')
+    const { values } = contentsOf(await exported(transfer, directory, 3, 5))
+    expect(values.get('a')).toBe('new')
+    expect(values.get('b')).toEqual({ n: 4, of: ['x', null] })
+    expect(values.size).toBe(keys.length)
+  })
+
+  test('of a window with an inverse is recognized and refused', async () => {
+    const directory = join(await temporaryDirectory(), 'window')
+    const transfer = new StateTransfer({ disk: nodeDisk })
+    await writeOld(directory, [['state "#since"', '0']])
+    await expect(transfer.rescaleState(directory, 2, 2, 4)).rejects.toMatchObject({
+      code: 'STATE_NOT_CONVERTIBLE',
+      message: expect.stringContaining('start the job in a new directory'),
+    })
+    expect(await transfer.formatOf(directory, 2)).toBe('json')
+  })
+
+  test.each([
+    ['an entry that is not JSON', ['state "sx"', '{']],
+    ['versions that do not form a chain', ['undo 2', '{"previous":0,"entries":[]}']],
+    ['a version that is no number', ['version', 'x']],
+  ] as const)('with %s is damaged', async (_what, entry) => {
+    const directory = join(await temporaryDirectory(), 'totals')
+    const transfer = new StateTransfer({ disk: nodeDisk })
+    await writeOld(directory, [entry as [string, string]])
+    await expect(exported(transfer, directory, 2, 4)).rejects.toMatchObject({
+      code: 'STATE_DAMAGED',
+    })
+  })
+})
