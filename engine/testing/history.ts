@@ -129,11 +129,17 @@ function drawFault(random: Random, batch: number, { steps, launches }: BatchExte
   return {
     kind: 'killDriver',
     batch,
-    // A few beyond the last one: those are of a start after another kill.
-    step: random.below(steps + 3),
+    step: drawStep(random, steps),
     write: random.below(2) === 0 ? 'lost' : 'kept',
     loses: random.below(2) === 0 ? 'process' : 'power',
   }
+}
+
+/** The logs are written at the beginning and at the end of a batch; states and sinks between them. */
+function drawStep(random: Random, steps: number): number {
+  if (random.below(4) === 0) return random.below(3)
+  // A few beyond the last one: those are of a start after another kill.
+  return random.below(3) === 0 ? Math.max(0, steps - 3) + random.below(6) : random.below(steps)
 }
 
 function partitioned(records: readonly PlacedRecord[]): Map<string, number[]> {

@@ -4,6 +4,7 @@
 import type { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import type { StartExecutor, Task, TaskReport } from '../../../engine/executor/task.ts'
 import type { Bucket } from '../../../engine/rdd/lineage.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { StateDatabase } from '../../../engine/state/stateDatabase.ts'
 import type { Seams } from '../../../engine/testing/testCluster.ts'
@@ -143,6 +144,29 @@ export const engineFaults: Record<string, (world: TestWorld) => Seams> = {
     }
   },
   'the write of a dead executor comes late': () => lateWrites(),
+  'the watermark of a batch is that of its own rows': (world) => ({
+    batch: (batch) => ({ ...batch, watermarks: watermarksOf(world, batch.ranges) }),
+  }),
+  'a start forgets the event times': () => ({
+    commitLog(log) {
+      const atStart = log.latest()
+      return replaced(log, {
+        latestCommit() {
+          const commit = log.latestCommit()
+          if (commit === undefined || log.latest() !== atStart) return commit
+          return { ...commit, eventTimes: {} }
+        },
+      })
+    },
+  }),
+  'a roll-back restores no timers': () => ({
+    stateDatabase: (database) =>
+      rollingBack(database, ({ type, key }) => type === 'del' || !isTimer(key)),
+  }),
+  'a roll-back leaves new keys': () => ({
+    stateDatabase: (database) =>
+      rollingBack(database, ({ type, key }) => type === 'put' || key[0]! > 3),
+  }),
   'the output of a task that ran twice counts twice': () => ({
     executor: (start) => wrapReports(start, doubled()),
   }),
@@ -217,6 +241,39 @@ function emptied(database: StateDatabase): StateDatabase {
       await database.write(changes)
     },
   })
+}
+
+/** As a planner would have it that looks at the batch itself. */
+function watermarksOf(world: TestWorld, ranges: readonly OffsetRange[]): Record<string, number> {
+  const times = ranges
+    .filter(({ topic }) => topic === 'lines')
+    .map(({ topic, partition, until }) => {
+      const words = world.topics
+        .records(topic, partition, 0, until)
+        .flatMap(({ value }) => String(value).split(','))
+      return Math.max(-Infinity, ...words.map((word) => Number(word.split(' ')[2])))
+    })
+  const least = Math.min(...times)
+  return least === -Infinity ? {} : { events: least - 1500 }
+}
+
+type StateChange = Parameters<StateDatabase['write']>[0][number]
+
+/** Of the writes that take a batch back, those changes that `isKept` says. */
+function rollingBack(
+  database: StateDatabase,
+  isKept: (change: StateChange) => boolean,
+): StateDatabase {
+  return replaced(database, {
+    write(changes) {
+      const isCommit = changes.some(({ type, key }) => type === 'put' && key[0] === 0x21)
+      return database.write(isCommit ? changes : changes.filter(isKept))
+    },
+  })
+}
+
+function isTimer(key: Uint8Array): boolean {
+  return key[0] === 0x10 || key[0] === 0x11
 }
 
 /** What a dead executor was about to write lands after its successor has written the next batch. */

@@ -2,6 +2,7 @@
 // but the records and the ranges of its batches. It shares no code with the engine.
 
 import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
+import type { ViewRows } from '../../../engine/jobStatus.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Outcome, Subject } from '../../../engine/testing/historyRun.ts'
 import { type PlacedRecord, RecordPlacement } from '../../../engine/testing/memoryTopics.ts'
@@ -186,6 +187,7 @@ function wrongViews(
   { batches }: Outcome,
   begun: readonly BegunBatch[],
 ): string | undefined {
+  const known = new Map<string, ViewRows>()
   for (const { batchId, views, timeMs } of batches) {
     const batch = begun[batchId]
     if (batch?.timeMs !== timeMs)
@@ -217,10 +219,10 @@ function wrongViews(
       inverse: window,
     }
     for (const [name, rows] of Object.entries(expected)) {
-      // A view whose state has not changed is not collected again.
-      if (!views.has(name) && name === 'totals' && pairs.length === 0) continue
       const wanted = JSON.stringify([...rows].sort())
-      const got = JSON.stringify(views.get(name)?.toSorted())
+      // A view whose state has not changed is not collected again.
+      const got = JSON.stringify((views.get(name) ?? known.get(name))?.toSorted())
+      known.set(name, views.get(name) ?? known.get(name) ?? [])
       if (wanted !== got)
         return `view '${name}' after batch ${batchId}: ${got} in place of ${wanted}`
     }
