@@ -12,6 +12,8 @@ export interface RunningBatch {
   /** Tasks of the stages that are known so far; undefined when that is not counted. */
   readonly tasksDone?: number | undefined
   readonly tasksTotal?: number | undefined
+  /** The line itself, where the scheduler knows more than the tasks say. */
+  readonly text?: string | undefined
 }
 
 /** Tasks that the line names: the ones that have run longest hold the batch up. */
@@ -19,6 +21,7 @@ const namedTasks = 1
 
 export function progressText(running: RunningBatch, nowMs: number): string {
   const { batchId, sinceMs, tasks, tasksDone, tasksTotal } = running
+  if (running.text !== undefined) return running.text
   const done = tasksTotal === undefined ? [] : [`${tasksDone ?? 0} of ${tasksTotal} tasks done`]
   const named = tasks.slice(0, namedTasks).map(taskText)
   const more = tasks.length - named.length

@@ -47,6 +47,8 @@ export interface JobDescription {
   readonly partitions: number
   /** Streams that keep state. */
   readonly operators: readonly OperatorDescription[]
+  /** Paths of the files that are the job's code; undefined when they were not recorded. */
+  readonly files?: readonly string[] | undefined
 }
 
 export interface OperatorDescription {

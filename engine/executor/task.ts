@@ -85,6 +85,8 @@ export interface Executor {
   run(tasks: readonly Task[]): void
   /** Fails with an EngineError for a state that this executor does not hold. */
   query?(query: StateQuery): Promise<StateAnswer>
+  /** Closes the states, so that others can read their files; they are opened again by the next task. */
+  releaseStates?(): Promise<void>
   /** Ends the executor after its state is closed, or after a while. Nothing is reported afterwards. */
   stop(): Promise<void>
   /** Terminates the executor in the middle of its tasks. Undefined for one in the driver's own thread. */

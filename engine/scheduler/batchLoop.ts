@@ -15,6 +15,7 @@ import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperat
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
+import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
@@ -48,6 +49,11 @@ export interface BatchLoopOptions {
   readonly canSplitRerun?: boolean
   /** The topics as they are now; undefined when they cannot be asked and the batch has to wait. */
   ends(): Promise<readonly PartitionEnds[] | undefined>
+  /**
+   * Plans a batch anew whose offsets were removed before they were read: returns what of them is there.
+   * Undefined where the job says that it fails then.
+   */
+  planAgain?(batch: OffsetLogEntry): Promise<readonly OffsetRange[] | undefined>
   /** May add to a batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
@@ -108,6 +114,11 @@ class Attempt implements BatchAttempt {
   }
 }
 
+interface Visit {
+  run(): Promise<void>
+  fail(error: EngineError): void
+}
+
 export class BatchLoop {
   /** Counts the job's records. */
   readonly counts: RecordCount
@@ -119,6 +130,11 @@ export class BatchLoop {
   /** As of the newest commit of this process. */
   #oldestRemembered = -1
   #isAbandoned = false
+  /** Of `between`; a caller that does not wait for its own bounds their number. */
+  readonly #visits: Visit[] = []
+  /** Ends the pause before the next batch. */
+  #woken = new AbortController()
+  #hasEnded = false
 
   constructor(options: BatchLoopOptions) {
     this.#options = options
@@ -139,12 +155,29 @@ export class BatchLoop {
   /** Resolves after `stop`, when the batch that was running is committed; rejects when one fails. */
   async run(): Promise<void> {
     const { clock } = this.#options
-    for (;;) {
-      const decision = this.#scheduler.next(clock.nowMs())
-      if (decision.kind === 'stop') return
-      if (decision.kind === 'wait') await sleep(clock, decision.delayMs, this.#stopping.signal)
-      else await this.#runBatch(decision)
+    try {
+      for (;;) {
+        await this.#runVisits()
+        const decision = this.#scheduler.next(clock.nowMs())
+        if (decision.kind === 'stop') return
+        if (decision.kind === 'wait') await this.#wait(decision.delayMs)
+        else await this.#runBatch(decision)
+      }
+    } finally {
+      this.#endVisits()
     }
+  }
+
+  /** Runs `visit` while no batch does, before the next one is planned. Fails when the loop ends before. */
+  between<T>(visit: () => Promise<T>): Promise<T> {
+    const visited = Promise.withResolvers<T>()
+    if (this.#hasEnded) return Promise.reject(beingStopped())
+    this.#visits.push({
+      run: () => visit().then(visited.resolve, visited.reject),
+      fail: visited.reject,
+    })
+    this.#woken.abort()
+    return visited.promise
   }
 
   stop(): void {
@@ -156,6 +189,22 @@ export class BatchLoop {
   abandon(): void {
     this.stop()
     this.#isAbandoned = true
+  }
+
+  async #runVisits(): Promise<void> {
+    for (let visit = this.#visits.shift(); visit; visit = this.#visits.shift()) await visit.run()
+  }
+
+  #endVisits(): void {
+    this.#hasEnded = true
+    for (const { fail } of this.#visits.splice(0)) fail(beingStopped())
+  }
+
+  async #wait(delayMs: number): Promise<void> {
+    this.#woken = new AbortController()
+    if (this.#visits.length > 0) return
+    const signal = AbortSignal.any([this.#stopping.signal, this.#woken.signal])
+    await sleep(this.#options.clock, delayMs, signal)
   }
 
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
@@ -202,7 +251,9 @@ export class BatchLoop {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
       } catch (error) {
-        batch = await this.#split(batch, attempt, isRerun, error)
+        batch = isLost(error)
+          ? await this.#planAgain(batch, attempt, error)
+          : await this.#split(batch, attempt, isRerun, error)
       }
     }
   }
@@ -255,6 +306,26 @@ export class BatchLoop {
     return smaller
   }
 
+  /**
+   * Goes on without offsets that were removed. Also with a batch that an earlier process may have shown to
+   * others: what it had read is gone, and it could never be repeated.
+   */
+  async #planAgain(
+    batch: OffsetLogEntry,
+    attempt: Attempt,
+    error: EngineError,
+  ): Promise<OffsetLogEntry> {
+    const { planAgain, breakOff, offsetLog } = this.#options
+    if (this.#isAbandoned) throw error
+    const ranges = await planAgain?.(batch)
+    if (ranges === undefined || !attempt.giveUp()) throw error
+    await breakOff?.(error)
+    if (this.#isAbandoned) throw brokenOff(batch.batchId)
+    const planned = { ...batch, ranges }
+    await offsetLog.supersede(planned)
+    return planned
+  }
+
   #canSplit(isRerun: boolean): boolean {
     return !isRerun || this.#options.canSplitRerun === true
   }
@@ -296,6 +367,14 @@ export class BatchLoop {
       ...(operators !== undefined && { operators }),
     }
   }
+}
+
+function beingStopped(): EngineError {
+  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
+}
+
+function isLost(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === 'OFFSETS_LOST'
 }
 
 function brokenOff(batchId: number): EngineError {

@@ -2,6 +2,7 @@
 // that jobs submitted together are planned together, sends tasks to executors with the buckets that
 // they read, and keeps the map outputs that come back.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import { sleep } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
@@ -97,6 +98,8 @@ export class Driver {
   #sinceMs = 0
   #lastJobId = 0
   #isStopped = false
+  /** Pending while the states are released. */
+  #released: Promise<void> | undefined
   #changedOutputs = 0
   readonly #warned = new Set<string>()
 
@@ -244,12 +247,30 @@ export class Driver {
    */
   async queryState(query: StateQuery): Promise<StateAnswer> {
     const { operator, partition } = query
+    await this.#released
     if (this.#isStopped) throw beingStopped()
     if (Number.isInteger(partition) && partition >= 0 && partition < this.#options.job.partitions) {
       return await this.#pool.query(partition % this.#options.executors, query)
     }
     const message = `the state '${operator}' has partitions 0 to ${this.#options.job.partitions - 1}, not ${partition}`
     throw new EngineError('STATE_QUERY_FAILED', message)
+  }
+
+  /**
+   * Runs `use` while no executor has a state open: for others to read the files of the states. No action may
+   * run, and queries wait.
+   */
+  async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
+    assert(this.#running.size === 0, 'states are released between batches')
+    const released = Promise.withResolvers<void>()
+    this.#released = released.promise
+    try {
+      await this.#pool.releaseStates()
+      return await use()
+    } finally {
+      this.#released = undefined
+      released.resolve()
+    }
   }
 
   /** What executors are doing now, the oldest first. */

@@ -80,10 +80,15 @@ test.each([
   const topic = `start-${JSON.stringify(startAt).replaceAll(/\W/g, '')}`
   await topicOfTen(topic)
   const offsets = offsetsOf(topic, { startAt })
-  expect(planRanges(await offsets.ends(), [], 100)[0]).toMatchObject({ from: expected, until: 10 })
+  expect(planRanges(await offsets.ends(), [], () => 100)[0]).toMatchObject({
+    from: expected,
+    until: 10,
+  })
   // What was read before counts, and no option.
   const previous = read(topic, 7)
-  expect(planRanges(await offsets.ends(previous), previous, 100)[0]).toMatchObject({ from: 7 })
+  expect(planRanges(await offsets.ends(previous), previous, () => 100)[0]).toMatchObject({
+    from: 7,
+  })
 })
 
 test.each([
@@ -97,13 +102,15 @@ test.each([
   await removeBefore(topic, 6)
   const previous = read(topic, 2)
   const resumed = await offsetsOf(topic, { onLost }).ends(previous)
-  expect(planRanges(resumed, previous, 100)[0]).toMatchObject({ from: expected, until: 10 })
+  expect(planRanges(resumed, previous, () => 100)[0]).toMatchObject({ from: expected, until: 10 })
   const failing = await offsetsOf(topic, {}).ends(previous)
-  expect(() => planRanges(failing, previous, 100)).toThrow(/lost|no longer has offsets 2 to 6/)
+  expect(() => planRanges(failing, previous, () => 100)).toThrow(
+    /lost|no longer has offsets 2 to 6/,
+  )
   // Nothing is lost of what was read.
   const ahead = read(topic, 6)
   const sound = await offsetsOf(topic, { onLost }).ends(ahead)
-  expect(planRanges(sound, ahead, 100)[0]).toMatchObject({ from: 6, until: 10 })
+  expect(planRanges(sound, ahead, () => 100)[0]).toMatchObject({ from: 6, until: 10 })
 })
 
 test.each(['committed', 'uncommitted'] as const)(
@@ -113,9 +120,9 @@ test.each(['committed', 'uncommitted'] as const)(
     await topicOfTen(topic)
     const previous = read(topic, 15)
     const resumed = await offsetsOf(topic, { onLost: 'earliest' }, isolation).ends(previous)
-    expect(planRanges(resumed, previous, 100)[0]).toMatchObject({ from: 10, until: 10 })
+    expect(planRanges(resumed, previous, () => 100)[0]).toMatchObject({ from: 10, until: 10 })
     const failing = await offsetsOf(topic, {}, isolation).ends(previous)
-    expect(() => planRanges(failing, previous, 100)).toThrow(/ends at offset 10.*up to 15/)
+    expect(() => planRanges(failing, previous, () => 100)).toThrow(/ends at offset 10.*up to 15/)
   },
 )
 
