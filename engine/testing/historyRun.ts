@@ -288,7 +288,7 @@ class HistoryRun {
 
   async #states(): Promise<Map<string, readonly (readonly [Key, unknown])[]>> {
     const states = new Map<string, readonly (readonly [Key, unknown])[]>()
-    for (const uid of this.#cluster?.stateUids() ?? []) {
+    for (const uid of (await this.#cluster?.stateUids()) ?? []) {
       states.set(uid, sortKeys(await this.#cluster!.state(uid)))
     }
     return states

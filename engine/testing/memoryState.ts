@@ -1,6 +1,9 @@
 // A state database in memory, whose contents outlive the process that has it open. Keys and values are
 // latin1 texts in a map: the order of the texts is that of the bytes.
 
+import { join } from 'node:path'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import { makeDurableDirectory } from '../checkpoint/entryLog.ts'
 import type {
   DatabaseEntry,
   KeyRange,
@@ -11,6 +14,35 @@ import type {
 import type { TestProcess } from './testWorld.ts'
 
 export type StateContents = Map<string, string>
+
+/**
+ * The contents of the states on a disk. A directory of the disk has a file that names its contents, so that
+ * directories may be moved and removed; the changes of a state are steps of their own, and not the disk's.
+ */
+export class StateDirectories {
+  readonly #contents = new Map<string, StateContents>()
+
+  /** Of a directory that is created when there is none. */
+  async open(disk: Disk, directory: string): Promise<StateContents> {
+    const file = join(directory, 'contents')
+    const known = (await disk.readFile(file))?.toString()
+    if (known !== undefined) return this.#of(known)
+    await makeDurableDirectory(disk, directory)
+    const id = String(this.#contents.size)
+    const contents = this.#of(id)
+    await disk.writeFileAtomic(file, Buffer.from(id))
+    return contents
+  }
+
+  #of(id: string): StateContents {
+    let contents = this.#contents.get(id)
+    if (!contents) {
+      contents = new Map()
+      this.#contents.set(id, contents)
+    }
+    return contents
+  }
+}
 
 /** `name` says in the list of durable steps whose state it is. */
 export function memoryState(

@@ -8,15 +8,15 @@ import { ManualClock, settle } from '../../protocol/runtime/manualClock.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../protocol/telemetry/status.ts'
-import { CommitLog } from '../checkpoint/commitLog.ts'
-import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
-import { compareCode, jobChanged } from '../contract/codeChange.ts'
+import type { CommitLog } from '../checkpoint/commitLog.ts'
+import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { contractOf } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { inProcessExecutors } from '../executor/inProcessExecutor.ts'
 import { StateStores } from '../executor/stateStores.ts'
 import type { StartExecutor, Task } from '../executor/task.ts'
-import { type JobDirectory, takeDirectory } from '../jobDirectory.ts'
+import type { JobDirectory } from '../jobDirectory.ts'
+import { openJob } from '../jobOpening.ts'
 import { JobOutputs } from '../jobOutputs.ts'
 import { JobStatusRecord, type ViewRows } from '../jobStatus.ts'
 import { decodeKey, type Key } from '../rdd/key.ts'
@@ -32,6 +32,7 @@ import type { Scanner } from '../sources/topicScanner.ts'
 import { decodeValue } from '../state/operatorState.ts'
 import type { StateDatabase } from '../state/stateDatabase.ts'
 import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
+import { StateTransfer } from '../state/stateTransfer.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import type { DStream } from '../stream/dstream.ts'
 import type { Job } from '../stream/job.ts'
@@ -272,21 +273,23 @@ export class TestCluster {
     }
   }
 
-  /** States that have been written. */
-  stateUids(): string[] {
-    const uids = new Set<string>()
-    for (const path of this.#world.states.keys()) uids.add(uidOfPath(path))
-    return [...uids].sort()
+  /** States that are in the job's directory. */
+  async stateUids(): Promise<string[]> {
+    const { disk } = this.#world
+    return (await disk.stat(stateDirectory)) === undefined ? [] : await disk.list(stateDirectory)
   }
 
   /** The keys of a state with their values, as they are after the newest batch. */
   async state(uid: string): Promise<[key: Key, value: unknown][]> {
+    const { disk, states } = this.#world
     const found: [Key, unknown][] = []
     const operator = this.#driver.graph.operators.find((each) => each.uid === uid)
     const codec = operator?.stateCodec ?? v8Codec
-    for (const [path, contents] of this.#world.states) {
-      if (!path.startsWith(`${stateDirectory}/${uid}/`)) continue
-      const store = await StateStore.open(path, {
+    const folder = `${stateDirectory}/${uid}`
+    const partitions = (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
+    for (const partition of partitions) {
+      const contents = await states.open(disk, `${folder}/${partition}`)
+      const store = await StateStore.open(folder, {
         openDatabase: async () => readOnlyState(contents),
       })
       await store.scan((key, bytes) => {
@@ -351,7 +354,7 @@ export class TestCluster {
   #executor(process: TestProcess) {
     const { batchIntervalMs, job, seams } = this.#options
     const open = async (path: string, given: StateStoreOptions) => {
-      const openDatabase = async (at: string) => this.#database(at, process)
+      const openDatabase = (at: string) => this.#database(at, process)
       const store = await StateStore.open(path, { ...given, openDatabase })
       return seams?.stateStore?.(store) ?? store
     }
@@ -368,11 +371,8 @@ export class TestCluster {
     return seams?.executor?.(start) ?? start
   }
 
-  #database(path: string, process: TestProcess): StateDatabase {
-    const contents = this.#world.states.get(path) ?? new Map<string, string>()
-    this.#world.states.set(path, contents)
-    const name = path.slice(stateDirectory.length + 1)
-    const database = memoryState(contents, process, name)
+  async #database(path: string, process: TestProcess): Promise<StateDatabase> {
+    const database = await openState(this.#world, process, path)
     return this.#options.seams?.stateDatabase?.(database, path, process) ?? database
   }
 
@@ -482,52 +482,35 @@ export interface Logs {
   readonly commitLog: CommitLog
 }
 
-/** Refuses a version of the job that cannot go on with the state; moves states to their new uids. */
-function changeCode(
-  { world, code, batchIntervalMs }: ClusterOptions,
-  job: Job,
-  before: OffsetLogEntry | undefined,
-): void {
-  const operators = new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf)
-  const stateUids = [...new Set([...world.states.keys()].map(uidOfPath))]
-  const change = compareCode({ before, now: { code, operators }, stateUids })
-  if (change.kind === 'refused') throw jobChanged(job.name, change.problems)
-  if (change.kind === 'same') return
-  const moves = new Map(change.moved.map(({ from, to }) => [from, to]))
-  const states = [...world.states]
-  for (const [path] of states) {
-    const uid = uidOfPath(path)
-    if (moves.has(uid) || change.stale.includes(uid)) world.states.delete(path)
-  }
-  for (const [path, contents] of states) {
-    const to = moves.get(uidOfPath(path))
-    if (to !== undefined)
-      world.states.set(`${stateDirectory}/${to}/${path.split('/').at(-1)}`, contents)
-  }
-}
-
-function uidOfPath(path: string): string {
-  return path.split('/').at(-2)!
-}
-
 async function open(options: ClusterOptions, process: TestProcess): Promise<TestCluster> {
-  const { seams, seed } = options
+  const { world, seams, seed, code, batchIntervalMs } = options
   const disk = seams?.disk?.(process.disk) ?? process.disk
   const job = options.job(process)
-  const taken = await takeDirectory({ disk, random: seededRandom(seed) }, directory, job)
-  try {
-    const offsetLog = await OffsetLog.open(disk, `${directory}/checkpoint/offsets`)
-    const commitLog = await CommitLog.open(disk, `${directory}/checkpoint/commits`)
-    changeCode(options, job, offsetLog.latest())
-    return new TestCluster(options, process, job, {
-      directory: taken,
-      offsetLog: seams?.offsetLog?.(offsetLog) ?? offsetLog,
-      commitLog: seams?.commitLog?.(commitLog) ?? commitLog,
-    })
-  } catch (error) {
-    await taken.lock.release()
-    throw error
-  }
+  const opened = await openJob({
+    runtime: { disk, random: seededRandom(seed) },
+    logger: silentLogger,
+    ...{ directory, job, code },
+    operators: new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf),
+    states: new StateTransfer({
+      disk,
+      openDatabase: async (path) => await openState(world, process, path),
+    }),
+  })
+  const { offsetLog, commitLog } = opened
+  return new TestCluster(options, process, job, {
+    directory: opened.directory,
+    offsetLog: seams?.offsetLog?.(offsetLog) ?? offsetLog,
+    commitLog: seams?.commitLog?.(commitLog) ?? commitLog,
+  })
+}
+
+async function openState(
+  world: TestWorld,
+  process: TestProcess,
+  path: string,
+): Promise<StateDatabase> {
+  const contents = await world.states.open(process.disk, path)
+  return memoryState(contents, process, path.split('/').slice(-2).join('/'))
 }
 
 /** The clock of one process: its timers die with it. */

@@ -7,7 +7,7 @@ import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
-import type { StateContents } from './memoryState.ts'
+import { StateDirectories } from './memoryState.ts'
 import type { MemoryTopics } from './memoryTopics.ts'
 import { type DurableEffect, TestSinks } from './testSink.ts'
 
@@ -19,8 +19,7 @@ export class TestWorld {
   readonly sinks = new TestSinks()
   /** Records that went to dead letter topics, by the batch that wrote them last. */
   readonly deadLetters = new Map<number, readonly RejectedRecord[]>()
-  /** The contents of state databases, by directory. */
-  readonly states = new Map<string, StateContents>()
+  readonly states = new StateDirectories()
   /** Called when a planned kill takes place. */
   onKill: ((kill: PlannedKill) => void) | undefined
   /** The process of the driver that runs. */
@@ -47,6 +46,8 @@ export class TestWorld {
 
   #beforeChange(change: string, path: string): void {
     if (this.#process === undefined || this.#process.isDead) return
+    // Where a state is takes no step of its own: its first write does.
+    if (/\/state(New)?\/./.test(path)) return
     const kill = this.steps.take(`${change} ${path.slice(path.lastIndexOf('/') + 1)}`)
     if (kill === undefined) return
     this.onKill?.(kill)
