@@ -1,11 +1,12 @@
 // A job's directory: one process has it at a time, and it belongs to one job. Its job.json says whose it is
 // and into how many partitions its state is spread: state of another number, or of an earlier format, has
-// to be reshaped before the job runs (see savepoint/reshapeState).
+// to be reshaped before the job runs (see savepoint/prepareDirectory).
 
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { finishChange } from './checkpoint/directoryChange.ts'
+import { makeDurableDirectory } from './checkpoint/entryLog.ts'
 import { EngineError } from './engineError.ts'
 import type { Job } from './stream/job.ts'
 
@@ -48,7 +49,7 @@ export async function takeDirectory(
   directory: string,
   job: Pick<Job, 'name' | 'partitions'>,
 ): Promise<JobDirectory> {
-  await disk.makeDirectory(directory)
+  await makeDurableDirectory(disk, directory)
   return await locked(disk, directory, async (lock) => {
     const found = await readOwner(disk, directory)
     if (found !== undefined && found.name !== job.name) throw otherJob(directory, found, job)

@@ -15,7 +15,7 @@ import {
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
 import { progressText, type RunningBatch } from './jobProgress.ts'
-import type { RejectedRecord } from './sources/scan.ts'
+import type { RejectedRecords } from './sources/rejectedRecords.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
 export type ViewRows = readonly (readonly [key: string, value: number])[]
@@ -96,18 +96,20 @@ export class JobStatusRecord {
   }
 
   /** Takes note of records that a batch left out, once each. Their errors must be without data of the user. */
-  rejected(records: readonly RejectedRecord[]): void {
+  rejected(rejected: Pick<RejectedRecords, 'total' | 'counts' | 'first'>): void {
     const { total, first } = this.#rejected
-    const topics = new Map(this.#rejected.topics.map(({ topic, records: n }) => [topic, n]))
-    for (const { topic } of records) topics.set(topic, (topics.get(topic) ?? 0) + 1)
-    const shown = records
+    const topics = new Map(this.#rejected.topics.map(({ topic, records }) => [topic, records]))
+    for (const [topic, records] of rejected.counts) {
+      topics.set(topic, (topics.get(topic) ?? 0) + records)
+    }
+    const shown = rejected.first
       .slice(0, maxRejectedShown - first.length)
       .map(({ topic, partition, offset, error }) => {
         return { topic, partition, offset, error: error.slice(0, longestKey) }
       })
     this.#rejected = {
-      total: total + records.length,
-      topics: [...topics].slice(0, maxNamed).map(([topic, n]) => ({ topic, records: n })),
+      total: total + rejected.total,
+      topics: [...topics].slice(0, maxNamed).map(([topic, records]) => ({ topic, records })),
       first: [...first, ...shown],
     }
   }

@@ -62,6 +62,12 @@ export class ExecutorPool {
     return this.#queries.query(slot, query)
   }
 
+  /** Closes the states of all executors, which are opened again by the next task. */
+  async releaseStates(): Promise<void> {
+    const executors = [...this.#executors.values()]
+    await Promise.all(executors.map((executor) => executor.releaseStates?.()))
+  }
+
   /** Ends the slot's executor in the middle of its work and replaces it. */
   interrupt(slot: number, reason: string): void {
     const executor = this.#executors.get(slot)

@@ -40,6 +40,7 @@ async function serve(): Promise<void> {
     if (message.kind === 'batch') runner.addBatch(message.batch)
     else if (message.kind === 'run') void runner.run(message.tasks, send)
     else if (message.kind === 'query') void answer(runner, message.id, message.query)
+    else if (message.kind === 'release') void release(runner)
     else void stop(runner, cluster)
   })
   port.postMessage({ kind: 'ready' } satisfies FromWorker)
@@ -77,6 +78,11 @@ async function answer(runner: TaskRunner, id: number, query: StateQuery): Promis
     const report = reportError(error)
     port.postMessage({ kind: 'queryFailed', id, error: report } satisfies FromWorker)
   }
+}
+
+async function release(runner: TaskRunner): Promise<void> {
+  await runner.releaseStates()
+  port.postMessage({ kind: 'released' } satisfies FromWorker)
 }
 
 async function stop(runner: TaskRunner, cluster: Cluster): Promise<void> {

@@ -32,6 +32,7 @@ export function inProcessExecutors(options: InProcessOptions): StartExecutor {
         running.add(run)
       },
       query: (query) => runner.query(query),
+      releaseStates: () => runner.releaseStates(),
       async stop() {
         isStopped = true
         await Promise.all(running)

@@ -99,7 +99,7 @@ export class StateStores {
     for (;;) {
       try {
         const { store } = await this.#state(operator.uid, query.partition)
-        return await answerQuery(store, codec, query)
+        return shownAnswer(operator, await answerQuery(store, codec, query))
       } catch (error) {
         // A store is closed after a failed batch; opened anew, it still has the committed ones.
         const isReplaced = error instanceof StateError && error.code === 'STATE_CLOSED'
@@ -115,11 +115,16 @@ export class StateStores {
     for (const state of await this.#opened()) delete state.result
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
+  /** Closes all stores, which are opened again when they are asked for. No task may run. */
+  async release(): Promise<void> {
     const opened = await this.#opened()
     this.#states.clear()
     await Promise.all(opened.map(({ store }) => store.close()))
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.release()
   }
 
   /** Those that could be opened; whoever asked for the others knows. */
@@ -181,6 +186,11 @@ function invalidState(operator: string, error: InvalidStateError): EngineError {
   const key = excerpt(String(decodeKey(error.key)))
   const message = `${problem}, at key ${key}; ${advice}`
   return new EngineError('STATE_INVALID', message, error, `${problem}; ${advice}`)
+}
+
+function shownAnswer({ shown }: StatefulOperator, answer: StateAnswer): StateAnswer {
+  if (shown === undefined) return answer
+  return { ...answer, entries: answer.entries.map(([key, value]) => [key, shown(value)]) }
 }
 
 function stateKey(operator: string, partition: number): string {

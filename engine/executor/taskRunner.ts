@@ -61,6 +61,11 @@ export class TaskRunner {
     throw new EngineError('STATE_QUERY_FAILED', message)
   }
 
+  /** No task may run. */
+  async releaseStates(): Promise<void> {
+    await this.#states.release()
+  }
+
   async close(): Promise<void> {
     this.#scanner.close()
     await this.#states.close()

@@ -30,6 +30,7 @@ class WorkerExecutor implements Executor {
   /** By id; those in flight are bounded by whoever asks. */
   readonly #queries = new Map<number, PromiseWithResolvers<StateAnswer>>()
   #lastQueryId = 0
+  #released: PromiseWithResolvers<void> | undefined
   #isReady = false
   #isStopping = false
 
@@ -51,12 +52,14 @@ class WorkerExecutor implements Executor {
         served.close()
         this.#stopped.abort()
         this.#failQueries(died)
+        this.#released?.resolve()
         if (!this.#isReady) return reject(error)
         if (!this.#isStopping) listener.onLost(error)
         this.#isStopping = true
       }
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'report') return listener.onReport(message.report)
+        if (message.kind === 'released') return this.#released?.resolve()
         if (message.kind === 'stopped') return this.#stopped.abort()
         if (message.kind === 'answer') return this.#query(message.id)?.resolve(message.answer)
         if (message.kind === 'queryFailed') {
@@ -92,6 +95,15 @@ class WorkerExecutor implements Executor {
       this.#send({ kind: 'query', id, query })
     }
     return asked.promise
+  }
+
+  /** A thread that dies meanwhile holds no states any more either. */
+  async releaseStates(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
+    this.#released = Promise.withResolvers()
+    this.#send({ kind: 'release' })
+    await this.#released.promise
+    this.#released = undefined
   }
 
   async stop(): Promise<void> {

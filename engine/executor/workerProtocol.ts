@@ -23,6 +23,7 @@ export type ToWorker =
   | { readonly kind: 'batch'; readonly batch: BatchInfo }
   | { readonly kind: 'run'; readonly tasks: readonly Task[] }
   | { readonly kind: 'query'; readonly id: number; readonly query: StateQuery }
+  | { readonly kind: 'release' }
   | { readonly kind: 'stop' }
 
 export type FromWorker =
@@ -32,4 +33,6 @@ export type FromWorker =
   /** Of the query with this id: its answer, or why there is none. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: StateAnswer }
   | { readonly kind: 'queryFailed'; readonly id: number; readonly error: ErrorReport }
+  /** The states are closed. */
+  | { readonly kind: 'released' }
   | { readonly kind: 'stopped' }

@@ -4,7 +4,8 @@
 // which then runs again with the same offsets.
 //
 // A batch that proves too large before any of its outputs has begun is planned again with half of its
-// offsets, under the same id, time and watermarks: nobody has seen anything of it yet.
+// offsets, under the same id, time and watermarks: nobody has seen anything of it yet. A batch whose topics have
+// lost what it was to read is planned again from where they go on.
 
 import type { Isolation } from '../../protocol/client/partitionReader.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -14,12 +15,14 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
+import { lostBetween } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
+import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'
-import { offsetsIn, type PartitionEnds, planRanges } from './rangePlan.ts'
+import { offsetsIn, type PartitionEnds, planRanges, startsOf } from './rangePlan.ts'
 import type { RateLimits } from './rateLimits.ts'
 import { RecordCount } from './recordCount.ts'
 import { mergeEventTimes, planWatermarks } from './watermarkPlan.ts'
@@ -46,8 +49,11 @@ export interface BatchLoopOptions {
    * letters beside its views: they may have been written already.
    */
   readonly canSplitRerun?: boolean
-  /** The topics as they are now; undefined when they cannot be asked and the batch has to wait. */
-  ends(): Promise<readonly PartitionEnds[] | undefined>
+  /**
+   * The topics as they are now, for a job that has read up to the ends of `read`; undefined when they cannot be
+   * asked and the batch has to wait.
+   */
+  ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined>
   /** May add to a batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
@@ -108,6 +114,11 @@ class Attempt implements BatchAttempt {
   }
 }
 
+interface Visit {
+  run(): Promise<void>
+  fail(error: EngineError): void
+}
+
 export class BatchLoop {
   /** Counts the job's records. */
   readonly counts: RecordCount
@@ -119,6 +130,11 @@ export class BatchLoop {
   /** As of the newest commit of this process. */
   #oldestRemembered = -1
   #isAbandoned = false
+  /** Of `between`; a caller that does not wait for its own bounds their number. */
+  readonly #visits: Visit[] = []
+  /** Ends the pause before the next batch. */
+  #woken = new AbortController()
+  #hasEnded = false
 
   constructor(options: BatchLoopOptions) {
     this.#options = options
@@ -139,12 +155,29 @@ export class BatchLoop {
   /** Resolves after `stop`, when the batch that was running is committed; rejects when one fails. */
   async run(): Promise<void> {
     const { clock } = this.#options
-    for (;;) {
-      const decision = this.#scheduler.next(clock.nowMs())
-      if (decision.kind === 'stop') return
-      if (decision.kind === 'wait') await sleep(clock, decision.delayMs, this.#stopping.signal)
-      else await this.#runBatch(decision)
+    try {
+      for (;;) {
+        await this.#runVisits()
+        const decision = this.#scheduler.next(clock.nowMs())
+        if (decision.kind === 'stop') return
+        if (decision.kind === 'wait') await this.#wait(decision.delayMs)
+        else await this.#runBatch(decision)
+      }
+    } finally {
+      this.#endVisits()
     }
+  }
+
+  /** Runs `visit` while no batch does, before the next one is planned. Fails when the loop ends before. */
+  between<T>(visit: () => Promise<T>): Promise<T> {
+    const visited = Promise.withResolvers<T>()
+    if (this.#hasEnded) return Promise.reject(beingStopped())
+    this.#visits.push({
+      run: () => visit().then(visited.resolve, visited.reject),
+      fail: visited.reject,
+    })
+    this.#woken.abort()
+    return visited.promise
   }
 
   stop(): void {
@@ -156,6 +189,22 @@ export class BatchLoop {
   abandon(): void {
     this.stop()
     this.#isAbandoned = true
+  }
+
+  async #runVisits(): Promise<void> {
+    for (let visit = this.#visits.shift(); visit; visit = this.#visits.shift()) await visit.run()
+  }
+
+  #endVisits(): void {
+    this.#hasEnded = true
+    for (const { fail } of this.#visits.splice(0)) fail(beingStopped())
+  }
+
+  async #wait(delayMs: number): Promise<void> {
+    this.#woken = new AbortController()
+    if (this.#visits.length > 0) return
+    const signal = AbortSignal.any([this.#stopping.signal, this.#woken.signal])
+    await sleep(this.#options.clock, delayMs, signal)
   }
 
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
@@ -202,7 +251,12 @@ export class BatchLoop {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
       } catch (error) {
-        batch = await this.#split(batch, attempt, isRerun, error)
+        if (this.#isAbandoned) throw error
+        const next = isLost(error)
+          ? await this.#withoutLost(batch, attempt, error)
+          : await this.#half(batch, attempt, isRerun, error)
+        await this.#options.offsetLog.supersede(next)
+        batch = next
       }
     }
   }
@@ -234,25 +288,52 @@ export class BatchLoop {
     void this.#options.breakOff?.(new EngineError('BATCH_TIMED_OUT', message))
   }
 
-  /** Plans the batch with half of its offsets; throws the error again where that is not possible or no help. */
-  async #split(
+  /** The batch with half of its offsets. Throws the error again where that is not possible or no help. */
+  async #half(
     batch: OffsetLogEntry,
     attempt: Attempt,
     isRerun: boolean,
     error: unknown,
   ): Promise<OffsetLogEntry> {
-    const { breakOff, limits, offsetLog, onSplit } = this.#options
-    if (!isTooLarge(error) || this.#isAbandoned || !this.#canSplit(isRerun)) throw error
+    const { limits, onSplit } = this.#options
+    if (!isTooLarge(error) || !this.#canSplit(isRerun)) throw error
     const ranges = halved(batch.ranges)
     if (ranges === undefined) throw cannotSplit(batch, error)
-    if (!attempt.giveUp()) throw error
-    await breakOff?.(error)
-    if (this.#isAbandoned) throw brokenOff(batch.batchId)
+    await this.#giveUp(attempt, error)
     const smaller = { ...batch, ranges }
-    await offsetLog.supersede(smaller)
     limits.split(batch.ranges, ranges)
     onSplit?.(batch, smaller, error)
     return smaller
+  }
+
+  /**
+   * The batch planned anew from where it began, after its topics have lost what it was to read. An earlier
+   * process may have shown something of it: to run it again as it was has become impossible, and whether the
+   * job goes on is what its topics say (onLost). Throws OFFSETS_LOST where they do not.
+   */
+  async #withoutLost(
+    batch: OffsetLogEntry,
+    attempt: Attempt,
+    error: EngineError,
+  ): Promise<OffsetLogEntry> {
+    const { limits, isolation } = this.#options
+    await this.#giveUp(attempt, error)
+    const read = startsOf(batch.ranges)
+    const ends = await this.#options.ends(read)
+    if (ends === undefined || this.#stopping.signal.aborted) throw error
+    const { timeMs } = batch
+    const bounds = limits.plan({ timeMs, ends, previous: { timeMs, ranges: read } })
+    const ranges = planRanges(ends, read, bounds, isolation)
+    // Where no range has moved, what is lost is of an earlier batch, which a window reads again.
+    if (lostBetween(read, ranges).length === 0) throw error
+    return { ...batch, ranges }
+  }
+
+  /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */
+  async #giveUp(attempt: Attempt, error: EngineError): Promise<void> {
+    if (!attempt.giveUp()) throw error
+    await this.#options.breakOff?.(error)
+    if (this.#isAbandoned) throw brokenOff(attempt.account.batchId)
   }
 
   #canSplit(isRerun: boolean): boolean {
@@ -263,10 +344,11 @@ export class BatchLoop {
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
     const { clock, offsetLog, batchIntervalMs, beforePlanned } = this.#options
     const { signal } = this.#stopping
-    let ends = await this.#options.ends()
+    const read = offsetLog.latest()?.ranges ?? []
+    let ends = await this.#options.ends(read)
     while (ends === undefined && !signal.aborted) {
       await sleep(clock, batchIntervalMs, signal)
-      if (!signal.aborted) ends = await this.#options.ends()
+      if (!signal.aborted) ends = await this.#options.ends(read)
     }
     if (ends === undefined || signal.aborted) {
       this.#scheduler.abandoned()
@@ -298,8 +380,16 @@ export class BatchLoop {
   }
 }
 
+function beingStopped(): EngineError {
+  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
+}
+
 function brokenOff(batchId: number): EngineError {
   return new EngineError('EXECUTOR_FAILED', `batch ${batchId} was broken off by a stop of the job`)
+}
+
+function isLost(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === 'OFFSETS_LOST'
 }
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {

@@ -35,7 +35,11 @@ test('rejected records are counted by topic, and the first ones are shown, cut t
   const one = record()
   expect(one.at(10)).not.toHaveProperty('rejected')
   for (let offset = 0; offset < 30; offset += 3) {
-    one.rejected([rejected(offset, 'x'.repeat(20_000)), rejected(offset + 1), rejected(offset + 2)])
+    one.rejected({
+      total: 3,
+      counts: new Map([['words', 3]]),
+      first: [rejected(offset, 'x'.repeat(20_000)), rejected(offset + 1), rejected(offset + 2)],
+    })
   }
   const status = decodeStatus(encodeStatus(one.at(10)).value)
   expect(status).toMatchObject({

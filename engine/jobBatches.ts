@@ -1,0 +1,221 @@
+// What a running job does around each of its batches: asks where its topics end, shows what was planned,
+// advances the states and runs the outputs, writes the dead letters, and keeps the status. When a batch runs
+// is the loop's; what of it runs where is the driver's.
+
+import { isRetriableFailure } from '../protocol/client/clientError.ts'
+import type { Cluster } from '../protocol/client/cluster.ts'
+import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { CommitLog } from './checkpoint/commitLog.ts'
+import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
+import { contractOf } from './contract/statefulOperator.ts'
+import type { EngineError } from './engineError.ts'
+import { JobOutputs } from './jobOutputs.ts'
+import type { RunningBatch } from './jobProgress.ts'
+import type { JobStatusRecord, ViewRows } from './jobStatus.ts'
+import { RejectedLog } from './rejectedLog.ts'
+import type { BatchAccount } from './scheduler/batchAccount.ts'
+import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
+import { describeProgress } from './scheduler/batchProgress.ts'
+import type { Driver } from './scheduler/driver.ts'
+import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
+import type { RateLimits } from './scheduler/rateLimits.ts'
+import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
+import { type LostRange, lostBetween } from './sources/lostOffsets.ts'
+import type { OffsetRange } from './sources/scan.ts'
+import { TopicOffsets } from './sources/topicOffsets.ts'
+
+export interface JobBatchesOptions {
+  readonly runtime: Pick<Runtime, 'clock' | 'random'>
+  readonly logger: Logger
+  readonly driver: Driver
+  readonly cluster: Cluster
+  readonly offsetLog: OffsetLog
+  readonly commitLog: CommitLog
+  readonly isolation: Isolation
+  readonly limits: RateLimits
+  readonly maxBatchTimeMs: number | undefined
+  /** Version of the job's code. */
+  readonly code: string
+  /** The job's status; it is created with the total of the loop's counts. */
+  record(): JobStatusRecord
+  /** A batch is committed, and the status says so. */
+  onCommitted(): void
+}
+
+/** After this time a batch that runs is logged, once. */
+const slowBatchMs = 30_000
+
+export class JobBatches {
+  readonly loop: BatchLoop
+  readonly #options: JobBatchesOptions
+  readonly #offsets: TopicOffsets
+  readonly #outputs: JobOutputs
+  /** Undefined for a job without dead letter topics. */
+  readonly #deadLetters: DeadLetters | undefined
+  readonly #rejectedLog: RejectedLog
+  #deadLetterEnds: readonly DeadLetterEnd[] | undefined
+  #rows: ReadonlyMap<string, ViewRows> = new Map()
+  /** The batch that runs, with when it began. */
+  #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
+  /** As of when the newest batch was planned. */
+  #logEnds: readonly PartitionEnds[] = []
+  /** For topics that cannot be read; logged once. */
+  #isWaiting = false
+
+  constructor(options: JobBatchesOptions) {
+    const { runtime, logger, driver, cluster, offsetLog, commitLog, isolation } = options
+    const { graph } = driver
+    this.#options = options
+    this.#outputs = new JobOutputs(driver, logger, runtime.clock)
+    this.#rejectedLog = new RejectedLog(logger, graph.name)
+    this.#offsets = new TopicOffsets(cluster, graph.topics, isolation, graph.sources)
+    const topics = [...graph.sources.values()].flatMap(({ deadLetters }) => deadLetters)
+    if (topics.length > 0) {
+      const distinct = [...new Set(topics)]
+      this.#deadLetters = new DeadLetters(cluster, runtime, { job: graph.name, topics: distinct })
+    }
+    this.loop = new BatchLoop({
+      clock: runtime.clock,
+      batchIntervalMs: graph.batchIntervalMs,
+      limits: options.limits,
+      maxBatchTimeMs: options.maxBatchTimeMs,
+      canSplitRerun: topics.length === 0 && graph.outputs.every(({ kind }) => kind === 'view'),
+      watermarks: graph.watermarks,
+      operators: graph.operators.map(contractOf),
+      code: options.code,
+      isolation,
+      offsetLog,
+      commitLog,
+      ends: (read) => this.#ends(read),
+      beforePlanned: async (batch) => this.#planned(batch),
+      run: (batch, attempt) => this.#run(batch, attempt),
+      breakOff: (error) => driver.breakOff(error),
+      onSplit: (batch, smaller, error) => this.#split(batch, smaller, error),
+      beforeCommit: (batch, account) => this.#beforeCommit(batch, account),
+      oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
+      onCommitted: (batch, done) => this.#committed(batch, done),
+    })
+  }
+
+  /** Fails when a dead letter topic does not exist. A broker that cannot be asked is asked again later. */
+  async start(): Promise<void> {
+    try {
+      await this.#deadLetters?.start()
+    } catch (error) {
+      if (!isRetriableFailure(error)) throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#deadLetters?.close()
+  }
+
+  /** The batch that runs; undefined between batches. */
+  running(): RunningBatch | undefined {
+    const { driver, runtime } = this.#options
+    if (this.#batch === undefined) return undefined
+    const text = describeProgress(driver.progress(), runtime.clock.nowMs())
+    return { ...this.#batch, tasks: driver.running(), text }
+  }
+
+  async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
+    const { logger, driver, offsetLog } = this.#options
+    // For a batch that is planned anew, because its ranges are lost.
+    if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
+    try {
+      this.#logEnds = await this.#offsets.ends(read)
+      this.#deadLetterEnds = await this.#deadLetters?.ends()
+      this.#isWaiting = false
+      return this.#logEnds
+    } catch (error) {
+      if (!isRetriableFailure(error)) throw error
+      const { name: job, topics } = driver.graph
+      const fields = { job, topics, reason: (error as Error).message }
+      if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
+      this.#isWaiting = true
+      return undefined
+    }
+  }
+
+  #planned(batch: OffsetLogEntry): OffsetLogEntry {
+    const deadLetterEnds = this.#deadLetterEnds
+    return deadLetterEnds === undefined ? batch : { ...batch, deadLetterEnds }
+  }
+
+  async #run(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void> {
+    const { driver, runtime } = this.#options
+    driver.addBatch(batch)
+    this.#batch = { batchId: batch.batchId, sinceMs: runtime.clock.nowMs() }
+    this.#options.record().batchStarted(this.#lagBefore(batch))
+    for (const lost of this.#lostBefore(batch)) {
+      const fields = { job: driver.graph.name, batchId: batch.batchId, ...lost }
+      this.#options.logger.warn(fields, 'offsets of a topic are lost')
+    }
+    const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
+    try {
+      const changed = await driver.advance(batch)
+      this.#rows = await this.#outputs.run(batch, attempt, changed)
+    } finally {
+      slow.cancel()
+      this.#batch = undefined
+    }
+  }
+
+  #lostBefore({ batchId, ranges }: OffsetLogEntry): LostRange[] {
+    return lostBetween(this.#options.offsetLog.get(batchId - 1)?.ranges ?? [], ranges)
+  }
+
+  #logSlow(): void {
+    const { driver, logger } = this.#options
+    const running = this.running()
+    logger.warn({ job: driver.graph.name, ...running }, `the batch takes long: ${running?.text}`)
+  }
+
+  #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
+    const { batchId, ranges } = batch
+    const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
+    const fields = { job: this.#options.driver.graph.name, batchId, offsets, reason: error.message }
+    this.#options.logger.warn(
+      fields,
+      'the batch is too large and runs again with half of its offsets',
+    )
+  }
+
+  async #beforeCommit(batch: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
+    if (rejected.total === 0 && rejected.deadLetters.length === 0) return
+    await this.#deadLetters?.write(batch.batchId, rejected.deadLetters, this.#endsBefore(batch))
+    this.#options.record().rejected(rejected)
+    this.#rejectedLog.add(batch.batchId, rejected)
+  }
+
+  /** Where dead letters ended before any batch that windows may have read again. */
+  #endsBefore(batch: OffsetLogEntry): readonly DeadLetterEnd[] {
+    const { driver, offsetLog } = this.#options
+    const oldest = driver.graph.history.upTo(batch.batchId)[0]!
+    return offsetLog.get(oldest.batchId)?.deadLetterEnds ?? batch.deadLetterEnds ?? []
+  }
+
+  /** Records beyond the newest committed batch: those of the batch that starts, too. */
+  #lagBefore({ ranges }: OffsetLogEntry): number {
+    const { offsetLog, commitLog } = this.#options
+    // A batch that is run again was planned by an earlier process.
+    if (this.#logEnds.length === 0) return offsetsIn(ranges)
+    const committed = offsetLog.get(commitLog.latest())
+    return lagBehind(this.#logEnds, committed?.ranges ?? [])
+  }
+
+  #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
+    const record = this.#options.record()
+    for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
+    record.batchCommitted({
+      ...done,
+      batch,
+      finishedMs: this.#options.runtime.clock.nowMs(),
+      rows: this.#rows,
+      lagRecords: lagBehind(this.#logEnds, batch.ranges),
+    })
+    this.#options.onCommitted()
+  }
+}

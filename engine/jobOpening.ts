@@ -1,0 +1,94 @@
+// Opens the directory of a job: starts it from a savepoint where one is given, takes it for this process,
+// makes it fit the code of now, and opens its logs. What changes on the way is logged; what cannot go on
+// safely fails with JOB_CHANGED and changes nothing.
+
+import { join } from 'node:path'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { CommitLog } from './checkpoint/commitLog.ts'
+import { OffsetLog } from './checkpoint/offsetLog.ts'
+import { type CodeChange, type CodeOfNow, describeChange } from './contract/codeChange.ts'
+import type { OperatorContract } from './contract/statefulOperator.ts'
+import {
+  commitsFile,
+  type JobDirectory,
+  offsetsFile,
+  stateFolder,
+  takeDirectory,
+} from './jobDirectory.ts'
+import { prepareDirectory } from './savepoint/prepareDirectory.ts'
+import { startFrom } from './savepoint/startFrom.ts'
+import { StateTransfer } from './state/stateTransfer.ts'
+import type { Job } from './stream/job.ts'
+
+export interface OpeningOptions {
+  readonly runtime: Pick<Runtime, 'disk' | 'random'>
+  readonly logger: Logger
+  readonly directory: string
+  readonly job: Pick<Job, 'name' | 'partitions'>
+  /** Version of the code. */
+  readonly code: string
+  readonly operators: readonly OperatorContract[]
+  /** A savepoint with which a new directory begins. */
+  readonly from?: string | undefined
+  /** Uids whose state is given up. */
+  readonly discardState?: readonly string[] | undefined
+  /** How states are read and moved; LevelDB on the disk unless given. */
+  readonly states?: StateTransfer
+}
+
+export interface OpenedJob {
+  readonly directory: JobDirectory
+  readonly offsetLog: OffsetLog
+  readonly commitLog: CommitLog
+  readonly states: StateTransfer
+}
+
+/** The caller releases the lock of the directory and closes the logs. */
+export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
+  const { runtime, logger, job, code, operators, from, discardState: discard } = options
+  const { disk } = runtime
+  const { states = new StateTransfer({ disk }) } = options
+  const now: CodeOfNow = { code, operators }
+  const log = { job: job.name, directory: options.directory }
+  if (from !== undefined) {
+    const { directory } = options
+    const started = await startFrom({
+      ...{ runtime, savepoint: from, directory, job, now, states, discard },
+    })
+    if (started.kind === 'started') {
+      const { batchId } = started.savepoint.manifest.commit
+      logger.info({ ...log, savepoint: from, batchId }, 'the job starts from a savepoint')
+      logChange(logger, log, started.change)
+    }
+  }
+  const directory = await takeDirectory(runtime, options.directory, job)
+  try {
+    await states.recover(join(options.directory, stateFolder))
+    const { partitions } = job
+    const prepared = await prepareDirectory({ disk, directory, partitions, now, states, discard })
+    logChange(logger, log, prepared.change)
+    if (prepared.reshaped) {
+      logger.info({ ...log, ...prepared.reshaped }, 'the state was spread over the partitions anew')
+    }
+    const offsetLog = await OffsetLog.open(disk, join(options.directory, offsetsFile))
+    try {
+      const commitLog = await CommitLog.open(disk, join(options.directory, commitsFile))
+      return { directory, offsetLog, commitLog, states }
+    } catch (error) {
+      await offsetLog.close()
+      throw error
+    }
+  } catch (error) {
+    await directory.lock.release()
+    throw error
+  }
+}
+
+function logChange(logger: Logger, log: object, change: CodeChange): void {
+  if (change.kind !== 'continue') return
+  logger.info({ ...log, ...describeChange(change) }, 'the code of the job has changed; it goes on')
+  if (change.removed.length === 0 && change.stale.length === 0) return
+  const unused = [...change.removed, ...change.stale]
+  logger.warn({ ...log, unused }, 'states of earlier operators are used no more and are kept aside')
+}

@@ -1,0 +1,113 @@
+// Reads the states of a job that runs, as of the newest committed batch: values of given keys, and pages of
+// all of them, partition by partition in the order of the stores.
+
+import type { StatefulOperator } from './contract/statefulOperator.ts'
+import { EngineError } from './engineError.ts'
+import type { StateAnswer, StateQuery } from './executor/task.ts'
+import { decodeKey, encodeKey } from './rdd/key.ts'
+import { KeyGroupPartitioner } from './rdd/partitioner.ts'
+import type { StatePage, StateRequest, StateValue } from './runningJob.ts'
+
+export interface JobStateOptions {
+  readonly operators: readonly StatefulOperator[]
+  readonly partitions: number
+  /** Id of the newest committed batch; -1 for none. */
+  committed(): number
+  query(query: StateQuery): Promise<StateAnswer>
+}
+
+/** Keys of one request. */
+const mostKeys = 1000
+/** Entries of one page. */
+const mostEntries = 10_000
+
+/** Fails with an EngineError for an operator or a page that there is not. */
+export async function queryState(
+  options: JobStateOptions,
+  request: StateRequest,
+): Promise<StatePage> {
+  requireRequest(options, request)
+  const batchId = options.committed()
+  if (request.keys) return { batchId, entries: await valuesOf(options, request, batchId) }
+  return await pageOf(options, request, batchId)
+}
+
+function requireRequest({ operators }: JobStateOptions, request: StateRequest): void {
+  const { operator, keys = [], limit } = request
+  if (!operators.some(({ uid }) => uid === operator)) {
+    const uids = operators.map(({ uid }) => uid).join(', ')
+    const known = uids === '' ? 'the job keeps no state' : `the job has ${uids}`
+    throw failed(`there is no state '${operator}': ${known}`)
+  }
+  if (keys.length > mostKeys)
+    throw failed(`${keys.length} keys in one request: give up to ${mostKeys}`)
+  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= mostEntries) return
+  throw failed(`a page has 1 to ${mostEntries} entries, not ${limit}`)
+}
+
+async function valuesOf(
+  { partitions, query }: JobStateOptions,
+  { operator, keys = [] }: StateRequest,
+  batchId: number,
+): Promise<StateValue[]> {
+  const partitioner = new KeyGroupPartitioner(partitions)
+  const values = new Map<string, unknown>()
+  const byPartition = Map.groupBy(keys, (key) => partitioner.partitionOf(key))
+  for (const [partition, group] of byPartition) {
+    let missing = group.map(encodeKey)
+    // An answer is bounded in bytes: what does not fit comes with the next one.
+    while (missing.length > 0) {
+      const limit = missing.length
+      const { entries, hasMore } = await query({
+        ...{ operator, partition, batchId, keys: missing, limit },
+      })
+      for (const [key, value] of entries) values.set(key, value)
+      missing = hasMore ? missing.slice(missing.indexOf(entries.at(-1)![0]) + 1) : []
+    }
+  }
+  return keys.map((key) => ({ key, value: values.get(encodeKey(key)) }))
+}
+
+async function pageOf(
+  { partitions, query }: JobStateOptions,
+  { operator, after, limit }: StateRequest,
+  batchId: number,
+): Promise<StatePage> {
+  const found: StateValue[] = []
+  let at = placeOf(after, partitions)
+  for (;;) {
+    const missing = limit - found.length
+    const { entries, hasMore } = await query({
+      ...{ operator, partition: at.partition, batchId, after: at.key, limit: missing },
+    })
+    for (const [key, value] of entries) found.push({ key: decodeKey(key), value })
+    if (hasMore) {
+      const last = entries.at(-1)![0]
+      return { batchId, entries: found, after: `${at.partition}/${last}` }
+    }
+    if (at.partition + 1 === partitions) return { batchId, entries: found }
+    at = { partition: at.partition + 1, key: undefined }
+    if (found.length === limit) return { batchId, entries: found, after: `${at.partition}/` }
+  }
+}
+
+interface Place {
+  readonly partition: number
+  /** Encoded; undefined for the beginning of the partition. */
+  readonly key: string | undefined
+}
+
+function placeOf(after: string | undefined, partitions: number): Place {
+  if (after === undefined) return { partition: 0, key: undefined }
+  const [, partition, key] = /^(\d{1,4})\/(.*)$/s.exec(after) ?? []
+  if (partition === undefined || Number(partition) >= partitions) {
+    throw failed(
+      `'${after.slice(0, 100)}' is no place in the list: give the 'after' of the page before`,
+    )
+  }
+  return { partition: Number(partition), key: key === '' ? undefined : key }
+}
+
+function failed(message: string): EngineError {
+  return new EngineError('STATE_QUERY_FAILED', message)
+}
