@@ -347,7 +347,7 @@ const batchesArbitrary = fc.array(
       }),
       { maxLength: 8 },
     ),
-    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after'),
+    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 15, size: 'max' },
 )
@@ -374,10 +374,8 @@ async function runAll(
     }
     if (crash === 'before') await harness.restart()
     await harness.batchOf(lines, intervals)
-    if (crash === 'after') {
-      await harness.restart()
-      await harness.run(harness.batches.at(-1)!)
-    }
+    if (crash === 'after') await harness.restart()
+    if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
     check(at, arrived, Object.values(harness.batches[at]!.watermarks ?? {})[0])
   }
 }
