@@ -117,7 +117,7 @@ function commands(outputFailed: OutputFailed): Command {
     .action(async (words: string[]) => {
       process.exitCode = await agent(words)
     })
-  addJobCommands(program, { positive, logLevel: () => logLevelOption() })
+  addJobCommands(program, { positive, logLevel: () => logLevelOption(), version: version() })
   return program
 }
 

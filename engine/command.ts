@@ -29,6 +29,10 @@ export interface SubmitArguments {
   readonly conf?: Readonly<Record<string, string>> | undefined
   /** A savepoint with which a new directory begins. */
   readonly from?: string | undefined
+  /** Uids of operators whose state is given up where the code of now cannot continue it. */
+  readonly discardState?: readonly string[] | undefined
+  /** Of this program, for savepoints. */
+  readonly version?: string | undefined
   /** Where the job answers, `host:port`; a free port of this machine's own unless given. */
   readonly listen?: string | undefined
   /** Allows `listen` to be an address that other hosts reach. */
@@ -123,7 +127,7 @@ export async function startJob(args: DriverArguments): Promise<RunningJob> {
 async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob> {
   const { job, bootstrap, directory } = args
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
-  const { conf, executorMemory, from } = args
+  const { conf, executorMemory, from, discardState, version } = args
   const { submitJob } = await import('./submit.ts')
   return await submitJob({
     runtime: nodeRuntime(tcpNetwork),
@@ -138,6 +142,8 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
     ...(conf === undefined ? {} : { conf }),
     ...(executorMemory === undefined ? {} : { executorMemoryMb: executorMemory }),
     ...(from === undefined ? {} : { from: resolve(from) }),
+    ...(discardState === undefined ? {} : { discardState }),
+    ...(version === undefined ? {} : { version }),
     host: hostname(),
     checkTypes: !args.isChecked,
   })

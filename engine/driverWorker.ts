@@ -24,7 +24,7 @@ try {
 
 async function run(args: DriverArguments): Promise<void> {
   if (args.check) {
-    await checkJob(args.job, args.check)
+    await checkJob(args.job, args.check, args.discardState)
     return
   }
   const running = await startJob(args)

@@ -39,6 +39,10 @@ export type EngineErrorCode =
   | 'RESULT_TOO_LARGE'
   /** More records were rejected than a batch can keep for their dead letter topic. */
   | 'REJECTED_TOO_MANY'
+  /** The test kit was asked for what a test cannot do. */
+  | 'TEST_INVALID'
+  /** A history of failures led a job to another result than it has without them. */
+  | 'TEST_DIFFERS'
   /** A dead letter topic does not exist, or cannot be written to. */
   | 'DEAD_LETTERS_FAILED'
 

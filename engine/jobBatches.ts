@@ -184,7 +184,7 @@ export class JobBatches {
   }
 
   async #beforeCommit(batch: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
-    if (rejected.total === 0) return
+    if (rejected.total === 0 && rejected.deadLetters.length === 0) return
     await this.#deadLetters?.write(batch.batchId, rejected.deadLetters, this.#endsBefore(batch))
     this.#options.record().rejected(rejected)
     this.#rejectedLog.add(batch.batchId, rejected)

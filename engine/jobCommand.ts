@@ -95,13 +95,32 @@ export async function killCommand(selection: JobSelection): Promise<void> {
   print(`job ${name} has ended; the batch that ran, if any, runs again at the next start`)
 }
 
+/** Of a job that runs; with `directory`, also of one that does not. */
 export async function savepointCommand(
-  selection: JobSelection & { readonly to: string },
+  selection: JobSelection & { readonly to: string; readonly version: string },
 ): Promise<void> {
+  const to = resolve(selection.to)
+  const { directory } = selection
+  if (directory !== undefined && !(await isRunningIn(directory))) {
+    const { saveJob } = await import('./savepoint/saveJob.ts')
+    const { storedStates } = await import('./rewindCommand.ts')
+    const { manifest } = await saveJob({
+      ...{ disk: nodeDisk, directory: resolve(directory), target: to },
+      ...{ millrace: selection.version, states: storedStates(nodeDisk) },
+    })
+    const { job, commit } = manifest
+    print(`savepoint of job ${job} after batch ${commit.batchId} written to ${to}`)
+    return
+  }
   const { name, client } = await running(selection)
-  const { target, batchId, bytes } = await client.savepoint(resolve(selection.to))
+  const { target, batchId, bytes } = await client.savepoint(to)
   const size = bytes === undefined ? '' : `, ${count(bytes)} bytes`
   print(`savepoint of job ${name} after batch ${batchId} written to ${harmless(target)}${size}`)
+}
+
+async function isRunningIn(directory: string): Promise<boolean> {
+  const address = await readAddress(nodeDisk, resolve(directory))
+  return address !== undefined && (await isThere(new JobClient(address.url, address.id)))
 }
 
 /** The newest status of each job, by name. Fails when no broker answers. */

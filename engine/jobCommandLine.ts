@@ -9,6 +9,8 @@ import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 export interface OptionKinds {
   readonly positive: (text: string) => number
   readonly logLevel: () => Option
+  /** Of this program. */
+  readonly version: string
 }
 
 const defaultBootstrap = '127.0.0.1:9092'
@@ -49,15 +51,16 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
       await (await import('./jobCommand.ts')).killCommand({ ...options, name })
     })
   selecting(job.command('savepoint'))
-    .description('copies the state of a job that runs, with its offsets, into a new directory')
+    .description('copies the state of a job, with its offsets, into a new directory')
     .requiredOption('--to <directory>', 'where the savepoint is written')
     .action(async (name, options) => {
-      await (await import('./jobCommand.ts')).savepointCommand({ ...options, name })
+      const { version } = kinds
+      await (await import('./jobCommand.ts')).savepointCommand({ ...options, name, version })
     })
   addRewind(job.command('rewind'), kinds)
 }
 
-function addSubmit(command: Command, { positive, logLevel }: OptionKinds): Command {
+function addSubmit(command: Command, { positive, logLevel, version }: OptionKinds): Command {
   return command
     .argument('<job>', "the job's module")
     .addOption(bootstrap())
@@ -69,13 +72,14 @@ function addSubmit(command: Command, { positive, logLevel }: OptionKinds): Comma
     .option('--isolation-level <level>', 'read_committed (default) or read_uncommitted', isolation)
     .option('--conf <key=value>', 'a setting of the engine; may be given several times', setting)
     .option('--from <savepoint>', 'a savepoint with which a new directory begins')
+    .option('--discard-state <uid,...>', 'give these states up where they cannot go on', names)
     .option('--listen <host:port>', 'where the job answers (default: a free port of 127.0.0.1)')
     .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('--watch', 'go on with the next version of the job whenever its code changes')
     .addOption(logLevel().default('info' satisfies LogLevel))
     .action(async (module: string, options) => {
       const directory = join('millrace-jobs', basename(module, extname(module)))
-      const args = { directory, ...options, job: module }
+      const args = { directory, ...options, job: module, version }
       await (await import('./command.ts')).submitCommand(args)
     })
 }
@@ -84,12 +88,11 @@ function addRewind(command: Command, { positive }: OptionKinds): void {
   command
     .description('takes a job that does not run back to an earlier point of its topics')
     .requiredOption('--directory <directory>', 'the directory of the job')
-    .addOption(bootstrap())
     .option('--to-batch <number>', 'as after this batch', wholeNumber(positive))
-    .option('--to-time <time>', 'at the first records from this time on: 2026-01-31T12:00:00Z')
+    .option('--to-time <time>', 'as after the newest batch up to then: 2026-01-31T12:00:00Z')
     .option('--to-offsets <topic:partition=offset,...>', 'at these offsets')
     .option('--reset-state', 'begin with empty state')
-    .option('--keep-state', 'keep the state: what is read again counts again')
+    .option('--keep-state', 'with --to-offsets: keep the state; what is read again counts again')
     .action(async (options) => (await import('./rewindCommand.ts')).rewindCommand(options))
 }
 
@@ -125,6 +128,10 @@ function memory(text: string): number {
   const mebibytes = Number(number) * (unit?.toLowerCase() === 'g' ? 1024 : 1)
   if (mebibytes >= leastMemoryMebibytes && Number.isSafeInteger(mebibytes)) return mebibytes
   throw new InvalidArgumentError(`give a size of at least ${leastMemoryMebibytes}m: 512m, 2g.`)
+}
+
+function names(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(',').filter((name) => name !== '')]
 }
 
 function setting(text: string, settings: Record<string, string> = {}): Record<string, string> {

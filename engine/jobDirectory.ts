@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { finishChange } from './checkpoint/directoryChange.ts'
+import { makeDurableDirectory } from './checkpoint/entryLog.ts'
 import { EngineError } from './engineError.ts'
 import type { Job } from './stream/job.ts'
 
@@ -48,7 +49,7 @@ export async function takeDirectory(
   directory: string,
   job: Pick<Job, 'name' | 'partitions'>,
 ): Promise<JobDirectory> {
-  await disk.makeDirectory(directory)
+  await makeDurableDirectory(disk, directory)
   return await locked(disk, directory, async (lock) => {
     const found = await readOwner(disk, directory)
     if (found !== undefined && found.name !== job.name) throw otherJob(directory, found, job)

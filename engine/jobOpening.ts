@@ -33,6 +33,8 @@ export interface OpeningOptions {
   readonly from?: string | undefined
   /** Uids whose state is given up. */
   readonly discardState?: readonly string[] | undefined
+  /** How states are read and moved; LevelDB on the disk unless given. */
+  readonly states?: StateTransfer
 }
 
 export interface OpenedJob {
@@ -46,7 +48,7 @@ export interface OpenedJob {
 export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   const { runtime, logger, job, code, operators, from, discardState: discard } = options
   const { disk } = runtime
-  const states = new StateTransfer({ disk })
+  const { states = new StateTransfer({ disk }) } = options
   const now: CodeOfNow = { code, operators }
   const log = { job: job.name, directory: options.directory }
   if (from !== undefined) {

@@ -1,35 +1,17 @@
 // `millrace job rewind`: takes a job that does not run back to an earlier point of its topics.
 
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import type { Disk } from '../protocol/runtime/disk.ts'
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import { EngineError } from './engineError.ts'
-
-/** Where the job is to read on. */
-export type RewindTarget =
-  /** As after this batch, whose state and offsets are still kept. */
-  | { readonly kind: 'batch'; readonly batchId: number }
-  /** At the first records at or after this time, in ms since the epoch. */
-  | { readonly kind: 'time'; readonly timeMs: number }
-  /** At these offsets; partitions that are not named stay where they are. */
-  | { readonly kind: 'offsets'; readonly offsets: readonly RewindOffset[] }
-
-export interface RewindOffset {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
-
-export interface RewindRequest {
-  readonly directory: string
-  readonly bootstrap: string
-  readonly target: RewindTarget
-  /** What becomes of the state; undefined where the target alone decides. */
-  readonly state: 'reset' | 'keep' | undefined
-}
+import { rewindJob } from './savepoint/rewind.ts'
+import type { Position, RewindPlan, RewindTarget } from './savepoint/rewindPlan.ts'
+import type { StateAccess } from './savepoint/stateAccess.ts'
+import { StateTransfer } from './state/stateTransfer.ts'
 
 /** The options as the command line gives them. */
-export interface RewindOptions {
+export interface RewindArguments {
   readonly directory: string
-  readonly bootstrap: string
   readonly toBatch?: number
   readonly toTime?: string
   readonly toOffsets?: string
@@ -37,41 +19,48 @@ export interface RewindOptions {
   readonly keepState?: true
 }
 
-export async function rewindCommand(options: RewindOptions): Promise<void> {
-  const request = parseRewind(options)
-  const line = await rewind(request)
-  process.stdout.write(`${line}\n`)
+export async function rewindCommand(args: RewindArguments): Promise<void> {
+  const target = parseTarget(args)
+  const directory = resolve(args.directory)
+  const { resetState = false, keepState = false } = args
+  const states = storedStates(nodeDisk)
+  const plan = await rewindJob({
+    ...{ disk: nodeDisk, directory, target, states, resetState, keepState },
+  })
+  process.stdout.write(`job in ${args.directory}: ${describePlan(plan)}\n`)
 }
 
-/** Rewinds the job; returns what was done, in one line. */
-async function rewind({ directory }: RewindRequest): Promise<string> {
-  throw new EngineError(
-    'JOB_OPTION_INVALID',
-    `cannot rewind the job in ${directory}: rewinding is not supported yet`,
-  )
+/** The states of a job that does not run; its directory is locked when they are read. */
+export function storedStates(disk: Disk): Pick<StateAccess, 'exportState'> {
+  const states = new StateTransfer({ disk })
+  return {
+    async *exportState(directory, partitions, batchId) {
+      await states.recover(dirname(directory))
+      yield* states.exportState(directory, partitions, batchId)
+    },
+  }
+}
+
+function describePlan(plan: RewindPlan): string {
+  if (plan.kind === 'undo') {
+    return `back to where it was after batch ${plan.batchId}; what came after is counted again`
+  }
+  const at = plan.kind === 'reset' ? plan.batches.at(-1) : plan.entry
+  const positions = (at?.ranges ?? []).map(({ topic, partition, until }) => {
+    return `${topic}-${partition} at ${until}`
+  })
+  const where =
+    positions.length === 0 ? 'reads from the beginning' : `reads on ${positions.join(', ')}`
+  return plan.kind === 'reset' ? `state emptied; ${where}` : `state kept as it is; ${where}`
 }
 
 /** Throws JOB_OPTION_INVALID. */
-export function parseRewind(options: RewindOptions): RewindRequest {
-  const { directory, bootstrap, resetState, keepState } = options
-  if (resetState && keepState) throw wrong('give --reset-state or --keep-state, and not both')
-  const target = targetOf(options)
-  const state = resetState ? 'reset' : keepState ? 'keep' : undefined
-  if (target.kind !== 'batch' && state === undefined) {
-    throw wrong(
-      'say what becomes of the state: --reset-state counts from these offsets on, --keep-state counts what ' +
-        'is read again on top of what was counted',
-    )
-  }
-  return { directory: resolve(directory), bootstrap, target, state }
-}
-
-function targetOf({ toBatch, toTime, toOffsets }: RewindOptions): RewindTarget {
+export function parseTarget({ toBatch, toTime, toOffsets }: RewindArguments): RewindTarget {
   const given = [toBatch, toTime, toOffsets].filter((value) => value !== undefined)
   if (given.length !== 1) throw wrong('give one of --to-batch, --to-time and --to-offsets')
   if (toBatch !== undefined) return { kind: 'batch', batchId: toBatch }
   if (toTime !== undefined) return { kind: 'time', timeMs: parseTime(toTime) }
-  return { kind: 'offsets', offsets: parseOffsets(toOffsets!) }
+  return { kind: 'offsets', positions: parseOffsets(toOffsets!) }
 }
 
 /** ISO 8601, in UTC unless it says otherwise; or milliseconds since the epoch. */
@@ -85,16 +74,16 @@ function parseTime(text: string): number {
   throw wrong(`'${text}' is no time: give 2026-01-31T12:00:00Z, or milliseconds since the epoch`)
 }
 
-function parseOffsets(text: string): RewindOffset[] {
-  const offsets = text.split(',').map((entry): RewindOffset => {
+function parseOffsets(text: string): Position[] {
+  const positions = text.split(',').map((entry): Position => {
     const [, topic, partition, offset] = /^([^:=,]+):(\d+)=(\d+)$/.exec(entry.trim()) ?? []
     if (topic === undefined || !Number.isSafeInteger(Number(offset))) {
       throw wrong(`'${entry}' is no offset of a partition: give topic:partition=offset,...`)
     }
     return { topic, partition: Number(partition), offset: Number(offset) }
   })
-  const partitions = new Set(offsets.map(({ topic, partition }) => `${topic}:${partition}`))
-  if (partitions.size === offsets.length) return offsets
+  const partitions = new Set(positions.map(({ topic, partition }) => `${topic}:${partition}`))
+  if (partitions.size === positions.length) return positions
   throw wrong('--to-offsets names a partition twice')
 }
 

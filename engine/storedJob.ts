@@ -1,17 +1,17 @@
 // A job that does not run, as its directory tells it: how far it has come, and what keeps state.
 
-import { join } from 'node:path'
-import { DirectoryInUseError, type Disk } from '../protocol/runtime/disk.ts'
+import type { Disk } from '../protocol/runtime/disk.ts'
 import { count } from '../protocol/telemetry/figures.ts'
-import { CommitLog } from './checkpoint/commitLog.ts'
-import { OffsetLog, type OffsetLogEntry } from './checkpoint/offsetLog.ts'
+import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
+import { type JobDirectory, takeStopped } from './jobDirectory.ts'
+import { readLogs } from './savepoint/jobLogs.ts'
 
 export interface StoredJob {
   readonly directory: string
   readonly name: string
   readonly partitions: number
-  readonly instance?: string | undefined
+  readonly instance: string
   /** The newest committed batch; undefined when there is none. */
   readonly committed?: OffsetLogEntry | undefined
   /** A batch that was planned and not committed: it runs first at the next start. */
@@ -20,14 +20,16 @@ export interface StoredJob {
 
 /** Fails with an EngineError when it is no job's directory, or when a process has it. */
 export async function storedJob(disk: Disk, directory: string): Promise<StoredJob> {
-  const owner = await ownerOf(disk, directory)
-  const lock = await disk.lock(directory).catch((error: unknown) => {
-    if (!(error instanceof DirectoryInUseError)) throw error
-    const message = `the job in ${directory} runs in a process that does not answer: see its log`
-    throw new EngineError('JOB_UNREACHABLE', message, error)
-  })
+  const { lock, owner, instance } = await taken(disk, directory)
   try {
-    return { directory, ...owner, ...(await batchesOf(disk, directory)) }
+    const { batches, commits } = await readLogs(disk, directory)
+    const committedId = commits.at(-1)?.batchId ?? -1
+    const latest = batches.at(-1)
+    return {
+      ...{ directory, name: owner.name, partitions: owner.partitions, instance },
+      committed: batches.find(({ batchId }) => batchId === committedId),
+      planned: latest !== undefined && latest.batchId > committedId ? latest : undefined,
+    }
   } finally {
     await lock.release()
   }
@@ -37,7 +39,7 @@ export function describeStored(job: StoredJob): string[] {
   const { directory, name, instance, committed, planned } = job
   const operators = (planned ?? committed)?.operators ?? []
   return [
-    `job ${name}${instance === undefined ? '' : `, instance ${instance}`}: does not run`,
+    `job ${name}, instance ${instance}: does not run`,
     `  directory ${directory}`,
     committed
       ? `  newest    batch ${committed.batchId}, committed`
@@ -50,44 +52,12 @@ export function describeStored(job: StoredJob): string[] {
   ]
 }
 
-async function ownerOf(
-  disk: Disk,
-  directory: string,
-): Promise<Pick<StoredJob, 'name' | 'partitions' | 'instance'>> {
-  const content = await disk.readFile(join(directory, 'job.json')).catch(() => undefined)
-  const parsed = content === undefined ? undefined : parsedOwner(content.toString())
-  if (typeof parsed?.name !== 'string') {
-    const message = `${directory} is not the directory of a job: there is no job.json in it that says so`
-    throw new EngineError('JOB_UNKNOWN', message)
-  }
-  const { name, partitions = 1, instance } = parsed
-  return { name, partitions, instance }
-}
-
-function parsedOwner(content: string): Partial<StoredJob> | null | undefined {
+async function taken(disk: Disk, directory: string): Promise<JobDirectory> {
   try {
-    return JSON.parse(content)
-  } catch {
-    return undefined
-  }
-}
-
-async function batchesOf(
-  disk: Disk,
-  directory: string,
-): Promise<Pick<StoredJob, 'committed' | 'planned'>> {
-  const checkpoint = join(directory, 'checkpoint')
-  // A job that was never started has neither, and opening them would create them.
-  if ((await disk.stat(join(checkpoint, 'offsets'))) === undefined) return {}
-  const offsets = await OffsetLog.open(disk, join(checkpoint, 'offsets'))
-  try {
-    const commits = await CommitLog.open(disk, join(checkpoint, 'commits'))
-    const latest = offsets.latest()
-    const committed = offsets.get(commits.latest())
-    await commits.close()
-    const isPlanned = latest !== undefined && latest.batchId > commits.latest()
-    return { committed, planned: isPlanned ? latest : undefined }
-  } finally {
-    await offsets.close()
+    return await takeStopped(disk, directory)
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'JOB_ALREADY_RUNNING') throw error
+    const message = `the job in ${directory} runs in a process that does not answer: see its log`
+    throw new EngineError('JOB_UNREACHABLE', message, error)
   }
 }

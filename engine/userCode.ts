@@ -82,7 +82,7 @@ function printed(thrown: unknown): string {
 }
 
 /** `file:line:column` of the innermost frame that is not ours. */
-function userFrame({ stack }: Error): string | undefined {
+export function userFrame({ stack }: Error): string | undefined {
   for (const line of stack?.split('\n') ?? []) {
     const [, place, position] =
       /^ *at (?:.*\()?((?:file:\/\/)?\/.*?)(:\d+:\d+)\)?$/.exec(line) ?? []

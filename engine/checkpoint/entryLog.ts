@@ -64,10 +64,10 @@ export class EntryLog<Value extends object> {
     if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is broken`)
     const stored = entries.map((entry) => decodeEntry(path, formatVersion, entry, decode))
     const file = await disk.open(path, 'write')
-    if (soundBytes < content.length) {
-      await file.truncate(soundBytes)
-      await file.sync()
-    }
+    if (soundBytes < content.length) await file.truncate(soundBytes)
+    // A process that was killed between write and sync left entries that are read now and acted on: a power
+    // failure must not take them back after that.
+    if (content.length > 0) await file.sync()
     await disk.syncDirectory(dirname(path))
     const log = new EntryLog(disk, file, formatVersion, stored)
     log.#dropReplaced(replaces)
@@ -207,7 +207,7 @@ export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean)
 }
 
 /** A directory is there after a power failure only when its parent was synced; and so on up. */
-async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
+export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
   if ((await disk.stat(directory)) !== undefined) return
   const parent = dirname(directory)
   if (parent !== directory) await makeDurableDirectory(disk, parent)

@@ -5,8 +5,9 @@ import { createRequire } from 'node:module'
 import type { Type } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { EngineError } from '../engineError.ts'
-import { requireAvro } from './avroBytes.ts'
+import { avroCheck } from './avroBytes.ts'
 import { exactLong } from './avroLong.ts'
+import { plainOf } from './avroPlain.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import type { RowFormat } from './rowFormat.ts'
 
@@ -41,7 +42,8 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
   const reader = options.readerSchema === undefined ? writer : typeOf(options.readerSchema)
   const resolver = reader === writer ? undefined : resolverOf(reader, writer)
   const isConverted = resolver && /"(?:double|float)"/.test(canonicalJson(reader.schema()))
-  const longLimit = isConverted ? convertedLongLimit : undefined
+  const check = avroCheck(writer, isConverted ? convertedLongLimit : undefined)
+  const plain = plainOf(reader)
   const { framed = false } = options
   const described = canonicalJson([
     writer.schema({ exportAttrs: true }),
@@ -53,7 +55,7 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
     describe: () => `avro(${described})`,
     row(bytes, start, end) {
       const from = framed === false ? start : requireFrame(framed, bytes, start, end)
-      requireAvro(writer, bytes, from, end, longLimit)
+      check(bytes, from, end)
       try {
         return plain(reader.fromBuffer(bytes.subarray(from, end), resolver)) as Row
       } catch (cause) {
@@ -114,23 +116,4 @@ function requireFrame(
     throw new MalformedError(`the value is of schema id ${schemaId}, this job reads ${expected}`)
   }
   return start + frameBytes
-}
-
-/** The same with plain objects in place of the decoder's classes, which could not go to another thread. */
-function plain(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Uint8Array) {
-    const copy = Buffer.allocUnsafeSlow(value.length)
-    copy.set(value)
-    return copy
-  }
-  if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at++) value[at] = plain(value[at])
-    return value
-  }
-  const fields: Record<string, unknown> = {}
-  for (const name of Object.keys(value)) {
-    fields[name] = plain((value as Record<string, unknown>)[name])
-  }
-  return fields
 }

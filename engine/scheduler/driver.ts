@@ -357,11 +357,10 @@ export class Driver {
     to.push({ executor, task })
   }
 
+  /** Nobody waits for the task: the scheduler only learns that it does not run. */
   #dropped(taskId: number): void {
     this.#inputs.ended(taskId)
-    if (this.#dag.task(taskId) === undefined) return
-    const error = { message: 'its job was cancelled', code: 'TASK_FAILED' }
-    this.#post({ kind: 'taskFailed', taskId, error })
+    this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
   }
 
   #report(report: TaskReport): void {

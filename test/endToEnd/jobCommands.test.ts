@@ -160,7 +160,25 @@ test('a job is stopped, killed and found by its directory, also after a process 
   await program.start()
   expect((await job('kill', ...place)).stdout).toMatch(/^job placed has ended; the batch that ran/)
   expect(await program.exited()).toBe(0)
-  expectMistake(await job('describe', '--directory', directory), /is not the directory of a job/)
+  expectMistake(await job('describe', '--directory', directory), /is no directory of a job/)
+}, 90_000)
+
+test('a job that was stopped goes back to where it is told, with empty state', async () => {
+  const program = await submitted('back')
+  expect(await counted('back', 3)).toEqual({ a: 2, b: 1 })
+  const place = ['--directory', stateOf('back')]
+  const back = ['rewind', ...place, '--to-offsets', 'words:0=2']
+  expectMistake(await job(...back, '--reset-state'), /is running already: stop it first/)
+  await job('stop', ...place)
+  await program.exited()
+  expectMistake(await job('rewind', ...place), /one of --to-batch, --to-time and --to-offsets/)
+  expectMistake(await job(...back), /--reset-state.*--keep-state/)
+  const rewound = await job(...back, '--reset-state')
+  expect(rewound).toMatchObject({ code: 0, stderr: '' })
+  expect(rewound.stdout).toMatch(/: state emptied; reads on words-0 at 2\n$/)
+  await program.start()
+  const rows = async () => (await status('back')).views[0]!.rows
+  await expect.poll(rows, { timeout: 20_000 }).toEqual([['a', 1]])
 }, 90_000)
 
 test('a job whose output holds the driver still answers, and is killed', async () => {

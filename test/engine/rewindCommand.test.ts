@@ -2,17 +2,13 @@
 
 import { expect, test } from 'vitest'
 import { parseAddress, parseBootstrap } from '../../engine/addresses.ts'
-import { parseRewind, type RewindOptions } from '../../engine/rewindCommand.ts'
+import { parseTarget, type RewindArguments } from '../../engine/rewindCommand.ts'
 
-const base = { directory: '/jobs/words', bootstrap: '127.0.0.1:9092' }
-const targetOf = (options: Partial<RewindOptions>) =>
-  parseRewind({ ...base, resetState: true, ...options }).target
+const targetOf = (options: Partial<RewindArguments>) =>
+  parseTarget({ directory: '/jobs/words', ...options })
 
 test('back to a batch, a time or offsets', () => {
-  expect(parseRewind({ ...base, toBatch: 0 })).toEqual({
-    ...base,
-    ...{ target: { kind: 'batch', batchId: 0 }, state: undefined },
-  })
+  expect(targetOf({ toBatch: 0 })).toEqual({ kind: 'batch', batchId: 0 })
   const timeMs = Date.UTC(2026, 0, 31, 12)
   for (const toTime of ['2026-01-31T12:00:00Z', '2026-01-31T12:00', '2026-01-31T13:00+01:00']) {
     expect(targetOf({ toTime })).toEqual({ kind: 'time', timeMs })
@@ -20,7 +16,7 @@ test('back to a batch, a time or offsets', () => {
   expect(targetOf({ toTime: String(timeMs) })).toEqual({ kind: 'time', timeMs })
   expect(targetOf({ toOffsets: 'orders:0=5, orders:1=0' })).toEqual({
     kind: 'offsets',
-    offsets: [
+    positions: [
       { topic: 'orders', partition: 0, offset: 5 },
       { topic: 'orders', partition: 1, offset: 0 },
     ],
@@ -30,14 +26,12 @@ test('back to a batch, a time or offsets', () => {
 test.each([
   [{}, /one of --to-batch, --to-time and --to-offsets/],
   [{ toBatch: 1, toTime: '2026-01-31' }, /one of/],
-  [{ toTime: 'yesterday', keepState: true }, /'yesterday' is no time/],
-  [{ toTime: '2026-13-31', keepState: true }, /is no time/],
-  [{ toOffsets: 'orders=5', keepState: true }, /'orders=5' is no offset/],
-  [{ toOffsets: 'a:0=1,a:0=2', keepState: true }, /a partition twice/],
-  [{ toOffsets: 'a:0=1' }, /--reset-state .* --keep-state/],
-  [{ toBatch: 1, resetState: true, keepState: true }, /not both/],
+  [{ toTime: 'yesterday' }, /'yesterday' is no time/],
+  [{ toTime: '2026-13-31' }, /is no time/],
+  [{ toOffsets: 'orders=5' }, /'orders=5' is no offset/],
+  [{ toOffsets: 'a:0=1,a:0=2' }, /a partition twice/],
 ] as const)('%j is refused', (options, message) => {
-  expect(() => parseRewind({ ...base, ...options })).toThrow(message)
+  expect(() => targetOf(options)).toThrow(message)
 })
 
 test('addresses: of brokers, and of the job itself, which may take a free port', () => {

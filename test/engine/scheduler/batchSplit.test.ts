@@ -287,6 +287,47 @@ describe('what has to be durable before a commit', () => {
   })
 })
 
+test('every offset is committed once, whatever was too large and whenever the process died', async () => {
+  const lives = fc.array(
+    fc.record({ most: fc.integer({ min: 1, max: 20 }), runs: fc.integer({ min: 1, max: 8 }) }),
+    { maxLength: 5 },
+  )
+  const lengths = fc.tuple(fc.nat(12), fc.integer({ min: 1, max: 12 }))
+  await fc.assert(
+    fc.asyncProperty(lives, lengths, async (all, latest) => {
+      const disk = new MemoryDisk()
+      const ends = [0, 0]
+      const onCommitted = ({ ranges }: OffsetLogEntry) => {
+        for (const { partition, from, until } of ranges) {
+          expect(from).toBe(ends[partition])
+          ends[partition] = until
+        }
+      }
+      for (const { most, runs } of [...all, { most: 20, runs: Infinity }]) {
+        let left = runs
+        const life: Life = await start(
+          async ({ ranges }) => {
+            if (left-- === 0) throw new Error('killed')
+            if (offsetsIn(ranges) > most) throw tooLarge()
+          },
+          {
+            ...{ disk, latest: [...latest], canSplitRerun: true },
+            onCommitted: (batch) => {
+              onCommitted(batch)
+              if (ends.every((end, at) => end === latest[at])) life.loop.stop()
+            },
+          },
+        )
+        const end = await life.ended()
+        if (end !== undefined) expect(end).toMatchObject({ message: 'killed' })
+        if (end === undefined) break
+      }
+      expect(ends).toEqual(latest)
+    }),
+    { numRuns: 200 },
+  )
+})
+
 test('halves are smaller, keep their starts and every partition, and end at one offset', () => {
   const lengths = fc.array(fc.nat(100), { minLength: 1, maxLength: 8 })
   fc.assert(

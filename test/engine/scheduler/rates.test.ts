@@ -243,7 +243,8 @@ describe('bounds of a batch', () => {
 
   test('an initial rate holds until one was measured', () => {
     const limits = limitsWith({ 'spark.streaming.backpressure.initialRate': '200' })
-    expect(run(limits, [1e6], () => 10, 1)).toEqual([1000])
+    // The first batch only seeds the estimator: 20,000 a second, for 5 s.
+    expect(run(limits, [1e6], () => 10, 3)).toEqual([200, 200, 100_000])
   })
 })
 

@@ -1,0 +1,152 @@
+// A history of a job under test, as data: which records each batch reads, how much time passes, and what
+// fails where. The same history always runs the same way, and a part of one is a history, too, so one
+// that leads to a wrong result can be made smaller until nothing in it is beside the point.
+
+import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import type { PlacedRecord } from './memoryTopics.ts'
+
+export interface BatchPlan {
+  /** Records that are there when the batch is planned and were not before, by their place in the inputs. */
+  readonly records: readonly number[]
+  /** Batch intervals that pass. Of more than one, the driver stands still in all but the last. */
+  readonly intervals: number
+}
+
+export type HistoryFault =
+  | {
+      readonly kind: 'killDriver'
+      /** Place of the batch in the plan. */
+      readonly batch: number
+      /** Counts durable steps from the beginning of the batch, those of restarts included. */
+      readonly step: number
+      readonly write: 'lost' | 'kept'
+      readonly loses: 'process' | 'power'
+    }
+  | {
+      readonly kind: 'failTask' | 'loseExecutor'
+      readonly batch: number
+      /** Counts launches of tasks from the beginning of the batch. */
+      readonly launch: number
+      readonly at: 'start' | 'end'
+    }
+  | { readonly kind: 'runTwice'; readonly batch: number; readonly launch: number }
+
+export interface HistoryPlan {
+  readonly seed: number
+  readonly batches: readonly BatchPlan[]
+  readonly faults: readonly HistoryFault[]
+  /** Answers of executors and blocks of shuffles come in another order. */
+  readonly otherOrder: boolean
+  /** Date.now() and Math.random() say something else. */
+  readonly otherClock: boolean
+  readonly otherRandom: boolean
+  /** Map outputs that the driver keeps for later batches, in pairs; all unless given. */
+  readonly maxShufflePairs?: number | undefined
+}
+
+/** What a batch of the calm history took, to draw faults that take place. */
+export interface BatchExtent {
+  readonly steps: number
+  readonly launches: number
+}
+
+const mostFaults = 4
+/** Of one batch: a task may fail three times before its job does. */
+const mostFaultsOfBatch = 2
+
+/** Everything in one batch, and nothing fails. */
+export function plainPlan(records: readonly number[]): HistoryPlan {
+  return {
+    seed: 0,
+    batches: [{ records, intervals: 1 }],
+    faults: [],
+    otherOrder: false,
+    otherClock: false,
+    otherRandom: false,
+  }
+}
+
+/** The history with the same batches in which nothing fails. */
+export function calm(plan: HistoryPlan): HistoryPlan {
+  const { maxShufflePairs: _, ...others } = plan
+  return { ...others, faults: [], otherOrder: false, otherClock: false, otherRandom: false }
+}
+
+/**
+ * Cuts the records into batches at random. The records of a partition keep their order; those of
+ * different partitions come as chance has it.
+ */
+export function drawBatches(seed: number, records: readonly PlacedRecord[]): BatchPlan[] {
+  const random = seededRandom(seed * 2 + 1)
+  const waiting = [...partitioned(records).values()]
+  const mostOfTurn = 1 + random.below(Math.max(2, Math.ceil(records.length / 2)))
+  const batches: BatchPlan[] = []
+  while (waiting.some((partition) => partition.length > 0)) {
+    const taken: number[] = []
+    for (const partition of waiting)
+      taken.push(...partition.splice(0, random.below(mostOfTurn + 1)))
+    const intervals = random.below(5) === 0 ? 2 + random.below(4) : 1
+    if (taken.length > 0 || random.below(4) === 0) batches.push({ records: taken, intervals })
+  }
+  return batches
+}
+
+/** Draws what fails, so that it falls within what each batch does anyway. */
+export function drawFaults(
+  seed: number,
+  batches: readonly BatchPlan[],
+  extents: readonly BatchExtent[],
+): HistoryPlan {
+  const random = seededRandom(seed * 2)
+  const faults: HistoryFault[] = []
+  const count = random.below(mostFaults + 1)
+  let batch = 0
+  for (let at = 0; at < count; at++) {
+    // What one failure leaves behind is hit by the next one soon after it, or not at all.
+    const isClose = at > 0 && random.below(2) === 0
+    batch = isClose
+      ? Math.min(batches.length - 1, batch + random.below(2))
+      : random.below(batches.length)
+    const isFull = faults.filter((fault) => fault.batch === batch).length >= mostFaultsOfBatch
+    const fault = drawFault(random, batch, extents[batch] ?? { steps: 1, launches: 1 })
+    if (!isFull) faults.push(fault)
+  }
+  return {
+    ...{ seed, batches, faults },
+    otherOrder: random.below(4) > 0,
+    otherClock: random.below(4) > 0,
+    otherRandom: random.below(4) > 0,
+  }
+}
+
+function drawFault(random: Random, batch: number, { steps, launches }: BatchExtent): HistoryFault {
+  const at = random.below(2) === 0 ? 'start' : 'end'
+  const launch = random.below(Math.max(1, launches))
+  const kind = random.below(6)
+  if (kind === 0) return { kind: 'failTask', batch, launch, at }
+  if (kind === 1) return { kind: 'loseExecutor', batch, launch, at }
+  if (kind === 2) return { kind: 'runTwice', batch, launch }
+  return {
+    kind: 'killDriver',
+    batch,
+    step: drawStep(random, steps),
+    write: random.below(2) === 0 ? 'lost' : 'kept',
+    loses: random.below(2) === 0 ? 'process' : 'power',
+  }
+}
+
+/** The logs are written at the beginning and at the end of a batch; states and sinks between them. */
+function drawStep(random: Random, steps: number): number {
+  if (random.below(4) === 0) return random.below(3)
+  // A few beyond the last one: those are of a start after another kill.
+  return random.below(3) === 0 ? Math.max(0, steps - 3) + random.below(6) : random.below(steps)
+}
+
+function partitioned(records: readonly PlacedRecord[]): Map<string, number[]> {
+  const partitions = new Map<string, number[]>()
+  for (const [at, { topic, partition }] of records.entries()) {
+    const key = `${topic}-${partition}`
+    partitions.set(key, [...(partitions.get(key) ?? []), at])
+  }
+  return partitions
+}

@@ -1,0 +1,350 @@
+// A job under test: fed with records, moved on in time, asked for its results, killed and started again.
+// Driver, tasks, logs and state are those that run in production; broker, disk and time are in memory.
+//
+//   const test = await testJob(job)
+//   await test.feed('orders', ['a', 'b'])
+//   await test.advance(1000)
+//   expect(test.view('counts')).toEqual([['a', 1], ['b', 1]])
+
+import type { JobStatus } from '../../protocol/telemetry/status.ts'
+import { EngineError } from '../engineError.ts'
+import type { ViewRows } from '../jobStatus.ts'
+import type { OffsetRange } from '../sources/scan.ts'
+import { isJob, type Job } from '../stream/job.ts'
+import type { DurableStep, PlannedKill } from './durableSteps.ts'
+import { type Key, sortKeys } from './keyOrder.ts'
+import {
+  MemoryTopics,
+  type PartitionCounts,
+  partitionsOf,
+  quoted,
+  RecordPlacement,
+  type TestRow,
+} from './memoryTopics.ts'
+import { type FinishedBatch, type JobShape, shapeOf, TestCluster } from './testCluster.ts'
+import type { LaunchedTask, TaskFault, TaskStage } from './testExecutor.ts'
+import type { SinkContents, TestContext } from './testSink.ts'
+import { TestWorld } from './testWorld.ts'
+
+/** A job, or what builds it around the sinks of the test; called once for each process of the job. */
+export type TestedJob = Job | ((context: TestContext) => Job)
+
+export interface TestJobOptions {
+  /** Draws what a real system draws at random; 1 unless given. */
+  readonly seed?: number
+  /** Partitions of the topics: of all, or by topic; 2 unless given. */
+  readonly partitions?: PartitionCounts
+  /** Where the clock stands at first, in ms since the epoch; the start of 2026 unless given. */
+  readonly startMs?: number
+  /** 1000 unless given. */
+  readonly batchIntervalMs?: number
+  /** Executors of the job, 2 unless given. */
+  readonly executors?: number
+  /** The most that a batch reads of one partition. */
+  readonly maxRecordsPerPartition?: number
+  /** Kills the driver at a durable step of its very start. */
+  readonly kill?: KillDriverOptions
+}
+
+export interface KillDriverOptions {
+  /** A step as `steps` counts them, which is still to come; the driver dies at once without it. */
+  readonly atStep?: number
+  /** Whether the step takes effect before the driver dies; `lost` unless given. */
+  readonly write?: 'lost' | 'kept'
+  /**
+   * Whether only the process ends, or the machine loses its power, and with it what was not synced;
+   * `process` unless given.
+   */
+  readonly loses?: 'process' | 'power'
+}
+
+export interface KillTaskOptions {
+  /** Any, unless given: the map side of a shuffle, an output, or the advance of a state. */
+  readonly stage?: TaskStage
+  readonly partition?: number
+  /** Before the task has begun, or when it is done and the driver does not know; `start` unless given. */
+  readonly at?: 'start' | 'end'
+  /** How many such tasks; 1 unless given. A task that fails four times ends its job. */
+  readonly times?: number
+}
+
+/** A batch that was committed. */
+export interface TestBatch {
+  readonly batchId: number
+  /** Nominal time, in ms since the epoch. */
+  readonly timeMs: number
+  readonly records: number
+  readonly ranges: readonly OffsetRange[]
+  readonly watermarks: Readonly<Record<string, number>>
+  readonly views: Readonly<Record<string, ViewRows>>
+}
+
+/** What a foreachRDD of the job was given in a batch. */
+export interface TestOutput {
+  readonly batchId: number
+  /** Counts the job's foreachRDD calls, from 0. */
+  readonly output: number
+  readonly elements: readonly unknown[]
+}
+
+/** A record that was left out of its batch. */
+export interface TestDeadLetter {
+  /** Where the record was read. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly value: string | null
+  readonly error: string
+}
+
+/** Starts the job. Fails with the EngineError that starting it in production would fail with. */
+export async function testJob(job: TestedJob, options: TestJobOptions = {}): Promise<JobTest> {
+  const test = new JobTest(job, options)
+  await test.start()
+  return test
+}
+
+export class JobTest {
+  /** Committed batches, the oldest first. */
+  readonly batches: TestBatch[] = []
+  /** What each foreachRDD was given, batch by batch. The functions themselves run, too. */
+  readonly outputs: TestOutput[] = []
+  readonly #options: TestJobOptions
+  readonly #world: TestWorld
+  readonly #placement: RecordPlacement
+  readonly #taskKills: { options: KillTaskOptions; left: number }[] = []
+  #job: TestedJob
+  #version = 1
+  #shape: JobShape
+  #cluster: TestCluster | undefined
+  #lastStatus: JobStatus | undefined
+
+  constructor(job: TestedJob, options: TestJobOptions) {
+    this.#options = options
+    this.#job = job
+    const startMs = options.startMs ?? Date.UTC(2026, 0, 1)
+    this.#world = new TestWorld(new MemoryTopics([]), startMs)
+    this.#shape = this.#shapeOf(job)
+    const { topics } = this.#world
+    this.#placement = new RecordPlacement((topic) => topics.partitionCount(topic))
+  }
+
+  /** Milliseconds since the epoch, as the job's batches have them. */
+  get nowMs(): number {
+    return this.#world.clock.nowMs()
+  }
+
+  /** False after a kill, a stop or a failure, until `restart`. */
+  get isUp(): boolean {
+    return this.#cluster?.isUp === true
+  }
+
+  /** The durable steps so far: every change of the disk, of a state and of a sink. */
+  get steps(): readonly DurableStep[] {
+    return this.#world.steps.taken
+  }
+
+  /** Appends records to a topic of the job. Text is the value of a record; objects become JSON. */
+  async feed(topic: string, rows: readonly TestRow[]): Promise<void> {
+    for (const row of rows) {
+      this.#world.topics.append(this.#placement.place(topic, row, this.nowMs))
+    }
+  }
+
+  /**
+   * Moves the clock on and lets the batches run that fall due. Rejects with the EngineError of a batch that
+   * fails; after that, and after a kill, the job is down until `restart`.
+   */
+  async advance(ms: number): Promise<void> {
+    await this.#running().advance(ms)
+  }
+
+  /** Time passes while the driver stands still, or is down: the intervals it misses become one batch. */
+  async pause(ms: number): Promise<void> {
+    if (this.#cluster?.isUp) await this.#cluster.pause(ms)
+    else this.#world.clock.stall(ms)
+  }
+
+  /** The rows of a view as of the newest batch in which it was due; none before the first one. */
+  view(name: string): ViewRows {
+    const names = this.#shape.views.map((view) => view.name)
+    if (!names.includes(name)) {
+      throw invalid(`the job has no view '${name}': it has ${quoted(names)}`)
+    }
+    return this.batches.findLast(({ views }) => views[name] !== undefined)?.views[name] ?? []
+  }
+
+  /** The elements that a foreachRDD (the first, unless given) was given in its newest batch. */
+  output(output = 0): readonly unknown[] {
+    return this.outputs.findLast((each) => each.output === output)?.elements ?? []
+  }
+
+  status(): JobStatus {
+    const status = this.#cluster?.status() ?? this.#lastStatus
+    if (status === undefined) throw invalid('the job was killed before it was up and has no status')
+    return status
+  }
+
+  /** A state by its uid: its keys and values after the newest batch. */
+  async state(uid: string): Promise<ReadonlyMap<Key, unknown>> {
+    const cluster = this.#cluster
+    if (cluster === undefined) throw this.#down()
+    return new Map(sortKeys(await cluster.state(uid)))
+  }
+
+  /** What the job has written to a sink of the test. */
+  sink(name = 'sink'): SinkContents {
+    return this.#world.sinks.contents(name)
+  }
+
+  /** Records that the job has sent to a dead letter topic, by topic, partition and offset. */
+  deadLetters(topic: string): readonly TestDeadLetter[] {
+    const letters = [...this.#world.deadLetters.values()].flat()
+    return letters.flatMap(({ onError, record, error, ...place }) => {
+      if (onError === 'skip' || onError.deadLetter !== topic) return []
+      const value = record?.value ?? null
+      const { partition, offset } = place
+      const text = value === null ? null : Buffer.from(value).toString()
+      return { topic: place.topic, partition, offset, error, value: text }
+    })
+  }
+
+  /** The next task that fits fails. */
+  killTask(options: KillTaskOptions = {}): void {
+    this.#taskKills.push({ options, left: options.times ?? 1 })
+  }
+
+  /** An executor dies with its tasks and what it had open, and is replaced. */
+  killExecutor(slot: number): void {
+    if (this.#running().killExecutor(slot)) return
+    throw invalid(`the job has no executor ${slot}: it has ${this.#executors}, counted from 0`)
+  }
+
+  /** The driver dies, with its executors: now, or at a durable step to come. */
+  killDriver({ atStep, write = 'lost', loses = 'process' }: KillDriverOptions = {}): void {
+    if (atStep === undefined) {
+      this.#running()
+      this.#world.kill({ write, loses })
+      return
+    }
+    const next = this.steps.length
+    if (atStep < next) {
+      throw invalid(`durable step ${atStep} is over: the next one is ${next}`)
+    }
+    this.#world.steps.plan({ atStep, write, loses } satisfies PlannedKill)
+  }
+
+  /**
+   * Starts the job again, in the same or in another version, from what is on its disk: after a kill or a
+   * failure, or after a stop if it runs. What a job may change is checked as in production.
+   */
+  async restart(job: TestedJob = this.#job): Promise<void> {
+    await this.stop()
+    this.#shape = this.#shapeOf(job)
+    if (job !== this.#job) this.#version++
+    this.#job = job
+    await this.#start()
+  }
+
+  /** Ends the job after the batch that runs. */
+  async stop(): Promise<void> {
+    await this.#cluster?.stop()
+    this.#lastStatus = this.#cluster?.status() ?? this.#lastStatus
+    await this.#cluster?.release()
+    this.#cluster = undefined
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#world.steps.forget()
+    await this.stop()
+  }
+
+  /** Called by `testJob`. */
+  async start(): Promise<void> {
+    const { kill } = this.#options
+    if (kill) this.killDriver({ atStep: 0, ...kill })
+    await this.#start()
+  }
+
+  async #start(): Promise<void> {
+    const { batchIntervalMs = 1000, maxRecordsPerPartition = 1_000_000, seed = 1 } = this.#options
+    const job = this.#job
+    this.#cluster = await TestCluster.start({
+      world: this.#world,
+      job: (process) => buildJob(job, this.#world.sinks.context(process.durably)),
+      batchIntervalMs,
+      executors: this.#executors,
+      maxRecordsPerPartition,
+      seed,
+      code: `version ${this.#version}`,
+      collectsOutputs: true,
+      faultOf: (task) => this.#faultOf(task),
+      onCommitted: (batch) => this.#committed(batch),
+    })
+  }
+
+  get #executors(): number {
+    return this.#options.executors ?? 2
+  }
+
+  #committed({ batch, records, views, outputs }: FinishedBatch): void {
+    const { batchId, timeMs, ranges, watermarks = {} } = batch
+    const shown = Object.fromEntries(views)
+    this.batches.push({ batchId, timeMs, records, ranges, watermarks, views: shown })
+    for (const [output, elements] of outputs.entries()) {
+      if (elements) this.outputs.push({ batchId, output, elements })
+    }
+  }
+
+  #faultOf(task: LaunchedTask): TaskFault | undefined {
+    const kill = this.#taskKills.find(({ options: { stage, partition } }) => {
+      return (
+        (stage ?? task.stage) === task.stage && (partition ?? task.partition) === task.partition
+      )
+    })
+    if (kill === undefined) return undefined
+    if (--kill.left === 0) this.#taskKills.splice(this.#taskKills.indexOf(kill), 1)
+    return { kind: 'fail', at: kill.options.at ?? 'start' }
+  }
+
+  /** Reads the job's graph, and creates the topics that it reads. */
+  #shapeOf(job: TestedJob): JobShape {
+    const { sinks, topics } = this.#world
+    const built = buildJob(job, sinks.context(writesNothing))
+    const shape = shapeOf(built, this.#options.batchIntervalMs ?? 1000)
+    for (const topic of shape.topics) {
+      topics.create(topic, partitionsOf(this.#options.partitions, topic))
+    }
+    return shape
+  }
+
+  #running(): TestCluster {
+    if (this.#cluster?.isUp) return this.#cluster
+    throw this.#down()
+  }
+
+  #down(): EngineError {
+    const { length } = this.steps
+    return invalid(
+      `the job is down (${length} durable steps were taken): start it again with \`await test.restart()\``,
+    )
+  }
+}
+
+/** Throws TEST_INVALID for what is no job. */
+export function buildJob(job: TestedJob, context: TestContext): Job {
+  const built = typeof job === 'function' ? job(context) : job
+  if (isJob(built)) return built
+  throw invalid(
+    "give the test a job, as `job('name', (stream) => ...)` makes it, or a function that returns one",
+  )
+}
+
+/** For a graph that is only looked at. */
+export async function writesNothing(): Promise<never> {
+  return await new Promise<never>(() => {})
+}
+
+export function invalid(message: string): EngineError {
+  return new EngineError('TEST_INVALID', message)
+}

@@ -1,0 +1,112 @@
+// A sink in a test: a system outside of the job that records what it is told, and survives every crash
+// of the job. A job under test writes to it from foreachRDD where in production it writes to a database.
+
+/** Values are copied as they are written. Each write takes effect as a whole, or not at all. */
+export interface TestSink {
+  /** Sets a key's value: twice the same is once. */
+  put(key: string | number, value: unknown): Promise<void>
+  delete(key: string | number): Promise<void>
+  /** Adds a value at the end of a list: twice the same is twice. */
+  append(value: unknown): Promise<void>
+  /**
+   * Makes all writes at once, unless a transaction of this id was committed before. Returns whether it
+   * has made them.
+   */
+  transaction(
+    id: string | number,
+    write: (sink: Pick<SinkWriter, 'put' | 'delete' | 'append'>) => void,
+  ): Promise<boolean>
+}
+
+interface SinkWriter {
+  put(key: string | number, value: unknown): void
+  delete(key: string | number): void
+  append(value: unknown): void
+}
+
+/** What the sinks of a test hold. */
+export interface SinkContents {
+  readonly table: ReadonlyMap<string, unknown>
+  readonly list: readonly unknown[]
+}
+
+/** What a job factory gets: sinks by name. */
+export interface TestContext {
+  readonly sink: TestSink
+  sinkNamed(name: string): TestSink
+}
+
+interface Stored {
+  readonly table: Map<string, unknown>
+  readonly list: unknown[]
+  readonly transactions: Set<string>
+}
+
+/** Runs an effect as one durable step of a process, and never settles once that is dead. */
+export type DurableEffect = <T>(what: string, effect: () => T) => Promise<T>
+
+export class TestSinks {
+  readonly #stored = new Map<string, Stored>()
+
+  get names(): string[] {
+    return [...this.#stored.keys()]
+  }
+
+  contents(name: string): SinkContents {
+    return this.#of(name)
+  }
+
+  /** The sinks as one process of the job reaches them. */
+  context(durably: DurableEffect): TestContext {
+    const sinkNamed = (name: string) => this.#sink(name, durably)
+    return { sink: sinkNamed('sink'), sinkNamed }
+  }
+
+  #of(name: string): Stored {
+    let stored = this.#stored.get(name)
+    if (!stored) {
+      stored = { table: new Map(), list: [], transactions: new Set() }
+      this.#stored.set(name, stored)
+    }
+    return stored
+  }
+
+  #sink(name: string, durably: DurableEffect): TestSink {
+    const stored = this.#of(name)
+    const writer: SinkWriter = {
+      put: (key, value) => stored.table.set(String(key), value),
+      delete: (key) => stored.table.delete(String(key)),
+      append: (value) => stored.list.push(value),
+    }
+    return {
+      put(key, value) {
+        const copy = structuredClone(value)
+        return durably(`${name}: put`, () => writer.put(key, copy))
+      },
+      delete: (key) => durably(`${name}: delete`, () => writer.delete(key)),
+      append(value) {
+        const copy = structuredClone(value)
+        return durably(`${name}: append`, () => writer.append(copy))
+      },
+      transaction(id, write) {
+        const writes: (() => void)[] = []
+        write({
+          put: (key, value) =>
+            later(writes, structuredClone(value), (copy) => writer.put(key, copy)),
+          delete: (key) => later(writes, undefined, () => writer.delete(key)),
+          append: (value) => later(writes, structuredClone(value), (copy) => writer.append(copy)),
+        })
+        return durably(`${name}: transaction`, () => {
+          if (stored.transactions.has(String(id))) return false
+          stored.transactions.add(String(id))
+          for (const each of writes) each()
+          return true
+        })
+      },
+    }
+  }
+}
+
+function later<T>(writes: (() => void)[], copy: T, write: (copy: T) => void): void {
+  writes.push(() => write(copy))
+}

@@ -1,0 +1,52 @@
+// Whatever fails, in whatever order, the job comes to what plain code comes to (properties P1 to P6), and
+// a fault that is planted in the engine does not get by (P9).
+
+import { expect, test } from 'vitest'
+import { engineFaults } from './engineFaults.ts'
+import { pairsOfFailures, runPair, runSchedule } from './schedule.ts'
+
+const schedules = Number(process.env.SCHEDULES ?? 2000)
+
+test(`${schedules} schedules of failures come to what plain code comes to`, {
+  timeout: 600_000,
+}, async () => {
+  let starts = 0
+  let faults = 0
+  for (let seed = 1; seed <= schedules; seed++) {
+    const { wrong, outcome, plan } = await runSchedule(seed)
+    expect(wrong, `seed ${seed}`).toBeUndefined()
+    starts += outcome.starts
+    faults += plan.faults.length
+  }
+  expect(starts).toBeGreaterThan(schedules * 1.3)
+  expect(faults).toBeGreaterThan(schedules)
+})
+
+test('a kill at any durable step, and a power failure soon after, come to what plain code comes to', async () => {
+  let pairs = 0
+  let starts = 0
+  for (const plan of pairsOfFailures()) {
+    const { wrong, outcome } = await runPair(plan)
+    expect(wrong, JSON.stringify(plan.faults)).toBeUndefined()
+    pairs++
+    starts += outcome.starts
+  }
+  expect(pairs).toBeGreaterThan(200)
+  // Nearly all take place.
+  expect(starts).toBeGreaterThan(pairs * 2.5)
+})
+
+/** For each planted fault; those that it takes a pair of failures to find come after. */
+const mostSchedules = 150
+
+test.each(Object.entries(engineFaults))('a planted fault is found: %s', async (_name, seams) => {
+  let found: string | undefined
+  for (let seed = 1; found === undefined && seed <= mostSchedules; seed++) {
+    found = (await runSchedule(seed, seams)).wrong
+  }
+  for (const plan of pairsOfFailures()) {
+    if (found !== undefined) break
+    found = (await runPair(plan, seams)).wrong
+  }
+  expect(found).toBeDefined()
+})
