@@ -373,7 +373,8 @@ export class BatchLoop {
     const planned = planWatermarks({ specs, timeMs, ranges, ends, eventTimes, previous })
     return {
       ...{ batchId, timeMs, ranges },
-      ...(specs.length > 0 && { watermarks: planned }),
+      // Also those of watermarks that the code of now has not: should they come back, they do not go back.
+      ...((specs.length > 0 || Object.keys(planned).length > 0) && { watermarks: planned }),
       ...(code !== undefined && { code }),
       ...(operators !== undefined && { operators }),
     }
