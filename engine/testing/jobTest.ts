@@ -113,6 +113,8 @@ export class JobTest {
   readonly #world: TestWorld
   readonly #placement: RecordPlacement
   readonly #taskKills: { options: KillTaskOptions; left: number }[] = []
+  /** By output: why its elements cannot be shown. */
+  readonly #unshown = new Map<number, Error>()
   #job: TestedJob
   #version = 1
   #shape: JobShape
@@ -176,6 +178,8 @@ export class JobTest {
 
   /** The elements that a foreachRDD (the first, unless given) was given in its newest batch. */
   output(output = 0): readonly unknown[] {
+    const error = this.#unshown.get(output)
+    if (error) throw error
     return this.outputs.findLast((each) => each.output === output)?.elements ?? []
   }
 
@@ -292,7 +296,8 @@ export class JobTest {
     const shown = Object.fromEntries(views)
     this.batches.push({ batchId, timeMs, records, ranges, watermarks, views: shown })
     for (const [output, elements] of outputs.entries()) {
-      if (elements) this.outputs.push({ batchId, output, elements })
+      if (elements instanceof Error) this.#unshown.set(output, elements)
+      else if (elements) this.outputs.push({ batchId, output, elements })
     }
   }
 

@@ -89,8 +89,11 @@ export interface FinishedBatch {
   readonly batch: OffsetLogEntry
   readonly records: number
   readonly views: ReadonlyMap<string, ViewRows>
-  /** What each foreachRDD was called with, by its place in the job; undefined where it was not due. */
-  readonly outputs: readonly (readonly unknown[] | undefined)[]
+  /**
+   * What each foreachRDD was called with, by its place in the job; undefined where it was not due, and an
+   * error for elements that cannot be shown (a foreachRDD may do without collecting them).
+   */
+  readonly outputs: readonly (readonly unknown[] | Error | undefined)[]
 }
 
 /** A view of the job, or a state, and what its result depends on. */
@@ -426,8 +429,6 @@ export class TestCluster {
     this.#driver.addBatch(batch)
     const changed = await this.#driver.advance(batch)
     const collected = this.#collectOutputs(batch)
-    // Of an output that fails the batch tells; the other ones must not be unhandled.
-    collected.catch(() => {})
     const views = await this.#outputs.run(batch, attempt, changed)
     this.#finished = { views, outputs: await collected }
     this.#running = undefined
@@ -447,7 +448,12 @@ export class TestCluster {
     const outputs = graph.outputs.filter(({ kind }) => kind === 'foreachRDD')
     if (!this.#options.collectsOutputs) return Promise.resolve([])
     return Promise.all(
-      outputs.map(({ stream }) => graph.rdd<unknown>(stream, batch.batchId)?.collect()),
+      outputs.map(({ stream }) =>
+        graph
+          .rdd<unknown>(stream, batch.batchId)
+          ?.collect()
+          .catch((error: Error) => error),
+      ),
     )
   }
 
