@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
-import { basename, extname, join } from 'node:path'
+import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Board } from './broker/admin/board/board.ts'
 import type { HeldMessages } from './broker/admin/terminal/terminalScreen.ts'
 import type { LineSource } from './engine/jobs/lineFeed.ts'
-import type { RunningJob } from './engine/submit.ts'
+import type { RunningJob } from './engine/runningJob.ts'
 import type { Clock } from './protocol/runtime/clock.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import type { LogLevel } from './protocol/telemetry/logLevel.ts'
@@ -19,13 +19,18 @@ import type { JobStatus } from './protocol/telemetry/status.ts'
 // Types stripped and code compiled once are kept: it makes a start three times as fast. Only what is
 // imported after this call gains by it.
 enableCompileCache(join(import.meta.dirname, 'node_modules', '.cache', 'compile'))
-const [{ nodeProblem }, { isOperational }, { isReaderGone, outputFailure }, { logLevels }] =
-  await Promise.all([
-    import('./protocol/runtime/nodeVersion.ts'),
-    import('./protocol/runtime/operational.ts'),
-    import('./protocol/runtime/standardStreams.ts'),
-    import('./protocol/telemetry/logLevel.ts'),
-  ])
+const [nodeVersion, operational, standardStreams, levels, jobCommandLine] = await Promise.all([
+  import('./protocol/runtime/nodeVersion.ts'),
+  import('./protocol/runtime/operational.ts'),
+  import('./protocol/runtime/standardStreams.ts'),
+  import('./protocol/telemetry/logLevel.ts'),
+  import('./engine/jobCommandLine.ts'),
+])
+const { nodeProblem } = nodeVersion
+const { isOperational } = operational
+const { isReaderGone, outputFailure } = standardStreams
+const { logLevels } = levels
+const { addJobCommands } = jobCommandLine
 
 interface DemoOptions {
   readonly input?: string
@@ -112,25 +117,7 @@ function commands(outputFailed: OutputFailed): Command {
     .action(async (words: string[]) => {
       process.exitCode = await agent(words)
     })
-  program
-    .command('submit')
-    .description('runs a job, a TypeScript module, until it is stopped')
-    .argument('<job>', "the job's module")
-    .option('--bootstrap <host:port,...>', 'brokers to ask first', '127.0.0.1:9092')
-    .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
-    .option('--executors <number>', 'worker threads (default: 2)', positive)
-    .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
-    .option('--task-timeout-ms <ms>', 'limit of one attempt of a task (default: 300000)', positive)
-    .option('--isolation-level <level>', 'read_committed (default) or read_uncommitted', isolation)
-    .addOption(logLevelOption().default('info'))
-    .action(async (module: string, options) => {
-      const directory = join('millrace-jobs', basename(module, extname(module)))
-      await (await import('./engine/command.ts')).submitCommand({
-        directory,
-        ...options,
-        job: module,
-      })
-    })
+  addJobCommands(program, { positive, logLevel: () => logLevelOption(), version: version() })
   return program
 }
 
@@ -565,12 +552,6 @@ function port(text: string): number {
   const value = Number(text)
   if (/^\d{1,5}$/.test(text) && value <= 65_535) return value
   throw new InvalidArgumentError('give a port from 1 to 65535, or 0 for a free one.')
-}
-
-function isolation(text: string): 'committed' | 'uncommitted' {
-  if (text === 'read_committed') return 'committed'
-  if (text === 'read_uncommitted') return 'uncommitted'
-  throw new InvalidArgumentError('give read_committed or read_uncommitted.')
 }
 
 function diskMebibytes(text: string): number {

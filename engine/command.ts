@@ -1,15 +1,16 @@
 // `millrace job submit`: the edge between the command line and submitJob. Every mistake of the user
 // ends in one clear line and exit code 1.
 
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/partitionReader.ts'
-import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
-import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
-import { DriverThread } from './driverThread.ts'
+import { parseAddress, parseBootstrap } from './addresses.ts'
+import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
+import type { JobDescription } from './runningJob.ts'
 import type { RunningJob } from './submit.ts'
 
 export interface SubmitArguments {
@@ -20,11 +21,36 @@ export interface SubmitArguments {
   /** Where the job keeps checkpoint and state. */
   readonly directory: string
   readonly executors?: number | undefined
+  /** Of each executor, in MiB. */
+  readonly executorMemory?: number | undefined
   readonly batchIntervalMs?: number | undefined
   readonly taskTimeoutMs?: number | undefined
   readonly isolationLevel?: Isolation | undefined
+  readonly conf?: Readonly<Record<string, string>> | undefined
+  /** A savepoint with which a new directory begins. */
+  readonly from?: string | undefined
+  /** Uids of operators whose state is given up where the code of now cannot continue it. */
+  readonly discardState?: readonly string[] | undefined
+  /** Of this program, for savepoints. */
+  readonly version?: string | undefined
+  /** Where the job answers, `host:port`; a free port of this machine's own unless given. */
+  readonly listen?: string | undefined
+  /** Allows `listen` to be an address that other hosts reach. */
+  readonly insecure?: boolean | undefined
+  /** Starts the job again when its code changes. */
+  readonly watch?: boolean | undefined
   readonly logLevel?: LogLevel | undefined
 }
+
+/** What the driver's thread is started with. */
+export interface DriverArguments extends SubmitArguments {
+  /** Runs nothing: only checks whether the module can continue this job. */
+  readonly check?: JobDescription | undefined
+  /** Whether such a check was passed a moment ago. */
+  readonly isChecked?: boolean | undefined
+}
+
+const defaultListen = '127.0.0.1:0'
 
 /**
  * Runs the job, in a thread of its own, until it fails or a signal comes. Then ends the process: the
@@ -32,29 +58,56 @@ export interface SubmitArguments {
  * mistake.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
+  const logger = pinoLogger(args.logLevel ?? 'info')
+  let host: JobHost<DriverArguments> | undefined
   try {
-    const driver = new DriverThread(args)
-    const name = await driver.running
-    const stopped = untilStopped(driver)
-    const { executors = 2, bootstrap } = args
-    // Whoever reads this may send a signal at once: the handlers are in place by now.
-    process.stdout.write(
-      `millrace job ${name} running, ${executors} executors, reading from ${bootstrap}\n`,
-    )
-    await stopped
+    const { insecure, directory } = args
+    const listen = parseAddress('--listen', args.listen ?? defaultListen)
+    host = new JobHost({ args, logger, listen, insecure, directory })
+    if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
+    else await runJob(host, args)
   } catch (error) {
     if (!isOperational(error)) throw error
     process.stderr.write(`millrace job: ${error.message}\n`)
     process.exitCode = 1
   }
+  await host?.close()
   process.exit()
 }
+
+async function runJob(host: JobHost<DriverArguments>, args: SubmitArguments): Promise<void> {
+  const hosted = await host.start(() => stopOnSignals(host))
+  process.stdout.write(`${runningLine(hosted, args)}\n`)
+  await hosted.ended
+}
+
+export function runningLine({ job, url }: HostedJob, args: SubmitArguments): string {
+  const { executors = 2, bootstrap } = args
+  return `millrace job ${job.name} running at ${url}, ${executors} executors, reading from ${bootstrap}`
+}
+
+/** The first signal lets the batch that runs be finished, the second one does not. */
+export function stopOnSignals(host: Pick<JobHost<unknown>, 'stop'>, onStop = () => {}): void {
+  let signals = 0
+  const stop = () => {
+    const graceful = signals++ === 0
+    if (graceful) process.stderr.write(`${stopping}\n`)
+    host.stop({ graceful, timeoutMs: stopTimeoutMs })
+    onStop()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+const stopping =
+  `millrace job: stopping when the batch that runs is done, or after ${stopTimeoutMs / 1000} s; ` +
+  'a second signal stops at once'
 
 /**
  * Submits the job of a command line, and logs its start and its end. Loads the engine only when it is
  * called.
  */
-export async function startJob(args: SubmitArguments): Promise<RunningJob> {
+export async function startJob(args: DriverArguments): Promise<RunningJob> {
   const logger = pinoLogger(args.logLevel ?? 'info')
   const running = await submit(args, logger)
   const { executors = 2, bootstrap } = args
@@ -71,9 +124,10 @@ export async function startJob(args: SubmitArguments): Promise<RunningJob> {
   return running
 }
 
-async function submit(args: SubmitArguments, logger: Logger): Promise<RunningJob> {
+async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob> {
   const { job, bootstrap, directory } = args
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
+  const { conf, executorMemory, from, discardState, version } = args
   const { submitJob } = await import('./submit.ts')
   return await submitJob({
     runtime: nodeRuntime(tcpNetwork),
@@ -85,59 +139,12 @@ async function submit(args: SubmitArguments, logger: Logger): Promise<RunningJob
     ...(batchIntervalMs === undefined ? {} : { batchIntervalMs }),
     ...(taskTimeoutMs === undefined ? {} : { taskTimeoutMs }),
     ...(isolationLevel === undefined ? {} : { isolation: isolationLevel }),
-    checkTypes: true,
-  })
-}
-
-/**
- * The batch that runs is waited for after the first signal, a while, and not after the second. A driver
- * that does not come to its end by then is held by the job's code, and is left behind: its batch runs
- * again when the job is started again, from the same state.
- */
-async function untilStopped(driver: DriverThread<SubmitArguments>): Promise<void> {
-  const held = Promise.withResolvers<never>()
-  let signals = 0
-  let late: Timer | undefined
-  const stop = () => {
-    const graceful = signals++ === 0
-    if (graceful) process.stderr.write(`${stopping}\n`)
-    driver.stop({ graceful, timeoutMs: stopTimeoutMs })
-    late?.cancel()
-    const timeoutMs = (graceful ? stopTimeoutMs : 0) + driverTimeoutMs
-    late = systemClock.setTimer(timeoutMs, () => held.reject(new DriverHeldError()))
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  await Promise.race([driver.finished, held.promise])
-}
-
-const stopTimeoutMs = 10_000
-/** For a driver to end its executors and to close its files and connections. */
-const driverTimeoutMs = 10_000
-const stopping =
-  `millrace job: stopping when the batch that runs is done, or after ${stopTimeoutMs / 1000} s; ` +
-  'a second signal stops at once'
-
-class DriverHeldError extends Error {
-  readonly code = 'DRIVER_HELD'
-  constructor() {
-    super(
-      "the job's code does not let go of the driver's thread (an endless loop in foreachRDD?): the " +
-        'process ends now, and the batch runs again at the next start',
-    )
-  }
-}
-
-class BootstrapError extends Error {
-  readonly code = 'BOOTSTRAP_INVALID'
-}
-
-function parseBootstrap(list: string): Address[] {
-  return list.split(',').map((entry) => {
-    const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(entry.trim()) ?? []
-    if (host !== undefined && Number(port) > 0 && Number(port) < 65_536) {
-      return { host, port: Number(port) }
-    }
-    throw new BootstrapError(`'${entry}' is not the address of a broker: give host:port`)
+    ...(conf === undefined ? {} : { conf }),
+    ...(executorMemory === undefined ? {} : { executorMemoryMb: executorMemory }),
+    ...(from === undefined ? {} : { from: resolve(from) }),
+    ...(discardState === undefined ? {} : { discardState }),
+    ...(version === undefined ? {} : { version }),
+    host: hostname(),
+    checkTypes: !args.isChecked,
   })
 }

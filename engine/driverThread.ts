@@ -1,31 +1,71 @@
 // The thread in which `millrace submit` runs a job's driver, seen from the process's main thread. The main
 // thread runs nothing of the job: so whatever the job's code does, in tasks, in foreachRDD, or while its
-// module is imported, the process still answers a signal.
+// module is imported, the process still answers a signal, and a request at the job's address.
 
 import { Worker } from 'node:worker_threads'
+import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
+import type { StopOptions } from './runningJob.ts'
+import {
+  JobAddressError,
+  type JobAnswers,
+  type JobArguments,
+  type JobMethod,
+  refusalOf,
+} from './servedJob.ts'
 
-export type ToDriver = {
-  readonly kind: 'stop'
-  readonly graceful: boolean
-  readonly timeoutMs: number
-}
+export type ToDriver =
+  | { readonly kind: 'stop'; readonly options: StopOptions }
+  | { readonly kind: 'announce'; readonly address: string | undefined }
+  | {
+      readonly kind: 'call'
+      readonly callId: number
+      readonly method: JobMethod
+      readonly argument: unknown
+    }
 
 export type FromDriver =
-  | { readonly kind: 'running'; readonly name: string }
+  | { readonly kind: 'running'; readonly job: StartedJob }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: ErrorReport }
+  | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly callId: number; readonly error: ErrorReport }
+
+/** What the driver says when its job runs. */
+export interface StartedJob {
+  readonly name: string
+  /** Of its status. */
+  readonly id: string
+  readonly startedMs: number
+}
+
+/** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
+const answerTimeoutMs: Readonly<Record<JobMethod, number>> = {
+  status: 3_000,
+  describe: 3_000,
+  state: 15_000,
+  // Copies the state of the whole job.
+  savepoint: 60 * 60_000,
+}
+
+interface Call {
+  resolve(value: unknown): void
+  reject(error: Error): void
+  readonly timer: Timer
+}
 
 export class DriverThread<Arguments> {
-  /** Resolves with the job's name when it runs. */
-  readonly running: Promise<string>
+  /** Resolves when the job runs. */
+  readonly running: Promise<StartedJob>
   /** Resolves when the job was stopped; rejects when it failed, also before it ran. */
   readonly finished: Promise<void>
   readonly #worker: Worker
+  readonly #calls = new Map<number, Call>()
+  #callId = 0
 
   constructor(args: Arguments) {
     this.#worker = new Worker(workerFile(), { name: 'driver', workerData: args })
-    const running = Promise.withResolvers<string>()
+    const running = Promise.withResolvers<StartedJob>()
     const finished = Promise.withResolvers<void>()
     this.running = running.promise
     this.finished = finished.promise
@@ -37,21 +77,84 @@ export class DriverThread<Arguments> {
     this.running.catch(() => {})
     this.finished.catch(() => {})
     this.#worker.on('message', (message: FromDriver) => {
-      if (message.kind === 'running') running.resolve(message.name)
+      if (message.kind === 'running') running.resolve(message.job)
       else if (message.kind === 'stopped') finished.resolve()
-      else failed(errorOf(message.error))
+      else if (message.kind === 'failed') failed(errorOf(message.error))
+      else this.#answered(message)
     })
     this.#worker.on('error', failed)
     this.#worker.on('exit', (code) => {
       const message = `the job's code has ended the driver's thread (exit code ${code})`
       failed(new EngineError('EXECUTOR_FAILED', message))
+      for (const callId of this.#calls.keys()) {
+        this.#take(callId)?.reject(new JobAddressError('JOB_NOT_READY', 'the job has ended'))
+      }
     })
   }
 
   /** Asks the job to stop, which it cannot hear while its code holds the driver's thread. */
-  stop(options: Omit<ToDriver, 'kind'>): void {
-    this.#worker.postMessage({ kind: 'stop', ...options } satisfies ToDriver)
+  stop(options: StopOptions): void {
+    this.#send({ kind: 'stop', options })
   }
+
+  /** Tells the job where it answers. */
+  announce(address: string | undefined): void {
+    this.#send({ kind: 'announce', address })
+  }
+
+  /** See ServedJob. Fails with DRIVER_HELD when the driver does not answer in time. */
+  call<Method extends JobMethod>(
+    method: Method,
+    argument: JobArguments[Method],
+  ): Promise<JobAnswers[Method]> {
+    const callId = ++this.#callId
+    const timeoutMs = answerTimeoutMs[method]
+    return new Promise((resolve, reject) => {
+      const timer = systemClock.setTimer(timeoutMs, () => {
+        this.#take(callId)?.reject(
+          new JobAddressError(
+            'DRIVER_HELD',
+            `the driver has not answered for ${timeoutMs / 1000} s: the job's code does not let go of its ` +
+              'thread (an endless loop in foreachRDD?)',
+          ),
+        )
+      })
+      this.#calls.set(callId, { resolve: resolve as Call['resolve'], reject, timer })
+      this.#send({ kind: 'call', callId, method, argument })
+    })
+  }
+
+  /** Ends the thread in the middle of whatever it does. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #answered(message: Extract<FromDriver, { callId: number }>): void {
+    const call = this.#take(message.callId)
+    if (message.kind === 'answer') call?.resolve(message.value)
+    else call?.reject(answeredError(message.error))
+  }
+
+  #take(callId: number): Call | undefined {
+    const call = this.#calls.get(callId)
+    this.#calls.delete(callId)
+    call?.timer.cancel()
+    return call
+  }
+
+  #send(message: ToDriver): void {
+    this.#worker.postMessage(message)
+  }
+}
+
+/** An error without a code is a bug, and stays one. */
+function answeredError(report: ErrorReport): Error {
+  const refusal = refusalOf(report.code, report.message)
+  if (refusal) return refusal
+  if (report.code !== undefined) return errorOf(report)
+  const error = new Error(report.message)
+  if (report.stack !== undefined) error.stack = report.stack
+  return error
 }
 
 /** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */

@@ -4,24 +4,52 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../protocol/runtime/assert.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
-import { type SubmitArguments, startJob } from './command.ts'
+import { type DriverArguments, startJob } from './command.ts'
 import type { FromDriver, ToDriver } from './driverThread.ts'
 import { reportError } from './engineError.ts'
+import { checkJob } from './jobCheck.ts'
+import type { RunningJob } from './runningJob.ts'
+import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
 
 assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
 const port = parentPort
 
 try {
-  const running = await startJob(workerData as SubmitArguments)
-  port.on('message', ({ graceful, timeoutMs }: ToDriver) => {
-    running.stop({ graceful, timeoutMs }).catch(() => {})
-  })
-  send({ kind: 'running', name: running.name })
-  await running.finished
+  await run(workerData as DriverArguments)
   send({ kind: 'stopped' })
 } catch (error) {
   if (!isOperational(error)) throw error
   send({ kind: 'failed', error: reportError(error) })
+}
+
+async function run(args: DriverArguments): Promise<void> {
+  if (args.check) {
+    await checkJob(args.job, args.check, args.discardState)
+    return
+  }
+  const running = await startJob(args)
+  port.on('message', (message: ToDriver) => handle(message, running))
+  const { id, startedMs, timeMs } = running.status()
+  send({ kind: 'running', job: { name: running.name, id, startedMs: startedMs ?? timeMs } })
+  await running.finished
+}
+
+function handle(message: ToDriver, running: RunningJob): void {
+  if (message.kind === 'stop') running.stop(message.options).catch(() => {})
+  else if (message.kind === 'announce') running.announce(message.address)
+  else void answerCall(message, running)
+}
+
+async function answerCall(
+  { callId, method, argument }: Extract<ToDriver, { kind: 'call' }>,
+  running: RunningJob,
+): Promise<void> {
+  try {
+    const value = await answer(running, method, argument as JobArguments[JobMethod])
+    send({ kind: 'answer', callId, value })
+  } catch (error) {
+    send({ kind: 'refusal', callId, error: reportError(error) })
+  }
 }
 
 function send(message: FromDriver): void {

@@ -12,6 +12,9 @@ export type EngineErrorCode =
   /** The code has changed so that the state cannot be continued safely. */
   | 'JOB_CHANGED'
   | 'JOB_NAME_TAKEN'
+  /** No job of this name, or more than one, or none that can be asked from here. */
+  | 'JOB_UNKNOWN'
+  | 'JOB_UNREACHABLE'
   | 'SAVEPOINT_INVALID'
   /** The bytes of a record, or of its batch, are not what they have to be. */
   | 'RECORD_INVALID'

@@ -19,16 +19,10 @@ import type { BatchAccount } from './scheduler/batchAccount.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { describeProgress } from './scheduler/batchProgress.ts'
 import type { Driver } from './scheduler/driver.ts'
-import {
-  lagBehind,
-  offsetsIn,
-  type PartitionEnds,
-  planRanges,
-  startsOf,
-} from './scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import type { RateLimits } from './scheduler/rateLimits.ts'
 import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
-import { lostBetween } from './sources/lostOffsets.ts'
+import { type LostRange, lostBetween } from './sources/lostOffsets.ts'
 import type { OffsetRange } from './sources/scan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 
@@ -94,8 +88,7 @@ export class JobBatches {
       isolation,
       offsetLog,
       commitLog,
-      ends: () => this.#ends(),
-      planAgain: (batch) => this.#planAgain(batch),
+      ends: (read) => this.#ends(read),
       beforePlanned: async (batch) => this.#planned(batch),
       run: (batch, attempt) => this.#run(batch, attempt),
       breakOff: (error) => driver.breakOff(error),
@@ -127,10 +120,12 @@ export class JobBatches {
     return { ...this.#batch, tasks: driver.running(), text }
   }
 
-  async #ends(): Promise<readonly PartitionEnds[] | undefined> {
+  async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
     const { logger, driver, offsetLog } = this.#options
+    // For a batch that is planned anew, because its ranges are lost.
+    if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
     try {
-      this.#logEnds = await this.#offsets.ends(offsetLog.latest()?.ranges)
+      this.#logEnds = await this.#offsets.ends(read)
       this.#deadLetterEnds = await this.#deadLetters?.ends()
       this.#isWaiting = false
       return this.#logEnds
@@ -145,39 +140,8 @@ export class JobBatches {
   }
 
   #planned(batch: OffsetLogEntry): OffsetLogEntry {
-    this.#noteLost(this.#options.offsetLog.latest()?.ranges ?? [], batch)
-    return this.#deadLetterEnds === undefined
-      ? batch
-      : { ...batch, deadLetterEnds: this.#deadLetterEnds }
-  }
-
-  /** Undefined when a topic of the batch does not say where to go on. */
-  async #planAgain(batch: OffsetLogEntry): Promise<readonly OffsetRange[] | undefined> {
-    const { driver } = this.#options
-    const { graph } = driver
-    const goesOn = [...graph.sources.values()].some(({ onLost }) => onLost !== 'fail')
-    if (!goesOn) return undefined
-    const starts = startsOf(batch.ranges)
-    this.#offsets.forget()
-    const ends = await this.#offsets.ends(starts)
-    const lengths = new Map(
-      batch.ranges.map(({ topic, partition, from, until }) => [
-        `${topic}-${partition}`,
-        until - from,
-      ]),
-    )
-    const limit = (topic: string, partition: number) => lengths.get(`${topic}-${partition}`) ?? 0
-    const ranges = planRanges(ends, starts, limit, this.#options.isolation)
-    this.#noteLost(starts, { ...batch, ranges })
-    return ranges
-  }
-
-  #noteLost(previous: readonly OffsetRange[], { batchId, ranges }: OffsetLogEntry): void {
-    const { logger, driver } = this.#options
-    for (const lost of lostBetween(previous, ranges)) {
-      this.#options.record().lost(lost.lostRecords)
-      logger.warn({ job: driver.graph.name, batchId, ...lost }, 'offsets of a topic are lost')
-    }
+    const deadLetterEnds = this.#deadLetterEnds
+    return deadLetterEnds === undefined ? batch : { ...batch, deadLetterEnds }
   }
 
   async #run(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void> {
@@ -185,6 +149,10 @@ export class JobBatches {
     driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: runtime.clock.nowMs() }
     this.#options.record().batchStarted(this.#lagBefore(batch))
+    for (const lost of this.#lostBefore(batch)) {
+      const fields = { job: driver.graph.name, batchId: batch.batchId, ...lost }
+      this.#options.logger.warn(fields, 'offsets of a topic are lost')
+    }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
     try {
       const changed = await driver.advance(batch)
@@ -193,6 +161,10 @@ export class JobBatches {
       slow.cancel()
       this.#batch = undefined
     }
+  }
+
+  #lostBefore({ batchId, ranges }: OffsetLogEntry): LostRange[] {
+    return lostBetween(this.#options.offsetLog.get(batchId - 1)?.ranges ?? [], ranges)
   }
 
   #logSlow(): void {
@@ -212,7 +184,7 @@ export class JobBatches {
   }
 
   async #beforeCommit(batch: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
-    if (rejected.total === 0) return
+    if (rejected.total === 0 && rejected.deadLetters.length === 0) return
     await this.#deadLetters?.write(batch.batchId, rejected.deadLetters, this.#endsBefore(batch))
     this.#options.record().rejected(rejected)
     this.#rejectedLog.add(batch.batchId, rejected)
@@ -235,7 +207,9 @@ export class JobBatches {
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
-    this.#options.record().batchCommitted({
+    const record = this.#options.record()
+    for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
+    record.batchCommitted({
       ...done,
       batch,
       finishedMs: this.#options.runtime.clock.nowMs(),

@@ -1,6 +1,6 @@
 // A job's directory: one process has it at a time, and it belongs to one job. Its job.json says whose it is
 // and into how many partitions its state is spread: state of another number, or of an earlier format, has
-// to be reshaped before the job runs (see savepoint/reshapeState).
+// to be reshaped before the job runs (see savepoint/prepareDirectory).
 
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'

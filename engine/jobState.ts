@@ -47,16 +47,23 @@ function requireRequest({ operators }: JobStateOptions, request: StateRequest): 
 
 async function valuesOf(
   { partitions, query }: JobStateOptions,
-  { operator, keys = [], limit }: StateRequest,
+  { operator, keys = [] }: StateRequest,
   batchId: number,
 ): Promise<StateValue[]> {
   const partitioner = new KeyGroupPartitioner(partitions)
   const values = new Map<string, unknown>()
   const byPartition = Map.groupBy(keys, (key) => partitioner.partitionOf(key))
   for (const [partition, group] of byPartition) {
-    const encoded = group.map(encodeKey)
-    const { entries } = await query({ operator, partition, batchId, keys: encoded, limit })
-    for (const [key, value] of entries) values.set(key, value)
+    let missing = group.map(encodeKey)
+    // An answer is bounded in bytes: what does not fit comes with the next one.
+    while (missing.length > 0) {
+      const limit = missing.length
+      const { entries, hasMore } = await query({
+        ...{ operator, partition, batchId, keys: missing, limit },
+      })
+      for (const [key, value] of entries) values.set(key, value)
+      missing = hasMore ? missing.slice(missing.indexOf(entries.at(-1)![0]) + 1) : []
+    }
   }
   return keys.map((key) => ({ key, value: values.get(encodeKey(key)) }))
 }

@@ -122,3 +122,8 @@ export class NameClaim {
 export function instanceOf(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1)
 }
+
+/** The name of the job in a status' id. */
+export function nameOf(id: string): string {
+  return id.slice(id.indexOf('/') + 1, id.lastIndexOf('/'))
+}

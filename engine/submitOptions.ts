@@ -5,8 +5,9 @@ import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { EngineError } from './engineError.ts'
+import { type BatchBounds, requireBounds } from './scheduler/batchBounds.ts'
 
-export interface SubmitOptions {
+export interface SubmitOptions extends BatchBounds {
   readonly runtime: Runtime
   readonly logger: Logger
   /** A file's path or URL; it exports a job by default. */
@@ -17,19 +18,6 @@ export interface SubmitOptions {
   /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
   readonly executors?: number
   readonly batchIntervalMs?: number
-  /** The most that a batch reads of one partition, 1 million unless given. */
-  readonly maxRecordsPerPartition?: number
-  /** The most that a batch reads, about, in bytes as they lie in the log; 256 MiB unless given. */
-  readonly maxBatchBytes?: number
-  /**
-   * After so long a batch is broken off and tried with fewer records, unless an output has begun; no limit
-   * unless given. Not with 0 executors.
-   */
-  readonly maxBatchTimeMs?: number
-  /** Heap of each executor, 2048 unless given: one that needs more dies alone, and its batch is split. */
-  readonly executorMemoryMb?: number
-  /** Options under Spark's key names (see rateOptions). */
-  readonly conf?: Readonly<Record<string, string>>
   /**
    * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
    * open one. Only that is exactly once.
@@ -54,13 +42,12 @@ export interface SubmitOptions {
 
 export const defaultBatchIntervalMs = 1000
 export const defaultExecutors = 2
-export const defaultRecordsPerPartition = 1_000_000
-export const defaultBatchBytes = 256 * 1024 * 1024
-export const defaultExecutorMemoryMb = 2048
 export const defaultTaskTimeoutMs = 300_000
 
 /** Throws JOB_OPTION_INVALID. */
-export function requireOptions({ executors, taskTimeoutMs }: SubmitOptions): void {
+export function requireOptions(options: SubmitOptions): void {
+  requireBounds(options)
+  const { executors, taskTimeoutMs } = options
   if (taskTimeoutMs === undefined) return
   if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
     throw new EngineError(

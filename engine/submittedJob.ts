@@ -28,6 +28,7 @@ import type {
 } from './runningJob.ts'
 import { savedJob } from './savepoint/saveJob.ts'
 import { writeSavepoint } from './savepoint/savepoint.ts'
+import { defaultBounds } from './scheduler/batchBounds.ts'
 import { Driver } from './scheduler/driver.ts'
 import { RateLimits } from './scheduler/rateLimits.ts'
 import { parseRateConf } from './scheduler/rateOptions.ts'
@@ -35,11 +36,8 @@ import { TopicScanner } from './sources/topicScanner.ts'
 import { StatusPublisher } from './statusPublisher.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import {
-  defaultBatchBytes,
   defaultBatchIntervalMs,
-  defaultExecutorMemoryMb,
   defaultExecutors,
-  defaultRecordsPerPartition,
   defaultTaskTimeoutMs,
   type SubmitOptions,
 } from './submitOptions.ts'
@@ -70,6 +68,7 @@ export class SubmittedJob implements RunningJob {
   constructor(options: SubmitOptions, loaded: LoadedJob, opened: OpenedJob) {
     const { runtime, logger, bootstrap, isolation = 'committed' } = options
     const { offsetLog, commitLog } = opened
+    const bounds = { ...defaultBounds, ...options }
     this.name = loaded.job.name
     this.#options = options
     this.#loaded = loaded
@@ -87,8 +86,8 @@ export class SubmittedJob implements RunningJob {
       isolation,
       limits: new RateLimits({
         batchIntervalMs: graph.batchIntervalMs,
-        maxRecordsPerPartition: options.maxRecordsPerPartition ?? defaultRecordsPerPartition,
-        maxBatchBytes: options.maxBatchBytes ?? defaultBatchBytes,
+        maxRecordsPerPartition: bounds.maxRecordsPerPartition,
+        maxBatchBytes: bounds.maxBatchBytes,
         conf: parseRateConf(options.conf),
       }),
       maxBatchTimeMs: options.maxBatchTimeMs,
@@ -282,12 +281,19 @@ export class SubmittedJob implements RunningJob {
   #createDriver(): Driver {
     const { runtime, logger, directory, executors = defaultExecutors } = this.#options
     const { batchIntervalMs = defaultBatchIntervalMs, taskTimeoutMs } = this.#options
+    const bounds = { ...defaultBounds, ...this.#options }
     return new Driver({
       ...{ runtime, logger, job: this.#loaded.job, batchIntervalMs },
       executors: Math.max(1, executors),
       startExecutor: startExecutors(this.#options, this.#loaded, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (taskTimeoutMs ?? defaultTaskTimeoutMs),
-      shuffles: { spill: { disk: runtime.disk, directory: join(directory, 'shuffle') } },
+      shuffles: {
+        maxBytes: bounds.maxShuffleBytes,
+        spill: {
+          ...{ disk: runtime.disk, directory: join(directory, 'shuffle') },
+          maxBytes: bounds.maxSpillBytes,
+        },
+      },
       onTaskFinished: (report) => this.#batches.loop.taskFinished(report),
     })
   }
@@ -307,7 +313,7 @@ function startExecutors(
       createStates: () => new StateStores({ clock: runtime.clock, directory: stateDirectory }),
     })
   }
-  const memoryMb = options.executorMemoryMb ?? defaultExecutorMemoryMb
+  const memoryMb = options.executorMemoryMb ?? defaultBounds.executorMemoryMb
   return workerExecutors({
     ...{ code, batchIntervalMs, bootstrap, clientId, stateDirectory, runtime, memoryMb },
     fingerprint: fingerprint(new StreamGraph(job, { batchIntervalMs }), code.version),

@@ -11,6 +11,7 @@ import { sourceTypes } from '../agent/sources/sourceTypes.ts'
 import { configText } from '../broker/configOption.ts'
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
 import { servedApis } from '../broker/server/dispatch.ts'
+import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 
 /** Path below the root of the project -> content. */
@@ -19,6 +20,7 @@ export function generatedDocs(): Map<string, string> {
     ['docs/broker-configuration.md', brokerConfigurationPage()],
     ['docs/protocol-support.md', protocolSupportPage()],
     ['docs/agent-components.md', agentComponentsPage()],
+    ['docs/job-options.md', jobOptionsPage()],
   ])
 }
 
@@ -36,6 +38,23 @@ function brokerConfigurationPage(): string {
     'Configuration of the broker',
     "The keys of the file that `millrace broker --config FILE` reads, in the format of Kafka's `server.properties`.",
     ['| key | type | default | bounds | changes | |', '|---|---|---|---|---|---|', ...rows],
+  )
+}
+
+function jobOptionsPage(): string {
+  const rows = Object.entries(rateOptions).map(
+    ([key, { type, default: standard, bounds, doc }]) =>
+      `| \`${key}\` | ${type} | \`${standard}\` | ${bounds} | ${doc} |`,
+  )
+  const refused = refusedKeys.map(([key, reason]) => `| \`${key}\` | ${reason} |`)
+  return page(
+    'Options of a job under the names of Spark',
+    'How much a batch reads: the keys of `conf` when a job is submitted. An unknown key is an error.',
+    [
+      ...['| key | type | default | bounds | |', '|---|---|---|---|---|', ...rows, ''],
+      'Keys of Spark that are refused, those below them included:\n',
+      ...['| key | why |', '|---|---|', ...refused],
+    ],
   )
 }
 

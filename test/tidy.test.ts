@@ -39,6 +39,7 @@ describe('nothing ambient', () => {
     { file: /^protocol\/runtime\//, why: 'the real clock, randomness, disk and network' },
     { file: /^millrace\.ts$/, why: 'the front door' },
     { file: /^[a-z]+\/(.+\/)?[a-z]*[cC]ommand\.ts$/, why: 'a command line' },
+    { file: /^engine\/jobClient\.ts$/, why: 'asks a job over HTTP' },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
   ]
   const ambient =

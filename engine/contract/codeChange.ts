@@ -203,6 +203,9 @@ function ambiguity(
   )
 }
 
+/** The one operator of the releases before, whose state can be converted. */
+const convertible = 'updateStateByKey'
+
 /** From before operators were kept: which there were is known by their states alone. */
 function takeOver(
   { operators }: CodeOfNow,
@@ -211,25 +214,34 @@ function takeOver(
 ): CodeChange {
   const uids = operators.map(({ uid }) => uid)
   const kept = stateUids.filter((uid) => !discard.includes(uid))
-  const stateless = uids.filter((uid) => !kept.includes(uid))
+  const added = uids.filter((uid) => !kept.includes(uid))
   const unknown = kept.filter((uid) => !uids.includes(uid))
   // Without any state, none can be taken for another.
-  if (unknown.length === 0 && (stateless.length === 0 || kept.length === 0)) {
-    const stale = stateless.filter((uid) => stateUids.includes(uid))
-    const removed = stateUids.filter((uid) => !uids.includes(uid))
-    return { kind: 'continue', added: stateless, removed, moved: [], stale, isTakenOver: true }
-  }
+  const stateless = kept.length === 0 ? [] : added.filter((uid) => !discard.includes(uid))
   const differences = [
     ...stateless.map((uid) => `operator '${uid}' has no state`),
     ...unknown.map((uid) => `state '${uid}' has no operator`),
   ]
-  return {
-    kind: 'refused',
-    problems: [
+  const problems = operators
+    .filter(({ uid, kind }) => kept.includes(uid) && kind !== convertible)
+    .map(({ uid, kind }) => notConvertible(uid, kind))
+  if (differences.length > 0) {
+    problems.push(
       'an earlier version of Millrace, which did not keep the operators of a batch, ran the job last, and ' +
         `${listed(differences)}: start the job once with the code that it had then, and change it afterwards`,
-    ],
+    )
   }
+  if (problems.length > 0) return { kind: 'refused', problems }
+  const stale = added.filter((uid) => stateUids.includes(uid))
+  const removed = stateUids.filter((uid) => !kept.includes(uid))
+  return { kind: 'continue', added, removed, moved: [], stale, isTakenOver: true }
+}
+
+function notConvertible(uid: string, kind: string): string {
+  return (
+    `an earlier version of Millrace wrote the state '${uid}' of ${kind}, and only states of ${convertible} can ` +
+    `be converted: start it empty with --discard-state ${uid}, or go on with the earlier version`
+  )
 }
 
 function quoted(text: string): string {

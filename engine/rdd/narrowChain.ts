@@ -93,7 +93,9 @@ class ChainGuard implements RecordGuard {
   declare chain: Chain
   readonly #task: TaskContext
   readonly #sink: Sink<unknown>
-  #made: unknown[] = []
+  /** What the chain has made of the record in hand: the first `#count`. The array is used again and again. */
+  readonly #made: unknown[] = []
+  #count = 0
   /** The record in hand has given the chain an element. */
   #isOpen = false
   #isRejected = false
@@ -105,7 +107,7 @@ class ChainGuard implements RecordGuard {
 
   /** Takes what the chain makes. */
   readonly take = (element: unknown): void => {
-    this.#made.push(element)
+    this.#made[this.#count++] = element
   }
 
   /** Takes the elements of the chain's source. */
@@ -127,7 +129,7 @@ class ChainGuard implements RecordGuard {
     } catch (error) {
       if (!isOfRecord(error)) throw error
       this.#isRejected = true
-      this.#made = []
+      this.#count = 0
       this.chain.clear()
       this.#task.reject(rejection(record, onError, error))
     }
@@ -140,10 +142,9 @@ class ChainGuard implements RecordGuard {
   }
 
   #emit(): void {
-    const made = this.#made
-    if (made.length === 0) return
-    this.#made = []
-    for (let at = 0; at < made.length; at++) this.#sink(made[at])
+    const count = this.#count
+    this.#count = 0
+    for (let at = 0; at < count; at++) this.#sink(this.#made[at])
   }
 }
 

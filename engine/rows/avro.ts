@@ -1,11 +1,13 @@
 // A record's value as one Avro value in binary encoding, without a container file's header: as producers
 // write it who know the schema, or name it by its id in a schema registry.
 
-import avsc from 'avsc'
+import { createRequire } from 'node:module'
+import type { Type } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { EngineError } from '../engineError.ts'
-import { requireAvro } from './avroBytes.ts'
+import { avroCheck } from './avroBytes.ts'
 import { exactLong } from './avroLong.ts'
+import { plainOf } from './avroPlain.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import type { RowFormat } from './rowFormat.ts'
 
@@ -40,7 +42,8 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
   const reader = options.readerSchema === undefined ? writer : typeOf(options.readerSchema)
   const resolver = reader === writer ? undefined : resolverOf(reader, writer)
   const isConverted = resolver && /"(?:double|float)"/.test(canonicalJson(reader.schema()))
-  const longLimit = isConverted ? convertedLongLimit : undefined
+  const check = avroCheck(writer, isConverted ? convertedLongLimit : undefined)
+  const plain = plainOf(reader)
   const { framed = false } = options
   const described = canonicalJson([
     writer.schema({ exportAttrs: true }),
@@ -52,7 +55,7 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
     describe: () => `avro(${described})`,
     row(bytes, start, end) {
       const from = framed === false ? start : requireFrame(framed, bytes, start, end)
-      requireAvro(writer, bytes, from, end, longLimit)
+      check(bytes, from, end)
       try {
         return plain(reader.fromBuffer(bytes.subarray(from, end), resolver)) as Row
       } catch (cause) {
@@ -64,13 +67,18 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
   }
 }
 
-function typeOf(schema: AvroSchema): avsc.Type {
-  let type: avsc.Type
+/** Most jobs read no Avro: their threads are not to wait for the library when they start. */
+function library(): typeof import('avsc') {
+  return createRequire(import.meta.url)('avsc') as typeof import('avsc')
+}
+
+function typeOf(schema: AvroSchema): Type {
+  const avsc = library()
+  const registry = { long: exactLong(avsc.types.LongType) }
+  let type: Type
   try {
     const isText = typeof schema === 'string' && /^\s*[[{"]/.test(schema)
-    type = avsc.Type.forSchema(isText ? JSON.parse(schema) : schema, {
-      registry: { long: exactLong },
-    })
+    type = avsc.Type.forSchema(isText ? JSON.parse(schema) : schema, { registry })
   } catch (error) {
     const message = `not an Avro schema: ${(error as Error).message}`
     throw new EngineError('JOB_GRAPH_INVALID', message, error)
@@ -80,7 +88,7 @@ function typeOf(schema: AvroSchema): avsc.Type {
   throw new EngineError('JOB_GRAPH_INVALID', 'a field of an Avro schema cannot be named __proto__')
 }
 
-function resolverOf(reader: avsc.Type, writer: avsc.Type) {
+function resolverOf(reader: Type, writer: Type) {
   try {
     return reader.createResolver(writer)
   } catch (error) {
@@ -108,23 +116,4 @@ function requireFrame(
     throw new MalformedError(`the value is of schema id ${schemaId}, this job reads ${expected}`)
   }
   return start + frameBytes
-}
-
-/** The same with plain objects in place of the decoder's classes, which could not go to another thread. */
-function plain(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Uint8Array) {
-    const copy = Buffer.allocUnsafeSlow(value.length)
-    copy.set(value)
-    return copy
-  }
-  if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at++) value[at] = plain(value[at])
-    return value
-  }
-  const fields: Record<string, unknown> = {}
-  for (const name of Object.keys(value)) {
-    fields[name] = plain((value as Record<string, unknown>)[name])
-  }
-  return fields
 }

@@ -12,176 +12,160 @@ const mostEmptyElements = 100_000
 const mostLevels = 200
 const longestLongBytes = 10
 
+/** Moves over a value of one type. */
+type Check = (walk: AvroWalk, level: number) => void
+
 /**
- * Throws MalformedError unless `bytes[start, end)` is one value of `type`, from its first byte to its last,
- * and all of its longs are less than `longLimit` in either direction.
+ * A function that throws MalformedError unless `bytes[start, end)` is one value of `type`, from its first byte
+ * to its last, and all of its longs are less than `longLimit` in either direction.
  */
-export function requireAvro(
+export function avroCheck(
   type: Type,
-  bytes: Buffer,
-  start: number,
-  end: number,
   longLimit: number = Number.POSITIVE_INFINITY,
-): void {
-  const walk = new AvroWalk(bytes, start, end, longLimit)
-  walk.value(type, 0)
-  if (walk.remaining > 0) throw new MalformedError(`${walk.remaining} bytes after the Avro value`)
+): (bytes: Buffer, start: number, end: number) => void {
+  const check = new AvroChecks(longLimit).of(type)
+  return (bytes, start, end) => {
+    const walk = new AvroWalk(bytes, start, end)
+    check(walk, 0)
+    if (walk.remaining > 0) throw new MalformedError(`${walk.remaining} bytes after the Avro value`)
+  }
+}
+
+/** One function for each type of a schema, made once. */
+class AvroChecks {
+  readonly #longLimit: number
+  readonly #made = new Map<Type, Check>()
+
+  constructor(longLimit: number) {
+    this.#longLimit = longLimit
+  }
+
+  of(type: Type): Check {
+    const known = this.#made.get(type)
+    if (known !== undefined) return known
+    let made: Check | undefined
+    // A record may have fields of its own type.
+    this.#made.set(type, (walk, level) => made!(walk, level))
+    made = this.#make(type)
+    this.#made.set(type, made)
+    return made
+  }
+
+  #make(type: Type): Check {
+    switch (type.typeName) {
+      case 'null':
+        return () => {}
+      case 'boolean':
+        return (walk) => walk.boolean()
+      case 'int':
+        return (walk) => walk.int()
+      case 'long':
+      case 'abstract:long':
+        return (walk) => walk.longBelow(this.#longLimit)
+      case 'float':
+        return (walk) => walk.skip(4)
+      case 'double':
+        return (walk) => walk.skip(8)
+      case 'bytes':
+        return (walk) => walk.skip(walk.long())
+      case 'string':
+        return (walk) => void walk.string()
+      case 'fixed': {
+        const { size } = type as types.FixedType
+        return (walk) => walk.skip(size)
+      }
+      case 'enum': {
+        const { length } = (type as types.EnumType).symbols
+        return (walk) => void walk.index(length, 'enum')
+      }
+      case 'array':
+        return blocks(this.of((type as types.ArrayType).itemsType))
+      case 'map':
+        return blocks(entry(this.of((type as types.MapType).valuesType as Type)))
+      case 'union:wrapped':
+      case 'union:unwrapped':
+        return union(
+          ((type as types.UnwrappedUnionType).types as Type[]).map((each) => this.of(each)),
+        )
+      default:
+        return record((type as types.RecordType).fields.map((field) => this.of(field.type)))
+    }
+  }
+}
+
+function record(fields: readonly Check[]): Check {
+  return (walk, level) => {
+    if (level > mostLevels) throw new MalformedError(`Avro values nest over ${mostLevels} levels`)
+    for (let at = 0; at < fields.length; at++) fields[at]!(walk, level + 1)
+  }
+}
+
+function union(branches: readonly Check[]): Check {
+  return (walk, level) => branches[walk.index(branches.length, 'union')]!(walk, level)
+}
+
+function entry(value: Check): Check {
+  return (walk, level) => {
+    walk.mapKey()
+    value(walk, level)
+  }
+}
+
+/** Counted blocks up to an empty one. A negative count is followed by the size of the block. */
+function blocks(element: Check): Check {
+  return (walk, level) => {
+    for (let count = walk.long(); count !== 0; count = walk.long()) {
+      const end = count < 0 ? walk.blockEnd() : undefined
+      for (let left = Math.abs(count); left > 0; left--) {
+        const before = walk.position
+        element(walk, level + 1)
+        if (walk.position === before) walk.countEmptyElement()
+      }
+      if (end !== undefined && walk.position !== end) {
+        throw new MalformedError('an Avro block is not of the size that it says')
+      }
+    }
+  }
 }
 
 class AvroWalk {
   readonly #bytes: Buffer
   readonly #end: number
-  readonly #longLimit: number
-  #position: number
   #emptyElements = 0
+  position: number
 
-  constructor(bytes: Buffer, start: number, end: number, longLimit: number) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes
-    this.#longLimit = longLimit
-    this.#position = start
+    this.position = start
     this.#end = end
   }
 
   get remaining(): number {
-    return this.#end - this.#position
+    return this.#end - this.position
   }
 
-  value(type: Type, level: number): void {
-    if (level > mostLevels) throw new MalformedError(`Avro values nest over ${mostLevels} levels`)
-    switch (type.typeName) {
-      case 'null':
-        break
-      case 'boolean':
-        this.#boolean()
-        break
-      case 'int':
-        this.#int()
-        break
-      case 'long':
-      case 'abstract:long':
-        this.#requireInLimit(this.#long())
-        break
-      case 'float':
-        this.#skip(4)
-        break
-      case 'double':
-        this.#skip(8)
-        break
-      case 'bytes':
-        this.#skip(this.#long())
-        break
-      case 'string':
-        this.#string()
-        break
-      case 'fixed':
-        this.#skip((type as types.FixedType).size)
-        break
-      case 'enum':
-        this.#index((type as types.EnumType).symbols.length, 'enum')
-        break
-      case 'array':
-        this.#array(type as types.ArrayType, level)
-        break
-      case 'map':
-        this.#map(type as types.MapType, level)
-        break
-      case 'union:wrapped':
-      case 'union:unwrapped':
-        this.#union((type as types.UnwrappedUnionType).types as Type[], level)
-        break
-      default:
-        for (const field of (type as types.RecordType).fields) this.value(field.type, level + 1)
-    }
-  }
-
-  #boolean(): void {
+  boolean(): void {
     if (this.#byte() > 1) throw new MalformedError('an Avro boolean is neither 0 nor 1')
   }
 
-  #union(branches: readonly Type[], level: number): void {
-    this.value(branches[this.#index(branches.length, 'union')]!, level + 1)
-  }
-
-  #array({ itemsType }: types.ArrayType, level: number): void {
-    this.#blocks(() => this.value(itemsType, level + 1))
-  }
-
-  #map({ valuesType }: types.MapType, level: number): void {
-    this.#blocks(() => {
-      // An assignment to this property of an object would change its prototype, and lose the value.
-      if (this.#string() === protoBytes && this.#endsWithProto()) {
-        throw new MalformedError('an Avro map has the key __proto__')
-      }
-      this.value(valuesType as Type, level + 1)
-    })
-  }
-
-  /** Counted blocks up to an empty one. A negative count is followed by the size of the block. */
-  #blocks(element: () => void): void {
-    for (;;) {
-      const count = this.#long()
-      if (count === 0) return
-      let end: number | undefined
-      if (count < 0) {
-        const size = this.#long()
-        if (size < 0 || size > this.remaining) throw cutShort(size, this.remaining)
-        end = this.#position + size
-      }
-      for (let left = Math.abs(count); left > 0; left--) {
-        const before = this.#position
-        element()
-        if (this.#position === before && ++this.#emptyElements > mostEmptyElements) {
-          throw new MalformedError(
-            `over ${mostEmptyElements} elements without a byte in Avro arrays`,
-          )
-        }
-      }
-      if (end !== undefined && this.#position !== end) {
-        throw new MalformedError('an Avro block is not of the size that it says')
-      }
-    }
-  }
-
-  /** Returns the length. */
-  #string(): number {
-    const length = this.#long()
-    const start = this.#position
-    this.#skip(length)
-    if (!isUtf8(this.#bytes.subarray(start, this.#position))) {
-      throw new MalformedError('an Avro string is not UTF-8')
-    }
-    return length
-  }
-
-  #endsWithProto(): boolean {
-    const start = this.#position - protoBytes
-    return this.#bytes.toString('latin1', start, this.#position) === '__proto__'
-  }
-
-  #index(count: number, what: string): number {
-    const index = this.#long()
-    if (index >= 0 && index < count) return index
-    throw new MalformedError(`index ${index} of an Avro ${what} of ${count}`)
-  }
-
-  #requireInLimit(long: number): void {
-    if (Math.abs(long) < this.#longLimit) return
-    throw new MalformedError(
-      `an Avro long is beyond ${this.#longLimit}, and is read as another type`,
-    )
-  }
-
-  #int(): void {
-    const value = this.#long()
+  int(): void {
+    const value = this.long()
     if (value !== (value | 0)) throw new MalformedError('an Avro int of over 32 bits')
   }
 
+  longBelow(limit: number): void {
+    if (Math.abs(this.long()) < limit) return
+    throw new MalformedError(`an Avro long is beyond ${limit}, and is read as another type`)
+  }
+
   /** Inexact beyond 2^53, which no length and no index is. */
-  #long(): number {
-    let zigzag = 0
-    let scale = 1
-    for (let length = 1; length <= longestLongBytes; length++) {
-      const byte = this.#byte()
+  long(): number {
+    let byte = this.#byte()
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
+    let zigzag = byte & 0x7f
+    let scale = 128
+    for (let length = 2; length <= longestLongBytes; length++) {
+      byte = this.#byte()
       zigzag += (byte & 0x7f) * scale
       scale *= 128
       if (byte < 0x80) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
@@ -189,19 +173,58 @@ class AvroWalk {
     throw new MalformedError(`an Avro number of over ${longestLongBytes} bytes`)
   }
 
+  index(count: number, what: string): number {
+    const index = this.long()
+    if (index >= 0 && index < count) return index
+    throw new MalformedError(`index ${index} of an Avro ${what} of ${count}`)
+  }
+
+  skip(length: number): void {
+    if (length < 0 || length > this.remaining) {
+      throw new MalformedError(`an Avro length of ${length} bytes, ${this.remaining} left`)
+    }
+    this.position += length
+  }
+
+  /** Returns the length. */
+  string(): number {
+    const length = this.long()
+    const start = this.position
+    this.skip(length)
+    if (this.#isAscii(start) || isUtf8(this.#bytes.subarray(start, this.position))) return length
+    throw new MalformedError('an Avro string is not UTF-8')
+  }
+
+  mapKey(): void {
+    const length = this.string()
+    if (length !== protoKey.length) return
+    // An assignment to this property of an object would change its prototype, and lose the value.
+    const key = this.#bytes.toString('latin1', this.position - length, this.position)
+    if (key !== protoKey) return
+    throw new MalformedError(`an Avro map has the key ${protoKey}`)
+  }
+
+  blockEnd(): number {
+    const size = this.long()
+    const end = this.position + size
+    if (size >= 0 && end <= this.#end) return end
+    throw new MalformedError(`an Avro block of ${size} bytes, ${this.remaining} left`)
+  }
+
+  countEmptyElement(): void {
+    if (++this.#emptyElements <= mostEmptyElements) return
+    throw new MalformedError(`over ${mostEmptyElements} elements without a byte in Avro arrays`)
+  }
+
+  #isAscii(start: number): boolean {
+    for (let at = start; at < this.position; at++) if (this.#bytes[at]! >= 0x80) return false
+    return true
+  }
+
   #byte(): number {
-    if (this.#position >= this.#end) throw new MalformedError('the Avro value is cut short')
-    return this.#bytes[this.#position++]!
-  }
-
-  #skip(length: number): void {
-    if (length < 0 || length > this.remaining) throw cutShort(length, this.remaining)
-    this.#position += length
+    if (this.position >= this.#end) throw new MalformedError('the Avro value is cut short')
+    return this.#bytes[this.position++]!
   }
 }
 
-const protoBytes = '__proto__'.length
-
-function cutShort(length: number, left: number): MalformedError {
-  return new MalformedError(`an Avro length of ${length} bytes, ${left} left`)
-}
+const protoKey = '__proto__'

@@ -1,29 +1,42 @@
 // Avro's long as a number, exactly. The decoder's own reads a long as it is written, zigzag, in floating
 // point: beyond 2^52 it is another number than was written, without a word.
 
-import avsc from 'avsc'
+import type { Type, types } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 
 /** Longs of up to this many bytes fit 32 bits, zigzag included. */
 const shortBytes = 4
+/** And up to this many, 49 bits: a number says them exactly, zigzag included. */
+const mediumBytes = 7
 
-/** Reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
-export const exactLong: avsc.Type = avsc.types.LongType.__with(
-  {
-    fromBuffer: (bytes: Buffer) => (bytes.length <= shortBytes ? short(bytes) : long(bytes)),
+/** A type that reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
+export function exactLong(LongType: typeof types.LongType): Type {
+  const methods = {
+    fromBuffer: decode,
     toBuffer: encode,
     fromJSON: (value: number) => value,
     toJSON: (value: number) => value,
     isValid: Number.isSafeInteger,
     compare: (one: number, other: number) => Math.sign(one - other),
-  },
-  true,
-)
+  }
+  return LongType.__with(methods, true)
+}
+
+function decode(bytes: Buffer): number {
+  if (bytes.length <= shortBytes) return short(bytes)
+  return bytes.length <= mediumBytes ? medium(bytes) : long(bytes)
+}
 
 function short(bytes: Buffer): number {
   let zigzag = 0
   for (let at = 0; at < bytes.length; at++) zigzag |= (bytes[at]! & 0x7f) << (7 * at)
   return (zigzag >>> 1) ^ -(zigzag & 1)
+}
+
+function medium(bytes: Buffer): number {
+  let zigzag = 0
+  for (let at = bytes.length - 1; at >= 0; at--) zigzag = zigzag * 128 + (bytes[at]! & 0x7f)
+  return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
 }
 
 function long(bytes: Buffer): number {

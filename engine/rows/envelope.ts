@@ -20,7 +20,7 @@ export interface Envelope<Row> {
   /** The key as UTF-8. */
   readonly keyText: string | null
   readonly headers: readonly SourceHeader[]
-  /** The first header of this key as UTF-8; undefined when there is none, or one without a value. */
+  /** The last header of this key as UTF-8; undefined when there is none, or one without a value. */
   header(key: string): string | undefined
   toPlain(): PlainEnvelope<Row>
 }
@@ -99,7 +99,7 @@ class RecordEnvelope<Row> implements Envelope<Row> {
   }
 
   header(key: string): string | undefined {
-    return this.headers.find((header) => header.key === key)?.value?.toString('utf8')
+    return this.headers.findLast((header) => header.key === key)?.value?.toString('utf8')
   }
 
   toPlain(): PlainEnvelope<Row> {

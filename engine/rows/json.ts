@@ -1,8 +1,9 @@
 // A record's value as one JSON document. It is parsed when the row is made: JSON cannot be looked
 // into without reading it whole, so there is nothing to put off.
 
+import { createRequire } from 'node:module'
 import type { Static, TSchema } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
+import type { Validator } from 'typebox/compile'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import type { RowFormat } from './rowFormat.ts'
@@ -15,6 +16,7 @@ export function json<Row>(): RowFormat<Row>
 /**
  * Rows that are checked against a JSON Schema of typebox, from which they have their type:
  *
+ *     import { Type } from 'typebox'
  *     json(Type.Object({ user: Type.String(), age: Type.Integer() }))  ->  row.age
  *
  * A value that does not fit is a malformed record, whose error says where in the value and why. Nothing is
@@ -23,7 +25,7 @@ export function json<Row>(): RowFormat<Row>
 export function json<const Schema extends TSchema>(schema: Schema): RowFormat<Static<Schema>>
 export function json(schema?: TSchema): RowFormat<unknown> {
   if (schema === undefined) return { name: 'json', describe: () => 'json()', row: parse }
-  const validator = Compile(schema)
+  const validator = compiler().Compile(schema)
   return {
     name: 'json',
     describe: () => `json(${canonicalJson(schema)})`,
@@ -33,6 +35,11 @@ export function json(schema?: TSchema): RowFormat<unknown> {
       return value
     },
   }
+}
+
+/** Loaded for schemas alone: the threads of other jobs are not to wait for it when they start. */
+function compiler(): typeof import('typebox/compile') {
+  return createRequire(import.meta.url)('typebox/compile') as typeof import('typebox/compile')
 }
 
 function parse<Row>(bytes: Buffer, start: number, end: number): Row {

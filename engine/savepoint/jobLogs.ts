@@ -20,14 +20,18 @@ export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> 
   try {
     const commitLog = await CommitLog.open(disk, join(directory, commitsFile))
     try {
-      const batches = offsetLog.range(0, Number.MAX_SAFE_INTEGER)
-      return { batches, commits: commitLog.commits() }
+      return logsOf(offsetLog, commitLog)
     } finally {
       await commitLog.close()
     }
   } finally {
     await offsetLog.close()
   }
+}
+
+export function logsOf(offsetLog: OffsetLog, commitLog: CommitLog): JobLogs {
+  const batches = offsetLog.range(0, Number.MAX_SAFE_INTEGER)
+  return { batches, commits: commitLog.commits() }
 }
 
 /** The newest batch that is committed, with its commit. Fails when there is none. */
@@ -47,5 +51,7 @@ export function committedBatch(
 /** The uids for which there is state, sorted. */
 export async function stateUids(disk: Disk, directory: string): Promise<string[]> {
   const folder = join(directory, stateFolder)
-  return (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
+  if ((await disk.stat(folder)) === undefined) return []
+  // An import that was broken off has another name (see directorySwap).
+  return (await disk.list(folder)).filter((name) => !name.includes('.'))
 }

@@ -7,7 +7,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
-import { contractOf } from '../contract/statefulOperator.ts'
+import { contractOf, type StatefulOperator } from '../contract/statefulOperator.ts'
 import {
   encodeOwner,
   type JobDirectory,
@@ -17,15 +17,16 @@ import {
   ownerFormat,
   stateFolder,
 } from '../jobDirectory.ts'
+import { v8Codec } from '../state/v8Codec.ts'
 import { readLogs, stateUids } from './jobLogs.ts'
-import type { StateAccess } from './stateAccess.ts'
+import type { StateAccess, StateChunks } from './stateAccess.ts'
 
 export interface PrepareOptions {
   readonly disk: Disk
   /** Taken by the caller; its logs are not open. */
   readonly directory: JobDirectory
   readonly partitions: number
-  readonly now: CodeOfNow
+  readonly now: CodeOfNow & { readonly operators: readonly StatefulOperator[] }
   readonly states: StateAccess
   /** Uids whose state the user gives up. */
   readonly discard?: readonly string[] | undefined
@@ -112,7 +113,7 @@ function rename(uid: string, to: string): Rename {
 
 /** Durable, in a folder beside the states. */
 async function spread(
-  { disk, directory: { path, owner }, partitions, states }: PrepareOptions,
+  { disk, directory: { path, owner }, partitions, states, now }: PrepareOptions,
   moves: ReadonlyMap<string, string>,
   batchId: number,
 ): Promise<void> {
@@ -122,12 +123,32 @@ async function spread(
   // Before the first commit there is no state but that of a batch that will run again.
   if (batchId >= 0) {
     for (const [uid, to] of moves) {
-      const chunks = states.exportState(join(path, stateFolder, uid), owner.partitions, batchId)
+      const found = states.exportState(join(path, stateFolder, uid), owner.partitions, batchId)
+      const operator = now.operators.find((each) => each.uid === to)
+      const chunks = owner.formatVersion === 1 ? converted(found, operator) : found
       await states.importState(join(folder, to), partitions, batchId, chunks)
     }
   }
   await disk.syncDirectory(folder)
   await disk.syncDirectory(path)
+}
+
+/**
+ * States of format 1 are exported with the default codec. They are those of updateStateByKey (see codeChange),
+ * whose values are kept with their times now, and perhaps by a codec of the job's own.
+ */
+async function* converted(
+  chunks: StateChunks,
+  operator: StatefulOperator | undefined,
+): StateChunks {
+  const codec = operator?.stateCodec
+  for await (const chunk of chunks) {
+    yield chunk.map((entry) =>
+      codec === undefined || entry.kind === 'timer'
+        ? entry
+        : { ...entry, value: codec.encode([v8Codec.decode(entry.value)]) },
+    )
+  }
 }
 
 function spreadOwner(owner: JobOwner, partitions: number): JobOwner {

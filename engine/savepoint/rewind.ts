@@ -8,16 +8,30 @@ import { changeDirectory, discarded } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
 import { commitsFile, offsetsFile, stateFolder, takeStopped } from '../jobDirectory.ts'
-import { readLogs } from './jobLogs.ts'
-import { planRewind, type RewindOptions, type RewindPlan, type RewindTarget } from './rewindPlan.ts'
+import type { OffsetRange } from '../sources/scan.ts'
+import { type JobLogs, readLogs } from './jobLogs.ts'
+import {
+  type Position,
+  planRewind,
+  type RewindOptions,
+  type RewindPlan,
+  type RewindTarget,
+} from './rewindPlan.ts'
 import type { StateAccess } from './stateAccess.ts'
 
 export interface RewindJobOptions extends RewindOptions {
   readonly disk: Disk
   /** The job's. */
   readonly directory: string
-  readonly target: RewindTarget
+  readonly target: RewindTarget | ResolvedTarget
   readonly states: Pick<StateAccess, 'exportState'>
+}
+
+/** Offsets that depend on where the job is, or on the topics as they are (see positions). */
+export interface ResolvedTarget {
+  readonly kind: 'resolved'
+  /** `ranges` are those of the newest batch that was planned. */
+  resolve(ranges: readonly OffsetRange[]): Promise<readonly Position[]>
 }
 
 /** Fails while the job runs, and with JOB_OPTION_INVALID where the job cannot go there. */
@@ -26,7 +40,7 @@ export async function rewindJob(options: RewindJobOptions): Promise<RewindPlan> 
   const { lock, owner } = await takeStopped(disk, directory)
   try {
     const logs = await readLogs(disk, directory)
-    const plan = planRewind(logs, target, options)
+    const plan = planRewind(logs, await resolved(target, logs), options)
     if (plan.kind === 'undo') {
       for (const { uid } of plan.batches.at(-1)!.operators ?? []) {
         const folder = join(directory, stateFolder, uid)
@@ -38,6 +52,14 @@ export async function rewindJob(options: RewindJobOptions): Promise<RewindPlan> 
   } finally {
     await lock.release()
   }
+}
+
+async function resolved(
+  target: RewindTarget | ResolvedTarget,
+  { batches }: JobLogs,
+): Promise<RewindTarget> {
+  if (target.kind !== 'resolved') return target
+  return { kind: 'offsets', positions: await target.resolve(batches.at(-1)?.ranges ?? []) }
 }
 
 /** A state that was read in anew, with other partitions or from a savepoint, has nothing to undo yet. */

@@ -4,7 +4,8 @@
 // which then runs again with the same offsets.
 //
 // A batch that proves too large before any of its outputs has begun is planned again with half of its
-// offsets, under the same id, time and watermarks: nobody has seen anything of it yet.
+// offsets, under the same id, time and watermarks: nobody has seen anything of it yet. A batch whose topics have
+// lost what it was to read is planned again from where they go on.
 
 import type { Isolation } from '../../protocol/client/partitionReader.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -14,13 +15,14 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
+import { lostBetween } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'
-import { offsetsIn, type PartitionEnds, planRanges } from './rangePlan.ts'
+import { offsetsIn, type PartitionEnds, planRanges, startsOf } from './rangePlan.ts'
 import type { RateLimits } from './rateLimits.ts'
 import { RecordCount } from './recordCount.ts'
 import { mergeEventTimes, planWatermarks } from './watermarkPlan.ts'
@@ -47,13 +49,11 @@ export interface BatchLoopOptions {
    * letters beside its views: they may have been written already.
    */
   readonly canSplitRerun?: boolean
-  /** The topics as they are now; undefined when they cannot be asked and the batch has to wait. */
-  ends(): Promise<readonly PartitionEnds[] | undefined>
   /**
-   * Plans a batch anew whose offsets were removed before they were read: returns what of them is there.
-   * Undefined where the job says that it fails then.
+   * The topics as they are now, for a job that has read up to the ends of `read`; undefined when they cannot be
+   * asked and the batch has to wait.
    */
-  planAgain?(batch: OffsetLogEntry): Promise<readonly OffsetRange[] | undefined>
+  ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined>
   /** May add to a batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
@@ -251,9 +251,12 @@ export class BatchLoop {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
       } catch (error) {
-        batch = isLost(error)
-          ? await this.#planAgain(batch, attempt, error)
-          : await this.#split(batch, attempt, isRerun, error)
+        if (this.#isAbandoned) throw error
+        const next = isLost(error)
+          ? await this.#withoutLost(batch, attempt, error)
+          : await this.#half(batch, attempt, isRerun, error)
+        await this.#options.offsetLog.supersede(next)
+        batch = next
       }
     }
   }
@@ -285,45 +288,52 @@ export class BatchLoop {
     void this.#options.breakOff?.(new EngineError('BATCH_TIMED_OUT', message))
   }
 
-  /** Plans the batch with half of its offsets; throws the error again where that is not possible or no help. */
-  async #split(
+  /** The batch with half of its offsets. Throws the error again where that is not possible or no help. */
+  async #half(
     batch: OffsetLogEntry,
     attempt: Attempt,
     isRerun: boolean,
     error: unknown,
   ): Promise<OffsetLogEntry> {
-    const { breakOff, limits, offsetLog, onSplit } = this.#options
-    if (!isTooLarge(error) || this.#isAbandoned || !this.#canSplit(isRerun)) throw error
+    const { limits, onSplit } = this.#options
+    if (!isTooLarge(error) || !this.#canSplit(isRerun)) throw error
     const ranges = halved(batch.ranges)
     if (ranges === undefined) throw cannotSplit(batch, error)
-    if (!attempt.giveUp()) throw error
-    await breakOff?.(error)
-    if (this.#isAbandoned) throw brokenOff(batch.batchId)
+    await this.#giveUp(attempt, error)
     const smaller = { ...batch, ranges }
-    await offsetLog.supersede(smaller)
     limits.split(batch.ranges, ranges)
     onSplit?.(batch, smaller, error)
     return smaller
   }
 
   /**
-   * Goes on without offsets that were removed. Also with a batch that an earlier process may have shown to
-   * others: what it had read is gone, and it could never be repeated.
+   * The batch planned anew from where it began, after its topics have lost what it was to read. An earlier
+   * process may have shown something of it: to run it again as it was has become impossible, and whether the
+   * job goes on is what its topics say (onLost). Throws OFFSETS_LOST where they do not.
    */
-  async #planAgain(
+  async #withoutLost(
     batch: OffsetLogEntry,
     attempt: Attempt,
     error: EngineError,
   ): Promise<OffsetLogEntry> {
-    const { planAgain, breakOff, offsetLog } = this.#options
-    if (this.#isAbandoned) throw error
-    const ranges = await planAgain?.(batch)
-    if (ranges === undefined || !attempt.giveUp()) throw error
-    await breakOff?.(error)
-    if (this.#isAbandoned) throw brokenOff(batch.batchId)
-    const planned = { ...batch, ranges }
-    await offsetLog.supersede(planned)
-    return planned
+    const { limits, isolation } = this.#options
+    await this.#giveUp(attempt, error)
+    const read = startsOf(batch.ranges)
+    const ends = await this.#options.ends(read)
+    if (ends === undefined || this.#stopping.signal.aborted) throw error
+    const { timeMs } = batch
+    const bounds = limits.plan({ timeMs, ends, previous: { timeMs, ranges: read } })
+    const ranges = planRanges(ends, read, bounds, isolation)
+    // Where no range has moved, what is lost is of an earlier batch, which a window reads again.
+    if (lostBetween(read, ranges).length === 0) throw error
+    return { ...batch, ranges }
+  }
+
+  /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */
+  async #giveUp(attempt: Attempt, error: EngineError): Promise<void> {
+    if (!attempt.giveUp()) throw error
+    await this.#options.breakOff?.(error)
+    if (this.#isAbandoned) throw brokenOff(attempt.account.batchId)
   }
 
   #canSplit(isRerun: boolean): boolean {
@@ -334,10 +344,11 @@ export class BatchLoop {
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
     const { clock, offsetLog, batchIntervalMs, beforePlanned } = this.#options
     const { signal } = this.#stopping
-    let ends = await this.#options.ends()
+    const read = offsetLog.latest()?.ranges ?? []
+    let ends = await this.#options.ends(read)
     while (ends === undefined && !signal.aborted) {
       await sleep(clock, batchIntervalMs, signal)
-      if (!signal.aborted) ends = await this.#options.ends()
+      if (!signal.aborted) ends = await this.#options.ends(read)
     }
     if (ends === undefined || signal.aborted) {
       this.#scheduler.abandoned()
@@ -373,12 +384,12 @@ function beingStopped(): EngineError {
   return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
 }
 
-function isLost(error: unknown): error is EngineError {
-  return error instanceof EngineError && error.code === 'OFFSETS_LOST'
-}
-
 function brokenOff(batchId: number): EngineError {
   return new EngineError('EXECUTOR_FAILED', `batch ${batchId} was broken off by a stop of the job`)
+}
+
+function isLost(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === 'OFFSETS_LOST'
 }
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {

@@ -270,7 +270,8 @@ export class DagScheduler {
       this.#jobs.delete(job.jobId)
       this.#effects.push({ kind: 'jobFailed', jobId: job.jobId, error })
     }
-    if (stage.output.kind === 'map') this.#mapStages.delete(stage.id)
+    // Its shuffle may have been forgotten, and have another stage by now.
+    if (this.#mapStages.get(stage.id) === stage) this.#mapStages.delete(stage.id)
   }
 
   #needs(stage: Stage, wanted: Stage): boolean {

@@ -25,6 +25,7 @@ import type { BatchInfo } from '../stream/batchHistory.ts'
 import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
+import { defaultBounds } from './batchBounds.ts'
 import type { BatchProgress } from './batchProgress.ts'
 import { type DagEffect, type DagEvent, DagScheduler, type RunningTask } from './dagScheduler.ts'
 import { type Gathered, ShuffleInputs } from './shuffleInputs.ts'
@@ -62,8 +63,6 @@ export interface ShuffleOptions {
 }
 
 const defaultShufflePairs = 4_000_000
-const defaultShuffleBytes = 256 * 1024 * 1024
-const defaultSpillBytes = 8 * 1024 ** 3
 /** How long the tasks of an attempt that was broken off may still work before their executors are ended. */
 const breakOffTimeoutMs = 2000
 
@@ -110,12 +109,12 @@ export class Driver {
       run: (rdd, action, partitions) => this.run(rdd, action, partitions),
     })
     this.#dag = new DagScheduler({ executorSlots: options.executors })
-    const { spill, maxPairs, maxBytes = defaultShuffleBytes } = options.shuffles ?? {}
+    const { spill, maxPairs, maxBytes = defaultBounds.maxShuffleBytes } = options.shuffles ?? {}
     this.#store = new ShuffleStore({
       logger: options.logger,
       maxPairs: maxPairs ?? defaultShufflePairs,
       maxBytes,
-      spill: spill && new ShuffleSpill({ maxBytes: defaultSpillBytes, ...spill }),
+      spill: spill && new ShuffleSpill({ maxBytes: defaultBounds.maxSpillBytes, ...spill }),
       onChanged: (shuffleId, mapPartition) => this.#outputChanged(shuffleId, mapPartition),
     })
     this.#inputs = new ShuffleInputs(this.#store, maxBytes)
@@ -147,7 +146,7 @@ export class Driver {
   }
 
   async start(): Promise<void> {
-    await this.#store.start()
+    await this.#store.clear()
     await Promise.race([this.#pool.start(), this.failed])
   }
 
@@ -288,6 +287,8 @@ export class Driver {
     this.#isStopped = true
     this.#attempts.close()
     await this.#pool.stop()
+    // Files that cannot be removed are left for the next start.
+    await this.#store.clear().catch(() => {})
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
   }
@@ -356,11 +357,10 @@ export class Driver {
     to.push({ executor, task })
   }
 
+  /** Nobody waits for the task: the scheduler only learns that it does not run. */
   #dropped(taskId: number): void {
     this.#inputs.ended(taskId)
-    if (this.#dag.task(taskId) === undefined) return
-    const error = { message: 'its job was cancelled', code: 'TASK_FAILED' }
-    this.#post({ kind: 'taskFailed', taskId, error })
+    this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
   }
 
   #report(report: TaskReport): void {

@@ -87,6 +87,14 @@ export class RateLimits {
     return this.#rate ?? (conf['spark.streaming.backpressure.initialRate'] || undefined)
   }
 
+  /**
+   * For how long a batch gets records at the rate. A rate that was measured is how fast a batch goes through
+   * them; the initial one is how fast they are to be taken from the topic.
+   */
+  #batchMs(boundMs: number): number {
+    return this.#rate === undefined ? boundMs : this.#targetMs
+  }
+
   plan(batch: BatchToPlan): PartitionLimits {
     const { maxRecordsPerPartition } = this.#options
     const lags = lagsOf(batch)
@@ -142,7 +150,7 @@ export class RateLimits {
       lags,
       maxRatePerPartition,
       minRatePerPartition: conf['spark.streaming.kafka.minRatePerPartition'],
-      batchSeconds: this.#targetMs / 1000,
+      batchSeconds: this.#batchMs(boundMs) / 1000,
       boundSeconds: boundMs / 1000,
     })
   }

@@ -73,7 +73,7 @@ export type RateConf = {
 }
 
 /** Keys of Spark, or all below those that end with a dot, that are refused: each with the reason. */
-const refusedKeys: readonly (readonly [key: string, reason: string])[] = [
+export const refusedKeys: readonly (readonly [key: string, reason: string])[] = [
   [
     'spark.streaming.receiver.',
     'topics are read without receivers; bound a partition with spark.streaming.kafka.maxRatePerPartition',

@@ -52,8 +52,8 @@ export class ShuffleStore {
     return this.#bytes
   }
 
-  /** Removes what an earlier driver has left on disk. */
-  async start(): Promise<void> {
+  /** Removes what is on disk: at the start, what an earlier driver has left. */
+  async clear(): Promise<void> {
     await this.#options.spill?.clear()
   }
 

@@ -13,16 +13,12 @@ import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
 import { splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor, type RecordHeader } from '../../protocol/kafka/recordCursor.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import type { DeadLetterEnd } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
 import { deadLetterOf, letterKey, letterKeyOf } from './deadLetter.ts'
 import type { RejectedRecord } from './scan.ts'
 
-/** Where a partition of a dead letter topic ends: the offset of its next record. */
-export interface DeadLetterEnd {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
+export type { DeadLetterEnd } from '../checkpoint/offsetLog.ts'
 
 export interface DeadLettersOptions {
   /** Name of the job whose letters they are. */
@@ -35,7 +31,7 @@ interface Letter {
   readonly record: RejectedRecord
 }
 
-/** For a topic that does not exist, before that is a failure. */
+/** For a topic that does not exist, where the caller can wait; a batch that has run is worth more patience. */
 const lookUpTimeoutMs = 2000
 /** Letters handed to the producer at once. */
 const lettersInFlight = 5000
@@ -46,6 +42,7 @@ export class DeadLetters {
   readonly #runtime: Pick<Runtime, 'clock' | 'random'>
   readonly #job: string
   readonly #topics: readonly string[]
+  readonly #patientAdmin: Admin
   readonly #admin: Admin
   /** Created with the first letter: most jobs never write one. */
   #producer: Producer | undefined
@@ -60,6 +57,7 @@ export class DeadLetters {
     this.#job = job
     this.#topics = topics
     this.#admin = new Admin(cluster, lookUpTimeoutMs)
+    this.#patientAdmin = new Admin(cluster)
   }
 
   /**
@@ -123,7 +121,7 @@ export class DeadLetters {
   ): Promise<void> {
     const topics = new Set([...missing.values()].map(({ topic }) => topic))
     const offsets = new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]))
-    for (const place of await this.#partitions()) {
+    for (const place of await this.#partitions(this.#patientAdmin)) {
       const { topic, partition } = place
       if (!topics.has(topic)) continue
       // A partition that was added since has all of its records from then on.
@@ -160,10 +158,10 @@ export class DeadLetters {
     }
   }
 
-  async #partitions(): Promise<Omit<DeadLetterEnd, 'offset'>[]> {
+  async #partitions(admin = this.#admin): Promise<Omit<DeadLetterEnd, 'offset'>[]> {
     if (this.#topics.length === 0) return []
     try {
-      const described = await this.#admin.describeTopics(this.#topics)
+      const described = await admin.describeTopics(this.#topics)
       return described.flatMap(({ name, partitions }) =>
         partitions.map(({ partition }) => ({ topic: name, partition })),
       )

@@ -177,12 +177,12 @@ export class StateStore {
   }
 
   async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
-    const { changes, undo, firstTimerMs } = await changesOf()
+    const { changes, before, firstTimerMs } = await changesOf()
     if (changes.length > 0) {
       const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
       await this.#write([
         ...changes,
-        { type: 'put', key: undoKey(batchId), value: encodeUndo(undo) },
+        { type: 'put', key: undoKey(batchId), value: encodeUndo(changes, before) },
         ...forget.map((version) => deletion(undoKey(version))),
         { type: 'put', key: versionKey, value: encodeVersion(history) },
       ])

@@ -6,13 +6,13 @@ import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'
 import { timerKey, valueKey } from './stateLayout.ts'
 import { TimerWrites } from './timerWrites.ts'
-import type { UndoEntry } from './undo.ts'
 import type { CachePart } from './valueCache.ts'
 
-/** What a batch changes, and what was there before. */
+/** What a batch changes. */
 export interface StateChanges {
   readonly changes: readonly StateChange[]
-  readonly undo: readonly UndoEntry[]
+  /** The value that each changed entry had before; null for an entry that did not exist. */
+  readonly before: readonly (Uint8Array | null)[]
   /** After the changes no timer of the domain is before this time. */
   readonly firstTimerMs: Record<TimeDomain, number>
 }
@@ -30,13 +30,22 @@ export interface TransactionBase {
   commit(changes: () => Promise<StateChanges>): Promise<void>
 }
 
+/** A key that the batch has read or written. One object for each, as a batch may touch very many. */
+interface TouchedKey {
+  readonly key: string
+  /** In the database; made when it is needed. */
+  entryKey: Buffer | undefined
+  /** The value before the batch: null when there was none, undefined until it is read. */
+  before: Uint8Array | null | undefined
+  /** The value after the batch: null when it is deleted, undefined when it was not written. */
+  after: Uint8Array | null | undefined
+}
+
 export class StateTransaction {
   readonly batchId: number
   readonly isNew: boolean
   readonly #base: TransactionBase
-  /** Values before the batch, of the keys that were loaded; null where there is none. */
-  readonly #loaded = new Map<string, Uint8Array | null>()
-  readonly #writes = new Map<string, Uint8Array | null>()
+  readonly #touched = new Map<string, TouchedKey>()
   readonly #timers: TimerWrites
   #isOver = false
 
@@ -50,38 +59,29 @@ export class StateTransaction {
   /** Reads the values of keys that are not in memory yet, all at once. */
   async load(keys: Iterable<string>): Promise<void> {
     this.#requireOpen()
-    const { cache, reader } = this.#base
-    const missing = new Set<string>()
+    const unread: TouchedKey[] = []
     for (const key of keys) {
-      if (this.#loaded.has(key)) continue
-      const cached = cache.get(key)
-      if (cached === undefined) missing.add(key)
-      else this.#loaded.set(key, cached)
+      const touched = this.#touch(key)
+      if (touched.before !== undefined) continue
+      touched.before = this.#base.cache.get(key)
+      if (touched.before === undefined) unread.push(touched)
     }
-    if (missing.size === 0) return
-    const wanted = [...missing]
-    const values = await reader.getMany(wanted.map(valueKey))
-    for (const [at, key] of wanted.entries()) {
-      const value = values[at]
-      this.#loaded.set(key, value ?? null)
-      if (value !== undefined) cache.set(key, value)
-    }
+    await this.#read(unread)
   }
 
   /** The bytes of a key that was loaded or written, which must not be changed. */
   get(key: string): Uint8Array | undefined {
     this.#requireOpen()
-    const written = this.#writes.get(key)
-    if (written !== undefined) return written ?? undefined
-    const loaded = this.#loaded.get(key)
-    assert(loaded !== undefined, 'a key of a state is loaded before it is read')
-    return loaded ?? undefined
+    const touched = this.#touched.get(key)
+    const value = touched && (touched.after === undefined ? touched.before : touched.after)
+    assert(value !== undefined, 'a key of a state is loaded before it is read')
+    return value ?? undefined
   }
 
   /** `value` must not be changed afterwards; null deletes the key. */
   put(key: string, value: Uint8Array | null): void {
     this.#requireOpen()
-    this.#writes.set(key, value)
+    this.#touch(key).after = value
   }
 
   setTimer(timer: StateTimer): void {
@@ -115,9 +115,10 @@ export class StateTransaction {
     this.#isOver = true
     await this.#base.commit(() => this.#changes())
     const { cache } = this.#base
-    for (const [key, value] of this.#writes) {
-      if (value === null) cache.delete(key)
-      else cache.set(key, value)
+    for (const { key, before, after } of this.#touched.values()) {
+      const value = after === undefined ? before : after
+      if (value) cache.set(key, value)
+      else cache.delete(key)
     }
   }
 
@@ -128,26 +129,40 @@ export class StateTransaction {
 
   async #changes(): Promise<StateChanges> {
     const changes: StateChange[] = []
-    const undo: UndoEntry[] = []
-    const change = (key: Uint8Array, before: Uint8Array | null, after: Uint8Array | null) => {
-      if (after === null ? before === null : before !== null && sameBytes(before, after)) return
-      changes.push(after === null ? { type: 'del', key } : { type: 'put', key, value: after })
-      undo.push([key, before])
+    const before: (Uint8Array | null)[] = []
+    // A key may be written without being read; what undoes the batch needs its value all the same.
+    const touched = [...this.#touched.values()]
+    await this.#read(touched.filter((one) => one.before === undefined))
+    for (const one of touched) {
+      if (one.after === undefined || isSame(one.before!, one.after)) continue
+      changes.push(changeOf(entryKeyOf(one), one.after))
+      before.push(one.before!)
     }
-    await this.#loadWritten()
-    for (const [key, value] of this.#writes) change(valueKey(key), this.#loaded.get(key)!, value)
     for (const { timer, isSet, wasSet } of await this.#timers.changes()) {
-      change(timerKey(timer), wasSet ? noBytes : null, isSet ? noBytes : null)
+      if (isSet === wasSet) continue
+      changes.push(changeOf(timerKey(timer), isSet ? noBytes : null))
+      before.push(wasSet ? noBytes : null)
     }
-    return { changes, undo, firstTimerMs: this.#timers.firstTimerMs() }
+    return { changes, before, firstTimerMs: this.#timers.firstTimerMs() }
   }
 
-  /** A key may be written without being read; what undoes the batch needs its value all the same. */
-  async #loadWritten(): Promise<void> {
-    const unknown = [...this.#writes.keys()].filter((key) => !this.#loaded.has(key))
-    if (unknown.length === 0) return
-    const values = await this.#base.reader.getMany(unknown.map(valueKey))
-    for (const [at, key] of unknown.entries()) this.#loaded.set(key, values[at] ?? null)
+  #touch(key: string): TouchedKey {
+    let touched = this.#touched.get(key)
+    if (touched === undefined) {
+      touched = { key, entryKey: undefined, before: undefined, after: undefined }
+      this.#touched.set(key, touched)
+    }
+    return touched
+  }
+
+  async #read(unread: TouchedKey[]): Promise<void> {
+    if (unread.length === 0) return
+    const byEntryKey = (one: TouchedKey, other: TouchedKey) =>
+      entryKeyOf(one).compare(entryKeyOf(other))
+    // Neighbours are in one block of LevelDB, which is then read and decompressed once.
+    if (unread.length > fewKeys) unread.sort(byEntryKey)
+    const values = await this.#base.reader.getMany(unread.map(entryKeyOf))
+    for (const [at, touched] of unread.entries()) touched.before = values[at] ?? null
   }
 
   #requireOpen(): void {
@@ -155,8 +170,19 @@ export class StateTransaction {
   }
 }
 
+function entryKeyOf(touched: TouchedKey): Buffer {
+  touched.entryKey ??= valueKey(touched.key)
+  return touched.entryKey
+}
+
+function changeOf(key: Uint8Array, value: Uint8Array | null): StateChange {
+  return value === null ? { type: 'del', key } : { type: 'put', key, value }
+}
+
+const fewKeys = 16
 const noBytes = new Uint8Array()
 
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  if (one === null || other === null) return one === other
   return one.length === other.length && Buffer.compare(one, other) === 0
 }

@@ -1,6 +1,7 @@
 // What undoes a batch: for each entry that the batch changed, values and timers alike, the value that was
 // there before. One record holds all of them, so that forgetting it deletes one entry.
 
+import type { StateChange } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 
 /** The value of an entry before a batch; null for an entry that did not exist. */
@@ -9,22 +10,26 @@ export type UndoEntry = readonly [key: Uint8Array, before: Uint8Array | null]
 const headBytes = 8
 const none = 0
 
-export function encodeUndo(entries: readonly UndoEntry[]): Buffer {
+/** `before` has the value before the batch of each changed entry. */
+export function encodeUndo(
+  changes: readonly StateChange[],
+  before: readonly (Uint8Array | null)[],
+): Buffer {
   let length = 0
-  for (const [key, before] of entries) {
-    length += headBytes + key.length + (before === null ? 0 : before.length)
+  for (const [at, { key }] of changes.entries()) {
+    length += headBytes + key.length + (before[at]?.length ?? 0)
   }
   const bytes = Buffer.allocUnsafe(length)
-  let at = 0
-  for (const [key, before] of entries) {
-    bytes.writeUInt32BE(key.length, at)
-    bytes.writeUInt32BE(before === null ? none : before.length + 1, at + 4)
-    at += headBytes
-    bytes.set(key, at)
-    at += key.length
-    if (before === null) continue
-    bytes.set(before, at)
-    at += before.length
+  let end = 0
+  for (const [at, { key }] of changes.entries()) {
+    const value = before[at] ?? null
+    bytes.writeUInt32BE(key.length, end)
+    bytes.writeUInt32BE(value === null ? none : value.length + 1, end + 4)
+    bytes.set(key, end + headBytes)
+    end += headBytes + key.length
+    if (value === null) continue
+    bytes.set(value, end)
+    end += value.length
   }
   return bytes
 }

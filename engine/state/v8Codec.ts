@@ -17,11 +17,17 @@ const tags = {
   null: 5,
   true: 6,
   false: 7,
+  /** A count, and for each element the length of its bytes and its bytes. */
+  list: 8,
 } as const
+
+/** Of a list with this tag; longer ones are left to the serializer. */
+const mostElements = 8
+const mostElementBytes = 255
 
 export const v8Codec: StateCodec = { name: 'v8', encode, decode }
 
-/** The bytes have a buffer of their own. Throws UnstorableError for what `decode` would not give back. */
+/** Throws UnstorableError for what `decode` would not give back. */
 function encode(value: unknown): Uint8Array {
   switch (typeof value) {
     case 'number':
@@ -29,24 +35,30 @@ function encode(value: unknown): Uint8Array {
     case 'string':
       return encodeText(value)
     case 'boolean':
-      return new Uint8Array([value ? tags.true : tags.false])
+      return single(value ? tags.true : tags.false)
     default:
-      return value === null ? new Uint8Array([tags.null]) : encodeObject(value)
+      if (value === null) return single(tags.null)
+      return (Array.isArray(value) && encodeList(value)) || encodeObject(value)
   }
 }
 
+function single(tag: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(1)
+  bytes[0] = tag
+  return bytes
+}
+
 function encodeNumber(value: number): Uint8Array {
-  if ((value | 0) === value && !Object.is(value, -0)) {
-    return new Uint8Array([tags.integer, value >> 24, value >> 16, value >> 8, value])
-  }
-  const bytes = new Uint8Array(9)
-  bytes[0] = tags.double
-  new DataView(bytes.buffer).setFloat64(1, value)
+  const isInteger = (value | 0) === value && !Object.is(value, -0)
+  const bytes = Buffer.allocUnsafe(isInteger ? 5 : 9)
+  bytes[0] = isInteger ? tags.integer : tags.double
+  if (isInteger) bytes.writeInt32BE(value, 1)
+  else bytes.writeDoubleBE(value, 1)
   return bytes
 }
 
 function encodeText(text: string): Uint8Array {
-  const bytes = new Uint8Array(1 + text.length)
+  const bytes = Buffer.allocUnsafe(1 + text.length)
   bytes[0] = tags.latin1
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
@@ -58,10 +70,59 @@ function encodeText(text: string): Uint8Array {
 
 /** UTF-16, as the text has it: a lone surrogate comes back. */
 function encodeWideText(text: string): Uint8Array {
-  const bytes = Buffer.allocUnsafeSlow(1 + 2 * text.length)
+  const bytes = Buffer.allocUnsafe(1 + 2 * text.length)
   bytes[0] = tags.utf16
   bytes.write(text, 1, 'utf16le')
   return bytes
+}
+
+/**
+ * A few primitive values in an array, as the operators of streams keep a value with its times; undefined for
+ * any other array.
+ */
+function encodeList(values: readonly unknown[]): Uint8Array | undefined {
+  if (values.length > mostElements || !isPlainList(values)) return undefined
+  const parts: Uint8Array[] = []
+  let length = 2
+  for (const value of values) {
+    if (!isPrimitive(value)) return undefined
+    const part = encode(value)
+    if (part.length > mostElementBytes) return undefined
+    parts.push(part)
+    length += 1 + part.length
+  }
+  const bytes = Buffer.allocUnsafe(length)
+  bytes[0] = tags.list
+  bytes[1] = parts.length
+  let at = 2
+  for (const part of parts) {
+    bytes[at] = part.length
+    bytes.set(part, at + 1)
+    at += 1 + part.length
+  }
+  return bytes
+}
+
+function isPrimitive(value: unknown): boolean {
+  const type = typeof value
+  return type === 'number' || type === 'string' || type === 'boolean' || value === null
+}
+
+/** Nothing but its elements, all of which are there. */
+function isPlainList(values: readonly unknown[]): boolean {
+  const own = Reflect.ownKeys(values)
+  return Object.getPrototypeOf(values) === Array.prototype && own.length === values.length + 1
+}
+
+function decodeList(bytes: Uint8Array): unknown[] {
+  const values: unknown[] = []
+  let at = 2
+  for (let count = bytes[1]!; count > 0; count--) {
+    const end = at + 1 + bytes[at]!
+    values.push(decode(bytes.subarray(at + 1, end)))
+    at = end
+  }
+  return values
 }
 
 function encodeObject(value: unknown): Uint8Array {
@@ -96,6 +157,8 @@ function decode(bytes: Uint8Array): unknown {
       return true
     case tags.false:
       return false
+    case tags.list:
+      return decodeList(bytes)
     default:
       throw new Error(
         `a value of a state begins with byte ${bytes[0]}, which no release has written`,

@@ -92,8 +92,8 @@ export interface StreamBuilder {
   addOutput(output: Output): void
   /** The name under which an operator's state is kept; by construction order unless given. */
   stateUid(kind: string, given: string | undefined): string
-  /** The name of a watermark; by construction order unless given. */
-  watermarkUid(given: string | undefined): string
+  /** The name of a watermark; by its topics unless given. */
+  watermarkUid(topics: readonly string[], given: string | undefined): string
 }
 
 export class DStream<T> {

@@ -4,14 +4,14 @@ import type { Key } from '../rdd/key.ts'
 import type { StreamBuilder } from './dstream.ts'
 import { inEventOrder, type TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
-import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
 import { lateRow } from './windowAggregate.ts'
 
 /** The state of a key is the event time at which it is forgotten. */
 export function duplicatesOperator<K extends Key, T>(
   builder: StreamBuilder,
   withinMs: number,
-  options: OperatorOptions,
+  options: EventOperatorOptions,
 ): KeyedOperator<K, readonly TimedRow<T>[], number> {
   return {
     contract: statefulContract(builder, 'dropDuplicates', options),
@@ -29,8 +29,6 @@ export function duplicatesOperator<K extends Key, T>(
         scope.emit(row)
       }
     },
-    onTimer(_key, timer, scope) {
-      if (scope.get() === timer.timeMs) scope.delete()
-    },
+    onTimer: (_key, _timer, scope) => scope.delete(),
   }
 }

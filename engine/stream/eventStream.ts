@@ -137,7 +137,7 @@ export class KeyedEventStream<K extends Key, T> {
     const operator = rows.derive(
       operatorPlan(
         rows,
-        eventTransformOperator<K, T, S, O>(rows.builder, processor, options),
+        eventTransformOperator<K, T, S, O>(rows.builder, processor, this.#withWatermarks(options)),
         this.#grouped(),
       ),
     )
@@ -159,7 +159,7 @@ export class KeyedEventStream<K extends Key, T> {
     const operator = rows.derive(
       operatorPlan(
         rows,
-        duplicatesOperator<K, T>(rows.builder, withinMs, options),
+        duplicatesOperator<K, T>(rows.builder, withinMs, this.#withWatermarks(options)),
         this.#grouped(),
       ),
     )
@@ -184,6 +184,10 @@ export class KeyedEventStream<K extends Key, T> {
     }
     const shape = { kind, sizeMs, slideMs, offsetMs } as const
     return new EventWindows(this.#rows, this.#watermarks.uids, shape, 0)
+  }
+
+  #withWatermarks<Options>(options: Options): Options & { readonly watermarks: readonly string[] } {
+    return { ...options, watermarks: this.#watermarks.uids }
   }
 
   #grouped() {

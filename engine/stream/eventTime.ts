@@ -33,7 +33,7 @@ export interface WatermarkOptions {
    * holds the watermark up; 10 s unless given.
    */
   readonly idleTimeoutMs?: number
-  /** Names the watermark, so that it is found again when the job's code has changed around it. */
+  /** Names the watermark; by its topics unless given, so a second one of the same topics needs a uid. */
   readonly uid?: string
 }
 
@@ -53,7 +53,7 @@ export function watermarkPlan<T>(
   requireMs('delayMs', delayMs)
   requireMs('idleTimeoutMs', idleTimeoutMs)
   const topics = topicsOf(parent)
-  const uid = parent.builder.watermarkUid(options.uid)
+  const uid = parent.builder.watermarkUid(topics, options.uid)
   return {
     name: 'withWatermark',
     detail: `${uid} ${delayMs} ${idleTimeoutMs}`,
@@ -62,25 +62,27 @@ export function watermarkPlan<T>(
     isNarrow: true,
     watermark: { uid, delayMs, idleTimeoutMs, topics },
     rdd({ rddOf, context }) {
-      const rows = rddOf(parent)
-      return rows && new Rdd(context, timed(rows, timeOf, uid))
+      const timed = rddOf(parent)?.map((row): TimedRow<T> => {
+        return { timeMs: eventTimeOf(row, timeOf), row }
+      })
+      return timed && new Rdd(context, noting(timed, uid))
     },
   }
 }
 
-function timed<T>(rows: Lineage<T>, timeOf: TimeOf<T>, uid: string): RddPlan<TimedRow<T>> {
+/** Tells the watermark of the rows that pass, once a task. */
+function noting<T>(rows: Lineage<TimedRow<T>>, uid: string): RddPlan<TimedRow<T>> {
   const sources = Array.from({ length: rows.partitionCount }, (_, at) => sourceOf(rows, at))
   return {
     name: 'withWatermark',
     partitionCount: rows.partitionCount,
     dependencies: [oneToOne(rows)],
+    rejects: rows.rejects,
     async compute(partition, task, sink) {
       let largestMs = -Infinity
-      await rows.compute(partition, task, (row) => {
-        const timeMs = eventTimeOf(row, timeOf)
-        sink({ timeMs, row })
-        // After the sink: a record that fails there does not count.
-        if (timeMs > largestMs) largestMs = timeMs
+      await rows.compute(partition, task, (timed) => {
+        if (timed.timeMs > largestMs) largestMs = timed.timeMs
+        sink(timed)
       })
       if (largestMs > -Infinity) task.noteEventTime(uid, sources[partition]!, largestMs)
     },

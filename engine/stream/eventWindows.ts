@@ -25,7 +25,7 @@ import {
   sessionCombiner,
   sessionOperator,
 } from './sessionWindows.ts'
-import type { OperatorOptions } from './statefulContract.ts'
+import type { EventOperatorOptions, OperatorOptions } from './statefulContract.ts'
 import {
   type Aggregation,
   aggregating,
@@ -103,8 +103,9 @@ export class EventWindows<K extends Key, T> {
     return this.#windowed(aggregating<T, A>(aggregation), options)
   }
 
-  #windowed<A>(aggregate: WindowAggregate<T, A>, options: OperatorOptions) {
+  #windowed<A>(aggregate: WindowAggregate<T, A>, given: OperatorOptions) {
     const shape = this.#shape
+    const options = { ...given, watermarks: this.#watermarks }
     return shape.kind === 'sessions'
       ? this.#sessions(aggregate, options, shape.gapMs)
       : this.#fixed(aggregate, options, shape)
@@ -112,7 +113,7 @@ export class EventWindows<K extends Key, T> {
 
   #fixed<A>(
     aggregate: WindowAggregate<T, A>,
-    options: OperatorOptions,
+    options: EventOperatorOptions,
     { kind, ...shape }: Exclude<WindowShape, { kind: 'sessions' }>,
   ): WindowedStream<K, A, T> {
     const rows = this.#rows
@@ -132,7 +133,7 @@ export class EventWindows<K extends Key, T> {
 
   #sessions<A>(
     aggregate: WindowAggregate<T, A>,
-    options: OperatorOptions,
+    options: EventOperatorOptions,
     gapMs: number,
   ): WindowedStream<K, A, T> {
     const rows = this.#rows

@@ -7,7 +7,7 @@ import type { StreamBuilder } from './dstream.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
-import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
 import {
   lateRow,
   type OpenWindow,
@@ -39,35 +39,26 @@ export type StoredWindows<A> = (readonly [
   hasNews: boolean,
 ])[]
 
-/** The starts of the windows that hold a time, the latest first. */
-export function windowStarts(
-  { sizeMs, slideMs, offsetMs }: FixedWindows,
-  timeMs: number,
-): number[] {
-  const starts: number[] = []
-  const latest = Math.floor((timeMs - offsetMs) / slideMs) * slideMs + offsetMs
-  for (let start = latest; start > timeMs - sizeMs; start -= slideMs) starts.push(start)
-  return starts
-}
-
 /** Brings the rows of a key together, in a batch with this watermark. Parts are put side by side. */
 export function fixedWindowCombiner<T, A>(
   windows: FixedWindows,
   aggregate: WindowAggregate<T, A>,
   watermarkMs = -Infinity,
 ): Combiner {
-  const add = (part: WindowPart<T, A>, timed: TimedRow<T>) => {
+  const { sizeMs, slideMs, offsetMs, latenessMs } = windows
+  const add = ({ values, late }: WindowPart<T, A>, timed: TimedRow<T>) => {
+    const { timeMs, row } = timed
+    const latest = Math.floor((timeMs - offsetMs) / slideMs) * slideMs + offsetMs
     let isTaken = false
-    for (const start of windowStarts(windows, timed.timeMs)) {
-      if (start + windows.sizeMs + windows.latenessMs <= watermarkMs) continue
+    // The windows that hold the row and still take rows, the latest first.
+    for (let start = latest; start > timeMs - sizeMs; start -= slideMs) {
+      if (start + sizeMs + latenessMs <= watermarkMs) break
       isTaken = true
-      const { values } = part
-      const value = values.has(start)
-        ? aggregate.add(values.get(start)!, timed.row)
-        : aggregate.first(timed.row)
-      values.set(start, value)
+      const value = values.get(start)
+      const isNew = value === undefined && !values.has(start)
+      values.set(start, isNew ? aggregate.first(row) : aggregate.add(value as A, row))
     }
-    if (!isTaken) part.late.push(timed)
+    if (!isTaken) late.push(timed)
   }
   return {
     create(timed) {
@@ -92,7 +83,7 @@ export function fixedWindowOperator<K extends Key, T, A>(
   kind: 'tumbling' | 'hopping',
   windows: FixedWindows,
   aggregate: WindowAggregate<T, A>,
-  options: OperatorOptions,
+  options: EventOperatorOptions,
 ): KeyedOperator<K, readonly WindowPart<T, A>[], StoredWindows<A>> {
   const { sizeMs, slideMs, offsetMs, latenessMs } = windows
   return {

@@ -14,59 +14,60 @@ export interface OperatorBatch {
 
 export type KeyOutput = (name: string, value: unknown) => void
 
+/** What all keys of a partition have in common in a batch. */
+export interface OperatorRun {
+  readonly state: KeyedState
+  /** Where timers are set and deleted. */
+  readonly timers: Pick<KeyedState, 'setTimer' | 'deleteTimer'>
+  readonly batch: OperatorBatch
+  readonly emit: KeyOutput
+}
+
 const largestTag = 255
 
 export class KeyScope<Stored> {
-  readonly batch: OperatorBatch
   /** Encoded. */
   readonly #key: string
-  readonly #state: KeyedState
-  readonly #timers: Pick<KeyedState, 'setTimer' | 'deleteTimer'>
-  readonly #output: KeyOutput
+  readonly #run: OperatorRun
   #isOver = false
 
-  constructor(
-    key: string,
-    state: KeyedState,
-    timers: Pick<KeyedState, 'setTimer' | 'deleteTimer'>,
-    batch: OperatorBatch,
-    output: KeyOutput,
-  ) {
+  constructor(key: string, run: OperatorRun) {
     this.#key = key
-    this.#state = state
-    this.#timers = timers
-    this.batch = batch
-    this.#output = output
+    this.#run = run
+  }
+
+  get batch(): OperatorBatch {
+    return this.#run.batch
   }
 
   /** A fresh copy; undefined when the key has no value. */
   get(): Stored | undefined {
     this.#requireOpen()
-    return this.#state.get(this.#key) as Stored | undefined
+    return this.#run.state.get(this.#key) as Stored | undefined
   }
 
   set(value: Stored): void {
     this.#requireOpen()
-    this.#state.set(this.#key, value)
+    this.#run.state.set(this.#key, value)
   }
 
   delete(): void {
     this.#requireOpen()
-    this.#state.delete(this.#key)
+    this.#run.state.delete(this.#key)
   }
 
   /** Due in this batch when its time has come already. */
   setTimer(domain: TimeDomain, timeMs: number, tag: number): void {
-    this.#timers.setTimer(this.#timer(domain, timeMs, tag))
+    this.#run.timers.setTimer(this.#timer(domain, timeMs, tag))
   }
 
   deleteTimer(domain: TimeDomain, timeMs: number, tag: number): void {
-    this.#timers.deleteTimer(this.#timer(domain, timeMs, tag))
+    this.#run.timers.deleteTimer(this.#timer(domain, timeMs, tag))
   }
 
   emit(value: unknown, output = 'main'): void {
     this.#requireOpen()
-    this.#output(output, value)
+    this.#run.emit(output, value)
   }
 
   end(): void {

@@ -15,7 +15,7 @@ import { InvalidStateError } from '../state/operatorState.ts'
 import { failedAtKey } from '../userCode.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { fireDueTimers } from './dueTimers.ts'
-import { type KeyOutput, KeyScope, type OperatorBatch } from './keyScope.ts'
+import { type KeyOutput, KeyScope, type OperatorBatch, type OperatorRun } from './keyScope.ts'
 
 /** `Arrived` is what a key has received in a batch, `Stored` its value in the state. */
 export interface KeyedOperator<K extends Key, Arrived, Stored> {
@@ -44,36 +44,29 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
   batch: OperatorBatch,
   partition: StatePartition,
 ): Promise<StateOutputs> {
+  const { initial } = operator
   const outputs: Record<string, unknown[]> = {}
   const emit: KeyOutput = (name, value) => {
     outputs[name] ??= []
     outputs[name].push(value)
   }
-  const { contract, initial } = operator
-  const atKey = (stored: string, timers: StateTimers, run: (scope: KeyScope<Stored>) => void) => {
-    const scope = new KeyScope<Stored>(stored, state, timers, batch, emit)
-    try {
-      run(scope)
-    } catch (error) {
-      if (error instanceof InvalidStateError || error instanceof EngineError) throw error
-      throw failedAtKey(error, `${contract.kind} '${contract.uid}'`, decodeKey(stored))
-    } finally {
-      scope.end()
-    }
-  }
+  const run: OperatorRun = { state, timers: state, batch, emit }
+
   if (state.isNew && initial) {
     const keys = [...initial.keys()].filter((key) => partition.holds(key))
     await state.load(keys.map(encodeKey))
     for (const key of keys) {
-      atKey(encodeKey(key), state, (scope) => initial.store(key, scope))
+      atKey<Stored>(operator, encodeKey(key), run, (scope) => initial.store(key, scope))
     }
   }
-  await state.load([...arrived.keys()].map(encodeKey))
+  const stored = [...arrived.keys()].map(encodeKey)
+  await state.load(stored)
+  let at = 0
   for (const [key, values] of arrived) {
-    atKey(encodeKey(key), state, (scope) => operator.onArrived(key, values, scope))
+    atKey<Stored>(operator, stored[at++]!, run, (scope) => operator.onArrived(key, values, scope))
   }
-  await fireDueTimers(state, batch, contract, (timer, timers) => {
-    atKey(timer.key, timers, (scope) => {
+  await fireDueTimers(state, batch, operator.contract, (timer, timers) => {
+    atKey<Stored>(operator, timer.key, { ...run, timers }, (scope) => {
       operator.onTimer?.(decodeKey(timer.key) as K, timer, scope)
     })
   })
@@ -81,8 +74,23 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
   return outputs
 }
 
-/** Where timers are set and deleted. */
-export type StateTimers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
+/** Hands a key to the operator; an exception of the job's functions says at which key it was thrown. */
+function atKey<Stored>(
+  { contract }: { readonly contract: StatefulOperator },
+  stored: string,
+  run: OperatorRun,
+  call: (scope: KeyScope<Stored>) => void,
+): void {
+  const scope = new KeyScope<Stored>(stored, run)
+  try {
+    call(scope)
+  } catch (error) {
+    if (error instanceof InvalidStateError || error instanceof EngineError) throw error
+    throw failedAtKey(error, `${contract.kind} '${contract.uid}'`, decodeKey(stored))
+  } finally {
+    scope.end()
+  }
+}
 
 /** What an operator's stream is made of. */
 export interface OperatorInput<K extends Key, Arrived> {

@@ -9,7 +9,7 @@ import type { StreamBuilder } from './dstream.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
-import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
 import {
   lateRow,
   type OpenWindow,
@@ -117,7 +117,7 @@ export function sessionOperator<K extends Key, T, A>(
   builder: StreamBuilder,
   windows: SessionWindows,
   aggregate: WindowAggregate<T, A>,
-  options: OperatorOptions,
+  options: EventOperatorOptions,
 ): KeyedOperator<K, readonly SessionPart<T, A>[], StoredSessions<A>> {
   const { gapMs, latenessMs } = windows
   return {

@@ -17,6 +17,15 @@ export interface OperatorOptions {
   readonly version?: number
 }
 
+/** Of an operator that goes by event time. */
+export interface EventOperatorOptions extends OperatorOptions {
+  /**
+   * Uids of its watermarks. They are a part of its shape: by another watermark, windows that are over could
+   * begin again, and rows that are on time could be late.
+   */
+  readonly watermarks: readonly string[]
+}
+
 export function statefulContract(
   builder: StreamBuilder,
   kind: string,
@@ -24,9 +33,10 @@ export function statefulContract(
     /** What the meaning of the state depends on besides the kind: `window 10000 1000`. */
     readonly shape?: string | undefined
     readonly codec?: StateCodec | undefined
+    readonly watermarks?: readonly string[]
   },
 ): StatefulOperator {
-  const { uid, version = 0, shape = '', codec } = options
+  const { uid, version = 0, shape, codec, watermarks } = options
   if (!Number.isSafeInteger(version) || version < 0) {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
@@ -37,7 +47,13 @@ export function statefulContract(
     uid: builder.stateUid(kind, uid),
     isNamed: uid !== undefined,
     kind,
-    shape: version === 0 ? shape : `${shape} version ${version}`.trimStart(),
+    shape: [
+      shape,
+      watermarks && `by ${watermarks.toSorted().join()}`,
+      version === 0 ? undefined : `version ${version}`,
+    ]
+      .filter((part) => part !== undefined)
+      .join(' '),
     codec: (codec ?? v8Codec).name,
     stateCodec: codec,
   }

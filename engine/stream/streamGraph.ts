@@ -252,9 +252,10 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
       uids.add(uid)
       return uid
     },
-    watermarkUid(given) {
-      const uid = given ?? `watermark-${watermarkUids.size}`
-      requireUid(watermarkUids, uid)
+    watermarkUid(topics, given) {
+      const uid = given ?? watermarkName(topics)
+      if (given !== undefined || !watermarkUids.has(uid)) requireUid(watermarkUids, uid)
+      else throw unnamedWatermark(topics)
       watermarkUids.add(uid)
       return uid
     },
@@ -322,6 +323,22 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
   if (!isTaken) return
   const message = `two views are called '${output.name}': rename one`
   throw new EngineError('JOB_GRAPH_INVALID', message)
+}
+
+/**
+ * Whatever else the code does, a watermark without a uid is found again by its topics: by its place, it
+ * could take over the time of another one, and rows would be late that are not.
+ */
+function watermarkName(topics: readonly string[]): string {
+  return `watermark-${topics.join('-').replaceAll('.', '_')}`.slice(0, 100)
+}
+
+function unnamedWatermark(topics: readonly string[]): EngineError {
+  return new EngineError(
+    'JOB_GRAPH_INVALID',
+    `${topics.join(' and ')} have more than one withWatermark: use the stream of one of them several times, or ` +
+      'name them with { uid }',
+  )
 }
 
 /** It names a directory. */

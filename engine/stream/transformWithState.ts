@@ -17,7 +17,11 @@ import {
 } from './keptValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
-import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import {
+  type EventOperatorOptions,
+  type OperatorOptions,
+  statefulContract,
+} from './statefulContract.ts'
 import { initialOf } from './updateStateByKey.ts'
 
 /** The state and timers of the key in hand. Ends with the call that it is handed to. */
@@ -90,7 +94,7 @@ export function transformOperator<K extends Key, V, S, O>(
 export function eventTransformOperator<K extends Key, T, S, O>(
   builder: StreamBuilder,
   processor: EventStatefulProcessor<K, T, S, O>,
-  options: TransformOptions<K, S>,
+  options: TransformOptions<K, S> & EventOperatorOptions,
 ): KeyedOperator<K, readonly TimedRow<T>[], Kept<S>> {
   const ofRows = operator(builder, 'event', processor, options)
   return {
@@ -114,7 +118,7 @@ function operator<K extends Key, V, S, O>(
     handleInput(key: K, values: readonly V[], context: EventStateContext<S, O>): void
     handleTimer?(key: K, timer: FiredTimer, context: EventStateContext<S, O>): void
   },
-  options: TransformOptions<K, S>,
+  options: TransformOptions<K, S> & Partial<EventOperatorOptions>,
 ): KeyedOperator<K, readonly V[], Kept<S>> {
   const { ttlMs, initialState, codec } = options
   requireDuration('transformWithState', 'ttlMs', ttlMs)

@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort, Program } from './programs.ts'
+import { freePort, millrace, type Outcome, Program } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
 let directory: string
@@ -24,23 +24,6 @@ afterAll(async () => {
   await new Promise((resolve) => occupied.server.close(resolve))
   await rm(directory, { recursive: true, force: true })
 })
-
-interface Outcome {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function millrace(...words: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['millrace.ts', ...words], { cwd: root })
-    const outcome: Outcome = { code: null, stdout: '', stderr: '' }
-    child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk))
-    child.stderr.on('data', (chunk: Buffer) => (outcome.stderr += chunk))
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...outcome, code }))
-  })
-}
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(directory, name)

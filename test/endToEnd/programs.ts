@@ -79,17 +79,28 @@ export class Program {
 
   /** As Ctrl-C; resolves when the process has printed an answer to it. */
   interrupt(answer: RegExp): Promise<void> {
+    const answered = this.prints(answer)
+    this.#child!.kill('SIGINT')
+    return answered
+  }
+
+  /** Resolves when the process has printed this, also before; `printed` is emptied by `forget`. */
+  prints(text: RegExp): Promise<void> {
     const child = this.#child!
-    const answered = new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const look = () => {
-        if (answer.test(this.#printed)) resolve()
+        if (text.test(this.#printed)) resolve()
       }
+      look()
       child.stdout!.on('data', look)
       child.stderr!.on('data', look)
       child.once('exit', () => reject(new Error(`${this.name} has ended:\n${this.#printed}`)))
     })
-    child.kill('SIGINT')
-    return answered
+  }
+
+  /** Of what was printed; `prints` waits for what comes from now on. */
+  forget(): void {
+    this.#printed = ''
   }
 
   /** Asks the process to stop, and resolves with its exit code. */
@@ -97,6 +108,25 @@ export class Program {
     this.#child?.kill('SIGTERM')
     return this.#exited
   }
+}
+
+export interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command of Millrace to its end. */
+export function millrace(...words: string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['millrace.ts', ...words], { cwd: root })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk))
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
 }
 
 /** A TCP port that is free now. */

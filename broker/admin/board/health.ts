@@ -8,6 +8,8 @@ import type { AgentPicture, JobPicture, Problem, TopicPicture } from './picture.
 export const nearlyFull = 0.9
 /** Results further behind than this are a problem, unless the job's interval makes them so. */
 export const behindAfterMs = 30_000
+/** A batch that runs for longer than this may hang, unless the job's interval makes it so. */
+export const batchHangsAfterMs = 30_000
 /** A sink that drains nothing for so long, while its channel holds events, fails or stands still. */
 export const undrainedAfterMs = 15_000
 /** So many newest batches must have taken longer than the interval before the job is called slow. */
@@ -47,6 +49,11 @@ function failed({ id, name, error }: JobPicture): Problem {
 
 function jobProblems({ id, name, silent, ageMs, lagMs, batchIntervalMs, ...job }: JobPicture) {
   if (silent) return [problem('job', id, `job ${name} silent for ${duration(ageMs)}`)]
+  // A batch that hangs is why results are behind, so it is what is said.
+  const { slowBatch } = job
+  if (slowBatch && slowBatch.runningMs > Math.max(batchHangsAfterMs, 5 * batchIntervalMs)) {
+    return [problem('job', id, `job ${name}: ${slowBatch.text}`)]
+  }
   if (lagMs !== null && lagMs > Math.max(behindAfterMs, 5 * batchIntervalMs)) {
     return [problem('job', id, `job ${name} is ${duration(lagMs)} behind`)]
   }

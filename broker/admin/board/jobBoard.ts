@@ -1,12 +1,14 @@
 // The jobs on the board: their newest reports beside what the broker has stored of their topics.
 
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
-import type { JobPicture, ViewPicture } from './picture.ts'
+import type { JobPicture, SlowBatchPicture, ViewPicture } from './picture.ts'
 import { type Heard, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import type { TopicSample } from './topicSamples.ts'
 
 /** How many of a job's newest batches its rate is taken over. */
 const batchesOfRate = 5
+/** A batch that runs is shown after so long, and after its interval: most are over before. */
+const shownBatchMs = 2_000
 /** Most rows of a view that are shown: the largest ones. */
 const mostRows = 50
 
@@ -82,6 +84,11 @@ function picture(heard: HeardJob, sample: TopicSample, nowMs: number): JobPictur
     name: status.name,
     state: status.state,
     error: status.error,
+    host: status.host,
+    address: status.address,
+    slowBatch: silent || !isRunning ? undefined : slowBatch(heard, nowMs),
+    rejected: status.rejected,
+    lostRecords: status.lostRecords ?? 0,
     topics: status.topics,
     batchIntervalMs: status.batchIntervalMs,
     recordsTotal: count.recordsTotal,
@@ -131,6 +138,15 @@ function positionOf({ positions }: Count, { topics }: TopicSample): JobPosition 
     passed += Math.min(until, log.highWatermark)
   }
   return { stored, passed }
+}
+
+/** The batch that runs, by the job's own clock up to its report and by the console's since then. */
+function slowBatch({ status, heardMs }: HeardJob, nowMs: number): SlowBatchPicture | undefined {
+  const { progress, timeMs, batchIntervalMs } = status
+  if (!progress) return undefined
+  const runningMs = nowMs - heardMs + (timeMs - progress.sinceMs)
+  if (runningMs < Math.max(shownBatchMs, batchIntervalMs)) return undefined
+  return { text: progress.text, runningMs }
 }
 
 function slowBatches({ batches, batchIntervalMs }: JobStatus): number {

@@ -75,11 +75,25 @@ export interface ViewPicture extends ViewStatus {
   readonly total: number
 }
 
+export interface SlowBatchPicture {
+  /** `batch 17 for 60 s, partition 3 of stage 2` */
+  readonly text: string
+  readonly runningMs: number
+}
+
 export interface JobPicture {
   readonly id: string
   readonly name: string
   readonly state: JobStatus['state']
   readonly error: string | undefined
+  /** The host that runs the job, and where the job itself answers. */
+  readonly host: string | undefined
+  readonly address: string | undefined
+  /** What the batch that runs is doing, once it takes longer than is usual. */
+  readonly slowBatch: SlowBatchPicture | undefined
+  readonly rejected: JobStatus['rejected']
+  /** Records that were removed before the job had read them. */
+  readonly lostRecords: number
   readonly topics: readonly string[]
   readonly batchIntervalMs: number
   /** Records counted since the job's first start. */

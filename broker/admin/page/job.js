@@ -19,7 +19,7 @@ export class JobSection extends Component {
     const toggled = (event) => this.setState({ open: event.currentTarget.open })
     return html`<details class="job" open=${open} onToggle=${toggled}>
       <summary><h2>${job.name}</h2> <span class="muted">${summary(job)}</span></summary>
-      ${open && html`<${Results} job=${job} chart=${chart} />`}
+      ${open && html`<${Notes} job=${job} /><${Results} job=${job} chart=${chart} />`}
     </details>`
   }
 }
@@ -27,6 +27,38 @@ export class JobSection extends Component {
 function summary({ state, recordsTotal, lagMs, topics }) {
   const from = topics.length === 0 ? '' : ` from ${topics.join(', ')}`
   return `${state}, ${count(recordsTotal)} counted${from}, ${duration(lagMs)} behind`
+}
+
+/** What is not in the figures: why the job has failed, what holds it up, what it left out, where it is. */
+function Notes({ job }) {
+  const { state, error, slowBatch, rejected, lostRecords, host, address } = job
+  return html`<div class="notes">
+    ${state === 'failed' && error && html`<pre class="error">${error}</pre>`}
+    ${slowBatch && html`<p class="warning">Now: ${slowBatch.text}</p>`}
+    ${
+      lostRecords > 0 &&
+      html`<p class="warning">${count(lostRecords)} records were removed before they were read.</p>`
+    }
+    ${rejected && html`<${Rejected} rejected=${rejected} />`}
+    ${host && html`<p class="muted">on host ${host}${address && `, answers at ${address}`}</p>`}
+  </div>`
+}
+
+function Rejected({ rejected }) {
+  const { total, topics, first } = rejected
+  const each = topics.map(({ topic, records }) => `${topic} ${count(records)}`).join(', ')
+  return html`<details class="warning">
+    <summary class="warning-title">
+      ${count(total)} records rejected since the start (${each})
+    </summary>
+    <ul>
+      ${first.map(
+        ({ topic, partition, offset, error }, at) => html`<li key=${at}>
+          ${topic}-${partition} offset ${count(offset)}: ${error}
+        </li>`,
+      )}
+    </ul>
+  </details>`
 }
 
 function Results({ job, chart }) {

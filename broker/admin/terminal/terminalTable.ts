@@ -145,7 +145,7 @@ function topicRow({ name, recordsPerSecond, records }: TopicPicture): Row {
 }
 
 function jobRow(job: JobPicture): Row {
-  const { name, state, silent, latencyMs, lastBatch } = job
+  const { name, state, silent, latencyMs, lastBatch, slowBatch, rejected, lostRecords } = job
   const counted = `${count(job.recordsTotal)} counted`
   const row = { kind: 'job', name }
   if (state === 'failed') {
@@ -154,7 +154,11 @@ function jobRow(job: JobPicture): Row {
   }
   if (state === 'stopped') return { ...row, figures: state, more: counted }
   if (silent) return { ...row, figures: `silent for ${duration(job.ageMs)}`, more: counted }
+  // What is unusual comes first: a narrow terminal cuts the end of the line.
   const figures = [
+    ...(slowBatch ? [slowBatch.text] : []),
+    ...(rejected ? [`${count(rejected.total)} rejected`] : []),
+    ...(lostRecords > 0 ? [`${count(lostRecords)} lost`] : []),
     counted,
     `${duration(job.lagMs)} behind`,
     ...(latencyMs === null ? [] : [`line to result ${duration(latencyMs)}`]),

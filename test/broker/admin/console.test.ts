@@ -230,6 +230,41 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     })
   }
 
+  test('says of a job why it failed, what a slow batch does, what was left out, and where it is', async () => {
+    const nowMs = runtime.clock.nowMs()
+    const text = 'batch 17 for 45 s, partition 3 of stage 2 (map)'
+    page.board.hear(
+      jobStatus(nowMs, 5, {
+        ...{ id: 'job/slow', name: 'slow', host: 'h1', address: 'http://127.0.0.1:4711' },
+        progress: { text, batchId: 17, sinceMs: nowMs - 45_000 },
+        rejected: {
+          ...{ total: 1_200, topics: [{ topic: 'orders', records: 1_200 }] },
+          first: [{ topic: 'orders', partition: 1, offset: 77, error: 'not <a> number' }],
+        },
+        lostRecords: 3,
+      }),
+      nowMs,
+    )
+    const error = 'TypeError: cannot read age\n    at row (job.ts:3:1)'
+    const failed = { id: 'job/failed', name: 'failed', state: 'failed' as const, error }
+    page.board.hear(jobStatus(nowMs, 5, failed), nowMs)
+    await tab.setViewportSize({ width: 1280, height: 1000 })
+    await tab.goto(page.url)
+    const slow = tab.locator('details.job', { hasText: 'on host h1' })
+    await slow.getByText(`Now: ${text}`).waitFor()
+    await slow.getByText('on host h1, answers at http://127.0.0.1:4711').waitFor()
+    await slow.getByText('3 records were removed before they were read.').waitFor()
+    await slow.getByText('1,200 records rejected since the start (orders 1,200)').click()
+    await slow.getByText('orders-1 offset 77: not <a> number').waitFor()
+    await tab.locator('details.job pre.error', { hasText: 'at row (job.ts:3:1)' }).waitFor()
+    await tab.getByRole('link', { name: `job slow: ${text}` }).waitFor()
+    for (const width of [360, 1280]) {
+      await tab.setViewportSize({ width, height: 1000 })
+      expect(await tab.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      expect(await overlapping(tab)).toEqual([])
+    }
+  })
+
   test('follows what is heard without a reload', async () => {
     await tab.goto(page.url)
     page.board.hear(status([['3', 1_000]]), runtime.clock.nowMs())

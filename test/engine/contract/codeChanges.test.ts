@@ -346,8 +346,12 @@ describe('is refused', () => {
 })
 
 describe('a job from before operators were kept', () => {
-  function takenOver(stateUids: readonly string[], now: readonly OperatorContract[]): CodeChange {
-    return compareCode({ before: {}, now: { code: 'new', operators: now }, stateUids })
+  function takenOver(
+    stateUids: readonly string[],
+    now: readonly OperatorContract[],
+    discard: readonly string[] = [],
+  ): CodeChange {
+    return compareCode({ before: {}, now: { code: 'new', operators: now }, stateUids, discard })
   }
 
   test('is taken over when its states are those of its operators', () => {
@@ -366,9 +370,22 @@ describe('a job from before operators were kept', () => {
     })
   })
 
+  test('is taken over without what is given up', () => {
+    const now = [named('age'), named('clicks', 'reduceByKeyAndWindow', window10)]
+    expect(takenOver(['age', 'clicks', 'gone'], now, ['clicks', 'gone'])).toEqual({
+      ...{ kind: 'continue', added: ['clicks'], removed: ['clicks', 'gone'], moved: [] },
+      ...{ stale: ['clicks'], isTakenOver: true },
+    })
+  })
+
   test.each([
     [['age'], [named('age'), named('gender')], "operator 'gender' has no state"],
     [['age', 'gender'], [named('age')], "state 'gender' has no operator"],
+    [
+      ['age', 'clicks'],
+      [named('age'), named('clicks', 'reduceByKeyAndWindow', window10)],
+      "wrote the state 'clicks' of reduceByKeyAndWindow, and only states of updateStateByKey can",
+    ],
   ])('is refused when they differ: states %j', (stateUids, now, words) => {
     const change = takenOver(stateUids, now)
     expect(change.kind).toBe('refused')

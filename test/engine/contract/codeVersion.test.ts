@@ -151,11 +151,45 @@ export default job('labelled', (stream) => {
     await folder.write('lib/label.ts', 'export const label = () => "new"\n')
     await folder.remove('lib/old.ts')
     await broker.produce([`poison ${broker.directory}/poisoned`, 'a', 'b'])
-    const { views } = await counted(job, 5)
+    await counted(job, 5)
+    // By now every executor has a part of what is read.
+    await broker.produce(['a', 'b', 'a', 'b', 'a', 'b'])
+    const { views } = await counted(job, 11)
     expect(views[0]!.rows).toEqual([
-      ['old a', 2],
-      ['old b', 2],
+      ['old a', 5],
+      ['old b', 5],
       ['old poison', 1],
+    ])
+  })
+
+  test('with everything that it imports, when none of it is left', async () => {
+    const folder = await folderOf({
+      ...jobFiles,
+      'job.ts': files['job.ts'].replace('./lib/label.ts', './every.ts'),
+      'every.ts': `import settings from './settings.json' with { type: 'json' }
+import { label as suffix } from './lib/label.ts'
+import legacy from './legacy.cjs'
+import { parse } from 'parser'
+import { Type } from 'typebox'
+const { late } = await import('./late.ts')
+export function label(word: string): string {
+  return [word, settings.limit, suffix, legacy, parse, Type, late].join(' ')
+}
+`,
+    })
+    await broker.produce(['a'])
+    const job = await broker.submit(folder.file('job.ts'), { executors: 1 })
+    await counted(job, 1)
+    for (const file of ['job.ts', 'every.ts', 'settings.json', 'lib', 'legacy.cjs', 'late.ts']) {
+      await folder.remove(file)
+    }
+    await folder.remove('legacyPart.cjs')
+    await folder.remove('node_modules/parser')
+    await broker.produce([`poison ${broker.directory}/poisoned`, 'a'])
+    const { views } = await counted(job, 3)
+    expect(views[0]!.rows).toEqual([
+      ['a 1 ! 5 7 1 2', 2],
+      ['poison 1 ! 5 7 1 2', 1],
     ])
   })
 

@@ -32,6 +32,34 @@ test('a worker that dies is replaced, and every line counts once', async () => {
   ])
 }, 60_000)
 
+test('a state is read while its job runs, also when its executor dies meanwhile', async () => {
+  await broker.produce(['a', 'b', 'a'])
+  const job = await broker.submit(join(jobs, 'deadly.ts'))
+  await counted(job, 3)
+  const [{ uid: operator } = { uid: '' }] = job.describe().operators
+  const keys = ['a', 'b', 'c']
+  const ask = async () => {
+    const { entries } = await job.queryState!({ operator, keys, limit: 1 })
+    return entries.map(({ value }) => value)
+  }
+  const before = await ask()
+  expect(before).toEqual([2, 1, undefined])
+  await broker.produce([`poison ${join(broker.directory, 'poisoned')}`, 'a'])
+  const seen = new Set<string>()
+  let isCounted = false
+  const counting = counted(job, 5).then(() => {
+    isCounted = true
+  })
+  while (!isCounted) seen.add(String(await ask()))
+  await counting
+  // Never a value of a batch that was not committed.
+  expect([...seen].filter((values) => values !== '2,1,' && values !== '3,1,')).toEqual([])
+  expect(await ask()).toEqual([3, 1, undefined])
+  await expect(job.queryState!({ operator: 'none', limit: 1 })).rejects.toMatchObject({
+    code: 'STATE_QUERY_FAILED',
+  })
+}, 60_000)
+
 test('a task that fails again and again fails the job, with the reason', async () => {
   const long = `x${String.fromCharCode(0x1b, 0x9b)}${'y'.repeat(5000)}`
   await broker.produce([long])

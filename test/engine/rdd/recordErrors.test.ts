@@ -15,6 +15,7 @@ import { offsetsOf } from '../../../engine/sources/offsetSet.ts'
 import { mostDeadLetterBytes, TaskRejections } from '../../../engine/sources/taskRejections.ts'
 import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
+import { StreamHarness } from '../stream/streamHarness.ts'
 
 const lines: RowFormat<string> = {
   name: 'line',
@@ -209,6 +210,36 @@ describe('what fails is left out', () => {
     expect(rejected).toBeGreaterThan(100)
   })
 
+  test('in every attempt of a task, whether or not it shares its pass again', async () => {
+    const failures = new Set<string>()
+    /** Fails the first attempt of each task, behind the chain. */
+    const once = (name: string) => (elements: readonly string[], partition: number) => {
+      const attempt = `${name}/${partition}`
+      if (failures.has(attempt)) return elements
+      failures.add(attempt)
+      throw new Error('the first attempt fails')
+    }
+    const found = new Map<string, string[]>()
+    const branches = job('branches', (stream) => {
+      const shared = stream
+        .fromTopic('lines', StreamHarness.lines, skip)
+        .flatMap((line) => [line, `${failAt('bad')(line)}2`])
+      const output = (name: string, branch: DStream<string>) =>
+        branch.foreachRDD(async (rdd) => void found.set(name, await rdd.collect()))
+      output('b', shared.map(failAt('b2')).mapPartitions(once('b')))
+      output('c', shared.filter((line) => failAt('c')(line) !== '').mapPartitions(once('c')))
+      output('all', shared)
+    })
+    await using harness = await StreamHarness.start(branches)
+    await harness.batch(['a', 'b', 'bad', 'c', 'd', 'e'])
+    expect(failures.size).toBe(4)
+    const doubled = (lines: readonly string[]) => lines.flatMap((line) => [line, `${line}2`])
+    // Lines go to two partitions in turn.
+    expect(found.get('b')).toEqual(doubled(['a', 'd', 'c', 'e']))
+    expect(found.get('c')).toEqual(doubled(['a', 'd', 'b', 'e']))
+    expect(found.get('all')).toEqual(doubled(['a', 'd', 'b', 'c', 'e']))
+  })
+
   test('when the format fails, and a tombstone is neither a row nor a failure', async () => {
     const format: RowFormat<string> = {
       ...lines,
@@ -229,7 +260,7 @@ describe('what fails is left out', () => {
   })
 
   test('in chains of any length, with nothing left of the record between their parts', async () => {
-    const batch = new Batch({ t: ['a', 'b', 'c'] }, (stream) => {
+    const batch = new Batch({ t: ['a', 'b', 'd', 'c', 'e'] }, (stream) => {
       let chain: DStream<string> = stream
         .fromTopic('t', lines, skip)
         .flatMap((line) => [line, `${line}2`])
@@ -241,8 +272,8 @@ describe('what fails is left out', () => {
       shown(chain)
     })
     const { elements, offsets } = await batch.run(0)
-    expect(elements).toEqual(['a', 'a2'])
-    expect(offsets).toEqual([1, 2])
+    expect(elements).toEqual(['a', 'a2', 'd', 'd2', 'e', 'e2'])
+    expect(offsets).toEqual([1, 3])
   })
 
   test('in a union, by the policy of the topic that the record is of', async () => {

@@ -4,6 +4,7 @@
 import avsc from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import { requirePlainElements } from '../../../engine/executor/plainResults.ts'
 import { type AvroOptions, type AvroSchema, avro } from '../../../engine/rows/avro.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { anyRecord } from '../sources/lineRecords.ts'
@@ -87,6 +88,12 @@ function read<Row>(schema: AvroSchema, value: Uint8Array, options?: AvroOptions)
   return avro<Row>(schema, options).row(inside, 2, inside.length - 2, anyRecord)
 }
 
+/** Of JSON, as structured clone has them. */
+function revived(_key: string, value: unknown): unknown {
+  const { type, data } = (value ?? {}) as { type?: unknown; data?: number[] }
+  return type === 'Buffer' ? new Uint8Array(data!) : value
+}
+
 describe('a value', () => {
   test('is read as it was written, and is plain', () => {
     fc.assert(
@@ -143,7 +150,7 @@ describe('a value', () => {
   })
 
   test('has its longs exactly, to the limits of numbers', () => {
-    for (const bits of [0, 6, 7, 13, 27, 28, 31, 32, 51, 52, 53]) {
+    for (const bits of [0, 6, 7, 13, 26, 27, 28, 31, 32, 47, 48, 49, 51, 52, 53]) {
       for (const near of [-1, 0, 1]) {
         for (const long of [2 ** bits + near, -(2 ** bits) + near]) {
           if (Number.isSafeInteger(long)) expect(read('long', written('long', long))).toBe(long)
@@ -166,6 +173,27 @@ describe('a value', () => {
     // Of which the library alone makes a positive number.
     const beyond = () => read('long', written('long', -(2 ** 52) - 1), asDouble)
     expect(beyond).toThrow(MalformedError)
+  })
+
+  test('is plain in unions, arrays and maps, too', () => {
+    const inner = { type: 'record', name: 'Inner', fields: [{ name: 'b', type: 'bytes' }] }
+    const schemas: [schema: unknown, value: unknown][] = [
+      [{ type: 'array', items: inner }, [{ b: Buffer.from('x') }]],
+      [{ type: 'map', values: inner }, { k: { b: Buffer.from('x') } }],
+      [['null', inner], { b: Buffer.from('x') }],
+      [['null', inner], null],
+      [['null', 'string', inner, 'bytes', { type: 'array', items: 'string' }], ['s']],
+      [[inner, { type: 'array', items: 'string' }], ['s']],
+      [[inner, 'bytes'], Buffer.from('y')],
+      [['string', { type: 'map', values: 'bytes' }], { k: Buffer.from('z') }],
+      [[inner, { ...inner, name: 'Other' }], { Other: { b: Buffer.from('x') } }],
+    ]
+    for (const [schema, value] of schemas) {
+      const row = read(schema as AvroSchema, written(schema, value))
+      expect(row).toEqual(value)
+      expect(structuredClone(row)).toEqual(JSON.parse(JSON.stringify(row), revived))
+      requirePlainElements([row])
+    }
   })
 
   test('follows the frame of a schema registry', () => {
@@ -202,6 +230,11 @@ describe('bytes that are no value are malformed', () => {
       'a map with a prototype',
       map,
       Buffer.concat([long(1), written('string', '__proto__'), long(1), long(0)]),
+    ],
+    [
+      'a map with a prototype, whose length is written in two bytes',
+      map,
+      Buffer.concat([long(1), Buffer.from([0x92, 0]), Buffer.from('__proto__'), long(1), long(0)]),
     ],
     ['a branch that is not there', ['null', 'int'], long(2)],
     ['a symbol that is not there', { type: 'enum', name: 'E', symbols: ['A'] }, long(-1)],

@@ -28,6 +28,9 @@ test.each(deaths)('recovers from a death %s', async (death) => {
   for (let at = 1; at < ranges.length; at++) expect(ranges[at]!.from).toBe(ranges[at - 1]!.until)
   for (const batch of ran) expect(batch).toEqual(committed.get(batch.batchId))
   expect(ranges.at(-1)!.until).toBe(world.latest)
+  // Each batch has the watermark of what those before it have committed, in every run of it.
+  const expected = ranges.map(({ from }) => (from === 0 ? {} : { w: from - 5 }))
+  expect([...committed.values()].map(({ watermarks }) => watermarks)).toEqual(expected)
 })
 
 interface World {
@@ -55,6 +58,7 @@ async function life(
     clock,
     batchIntervalMs: intervalMs,
     limits: limitsOf(1000),
+    watermarks: [{ uid: 'w', delayMs: 5, idleTimeoutMs: 1e9, topics: ['lines'] }],
     offsetLog,
     commitLog,
     async ends() {
@@ -65,6 +69,9 @@ async function life(
     async run(batch) {
       dieAt('before the run')
       ran.push(batch)
+      const until = batch.ranges[0]!.until
+      const eventTimes = [{ watermark: 'w', source: 'lines-0', timeMs: until }]
+      loop.taskFinished({ ...reportOf(), eventTimes })
       dieAt('in the run')
     },
     oldestRemembered: () => 0,

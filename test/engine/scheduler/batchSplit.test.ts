@@ -213,6 +213,48 @@ test('a batch that takes longer than it may is broken off and split, and fails i
   expect(life.happened[0]).toBe('split 0: 8')
 })
 
+describe('a batch whose topic has lost what it was to read', () => {
+  const lost = () => new EngineError('OFFSETS_LOST', 'gone')
+  /** Partition 0 begins at 3 now. */
+  const ends = (resume?: number) => async () =>
+    [0, 1].map((partition) => {
+      const log = { topic: 't', partition, earliest: partition === 0 ? 3 : 0, latest: 8 }
+      return resume === undefined || partition === 1 ? log : { ...log, resume }
+    })
+
+  /** A process that was killed in its first batch, and the next one. */
+  async function again(resume?: number) {
+    const disk = new MemoryDisk()
+    const killed = await start(() => Promise.reject(new Error('killed')), { disk })
+    await killed.ended()
+    return await start(
+      ({ ranges }) => (ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()),
+      { disk, ends: ends(resume), canSplitRerun: false },
+    )
+  }
+
+  test('goes on where the topic says, under its id and time', async () => {
+    const life = await again(3)
+    expect(await life.ended()).toBeUndefined()
+    expect(
+      life.ran.map(({ batchId, timeMs, ranges }) => [batchId, timeMs, ranges[0]!.from]),
+    ).toEqual([
+      [0, 1_000_000, 0],
+      [0, 1_000_000, 3],
+    ])
+  })
+
+  test('fails where the topic does not say, and when nothing of the batch itself is lost', async () => {
+    expect(await (await again()).ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message: expect.stringMatching(/t-0 no longer has offsets 0 to 3/),
+    })
+    const window = await start(() => Promise.reject(lost()))
+    expect(await window.ended()).toMatchObject({ message: 'gone' })
+    expect(window.ran).toHaveLength(1)
+  })
+})
+
 describe('what has to be durable before a commit', () => {
   const rejected = (offset: number) => {
     const record = { topic: 't', partition: 0, offset, timestampMs: 5, error: 'bad' }
@@ -243,6 +285,47 @@ describe('what has to be durable before a commit', () => {
     expect(await life.ended()).toMatchObject({ code: 'RESULT_TOO_LARGE' })
     expect(life.happened).toEqual([])
   })
+})
+
+test('every offset is committed once, whatever was too large and whenever the process died', async () => {
+  const lives = fc.array(
+    fc.record({ most: fc.integer({ min: 1, max: 20 }), runs: fc.integer({ min: 1, max: 8 }) }),
+    { maxLength: 5 },
+  )
+  const lengths = fc.tuple(fc.nat(12), fc.integer({ min: 1, max: 12 }))
+  await fc.assert(
+    fc.asyncProperty(lives, lengths, async (all, latest) => {
+      const disk = new MemoryDisk()
+      const ends = [0, 0]
+      const onCommitted = ({ ranges }: OffsetLogEntry) => {
+        for (const { partition, from, until } of ranges) {
+          expect(from).toBe(ends[partition])
+          ends[partition] = until
+        }
+      }
+      for (const { most, runs } of [...all, { most: 20, runs: Infinity }]) {
+        let left = runs
+        const life: Life = await start(
+          async ({ ranges }) => {
+            if (left-- === 0) throw new Error('killed')
+            if (offsetsIn(ranges) > most) throw tooLarge()
+          },
+          {
+            ...{ disk, latest: [...latest], canSplitRerun: true },
+            onCommitted: (batch) => {
+              onCommitted(batch)
+              if (ends.every((end, at) => end === latest[at])) life.loop.stop()
+            },
+          },
+        )
+        const end = await life.ended()
+        if (end !== undefined) expect(end).toMatchObject({ message: 'killed' })
+        if (end === undefined) break
+      }
+      expect(ends).toEqual(latest)
+    }),
+    { numRuns: 200 },
+  )
 })
 
 test('halves are smaller, keep their starts and every partition, and end at one offset', () => {

@@ -303,6 +303,17 @@ describe('what nobody wants any more', () => {
   })
 })
 
+test('a failure of a stage that was forgotten does not touch the one in its place', () => {
+  const run = new Transcript({ maxTaskFailures: 1 })
+  const rdd = reduced()
+  run.submit(1, rdd)
+  const shuffleId = shuffleOf(rdd)
+  run.feed({ kind: 'jobCancelled', jobId: 1 }, { kind: 'shuffleForgotten', shuffleId })
+  expect(run.submit(2, rdd)).toEqual(['task 3: map 0 on 0', 'task 4: map 1 on 1'])
+  expect(run.fail(1)).toEqual([])
+  expect(run.dag.isWanted(3)).toBe(true)
+})
+
 test('progress counts stages from the source on, and their partitions', () => {
   const run = new Transcript()
   const rdd = reduced().map((pair) => pair)

@@ -3,6 +3,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { requireBounds } from '../../../engine/scheduler/batchBounds.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
 import { PidRateEstimator, splitRate } from '../../../engine/scheduler/rateEstimator.ts'
 import { guessedRecordBytes, RateLimits } from '../../../engine/scheduler/rateLimits.ts'
@@ -242,11 +243,28 @@ describe('bounds of a batch', () => {
 
   test('an initial rate holds until one was measured', () => {
     const limits = limitsWith({ 'spark.streaming.backpressure.initialRate': '200' })
-    expect(run(limits, [1e6], () => 10, 1)).toEqual([1000])
+    // The first batch only seeds the estimator: 20,000 a second, for 5 s.
+    expect(run(limits, [1e6], () => 10, 3)).toEqual([200, 200, 100_000])
   })
 })
 
 describe('options', () => {
+  test.each([
+    [{ maxBatchBytes: 0 }, /maxBatchBytes is 0; give a whole number of at least 1/],
+    [{ executorMemoryMb: 3 }, /at least 16/],
+    [{ maxShuffleBytes: 1.5 }, /maxShuffleBytes is 1.5/],
+    [{ maxBatchTimeMs: 10, executors: 0 }, /maxBatchTimeMs needs executors/],
+    [{ conf: { 'spark.streaming.unpersist': 'true' } }, /no effect here/],
+  ])('%j is refused', (options, message) => {
+    expect(() => requireBounds(options)).toThrow(
+      expect.objectContaining({
+        code: 'JOB_OPTION_INVALID',
+        message: expect.stringMatching(message),
+      }),
+    )
+    expect(() => requireBounds({})).not.toThrow()
+  })
+
   test('have the defaults of Spark, but for backpressure, which is on', () => {
     expect(parseRateConf()).toEqual({
       'spark.streaming.backpressure.enabled': true,

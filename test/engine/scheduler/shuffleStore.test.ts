@@ -91,7 +91,7 @@ describe('on disk', () => {
     expect(await disk.list(directory)).toHaveLength(2)
     await store.forget('shuffle-0:1:0', 1)
     expect(await disk.list(directory)).toHaveLength(1)
-    await storeOf(5, disk).store.start()
+    await storeOf(5, disk).store.clear()
     expect(await disk.stat(directory)).toBeUndefined()
     expect(spill!.bytes).toBeGreaterThan(0)
   })

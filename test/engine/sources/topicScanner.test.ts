@@ -1,15 +1,25 @@
 // Reading offset ranges from a broker: any range gives exactly its records, wherever batches begin
 // and end, and a range that is gone is said to be gone.
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { text } from '../../../engine/engine.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Envelope,
+  envelope,
+  type RowFormat,
+  type TextRow,
+  text,
+} from '../../../engine/engine.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
+import { TaskRejections } from '../../../engine/sources/taskRejections.ts'
 import { TopicOffsets } from '../../../engine/sources/topicOffsets.ts'
 import { TopicScanner } from '../../../engine/sources/topicScanner.ts'
+import { crc32c } from '../../../protocol/bytes/crc32c.ts'
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
 import { isRetriableFailure } from '../../../protocol/client/clientError.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { Producer } from '../../../protocol/client/producer.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
@@ -107,3 +117,129 @@ test('the ends of a topic are known, and a topic that is missing may come yet', 
     .catch((error) => error)
   expect(isRetriableFailure(failure)).toBe(true)
 })
+
+describe('records that fail', () => {
+  const failing: RowFormat<string> = {
+    name: 'failing',
+    describe: () => 'failing()',
+    row(bytes, start, end) {
+      const line = bytes.toString('utf8', start, end)
+      if (/[258]/.test(line)) throw new MalformedError('not this one')
+      return line
+    },
+  }
+
+  async function scanLeniently(from: number, until: number, format = failing) {
+    const scanner = new TopicScanner(cluster)
+    const range: OffsetRange = { topic: 'lines', partition: 0, from, until }
+    const lines: unknown[] = []
+    const rejections = new TaskRejections()
+    try {
+      const { records } = await scanner.scan(
+        { range, format, onError: { deadLetter: 'dead' } },
+        (line) => lines.push(line),
+        { reject: (record) => rejections.reject(record) },
+      )
+      return { lines, records, ...rejections.report() }
+    } finally {
+      scanner.close()
+    }
+  }
+
+  test('are left out of any range, and are reported as they are', async () => {
+    for (let from = 0; from <= count; from++) {
+      for (let until = from; until <= count; until++) {
+        const offsets = Array.from({ length: until - from }, (_, at) => from + at)
+        const { lines, records, rejected } = await scanLeniently(from, until)
+        expect(records).toBe(until - from)
+        expect(lines).toEqual(
+          offsets.filter((at) => ![2, 5, 7, 8].includes(at)).map((at) => `line ${at}`),
+        )
+        expect(rejected.map(({ offset }) => offset)).toEqual(
+          offsets.filter((at) => [2, 5, 8].includes(at)),
+        )
+      }
+    }
+    const [first] = (await scanLeniently(5, 6)).rejected
+    expect(structuredClone(first)).toEqual({
+      ...{ topic: 'lines', partition: 0, offset: 5, timestampMs: startMs + 5 },
+      onError: { deadLetter: 'dead' },
+      error: expect.stringMatching(/^MalformedError: not this one .*at lines-0 offset 5$/),
+      record: { key: null, value: new Uint8Array(Buffer.from('line 5')), headers: [] },
+    })
+  })
+
+  test('fail the scan when nobody takes them, and where the policy is to fail', async () => {
+    const scanner = new TopicScanner(cluster)
+    const range: OffsetRange = { topic: 'lines', partition: 0, from: 0, until: count }
+    for (const onError of ['fail', 'skip'] as const) {
+      const reject = () => expect.unreachable()
+      const options = onError === 'fail' ? { reject } : {}
+      const scanning = scanner.scan({ range, format: failing, onError }, () => {}, options)
+      await expect(scanning).rejects.toMatchObject({ code: 'RECORD_INVALID' })
+    }
+    scanner.close()
+  })
+
+  test.each([
+    ['of another checksum', (batch: Buffer) => batch.writeUInt32BE(7, 17)],
+    [
+      'of records that are none',
+      (batch: Buffer) => {
+        batch[61] = 0x7f
+        batch.writeUInt32BE(crc32c(batch, 21), 17)
+      },
+    ],
+  ])('do not excuse a batch %s: nobody knows what is lost with it', async (_what, damage) => {
+    const builder = new RecordBatchBuilder()
+    for (let at = 0; at < 3; at++) builder.append(startMs, null, Buffer.from(`line ${at}`))
+    const batch = builder.build()
+    damage(batch)
+    const scanner = new TopicScanner(answeringWith(batch))
+    const scan = {
+      range: { topic: 't', partition: 0, from: 0, until: 3 },
+      format: text(),
+      onError: 'skip',
+    } as const
+    const scanning = scanner.scan(scan, () => {}, { reject: () => expect.unreachable() })
+    await expect(scanning).rejects.toMatchObject({ code: 'RECORD_INVALID' })
+    await expect(scanning).rejects.toThrow(/ at t-0 offset 0/)
+  })
+})
+
+test('a format that makes rows of tombstones gets them, wherever batches begin', async () => {
+  const scanner = new TopicScanner(cluster)
+  const format = envelope(text(), { tombstones: true })
+  for (const [from, until] of [
+    [0, count],
+    [6, 9],
+  ] as const) {
+    const rows: string[] = []
+    await scanner.scan({ range: { topic: 'lines', partition: 0, from, until }, format }, (row) => {
+      const { offset, timestampMs, row: line } = row as Envelope<TextRow | null>
+      rows.push(`${offset} ${timestampMs - startMs} ${line === null ? 'gone' : line.line}`)
+    })
+    expect(rows).toEqual(
+      Array.from({ length: until - from }, (_, index) => {
+        const at = from + index
+        return `${at} ${at} ${at === 7 ? 'gone' : `line ${at}`}`
+      }),
+    )
+  }
+  scanner.close()
+})
+
+/** A cluster of which every fetch is answered with the same bytes. */
+function answeringWith(batch: Buffer): Cluster {
+  const partitions = [{ errorCode: 0, highWatermark: 3, lastStableOffset: 3, records: batch }]
+  const connection = {
+    versionOf: () => 12,
+    send: async () => ({ errorCode: 0, responses: [{ partitions }] }),
+  }
+  const answering = {
+    leader: async () => connection,
+    retrying: (_timeoutMs: number, attempt: () => Promise<unknown>) => attempt(),
+    closeLane: () => {},
+  }
+  return answering as unknown as Cluster
+}

@@ -57,6 +57,10 @@ const step = fc.record({
   /** 0: the next batch; 1: the newest again; 2: the one before it again. */
   back: fc.constantFrom(0, 0, 0, 1, 2),
   gap: fc.constantFrom(0, 0, 0, 3),
+  /** What happens to the write that takes newer batches back, if there is one. */
+  begin: fc.constantFrom<NextWrite>(
+    ...(['succeeds', 'succeeds', 'is lost', 'is kept but not acknowledged'] as const),
+  ),
   writes: fc.array(write, { maxLength: 12 }),
   end: fc.constantFrom<'abandon' | 'reopen' | NextWrite>(
     'succeeds',
@@ -195,10 +199,18 @@ describe('model', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
         const harness = new Harness()
         let store = await harness.open()
-        for (const { back, gap, writes, end } of steps) {
+        for (const { back, gap, begin, writes, end } of steps) {
           const again = Math.min(back, harness.chain.length - 1)
           const batchId = again === 0 ? harness.chain.at(-1)! + 1 + gap : harness.chain.at(-again)!
           const base = harness.chain.slice(0, harness.chain.length - again)
+          if (begin !== 'succeeds' && again > 0) {
+            harness.database.nextWrite = begin
+            await expect(store.begin(batchId)).rejects.toMatchObject({ code: 'STATE_FAILED' })
+            await expect(store.begin(batchId)).rejects.toMatchObject({ code: 'STATE_FAILED' })
+            if (begin !== 'is lost') harness.chain = base
+            store = await harness.open()
+            await expectEveryKeptVersion(store, harness)
+          }
           const transaction = await store.begin(batchId)
           // Rolling back is durable: the versions that were undone are gone.
           harness.chain = base

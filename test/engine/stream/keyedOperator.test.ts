@@ -278,7 +278,7 @@ test('what map tasks have made is as it was when a task has read it, so that ano
   })
   const builder = { stateUid: () => 'windows' } as never
   const operator = fixedWindowOperator<string, number, number[]>(
-    ...([builder, 'tumbling', windows, gathered, {}] as const),
+    ...([builder, 'tumbling', windows, gathered, { watermarks: [] }] as const),
   )
   const combiner = fixedWindowCombiner(windows, gathered)
   const parts = [1, 2, 3].map((row) => combiner.create({ timeMs: row, row }))

@@ -1,14 +1,20 @@
 // A job in one thread on a topic in memory, batch by batch: what tests of streams run on. Driver,
 // tasks and state stores are the real ones; only the log, the disk and time are not.
 
+import type { MovedState } from '../../../engine/contract/codeChange.ts'
 import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
 import { Driver } from '../../../engine/scheduler/driver.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
+import {
+  type EventTimes,
+  mergeEventTimes,
+  planWatermarks,
+} from '../../../engine/scheduler/watermarkPlan.ts'
 import { pushHeld } from '../../../engine/sources/heldRecord.ts'
-import type { OffsetRange } from '../../../engine/sources/scan.ts'
+import type { OffsetRange, RejectedRecord } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore, type StateStoreOptions } from '../../../engine/state/stateStore.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
@@ -18,7 +24,6 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
-import { harnessWatermarks } from './harnessWatermarks.ts'
 
 const partitions = 2
 const intervalMs = 1000
@@ -45,6 +50,9 @@ export class StreamHarness {
 
   /** What the tasks of each batch have reported. */
   readonly eventTimes: EventTime[][] = []
+  readonly rejected: RejectedRecord[] = []
+  /** As the commit log keeps them. */
+  readonly #committedTimes: (EventTimes | undefined)[] = []
   #job: Job
   readonly #clock = new ManualClock()
   /** The contents of state directories, which outlive a driver. */
@@ -55,10 +63,14 @@ export class StreamHarness {
     this.driver = this.#createDriver()
   }
 
-  /** As after a crash of the process: everything is new but the log, the batches and the state. */
-  async restart(job: Job = this.#job): Promise<void> {
+  /**
+   * As after a crash of the process: everything is new but the log, the batches and the state. States of
+   * operators may move to other uids, as when the code of a job has changed.
+   */
+  async restart(job: Job = this.#job, moved: readonly MovedState[] = []): Promise<void> {
     await this.driver.stop()
     this.#job = job
+    this.#move(moved)
     this.driver = this.#createDriver()
     for (const batch of this.batches) this.driver.graph.addBatch(batch)
     await this.driver.start()
@@ -82,12 +94,13 @@ export class StreamHarness {
       return { topic: 'lines', partition, earliest: 0, latest: length }
     })
     const timeMs = (previous?.timeMs ?? 0) + intervals * intervalMs
-    const { watermarks } = this.driver.graph
+    const ranges = planRanges(ends, previous?.ranges ?? [], () => 1000)
     const batch: BatchInfo = {
-      batchId: this.batches.length,
-      timeMs,
-      ranges: planRanges(ends, previous?.ranges ?? [], () => 1000),
-      watermarks: harnessWatermarks(watermarks, this.batches, this.eventTimes, partitions),
+      ...{ batchId: this.batches.length, timeMs, ranges },
+      watermarks: planWatermarks({
+        ...{ specs: this.driver.graph.watermarks, timeMs, ranges, ends, previous },
+        eventTimes: this.#committedTimes.at(-1),
+      }),
     }
     this.batches.push(batch)
     return await this.run(batch)
@@ -110,7 +123,31 @@ export class StreamHarness {
         views.set(output.name, viewRows(output.name, await rdd.collect()).rows)
       }),
     )
+    this.#commit(batch)
     return views
+  }
+
+  /** The uids of the operators that have state. */
+  stateUids(): ReadonlySet<string> {
+    return new Set([...this.#databases.keys()].map((path) => path.split('/')[2]!))
+  }
+
+  #move(moved: readonly MovedState[]): void {
+    for (const { from, to } of moved) {
+      for (const [path, contents] of [...this.#databases]) {
+        if (!path.startsWith(`/state/${from}/`)) continue
+        this.#databases.set(path.replace(`/${from}/`, `/${to}/`), contents)
+        this.#databases.delete(path)
+      }
+    }
+  }
+
+  #commit(batch: BatchInfo): void {
+    const { batchId } = batch
+    const specs = this.driver.graph.watermarks
+    const before = this.#committedTimes[batchId - 1]
+    const noted = this.eventTimes[batchId]!
+    this.#committedTimes[batchId] = mergeEventTimes(specs, before, batch, noted)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,6 +186,7 @@ export class StreamHarness {
         onReport: (report) => {
           if (report.outcome.kind === 'finished') {
             this.eventTimes.at(-1)?.push(...report.eventTimes)
+            this.rejected.push(...report.rejected)
           }
           listener.onReport(report)
         },

@@ -2,7 +2,7 @@
 // arrives, however it slides, wherever batches are missing and the program crashes.
 
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { add, job, seconds, subtract, sum } from '../../../engine/engine.ts'
 import { StreamHarness } from './streamHarness.ts'
 
@@ -29,12 +29,19 @@ test('a window with an inverse equals the direct one', async () => {
           ones
             .reduceByKeyAndWindow<string, number>(sum, windowMs, slideMs)
             .view('direct', { title: 'direct', chart: 'bar' })
+          const filter = (count: number) => count > 1
+          ones
+            .reduceByKeyAndWindow<string, number>(sum, windowMs, slideMs, { inverse: subtract })
+            .view('inverse')
+          ones
+            .reduceByKeyAndWindow<string, number>(sum, windowMs, slideMs, { filter })
+            .view('direct filtered')
           ones
             .reduceByKeyAndWindow<string, number>(sum, windowMs, slideMs, {
               inverse: subtract,
-              filter: (count) => count > 0,
+              filter,
             })
-            .view('inverse', { title: 'inverse', chart: 'bar' })
+            .view('inverse filtered')
         })
         await using harness = await StreamHarness.start(windowed)
         for (const { intervals, lines, crash } of batches) {
@@ -45,11 +52,122 @@ test('a window with an inverse equals the direct one', async () => {
             views = await harness.run(harness.batches.at(-1)!)
           }
           expect(views.get('inverse')).toEqual(views.get('direct'))
+          expect(views.get('inverse filtered')).toEqual(views.get('direct filtered'))
         }
       },
     ),
     { numRuns: 60 },
   )
+})
+
+describe('a window with an inverse', () => {
+  const counting = (keep: (line: string) => boolean, views: unknown[] = []) =>
+    job('counting', { partitions: 3 }, (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .filter(keep)
+        .map((line) => [line.slice(1), 1] as const)
+        .reduceByKeyAndWindow<string, number>(sum, seconds(3), seconds(1), {
+          inverse: subtract,
+          uid: 'counts',
+        })
+        .foreachRDD(async (rdd) => {
+          views.push((await rdd.collect()).sort())
+        })
+    })
+
+  test('is right one window after its code has changed: it takes out what it has added', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.constantFrom('+a', '-a', '+b', '-b')), { maxLength: 5 }),
+        fc.array(fc.array(fc.constantFrom('+a', '-a', '+b', '-b')), {
+          minLength: 3,
+          maxLength: 6,
+        }),
+        async (before, after) => {
+          const views: [string, number][][] = []
+          const plain: [string, number][][] = []
+          await using harness = await StreamHarness.start(counting((line) => line[0] === '+'))
+          for (const lines of before) await harness.batch(lines)
+          await harness.restart(counting((line) => line[0] === '-', views))
+          for (const [at, lines] of after.entries()) {
+            await harness.batch(lines)
+            const counts = new Map<string, number>()
+            for (const line of after.slice(Math.max(0, at - 2), at + 1).flat()) {
+              if (line[0] === '-') counts.set(line[1]!, (counts.get(line[1]!) ?? 0) + 1)
+            }
+            plain.push([...counts].sort())
+          }
+          expect(views.slice(2)).toEqual(plain.slice(2))
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  test('reads nothing again, and remembers no batch for it', async () => {
+    await using harness = await StreamHarness.start(counting(() => true))
+    await harness.batch(['+a', '+b'])
+    await harness.batch(['+a', '+b'])
+    await harness.batch(['+a', '+b'], 7)
+    // Two partitions in each of three batches.
+    expect(harness.scans).toBe(6)
+    expect(harness.driver.graph.rememberMs).toBe(1000)
+  })
+
+  test('loses what rounding has added up when one batch is left', async () => {
+    const values = [0.1, 0.2, 0.7, 0.4]
+    let at = 0
+    const program = job('fractions', (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .map((line) => [line, values[at]!] as const)
+        .reduceByKeyAndWindow<string, number>(sum, seconds(2), seconds(1), { inverse: subtract })
+        .view('totals')
+    })
+    await using harness = await StreamHarness.start(program)
+    for (; at < values.length; at++) await harness.batch(['a'])
+    expect((await harness.batch([])).get('totals')).toEqual([['a', 0.4]])
+  })
+
+  test('may follow a state', async () => {
+    const program = job('after-state', (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .map((line) => [line, 1] as const)
+        .updateStateByKey((values: readonly number[]) => values.length)
+        .reduceByKeyAndWindow<string, number>(sum, seconds(2), seconds(1), { inverse: subtract })
+        .view('totals')
+    })
+    await using harness = await StreamHarness.start(program)
+    await harness.batch(['a', 'x', 'a'])
+    expect((await harness.batch(['b'])).get('totals')).toEqual([
+      ['a', 4],
+      ['b', 1],
+      ['x', 2],
+    ])
+  })
+
+  test('an inverse that throws is reported with its state and key', async () => {
+    const program = job('throwing', (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .map((line) => [line, 1] as const)
+        .reduceByKeyAndWindow<string, number>(sum, seconds(2), seconds(1), {
+          inverse: () => {
+            throw new TypeError('no inverse')
+          },
+          uid: 'counts',
+        })
+        .foreachRDD(() => {})
+    })
+    await using harness = await StreamHarness.start(program)
+    await harness.batch(['a'])
+    await harness.batch(['a'])
+    await expect(harness.batch([])).rejects.toThrow(
+      /TypeError: no inverse.* in reduceByKeyAndWindow 'counts', at key "a"/,
+    )
+  })
 })
 
 test('a direct window holds exactly the lines of its time', async () => {

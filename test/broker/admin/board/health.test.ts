@@ -93,3 +93,16 @@ test('a broker that is away comes first', () => {
   board.brokerProblem = undefined
   expect(texts(board)).toEqual(['job orders FAILED'])
 })
+
+test('a batch that hangs is said in place of the lag that it causes', () => {
+  const text = 'batch 17 for 60 s, partition 3 of stage 2 (map)'
+  const progress = (sinceMs: number) => ({ progress: { text, batchId: 17, sinceMs } })
+  const board = wellBoard()
+  board.hear(jobStatus(101_000, 1_000, progress(100_500)), 101_000)
+  expect(board.tick(101_000).jobs[0]!.slowBatch).toBeUndefined()
+  board.hear(jobStatus(102_000, 1_000, progress(90_000)), 102_000)
+  expect(texts(board, 102_000)).toEqual([])
+  expect(board.tick(102_000).jobs[0]!.slowBatch).toEqual({ text, runningMs: 12_000 })
+  board.hear(jobStatus(103_000, 1_000, progress(43_000)), 103_000)
+  expect(texts(board, 103_000)).toEqual([`job orders: ${text}`])
+})

@@ -138,6 +138,24 @@ describe('the screen', () => {
     expect(text).toContain('ledger order-demographics: 498,416 read = ')
   })
 
+  test('shows at 80 by 24 what a slow batch is doing, and what was rejected and lost', () => {
+    const terminal = new TerminalModel(80, 24)
+    shownOn(terminal, (board, nowMs) => {
+      const progress = {
+        text: 'batch 17 for 45 s, partition 3 of stage 2 (map)',
+        ...{ batchId: 17, sinceMs: nowMs - 45_000 },
+      }
+      const rejected = { total: 12, topics: [{ topic: 'orders', records: 12 }], first: [] }
+      board.hear(jobStatus(nowMs, 1, { id: 'job/a', name: 'slow', progress }), nowMs)
+      const lossy = { id: 'job/b', name: 'lossy', rejected, lostRecords: 7 }
+      board.hear(jobStatus(nowMs, 1, lossy), nowMs)
+    })
+    const text = terminal.screen.join('\n')
+    expect(text).toContain('! job slow: batch 17 for 45 s, partition 3 of stage 2 (map)')
+    expect(text).toMatch(/^ {2}job {4}slow .* batch 17 for 45 s, parti/m)
+    expect(text).toMatch(/^ {2}job {4}lossy .* 12 rejected, 7 lost, /m)
+  })
+
   test('gives many problems no more than a part of the rows', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {

@@ -1,0 +1,43 @@
+// Whether a changed job module could take the place of the job that runs: its types, what it exports, the
+// graph that it builds, and whether that can continue the state. Runs in a thread of its own, so that the
+// job that runs keeps the code that it has.
+
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import { compareCode, jobChanged } from './contract/codeChange.ts'
+import { contractOf } from './contract/statefulOperator.ts'
+import { EngineError } from './engineError.ts'
+import { loadJob } from './jobModule.ts'
+import type { JobDescription } from './runningJob.ts'
+import { StreamGraph } from './stream/streamGraph.ts'
+import { requireTypes } from './typeCheck.ts'
+
+/**
+ * Fails with an EngineError that says why the module at `path` cannot continue the job `running`. The states
+ * of uids in `discard` are given up where they cannot be continued.
+ */
+export async function checkJob(
+  path: string,
+  running: JobDescription,
+  discard: readonly string[] | undefined,
+): Promise<void> {
+  await requireTypes(path)
+  const { job, code } = await loadJob(nodeDisk, path)
+  const { name, batchIntervalMs, directory, operators } = running
+  if (job.name !== name) {
+    throw new EngineError(
+      'JOB_CHANGED',
+      `job '${name}' has become job '${job.name}', which cannot go on in ${directory}: undo that, or submit ` +
+        'it with a directory of its own',
+    )
+  }
+  const change = compareCode({
+    before: { operators },
+    now: {
+      code: code.version,
+      operators: new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf),
+    },
+    stateUids: operators.map(({ uid }) => uid),
+    discard,
+  })
+  if (change.kind === 'refused') throw jobChanged(name, change.problems)
+}

@@ -1,0 +1,171 @@
+// The process of `millrace submit`, in its main thread: one job after another in a driver thread, the
+// address at which the job answers, and what ends the process.
+
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { removeAddress, writeAddress } from './addressFile.ts'
+import { DriverThread, type StartedJob } from './driverThread.ts'
+import type { JobServer } from './jobServer.ts'
+import type { StopOptions } from './runningJob.ts'
+import type { ServedJob } from './servedJob.ts'
+
+export interface JobHostOptions<Arguments> {
+  readonly args: Arguments
+  readonly logger: Logger
+  readonly listen: Address
+  readonly insecure?: boolean | undefined
+  readonly directory: string
+}
+
+export interface HostedJob {
+  readonly job: ServedJob
+  readonly url: string
+  /** Resolves when the job was stopped; rejects when it failed or does not come to its end. */
+  readonly ended: Promise<void>
+}
+
+export const stopTimeoutMs = 10_000
+/** For a driver to end its executors and to close its files and connections. */
+const driverTimeoutMs = 10_000
+/** A job that is killed has less: its batch runs again anyway. */
+const killTimeoutMs = 2_000
+
+export class JobHost<Arguments> {
+  readonly #options: JobHostOptions<Arguments>
+  #server: Promise<JobServer> | undefined
+  #driver: DriverThread<Arguments> | undefined
+  /** The job that runs now. */
+  #job: ServedJob | undefined
+  #held = Promise.withResolvers<never>()
+  #late: Timer | undefined
+  /** Whether the address file in the directory is this process's own. */
+  #hasNoted = false
+
+  constructor(options: JobHostOptions<Arguments>) {
+    this.#options = options
+  }
+
+  /**
+   * Starts the job in a thread of its own; resolves when it runs and answers. `onRunning` is called as
+   * soon as it runs: until then a signal may end the process.
+   */
+  async start(
+    onRunning: () => void = () => {},
+    args: Arguments = this.#options.args,
+  ): Promise<HostedJob> {
+    const driver = new DriverThread(args)
+    this.#driver = driver
+    this.#held = Promise.withResolvers<never>()
+    this.#held.promise.catch(() => {})
+    try {
+      // A port that was asked for may be taken: the job is not started for nothing. A free one comes
+      // after the driver, the compiler and the executors, which need the processor at a start.
+      if (this.#options.listen.port > 0) await this.#serving()
+      const started = await driver.running
+      onRunning()
+      const server = await this.#serving()
+      const job = this.#served(driver, started)
+      this.#job = job
+      driver.announce(server.url)
+      await this.#noteAddress(server.url, started)
+      const ended = Promise.race([driver.finished, this.#held.promise]).finally(() =>
+        this.#over(driver),
+      )
+      ended.catch(() => {})
+      return { job, url: server.url, ended }
+    } catch (error) {
+      await this.#abandon(driver)
+      throw error
+    }
+  }
+
+  /**
+   * Stops the job in order. A driver that does not come to its end by then is held by the job's code, and
+   * is left behind: its batch runs again when the job is started again, from the same state.
+   */
+  stop({ graceful = true, timeoutMs = stopTimeoutMs }: StopOptions = {}): void {
+    this.#driver?.stop({ graceful, timeoutMs })
+    this.#endLater((graceful ? timeoutMs : 0) + driverTimeoutMs)
+  }
+
+  /** Ends the job at once: the batch that runs is broken off. */
+  kill(): void {
+    this.#driver?.stop({ graceful: false })
+    this.#endLater(killTimeoutMs)
+  }
+
+  async close(): Promise<void> {
+    this.#late?.cancel()
+    await this.#server?.then((server) => server.close()).catch(() => {})
+    if (this.#hasNoted) await removeAddress(nodeDisk, this.#options.directory).catch(() => {})
+  }
+
+  #endLater(timeoutMs: number): void {
+    this.#late?.cancel()
+    const { reject } = this.#held
+    this.#late = systemClock.setTimer(timeoutMs, () => reject(new DriverHeldError()))
+  }
+
+  #served(driver: DriverThread<Arguments>, { name, id }: StartedJob): ServedJob {
+    return {
+      ...{ name, id },
+      call: (method, argument) => driver.call(method, argument),
+      stop: (options) => this.stop(options),
+      kill: () => this.kill(),
+    }
+  }
+
+  #serving(): Promise<JobServer> {
+    this.#server ??= this.#serve()
+    return this.#server
+  }
+
+  async #serve(): Promise<JobServer> {
+    const { startJobServer } = await import('./jobServer.ts')
+    const { logger, listen, insecure } = this.#options
+    return await startJobServer({ logger, listen, insecure, job: () => this.#job })
+  }
+
+  /** The file is a convenience: a disk that is full does not stop the job. */
+  async #noteAddress(url: string, { id, startedMs }: StartedJob): Promise<void> {
+    const address = { url, id, host: hostname(), pid: process.pid, startedMs }
+    const directory = resolve(this.#options.directory)
+    try {
+      await writeAddress(nodeDisk, directory, address)
+      this.#hasNoted = true
+    } catch (error) {
+      this.#options.logger.warn({ error, directory }, 'failed to write the address of the job')
+    }
+  }
+
+  #over(driver: DriverThread<Arguments>): void {
+    this.#late?.cancel()
+    if (this.#driver !== driver) return
+    this.#driver = undefined
+    this.#job = undefined
+  }
+
+  /** A job that did not start: without an address it must not run. */
+  async #abandon(driver: DriverThread<Arguments>): Promise<void> {
+    this.#over(driver)
+    driver.stop({ graceful: false })
+    const late = Promise.withResolvers<void>()
+    const timer = systemClock.setTimer(driverTimeoutMs, late.resolve)
+    await Promise.race([driver.finished.catch(() => {}), late.promise])
+    timer.cancel()
+  }
+}
+
+class DriverHeldError extends Error {
+  readonly code = 'DRIVER_HELD'
+  constructor() {
+    super(
+      "the job's code does not let go of the driver's thread (an endless loop in foreachRDD?): the " +
+        'process ends now, and the batch runs again at the next start',
+    )
+  }
+}

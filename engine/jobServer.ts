@@ -1,0 +1,244 @@
+// The address of a job: HTTP with JSON, on this machine's loopback unless told otherwise, because there
+// is no login yet. It answers with what the job says about itself and with values of its state, and passes
+// on what the job is to do. It keeps nothing, so it can be in another thread than the job.
+
+import { isAbsolute } from 'node:path'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import {
+  isLoopback,
+  isLoopbackHostHeader,
+  isOwnOrigin,
+  urlHost,
+} from '../protocol/runtime/loopback.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { EngineError } from './engineError.ts'
+import { keyForms, parseKey } from './keyText.ts'
+import type { Key } from './rdd/key.ts'
+import { httpStatus, JobAddressError, type ServedJob } from './servedJob.ts'
+
+export interface JobServerOptions {
+  readonly logger: Logger
+  /** Port 0 takes a free one. */
+  readonly listen: Address
+  /** Allows an address that other hosts reach: whoever reaches it reads the state and stops the job. */
+  readonly insecure?: boolean | undefined
+  /** The job that runs now; undefined while it is being exchanged. */
+  readonly job: () => ServedJob | undefined
+}
+
+export interface JobServer {
+  /** `http://127.0.0.1:41234` */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Keys that one request may ask for. */
+const mostKeys = 100
+const defaultLimit = 100
+const mostLimit = 1000
+/** Requests that the job works on at the same time. */
+const mostInFlight = 32
+const mostConnections = 256
+const mostBodyBytes = 64 * 1024
+/** For a whole request to arrive. */
+const requestTimeoutMs = 30_000
+const longestStopMs = 24 * 60 * 60_000
+
+/** Starts listening. Fails with JOB_OPTION_INVALID for an address that cannot be taken. */
+export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
+  const { host, port } = options.listen
+  if (!isLoopback(host) && !options.insecure) throw notLoopback(host)
+  const server = newServer(options)
+  server.server.maxConnections = mostConnections
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    throw notListening(options.listen, error as NodeJS.ErrnoException)
+  }
+  const bound = server.server.address()
+  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
+  return { url: `http://${urlHost(host)}:${boundPort}`, close: () => server.close() }
+}
+
+function newServer(options: JobServerOptions): FastifyInstance {
+  const { insecure, logger } = options
+  const server = fastify({
+    // A client that keeps its connection must not keep the process.
+    forceCloseConnections: true,
+    bodyLimit: mostBodyBytes,
+    requestTimeout: requestTimeoutMs,
+  })
+  // Only JSON: a page of another site cannot send that without asking first.
+  server.removeContentTypeParser('text/plain')
+  server.addHook('onRequest', async ({ headers }, reply) => {
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+    const { host, origin } = headers
+    if (!insecure && !isLoopbackHostHeader(host)) {
+      throw new JobAddressError('HOST_REFUSED', 'this address is served to its own machine only')
+    }
+    if (!isOwnOrigin(origin, host)) {
+      throw new JobAddressError('ORIGIN_REFUSED', 'pages of other sites are not answered')
+    }
+  })
+  server.setErrorHandler((error, _request, reply) => refuse(error, reply, logger))
+  server.setNotFoundHandler(({ method, url }) => {
+    throw new JobAddressError('NOT_FOUND', `there is no ${method} ${url.slice(0, 200)}`)
+  })
+  const call = bounded(options.job)
+  serveReads(server, call)
+  serveActions(server, options.job, call)
+  return server
+}
+
+type Call = ServedJob['call']
+
+/** Passes calls on to the job that runs, a bounded number at a time. */
+function bounded(job: JobServerOptions['job']): Call {
+  let inFlight = 0
+  return async (method, argument) => {
+    if (inFlight >= mostInFlight) {
+      const message = `${inFlight} requests are being answered: try again in a moment`
+      throw new JobAddressError('TOO_MANY_REQUESTS', message)
+    }
+    inFlight++
+    try {
+      return await theJob(job).call(method, argument)
+    } finally {
+      inFlight--
+    }
+  }
+}
+
+function theJob(job: JobServerOptions['job']): ServedJob {
+  const running = job()
+  if (running) return running
+  throw new JobAddressError('JOB_NOT_READY', 'the job is being started: try again in a moment')
+}
+
+function serveReads(server: FastifyInstance, call: Call): void {
+  server.get('/job', () => call('status', undefined))
+  server.get('/job/progress', async () => {
+    const { progress, running } = await call('status', undefined)
+    return { progress: progress ?? null, tasks: running?.tasks ?? [] }
+  })
+  server.get('/job/state', () => call('describe', undefined))
+  server.get('/job/state/:uid', (request: FastifyRequest<{ Params: { uid: string } }>) => {
+    const { key, limit, after } = request.query as Record<string, unknown>
+    const operator = request.params.uid
+    const keys = keysOf(key)
+    if (keys !== undefined && (limit !== undefined || after !== undefined)) {
+      throw invalid('give keys, or limit and after, and not both')
+    }
+    const page = { limit: limitOf(limit), after: textOf('after', after) }
+    return call('state', { operator, ...(keys ? { keys, limit: keys.length } : page) })
+  })
+}
+
+function serveActions(server: FastifyInstance, job: JobServerOptions['job'], call: Call): void {
+  let isSaving = false
+  server.post('/job/stop', (request, reply) => {
+    const { timeoutMs } = bodyOf(request)
+    const options = timeoutMs === undefined ? {} : { timeoutMs: timeoutOf(timeoutMs) }
+    expectedJob(job, request).stop(options)
+    return reply.code(202).send({ state: 'stopping' })
+  })
+  server.post('/job/kill', async (request, reply) => {
+    const running = expectedJob(job, request)
+    await reply.code(202).send({ state: 'ending' })
+    running.kill()
+  })
+  server.post('/job/savepoint', async (request) => {
+    const { target } = bodyOf(request)
+    if (typeof target !== 'string' || !isAbsolute(target)) {
+      throw invalid('target is the absolute path of the directory to write')
+    }
+    expectedJob(job, request)
+    if (isSaving) {
+      const message = 'a savepoint is being written: wait for it'
+      throw new JobAddressError('SAVEPOINT_RUNNING', message)
+    }
+    isSaving = true
+    try {
+      return await call('savepoint', { target })
+    } finally {
+      isSaving = false
+    }
+  })
+}
+
+/** A port may have come to another job since the caller learned of it: `id` says which one is meant. */
+function expectedJob(job: JobServerOptions['job'], request: FastifyRequest): ServedJob {
+  const running = theJob(job)
+  const { id } = bodyOf(request)
+  if (id === undefined || id === running.id) return running
+  throw new JobAddressError('OTHER_JOB', `${running.id} runs at this address`)
+}
+
+function bodyOf({ body }: FastifyRequest): Readonly<Record<string, unknown>> {
+  if (body === undefined || body === null) return {}
+  if (typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>
+  throw invalid('the body is a JSON object')
+}
+
+function keysOf(given: unknown): Key[] | undefined {
+  if (given === undefined) return undefined
+  const texts = (Array.isArray(given) ? given : [given]) as string[]
+  if (texts.length > mostKeys) throw invalid(`a request may ask for ${mostKeys} keys`)
+  return texts.map((text) => {
+    const key = parseKey(text)
+    if (key === undefined) throw invalid(`'${text.slice(0, 200)}' is no key: ${keyForms}`)
+    return key
+  })
+}
+
+function limitOf(given: unknown): number {
+  if (given === undefined) return defaultLimit
+  const limit = Number(given)
+  if (Number.isInteger(limit) && limit >= 1 && limit <= mostLimit) return limit
+  throw invalid(`limit is a whole number from 1 to ${mostLimit}`)
+}
+
+function timeoutOf(given: unknown): number {
+  if (Number.isInteger(given) && (given as number) >= 0 && (given as number) <= longestStopMs) {
+    return given as number
+  }
+  throw invalid(`timeoutMs is a whole number of milliseconds from 0 to ${longestStopMs}`)
+}
+
+function textOf(name: string, given: unknown): string | undefined {
+  if (given === undefined || typeof given === 'string') return given
+  throw invalid(`${name} is given once`)
+}
+
+function invalid(message: string): JobAddressError {
+  return new JobAddressError('REQUEST_INVALID', message)
+}
+
+/** Fastify's own errors have a status below 500 when the request is at fault. */
+function refuse(error: unknown, reply: FastifyReply, logger: Logger): FastifyReply {
+  const { statusCode, code, message } = error as Error & { statusCode?: number; code?: unknown }
+  const isKnown = error instanceof JobAddressError || error instanceof EngineError
+  if (isKnown) return reply.code(httpStatus(error)).send({ error: code, message })
+  if (statusCode !== undefined && statusCode < 500) {
+    return reply.code(statusCode).send({ error: 'REQUEST_INVALID', message })
+  }
+  logger.error({ error }, 'failed to answer a request at the address of the job')
+  return reply.code(500).send({ error: 'INTERNAL', message: 'failed; the log of the job says why' })
+}
+
+function notLoopback(host: string): EngineError {
+  return new EngineError(
+    'JOB_OPTION_INVALID',
+    `the address of a job has no login yet, and whoever reaches ${host} could read the state and stop the ` +
+      'job: use 127.0.0.1, or say --insecure if that is intended',
+  )
+}
+
+function notListening({ host, port }: Address, error: NodeJS.ErrnoException): EngineError {
+  const reason =
+    error.code === 'EADDRINUSE'
+      ? `port ${port} is in use by another program: stop that one, or choose another with --listen`
+      : error.message
+  return new EngineError('JOB_OPTION_INVALID', `cannot listen on ${host}:${port}: ${reason}`, error)
+}

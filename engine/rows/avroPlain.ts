@@ -1,0 +1,102 @@
+// Decoded Avro values as plain ones. The decoder makes records of classes of its own, which could not go to
+// another thread, and bytes that lie in memory that it shares among many.
+
+import type { Type, types } from 'avsc'
+
+type Convert = (value: unknown) => unknown
+
+/** A function that returns a value of the type with plain objects for records and bytes of their own. */
+export function plainOf(type: Type): Convert {
+  return new Converters().of(type) ?? ((value) => value)
+}
+
+/** One function for each type of a schema, made once; undefined for types whose values are plain. */
+class Converters {
+  readonly #made = new Map<Type, Convert | undefined>()
+
+  of(type: Type): Convert | undefined {
+    if (this.#made.has(type)) return this.#made.get(type)
+    let made: Convert | undefined
+    // A record may have fields of its own type.
+    this.#made.set(type, (value) => (made === undefined ? value : made(value)))
+    made = this.#make(type)
+    this.#made.set(type, made)
+    return made
+  }
+
+  #make(type: Type): Convert | undefined {
+    switch (type.typeName) {
+      case 'bytes':
+      case 'fixed':
+        return copied
+      case 'array':
+        return arrayOf(this.of((type as types.ArrayType).itemsType))
+      case 'map':
+        return mapOf(this.of((type as types.MapType).valuesType as Type))
+      case 'union:wrapped':
+        return anyValue
+      case 'union:unwrapped':
+        return this.#union((type as types.UnwrappedUnionType).types as Type[])
+      case 'record':
+      case 'error':
+        return this.#record((type as types.RecordType).fields)
+      default:
+        return undefined
+    }
+  }
+
+  /** Of branches that JavaScript tells apart, most have one that is an object. */
+  #union(branches: readonly Type[]): Convert | undefined {
+    const converts = branches.map((branch) => this.of(branch)).filter((each) => each !== undefined)
+    if (converts.length === 0) return undefined
+    const [only] = converts
+    const hasPlainObjects = branches.some(
+      (branch) => /^(?:array|map)$/.test(branch.typeName) && this.of(branch) === undefined,
+    )
+    if (converts.length > 1 || hasPlainObjects) return anyValue
+    return (value) => (typeof value === 'object' && value !== null ? only!(value) : value)
+  }
+
+  #record(fields: readonly types.Field[]): Convert {
+    const converted: { readonly name: string; readonly convert: Convert }[] = []
+    for (const { name, type } of fields) {
+      const convert = this.of(type)
+      if (convert !== undefined) converted.push({ name, convert })
+    }
+    return (value) => {
+      const plain = { ...(value as Record<string, unknown>) }
+      for (const { name, convert } of converted) plain[name] = convert(plain[name])
+      return plain
+    }
+  }
+}
+
+function arrayOf(convert: Convert | undefined): Convert | undefined {
+  if (convert === undefined) return undefined
+  return (value) => (value as unknown[]).map(convert)
+}
+
+function mapOf(convert: Convert | undefined): Convert | undefined {
+  if (convert === undefined) return undefined
+  return (value) => {
+    const map = value as Record<string, unknown>
+    for (const key of Object.keys(map)) map[key] = convert(map[key])
+    return map
+  }
+}
+
+/** Whatever it is: for unions, whose values do not say of which branch they are. */
+function anyValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Uint8Array) return copied(value)
+  if (Array.isArray(value)) return value.map(anyValue)
+  return mapOf(anyValue)!({ ...value })
+}
+
+/** Not with Buffer.from, whose memory is part of a pool: a clone would be one of the whole pool. */
+function copied(value: unknown): Buffer {
+  const bytes = value as Uint8Array
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}

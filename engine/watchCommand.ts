@@ -1,0 +1,201 @@
+// `millrace job submit --watch`: runs a job, and its next version when its code changes. The new version is
+// checked while the old one runs, in a thread of its own; then the old one is stopped in order and the new
+// one goes on with its state. What does not compile, or is refused, changes nothing.
+
+import { type FSWatcher, watch } from 'node:fs'
+import { dirname, relative, resolve, sep } from 'node:path'
+import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import { isOperational } from '../protocol/runtime/operational.ts'
+import {
+  type DriverArguments,
+  runningLine,
+  type SubmitArguments,
+  stopOnSignals,
+} from './command.ts'
+import { DriverThread } from './driverThread.ts'
+import type { HostedJob, JobHost } from './jobHost.ts'
+import type { JobDescription } from './runningJob.ts'
+
+/** An editor writes a file in steps, and a tool writes many files: a change is over after so long. */
+const settleMs = 200
+/** Editing must not break a batch off. */
+const stopTimeoutMs = 60_000
+
+type Host = JobHost<DriverArguments>
+
+/** A version of the job that runs. */
+interface Version {
+  readonly hosted: HostedJob
+  readonly description: JobDescription
+}
+
+/** Resolves after a signal or `millrace job stop`. Fails when the first version does not start. */
+export async function watchJob(host: Host, args: SubmitArguments): Promise<void> {
+  let isStopping = false
+  const changes = new Changes(args)
+  // A change while the first version starts must not be missed.
+  changes.watch([])
+  const onSignal = () => {
+    isStopping = true
+    changes.wake()
+  }
+  let newest = await started(host, args, () => stopOnSignals(host, onSignal))
+  let runs: Version | undefined = newest
+  changes.watch(newest.description.files)
+  say(`watching ${changes.place}`)
+  for (;;) {
+    const event = await Promise.race([changes.changed, ...(runs ? [ended(runs.hosted)] : [])])
+    if (isStopping || event === 'stopped') break
+    if (event !== 'changed') {
+      runs = undefined
+      say(`the job has failed: ${event.message}\n${waiting}`)
+      continue
+    }
+    changes.accept()
+    const refusal = await refusalOf(args, newest.description)
+    if (isStopping) break
+    if (refusal === undefined) {
+      runs = await exchanged(host, args, runs)
+      newest = runs ?? newest
+      changes.watch(newest.description.files)
+    } else say(`${refusal.message}\n${runs ? goesOn : waiting}`)
+  }
+  changes.close()
+  await runs?.hosted.ended
+}
+
+const goesOn = 'millrace job: the version that was running goes on'
+const waiting = 'millrace job: it is started again when its code changes'
+
+/** Starts a version, and says that it runs. */
+async function started(
+  host: Host,
+  args: DriverArguments,
+  onRunning: () => void = () => {},
+): Promise<Version> {
+  const hosted = await host.start(onRunning, args)
+  const description = await hosted.job.call('describe', undefined)
+  process.stdout.write(`${runningLine(hosted, args)}\n`)
+  return { hosted, description }
+}
+
+/** Of a job that runs: how it ends by itself. */
+function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
+  return end.then(
+    () => 'stopped' as const,
+    (error: Error) => {
+      if (!isOperational(error)) throw error
+      return error
+    },
+  )
+}
+
+/** Why the code as it is now cannot take the job over; undefined when it can. */
+async function refusalOf(
+  args: SubmitArguments,
+  running: JobDescription,
+): Promise<Error | undefined> {
+  const check = new DriverThread<DriverArguments>({ ...args, check: running })
+  try {
+    await check.finished
+    return undefined
+  } catch (error) {
+    if (!isOperational(error)) throw error
+    return error
+  } finally {
+    // The module may have opened something that keeps the thread.
+    await check.terminate()
+  }
+}
+
+/** Undefined when the new version did not start, which the check could not foresee. */
+async function exchanged(
+  host: Host,
+  args: SubmitArguments,
+  runs: Version | undefined,
+): Promise<Version | undefined> {
+  say('the code has changed: going on with the new version')
+  try {
+    if (runs) host.stop({ timeoutMs: stopTimeoutMs })
+    await runs?.hosted.ended
+    return await started(host, { ...args, isChecked: true })
+  } catch (error) {
+    if (!isOperational(error)) throw error
+    say(`the new version has not started: ${error.message}\n${waiting}`)
+    return undefined
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`millrace job: ${line}\n`)
+}
+
+/** Changes of the job's files. */
+class Changes {
+  readonly #args: SubmitArguments
+  readonly #folder: string
+  #watchers: FSWatcher[] = []
+  #timer: Timer | undefined
+  #changed = Promise.withResolvers<'changed'>()
+
+  constructor(args: SubmitArguments) {
+    this.#args = args
+    this.#folder = dirname(resolve(args.job))
+  }
+
+  get place(): string {
+    const files = this.#watchers.length
+    return files > 1 ? `${this.#folder} and what the job imports` : this.#folder
+  }
+
+  /** Watches the folder of the module and those of `files`: a file that is replaced is another file. */
+  watch(files: readonly string[] = []): void {
+    for (const watcher of this.#watchers) watcher.close()
+    const others = new Set(files.map((file) => dirname(resolve(file))))
+    const isInside = (folder: string) => (folder + sep).startsWith(this.#folder + sep)
+    const folders = [...others].filter((folder) => !isInside(folder) && !isPackage(folder))
+    this.#watchers = [
+      watch(this.#folder, { recursive: true }, (_event, name) => this.#noticed(this.#folder, name)),
+      ...folders.map((folder) => watch(folder, (_event, name) => this.#noticed(folder, name))),
+    ]
+    // A folder that is removed is noticed by the change of its files.
+    for (const watcher of this.#watchers) watcher.on('error', () => {})
+  }
+
+  /** Resolves when files have changed since `accept` and change no more. */
+  get changed(): Promise<'changed'> {
+    return this.#changed.promise
+  }
+
+  accept(): void {
+    this.#changed = Promise.withResolvers<'changed'>()
+  }
+
+  wake(): void {
+    this.#changed.resolve('changed')
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    for (const watcher of this.#watchers) watcher.close()
+  }
+
+  #noticed(folder: string, name: string | null): void {
+    if (name !== null && !this.#matters(folder, name)) return
+    this.#timer?.cancel()
+    this.#timer = systemClock.setTimer(settleMs, () => this.wake())
+  }
+
+  /** The job's own directory changes with every batch; hidden folders are of tools. */
+  #matters(folder: string, name: string): boolean {
+    const path = resolve(folder, name)
+    const isState = !relative(resolve(this.#args.directory), path).startsWith('..')
+    const isHidden = name.split(sep).some((part) => part.startsWith('.'))
+    return /\.(?:[cm]?[jt]s|json)$/.test(path) && !isState && !isHidden && !isPackage(name)
+  }
+}
+
+/** Packages are not the job's code. */
+function isPackage(path: string): boolean {
+  return path.split(sep).includes('node_modules')
+}

@@ -1,0 +1,60 @@
+// A job that runs nothing: for tests of what is around a job.
+
+import type {
+  RunningJob,
+  SavepointReport,
+  StatePage,
+  StateRequest,
+  StopOptions,
+} from '../../engine/runningJob.ts'
+import type { JobStatus } from '../../protocol/telemetry/status.ts'
+
+export class FakeJob implements RunningJob {
+  readonly name = 'words'
+  readonly finished: Promise<void>
+  readonly stops: StopOptions[] = []
+  readonly requests: StateRequest[] = []
+  address: string | undefined
+  queryState: ((request: StateRequest) => Promise<StatePage>) | undefined
+  savepoint: ((target: string) => Promise<SavepointReport>) | undefined
+  readonly #ended = Promise.withResolvers<void>()
+
+  constructor() {
+    this.finished = this.#ended.promise
+  }
+
+  async stop(options: StopOptions = {}): Promise<void> {
+    this.stops.push(options)
+    this.#ended.resolve()
+  }
+
+  status(): JobStatus {
+    return {
+      ...{ kind: 'job', id: 'job/words/01234567', name: 'words', timeMs: 1, state: 'running' },
+      ...{ topics: ['words'], batchIntervalMs: 100, lagRecords: 3, recordsTotal: 4, batches: [] },
+      views: [],
+      progress: { text: 'batch 17 for 60 s', batchId: 17, sinceMs: 1 },
+    }
+  }
+
+  onBatch(): () => void {
+    return () => {}
+  }
+
+  announce(address: string | undefined): void {
+    this.address = address
+  }
+
+  describe() {
+    return {
+      ...{ name: 'words', instance: '01234567', directory: '/jobs/words', partitions: 2 },
+      ...{ topics: ['words'], batchIntervalMs: 100 },
+      operators: [
+        {
+          ...{ uid: 'counts', isNamed: true, kind: 'updateStateByKey', shape: '' },
+          ...{ codec: 'v8', partitions: 2 },
+        },
+      ],
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// A changed module may take the place of the job that runs only where it can go on with its state.
+
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { contractOf } from '../../engine/contract/statefulOperator.ts'
+import { checkJob } from '../../engine/jobCheck.ts'
+import { loadJob } from '../../engine/jobModule.ts'
+import type { JobDescription } from '../../engine/runningJob.ts'
+import { StreamGraph } from '../../engine/stream/streamGraph.ts'
+import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
+
+const words = join(import.meta.dirname, 'jobs/modules/words.ts')
+
+async function runningWords(): Promise<JobDescription> {
+  const { job } = await loadJob(nodeDisk, words)
+  const operators = new StreamGraph(job, { batchIntervalMs: 100 }).operators.map(contractOf)
+  return {
+    ...{ name: 'words', instance: '0', directory: '/jobs/words', topics: ['words'] },
+    ...{ batchIntervalMs: 100, partitions: 2 },
+    operators: operators.map((operator) => ({ ...operator, partitions: 2 })),
+  }
+}
+
+test('the same operators go on, under another number of partitions, too', async () => {
+  const running = await runningWords()
+  expect(running.operators).toHaveLength(1)
+  await checkJob(words, { ...running, partitions: 5 }, undefined)
+}, 60_000)
+
+test('state of another codec is refused with the operator, unless it is given up', async () => {
+  const running = await runningWords()
+  const [operator] = running.operators
+  const named = { ...running, operators: [{ ...operator!, codec: 'other' }] }
+  const refusal = { code: 'JOB_CHANGED', message: expect.stringContaining(operator!.uid) }
+  await expect(checkJob(words, named, undefined)).rejects.toMatchObject(refusal)
+  await checkJob(words, named, [operator!.uid])
+}, 60_000)
+
+test('another name is another job', async () => {
+  const running = { ...(await runningWords()), name: 'letters' }
+  await expect(checkJob(words, running, undefined)).rejects.toMatchObject({
+    code: 'JOB_CHANGED',
+    message: expect.stringMatching(/job 'letters' has become job 'words'/),
+  })
+}, 60_000)

@@ -1,0 +1,115 @@
+// Whole jobs with a dead letter topic: each bad record is there once, also when the process dies between
+// the letters and the commit of their batch.
+
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Admin } from '../../../protocol/client/admin.ts'
+import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
+import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { type Record, records } from '../../../protocol/kafka/recordCursor.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { counted, JobBroker } from './jobBroker.ts'
+
+const module = join(import.meta.dirname, 'modules', 'deadWords.ts')
+const runtime = nodeRuntime(tcpNetwork)
+let broker: JobBroker
+
+beforeEach(async () => {
+  broker = await JobBroker.start('words')
+  await broker.createTopic(2)
+})
+
+afterEach(() => broker.stop())
+
+async function createDeadWords(): Promise<void> {
+  await new Admin(broker.cluster).createTopics([{ name: 'dead-words', partitions: 2 }])
+}
+
+async function letters(): Promise<Record[]> {
+  const found: Record[] = []
+  for (const partition of [0, 1]) {
+    const reader = new PartitionReader(broker.cluster, { topic: 'dead-words', partition })
+    const until = await reader.latest()
+    for (let offset = 0; offset < until; ) {
+      const { batches, nextOffset } = await reader.fetch(offset)
+      for (const batch of splitBatches(batches)) found.push(...records(batch, 1e8))
+      offset = nextOffset
+    }
+    reader.close()
+  }
+  return found
+}
+
+function values(found: readonly Record[]): string[] {
+  return found.map(({ value }) => value!.toString()).sort()
+}
+
+/** The same disk, but for writes to the commit log, which fail. */
+function withoutCommits(disk: Disk): Disk {
+  return {
+    ...disk,
+    async open(path, mode) {
+      const file = await disk.open(path, mode)
+      if (!path.endsWith('commits')) return file
+      const write = () => Promise.reject(new Error('the process dies here'))
+      return new Proxy(file, {
+        get: (target, name) => {
+          if (name === 'write') return write
+          const value: unknown = Reflect.get(target, name, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    },
+  }
+}
+
+test.each([0, 2])(
+  'a bad record goes to the topic, by %d executors',
+  async (executors) => {
+    await createDeadWords()
+    await broker.produce(['a', 'bad one', 'b', 'a'])
+    const job = await broker.submit(module, { executors })
+    const { views } = await counted(job, 4)
+    expect(views[0]!.rows).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ])
+    const found = await letters()
+    expect(values(found)).toEqual(['bad one'])
+    const headers = Object.fromEntries(
+      found[0]!.headers.map(({ key, value }) => [key, value!.toString()]),
+    )
+    expect(headers).toMatchObject({ 'millrace.job': 'dead-words', 'millrace.topic': 'words' })
+    expect(headers['millrace.error']).toMatch(
+      /^Error: a bad word \(.*deadWords\.ts:\d+:\d+\) at words-/,
+    )
+  },
+  60_000,
+)
+
+test('each bad record is there once when the process dies before the commit, again and again', async () => {
+  await createDeadWords()
+  await broker.produce(['a', 'bad 1', 'bad 2', 'b'])
+  for (let life = 0; life < 3; life++) {
+    const disk = withoutCommits(runtime.disk)
+    const job = await broker.submit(module, { executors: 0, runtime: { ...runtime, disk } })
+    await expect(job.finished).rejects.toThrow('the process dies here')
+    expect(values(await letters())).toEqual(['bad 1', 'bad 2'])
+  }
+  const job = await broker.submit(module, { executors: 0 })
+  await counted(job, 4)
+  await broker.produce(['bad 3', 'a'])
+  const { views } = await counted(job, 6)
+  expect(views[0]!.rows).toEqual([
+    ['a', 2],
+    ['b', 1],
+  ])
+  expect(values(await letters())).toEqual(['bad 1', 'bad 2', 'bad 3'])
+}, 60_000)
+
+test('a job whose dead letter topic does not exist does not start', async () => {
+  const starting = broker.submit(module, { executors: 0 })
+  await expect(starting).rejects.toThrow(/does not exist.*create it.*dead-words/)
+}, 60_000)

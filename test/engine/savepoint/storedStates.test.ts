@@ -1,0 +1,227 @@
+// Savepoints and directories with states as they are stored on a real disk: what was counted is there under
+// any number of partitions, and states of the first release are read by the operators of now.
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
+import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
+import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
+import { contractOf } from '../../../engine/contract/statefulOperator.ts'
+import { add, text } from '../../../engine/engine.ts'
+import { StateStores } from '../../../engine/executor/stateStores.ts'
+import type { StateQuery } from '../../../engine/executor/task.ts'
+import { takeDirectory } from '../../../engine/jobDirectory.ts'
+import { decodeKey, encodeKey } from '../../../engine/rdd/key.ts'
+import { keyGroupOf, partitionOfGroup } from '../../../engine/rdd/keyGroup.ts'
+import { prepareDirectory } from '../../../engine/savepoint/prepareDirectory.ts'
+import { rewindJob } from '../../../engine/savepoint/rewind.ts'
+import { saveJob, saveRunningJob } from '../../../engine/savepoint/saveJob.ts'
+import { startFrom } from '../../../engine/savepoint/startFrom.ts'
+import { OperatorState } from '../../../engine/state/operatorState.ts'
+import { StateStore } from '../../../engine/state/stateStore.ts'
+import { StateTransfer } from '../../../engine/state/stateTransfer.ts'
+import { job } from '../../../engine/stream/job.ts'
+import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { nodeDisk as disk } from '../../../protocol/runtime/nodeDisk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+
+const states = new StateTransfer({ disk })
+const random = seededRandom(3)
+let root: string
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'millrace-savepoint-'))
+})
+
+afterEach(() => rm(root, { recursive: true }))
+
+const totals = new StreamGraph(
+  job('counting', (stream) => {
+    const pairs = stream.fromTopic('words', text()).map(({ line }) => [line, 1] as const)
+    pairs.updateStateByKey(add, { uid: 'totals' }).view('totals')
+  }),
+  { batchIntervalMs: 1000 },
+).operators
+const codec = totals[0]!.stateCodec!
+const now = { code: 'first', operators: totals }
+const directory = () => join(root, 'job')
+const state = (of = directory()) => join(of, 'state', 'totals')
+const keys = Array.from({ length: 50 }, (_, at) => `key ${at}`)
+
+function take(partitions: number, of = directory()) {
+  return takeDirectory({ disk, random }, of, { name: 'counting', partitions })
+}
+
+/** A batch that adds one to every key, and sets a timer for each. */
+async function runBatch(batchId: number, partitions: number, of = directory()): Promise<void> {
+  const offsetLog = await OffsetLog.open(disk, join(of, 'checkpoint', 'offsets'))
+  const commitLog = await CommitLog.open(disk, join(of, 'checkpoint', 'commits'))
+  const ranges = [{ topic: 'words', partition: 0, from: batchId, until: batchId + 1 }]
+  await offsetLog.append({
+    ...{ batchId, timeMs: 1000 * (batchId + 1), ranges, code: now.code },
+    operators: totals.map(contractOf),
+  })
+  for (let partition = 0; partition < partitions; partition++) {
+    await disk.makeDirectory(state(of))
+    const store = await StateStore.open(join(state(of), String(partition)))
+    const transaction = await store.begin(batchId)
+    const counts = new OperatorState(transaction, codec, { isDone: false })
+    const own = keys.filter((key) => {
+      return partitionOfGroup(keyGroupOf(key), partitions) === partition
+    })
+    await counts.load(own.map(encodeKey))
+    for (const name of own) {
+      const key = encodeKey(name)
+      const [count = 0] = (counts.get(key) as [number] | undefined) ?? []
+      counts.set(key, [count + 1])
+      counts.setTimer({ domain: 'event', timeMs: batchId, key, tag: 1 })
+    }
+    await transaction.commit()
+    await store.close()
+  }
+  await commitLog.commit(batchId, { recordsTotal: batchId + 1 })
+  await offsetLog.close()
+  await commitLog.close()
+}
+
+/** The counts of all keys, as the operator reads them. */
+async function counts(partitions: number, batchId: number, of = directory()) {
+  const found: Record<string, unknown> = {}
+  let timers = 0
+  for await (const chunk of states.exportState(state(of), partitions, batchId)) {
+    for (const entry of chunk) {
+      if (entry.kind === 'timer') timers++
+      else found[String(decodeKey(entry.key))] = codec.decode(entry.value)
+    }
+  }
+  return { found, timers }
+}
+
+function all(count: number): Record<string, unknown> {
+  return Object.fromEntries(keys.map((key) => [key, [count]]))
+}
+
+async function jobAfter(batches: number, partitions: number): Promise<void> {
+  await (await take(partitions)).lock.release()
+  for (let batchId = 0; batchId < batches; batchId++) await runBatch(batchId, partitions)
+}
+
+async function prepare(partitions: number) {
+  const taken = await take(partitions)
+  try {
+    return await prepareDirectory({ disk, directory: taken, partitions, now, states })
+  } finally {
+    await taken.lock.release()
+  }
+}
+
+test('another number of partitions: the same counts, and batches go on', async () => {
+  await jobAfter(3, 2)
+  expect(await prepare(5)).toMatchObject({ reshaped: { fromPartitions: 2, toPartitions: 5 } })
+  expect(await counts(5, 2)).toEqual({ found: all(3), timers: 150 })
+  await runBatch(3, 5)
+  expect((await counts(5, 3)).found).toEqual(all(4))
+})
+
+test('a savepoint, and a job that starts from it with fewer partitions', async () => {
+  await jobAfter(3, 4)
+  const target = join(root, 'savepoint')
+  await saveJob({ disk, directory: directory(), target, millrace: '1.0.0', states })
+  const other = join(root, 'other')
+  await startFrom({
+    ...{ runtime: { disk, random }, savepoint: target, directory: other, now, states },
+    job: { name: 'counting', partitions: 1 },
+  })
+  expect(await counts(1, 2, other)).toEqual({ found: all(3), timers: 150 })
+  await runBatch(3, 1, other)
+  expect((await counts(1, 3, other)).found).toEqual(all(4))
+  // The job that was saved goes on, too.
+  await runBatch(3, 4)
+  expect((await counts(4, 3)).found).toEqual(all(4))
+})
+
+test('a savepoint of a running job is that of the stopped one', async () => {
+  await jobAfter(3, 2)
+  const stopped = join(root, 'stopped')
+  const { manifest } = await saveJob({
+    ...{ disk, directory: directory(), target: stopped, millrace: '1.0.0', states },
+  })
+  const target = join(root, 'running')
+  const offsetLog = await OffsetLog.open(disk, join(directory(), 'checkpoint', 'offsets'))
+  const commitLog = await CommitLog.open(disk, join(directory(), 'checkpoint', 'commits'))
+  const stores = new StateStores({ clock: systemClock, directory: join(directory(), 'state') })
+  const queries: StateQuery[] = []
+  const saved = await saveRunningJob({
+    ...{ disk, directory: directory(), target, millrace: '1.0.0', offsetLog, commitLog },
+    job: { name: 'counting', partitions: 2 },
+    queryState: (query) => {
+      queries.push(query)
+      return stores.query(totals[0]!, { ...query, limit: 7 })
+    },
+  })
+  await stores.close()
+  await offsetLog.close()
+  await commitLog.close()
+  expect(saved.manifest).toEqual(manifest)
+  expect(await disk.readFile(join(target, 'totals.state'))).toBeDefined()
+  expect(queries.length).toBeGreaterThan(20)
+  const other = join(root, 'other')
+  await startFrom({
+    ...{ runtime: { disk, random }, savepoint: target, directory: other, now, states },
+    job: { name: 'counting', partitions: 3 },
+  })
+  expect(await counts(3, 2, other)).toEqual({ found: all(3), timers: 150 })
+})
+
+test('a job set back to a batch: its state is that of the batch', async () => {
+  await jobAfter(4, 2)
+  const target = { kind: 'batch', batchId: 1 } as const
+  await rewindJob({ disk, directory: directory(), target, states })
+  await runBatch(2, 2)
+  expect((await counts(2, 2)).found).toEqual(all(3))
+  const again = (batchId: number) =>
+    rewindJob({ disk, directory: directory(), target: { kind: 'batch', batchId }, states })
+  await expect(again(0)).rejects.toThrow('does not go back to batch 0')
+  await again(1)
+  expect((await counts(2, 1)).found).toEqual(all(2))
+})
+
+test('a job is not set back further than its state goes', async () => {
+  await jobAfter(3, 2)
+  await prepare(3)
+  const target = { kind: 'batch', batchId: 1 } as const
+  await expect(rewindJob({ disk, directory: directory(), target, states })).rejects.toThrow(
+    /does not go back to batch 1: empty the state/,
+  )
+})
+
+test('a directory of the first release: JSON becomes what the operator of now reads', async () => {
+  const of = directory()
+  await mkdir(state(of), { recursive: true })
+  await writeFile(join(of, 'job.json'), '{"name":"counting","partitions":2,"instance":"0000abcd"}')
+  for (const [partition, key] of ['age', 'gender'].entries()) {
+    const level = new Level<string, string>(join(state(of), String(partition)))
+    const name = JSON.stringify(encodeKey(key))
+    await level.batch([
+      { type: 'put', key: 'version', value: '0' },
+      { type: 'put', key: `state ${name}`, value: '41' },
+      { type: 'put', key: 'undo 0', value: `{"previous":-1,"entries":[[${name},null]]}` },
+    ])
+    await level.close()
+  }
+  await mkdir(join(of, 'checkpoint'))
+  const encode = (entry: object) => encodeEntry(Buffer.from(JSON.stringify(entry)))
+  const ranges = [{ topic: 'words', partition: 0, from: 0, until: 82 }]
+  await writeFile(join(of, 'checkpoint', 'offsets'), encode({ batchId: 0, timeMs: 1000, ranges }))
+  await writeFile(join(of, 'checkpoint', 'commits'), encode({ batchId: 0, recordsTotal: 82 }))
+  expect(await prepare(3)).toMatchObject({
+    change: { kind: 'continue', isTakenOver: true, added: [] },
+    reshaped: { fromPartitions: 2, toPartitions: 3 },
+  })
+  expect((await counts(3, 0)).found).toEqual({ age: [41], gender: [41] })
+  expect(await prepare(3)).toEqual({ change: { kind: 'same' } })
+})

@@ -1,0 +1,62 @@
+// The bounded cache of values: what was used least recently goes first, whichever store it is of.
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ValueCache } from '../../../engine/state/valueCache.ts'
+
+const bytes = (length: number, fill: number) => Buffer.alloc(length, fill)
+
+test('the least recently used value is dropped first, over all stores', () => {
+  const cache = new ValueCache({ maxBytes: 3 * 1300 })
+  const [one, other] = [cache.part(), cache.part()]
+  one.set('a', bytes(1000, 1))
+  other.set('a', bytes(1000, 2))
+  one.set('b', bytes(1000, 3))
+  expect(one.get('a')).toEqual(bytes(1000, 1))
+  other.set('c', bytes(1000, 4))
+  expect(other.get('a')).toBeUndefined()
+  expect(one.get('a')).toEqual(bytes(1000, 1))
+  one.clear()
+  expect(one.get('b')).toBeUndefined()
+  expect(other.get('c')).toEqual(bytes(1000, 4))
+})
+
+test('it never gives another value than the newest, and keeps its bound', () => {
+  const step = fc.tuple(
+    fc.nat({ max: 1 }),
+    fc.constantFrom('a', 'b', 'c', 'd'),
+    fc.option(fc.uint8Array({ maxLength: 300 }), { nil: undefined }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const cache = new ValueCache({ maxBytes: 1500 })
+      const parts = [cache.part(), cache.part()]
+      const models = [new Map<string, Uint8Array>(), new Map<string, Uint8Array>()]
+      for (const [at, key, value] of steps) {
+        if (value === undefined) {
+          parts[at]!.delete(key)
+          models[at]!.delete(key)
+        } else {
+          parts[at]!.set(key, value)
+          models[at]!.set(key, value)
+          expect(Buffer.compare(parts[at]!.get(key)!, value)).toBe(0)
+        }
+        expect(cache.bytes).toBeLessThanOrEqual(1500)
+        for (const [place, part] of parts.entries()) {
+          const cached = part.get(key)
+          if (cached) expect(Buffer.compare(cached, models[place]!.get(key)!)).toBe(0)
+        }
+      }
+      for (const part of parts) part.clear()
+      expect(cache.bytes).toBe(0)
+    }),
+  )
+})
+
+test('a value that is larger than the cache is not kept', () => {
+  const cache = new ValueCache({ maxBytes: 1000 })
+  const part = cache.part()
+  part.set('a', bytes(2000, 1))
+  expect(part.get('a')).toBeUndefined()
+  expect(cache.bytes).toBe(0)
+})

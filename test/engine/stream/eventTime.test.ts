@@ -1,0 +1,564 @@
+// Event times and watermarks: where they come from, what they are told of, and what goes by them.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type EventStateContext,
+  type Job,
+  type JobStream,
+  job,
+  type LateRow,
+  seconds,
+  type TimedRow,
+} from '../../../engine/engine.ts'
+import { StreamHarness } from './streamHarness.ts'
+
+const delayMs = 10
+
+/** Lines are a key and a time: `a 1500`. */
+function visits(stream: JobStream) {
+  return stream.fromTopic('lines', StreamHarness.lines).map((line) => {
+    const [key = '', time] = line.split(' ')
+    return { key, time: Number(time) }
+  })
+}
+
+describe('withWatermark', () => {
+  test('reports the largest time of each topic partition, once a task, and nothing for none', async () => {
+    const program = job('reports', (stream) => {
+      const rows = visits(stream)
+      rows
+        .filter(({ key }) => key !== 'hidden')
+        .union(rows.filter(({ key }) => key === 'shown again'))
+        .withWatermark(({ time }) => new Date(time), { delayMs, uid: 'visits' })
+        .timedRows()
+        .foreachRDD(async (rdd) => void (await rdd.collect()))
+    })
+    await using harness = await StreamHarness.start(program)
+    await harness.batchOf([['a 5', 'a 700', 'a 30', 'hidden 9000'], []])
+    expect(harness.eventTimes[0]).toEqual([{ watermark: 'visits', source: 'lines-0', timeMs: 700 }])
+    await harness.batchOf([['a 6.9'], ['b -40']])
+    expect(harness.eventTimes[1]).toEqual([
+      { watermark: 'visits', source: 'lines-0', timeMs: 6 },
+      { watermark: 'visits', source: 'lines-1', timeMs: -40 },
+    ])
+  })
+
+  test('says what the planner needs to know', async () => {
+    const program = job('specs', (stream) => {
+      const lines = stream.fromTopic('lines', StreamHarness.lines)
+      const others = stream.fromTopic('others', StreamHarness.lines)
+      lines
+        .union(others)
+        .withWatermark(() => 1, { delayMs: 0, idleTimeoutMs: 5, uid: 'both' })
+        .timedRows()
+        .foreachRDD(() => {})
+      lines
+        .withWatermark(() => 1, { delayMs: 7 })
+        .timedRows()
+        .foreachRDD(() => {})
+    })
+    await using harness = await StreamHarness.start(program)
+    expect(harness.driver.graph.watermarks).toEqual([
+      { uid: 'both', delayMs: 0, idleTimeoutMs: 5, topics: ['lines', 'others'] },
+      { uid: 'watermark-lines', delayMs: 7, idleTimeoutMs: 10_000, topics: ['lines'] },
+    ])
+  })
+
+  test('is named by its topics, and a second one needs a uid', async () => {
+    const program = (uid?: string) =>
+      job('named', (stream) => {
+        for (const given of [undefined, uid]) {
+          visits(stream)
+            .withWatermark(({ time }) => time, {
+              delayMs,
+              ...(given !== undefined && { uid: given }),
+            })
+            .keyBy(({ key }) => key)
+            .tumbling(10)
+            .count({ version: 3 })
+            .foreachRDD(() => {})
+        }
+      })
+    await expect(StreamHarness.start(program())).rejects.toThrow(
+      'lines have more than one withWatermark: use the stream of one of them several times, or name them',
+    )
+    await using harness = await StreamHarness.start(program('other'))
+    // What goes by another watermark is another operator.
+    expect(harness.driver.graph.operators.map(({ shape }) => shape)).toEqual([
+      'window 10 10 0 by watermark-lines version 3',
+      'window 10 10 0 by other version 3',
+    ])
+    await expect(StreamHarness.start(program('watermark-lines'))).rejects.toThrow(
+      "'watermark-lines' cannot name a state or a watermark",
+    )
+  })
+
+  test.each([
+    ['NaN', () => Number.NaN, 'NaN'],
+    ['infinite', () => Infinity, 'Infinity'],
+    ['too large', () => 1e16, '10000000000000000'],
+    ['an invalid Date', () => new Date('yesterday'), 'an invalid Date'],
+    ['a text', () => '5' as unknown as number, 'a value of type string'],
+    ['undefined', () => undefined as unknown as number, 'a value of type undefined'],
+  ])('a time that is %s fails, and says what it was given', async (_name, timeOf, shown) => {
+    const program = job('invalid', (stream) => {
+      visits(stream)
+        .withWatermark(timeOf, { delayMs })
+        .timedRows()
+        .foreachRDD(async (rdd) => void (await rdd.collect()))
+    })
+    await using harness = await StreamHarness.start(program)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown}:`)
+  })
+
+  test('a record without a time, or that fails with it in hand, is left out where its topic says so', async () => {
+    const counts: unknown[] = []
+    const program = job('skipping', { partitions: 1 }, (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines, { onError: 'skip' })
+        .withWatermark((line) => Number(line.split(' ')[1]), { delayMs })
+        .map((line) => {
+          if (line.startsWith('bad')) throw new TypeError('a bad line')
+          return line.split(' ')[0]!
+        })
+        .keyBy((key) => key)
+        .tumbling(10)
+        .count()
+        .open()
+        .foreachRDD(async (rdd) => {
+          counts.push(...(await rdd.collect()).map(({ key, value }) => [key, value]))
+        })
+    })
+    await using harness = await StreamHarness.start(program)
+    await harness.batchOf([['a 5', 'a soon', 'bad 7', 'a 6'], ['bad never']])
+    expect(counts).toEqual([['a', 2]])
+    expect(harness.rejected.map(({ error }) => error)).toEqual([
+      expect.stringContaining('the event time of the row is NaN'),
+      expect.stringContaining('a bad line'),
+      expect.stringContaining('the event time of the row is NaN'),
+    ])
+    expect(harness.eventTimes[0]).toEqual([
+      { watermark: 'watermark-lines', source: 'lines-0', timeMs: 7 },
+    ])
+  })
+
+  const after: [string, (stream: JobStream) => unknown, string][] = [
+    [
+      'a shuffle',
+      (stream) =>
+        visits(stream)
+          .map(({ key, time }) => [key, time] as const)
+          .reduceByKey<string, number>(Math.max)
+          .withWatermark(([, time]) => time, { delayMs }),
+      'reduceByKey comes before',
+    ],
+    [
+      'a window',
+      (stream) =>
+        visits(stream)
+          .window(seconds(2))
+          .withWatermark(({ time }) => time, { delayMs }),
+      'window comes before',
+    ],
+    [
+      'a watermark',
+      (stream) =>
+        visits(stream)
+          .withWatermark(({ time }) => time, { delayMs })
+          .timedRows()
+          .withWatermark(({ timeMs }) => timeMs, { delayMs }),
+      'the rows have a watermark already',
+    ],
+  ]
+  test.each(after)('after %s is refused with what to do', async (_name, build, why) => {
+    const program = job('refused', (stream) => void build(stream))
+    await expect(StreamHarness.start(program)).rejects.toMatchObject({
+      code: 'JOB_GRAPH_INVALID',
+      message: expect.stringMatching(`${why}: put it right after fromTopic`),
+    })
+  })
+
+  test('after a transform that shuffles is refused in the first batch', async () => {
+    const program = job('shuffled', (stream) => {
+      visits(stream)
+        .transform((rdd) =>
+          rdd
+            .keyBy(({ key }) => key)
+            .groupByKey()
+            .map(([, [first]]) => first!),
+        )
+        .withWatermark(({ time }) => time, { delayMs })
+        .timedRows()
+        .foreachRDD(() => {})
+    })
+    await using harness = await StreamHarness.start(program)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(/more than one topic partition: put it/)
+  })
+
+  test.each([
+    ['delayMs', { delayMs: -1 }],
+    ['delayMs', { delayMs: Number.NaN }],
+    ['idleTimeoutMs', { delayMs: 1, idleTimeoutMs: 0.5 }],
+  ])('a %s that is no number of milliseconds is refused', async (name, options) => {
+    const program = job('refused', (stream) => {
+      visits(stream).withWatermark(({ time }) => time, options)
+    })
+    await expect(StreamHarness.start(program)).rejects.toThrow(`withWatermark takes ${name} as`)
+  })
+})
+
+test('rows keep their times through map, flatMap, filter and union, and the smallest watermark counts', async () => {
+  const found: unknown[] = []
+  const program = job('kept', { partitions: 2 }, (stream) => {
+    const timed = (uid: string, ownDelayMs: number) =>
+      visits(stream).withWatermark(({ time }) => time, { delayMs: ownDelayMs, uid })
+    const quick = timed('quick', 0)
+    const slow = timed('slow', 100)
+    quick
+      .map(({ key }) => key)
+      .filter((key) => key !== 'c')
+      .flatMap((key) => [key, `${key}${key}`])
+      .union(slow.map(({ key }) => `slow ${key}`))
+      .keyBy((name) => name)
+      .tumbling(50)
+      .count()
+      .foreachRDD(async (rdd) => {
+        for (const { key, startMs, value } of await rdd.collect()) found.push([key, startMs, value])
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 10', 'c 10'], ['b 60']])
+  await harness.batchOf([['a 149'], ['a 149']])
+  await harness.batchOf([['a 150'], ['a 150']])
+  expect(found).toEqual([])
+  // The slow watermark is at 50 now.
+  await harness.batchOf([[], []])
+  expect(found.toSorted()).toEqual([
+    ['a', 0, 1],
+    ['aa', 0, 1],
+    ['slow a', 0, 1],
+    ['slow c', 0, 1],
+  ])
+})
+
+test('without the watermark of one, a union has none', async () => {
+  const found: unknown[] = []
+  const program = job('missing', (stream) => {
+    const of = (name: string) =>
+      visits(stream)
+        .filter(({ key }) => key === name)
+        .withWatermark(({ time }) => time, { delayMs: 0, uid: name })
+    of('a')
+      .union(of('b'))
+      .keyBy(({ key }) => key)
+      .tumbling(10)
+      .count()
+      .foreachRDD(async (rdd) => {
+        for (const { key, startMs } of await rdd.collect()) found.push([key, startMs])
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 5', 'a 500'], ['a 500']])
+  await harness.batchOf([['b 5'], []])
+  await harness.batchOf([[], ['b 20']])
+  expect(harness.batches[2]!.watermarks).toEqual({ a: 500 })
+  expect(found).toEqual([])
+  await harness.batchOf([['b 20'], []])
+  await harness.batchOf([[], []])
+  expect(harness.batches[4]!.watermarks).toEqual({ a: 500, b: 20 })
+  expect(found.toSorted()).toEqual([
+    ['a', 0],
+    ['b', 0],
+  ])
+})
+
+test('rows that are not plain are refused where they get a key', async () => {
+  class Visit {
+    readonly time = 1
+  }
+  const program = job('classes', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map(() => new Visit())
+      .withWatermark(({ time }) => time, { delayMs })
+      .keyBy(() => 'all')
+      .tumbling(10)
+      .count()
+      .foreachRDD(() => {})
+  })
+  await using harness = await StreamHarness.start(program)
+  await expect(harness.batch(['a'])).rejects.toThrow(/a Visit cannot go to another task/)
+})
+
+test.each([
+  ['a size', (keyed: Keyed) => keyed.tumbling(0)],
+  ['a slide', (keyed: Keyed) => keyed.hopping(10, 1.5)],
+  ['a slide longer than the window', (keyed: Keyed) => keyed.hopping(10, 11)],
+  ['an offset', (keyed: Keyed) => keyed.tumbling(10, { offsetMs: Number.NaN })],
+  ['a gap', (keyed: Keyed) => keyed.sessions(-1)],
+  ['a lateness', (keyed: Keyed) => keyed.sessions(1).allowedLateness(-1)],
+  ['a time to drop duplicates within', (keyed: Keyed) => keyed.dropDuplicates({ withinMs: 0 })],
+])('%s that is no number of milliseconds is refused', async (_name, build) => {
+  const program = job('refused', (stream) => {
+    build(
+      visits(stream)
+        .withWatermark(({ time }) => time, { delayMs })
+        .keyBy(({ key }) => key),
+    )
+  })
+  await expect(StreamHarness.start(program)).rejects.toMatchObject({ code: 'JOB_GRAPH_INVALID' })
+})
+
+const keyed = (stream: JobStream) =>
+  visits(stream)
+    .withWatermark(({ time }) => time, { delayMs })
+    .keyBy(({ key }) => key)
+type Keyed = ReturnType<typeof keyed>
+
+const batchesArbitrary = fc.array(
+  fc.record({
+    intervals: fc.constantFrom(1, 1, 1, 4, 240, 4 * 3600),
+    passedMs: fc.integer({ min: 0, max: 40 }),
+    rows: fc.array(
+      fc.record({
+        key: fc.constantFrom('a', 'b', 'c'),
+        behindMs: fc.integer({ min: 0, max: 30 }),
+        partition: fc.constantFrom(0, 1),
+      }),
+      { maxLength: 8 },
+    ),
+    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after'),
+  }),
+  { minLength: 1, maxLength: 15, size: 'max' },
+)
+type Visit = { readonly key: string; readonly time: number }
+
+/** Runs the batches, each with the watermark that it had. */
+async function runAll(
+  program: Job,
+  batches: typeof batchesArbitrary extends fc.Arbitrary<infer T> ? T : never,
+  check: (batchId: number, rows: readonly Visit[], watermarkMs: number | undefined) => void,
+): Promise<void> {
+  await using harness = await StreamHarness.start(program)
+  let nowMs = 1000
+  for (const [at, { intervals, passedMs, rows, crash }] of batches.entries()) {
+    nowMs += passedMs
+    const arrived: Visit[] = []
+    const lines: string[][] = [[], []]
+    for (const partition of [0, 1]) {
+      for (const row of rows.filter((each) => each.partition === partition)) {
+        const visit = { key: row.key, time: nowMs - row.behindMs }
+        arrived.push(visit)
+        lines[partition]!.push(`${visit.key} ${visit.time}`)
+      }
+    }
+    if (crash === 'before') await harness.restart()
+    await harness.batchOf(lines, intervals)
+    if (crash === 'after') {
+      await harness.restart()
+      await harness.run(harness.batches.at(-1)!)
+    }
+    check(at, arrived, Object.values(harness.batches[at]!.watermarks ?? {})[0])
+  }
+}
+
+const sorted = (values: readonly unknown[] = []) =>
+  values.map((each) => JSON.stringify(each)).sort()
+
+test('an operator of the job has event timers, and is handed no row behind the watermark', async () => {
+  await fc.assert(
+    fc.asyncProperty(batchesArbitrary, async (batches) => {
+      const emitted: unknown[][] = []
+      const late: LateRow<string, Visit>[][] = []
+      const program = job('timers', { partitions: 3 }, (stream) => {
+        const bursts = keyed(stream).transformWithState({
+          handleInput(key: string, rows: readonly TimedRow<Visit>[], context: Burst) {
+            const times = rows.map(({ timeMs }) => timeMs)
+            context.emit([key, 'times', times, context.watermarkMs])
+            const before = context.get()
+            const largest = Math.max(before ?? -Infinity, ...times)
+            if (before !== undefined) context.deleteEventTimer(before + 20)
+            context.registerEventTimer(largest + 20)
+            context.update(largest)
+          },
+          handleTimer(key: string, { timeMs }, context: Burst) {
+            context.emit([key, 'quiet', timeMs, context.get()])
+            context.remove()
+          },
+        })
+        bursts.foreachRDD(async (rdd, { batchId }) => {
+          emitted[batchId] = await rdd.collect()
+        })
+        bursts.late.foreachRDD(async (rdd, { batchId }) => {
+          late[batchId] = await rdd.collect()
+        })
+      })
+      const model = new Map<string, number>()
+      await runAll(program, batches, (batchId, rows, watermarkMs) => {
+        const isLate = ({ time }: Visit) => time < (watermarkMs ?? -Infinity)
+        const expected: unknown[] = []
+        for (const key of new Set(rows.map((row) => row.key))) {
+          const times = rows
+            .filter((row) => row.key === key && !isLate(row))
+            .map(({ time }) => time)
+            .sort((one, other) => one - other)
+          if (times.length === 0) continue
+          expected.push([key, 'times', times, watermarkMs])
+          model.set(key, Math.max(model.get(key) ?? -Infinity, ...times))
+        }
+        for (const [key, largest] of model) {
+          if (largest + 20 > (watermarkMs ?? -Infinity)) continue
+          expected.push([key, 'quiet', largest + 20, largest])
+          model.delete(key)
+        }
+        expect(sorted(emitted[batchId])).toEqual(sorted(expected))
+        expect(sorted(late[batchId])).toEqual(
+          sorted(rows.filter(isLate).map((row) => ({ key: row.key, timeMs: row.time, row }))),
+        )
+      })
+    }),
+    { numRuns: 100 },
+  )
+})
+
+type Burst = EventStateContext<number, unknown>
+
+test('the first row of a key goes on, and another one only when the first is forgotten', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      batchesArbitrary,
+      fc.constantFrom(undefined, 40),
+      async (batches, withinMs) => {
+        const first: TimedRow<Visit>[][] = []
+        const late: LateRow<string, Visit>[][] = []
+        const program = job('first', { partitions: 3 }, (stream) => {
+          const rows = keyed(stream).dropDuplicates(withinMs === undefined ? {} : { withinMs })
+          rows.timedRows().foreachRDD(async (rdd, { batchId }) => {
+            first[batchId] = await rdd.collect()
+          })
+          rows.late.foreachRDD(async (rdd, { batchId }) => {
+            late[batchId] = await rdd.collect()
+          })
+        })
+        const forgetMs = new Map<string, number>()
+        await runAll(program, batches, (batchId, rows, watermarkMs = -Infinity) => {
+          const expected: unknown[] = []
+          const behind: unknown[] = []
+          for (const row of rows.toSorted((one, other) => one.time - other.time)) {
+            const { key, time } = row
+            if (time < watermarkMs) behind.push({ key, timeMs: time, row })
+            else if (!forgetMs.has(key)) {
+              forgetMs.set(key, time + (withinMs ?? delayMs))
+              expected.push({ timeMs: time, row })
+            }
+          }
+          for (const [key, until] of forgetMs) if (until <= watermarkMs) forgetMs.delete(key)
+          expect(sorted(first[batchId])).toEqual(sorted(expected))
+          expect(sorted(late[batchId])).toEqual(sorted(behind))
+        })
+      },
+    ),
+    { numRuns: 100 },
+  )
+})
+
+test('windows of rows without their duplicates', async () => {
+  const counts: unknown[] = []
+  const program = job('unique', (stream) => {
+    visits(stream)
+      .withWatermark(({ time }) => time, { delayMs })
+      .keyBy(({ key, time }) => `${key} ${time}`)
+      .dropDuplicates()
+      .keyBy(({ key }) => key)
+      .tumbling(100)
+      .count()
+      .foreachRDD(async (rdd) => {
+        for (const { key, value } of await rdd.collect()) counts.push([key, value])
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 1', 'a 2', 'b 1'], ['a 1']])
+  await harness.batchOf([['a 1', 'a 3'], ['b 1']])
+  await harness.batchOf([['z 500'], ['z 500']])
+  await harness.batchOf([[], []])
+  expect(counts.toSorted()).toEqual([
+    ['a', 3],
+    ['b', 1],
+  ])
+})
+
+describe('the allowed lateness may change while the job is stopped', () => {
+  const both: [string, (rows: Keyed) => ReturnType<Keyed['sessions']>][] = [
+    ['tumbling', (rows) => rows.tumbling(100)],
+    ['sessions', (rows) => rows.sessions(100)],
+  ]
+
+  /** Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and what is open. */
+  async function run(
+    windows: (typeof both)[number][1],
+    batches: readonly [latenessMs: number, watermarkMs: number, rows: string[]][],
+  ): Promise<string[]> {
+    const found: string[][] = []
+    const program = (latenessMs: number) =>
+      job('lateness', { partitions: 1 }, (stream) => {
+        const counts = windows(keyed(stream)).allowedLateness(latenessMs).count({ uid: 'counts' })
+        const note = (batchId: number, text: string) => {
+          if (!text.includes('z')) found[batchId] = [...(found[batchId] ?? []), text]
+        }
+        counts.foreachRDD(async (rdd, { batchId }) => {
+          for (const { key, value, revision } of await rdd.collect()) {
+            note(batchId, `${key} ${value} (${revision})`)
+          }
+        })
+        counts.late.foreachRDD(async (rdd, { batchId }) => {
+          for (const { key } of await rdd.collect()) note(batchId, `${key} is late`)
+        })
+        counts.open().foreachRDD(async (rdd, { batchId }) => {
+          for (const { key } of await rdd.collect()) note(batchId, `${key} is open`)
+        })
+      })
+    await using harness = await StreamHarness.start(program(0))
+    for (const [at, [latenessMs, watermarkMs, rows]] of batches.entries()) {
+      // The batch before has the rows that take the watermark to where it is now.
+      if (at > 0)
+        await harness.batchOf([[`z ${watermarkMs + delayMs}`], [`z ${watermarkMs + delayMs}`]])
+      await harness.restart(program(latenessMs))
+      await harness.batchOf([rows.map((key) => `${key} 0`), []])
+    }
+    return batches.map((_, at) => (found[2 * at] ?? []).toSorted().join(', '))
+  }
+
+  test.each(both)('%s: longer', async (_name, windows) => {
+    const found = await run(windows, [
+      [100, -delayMs, ['a', 'b']],
+      [100, 110, []],
+      [300, 250, ['a']],
+      [300, 399, []],
+      [300, 400, ['c']],
+    ])
+    expect(found).toEqual([
+      'a is open, b is open',
+      'a 1 (0), a is open, b 1 (0), b is open',
+      'a 2 (1), a is open, b is open',
+      'a is open, b is open',
+      'c is late',
+    ])
+  })
+
+  test.each(both)('%s: shorter', async (_name, windows) => {
+    const found = await run(windows, [
+      [300, -delayMs, ['a', 'b']],
+      [300, 110, []],
+      [50, 160, ['a']],
+      [50, 400, []],
+    ])
+    expect(found).toEqual([
+      'a is open, b is open',
+      'a 1 (0), a is open, b 1 (0), b is open',
+      // No row changes them any more; they go at the time that was set for them.
+      'a is late, a is open, b is open',
+      '',
+    ])
+  })
+})
