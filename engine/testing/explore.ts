@@ -30,9 +30,8 @@ import {
   differences,
 } from './outcome.ts'
 import { shrinkHistory } from './shrinkHistory.ts'
-import { type JobShape, type Seams, shapeOf } from './testCluster.ts'
+import { type JobShape, shapeOf } from './testCluster.ts'
 import { TestSinks } from './testSink.ts'
-import type { TestWorld } from './testWorld.ts'
 
 /** Records by topic. Those of one partition keep their order in every history. */
 export type ExploreInputs = Readonly<Record<string, readonly TestRow[]>>
@@ -84,11 +83,6 @@ export interface Found {
   readonly isUnrepeatable?: boolean
 }
 
-/** How a job is run for exploration; tests of the engine plant faults in it. */
-export interface ExplorePlant {
-  seams?(world: TestWorld): Seams
-}
-
 /**
  * Resolves with figures when no history differs. Rejects with an ExplorationError otherwise, and with the
  * EngineError of a job that fails without any fault.
@@ -97,9 +91,8 @@ export async function explore(
   job: TestedJob,
   inputs: ExploreInputs,
   options: ExploreOptions = {},
-  plant: ExplorePlant = {},
 ): Promise<Exploration> {
-  const explorer = new Explorer(job, inputs, options, plant)
+  const explorer = new Explorer(job, inputs, options)
   const { seeds = 50 } = options
   const all = typeof seeds === 'number' ? Array.from({ length: seeds }, (_, at) => at + 1) : seeds
   for (const seed of all) {
@@ -116,7 +109,7 @@ class Explorer {
   readonly #compare: CompareOptions
   #plain: Promise<Outcome> | undefined
 
-  constructor(job: TestedJob, inputs: ExploreInputs, options: ExploreOptions, plant: ExplorePlant) {
+  constructor(job: TestedJob, inputs: ExploreInputs, options: ExploreOptions) {
     const { batchIntervalMs = 1000, startMs = Date.UTC(2026, 0, 1) } = options
     const nothing = new TestSinks().context(writesNothing)
     this.#shape = shapeOf(buildJob(job, nothing), batchIntervalMs)
@@ -130,7 +123,6 @@ class Explorer {
       executors: options.executors ?? 2,
       startMs,
       drainIntervals: options.drainBatches ?? 4,
-      seams: plant.seams,
     }
   }
 
