@@ -183,10 +183,12 @@ export class JobTest {
     return this.outputs.findLast((each) => each.output === output)?.elements ?? []
   }
 
+  /** As a page would show it. */
   status(): JobStatus {
     const status = this.#cluster?.status() ?? this.#lastStatus
     if (status === undefined) throw invalid('the job was killed before it was up and has no status')
-    return status
+    if (status.state !== 'running' || this.isUp) return status
+    return { ...status, state: 'failed', error: 'the driver was killed by the test' }
   }
 
   /** A state by its uid: its keys and values after the newest batch. */
@@ -244,10 +246,19 @@ export class JobTest {
    */
   async restart(job: TestedJob = this.#job): Promise<void> {
     await this.stop()
+    const before = { job: this.#job, shape: this.#shape, version: this.#version }
     this.#shape = this.#shapeOf(job)
     if (job !== this.#job) this.#version++
     this.#job = job
-    await this.#start()
+    try {
+      await this.#start()
+    } catch (error) {
+      // What was refused is not the job: the next restart is that of the version before.
+      this.#job = before.job
+      this.#shape = before.shape
+      this.#version = before.version
+      throw error
+    }
   }
 
   /** Ends the job after the batch that runs. */

@@ -84,6 +84,7 @@ describe('failures', () => {
     await run.feed('lines', ['a'])
     await run.advance(1000)
     run.killDriver({ loses: 'power' })
+    expect(run.status()).toMatchObject({ state: 'failed', error: expect.stringMatching(/killed/) })
     await run.feed('lines', ['b'])
     await run.pause(60_000)
     await run.restart()
@@ -134,7 +135,8 @@ describe('another version of a job', () => {
         .view('totals')
     })
     await expect(run.restart(windows)).rejects.toMatchObject({ code: 'JOB_CHANGED' })
-    await run.restart(version('totals', (one) => one))
+    expect(run.isUp).toBe(false)
+    await run.restart()
     expect(run.view('totals')).toEqual([['a', 1]])
   })
 
