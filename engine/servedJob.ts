@@ -160,7 +160,7 @@ export function httpStatus(error: unknown): number {
   if (!(error instanceof EngineError)) return 500
   switch (error.code) {
     case 'SAVEPOINT_INVALID':
-    case 'STATE_INVALID':
+    case 'STATE_QUERY_FAILED':
     case 'JOB_OPTION_INVALID':
       return 400
     case 'EXECUTOR_FAILED':

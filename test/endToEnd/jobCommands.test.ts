@@ -29,9 +29,7 @@ beforeAll(async () => {
   const runtime = nodeRuntime(tcpNetwork)
   const bootstrap = [{ host: '127.0.0.1', port: broker.port }]
   cluster = new Cluster(runtime, { bootstrap, clientId: 'test' })
-  await new Admin(cluster).createTopics([{ name: 'words', partitions: 1 }])
   producer = new Producer(cluster, runtime)
-  await produce('a', 'b', 'a')
 })
 
 afterEach(async () => {
@@ -45,18 +43,18 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-async function produce(...words: string[]): Promise<void> {
-  await Promise.all(words.map((word) => producer.send('words', { value: Buffer.from(word) })))
+async function produce(topic: string, ...words: string[]): Promise<void> {
+  await Promise.all(words.map((word) => producer.send(topic, { value: Buffer.from(word) })))
 }
 
-/** Counts words, as `helper.ts` beside it spells them. */
+/** Counts the words of the topic with its name, as `helper.ts` beside it spells them. */
 const counting = (name: string) => `
 import { add, job, sum, text } from 'millrace/engine'
 import { spelled } from './helper.ts'
 
 export default job('${name}', (stream) => {
   stream
-    .fromTopic('words', text())
+    .fromTopic('${name}', text())
     .map(({ line }) => [spelled(line), 1] as const)
     .reduceByKey(sum)
     .updateStateByKey(add, { uid: 'counts' })
@@ -66,7 +64,10 @@ export default job('${name}', (stream) => {
 const lower = 'export const spelled = (word: string): string => word.toLowerCase()\n'
 const upper = 'export const spelled = (word: string): string => word.toUpperCase()\n'
 
+/** A job with a topic of its own, in which there are three words. */
 async function module(name: string): Promise<string> {
+  await new Admin(cluster).createTopics([{ name, partitions: 1 }])
+  await produce(name, 'a', 'b', 'a')
   const folder = join(directory, name)
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'helper.ts'), lower)
@@ -126,7 +127,7 @@ test('a job that runs is listed, described and stopped', async () => {
   const described = await asked('describe', 'plain')
   expect(described.stdout).toContain(`job plain, instance ${id.slice(-8)}: running for`)
   expect(described.stdout).toContain(`  directory ${stateOf('plain')}\n`)
-  expect(described.stdout).toMatch(/ {2}position {2}words-0 at 3\n/)
+  expect(described.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
 
   expectMistake(await asked('stop', 'plane'), /no job 'plane' at .* there are: plain \(running/)
   expectMistake(await asked('stop'), /which job\? Give its name, or its --directory/)
@@ -142,7 +143,7 @@ test('a job that runs is listed, described and stopped', async () => {
   expectMistake(await asked('stop', 'plain'), /'plain' does not run: stopped .* ago/)
   const stored = await job('describe', '--directory', stateOf('plain'))
   expect(stored.stdout).toMatch(/^job plain, instance [0-9a-f]{8}: does not run\n/)
-  expect(stored.stdout).toMatch(/ {2}position {2}words-0 at 3\n/)
+  expect(stored.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
 }, 90_000)
 
 test('a job is stopped, killed and found by its directory, also after a process that was killed', async () => {
@@ -167,7 +168,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   const program = await submitted('back')
   expect(await counted('back', 3)).toEqual({ a: 2, b: 1 })
   const place = ['--directory', stateOf('back')]
-  const back = ['rewind', ...place, '--to-offsets', 'words:0=2']
+  const back = ['rewind', ...place, '--to-offsets', 'back:0=2']
   expectMistake(await job(...back, '--reset-state'), /is running already: stop it first/)
   await job('stop', ...place)
   await program.exited()
@@ -175,17 +176,47 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   expectMistake(await job(...back), /--reset-state.*--keep-state/)
   const rewound = await job(...back, '--reset-state')
   expect(rewound).toMatchObject({ code: 0, stderr: '' })
-  expect(rewound.stdout).toMatch(/: state emptied; reads on words-0 at 2\n$/)
+  expect(rewound.stdout).toMatch(/: state emptied; reads on back-0 at 2\n$/)
   await program.start()
   const rows = async () => (await status('back')).views[0]!.rows
   await expect.poll(rows, { timeout: 20_000 }).toEqual([['a', 1]])
 }, 90_000)
 
+test('a job tells values of its state, and a savepoint of it starts another one', async () => {
+  const first = await submitted('saved')
+  await counted('saved', 3)
+  const { url } = JSON.parse(await readFile(join(stateOf('saved'), 'address.json'), 'utf8'))
+  const state = async (query: string) => (await fetch(`${url}/job/state/counts?${query}`)).json()
+  expect(await state('key=a&key=number:1')).toMatchObject({
+    batchId: expect.any(Number),
+    entries: [
+      { key: 'a', found: true, value: 2 },
+      { key: 1, found: false },
+    ],
+  })
+  const page = (await state('limit=1')) as { entries: unknown[]; after: string }
+  const next = (await state(`limit=1&after=${encodeURIComponent(page.after)}`)) as typeof page
+  expect([...page.entries, ...next.entries]).toHaveLength(2)
+  const target = join(directory, 'savepoint')
+  const written = await asked('savepoint', 'saved', '--to', target)
+  expect(written.stdout).toMatch(/^savepoint of job saved after batch \d+ written to .*savepoint/)
+  expectMistake(await asked('savepoint', 'saved', '--to', target), /savepoint/)
+  await job('stop', '--directory', stateOf('saved'))
+  await first.exited()
+  const words = ['job', 'submit', join(directory, 'saved/saved.ts'), '--from', target]
+  const place = ['--bootstrap', broker.address, '--directory', stateOf('continued')]
+  const second = new Program('continued', [...words, ...place], /running at/)
+  programs.push(second)
+  await second.start()
+  await produce('saved', 'b')
+  expect(await counted('continued', 4)).toEqual({ a: 2, b: 2 })
+}, 120_000)
+
 test('a job whose output holds the driver still answers, and is killed', async () => {
   const name = 'holding'
   const file = await module(name)
   const text = await readFile(file, 'utf8')
-  const output = "stream.fromTopic('words', text()).foreachRDD(() => { for (;;); })"
+  const output = "stream.fromTopic('holding', text()).foreachRDD(() => { for (;;); })"
   await writeFile(file, text.replace(/\n}\)\n$/, `\n  ${output}\n})\n`))
   const words = ['job', 'submit', file, '--bootstrap', broker.address, '--directory', stateOf(name)]
   const program = new Program(name, words, /running at/)
@@ -228,14 +259,13 @@ test('a mistake in the options of a job ends in one line', async () => {
 
 test('--watch goes on with the next version, and with the old one when the next is wrong', async () => {
   const program = await submitted('watched', '--watch')
-  const total = await counted('watched', 3)
-  expect(total).toEqual({ a: 2, b: 1 })
+  expect(await counted('watched', 3)).toEqual({ a: 2, b: 1 })
   const helper = join(directory, 'watched', 'helper.ts')
 
   program.forget()
   await writeFile(helper, lower.replace('toLowerCase()', 'length'))
   await program.prints(/helper\.ts.*number.*(\n.*)*the version that was running goes on/)
-  await produce('C')
+  await produce('watched', 'C')
   expect(await counted('watched', 4)).toEqual({ a: 2, b: 1, c: 1 })
 
   program.forget()
@@ -247,7 +277,7 @@ test('--watch goes on with the next version, and with the old one when the next 
   await writeFile(join(directory, 'watched', 'watched.ts'), counting('watched'))
   await writeFile(helper, upper)
   await program.prints(/going on with the new version(\n.*)*job watched running at/)
-  await produce('c')
+  await produce('watched', 'c')
   expect(await counted('watched', 5)).toEqual({ a: 2, b: 1, c: 1, C: 1 })
 
   // Ctrl-C, and nothing is lost.

@@ -126,6 +126,8 @@ test('a failure of the engine is an answer, and a bug does not show itself', asy
     status: 503,
     body: { error: 'EXECUTOR_FAILED', message: 'executor 1 is lost' },
   })
+  job.queryState = () => Promise.reject(new EngineError('STATE_QUERY_FAILED', 'no such page'))
+  expect((await ask('GET', '/job/state/counts?after=x')).status).toBe(400)
   job.queryState = () => Promise.reject(new Error('secret'))
   const { status, body } = await ask('GET', '/job/state/counts')
   expect(status).toBe(500)
