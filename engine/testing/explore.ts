@@ -33,7 +33,7 @@ import { shrinkHistory } from './shrinkHistory.ts'
 import { type JobShape, shapeOf } from './testCluster.ts'
 import { TestSinks } from './testSink.ts'
 
-/** Records by topic. Those of one partition keep their order in every history. */
+/** Records by topic. Those of one partition keep their order in every history (but see disorderMs). */
 export type ExploreInputs = Readonly<Record<string, readonly TestRow[]>>
 
 export interface ExploreOptions {
@@ -46,6 +46,12 @@ export interface ExploreOptions {
   readonly startMs?: number
   /** Batches that run after the last record, for windows and timers to end; 4 unless given. */
   readonly drainBatches?: number
+  /**
+   * Records of a partition whose timestamps are less than so far apart may come in another order, as from
+   * producers that are late; they keep their order unless given. Below the delay of a watermark, windows of
+   * event time do not depend on it.
+   */
+  readonly disorderMs?: number
   readonly compare?: CompareOptions
 }
 
@@ -107,6 +113,7 @@ class Explorer {
   readonly #subject: Subject
   readonly #shape: JobShape
   readonly #compare: CompareOptions
+  readonly #disorderMs: number
   #plain: Promise<Outcome> | undefined
 
   constructor(job: TestedJob, inputs: ExploreInputs, options: ExploreOptions) {
@@ -114,6 +121,7 @@ class Explorer {
     const nothing = new TestSinks().context(writesNothing)
     this.#shape = shapeOf(buildJob(job, nothing), batchIntervalMs)
     this.#compare = options.compare ?? {}
+    this.#disorderMs = options.disorderMs ?? 0
     const count = (topic: string) => partitionsOf(options.partitions, topic)
     this.#subject = {
       build: (context) => buildJob(job, context),
@@ -129,7 +137,7 @@ class Explorer {
   async tryOne(seed: number): Promise<Found | undefined> {
     this.#plain ??= this.#runPlain()
     const plain = await this.#plain
-    const batches = drawBatches(seed, this.#subject.records)
+    const batches = drawBatches(seed, this.#subject.records, this.#disorderMs)
     const still = await this.#run({ ...plainPlan([]), seed, batches })
     const plan = drawFaults(seed, batches, still.extents)
     const byBatching = this.#batchingDifferences(plain, still)

@@ -299,6 +299,17 @@ describe('event time', () => {
     await explore(timed, { lines: tooLate }, { seeds })
   })
 
+  test('rows that come late change nothing within the delay, and something beyond it', async () => {
+    const stamped = Array.from({ length: 14 }, (_, at) => {
+      return { value: `${'abc'[at % 3]} ${at + 1}`, timestampMs: (at + 1) * 1000 }
+    })
+    const compare = { acrossBatches: ['sink', 'windows'] }
+    const within = { seeds, compare, disorderMs: 3000 }
+    expect((await explore(timed, { lines: stamped }, within)).histories).toBe(seeds)
+    const beyond = { seeds, compare, disorderMs: 12_000 }
+    await expect(explore(timed, { lines: stamped }, beyond)).rejects.toThrow(ExplorationError)
+  })
+
   test('the time of a batch in an event-time window is found', async () => {
     const mixed = over((pairs, { sink }) => {
       pairs
