@@ -96,14 +96,12 @@ export interface FinishedBatch {
   readonly outputs: readonly (readonly unknown[] | Error | undefined)[]
 }
 
-/** A view of the job, or a state, and what its result depends on. */
+/** What a job reads and makes; of each view, the names of the operators that it comes of. */
 export interface JobShape {
   readonly name: string
   readonly topics: readonly string[]
   readonly views: readonly { readonly name: string; readonly operators: ReadonlySet<string> }[]
   readonly states: readonly { readonly uid: string; readonly kind: string }[]
-  /** All operators of the job, by their names. */
-  readonly operators: ReadonlySet<string>
 }
 
 /** Throws the EngineError of a graph that is not one. */
@@ -112,9 +110,8 @@ export function shapeOf(job: Job, batchIntervalMs: number): JobShape {
   const views = graph.outputs.flatMap((output) =>
     output.kind === 'view' ? { name: output.name, operators: operatorsAbove(output.stream) } : [],
   )
-  const operators = new Set(graph.outputs.flatMap(({ stream }) => [...operatorsAbove(stream)]))
   const states = graph.operators.map(({ uid, kind }) => ({ uid, kind }))
-  return { name: graph.name, topics: graph.topics, views, states, operators }
+  return { name: graph.name, topics: graph.topics, views, states }
 }
 
 function operatorsAbove(stream: DStream<unknown>): ReadonlySet<string> {
@@ -297,7 +294,7 @@ export class TestCluster {
       })
       await store.scan((key, bytes) => {
         const stored = decodeValue(codec, bytes)
-        found.push([decodeKey(key), operator?.shown?.(stored) ?? stored])
+        found.push([decodeKey(key), operator?.shown ? operator.shown(stored) : stored])
       })
       await store.close()
     }
