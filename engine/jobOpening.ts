@@ -7,8 +7,8 @@ import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog } from './checkpoint/offsetLog.ts'
-import { type CodeChange, type CodeOfNow, describeChange } from './contract/codeChange.ts'
-import type { OperatorContract } from './contract/statefulOperator.ts'
+import { type CodeChange, describeChange } from './contract/codeChange.ts'
+import type { StatefulOperator } from './contract/statefulOperator.ts'
 import {
   commitsFile,
   type JobDirectory,
@@ -28,7 +28,8 @@ export interface OpeningOptions {
   readonly job: Pick<Job, 'name' | 'partitions'>
   /** Version of the code. */
   readonly code: string
-  readonly operators: readonly OperatorContract[]
+  /** With their codecs, which states of the first release are converted with. */
+  readonly operators: readonly StatefulOperator[]
   /** A savepoint with which a new directory begins. */
   readonly from?: string | undefined
   /** Uids whose state is given up. */
@@ -49,7 +50,7 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   const { runtime, logger, job, code, operators, from, discardState: discard } = options
   const { disk } = runtime
   const { states = new StateTransfer({ disk }) } = options
-  const now: CodeOfNow = { code, operators }
+  const now = { code, operators }
   const log = { job: job.name, directory: options.directory }
   if (from !== undefined) {
     const { directory } = options

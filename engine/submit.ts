@@ -1,6 +1,5 @@
 // Runs a job module: checks and imports it, opens its directory, and starts what it needs.
 
-import { contractOf } from './contract/statefulOperator.ts'
 import { loadJob, pathOf } from './jobModule.ts'
 import { openJob } from './jobOpening.ts'
 import type { RunningJob } from './runningJob.ts'
@@ -27,7 +26,7 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   const loaded = await loadJob(disk, options.module)
   const { job, code } = loaded
   const batchIntervalMs = options.batchIntervalMs ?? defaultBatchIntervalMs
-  const operators = new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf)
+  const { operators } = new StreamGraph(job, { batchIntervalMs })
   const opened = await openJob({
     ...{ runtime, logger, directory, job, code: code.version, operators, from, discardState },
   })

@@ -26,6 +26,7 @@ import type {
   StateRequest,
   StopOptions,
 } from './runningJob.ts'
+import { logsOf } from './savepoint/jobLogs.ts'
 import { savedJob } from './savepoint/saveJob.ts'
 import { writeSavepoint } from './savepoint/savepoint.ts'
 import { defaultBounds } from './scheduler/batchBounds.ts'
@@ -176,10 +177,7 @@ export class SubmittedJob implements RunningJob {
     const { runtime, directory, version = 'unknown' } = this.#options
     const { offsetLog, commitLog, states } = this.#opened
     const { partitions } = this.#loaded.job
-    const logs = {
-      batches: offsetLog.range(0, Number.MAX_SAFE_INTEGER),
-      commits: commitLog.commits(),
-    }
+    const logs = logsOf(offsetLog, commitLog)
     const saved = savedJob(directory, { millrace: version, job: this.name, partitions }, logs)
     const { batchId } = saved.commit
     const { manifest } = await writeSavepoint(runtime.disk, target, saved, ({ uid }) =>

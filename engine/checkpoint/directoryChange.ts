@@ -52,6 +52,9 @@ export async function finishChange(disk: Disk, directory: string): Promise<void>
   const path = join(directory, note)
   const content = await disk.readFile(path)
   if (content !== undefined) {
+    // The process that noted it may have been killed before that was durable: a power failure now must not
+    // leave a part of the change without the note.
+    await disk.syncDirectory(directory)
     await make(disk, directory, parse(path, content))
     await disk.remove(path)
     await disk.syncDirectory(directory)

@@ -3,9 +3,8 @@
 
 import { decodeValue } from '../state/operatorState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
-import { allTimers, allValues, keyOfValue, timerOf, valuesAfter } from '../state/stateLayout.ts'
+import { allValues, keyOfValue, valuesAfter } from '../state/stateLayout.ts'
 import type { StateStore } from '../state/stateStore.ts'
-import type { StateEntry } from '../state/stateTransfer.ts'
 import type { StateView } from '../state/stateView.ts'
 import type { StateAnswer, StateQuery } from './task.ts'
 
@@ -22,7 +21,6 @@ export function answerQuery(
   query: StateQuery,
 ): Promise<StateAnswer> {
   return store.readAsOf(query.batchId, async (view) => {
-    if (query.stored !== undefined) return await stored(view, query.stored.after, query.limit)
     const answer = new Answer(codec, Math.min(query.limit, mostEntries))
     if (query.keys === undefined) await list(view, query.after, answer)
     else await lookUp(view, query.keys, answer)
@@ -37,35 +35,6 @@ async function list(view: StateView, after: string | undefined, answer: Answer):
       if (!answer.add(keyOfValue(key), bytes)) return
     }
   }
-}
-
-/** Values and timers as they lie in the database, up to the bounds of an answer. */
-async function stored(
-  view: StateView,
-  after: Uint8Array | undefined,
-  limit: number,
-): Promise<StateAnswer> {
-  const from = after === undefined ? allValues.from : Buffer.concat([after, Buffer.from([0])])
-  const entries: StateEntry[] = []
-  let bytes = 0
-  let last: Uint8Array | undefined
-  for await (const group of view.entries({ from, until: allTimers.until }, groupSize)) {
-    for (const [key, value] of group) {
-      const isFull = bytes >= mostBytes || entries.length >= Math.min(limit, mostEntries)
-      if (isFull) return { entries: [], hasMore: true, stored: { entries, after: last } }
-      entries.push(entryOf(key, value))
-      bytes += key.length + value.length
-      last = Uint8Array.from(key)
-    }
-  }
-  return { entries: [], hasMore: false, stored: { entries } }
-}
-
-/** Values are copied: with part of a buffer, all of it would go to the other thread. */
-function entryOf(key: Uint8Array, value: Uint8Array): StateEntry {
-  return Buffer.compare(key, allTimers.from) >= 0
-    ? { kind: 'timer', timer: timerOf(key) }
-    : { kind: 'value', key: keyOfValue(key), value: Uint8Array.from(value) }
 }
 
 /** Keys without a value are left out. */

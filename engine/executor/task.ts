@@ -5,7 +5,6 @@ import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket } from '../rdd/lineage.ts'
 import type { RangeRead, RejectedOffsets, RejectedRecord } from '../sources/scan.ts'
-import type { StateEntry } from '../state/stateTransfer.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 
 /** Buckets of all map partitions, by `shuffleInputKey`. */
@@ -63,18 +62,12 @@ export interface StateQuery {
   /** Lists what comes after this key. */
   readonly after?: string | undefined
   readonly limit: number
-  /** Asks for values and timers as they are stored, in place of keys and decoded values: for a savepoint. */
-  readonly stored?: { readonly after?: Uint8Array | undefined } | undefined
 }
 
 export interface StateAnswer {
   readonly entries: StateEntries
   /** There are more entries after the last one. */
   readonly hasMore: boolean
-  /** What `stored` has asked for, with where the next question goes on. */
-  readonly stored?:
-    | { readonly entries: readonly StateEntry[]; readonly after?: Uint8Array | undefined }
-    | undefined
 }
 
 /** Encoded keys with decoded values. */

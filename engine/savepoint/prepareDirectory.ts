@@ -3,6 +3,7 @@
 // it is one change of the directory: a crash leaves the directory of before or the one that is ready.
 
 import { join } from 'node:path'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
@@ -142,9 +143,10 @@ async function* converted(
   operator: StatefulOperator | undefined,
 ): StateChunks {
   const codec = operator?.stateCodec
+  assert(codec, 'updateStateByKey brings the codec of its states')
   for await (const chunk of chunks) {
     yield chunk.map((entry) =>
-      codec === undefined || entry.kind === 'timer'
+      entry.kind === 'timer'
         ? entry
         : { ...entry, value: codec.encode([v8Codec.decode(entry.value)]) },
     )

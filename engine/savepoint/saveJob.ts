@@ -1,17 +1,13 @@
-// Takes a savepoint of a job, stopped or running: of everything as of its newest committed batch.
+// Takes a savepoint of a job that does not run: of everything as of its newest committed batch.
 
 import { join } from 'node:path'
-import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { CommitLog } from '../checkpoint/commitLog.ts'
-import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
-import type { StateAnswer, StateQuery } from '../executor/task.ts'
 import { ownerFormat, stateFolder, takeStopped } from '../jobDirectory.ts'
-import type { Job } from '../stream/job.ts'
-import { committedBatch, type JobLogs, logsOf, readLogs } from './jobLogs.ts'
+import { committedBatch, type JobLogs, readLogs } from './jobLogs.ts'
 import { type SavedJob, type Savepoint, writeSavepoint } from './savepoint.ts'
-import type { StateAccess, StateChunks } from './stateAccess.ts'
+import type { StateAccess } from './stateAccess.ts'
 
 export interface SaveOptions {
   readonly disk: Disk
@@ -42,49 +38,10 @@ export async function saveJob(options: SaveOptions): Promise<Savepoint> {
   }
 }
 
-export interface SaveRunningOptions extends Omit<SaveOptions, 'states'> {
-  readonly job: Pick<Job, 'name' | 'partitions'>
-  readonly offsetLog: OffsetLog
-  readonly commitLog: CommitLog
-  /** Asks the executor that holds a partition of a state. */
-  queryState(query: StateQuery): Promise<StateAnswer>
-}
-
 /**
- * Takes a savepoint while the job runs. Called by its driver between two batches, of which none may be
- * planned before this resolves: states are kept as of the newest two batches only.
+ * What a savepoint says of a job, as of its newest committed batch. The driver of a running job calls it
+ * between two batches, when its executors have released the states.
  */
-export async function saveRunningJob(options: SaveRunningOptions): Promise<Savepoint> {
-  const { disk, directory, target, millrace, job, offsetLog, commitLog } = options
-  const { name, partitions } = job
-  const logs = logsOf(offsetLog, commitLog)
-  const saved = savedJob(directory, { millrace, job: name, partitions }, logs)
-  return await writeSavepoint(disk, target, saved, ({ uid }) =>
-    stateOfExecutors(options, uid, saved.commit.batchId),
-  )
-}
-
-/** Entries in one answer of an executor; it also bounds their bytes. */
-const entriesAtOnce = 5000
-
-async function* stateOfExecutors(
-  { job, queryState }: SaveRunningOptions,
-  operator: string,
-  batchId: number,
-): StateChunks {
-  for (let partition = 0; partition < job.partitions; partition++) {
-    let after: Uint8Array | undefined
-    do {
-      const query = { operator, partition, batchId, limit: entriesAtOnce, stored: { after } }
-      const { stored } = await queryState(query)
-      assert(stored !== undefined, 'an executor answers what it is asked')
-      yield stored.entries
-      after = stored.after
-    } while (after !== undefined)
-  }
-}
-
-/** What a savepoint says of a job, as of its newest committed batch. */
 export function savedJob(
   directory: string,
   job: Pick<SavedJob, 'millrace' | 'job' | 'partitions'>,

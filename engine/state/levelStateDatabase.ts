@@ -1,6 +1,7 @@
 // The real StateDatabase: LevelDB, whose batches are atomic and whose directory has one holder.
 
 import { Level } from 'level'
+import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
 import type {
   DatabaseEntry,
   KeyRange,
@@ -25,22 +26,24 @@ export async function openLevelStateDatabase(directory: string): Promise<StateDa
   } catch (error) {
     throw openingError(directory, error)
   }
-  return new LevelStateDatabase(level)
+  return new LevelStateDatabase(directory, level)
 }
 
 class LevelStateDatabase implements StateDatabase {
+  readonly #directory: string
   readonly #level: Database
 
-  constructor(level: Database) {
+  constructor(directory: string, level: Database) {
+    this.#directory = directory
     this.#level = level
   }
 
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#level.getMany(keys as Uint8Array[])
+    return this.#read(() => this.#level.getMany(keys as Uint8Array[]))
   }
 
   entries(range: KeyRange, atOnce: number): AsyncIterable<readonly DatabaseEntry[]> {
-    return entriesOf(this.#level, range, atOnce)
+    return this.#entries(range, atOnce)
   }
 
   async write(changes: readonly StateChange[]): Promise<void> {
@@ -58,8 +61,9 @@ class LevelStateDatabase implements StateDatabase {
     const level = this.#level
     const snapshot = level.snapshot()
     return {
-      getMany: (keys) => level.getMany(keys as Uint8Array[], { ...encodings, snapshot }),
-      entries: (range, atOnce) => entriesOf(level, range, atOnce, snapshot),
+      getMany: (keys) =>
+        this.#read(() => level.getMany(keys as Uint8Array[], { ...encodings, snapshot })),
+      entries: (range, atOnce) => this.#entries(range, atOnce, snapshot),
       close: () => snapshot.close(),
     }
   }
@@ -67,24 +71,33 @@ class LevelStateDatabase implements StateDatabase {
   close(): Promise<void> {
     return this.#level.close()
   }
-}
 
-async function* entriesOf(
-  level: Database,
-  { from, until }: KeyRange,
-  atOnce: number,
-  snapshot?: Snapshot,
-): AsyncGenerator<readonly DatabaseEntry[], void> {
-  const range = { gte: from, lt: until, highWaterMarkBytes: mostBytesAtOnce }
-  const iterator = level.iterator({ ...range, ...(snapshot && { snapshot }) })
-  try {
-    for (;;) {
-      const entries = await iterator.nextv(atOnce)
-      if (entries.length === 0) return
-      yield entries
+  async *#entries(
+    { from, until }: KeyRange,
+    atOnce: number,
+    snapshot?: Snapshot,
+  ): AsyncGenerator<readonly DatabaseEntry[], void> {
+    const range = { gte: from, lt: until, highWaterMarkBytes: mostBytesAtOnce }
+    const iterator = this.#level.iterator({ ...range, ...(snapshot && { snapshot }) })
+    try {
+      for (;;) {
+        const entries = await this.#read(() => iterator.nextv(atOnce))
+        if (entries.length === 0) return
+        yield entries
+      }
+    } finally {
+      await iterator.close()
     }
-  } finally {
-    await iterator.close()
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (error) {
+      const reason = (systemErrorOf(error) as Error).message
+      const message = `cannot read the state in ${this.#directory}: ${reason}`
+      throw new StateError('STATE_FAILED', message, error)
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 // that it touches; the only part of a state in memory is the bounded cache.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
 import type { TimeDomain } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
@@ -206,7 +207,8 @@ export class StateStore {
     try {
       await this.#database.write(changes)
     } catch (cause) {
-      const message = `cannot write the state in ${this.#directory}: ${(cause as Error).message}`
+      const reason = (systemErrorOf(cause) as Error).message
+      const message = `cannot write the state in ${this.#directory}: ${reason}`
       this.#failure = new StateError('STATE_FAILED', message, cause)
       throw this.#failure
     }

@@ -2,6 +2,7 @@
 // `commit`. It costs by the keys and timers that the batch touches; all of these are in memory.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import { bytesOf, type HeldValue, held, isSameValue } from './heldValue.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'
 import { timerKey, valueKey } from './stateLayout.ts'
@@ -12,7 +13,7 @@ import type { CachePart } from './valueCache.ts'
 export interface StateChanges {
   readonly changes: readonly StateChange[]
   /** The value that each changed entry had before; null for an entry that did not exist. */
-  readonly before: readonly (Uint8Array | null)[]
+  readonly before: readonly (HeldValue | null)[]
   /** After the changes no timer of the domain is before this time. */
   readonly firstTimerMs: Record<TimeDomain, number>
 }
@@ -36,9 +37,9 @@ interface TouchedKey {
   /** In the database; made when it is needed. */
   entryKey: Buffer | undefined
   /** The value before the batch: null when there was none, undefined until it is read. */
-  before: Uint8Array | null | undefined
+  before: HeldValue | null | undefined
   /** The value after the batch: null when it is deleted, undefined when it was not written. */
-  after: Uint8Array | null | undefined
+  after: HeldValue | null | undefined
 }
 
 export class StateTransaction {
@@ -56,7 +57,7 @@ export class StateTransaction {
     this.#timers = new TimerWrites(base.reader, base.firstTimerMs)
   }
 
-  /** Reads the values of keys that are not in memory yet, all at once. */
+  /** Reads the values of keys that are not in memory yet. */
   async load(keys: Iterable<string>): Promise<void> {
     this.#requireOpen()
     const unread: TouchedKey[] = []
@@ -75,13 +76,13 @@ export class StateTransaction {
     const touched = this.#touched.get(key)
     const value = touched && (touched.after === undefined ? touched.before : touched.after)
     assert(value !== undefined, 'a key of a state is loaded before it is read')
-    return value ?? undefined
+    return value === null ? undefined : bytesOf(value)
   }
 
   /** `value` must not be changed afterwards; null deletes the key. */
   put(key: string, value: Uint8Array | null): void {
     this.#requireOpen()
-    this.#touch(key).after = value
+    this.#touch(key).after = value === null ? null : held(value)
   }
 
   setTimer(timer: StateTimer): void {
@@ -117,8 +118,8 @@ export class StateTransaction {
     const { cache } = this.#base
     for (const { key, before, after } of this.#touched.values()) {
       const value = after === undefined ? before : after
-      if (value) cache.set(key, value)
-      else cache.delete(key)
+      if (value === null || value === undefined) cache.delete(key)
+      else cache.set(key, value)
     }
   }
 
@@ -129,12 +130,12 @@ export class StateTransaction {
 
   async #changes(): Promise<StateChanges> {
     const changes: StateChange[] = []
-    const before: (Uint8Array | null)[] = []
+    const before: (HeldValue | null)[] = []
     // A key may be written without being read; what undoes the batch needs its value all the same.
     const touched = [...this.#touched.values()]
     await this.#read(touched.filter((one) => one.before === undefined))
     for (const one of touched) {
-      if (one.after === undefined || isSame(one.before!, one.after)) continue
+      if (one.after === undefined || isSameValue(one.before!, one.after)) continue
       changes.push(changeOf(entryKeyOf(one), one.after))
       before.push(one.before!)
     }
@@ -161,8 +162,14 @@ export class StateTransaction {
       entryKeyOf(one).compare(entryKeyOf(other))
     // Neighbours are in one block of LevelDB, which is then read and decompressed once.
     if (unread.length > fewKeys) unread.sort(byEntryKey)
-    const values = await this.#base.reader.getMany(unread.map(entryKeyOf))
-    for (const [at, touched] of unread.entries()) touched.before = values[at] ?? null
+    for (let first = 0; first < unread.length; first += keysAtOnce) {
+      const some = unread.slice(first, first + keysAtOnce)
+      const values = await this.#base.reader.getMany(some.map(entryKeyOf))
+      for (const [at, touched] of some.entries()) {
+        const value = values[at]
+        touched.before = value === undefined ? null : held(value)
+      }
+    }
   }
 
   #requireOpen(): void {
@@ -175,14 +182,11 @@ function entryKeyOf(touched: TouchedKey): Buffer {
   return touched.entryKey
 }
 
-function changeOf(key: Uint8Array, value: Uint8Array | null): StateChange {
-  return value === null ? { type: 'del', key } : { type: 'put', key, value }
+function changeOf(key: Uint8Array, value: HeldValue | null): StateChange {
+  return value === null ? { type: 'del', key } : { type: 'put', key, value: bytesOf(value) }
 }
 
 const fewKeys = 16
+/** Values come as buffers, which are garbage at once: few enough at a time that they never grow old. */
+const keysAtOnce = 4096
 const noBytes = new Uint8Array()
-
-function isSame(one: Uint8Array | null, other: Uint8Array | null): boolean {
-  if (one === null || other === null) return one === other
-  return one.length === other.length && Buffer.compare(one, other) === 0
-}

@@ -24,6 +24,8 @@ export class TimerWrites {
   readonly #reader: StateReader
   /** By the bytes of the timer's key, as a text. */
   readonly #writes = new Map<string, TimerWrite>()
+  /** Those that are set: a batch may take a great many timers, a few at a time. */
+  readonly #set = new Set<TimerWrite>()
   readonly #committed: Readonly<Record<TimeDomain, CommittedTimers>>
 
   /** No committed timer of a domain is before its `firstTimerMs`. */
@@ -38,17 +40,20 @@ export class TimerWrites {
   put(timer: StateTimer, isSet: boolean): void {
     const key = timerKey(timer)
     const name = key.toString('latin1')
-    const write = this.#writes.get(name)
-    if (write) write.isSet = isSet
-    else this.#writes.set(name, { key, timer: { ...timer }, isSet, wasSet: undefined })
+    let write = this.#writes.get(name)
+    if (write === undefined) {
+      write = { key, timer: { ...timer }, isSet, wasSet: undefined }
+      this.#writes.set(name, write)
+    }
+    this.#change(write, isSet)
   }
 
   /** In the order of their keys. What is taken is deleted. */
   async take(domain: TimeDomain, untilMs: number, limit: number): Promise<readonly StateTimer[]> {
     const due: TimerWrite[] = []
-    for (const write of this.#writes.values()) {
-      const { timer, isSet } = write
-      if (isSet && timer.domain === domain && timer.timeMs <= untilMs) due.push(write)
+    for (const write of this.#set) {
+      const { timer } = write
+      if (timer.domain === domain && timer.timeMs <= untilMs) due.push(write)
     }
     const untouched = (key: Buffer) => !this.#writes.has(key.toString('latin1'))
     const committed = this.#committed[domain]
@@ -58,8 +63,8 @@ export class TimerWrites {
     due.sort((one, other) => Buffer.compare(one.key, other.key))
     const taken = due.slice(0, limit)
     for (const write of taken) {
-      write.isSet = false
       this.#writes.set(write.key.toString('latin1'), write)
+      this.#change(write, false)
     }
     return taken.map(({ timer }) => timer)
   }
@@ -82,10 +87,16 @@ export class TimerWrites {
       event: this.#committed.event.firstMs(untouched),
       processing: this.#committed.processing.firstMs(untouched),
     }
-    for (const { timer, isSet } of this.#writes.values()) {
-      if (isSet) first[timer.domain] = Math.min(first[timer.domain], timer.timeMs)
+    for (const { timer } of this.#set) {
+      first[timer.domain] = Math.min(first[timer.domain], timer.timeMs)
     }
     return first
+  }
+
+  #change(write: TimerWrite, isSet: boolean): void {
+    write.isSet = isSet
+    if (isSet) this.#set.add(write)
+    else this.#set.delete(write)
   }
 }
 

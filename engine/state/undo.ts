@@ -1,6 +1,7 @@
 // What undoes a batch: for each entry that the batch changed, values and timers alike, the value that was
 // there before. One record holds all of them, so that forgetting it deletes one entry.
 
+import type { HeldValue } from './heldValue.ts'
 import type { StateChange } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 
@@ -13,7 +14,7 @@ const none = 0
 /** `before` has the value before the batch of each changed entry. */
 export function encodeUndo(
   changes: readonly StateChange[],
-  before: readonly (Uint8Array | null)[],
+  before: readonly (HeldValue | null)[],
 ): Buffer {
   let length = 0
   for (const [at, { key }] of changes.entries()) {
@@ -28,7 +29,8 @@ export function encodeUndo(
     bytes.set(key, end + headBytes)
     end += headBytes + key.length
     if (value === null) continue
-    bytes.set(value, end)
+    if (typeof value === 'string') bytes.write(value, end, 'latin1')
+    else bytes.set(value, end)
     end += value.length
   }
   return bytes

@@ -2,14 +2,10 @@
 // again for the keys that every batch touches. The stores of an executor share its bytes, and the value
 // that was used least recently is dropped first.
 
+import type { HeldValue } from './heldValue.ts'
+
 /** What the entry, its key and the objects around them take beside the value's own bytes, measured. */
 const entryBytes = 200
-/**
- * A short value is kept as a text with a character for each byte: V8 takes up to 250 bytes for a typed array
- * beside its own, and one of Buffer's pool would keep all of the pool's 8 KiB.
- */
-const mostTextBytes = 4096
-
 export interface ValueCacheOptions {
   /** Bound of all values with their keys, in bytes. */
   readonly maxBytes?: number
@@ -20,7 +16,7 @@ const defaultMaxBytes = 64 * 1024 * 1024
 interface Entry {
   readonly key: string
   readonly part: Map<string, Entry>
-  value: string | Uint8Array
+  value: HeldValue
   /** Used less recently; the least recent one's is the ring's root. */
   older: Entry
   newer: Entry
@@ -53,10 +49,9 @@ export class ValueCache {
         const entry = entries.get(key)
         if (entry === undefined) return undefined
         this.#use(entry)
-        const { value } = entry
-        return typeof value === 'string' ? Buffer.from(value, 'latin1') : value
+        return entry.value
       },
-      set: (key, value) => this.#set(entries, key, stored(value)),
+      set: (key, value) => this.#set(entries, key, value),
       delete: (key) => {
         const entry = entries.get(key)
         if (entry !== undefined) this.#drop(entry)
@@ -67,7 +62,7 @@ export class ValueCache {
     }
   }
 
-  #set(part: Map<string, Entry>, key: string, value: string | Uint8Array): void {
+  #set(part: Map<string, Entry>, key: string, value: HeldValue): void {
     const found = part.get(key)
     if (found !== undefined) {
       this.#bytes += value.length - found.value.length
@@ -106,16 +101,10 @@ export class ValueCache {
 }
 
 export interface CachePart {
-  get(key: string): Uint8Array | undefined
-  /** `value` belongs to the cache from here on. */
-  set(key: string, value: Uint8Array): void
+  get(key: string): HeldValue | undefined
+  set(key: string, value: HeldValue): void
   delete(key: string): void
   clear(): void
-}
-
-function stored(value: Uint8Array): string | Uint8Array {
-  if (value.length > mostTextBytes) return value
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
 }
 
 function unlink(entry: Entry): void {

@@ -14,7 +14,7 @@ export function duplicatesOperator<K extends Key, T>(
   options: EventOperatorOptions,
 ): KeyedOperator<K, readonly TimedRow<T>[], number> {
   return {
-    contract: statefulContract(builder, 'dropDuplicates', options),
+    contract: statefulContract(builder, 'dropDuplicatesWithinWatermark', options),
     onArrived(key, rows, scope) {
       const { watermarkMs = -Infinity } = scope.batch
       for (const row of inEventOrder(rows)) {

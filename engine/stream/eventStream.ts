@@ -150,11 +150,11 @@ export class KeyedEventStream<K extends Key, T> {
    * The first row of each key in `withinMs` of event time, which is the delay of the watermark unless given:
    * enough for copies of a row that have its time. Rows behind the watermark are in `late`.
    */
-  dropDuplicates(
+  dropDuplicatesWithinWatermark(
     options: OperatorOptions & { readonly withinMs?: number } = {},
   ): EventStream<T> & { readonly late: DStream<LateRow<K, T>> } {
     const { withinMs = Math.max(this.#watermarks.delayMs, 1) } = options
-    requireWindowMs('dropDuplicates', 'withinMs', withinMs)
+    requireWindowMs('dropDuplicatesWithinWatermark', 'withinMs', withinMs)
     const rows = this.#rows
     const operator = rows.derive(
       operatorPlan(

@@ -31,7 +31,10 @@ export interface WindowPart<T, A> {
   readonly late: TimedRow<T>[]
 }
 
-/** The windows of a key, by their starts: `hasNews` of those with rows since their last result. */
+/**
+ * The windows of a key, by their starts. `hasNews`: it had rows since its last result, and the timer of the
+ * next one is set.
+ */
 export type StoredWindows<A> = (readonly [
   startMs: number,
   value: A,
@@ -100,7 +103,7 @@ export function fixedWindowOperator<K extends Key, T, A>(
           const window = stored.get(startMs)
           const merged = window ? aggregate.merge(window[1], value) : aggregate.own(value)
           stored.set(startMs, [startMs, merged, window?.[2] ?? 0, true])
-          scope.setTimer('event', startMs + sizeMs, windowTag.result)
+          if (!window?.[3]) scope.setTimer('event', startMs + sizeMs, windowTag.result)
           isChanged = true
         }
         for (const row of late) scope.emit(lateRow(key, row), 'late')

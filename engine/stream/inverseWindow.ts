@@ -27,7 +27,10 @@ export interface InverseWindow<V> {
   inverse(total: V, leaving: V): V
 }
 
-/** What a key has in the window, in all and batch by batch, oldest first. */
+/**
+ * What a key has in the window, in all and batch by batch, oldest first. The timer for when the oldest leaves
+ * is set.
+ */
 export interface WindowTotal<V> {
   total: V
   readonly panes: (readonly [timeMs: number, value: V])[]
@@ -52,12 +55,16 @@ export function inverseWindowOperator<K extends Key, V>(
         total: before === undefined ? value : window.reduce(before.total, value),
         panes: [...(before?.panes ?? []), [timeMs, value]],
       })
-      scope.setTimer('processing', timeMs + windowMs, 0)
+      if (before === undefined) scope.setTimer('processing', timeMs + windowMs, 0)
     },
     onTimer(_key, _timer, scope) {
       const left = remaining(window, windowMs, scope)
-      if (left === undefined) scope.delete()
-      else scope.set(left)
+      if (left === undefined) {
+        scope.delete()
+        return
+      }
+      scope.set(left)
+      scope.setTimer('processing', left.panes[0]![0] + windowMs, 0)
     },
   }
 }

@@ -1,7 +1,9 @@
 // Session windows by event time: rows of a key with less than a gap between them. A session is from its
 // first row to a gap after its last; a row exactly there begins the next one, as with all windows. Sessions
 // that a row brings together become one. The sessions and rows of a batch come together first, and what
-// they have become is late once the watermark is at or past its end and the allowed lateness.
+// they have become is late once the watermark is at or past its end and the allowed lateness. So a row that
+// is further behind than that may begin a session of its own, as in Flink: nobody knows any more what was
+// beside it.
 
 import type { Key } from '../rdd/key.ts'
 import type { Combiner } from '../rdd/lineage.ts'
@@ -40,7 +42,7 @@ export interface SessionPart<T, A> {
 
 export interface StoredSession<A> extends Session<A> {
   readonly results: number
-  /** Whether there were rows since the last result. */
+  /** There were rows since the last result: the timer of the next one is set. */
   readonly hasNews: boolean
   /** The sessions that were emitted and are a part of this one. */
   readonly emitted: readonly WindowBounds[]
@@ -227,6 +229,7 @@ function together<T, A>(
 ): StoredSession<A> {
   let value: { readonly of: A } | undefined
   let results = 0
+  let hasTimer = false
   const emitted: WindowBounds[] = []
   for (const piece of pieces) {
     if (piece.kind === 'doubtful') {
@@ -240,10 +243,13 @@ function together<T, A>(
     const { session } = piece
     results = Math.max(results, session.results)
     emitted.push(...session.emitted)
-    scope.deleteTimer('event', session.endMs, windowTag.result)
-    scope.deleteTimer('event', session.endMs + latenessMs, windowTag.cleanup)
+    if (session.hasNews && session.endMs === endMs) hasTimer = true
+    else if (session.hasNews) scope.deleteTimer('event', session.endMs, windowTag.result)
+    if (session.results > 0) {
+      scope.deleteTimer('event', session.endMs + latenessMs, windowTag.cleanup)
+    }
   }
-  scope.setTimer('event', endMs, windowTag.result)
+  if (!hasTimer) scope.setTimer('event', endMs, windowTag.result)
   return { startMs, endMs, value: value!.of, results, hasNews: true, emitted }
 }
 

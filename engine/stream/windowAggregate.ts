@@ -1,6 +1,7 @@
 // How the rows of a window become its value. Values are made where the rows are read and come together
 // where the state of the key is; so a window costs one value and not its rows.
 
+import { requirePlainElements } from '../executor/plainResults.ts'
 import type { Key } from '../rdd/key.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
 
@@ -28,8 +29,15 @@ export function aggregating<T, A>({
   add,
   merge,
 }: Aggregation<T, A>): WindowAggregate<T, A> {
+  let isChecked = false
   return {
-    first: (row) => add(create(), row),
+    first(row) {
+      const value = add(create(), row)
+      // Its class would be lost on the way to the task of the key.
+      if (!isChecked) requirePlainElements([value])
+      isChecked = true
+      return value
+    },
     add,
     merge,
     own: (value) => merge(create(), value),

@@ -1,6 +1,7 @@
 // A change of several files and folders that happens as a whole. Its use under loss of power is tested with
 // what it is for (see savepoint/).
 
+import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import {
   changeDirectory,
@@ -8,6 +9,7 @@ import {
   finishChange,
 } from '../../../engine/checkpoint/directoryChange.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const directory = '/job'
 
@@ -40,6 +42,46 @@ test('without a note there is nothing to finish', async () => {
   const disk = await diskWith(['logs/offsets'])
   await finishChange(disk, directory)
   expect(await disk.list(directory)).toEqual(['logs'])
+})
+
+test('is whole when the process is killed first, and power fails while the change is finished', async () => {
+  const files = ['offsets', 'notes/commits']
+  let steps = 0
+  let isDone = false
+  for (; !isDone; steps++) {
+    for (let later = 0; later < 12; later++) {
+      const random = seededRandom(steps * 100 + later)
+      let onChange = () => {}
+      const disk = new MemoryDisk({ beforeChange: () => onChange() })
+      for (const folder of ['/job', '/job/notes']) {
+        await disk.makeDirectory(folder)
+        await disk.syncDirectory(dirname(folder))
+      }
+      for (const file of files) await disk.writeFileAtomic(`/job/${file}`, Buffer.from('old'))
+      const after = (left: number, fail: () => void) => {
+        let count = left
+        onChange = () => {
+          if (count-- === 0) fail()
+        }
+      }
+      const changed = Object.fromEntries(files.map((file) => [file, Buffer.from('new')]))
+      after(steps, () => disk.endProcess())
+      isDone = await changeDirectory(disk, directory, { files: changed }).then(
+        () => true,
+        () => false,
+      )
+      after(later, () => disk.crash())
+      await finishChange(disk, directory).catch(() => {})
+      onChange = () => {}
+      disk.crash({ keepUnsynced: random })
+      await finishChange(disk, directory)
+      const contents = await Promise.all(files.map((file) => disk.readFile(`/job/${file}`)))
+      const texts = new Set(contents.map(String))
+      expect(texts.size).toBe(1)
+      if (isDone) expect([...texts]).toEqual(['new'])
+    }
+  }
+  expect(steps).toBeGreaterThan(10)
 })
 
 test.each([

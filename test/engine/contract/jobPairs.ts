@@ -253,7 +253,7 @@ export const jobPairs: readonly JobPair[] = [
     what: 'sessions with another gap',
     before: version((visits) => sessions(visits, 2000)),
     after: version((visits) => sessions(visits, 3000)),
-    refused: ["operator 'sessions' had the shape 'gap 2000', and has 'gap 3000' now"],
+    refused: ["operator 'sessions' had the shape 'gap 2000", "and has 'gap 3000"],
   },
   {
     what: 'another codec',

@@ -72,21 +72,6 @@ test('after a change the newest batch is that of the code of now', async () => {
   expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
 })
 
-test('a directory of the first format is reshaped, and has the format of now then', async () => {
-  const disk = new MemoryDisk()
-  const job = await jobWith(disk)
-  await disk.writeFileAtomic(
-    `${directory}/job.json`,
-    Buffer.from('{"name":"orders","partitions":2,"instance":"0000abcd"}'),
-  )
-  expect(await prepare(job)).toMatchObject({ reshaped: { fromPartitions: 2, toPartitions: 2 } })
-  const { owner, instance, lock } = await job.take()
-  expect(owner).toMatchObject({ formatVersion: 2, partitions: 2 })
-  expect(instance).toBe('0000abcd')
-  await lock.release()
-  expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
-})
-
 test('a directory of a later format is refused', async () => {
   const disk = new MemoryDisk()
   const job = await jobWith(disk, 1)

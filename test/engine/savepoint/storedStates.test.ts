@@ -11,21 +11,18 @@ import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
 import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import { contractOf } from '../../../engine/contract/statefulOperator.ts'
 import { add, text } from '../../../engine/engine.ts'
-import { StateStores } from '../../../engine/executor/stateStores.ts'
-import type { StateQuery } from '../../../engine/executor/task.ts'
 import { takeDirectory } from '../../../engine/jobDirectory.ts'
 import { decodeKey, encodeKey } from '../../../engine/rdd/key.ts'
 import { keyGroupOf, partitionOfGroup } from '../../../engine/rdd/keyGroup.ts'
 import { prepareDirectory } from '../../../engine/savepoint/prepareDirectory.ts'
 import { rewindJob } from '../../../engine/savepoint/rewind.ts'
-import { saveJob, saveRunningJob } from '../../../engine/savepoint/saveJob.ts'
+import { saveJob } from '../../../engine/savepoint/saveJob.ts'
 import { startFrom } from '../../../engine/savepoint/startFrom.ts'
 import { OperatorState } from '../../../engine/state/operatorState.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { StateTransfer } from '../../../engine/state/stateTransfer.ts'
 import { job } from '../../../engine/stream/job.ts'
 import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { nodeDisk as disk } from '../../../protocol/runtime/nodeDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
@@ -144,39 +141,6 @@ test('a savepoint, and a job that starts from it with fewer partitions', async (
   expect((await counts(4, 3)).found).toEqual(all(4))
 })
 
-test('a savepoint of a running job is that of the stopped one', async () => {
-  await jobAfter(3, 2)
-  const stopped = join(root, 'stopped')
-  const { manifest } = await saveJob({
-    ...{ disk, directory: directory(), target: stopped, millrace: '1.0.0', states },
-  })
-  const target = join(root, 'running')
-  const offsetLog = await OffsetLog.open(disk, join(directory(), 'checkpoint', 'offsets'))
-  const commitLog = await CommitLog.open(disk, join(directory(), 'checkpoint', 'commits'))
-  const stores = new StateStores({ clock: systemClock, directory: join(directory(), 'state') })
-  const queries: StateQuery[] = []
-  const saved = await saveRunningJob({
-    ...{ disk, directory: directory(), target, millrace: '1.0.0', offsetLog, commitLog },
-    job: { name: 'counting', partitions: 2 },
-    queryState: (query) => {
-      queries.push(query)
-      return stores.query(totals[0]!, { ...query, limit: 7 })
-    },
-  })
-  await stores.close()
-  await offsetLog.close()
-  await commitLog.close()
-  expect(saved.manifest).toEqual(manifest)
-  expect(await disk.readFile(join(target, 'totals.state'))).toBeDefined()
-  expect(queries.length).toBeGreaterThan(20)
-  const other = join(root, 'other')
-  await startFrom({
-    ...{ runtime: { disk, random }, savepoint: target, directory: other, now, states },
-    job: { name: 'counting', partitions: 3 },
-  })
-  expect(await counts(3, 2, other)).toEqual({ found: all(3), timers: 150 })
-})
-
 test('a job set back to a batch: its state is that of the batch', async () => {
   await jobAfter(4, 2)
   const target = { kind: 'batch', batchId: 1 } as const
@@ -224,4 +188,8 @@ test('a directory of the first release: JSON becomes what the operator of now re
   })
   expect((await counts(3, 0)).found).toEqual({ age: [41], gender: [41] })
   expect(await prepare(3)).toEqual({ change: { kind: 'same' } })
+  const { owner, instance, lock } = await take(3)
+  expect(owner).toMatchObject({ formatVersion: 2, partitions: 3 })
+  expect(instance).toBe('0000abcd')
+  await lock.release()
 })

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { StateTimer, TimeDomain } from '../../../engine/state/keyedState.ts'
+import { openLevelStateDatabase } from '../../../engine/state/levelStateDatabase.ts'
 import { OperatorState } from '../../../engine/state/operatorState.ts'
 import { allTimers, allValues, keyOfValue, timerOf } from '../../../engine/state/stateLayout.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
@@ -316,6 +317,14 @@ describe('on level', () => {
     const path = await directory()
     await open(path)
     await expect(StateStore.open(path)).rejects.toMatchObject({ code: 'STATE_IN_USE' })
+  })
+
+  test('a read that fails says which state it was of', async () => {
+    const path = await directory()
+    const database = await openLevelStateDatabase(path)
+    await database.close()
+    const failed = { code: 'STATE_FAILED', message: expect.stringContaining(path) }
+    await expect(database.getMany([Buffer.from('a')])).rejects.toMatchObject(failed)
   })
 
   test('a view sees its batch while others commit, and closing waits for it', async () => {

@@ -273,6 +273,22 @@ test('without the watermark of one, a union has none', async () => {
   ])
 })
 
+test('a value of a window that is not plain is refused where rows are added to it', async () => {
+  class Sum {
+    total = 0
+  }
+  const program = job('classes', (stream) => {
+    visits(stream)
+      .withWatermark(({ time }) => time, { delayMs })
+      .keyBy(({ key }) => key)
+      .tumbling(10)
+      .aggregate({ create: () => new Sum(), add: (value) => value, merge: (value) => value })
+      .foreachRDD(() => {})
+  })
+  await using harness = await StreamHarness.start(program)
+  await expect(harness.batch(['a 1'])).rejects.toThrow(/a Sum cannot go to another task/)
+})
+
 test('rows that are not plain are refused where they get a key', async () => {
   class Visit {
     readonly time = 1
@@ -298,7 +314,10 @@ test.each([
   ['an offset', (keyed: Keyed) => keyed.tumbling(10, { offsetMs: Number.NaN })],
   ['a gap', (keyed: Keyed) => keyed.sessions(-1)],
   ['a lateness', (keyed: Keyed) => keyed.sessions(1).allowedLateness(-1)],
-  ['a time to drop duplicates within', (keyed: Keyed) => keyed.dropDuplicates({ withinMs: 0 })],
+  [
+    'a time to drop duplicates within',
+    (keyed: Keyed) => keyed.dropDuplicatesWithinWatermark({ withinMs: 0 }),
+  ],
 ])('%s that is no number of milliseconds is refused', async (_name, build) => {
   const program = job('refused', (stream) => {
     build(
@@ -328,7 +347,7 @@ const batchesArbitrary = fc.array(
       }),
       { maxLength: 8 },
     ),
-    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after'),
+    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 15, size: 'max' },
 )
@@ -355,10 +374,8 @@ async function runAll(
     }
     if (crash === 'before') await harness.restart()
     await harness.batchOf(lines, intervals)
-    if (crash === 'after') {
-      await harness.restart()
-      await harness.run(harness.batches.at(-1)!)
-    }
+    if (crash === 'after') await harness.restart()
+    if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
     check(at, arrived, Object.values(harness.batches[at]!.watermarks ?? {})[0])
   }
 }
@@ -433,7 +450,9 @@ test('the first row of a key goes on, and another one only when the first is for
         const first: TimedRow<Visit>[][] = []
         const late: LateRow<string, Visit>[][] = []
         const program = job('first', { partitions: 3 }, (stream) => {
-          const rows = keyed(stream).dropDuplicates(withinMs === undefined ? {} : { withinMs })
+          const rows = keyed(stream).dropDuplicatesWithinWatermark(
+            withinMs === undefined ? {} : { withinMs },
+          )
           rows.timedRows().foreachRDD(async (rdd, { batchId }) => {
             first[batchId] = await rdd.collect()
           })
@@ -469,7 +488,7 @@ test('windows of rows without their duplicates', async () => {
     visits(stream)
       .withWatermark(({ time }) => time, { delayMs })
       .keyBy(({ key, time }) => `${key} ${time}`)
-      .dropDuplicates()
+      .dropDuplicatesWithinWatermark()
       .keyBy(({ key }) => key)
       .tumbling(100)
       .count()

@@ -58,8 +58,8 @@ const batchesArbitrary = fc.array(
       }),
       { maxLength: 8 },
     ),
-    /** Before the batch, or after it and then the batch runs again. */
-    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after'),
+    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 20, size: 'max' },
 )
@@ -160,10 +160,8 @@ test('results, late rows and open windows are those of plain code, in every batc
           })
           if (crash === 'before') await harness.restart()
           await harness.batchOf(lines(arrived), intervals)
-          if (crash === 'after') {
-            await harness.restart()
-            await harness.run(harness.batches.at(-1)!)
-          }
+          if (crash === 'after') await harness.restart()
+          if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
           const watermarkMs = Object.values(harness.batches[at]!.watermarks ?? {})[0]
           const expected = model.batch(arrived, watermarkMs ?? -Infinity)
           expect(sorted(outputs.late[at])).toEqual(
@@ -196,10 +194,8 @@ test('rows within the delay are never late, and a pause changes no window', asyn
         all.push(...arrived)
         if (crash === 'before') await harness.restart()
         await harness.batchOf(lines(arrived), intervals)
-        if (crash === 'after') {
-          await harness.restart()
-          await harness.run(harness.batches.at(-1)!)
-        }
+        if (crash === 'after') await harness.restart()
+        if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
       }
       // One row in each partition, far ahead, takes the watermark past every window.
       const end = [0, 1].map((partition) => ({ key: 'z', timeMs: 1e9, id: -1, partition }))

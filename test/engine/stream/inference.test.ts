@@ -142,7 +142,7 @@ function types(): void {
     is<TimedRow<Visit>>()(gaps)
     is<LateRow<string, Visit>>()(gaps.late)
 
-    const first = byUser.dropDuplicates()
+    const first = byUser.dropDuplicatesWithinWatermark()
     is<TimedRow<Visit>>()(first.map(({ user }) => ({ user, at: 1, seconds: 1 })).timedRows())
     counts.foreachRDD(() => {})
   })

@@ -12,8 +12,8 @@ const batchesArbitrary = fc.array(
     /** Seconds since the batch before. */
     intervals: fc.constantFrom(1, 1, 1, 2, 5, 240, 4 * 3600),
     lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
-    /** Before the batch, or after it and then the batch runs again. */
-    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after'),
+    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 15, size: 'max' },
 )
@@ -29,10 +29,8 @@ async function runAll(
   for (const [at, { intervals, lines, crash }] of batches.entries()) {
     if (crash === 'before') await harness.restart()
     await harness.batch(lines, intervals)
-    if (crash === 'after') {
-      await harness.restart()
-      await harness.run(harness.batches.at(-1)!)
-    }
+    if (crash === 'after') await harness.restart()
+    if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
     check(lines, harness.batches[at]!.timeMs, at)
   }
 }

@@ -10,8 +10,8 @@ const batchArbitrary = fc.record({
   /** Intervals since the batch before: more than one after a pause. */
   intervals: fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: 7 })),
   lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
-  /** Before the batch, or after it and then the batch runs again. */
-  crash: fc.constantFrom('no', 'no', 'before', 'after'),
+  /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+  crash: fc.constantFrom('no', 'no', 'before', 'after', 'again'),
 })
 
 test('a window with an inverse equals the direct one', async () => {
@@ -47,8 +47,8 @@ test('a window with an inverse equals the direct one', async () => {
         for (const { intervals, lines, crash } of batches) {
           if (crash === 'before') await harness.restart()
           let views = await harness.batch(lines, intervals)
-          if (crash === 'after') {
-            await harness.restart()
+          if (crash === 'after') await harness.restart()
+          if (crash === 'after' || crash === 'again') {
             views = await harness.run(harness.batches.at(-1)!)
           }
           expect(views.get('inverse')).toEqual(views.get('direct'))
