@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { engineFaults } from './engineFaults.ts'
 import { pairsOfFailures, runPair, runSchedule } from './schedule.ts'
 
-/** About 70 s of one core. */
+/** About 55 s of one core. */
 const schedules = 2000
 /** On a machine that has other things to do. */
 const timeout = 600_000
