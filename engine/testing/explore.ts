@@ -30,11 +30,10 @@ import {
   differences,
 } from './outcome.ts'
 import { shrinkHistory } from './shrinkHistory.ts'
-import { type JobShape, type Seams, shapeOf } from './testCluster.ts'
+import { type JobShape, shapeOf } from './testCluster.ts'
 import { TestSinks } from './testSink.ts'
-import type { TestWorld } from './testWorld.ts'
 
-/** Records by topic. Those of one partition keep their order in every history. */
+/** Records by topic. Those of one partition keep their order in every history (but see disorderMs). */
 export type ExploreInputs = Readonly<Record<string, readonly TestRow[]>>
 
 export interface ExploreOptions {
@@ -47,6 +46,12 @@ export interface ExploreOptions {
   readonly startMs?: number
   /** Batches that run after the last record, for windows and timers to end; 4 unless given. */
   readonly drainBatches?: number
+  /**
+   * Records of a partition whose timestamps are less than so far apart may come in another order, as from
+   * producers that are late; they keep their order unless given. Below the delay of a watermark, windows of
+   * event time do not depend on it.
+   */
+  readonly disorderMs?: number
   readonly compare?: CompareOptions
 }
 
@@ -84,11 +89,6 @@ export interface Found {
   readonly isUnrepeatable?: boolean
 }
 
-/** How a job is run for exploration; tests of the engine plant faults in it. */
-export interface ExplorePlant {
-  seams?(world: TestWorld): Seams
-}
-
 /**
  * Resolves with figures when no history differs. Rejects with an ExplorationError otherwise, and with the
  * EngineError of a job that fails without any fault.
@@ -97,9 +97,8 @@ export async function explore(
   job: TestedJob,
   inputs: ExploreInputs,
   options: ExploreOptions = {},
-  plant: ExplorePlant = {},
 ): Promise<Exploration> {
-  const explorer = new Explorer(job, inputs, options, plant)
+  const explorer = new Explorer(job, inputs, options)
   const { seeds = 50 } = options
   const all = typeof seeds === 'number' ? Array.from({ length: seeds }, (_, at) => at + 1) : seeds
   for (const seed of all) {
@@ -114,13 +113,15 @@ class Explorer {
   readonly #subject: Subject
   readonly #shape: JobShape
   readonly #compare: CompareOptions
+  readonly #disorderMs: number
   #plain: Promise<Outcome> | undefined
 
-  constructor(job: TestedJob, inputs: ExploreInputs, options: ExploreOptions, plant: ExplorePlant) {
+  constructor(job: TestedJob, inputs: ExploreInputs, options: ExploreOptions) {
     const { batchIntervalMs = 1000, startMs = Date.UTC(2026, 0, 1) } = options
     const nothing = new TestSinks().context(writesNothing)
     this.#shape = shapeOf(buildJob(job, nothing), batchIntervalMs)
     this.#compare = options.compare ?? {}
+    this.#disorderMs = options.disorderMs ?? 0
     const count = (topic: string) => partitionsOf(options.partitions, topic)
     this.#subject = {
       build: (context) => buildJob(job, context),
@@ -130,14 +131,13 @@ class Explorer {
       executors: options.executors ?? 2,
       startMs,
       drainIntervals: options.drainBatches ?? 4,
-      seams: plant.seams,
     }
   }
 
   async tryOne(seed: number): Promise<Found | undefined> {
     this.#plain ??= this.#runPlain()
     const plain = await this.#plain
-    const batches = drawBatches(seed, this.#subject.records)
+    const batches = drawBatches(seed, this.#subject.records, this.#disorderMs)
     const still = await this.#run({ ...plainPlan([]), seed, batches })
     const plan = drawFaults(seed, batches, still.extents)
     const byBatching = this.#batchingDifferences(plain, still)

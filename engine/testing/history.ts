@@ -73,12 +73,18 @@ export function calm(plan: HistoryPlan): HistoryPlan {
 }
 
 /**
- * Cuts the records into batches at random. The records of a partition keep their order; those of
- * different partitions come as chance has it.
+ * Cuts the records into batches at random. The records of a partition keep their order, but for those whose
+ * timestamps are less than `disorderMs` apart; those of different partitions come as chance has it.
  */
-export function drawBatches(seed: number, records: readonly PlacedRecord[]): BatchPlan[] {
+export function drawBatches(
+  seed: number,
+  records: readonly PlacedRecord[],
+  disorderMs = 0,
+): BatchPlan[] {
   const random = seededRandom(seed * 2 + 1)
-  const waiting = [...partitioned(records).values()]
+  const waiting = [...partitioned(records).values()].map((partition) =>
+    disorderMs === 0 ? partition : disordered(partition, records, disorderMs, random),
+  )
   const mostOfTurn = 1 + random.below(Math.max(2, Math.ceil(records.length / 2)))
   const batches: BatchPlan[] = []
   while (waiting.some((partition) => partition.length > 0)) {
@@ -89,6 +95,19 @@ export function drawBatches(seed: number, records: readonly PlacedRecord[]): Bat
     if (taken.length > 0 || random.below(4) === 0) batches.push({ records: taken, intervals })
   }
   return batches
+}
+
+/** A record is late by less than `disorderMs` at most. */
+function disordered(
+  partition: readonly number[],
+  records: readonly PlacedRecord[],
+  disorderMs: number,
+  random: Random,
+): number[] {
+  const arrivals = partition.map((index) => {
+    return { index, arrivesMs: records[index]!.record.timestampMs + random.float() * disorderMs }
+  })
+  return arrivals.sort((one, other) => one.arrivesMs - other.arrivesMs).map(({ index }) => index)
 }
 
 /** Draws what fails, so that it falls within what each batch does anyway. */

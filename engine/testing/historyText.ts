@@ -74,7 +74,7 @@ export function hintsOf(
   }
   if (isByBatching && clock.length === 0) {
     hints.push(
-      'the result depends on where batches end: a reduce must be associative and commutative, an update ' +
+      'the result depends on where batches end or in which order rows come: a reduce must be associative and commutative, an update ' +
         'must not count its calls, and the time of a batch is no time of an event; leave it out with ' +
         '{ compare: { exclude } } if it is meant to',
     )

@@ -113,6 +113,8 @@ export class JobTest {
   readonly #world: TestWorld
   readonly #placement: RecordPlacement
   readonly #taskKills: { options: KillTaskOptions; left: number }[] = []
+  /** By output: why its elements cannot be shown. */
+  readonly #unshown = new Map<number, Error>()
   #job: TestedJob
   #version = 1
   #shape: JobShape
@@ -176,13 +178,17 @@ export class JobTest {
 
   /** The elements that a foreachRDD (the first, unless given) was given in its newest batch. */
   output(output = 0): readonly unknown[] {
+    const error = this.#unshown.get(output)
+    if (error) throw error
     return this.outputs.findLast((each) => each.output === output)?.elements ?? []
   }
 
+  /** As a page would show it. */
   status(): JobStatus {
     const status = this.#cluster?.status() ?? this.#lastStatus
     if (status === undefined) throw invalid('the job was killed before it was up and has no status')
-    return status
+    if (status.state !== 'running' || this.isUp) return status
+    return { ...status, state: 'failed', error: 'the driver was killed by the test' }
   }
 
   /** A state by its uid: its keys and values after the newest batch. */
@@ -240,10 +246,19 @@ export class JobTest {
    */
   async restart(job: TestedJob = this.#job): Promise<void> {
     await this.stop()
+    const before = { job: this.#job, shape: this.#shape, version: this.#version }
     this.#shape = this.#shapeOf(job)
     if (job !== this.#job) this.#version++
     this.#job = job
-    await this.#start()
+    try {
+      await this.#start()
+    } catch (error) {
+      // What was refused is not the job: the next restart is that of the version before.
+      this.#job = before.job
+      this.#shape = before.shape
+      this.#version = before.version
+      throw error
+    }
   }
 
   /** Ends the job after the batch that runs. */
@@ -292,7 +307,8 @@ export class JobTest {
     const shown = Object.fromEntries(views)
     this.batches.push({ batchId, timeMs, records, ranges, watermarks, views: shown })
     for (const [output, elements] of outputs.entries()) {
-      if (elements) this.outputs.push({ batchId, output, elements })
+      if (elements instanceof Error) this.#unshown.set(output, elements)
+      else if (elements) this.outputs.push({ batchId, output, elements })
     }
   }
 

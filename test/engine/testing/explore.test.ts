@@ -254,6 +254,127 @@ const right: Record<string, { job: (context: TestContext) => Job; options?: Expl
   },
 }
 
+/** Words with a number that is also their time, in seconds: in order, but for two. */
+const timed = over((pairs, { sink }) => {
+  const windows = pairs
+    .withWatermark(([, number]) => number * 1000, { delayMs: 3000 })
+    .keyBy(([word]) => word)
+    .tumbling(4000)
+    .count({ uid: 'windows' })
+  windows.foreachRDD(async (rdd) => {
+    for (const { key, startMs, value } of await rdd.collect())
+      await sink.put(`${key} ${startMs}`, value)
+  })
+})
+
+describe('event time', () => {
+  const late = [
+    'a 1',
+    'b 2',
+    'a 5',
+    'c 4',
+    'b 3',
+    'a 6',
+    'd 7',
+    'c 8',
+    'a 9',
+    'b 20',
+    'b 21',
+    'c 22',
+  ]
+
+  test('windows come out the same wherever batches end, as long as no row is later than the delay', async () => {
+    const compare = { acrossBatches: ['sink', 'windows'] }
+    const figures = await explore(timed, { lines: late }, { seeds, compare })
+    expect(figures.histories).toBe(seeds)
+  })
+
+  test('a row beyond the delay is late in some batches and not in others', async () => {
+    const tooLate = [...late, 'a 1', 'b 2']
+    const compare = { acrossBatches: ['sink'] }
+    await expect(explore(timed, { lines: tooLate }, { seeds, compare })).rejects.toThrow(
+      /where batches end/,
+    )
+    // Unless that is asked for, it is no difference: the rows are late in the calm run, too.
+    await explore(timed, { lines: tooLate }, { seeds })
+  })
+
+  test('rows that come late change nothing within the delay, and something beyond it', async () => {
+    const stamped = Array.from({ length: 14 }, (_, at) => {
+      return { value: `${'abc'[at % 3]} ${at + 1}`, timestampMs: (at + 1) * 1000 }
+    })
+    const compare = { acrossBatches: ['sink', 'windows'] }
+    const within = { seeds, compare, disorderMs: 3000 }
+    expect((await explore(timed, { lines: stamped }, within)).histories).toBe(seeds)
+    const beyond = { seeds, compare, disorderMs: 12_000 }
+    await expect(explore(timed, { lines: stamped }, beyond)).rejects.toThrow(ExplorationError)
+  })
+
+  test('the time of a batch in an event-time window is found', async () => {
+    const mixed = over((pairs, { sink }) => {
+      pairs
+        .transform((rdd, { timeMs }) =>
+          rdd.map(([word, number]) => [word, { number, timeMs }] as const),
+        )
+        .withWatermark(([, { number, timeMs }]) => timeMs + number * 1000, { delayMs: 3000 })
+        .keyBy(([word]) => word)
+        .tumbling(4000)
+        .count({ uid: 'windows' })
+        .foreachRDD(async (rdd) => {
+          for (const { key, startMs, value } of await rdd.collect()) {
+            await sink.put(`${key} ${startMs}`, value)
+          }
+        })
+    })
+    const compare = { acrossBatches: ['sink'] }
+    await expect(explore(mixed, { lines: late }, { seeds, compare })).rejects.toThrow(
+      /the time of a batch is no time of an event/,
+    )
+  })
+})
+
+describe('a difference', () => {
+  test('is told as the shortest history that leads to it', async () => {
+    const appends = over((pairs, { sink }) => {
+      pairs.reduceByKey<string, number>(sum).foreachRDD(async (rdd) => {
+        for (const pair of await rdd.collect()) await sink.append(pair)
+      })
+    })
+    const found: unknown = await explore(appends, { lines: rows }, { seeds }).catch(
+      (error) => error,
+    )
+    expect(found).toBeInstanceOf(ExplorationError)
+    const { message, plan, seed, differences } = found as ExplorationError
+    expect(plan.faults.length).toBe(1)
+    expect(plan.batches.flatMap(({ records }) => records).length).toBe(1)
+    expect(differences).toMatchObject([{ kind: 'list', name: 'sink' }])
+    expect(message).toMatch(/\n {2}00:00:0\d {2}batch 1 runs: lines-\d "/)
+    expect(message).toMatch(/\n {2}00:00:0\d {2}the driver starts again\n/)
+    expect(message).toMatch(/expected it once, got it 2 times/)
+    expect(message).toContain(`{ seeds: [${seed}] }`)
+    await expect(explore(appends, { lines: rows }, { seeds: [seed] })).rejects.toThrow(message)
+  })
+
+  test('is not what a job fails of without any failure', async () => {
+    const failing = over((pairs) => {
+      pairs
+        .map(([word]) => word.repeat(-1))
+        .count()
+        .view('all')
+    })
+    await expect(explore(failing, { lines: rows }, { seeds })).rejects.toThrow(
+      /the job fails without anything else failing.*RangeError/s,
+    )
+  })
+
+  test('leaves Date and Math.random as they were', async () => {
+    const before = { Date, random: Math.random }
+    await explore(right['totals by key']!.job, { lines: rows }, { seeds: 2 })
+    expect({ Date, random: Math.random }).toEqual(before)
+    expect(new Date(0).getTime()).toBe(0)
+  })
+})
+
 describe('exploration', () => {
   test.each(Object.entries(wrong))('finds %s', async (_name, { job, hint, options }) => {
     const error = await explore(job, { lines: rows }, { seeds, partitions: 3, ...options }).then(

@@ -30,7 +30,7 @@ type Plant = (world: TestWorld) => Seams
 export async function runSchedule(seed: number, seams?: Plant): Promise<Schedule> {
   const random = seededRandom(seed * 4 + 3)
   const goesOnWhileDown = random.below(2) === 0
-  const subject: Subject = { ...everythingOver(3 + random.below(8)), goesOnWhileDown, seams }
+  const subject: Subject = { ...everythingOver(3 + random.below(6)), goesOnWhileDown, seams }
   const batches = drawBatches(seed, subject.records)
   const extents = batches.map(() => extent)
   const maxShufflePairs = random.below(2) === 0 ? 100 + random.below(60) : undefined

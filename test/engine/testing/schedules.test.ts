@@ -5,10 +5,13 @@ import { expect, test } from 'vitest'
 import { engineFaults } from './engineFaults.ts'
 import { pairsOfFailures, runPair, runSchedule } from './schedule.ts'
 
-const schedules = Number(process.env.SCHEDULES ?? 2000)
+/** About 55 s of one core. */
+const schedules = 2000
+/** On a machine that has other things to do. */
+const timeout = 600_000
 
 test(`${schedules} schedules of failures come to what plain code comes to`, {
-  timeout: 600_000,
+  timeout,
 }, async () => {
   let starts = 0
   let faults = 0
@@ -22,7 +25,9 @@ test(`${schedules} schedules of failures come to what plain code comes to`, {
   expect(faults).toBeGreaterThan(schedules)
 })
 
-test('a kill at any durable step, and a power failure soon after, come to what plain code comes to', async () => {
+test('a kill at any durable step, and a power failure soon after, come to what plain code comes to', {
+  timeout,
+}, async () => {
   let pairs = 0
   let starts = 0
   for (const plan of pairsOfFailures()) {
@@ -39,14 +44,18 @@ test('a kill at any durable step, and a power failure soon after, come to what p
 /** For each planted fault; those that it takes a pair of failures to find come after. */
 const mostSchedules = 150
 
-test.each(Object.entries(engineFaults))('a planted fault is found: %s', async (_name, seams) => {
-  let found: string | undefined
-  for (let seed = 1; found === undefined && seed <= mostSchedules; seed++) {
-    found = (await runSchedule(seed, seams)).wrong
-  }
-  for (const plan of pairsOfFailures()) {
-    if (found !== undefined) break
-    found = (await runPair(plan, seams)).wrong
-  }
-  expect(found).toBeDefined()
-})
+test.each(Object.entries(engineFaults))(
+  'a planted fault is found: %s',
+  { timeout },
+  async (_name, seams) => {
+    let found: string | undefined
+    for (let seed = 1; found === undefined && seed <= mostSchedules; seed++) {
+      found = (await runSchedule(seed, seams)).wrong
+    }
+    for (const plan of pairsOfFailures()) {
+      if (found !== undefined) break
+      found = (await runPair(plan, seams)).wrong
+    }
+    expect(found).toBeDefined()
+  },
+)
