@@ -7,7 +7,6 @@ import { isOperational } from '../protocol/runtime/operational.ts'
 import { type DriverArguments, startJob } from './command.ts'
 import type { FromDriver, ToDriver } from './driverThread.ts'
 import { reportError } from './engineError.ts'
-import { checkJob } from './jobCheck.ts'
 import type { RunningJob } from './runningJob.ts'
 import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
 
@@ -24,7 +23,9 @@ try {
 
 async function run(args: DriverArguments): Promise<void> {
   if (args.check) {
-    await checkJob(args.job, args.check, args.discardState)
+    const { checkJob } = await import('./jobCheck.ts')
+    const isChanged = await checkJob(args.job, args.check, args.discardState)
+    send({ kind: 'checked', isChanged })
     return
   }
   const running = await startJob(args)

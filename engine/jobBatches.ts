@@ -12,8 +12,7 @@ import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { contractOf } from './contract/statefulOperator.ts'
 import type { EngineError } from './engineError.ts'
 import { JobOutputs } from './jobOutputs.ts'
-import type { RunningBatch } from './jobProgress.ts'
-import type { JobStatusRecord, ViewRows } from './jobStatus.ts'
+import type { JobStatusRecord, RunningBatch, ViewRows } from './jobStatus.ts'
 import { RejectedLog } from './rejectedLog.ts'
 import type { BatchAccount } from './scheduler/batchAccount.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
@@ -116,8 +115,14 @@ export class JobBatches {
   running(): RunningBatch | undefined {
     const { driver, runtime } = this.#options
     if (this.#batch === undefined) return undefined
-    const text = describeProgress(driver.progress(), runtime.clock.nowMs())
-    return { ...this.#batch, tasks: driver.running(), text }
+    const progress = driver.progress()
+    return {
+      ...this.#batch,
+      tasks: driver.running(),
+      text: describeProgress(progress, runtime.clock.nowMs()),
+      tasksDone: progress.stages.reduce((sum, { done }) => sum + done, 0),
+      tasksTotal: progress.stages.reduce((sum, { partitions }) => sum + partitions, 0),
+    }
   }
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {

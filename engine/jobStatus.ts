@@ -14,7 +14,7 @@ import {
 } from '../protocol/telemetry/status.ts'
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
-import { progressText, type RunningBatch } from './jobProgress.ts'
+import type { RunningAttempt } from './scheduler/taskAttempts.ts'
 import type { RejectedRecords } from './sources/rejectedRecords.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
@@ -32,6 +32,19 @@ export interface BatchResult {
   readonly rows: ReadonlyMap<string, ViewRows>
   /** In the log beyond this batch, when it was planned. */
   readonly lagRecords: number
+}
+
+/** The batch that runs, and what executors do for it. */
+export interface RunningBatch {
+  readonly batchId: number
+  readonly sinceMs: number
+  /** The oldest first. */
+  readonly tasks: readonly RunningAttempt[]
+  /** See describeProgress. */
+  readonly text: string
+  /** Of the stages that run now. */
+  readonly tasksDone: number
+  readonly tasksTotal: number
 }
 
 /** What a status says of the process that runs the job. */
@@ -174,7 +187,7 @@ export class JobStatusRecord {
       batches: [...this.#batches],
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(running === undefined ? {} : shownRunning(running, timeMs)),
+      ...(running === undefined ? {} : shownRunning(running)),
       ...this.#shownProcess(),
       ...(this.#watermarks === undefined ? {} : { watermarks: this.#watermarks }),
       ...(this.#rejected.total === 0 ? {} : { rejected: this.#rejected }),
@@ -201,21 +214,14 @@ export class JobStatusRecord {
 }
 
 /** The tasks that have run longest are shown. */
-function shownRunning(
-  running: RunningBatch,
-  nowMs: number,
-): Pick<JobStatus, 'running' | 'progress'> {
-  const { batchId, sinceMs, tasks, tasksDone, tasksTotal } = running
+function shownRunning(running: RunningBatch): Pick<JobStatus, 'running' | 'progress'> {
+  const { batchId, sinceMs, tasks, text, tasksDone, tasksTotal } = running
   return {
     running: {
       ...{ batchId, sinceMs },
       tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })),
     },
-    progress: {
-      ...{ text: progressText(running, nowMs).slice(0, longestKey), batchId, sinceMs },
-      ...(tasksDone === undefined ? {} : { tasksDone }),
-      ...(tasksTotal === undefined ? {} : { tasksTotal }),
-    },
+    progress: { text: text.slice(0, longestKey), batchId, sinceMs, tasksDone, tasksTotal },
   }
 }
 

@@ -36,8 +36,6 @@ export interface SubmitOptions extends BatchBounds {
   readonly version?: string
   /** Name of this host, for the job's status. */
   readonly host?: string
-  /** Lets the TypeScript compiler look at the module first, where there is one. */
-  readonly checkTypes?: boolean
 }
 
 export const defaultBatchIntervalMs = 1000

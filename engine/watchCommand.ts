@@ -52,15 +52,19 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
       continue
     }
     changes.accept()
-    const refusal = await refusalOf(args, newest.description)
+    const found = await checked(args, newest.description)
     if (isStopping) break
-    if (refusal === undefined) {
-      runs = await exchanged(host, args, runs)
+    if (found instanceof Error) {
+      say(`${found.message}\n${runs ? goesOn : waiting}`)
+    } else if (found === 'changed' || runs === undefined) {
+      runs = await exchanged(host, args, runs, () => isStopping)
       newest = runs ?? newest
       changes.watch(newest.description.files)
-    } else say(`${refusal.message}\n${runs ? goesOn : waiting}`)
+    }
   }
   changes.close()
+  // A version that started after the signal has not been told.
+  if (isStopping) host.stop()
   await runs?.hosted.ended
 }
 
@@ -90,15 +94,14 @@ function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   )
 }
 
-/** Why the code as it is now cannot take the job over; undefined when it can. */
-async function refusalOf(
+/** Whether the code is another one than that of the job; an error says why it cannot take the job over. */
+async function checked(
   args: SubmitArguments,
   running: JobDescription,
-): Promise<Error | undefined> {
+): Promise<'changed' | 'same' | Error> {
   const check = new DriverThread<DriverArguments>({ ...args, check: running })
   try {
-    await check.finished
-    return undefined
+    return (await check.checked) ? 'changed' : 'same'
   } catch (error) {
     if (!isOperational(error)) throw error
     return error
@@ -108,16 +111,18 @@ async function refusalOf(
   }
 }
 
-/** Undefined when the new version did not start, which the check could not foresee. */
+/** Undefined when the new version did not start: a signal came first, or what the check could not foresee. */
 async function exchanged(
   host: Host,
   args: SubmitArguments,
   runs: Version | undefined,
+  isStopping: () => boolean,
 ): Promise<Version | undefined> {
-  say('the code has changed: going on with the new version')
+  say(runs ? 'the code has changed: going on with the new version' : 'starting the job again')
   try {
     if (runs) host.stop({ timeoutMs: stopTimeoutMs })
     await runs?.hosted.ended
+    if (isStopping()) return undefined
     return await started(host, { ...args, isChecked: true })
   } catch (error) {
     if (!isOperational(error)) throw error

@@ -168,12 +168,20 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   const program = await submitted('back')
   expect(await counted('back', 3)).toEqual({ a: 2, b: 1 })
   const place = ['--directory', stateOf('back')]
-  const back = ['rewind', ...place, '--to-offsets', 'back:0=2']
+  const rewind = ['rewind', ...place, '--bootstrap', broker.address]
+  const back = [...rewind, '--to-offsets', 'back:0=2']
   expectMistake(await job(...back, '--reset-state'), /is running already: stop it first/)
   await job('stop', ...place)
   await program.exited()
   expectMistake(await job('rewind', ...place), /one of --to-batch, --to-time and --to-offsets/)
   expectMistake(await job(...back), /--reset-state.*--keep-state/)
+  for (const [offsets, message] of [
+    ['bakc:0=2', /the job does not read a topic 'bakc'; it reads back/],
+    ['back:1=0', /back-1 does not exist/],
+    ['back:0=9', /back-0 has no offset 9: its log has offsets 0 to 3/],
+  ] as const) {
+    expectMistake(await job(...rewind, '--reset-state', '--to-offsets', offsets), message)
+  }
   const rewound = await job(...back, '--reset-state')
   expect(rewound).toMatchObject({ code: 0, stderr: '' })
   expect(rewound.stdout).toMatch(/: state emptied; reads on back-0 at 2\n$/)
