@@ -3,7 +3,7 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'

@@ -4,7 +4,7 @@
 
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { CommitLog } from './checkpoint/commitLog.ts'

@@ -1,6 +1,6 @@
 // What a job is submitted with: the options, their defaults, and which of them go together.
 
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
