@@ -133,6 +133,7 @@ export class JobBatches {
       this.#logEnds = await this.#offsets.ends(read)
       this.#deadLetterEnds = await this.#deadLetters?.ends()
       this.#isWaiting = false
+      this.#options.record().waitsFor(undefined)
       return this.#logEnds
     } catch (error) {
       if (!isRetriableFailure(error)) throw error
@@ -140,6 +141,7 @@ export class JobBatches {
       const fields = { job, topics, reason: (error as Error).message }
       if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
       this.#isWaiting = true
+      this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
     }
   }

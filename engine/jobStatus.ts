@@ -83,6 +83,7 @@ export class JobStatusRecord {
   #watermarks: JobStatus['watermarks']
   #rejected: RejectedStatus = { total: 0, topics: [], first: [] }
   #lostRecords = 0
+  #waiting: string | undefined
 
   /** `instance` tells copies of the job in other directories apart. */
   constructor(graph: ReportedGraph, instance: string, recordsTotal: number, process: JobProcess) {
@@ -125,6 +126,11 @@ export class JobStatusRecord {
       topics: [...topics].slice(0, maxNamed).map(([topic, records]) => ({ topic, records })),
       first: [...first, ...shown],
     }
+  }
+
+  /** Why no batch can be planned now; undefined when one can. */
+  waitsFor(reason: string | undefined): void {
+    this.#waiting = reason?.slice(0, longestKey)
   }
 
   /** Takes note of records that were removed from the topics before the job had read them. */
@@ -188,6 +194,9 @@ export class JobStatusRecord {
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
       ...(running === undefined ? {} : shownRunning(running)),
+      ...(this.#waiting === undefined || this.#state !== 'running'
+        ? {}
+        : { waiting: this.#waiting }),
       ...this.#shownProcess(),
       ...(this.#watermarks === undefined ? {} : { watermarks: this.#watermarks }),
       ...(this.#rejected.total === 0 ? {} : { rejected: this.#rejected }),

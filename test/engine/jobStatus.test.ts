@@ -79,3 +79,13 @@ test('the progress of a batch is in its status, with the tasks that run', () => 
     progress: { text, batchId: 17, sinceMs: 0, tasksDone: 5, tasksTotal: 8 },
   })
 })
+
+test('a job that cannot read its topics says why, until it can', () => {
+  const one = record()
+  one.waitsFor(`the topics cannot be read: ${'x'.repeat(5_000)}`)
+  expect(decodeStatus(encodeStatus(one.at(10)).value)).toMatchObject({
+    waiting: expect.stringMatching(/^the topics cannot be read: x+$/),
+  })
+  one.waitsFor(undefined)
+  expect(one.at(10)).not.toHaveProperty('waiting')
+})
