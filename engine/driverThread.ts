@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
-import type { StopOptions } from './runningJob.ts'
+import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
   JobAddressError,
   type JobAnswers,
@@ -38,6 +38,8 @@ export interface StartedJob {
   /** Of its status. */
   readonly id: string
   readonly startedMs: number
+  /** Asked for later, it might wait for as long as the job's first batch holds the driver. */
+  readonly description: JobDescription
 }
 
 /** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */

@@ -30,8 +30,9 @@ async function run(args: DriverArguments): Promise<void> {
   }
   const running = await startJob(args)
   port.on('message', (message: ToDriver) => handle(message, running))
-  const { id, startedMs, timeMs } = running.status()
-  send({ kind: 'running', job: { name: running.name, id, startedMs: startedMs ?? timeMs } })
+  const { id, timeMs, startedMs = timeMs } = running.status()
+  const job = { name: running.name, id, startedMs, description: running.describe() }
+  send({ kind: 'running', job })
   await running.finished
 }
 

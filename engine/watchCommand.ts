@@ -23,12 +23,6 @@ const stopTimeoutMs = 60_000
 
 type Host = JobHost<DriverArguments>
 
-/** A version of the job that runs. */
-interface Version {
-  readonly hosted: HostedJob
-  readonly description: JobDescription
-}
-
 /** Resolves after a signal or `millrace job stop`. Fails when the first version does not start. */
 export async function watchJob(host: Host, args: SubmitArguments): Promise<void> {
   let isStopping = false
@@ -40,11 +34,11 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
     changes.wake()
   }
   let newest = await started(host, args, () => stopOnSignals(host, onSignal))
-  let runs: Version | undefined = newest
+  let runs: HostedJob | undefined = newest
   changes.watch(newest.description.files)
   say(`watching ${changes.place}`)
   for (;;) {
-    const event = await Promise.race([changes.changed, ...(runs ? [ended(runs.hosted)] : [])])
+    const event = await Promise.race([changes.changed, ...(runs ? [ended(runs)] : [])])
     if (isStopping || event === 'stopped') break
     if (event !== 'changed') {
       runs = undefined
@@ -65,7 +59,7 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
   changes.close()
   // A version that started after the signal has not been told.
   if (isStopping) host.stop()
-  await runs?.hosted.ended
+  await runs?.ended
 }
 
 const goesOn = 'millrace job: the version that was running goes on'
@@ -76,11 +70,10 @@ async function started(
   host: Host,
   args: DriverArguments,
   onRunning: () => void = () => {},
-): Promise<Version> {
+): Promise<HostedJob> {
   const hosted = await host.start(onRunning, args)
-  const description = await hosted.job.call('describe', undefined)
   process.stdout.write(`${runningLine(hosted, args)}\n`)
-  return { hosted, description }
+  return hosted
 }
 
 /** Of a job that runs: how it ends by itself. */
@@ -115,13 +108,12 @@ async function checked(
 async function exchanged(
   host: Host,
   args: SubmitArguments,
-  runs: Version | undefined,
+  runs: HostedJob | undefined,
   isStopping: () => boolean,
-): Promise<Version | undefined> {
+): Promise<HostedJob | undefined> {
   say(runs ? 'the code has changed: going on with the new version' : 'starting the job again')
   try {
-    if (runs) host.stop({ timeoutMs: stopTimeoutMs })
-    await runs?.hosted.ended
+    if (runs) await stopped(host, runs)
     if (isStopping()) return undefined
     return await started(host, { ...args, isChecked: true })
   } catch (error) {
@@ -129,6 +121,15 @@ async function exchanged(
     say(`the new version has not started: ${error.message}\n${waiting}`)
     return undefined
   }
+}
+
+/** A version that fails at its end, or does not come to it, is exchanged all the same. */
+async function stopped(host: Host, runs: HostedJob): Promise<void> {
+  host.stop({ timeoutMs: stopTimeoutMs })
+  const end = await ended(runs)
+  if (end === 'stopped') return
+  say(`the version that was running has failed: ${end.message}`)
+  await runs.terminate()
 }
 
 function say(line: string): void {

@@ -265,6 +265,21 @@ test('a mistake in the options of a job ends in one line', async () => {
   )
 }, 90_000)
 
+test('--watch runs a job whose first batch holds the driver for long', async () => {
+  const name = 'busy'
+  const file = await module(name)
+  const text = await readFile(file, 'utf8')
+  const run = 'for (const end = Date.now() + 5_000; Date.now() < end; );'
+  const output = `stream.fromTopic('busy', text()).foreachRDD(() => { ${run} })`
+  await writeFile(file, text.replace(/\n}\)\n$/, `\n  ${output}\n})\n`))
+  const place = ['--bootstrap', broker.address, '--directory', stateOf(name)]
+  const program = new Program(name, ['job', 'submit', file, ...place, '--watch'], /watching/)
+  programs.push(program)
+  await program.start()
+  await program.interrupt(/stopping when the batch/)
+  expect(await program.exited()).toBe(0)
+}, 90_000)
+
 test('--watch goes on with the next version, and with the old one when the next is wrong', async () => {
   const program = await submitted('watched', '--watch')
   expect(await counted('watched', 3)).toEqual({ a: 2, b: 1 })
