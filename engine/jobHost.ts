@@ -66,12 +66,10 @@ export class JobHost<Arguments> {
     this.#held = Promise.withResolvers<never>()
     this.#held.promise.catch(() => {})
     try {
-      // A port that was asked for may be taken: the job is not started for nothing. A free one comes
-      // after the driver, the compiler and the executors, which need the processor at a start.
-      if (this.#options.listen.port > 0) await this.#serving()
-      const started = await driver.running
+      // This thread has nothing else to do while the driver's thread loads the engine. A port that was
+      // asked for may be taken: then the job is not started for nothing.
+      const [server, started] = await Promise.all([this.#serving(), driver.running])
       onRunning()
-      const server = await this.#serving()
       const job = this.#served(driver, started)
       this.#job = job
       driver.announce(server.url)
