@@ -192,6 +192,22 @@ describe('shuffles that do not fit into memory', () => {
     expect(damaged).toBeGreaterThan(10)
   })
 
+  test('are computed again when all of their files are lost, however many tasks look for them', async () => {
+    const wide = job('wide', { partitions: 16 }, (stream) => {
+      const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
+      ones.reduceByKey<string, number>(sum).view('counts', shown)
+      ones.updateStateByKey<string, number, number>(add).view('totals', shown)
+    })
+    let reads = 0
+    const disk = unreliable(new MemoryDisk(), () => (reads++ < 40 ? 'open' : undefined))
+    const world = new World(wide, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
+    for (let at = 0; at < 400; at++) world.log[at % 2]!.push(`word ${at % 97}`)
+    await world.driver.start()
+    const rows = await world.run(world.batch(0, 0, 200))
+    expect(rows).toEqual({ counts: countOf(world.log.flat()), totals: countOf(world.log.flat()) })
+    expect(reads).toBeGreaterThan(40)
+  })
+
   test('without a disk split the batch, until a backlog of any length is counted', async () => {
     const world = new World(counting, { maxPairs: 100 })
     for (let at = 0; at < 1000; at++) world.log[at % 2]!.push(`word ${at % 17}`)
