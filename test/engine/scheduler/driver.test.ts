@@ -305,6 +305,45 @@ describe('a batch that is broken off', () => {
     expect(next.totals).toEqual(countOf(world.log.flat()))
   })
 
+  test('tells the attempt that follows of all records that were rejected, of earlier batches, too', async () => {
+    const windowed = job('windowed', (stream) => {
+      stream
+        .fromTopic('words', words, { onError: 'skip' })
+        .map((word) => {
+          if (word.startsWith('bad')) throw new Error('bad word')
+          return [word, 1] as const
+        })
+        .reduceByKeyAndWindow<string, number>(sum, 4 * intervalMs, 4 * intervalMs)
+        .view('window', shown)
+    })
+    const world = new World(windowed)
+    world.log[0]!.push('a', 'bad 1', 'b', 'c')
+    world.log[1]!.push('a', 'b', 'bad 2', 'bad 3')
+    await world.driver.start()
+    for (const batchId of [0, 1, 2]) await world.run(world.batch(batchId, batchId, batchId + 1))
+    const rejectedOffsets = () => {
+      const all = world.reports.flatMap(({ rejected }) => rejected)
+      return new Set(all.map(({ partition, offset }) => `${partition}/${offset}`))
+    }
+    expect(rejectedOffsets().size).toBe(0)
+    const gate = Promise.withResolvers<void>()
+    let scans = 0
+    // Batches before the one that runs are read in the attempt that is given up; some tasks come to an end.
+    world.beforeScan = () => (++scans > 4 ? gate.promise : undefined)
+    const given = world.run(world.batch(3, 3, 4))
+    given.catch(() => {})
+    await world.clock.advanceAndSettle(1)
+    expect(rejectedOffsets().size).toBeGreaterThan(0)
+    const broken = world.driver.breakOff(new EngineError('BATCH_TIMED_OUT', 'late'))
+    gate.resolve()
+    await broken
+    world.reports.length = 0
+    world.beforeScan = () => {}
+    const { window } = await world.run(world.batch(3, 3, 4))
+    expect(window).toEqual(countOf(['a', 'b', 'c', 'a', 'b']))
+    expect(rejectedOffsets()).toEqual(new Set(['0/1', '1/2', '1/3']))
+  })
+
   test('that runs nothing is over at once', async () => {
     const world = new World(counting)
     await world.driver.start()
