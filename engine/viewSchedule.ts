@@ -30,11 +30,7 @@ export class ViewSchedule {
   /** Ids of the operators whose states a stream is made of; undefined for one that is made of other things, too. */
   readonly #operators = new Map<DStream<unknown>, readonly number[] | undefined>()
 
-  isDue(
-    view: string,
-    stream: DStream<unknown>,
-    { batchId, changed, nowMs }: ViewTurn,
-  ): boolean {
+  isDue(view: string, stream: DStream<unknown>, { batchId, changed, nowMs }: ViewTurn): boolean {
     const shown = this.#shown.get(view)
     const operators = this.#operatorsOf(stream)
     if (shown === undefined || operators === undefined) return true

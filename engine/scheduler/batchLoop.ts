@@ -15,7 +15,7 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
-import { lostBetween } from '../sources/lostOffsets.ts'
+import { hasLost, lostBetween } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
@@ -54,6 +54,11 @@ export interface BatchLoopOptions {
    * asked and the batch has to wait.
    */
   ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined>
+  /**
+   * Has batches before this one, which windows read again, read no more than the logs still have, where their
+   * topics say so (onLost). Returns false when nothing of them is lost, or may be.
+   */
+  forgetLost?(batch: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean
   /** May add to a batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
@@ -210,7 +215,9 @@ export class BatchLoop {
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
     const isRerun = decision.kind === 'rerun'
     const startedMs = this.#options.clock.nowMs()
-    const planned = isRerun ? (decision.batch as OffsetLogEntry) : await this.#plan(decision)
+    const planned = isRerun
+      ? await this.#plannedBefore(decision.batch as OffsetLogEntry)
+      : await this.#plan(decision)
     if (planned === undefined) return
     const { batch, attempt } = await this.#runOrSplit(planned, isRerun)
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
@@ -244,9 +251,9 @@ export class BatchLoop {
     isRerun: boolean,
   ): Promise<{ batch: OffsetLogEntry; attempt: Attempt }> {
     let batch = planned
-    for (;;) {
+    for (let attempts = 1; ; attempts++) {
       this.#rejected.begin(batch.batchId, this.#oldestRemembered)
-      const attempt = new Attempt(batch, isRerun || batch !== planned, this.#rejected)
+      const attempt = new Attempt(batch, isRerun || attempts > 1, this.#rejected)
       try {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
@@ -255,7 +262,7 @@ export class BatchLoop {
         const next = isLost(error)
           ? await this.#withoutLost(batch, attempt, error)
           : await this.#half(batch, attempt, isRerun, error)
-        await this.#options.offsetLog.supersede(next)
+        if (next !== batch) await this.#options.offsetLog.supersede(next)
         batch = next
       }
     }
@@ -307,7 +314,22 @@ export class BatchLoop {
   }
 
   /**
-   * The batch planned anew from where it began, after its topics have lost what it was to read. An earlier
+   * A batch of an earlier process, as it can still run. Looked at before it does: an output begins before its
+   * tasks find what is lost, and would keep the batch as it is in every process to come.
+   */
+  async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry> {
+    const ends = await this.#options.ends(startsOf(batch.ranges))
+    if (ends === undefined) return batch
+    this.#options.forgetLost?.(batch, ends)
+    if (!batch.ranges.some((range) => hasLost(range, ends))) return batch
+    const next = this.#fromWhereItBegan(batch, ends)
+    await this.#options.offsetLog.supersede(next)
+    return next
+  }
+
+  /**
+   * What is to run after topics have lost what the batch was to read: the batch planned anew from where it
+   * began or, where a window reads batches before it again, the batch itself without those records. An earlier
    * process may have shown something of it: to run it again as it was has become impossible, and whether the
    * job goes on is what its topics say (onLost). Throws OFFSETS_LOST where they do not.
    */
@@ -316,17 +338,22 @@ export class BatchLoop {
     attempt: Attempt,
     error: EngineError,
   ): Promise<OffsetLogEntry> {
-    const { limits, isolation } = this.#options
     await this.#giveUp(attempt, error)
-    const read = startsOf(batch.ranges)
-    const ends = await this.#options.ends(read)
+    const ends = await this.#options.ends(startsOf(batch.ranges))
     if (ends === undefined || this.#stopping.signal.aborted) throw error
+    const next = this.#fromWhereItBegan(batch, ends)
+    if (lostBetween(startsOf(batch.ranges), next.ranges).length > 0) return next
+    if (this.#options.forgetLost?.(batch, ends) === true) return batch
+    throw lostBefore(batch, error)
+  }
+
+  /** Throws OFFSETS_LOST when something is lost and its topic does not say where to go on. */
+  #fromWhereItBegan(batch: OffsetLogEntry, ends: readonly PartitionEnds[]): OffsetLogEntry {
+    const { limits, isolation } = this.#options
     const { timeMs } = batch
+    const read = startsOf(batch.ranges)
     const bounds = limits.plan({ timeMs, ends, previous: { timeMs, ranges: read } })
-    const ranges = planRanges(ends, read, bounds, isolation)
-    // Where no range has moved, what is lost is of an earlier batch, which a window reads again.
-    if (lostBetween(read, ranges).length === 0) throw error
-    return { ...batch, ranges }
+    return { ...batch, ranges: planRanges(ends, read, bounds, isolation) }
   }
 
   /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */
@@ -391,6 +418,13 @@ function brokenOff(batchId: number): EngineError {
 
 function isLost(error: unknown): error is EngineError {
   return error instanceof EngineError && error.code === 'OFFSETS_LOST'
+}
+
+/** Of a batch whose own records are there. */
+function lostBefore({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
+  const what = `a window of batch ${batchId} reads again what batches before it have read, and some of it is gone`
+  const { code, message, publicMessage } = error
+  return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
 }
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {

@@ -44,6 +44,27 @@ export function lostBetween(
   })
 }
 
+/** Whether the logs do not have the beginning of what a range is to read any more. */
+export function hasLost(
+  range: OffsetRange,
+  logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
+): boolean {
+  const log = logs.find((each) => placeOf(each) === placeOf(range))
+  return log !== undefined && range.from < range.until && range.from < log.earliest
+}
+
+/** What is left of ranges that were read before and are to be read again. */
+export function leftOf(
+  ranges: readonly OffsetRange[],
+  logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
+): OffsetRange[] {
+  return ranges.map((range) => {
+    const log = logs.find((each) => placeOf(each) === placeOf(range))
+    const earliest = log?.earliest ?? range.from
+    return { ...range, from: Math.min(range.until, Math.max(range.from, earliest)) }
+  })
+}
+
 /** OFFSETS_LOST for offsets from `from` on, up to `until` as far as the job was to read them now. */
 export function offsetsRemoved(
   place: Place,
@@ -55,7 +76,7 @@ export function offsetsRemoved(
   const count = lostUntil - from
   return new EngineError(
     'OFFSETS_LOST',
-    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job had yet to read): ` +
+    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job was to read): ` +
       `they were removed while the job was away or slow, and the log now has offsets ${extent(log)}. ` +
       waysOut(place, 'to go on without them'),
   )

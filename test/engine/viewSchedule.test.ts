@@ -31,10 +31,12 @@ const everything = job('everything', (stream) => {
   table.transform((rdd, { batchId }) => rdd.mapValues(() => batchId)).view('by the batch')
   ones.reduceByKey<string, number>(sum).view('rows')
   ones.reduceByKeyAndWindow<string, number>(sum, seconds(4)).view('window')
-  ones.mapWithState<string, number, number, readonly [string, number]>(
-    (key, value) => [key, value ?? 0] as const,
-    { uid: 'mapping' },
-  ).view('emitted')
+  ones
+    .mapWithState<string, number, number, readonly [string, number]>(
+      (key, value) => [key, value ?? 0] as const,
+      { uid: 'mapping' },
+    )
+    .view('emitted')
   inverse.view('slid')
 })
 
@@ -75,9 +77,9 @@ describe('a view', () => {
   test('is due in the first batch of a process', () => {
     const schedule = new ViewSchedule()
     for (const [view, stream] of streams) {
-      expect(schedule.isDue(view, stream, { batchId: 9, changed: changedIn(before), nowMs: 0 })).toBe(
-        true,
-      )
+      expect(
+        schedule.isDue(view, stream, { batchId: 9, changed: changedIn(before), nowMs: 0 }),
+      ).toBe(true)
     }
   })
 

@@ -7,10 +7,10 @@ import { Admin } from '../../../protocol/client/admin.ts'
 import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { type Record, records } from '../../../protocol/kafka/recordCursor.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { counted, JobBroker } from './jobBroker.ts'
+import { withoutCommits } from './withoutCommits.ts'
 
 const module = join(import.meta.dirname, 'modules', 'deadWords.ts')
 const runtime = nodeRuntime(tcpNetwork)
@@ -44,25 +44,6 @@ async function letters(): Promise<Record[]> {
 
 function values(found: readonly Record[]): string[] {
   return found.map(({ value }) => value!.toString()).sort()
-}
-
-/** The same disk, but for writes to the commit log, which fail. */
-function withoutCommits(disk: Disk): Disk {
-  return {
-    ...disk,
-    async open(path, mode) {
-      const file = await disk.open(path, mode)
-      if (!path.endsWith('commits')) return file
-      const write = () => Promise.reject(new Error('the process dies here'))
-      return new Proxy(file, {
-        get: (target, name) => {
-          if (name === 'write') return write
-          const value: unknown = Reflect.get(target, name, target)
-          return typeof value === 'function' ? value.bind(target) : value
-        },
-      })
-    },
-  }
 }
 
 test.each([0, 2])(

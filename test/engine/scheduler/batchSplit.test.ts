@@ -222,19 +222,59 @@ describe('a batch whose topic has lost what it was to read', () => {
       return resume === undefined || partition === 1 ? log : { ...log, resume }
     })
 
-  /** A process that was killed in its first batch, and the next one. */
-  async function again(resume?: number) {
+  /** A process that was killed in its first batch, and the next one, whose output begins at once. */
+  async function again(options: Partial<BatchLoopOptions>) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })
     await killed.ended()
     return await start(
-      ({ ranges }) => (ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()),
-      { disk, ends: ends(resume), canSplitRerun: false },
+      ({ ranges }, attempt) => {
+        attempt.outputBegins()
+        return ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()
+      },
+      { disk, canSplitRerun: false, ...options },
     )
   }
 
-  test('goes on where the topic says, under its id and time', async () => {
-    const life = await again(3)
+  test('of an earlier process, goes on where the topic says before an output begins', async () => {
+    const life = await again({ ends: ends(3) })
+    expect(await life.ended()).toBeUndefined()
+    const [first] = life.ran
+    expect([first!.batchId, first!.timeMs, first!.ranges[0]!.from]).toEqual([0, 1_000_000, 3])
+    expect(life.offsetLog.get(0)).toEqual(first)
+  })
+
+  test('of an earlier process, runs as it was while nobody can say what is lost', async () => {
+    let isAsked = false
+    const away = async () => {
+      if (isAsked) return await ends(3)()
+      isAsked = true
+      return undefined
+    }
+    const life = await again({ ends: away })
+    expect(await life.ended()).toMatchObject({ message: 'gone' })
+    expect(life.ran.map(({ ranges }) => ranges[0]!.from)).toEqual([0])
+  })
+
+  test('goes on where the topic says when that is found while it runs', async () => {
+    let isLost = false
+    const life = await start(
+      ({ ranges }) => {
+        if (ranges[0]!.from >= 3) return Promise.resolve()
+        isLost = true
+        return Promise.reject(lost())
+      },
+      {
+        ends: async () => {
+          const log = { topic: 't', latest: 8, earliest: 0 }
+          const first = isLost ? { ...log, earliest: 3, resume: 3 } : log
+          return [
+            { ...first, partition: 0 },
+            { ...log, partition: 1 },
+          ]
+        },
+      },
+    )
     expect(await life.ended()).toBeUndefined()
     expect(
       life.ran.map(({ batchId, timeMs, ranges }) => [batchId, timeMs, ranges[0]!.from]),
@@ -244,14 +284,33 @@ describe('a batch whose topic has lost what it was to read', () => {
     ])
   })
 
-  test('fails where the topic does not say, and when nothing of the batch itself is lost', async () => {
-    expect(await (await again()).ended()).toMatchObject({
+  test('fails where the topic does not say', async () => {
+    const life = await again({ ends: ends() })
+    expect(await life.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
       message: expect.stringMatching(/t-0 no longer has offsets 0 to 3/),
     })
-    const window = await start(() => Promise.reject(lost()))
-    expect(await window.ended()).toMatchObject({ message: 'gone' })
-    expect(window.ran).toHaveLength(1)
+    expect(life.ran).toEqual([])
+  })
+
+  test('of which nothing is lost itself reads again what is left of those before, or fails in words', async () => {
+    const failed = await start(() => Promise.reject(lost()))
+    expect(await failed.ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message:
+        'a window of batch 0 reads again what batches before it have read, and some of it is gone: gone',
+    })
+    expect(failed.ran).toHaveLength(1)
+    let isLost = true
+    const window = await start(() => (isLost ? Promise.reject(lost()) : Promise.resolve()), {
+      forgetLost: () => {
+        const wasLost = isLost
+        isLost = false
+        return wasLost
+      },
+    })
+    expect(await window.ended()).toBeUndefined()
+    expect(window.ran[1]).toBe(window.ran[0])
   })
 })
 

@@ -290,7 +290,9 @@ describe('failures', () => {
         return { kind: 'fetchFailed', taskId, shuffleId, mapPartition } as const
       })
       const again = next++
-      expect(run.feed(...lost)).toEqual([`task ${again}: map ${mapPartition} on ${mapPartition % 2}`])
+      expect(run.feed(...lost)).toEqual([
+        `task ${again}: map ${mapPartition} on ${mapPartition % 2}`,
+      ])
       expect(run.finish(again)).toHaveLength(6)
     }
     for (let task = 0; task < 5; task++) expect(run.finish(next++)).toEqual([])
