@@ -22,7 +22,7 @@ import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'
-import { offsetsIn, type PartitionEnds, planRanges, startsOf } from './rangePlan.ts'
+import { offsetsIn, type PartitionEnds, planRanges, requireMayCut, startsOf } from './rangePlan.ts'
 import type { RateLimits } from './rateLimits.ts'
 import { RecordCount } from './recordCount.ts'
 import { mergeEventTimes, planWatermarks } from './watermarkPlan.ts'
@@ -319,9 +319,11 @@ export class BatchLoop {
    */
   async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry> {
     const ends = await this.#options.ends(startsOf(batch.ranges))
-    if (ends === undefined) return batch
+    const endsAfter = ends && (await this.#options.ends(batch.ranges))
+    if (ends === undefined || endsAfter === undefined) return batch
     this.#options.forgetLost?.(batch, ends)
-    if (!batch.ranges.some((range) => hasLost(range, ends))) return batch
+    const isCut = requireMayCut(batch.ranges, endsAfter)
+    if (!isCut && !batch.ranges.some((range) => hasLost(range, ends))) return batch
     const next = this.#fromWhereItBegan(batch, ends)
     await this.#options.offsetLog.supersede(next)
     return next

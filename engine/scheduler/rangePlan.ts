@@ -73,6 +73,28 @@ function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: 
   throw read < earliest ? offsetsRemoved(end, read, earliest, log) : logTruncated(end, read, log)
 }
 
+/**
+ * Whether a log ends before what was planned to be read of it: its broker has lost records, and a task would
+ * wait for them. `ends` were asked for the ends of the ranges. Throws OFFSETS_LOST where the topic's `onLost`
+ * does not let the job go on.
+ */
+export function requireMayCut(
+  ranges: readonly OffsetRange[],
+  ends: readonly PartitionEnds[],
+): boolean {
+  const untils = new Map(ranges.map((range) => [keyOf(range), range]))
+  let isCut = false
+  for (const end of ends) {
+    const { earliest, latest, highWatermark = latest, resume } = end
+    const range = untils.get(keyOf(end))
+    if (range === undefined || range.until === range.from || range.until <= highWatermark) continue
+    if (resume === undefined)
+      throw logTruncated(end, range.until, { earliest, latest: highWatermark })
+    isCut = true
+  }
+  return isCut
+}
+
 function keptPositions(
   ends: readonly PartitionEnds[],
   previous: readonly OffsetRange[],

@@ -13,6 +13,7 @@ import {
 } from '../../../engine/scheduler/batchLoop.ts'
 import { halved } from '../../../engine/scheduler/batchSplit.ts'
 import { offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { limitsOf, reportOf } from './limits.ts'
@@ -291,6 +292,30 @@ describe('a batch whose topic has lost what it was to read', () => {
       message: expect.stringMatching(/t-0 no longer has offsets 0 to 3/),
     })
     expect(life.ran).toEqual([])
+  })
+
+  test('does not wait for records that the log of a broker has lost at its end', async () => {
+    const cut = (resume: boolean) => async (read: readonly OffsetRange[]) =>
+      [0, 1].map((partition) => {
+        const log = { topic: 't', partition, earliest: 0, latest: partition === 0 ? 5 : 8 }
+        const isBeyond =
+          (read.find((range) => range.partition === partition)?.until ?? 0) > log.latest
+        return resume && isBeyond ? { ...log, resume: log.latest } : log
+      })
+    const disk = new MemoryDisk()
+    const killed = await start(() => Promise.reject(new Error('killed')), { disk })
+    await killed.ended()
+    const failed = await start(() => Promise.resolve(), { disk, ends: cut(false) })
+    expect(await failed.ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message: expect.stringMatching(/^t-0 ends at offset 5, but this job has read it up to 8/),
+    })
+    expect(failed.ran).toEqual([])
+    const goesOn: Life = await start(() => Promise.resolve(), {
+      ...{ disk, ends: cut(true), onCommitted: () => goesOn.loop.stop() },
+    })
+    expect(await goesOn.ended()).toBeUndefined()
+    expect(goesOn.ran.map(({ ranges }) => ranges.map(({ until }) => until))).toEqual([[5, 8]])
   })
 
   test('of which nothing is lost itself reads again what is left of those before, or fails in words', async () => {
