@@ -213,10 +213,12 @@ export class JobBatches {
   }
 
   /** Where dead letters ended before any batch that windows may have read again. */
-  #endsBefore(batch: OffsetLogEntry): readonly DeadLetterEnd[] {
+  #endsBefore({ batchId }: OffsetLogEntry): readonly DeadLetterEnd[] {
     const { driver, offsetLog } = this.#options
-    const oldest = driver.graph.history.upTo(batch.batchId)[0]!
-    return offsetLog.get(oldest.batchId)?.deadLetterEnds ?? batch.deadLetterEnds ?? []
+    const oldest = driver.graph.history.upTo(batchId)[0]!
+    const reached = offsetLog.range(oldest.batchId, batchId + 1)
+    // Batches of code that had no dead letter topic have written none.
+    return reached.find(({ deadLetterEnds }) => deadLetterEnds !== undefined)?.deadLetterEnds ?? []
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */

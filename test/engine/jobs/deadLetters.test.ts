@@ -90,6 +90,20 @@ test('each bad record is there once when the process dies before the commit, aga
   expect(values(await letters())).toEqual(['bad 1', 'bad 2', 'bad 3'])
 }, 60_000)
 
+test('words that a window reads again are there once, also when they were skipped before', async () => {
+  await createDeadWords()
+  await broker.produce(['a', 'bad 1'])
+  const modules = ['skippingWindow', 'deadWindow', 'deadWindow', 'deadWindow']
+  for (const [life, name] of modules.entries()) {
+    const path = join(import.meta.dirname, 'modules', `${name}.ts`)
+    const job = await broker.submit(path, { executors: 0 })
+    await counted(job, life + 2)
+    await job.stop()
+    if (life > 0) expect(values(await letters())).toEqual(['bad 1'])
+    await broker.produce(['b'])
+  }
+}, 60_000)
+
 test('a job whose dead letter topic does not exist does not start', async () => {
   const starting = broker.submit(module, { executors: 0 })
   await expect(starting).rejects.toThrow(/does not exist.*create it.*dead-words/)
