@@ -139,7 +139,7 @@ export function offsetsIn(ranges: readonly OffsetRange[]): number {
 export function lagBehind(ends: readonly PartitionEnds[], ranges: readonly OffsetRange[]): number {
   const positions = new Map(ranges.map((range) => [keyOf(range), range.until]))
   return ends.reduce((lag, end) => {
-    const position = positions.get(keyOf(end)) ?? end.earliest
+    const position = positions.get(keyOf(end)) ?? end.start ?? end.earliest
     return lag + Math.max(0, end.latest - position)
   }, 0)
 }

@@ -32,6 +32,11 @@ describe('a job begins', () => {
     })
   })
 
+  test('there is its lag: what it does not read is not behind', () => {
+    expect(lagBehind([end(5, 50, { start: 30 })], [])).toBe(20)
+    expect(lagBehind([end(5, 50, { start: 30 })], [read(45)])).toBe(5)
+  })
+
   test('at the beginning of a partition that was added to a topic that it reads', () => {
     const added = end(5, 50, { partition: 1, start: 50 })
     expect(planRanges([end(0, 7), added], [read(7)], () => 10)[1]).toMatchObject({
