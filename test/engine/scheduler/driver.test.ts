@@ -49,6 +49,8 @@ class World {
   changed: number[] = []
   /** Awaited before each scan. */
   beforeScan: () => Promise<void> | void = () => {}
+  /** States that are open. */
+  open = 0
   readonly #states = new Map<string, Map<string, string>>()
 
   constructor(made: Job, shuffles?: ShuffleOptions) {
@@ -112,7 +114,16 @@ class World {
     const contents = this.#states.get(directory) ?? new Map<string, string>()
     this.#states.set(directory, contents)
     return StateStore.open(directory, {
-      openDatabase: async () => new MemoryStateDatabase(contents),
+      openDatabase: async () => {
+        this.open++
+        const database = new MemoryStateDatabase(contents)
+        const close = database.close.bind(database)
+        database.close = () => {
+          this.open--
+          return close()
+        }
+        return database
+      },
     })
   }
 }
@@ -271,6 +282,28 @@ test('operators advance before the outputs, and tell of the batch that changed t
     changes.push(world.changed)
   }
   expect(changes).toEqual([[0], [0], [2]])
+})
+
+test('no query opens a state while the states are released, whenever it was asked', async () => {
+  const world = new World(counting)
+  for (const lines of world.log) lines.push('a', 'b')
+  await world.driver.start()
+  await world.run(world.batch(0, 0, 2))
+  const [{ uid }] = world.driver.graph.operators as [{ uid: string }]
+  for (let turns = 0; turns < 20; turns++) {
+    const query = { operator: uid, partition: 0, batchId: 0, limit: 10 }
+    const before = world.driver.queryState(query)
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    const after: Promise<unknown>[] = []
+    await world.driver.withReleasedStates(async () => {
+      expect(world.open).toBe(0)
+      after.push(world.driver.queryState(query))
+      await world.clock.advanceAndSettle(1)
+      expect(world.open).toBe(0)
+    })
+    const answers = await Promise.all([before, ...after])
+    expect(answers[0]).toEqual(answers[1])
+  }
 })
 
 describe('a batch that is broken off', () => {
