@@ -15,7 +15,7 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
-import { hasLost, lostBetween } from '../sources/lostOffsets.ts'
+import { hasLost } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
@@ -318,15 +318,11 @@ export class BatchLoop {
    * tasks find what is lost, and would keep the batch as it is in every process to come.
    */
   async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry> {
-    const ends = await this.#options.ends(startsOf(batch.ranges))
-    const endsAfter = ends && (await this.#options.ends(batch.ranges))
-    if (ends === undefined || endsAfter === undefined) return batch
-    this.#options.forgetLost?.(batch, ends)
-    const isCut = requireMayCut(batch.ranges, endsAfter)
-    if (!isCut && !batch.ranges.some((range) => hasLost(range, ends))) return batch
-    const next = this.#fromWhereItBegan(batch, ends)
-    await this.#options.offsetLog.supersede(next)
-    return next
+    const left = await this.#leftOf(batch)
+    if (left === undefined) return batch
+    this.#options.forgetLost?.(batch, left.ends)
+    if (left.batch !== batch) await this.#options.offsetLog.supersede(left.batch)
+    return left.batch
   }
 
   /**
@@ -341,21 +337,30 @@ export class BatchLoop {
     error: EngineError,
   ): Promise<OffsetLogEntry> {
     await this.#giveUp(attempt, error)
-    const ends = await this.#options.ends(startsOf(batch.ranges))
-    if (ends === undefined || this.#stopping.signal.aborted) throw error
-    const next = this.#fromWhereItBegan(batch, ends)
-    if (lostBetween(startsOf(batch.ranges), next.ranges).length > 0) return next
-    if (this.#options.forgetLost?.(batch, ends) === true) return batch
-    throw lostBefore(batch, error)
+    const left = await this.#leftOf(batch)
+    if (left === undefined || this.#stopping.signal.aborted) throw error
+    const isForgotten = this.#options.forgetLost?.(batch, left.ends) === true
+    if (left.batch === batch && !isForgotten) throw lostBefore(batch, error)
+    return left.batch
   }
 
-  /** Throws OFFSETS_LOST when something is lost and its topic does not say where to go on. */
-  #fromWhereItBegan(batch: OffsetLogEntry, ends: readonly PartitionEnds[]): OffsetLogEntry {
+  /**
+   * The batch planned anew where logs lack something of it, or itself. Undefined when nobody can say. Throws
+   * OFFSETS_LOST when something is lost and its topic does not say where to go on.
+   */
+  async #leftOf(
+    batch: OffsetLogEntry,
+  ): Promise<{ batch: OffsetLogEntry; ends: readonly PartitionEnds[] } | undefined> {
+    const { timeMs, ranges } = batch
     const { limits, isolation } = this.#options
-    const { timeMs } = batch
-    const read = startsOf(batch.ranges)
+    const read = startsOf(ranges)
+    const ends = await this.#options.ends(read)
+    const endsAfter = ends && (await this.#options.ends(ranges))
+    if (ends === undefined || endsAfter === undefined) return undefined
+    const isCut = requireMayCut(ranges, endsAfter)
+    if (!isCut && !ranges.some((range) => hasLost(range, ends))) return { batch, ends }
     const bounds = limits.plan({ timeMs, ends, previous: { timeMs, ranges: read } })
-    return { ...batch, ranges: planRanges(ends, read, bounds, isolation) }
+    return { batch: { ...batch, ranges: planRanges(ends, read, bounds, isolation) }, ends }
   }
 
   /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */

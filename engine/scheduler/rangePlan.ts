@@ -88,8 +88,8 @@ export function requireMayCut(
     const { earliest, latest, highWatermark = latest, resume } = end
     const range = untils.get(keyOf(end))
     if (range === undefined || range.until === range.from || range.until <= highWatermark) continue
-    if (resume === undefined)
-      throw logTruncated(end, range.until, { earliest, latest: highWatermark })
+    const log = { earliest, latest: highWatermark }
+    if (resume === undefined) throw logTruncated(end, range.until, log, 'was to read')
     isCut = true
   }
   return isCut

@@ -82,11 +82,16 @@ export function offsetsRemoved(
   )
 }
 
-/** OFFSETS_LOST for a log that ends before what was read of it: waiting would hide that for ever. */
-export function logTruncated(place: Place, readUntil: number, log: LogExtent): EngineError {
+/** OFFSETS_LOST for a log that ends before what was, or was to be, read of it: waiting would hide that for ever. */
+export function logTruncated(
+  place: Place,
+  until: number,
+  log: LogExtent,
+  what: 'has read' | 'was to read' = 'has read',
+): EngineError {
   return new EngineError(
     'OFFSETS_LOST',
-    `${placeOf(place)} ends at offset ${log.latest}, but this job has read it up to ${readUntil}: the topic ` +
+    `${placeOf(place)} ends at offset ${log.latest}, but this job ${what} it up to ${until}: the topic ` +
       `was created again or lost records, and the log now has offsets ${extent(log)}. ` +
       waysOut(place, 'to go on at the end of the log'),
   )

@@ -289,7 +289,7 @@ test('no query opens a state while the states are released, whenever it was aske
   for (const lines of world.log) lines.push('a', 'b')
   await world.driver.start()
   await world.run(world.batch(0, 0, 2))
-  const [{ uid }] = world.driver.graph.operators as [{ uid: string }]
+  const { uid } = world.driver.graph.operators[0]!
   for (let turns = 0; turns < 20; turns++) {
     const query = { operator: uid, partition: 0, batchId: 0, limit: 10 }
     const before = world.driver.queryState(query)
