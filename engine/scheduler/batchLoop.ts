@@ -303,7 +303,8 @@ export class BatchLoop {
     error: unknown,
   ): Promise<OffsetLogEntry> {
     const { limits, onSplit } = this.#options
-    if (!isTooLarge(error) || !this.#canSplit(isRerun)) throw error
+    if (!isTooLarge(error)) throw error
+    if (!this.#canSplit(isRerun)) throw mayBeShown(batch, error)
     const ranges = halved(batch.ranges)
     if (ranges === undefined) throw cannotSplit(batch, error)
     await this.#giveUp(attempt, error)
@@ -432,6 +433,19 @@ function lostBefore({ batchId }: OffsetLogEntry, error: EngineError): EngineErro
   const what = `a window of batch ${batchId} reads again what batches before it have read, and some of it is gone`
   const { code, message, publicMessage } = error
   return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
+}
+
+/** Of a batch that is not split: a smaller one might contradict what was shown of it. */
+function mayBeShown({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
+  const what = `batch ${batchId} was planned by an earlier process, which may have shown some of it, and keeps its offsets`
+  const wayOut =
+    batchId === 0
+      ? 'Lift the bound, or begin anew in another directory with smaller batches (maxRecordsPerPartition)'
+      : `Lift the bound, or take the job back (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ` +
+        'smaller batches (maxRecordsPerPartition)'
+  const { code, message, publicMessage } = error
+  const explained = (text: string) => `${what}: ${text}. ${wayOut}`
+  return new EngineError(code, explained(message), error, explained(publicMessage))
 }
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {
