@@ -218,7 +218,10 @@ export class BatchLoop {
     const planned = isRerun
       ? await this.#plannedBefore(decision.batch as OffsetLogEntry)
       : await this.#plan(decision)
-    if (planned === undefined) return
+    if (planned === undefined) {
+      this.#scheduler.abandoned()
+      return
+    }
     const { batch, attempt } = await this.#runOrSplit(planned, isRerun)
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
     await this.#commit(batch, attempt, startedMs)
@@ -316,11 +319,12 @@ export class BatchLoop {
 
   /**
    * A batch of an earlier process, as it can still run. Looked at before it does: an output begins before its
-   * tasks find what is lost, and would keep the batch as it is in every process to come.
+   * tasks find what is lost, and would keep the batch as it is in every process to come. Undefined when the loop
+   * is stopped before the topics are there.
    */
-  async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry> {
+  async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry | undefined> {
     const left = await this.#leftOf(batch)
-    if (left === undefined) return batch
+    if (left === undefined) return undefined
     this.#options.forgetLost?.(batch, left.ends)
     if (left.batch !== batch) await this.#options.offsetLog.supersede(left.batch)
     return left.batch
@@ -339,15 +343,15 @@ export class BatchLoop {
   ): Promise<OffsetLogEntry> {
     await this.#giveUp(attempt, error)
     const left = await this.#leftOf(batch)
-    if (left === undefined || this.#stopping.signal.aborted) throw error
+    if (left === undefined) throw error
     const isForgotten = this.#options.forgetLost?.(batch, left.ends) === true
     if (left.batch === batch && !isForgotten) throw lostBefore(batch, error)
     return left.batch
   }
 
   /**
-   * The batch planned anew where logs lack something of it, or itself. Undefined when nobody can say. Throws
-   * OFFSETS_LOST when something is lost and its topic does not say where to go on.
+   * The batch planned anew where logs lack something of it, or itself. Undefined when the loop is stopped before
+   * the topics are there. Throws OFFSETS_LOST when something is lost and its topic does not say where to go on.
    */
   async #leftOf(
     batch: OffsetLogEntry,
@@ -355,8 +359,8 @@ export class BatchLoop {
     const { timeMs, ranges } = batch
     const { limits, isolation } = this.#options
     const read = startsOf(ranges)
-    const ends = await this.#options.ends(read)
-    const endsAfter = ends && (await this.#options.ends(ranges))
+    const ends = await this.#endsOnceThere(read)
+    const endsAfter = ends && (await this.#endsOnceThere(ranges))
     if (ends === undefined || endsAfter === undefined) return undefined
     const isCut = requireMayCut(ranges, endsAfter)
     if (!isCut && !ranges.some((range) => hasLost(range, ends))) return { batch, ends }
@@ -377,22 +381,27 @@ export class BatchLoop {
 
   /** Undefined when the loop is stopped before the topics are there. */
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
-    const { clock, offsetLog, batchIntervalMs, beforePlanned } = this.#options
+    const { offsetLog, beforePlanned } = this.#options
+    const ends = await this.#endsOnceThere(offsetLog.latest()?.ranges ?? [])
+    if (ends === undefined) return undefined
+    const entry = this.#entry(planned, ends)
+    const batch = (await beforePlanned?.(entry)) ?? entry
+    await offsetLog.append(batch)
+    return batch
+  }
+
+  /** Undefined when the loop is stopped before the topics are there. */
+  async #endsOnceThere(
+    read: readonly OffsetRange[],
+  ): Promise<readonly PartitionEnds[] | undefined> {
+    const { clock, batchIntervalMs } = this.#options
     const { signal } = this.#stopping
-    const read = offsetLog.latest()?.ranges ?? []
     let ends = await this.#options.ends(read)
     while (ends === undefined && !signal.aborted) {
       await sleep(clock, batchIntervalMs, signal)
       if (!signal.aborted) ends = await this.#options.ends(read)
     }
-    if (ends === undefined || signal.aborted) {
-      this.#scheduler.abandoned()
-      return undefined
-    }
-    const entry = this.#entry(planned, ends)
-    const batch = (await beforePlanned?.(entry)) ?? entry
-    await offsetLog.append(batch)
-    return batch
+    return signal.aborted ? undefined : ends
   }
 
   #entry(

@@ -252,16 +252,20 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(life.offsetLog.get(0)).toEqual(first)
   })
 
-  test('of an earlier process, runs as it was while nobody can say what is lost', async () => {
-    let isAsked = false
-    const away = async () => {
-      if (isAsked) return await ends(3)()
-      isAsked = true
-      return undefined
-    }
+  test('of an earlier process, waits until the topics can be asked, or for a stop', async () => {
+    let asked = 0
+    const away = async () => (++asked > 3 ? await ends(3)() : undefined)
     const life = await again({ ends: away })
-    expect(await life.ended()).toMatchObject({ message: 'gone' })
-    expect(life.ran.map(({ ranges }) => ranges[0]!.from)).toEqual([0])
+    expect(await life.ended()).toBeUndefined()
+    expect(life.ran[0]!.ranges[0]!.from).toBe(3)
+    const stopped: Life = await again({
+      ends: async () => {
+        stopped.loop.stop()
+        return undefined
+      },
+    })
+    expect(await stopped.ended()).toBeUndefined()
+    expect(stopped.ran).toEqual([])
   })
 
   test('goes on where the topic says when that is found while it runs', async () => {
