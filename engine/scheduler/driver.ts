@@ -344,15 +344,14 @@ export class Driver {
   }
 
   /** The scheduler is told when an output had to make room for others, or was lost. */
-  #launch(
-    { taskId, executor, stage, partition }: LaunchTask,
-    gathered: Gathered,
-    to: Launch[],
-  ): void {
+  #launch(effect: LaunchTask, gathered: Gathered, to: Launch[]): void {
+    const { taskId, executor, stage, partition } = effect
     if (gathered.kind === 'missing') {
       const { shuffleId, mapPartition } = gathered
       this.#inputs.ended(taskId)
-      this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
+      // Another task has found the loss before, and the output was computed again while this one was reading.
+      if (this.#store.has(shuffleId, mapPartition)) this.#prepare(effect, to)
+      else this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
       return
     }
     const { inputs } = gathered

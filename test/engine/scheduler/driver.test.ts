@@ -143,8 +143,10 @@ function countOf(lines: readonly string[]): (readonly [string, number])[] {
   return sortedRows([...counts])
 }
 
+type Failure = 'open' | 'bytes' | undefined
+
 /** A disk whose reads fail, or give other bytes, as often as it is told. */
-function unreliable(disk: MemoryDisk, fails: () => 'open' | 'bytes' | undefined): Disk {
+function unreliable(disk: MemoryDisk, fails: () => Failure | Promise<Failure>): Disk {
   return new Proxy<Disk>(disk, {
     get(target, property) {
       if (property !== 'open') {
@@ -152,7 +154,7 @@ function unreliable(disk: MemoryDisk, fails: () => 'open' | 'bytes' | undefined)
         return typeof value === 'function' ? value.bind(target) : value
       }
       return async (path: string, mode: 'read' | 'write'): Promise<DiskFile> => {
-        const failure = mode === 'read' ? fails() : undefined
+        const failure = mode === 'read' ? await fails() : undefined
         if (failure === 'open') throw new Error('EIO')
         const file = await target.open(path, mode)
         if (failure === undefined) return file
@@ -217,6 +219,34 @@ describe('shuffles that do not fit into memory', () => {
     const rows = await world.run(world.batch(0, 0, 200))
     expect(rows).toEqual({ counts: countOf(world.log.flat()), totals: countOf(world.log.flat()) })
     expect(reads).toBeGreaterThan(40)
+  })
+
+  test('that were computed again are not lost once more for tasks that were reading them before', async () => {
+    const wide = job('wide', { partitions: 8 }, (stream) => {
+      const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
+      ones.reduceByKey<string, number>(sum).view('counts', shown)
+    })
+    const reading: (() => void)[] = []
+    let opens = 0
+    const disk = unreliable(new MemoryDisk(), () => {
+      if (++opens > 8) return undefined
+      return new Promise<'open'>((resolve) => reading.push(() => resolve('open')))
+    })
+    const world = new World(wide, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
+    for (let at = 0; at < 100; at++) world.log[at % 2]!.push(`word ${at % 97}`)
+    await world.driver.start()
+    const running = world.run(world.batch(0, 0, 50))
+    running.catch(() => {})
+    await world.clock.advanceAndSettle(1)
+    expect(reading).toHaveLength(8)
+    // One after another they find that the file is lost; each time the output is there again.
+    for (const fail of reading) {
+      fail()
+      await world.clock.advanceAndSettle(1)
+    }
+    expect((await running).counts).toEqual(countOf(world.log.flat()))
+    const maps = world.reports.filter(({ ranges }) => ranges.length > 0)
+    expect(maps).toHaveLength(3)
   })
 
   test('without a disk split the batch, until a backlog of any length is counted', async () => {
