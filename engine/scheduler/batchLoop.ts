@@ -447,11 +447,12 @@ function lostBefore({ batchId }: OffsetLogEntry, error: EngineError): EngineErro
 /** Of a batch that is not split: a smaller one might contradict what was shown of it. */
 function mayBeShown({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
   const what = `batch ${batchId} was planned by an earlier process, which may have shown some of it, and keeps its offsets`
+  const smaller =
+    'smaller batches (maxRecordsPerPartition, spark.streaming.kafka.maxRatePerPartition)'
   const wayOut =
     batchId === 0
-      ? 'Lift the bound, or begin anew in another directory with smaller batches (maxRecordsPerPartition)'
-      : `Lift the bound, or take the job back (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ` +
-        'smaller batches (maxRecordsPerPartition)'
+      ? `Lift the bound, or begin anew in another directory with ${smaller}`
+      : `Lift the bound, or take the job back (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ${smaller}`
   const { code, message, publicMessage } = error
   const explained = (text: string) => `${what}: ${text}. ${wayOut}`
   return new EngineError(code, explained(message), error, explained(publicMessage))
