@@ -22,7 +22,7 @@ import type { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import type { RateLimits } from './scheduler/rateLimits.ts'
 import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
-import { type LostRange, lostBetween } from './sources/lostOffsets.ts'
+import { hasLost, type LostRange, leftOf, lostBetween } from './sources/lostOffsets.ts'
 import type { OffsetRange } from './sources/scan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 
@@ -89,6 +89,7 @@ export class JobBatches {
       offsetLog,
       commitLog,
       ends: (read) => this.#ends(read),
+      forgetLost: (batch, ends) => this.#forgetLost(batch, ends),
       beforePlanned: async (batch) => this.#planned(batch),
       run: (batch, attempt) => this.#run(batch, attempt),
       breakOff: (error) => driver.breakOff(error),
@@ -137,6 +138,27 @@ export class JobBatches {
       this.#isWaiting = true
       return undefined
     }
+  }
+
+  /** Batches before, as they were planned, stay in the offset log: the next process finds the same. */
+  #forgetLost({ batchId }: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean {
+    const { driver, logger } = this.#options
+    const { graph } = driver
+    const mayLose = ends.filter(
+      ({ topic }) => (graph.sources.get(topic)?.onLost ?? 'fail') !== 'fail',
+    )
+    const before = graph.history.upTo(batchId - 1)
+    const first = before.findIndex(({ ranges }) => ranges.some((range) => hasLost(range, mayLose)))
+    if (first < 0) return false
+    for (const batch of before.slice(first)) {
+      const ranges = leftOf(batch.ranges, mayLose)
+      driver.addBatch({ ...batch, ranges })
+      const lostRecords = offsetsIn(batch.ranges) - offsetsIn(ranges)
+      if (lostRecords === 0) continue
+      const fields = { job: graph.name, batchId, readIn: batch.batchId, lostRecords }
+      logger.warn(fields, 'windows go on without records that were read before and are lost now')
+    }
+    return true
   }
 
   #planned(batch: OffsetLogEntry): OffsetLogEntry {
@@ -191,10 +213,12 @@ export class JobBatches {
   }
 
   /** Where dead letters ended before any batch that windows may have read again. */
-  #endsBefore(batch: OffsetLogEntry): readonly DeadLetterEnd[] {
+  #endsBefore({ batchId }: OffsetLogEntry): readonly DeadLetterEnd[] {
     const { driver, offsetLog } = this.#options
-    const oldest = driver.graph.history.upTo(batch.batchId)[0]!
-    return offsetLog.get(oldest.batchId)?.deadLetterEnds ?? batch.deadLetterEnds ?? []
+    const oldest = driver.graph.history.upTo(batchId)[0]!
+    const reached = offsetLog.range(oldest.batchId, batchId + 1)
+    // Batches of code that had no dead letter topic have written none.
+    return reached.find(({ deadLetterEnds }) => deadLetterEnds !== undefined)?.deadLetterEnds ?? []
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */

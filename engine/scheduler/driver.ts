@@ -92,6 +92,8 @@ export class Driver {
   readonly #running = new Set<Promise<unknown>>()
   /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
   readonly #shuffles = new Map<string, number>()
+  /** Shuffles, perhaps of earlier batches, of which tasks of the batch that runs have computed something. */
+  readonly #computed = new Set<string>()
   #events: DagEvent[] = []
   #batchId = -1
   #sinceMs = 0
@@ -159,6 +161,7 @@ export class Driver {
     this.#batchId = batch.batchId
     this.#sinceMs = this.#options.runtime.clock.nowMs()
     this.#pool.addBatch(batch)
+    this.#computed.clear()
     const oldest = this.graph.history.upTo(batch.batchId)[0]!.batchId
     this.#forgetShuffles((batchId) => batchId < oldest || batchId >= batch.batchId)
   }
@@ -190,7 +193,8 @@ export class Driver {
       reject(error)
     }
     this.#waiting.clear()
-    this.#forgetShuffles((batchId) => batchId >= this.#batchId)
+    // What its tasks have told (rejected records, for example) is dropped: the next attempt's must tell it again.
+    this.#forgetShuffles((batchId, id) => batchId >= this.#batchId || this.#computed.has(id))
     this.#handleEvents()
     const idle = this.#attempts.idle()
     const settled = new AbortController()
@@ -293,9 +297,9 @@ export class Driver {
     this.#waiting.clear()
   }
 
-  #forgetShuffles(isOver: (batchId: number) => boolean): void {
+  #forgetShuffles(isOver: (batchId: number, shuffleId: string) => boolean): void {
     for (const shuffleId of new Set([...this.#shuffles.keys(), ...this.#dag.shuffles()])) {
-      if (!isOver(batchOf(shuffleId))) continue
+      if (!isOver(batchOf(shuffleId), shuffleId)) continue
       void this.#store.forget(shuffleId, this.#shuffles.get(shuffleId) ?? 0)
       this.#shuffles.delete(shuffleId)
       this.#post({ kind: 'shuffleForgotten', shuffleId })
@@ -340,19 +344,19 @@ export class Driver {
   }
 
   /** The scheduler is told when an output had to make room for others, or was lost. */
-  #launch(
-    { taskId, executor, stage, partition }: LaunchTask,
-    gathered: Gathered,
-    to: Launch[],
-  ): void {
+  #launch(effect: LaunchTask, gathered: Gathered, to: Launch[]): void {
+    const { taskId, executor, stage, partition } = effect
     if (gathered.kind === 'missing') {
       const { shuffleId, mapPartition } = gathered
       this.#inputs.ended(taskId)
-      this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
+      // Another task has found the loss before, and the output was computed again while this one was reading.
+      if (this.#store.has(shuffleId, mapPartition)) this.#prepare(effect, to)
+      else this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
       return
     }
     const { inputs } = gathered
     this.#attempts.launched(taskId, executor, stage, partition)
+    if (stage.output.kind === 'map') this.#computed.add(stage.id)
     const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
     to.push({ executor, task })
   }
