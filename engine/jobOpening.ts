@@ -9,13 +9,7 @@ import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog } from './checkpoint/offsetLog.ts'
 import { type CodeChange, describeChange } from './contract/codeChange.ts'
 import type { StatefulOperator } from './contract/statefulOperator.ts'
-import {
-  commitsFile,
-  type JobDirectory,
-  offsetsFile,
-  stateFolder,
-  takeDirectory,
-} from './jobDirectory.ts'
+import { commitsFile, type JobDirectory, offsetsFile, takeDirectory } from './jobDirectory.ts'
 import { prepareDirectory } from './savepoint/prepareDirectory.ts'
 import { startFrom } from './savepoint/startFrom.ts'
 import { StateTransfer } from './state/stateTransfer.ts'
@@ -65,7 +59,6 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   }
   const directory = await takeDirectory(runtime, options.directory, job)
   try {
-    await states.recover(join(options.directory, stateFolder))
     const { partitions } = job
     const prepared = await prepareDirectory({ disk, directory, partitions, now, states, discard })
     logChange(logger, log, prepared.change)

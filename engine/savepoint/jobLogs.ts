@@ -52,6 +52,5 @@ export function committedBatch(
 export async function stateUids(disk: Disk, directory: string): Promise<string[]> {
   const folder = join(directory, stateFolder)
   if ((await disk.stat(folder)) === undefined) return []
-  // An import that was broken off has another name (see directorySwap).
-  return (await disk.list(folder)).filter((name) => !name.includes('.'))
+  return await disk.list(folder)
 }

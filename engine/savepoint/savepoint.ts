@@ -50,12 +50,15 @@ export interface SavedJob extends Omit<Manifest, 'formatVersion' | 'states'> {
 const formatVersion = 1
 const manifestFile = 'manifest'
 
-/** Fails with SAVEPOINT_INVALID when there is something at `path`. */
+/**
+ * `stateOf` gives undefined for a state on which no batch has run: it is left out, and new where the savepoint
+ * is started. Fails with SAVEPOINT_INVALID when there is something at `path`.
+ */
 export async function writeSavepoint(
   disk: Disk,
   path: string,
   { operators, ...saved }: SavedJob,
-  stateOf: (operator: OperatorContract) => StateChunks,
+  stateOf: (operator: OperatorContract) => Promise<StateChunks | undefined>,
 ): Promise<Savepoint> {
   if ((await disk.stat(path)) !== undefined) {
     throw invalid(path, 'there is something already: give the savepoint another name')
@@ -66,8 +69,10 @@ export async function writeSavepoint(
   await disk.makeDirectory(temporary)
   const states: SavedState[] = []
   for (const operator of operators) {
+    const state = await stateOf(operator)
+    if (state === undefined) continue
     const file = `${operator.uid}.state`
-    const size = await writeStateFile(disk, join(temporary, file), stateOf(operator))
+    const size = await writeStateFile(disk, join(temporary, file), state)
     states.push({ operator, file, ...size })
   }
   const manifest: Manifest = { formatVersion, ...saved, states }

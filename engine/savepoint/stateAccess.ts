@@ -6,6 +6,8 @@ import type { StateEntry } from '../state/stateTransfer.ts'
 export type StateChunks = AsyncIterable<readonly StateEntry[]>
 
 export interface StateAccess {
+  /** Whether no batch up to `batchId` has run on the state. Initial states belong in such a state still. */
+  isNew(directory: string, partitions: number, batchId: number): Promise<boolean>
   /**
    * The entries of an operator's state as of a committed batch, in chunks of bounded size. `directory` has
    * a folder for each partition. Fails with a StateError for a batch that is no longer kept.
@@ -18,4 +20,6 @@ export interface StateAccess {
     batchId: number,
     chunks: StateChunks,
   ): Promise<void>
+  /** Takes back what batches after `batchId` have changed; durable when it resolves. */
+  undo(directory: string, partitions: number, batchId: number): Promise<void>
 }

@@ -67,6 +67,22 @@ export class DiskStates implements StateAccess {
     return timers.sort()
   }
 
+  async isNew(directory: string, partitions: number, batchId: number): Promise<boolean> {
+    for (let partition = 0; partition < partitions; partition++) {
+      const versions = await this.#read(directory, partition)
+      if (versions.some((version) => version.batchId <= batchId)) return false
+    }
+    return true
+  }
+
+  async undo(directory: string, partitions: number, batchId: number): Promise<void> {
+    for (let partition = 0; partition < partitions; partition++) {
+      const versions = await this.#read(directory, partition)
+      const kept = versions.filter((version) => version.batchId <= batchId)
+      if (kept.length < versions.length) await this.#write(directory, partition, kept)
+    }
+  }
+
   async *exportState(directory: string, partitions: number, batchId: number): StateChunks {
     for (let partition = 0; partition < partitions; partition++) {
       const versions = await this.#read(directory, partition)
