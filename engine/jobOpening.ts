@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import { CheckpointError } from './checkpoint/checkpointError.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog } from './checkpoint/offsetLog.ts'
 import { type CodeChange, describeChange } from './contract/codeChange.ts'
@@ -39,7 +40,7 @@ export interface OpenedJob {
   readonly states: StateTransfer
 }
 
-/** The caller releases the lock of the directory and closes the logs. */
+/** The caller closes it (see closeJob). */
 export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   const { runtime, logger, job, code, operators, from, discardState: discard } = options
   const { disk } = runtime
@@ -68,7 +69,9 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     const offsetLog = await OffsetLog.open(disk, join(options.directory, offsetsFile))
     try {
       const commitLog = await CommitLog.open(disk, join(options.directory, commitsFile))
-      return { directory, offsetLog, commitLog, states }
+      const opened = { directory, offsetLog, commitLog, states }
+      requireMatchingLogs(opened)
+      return opened
     } catch (error) {
       await offsetLog.close()
       throw error
@@ -77,6 +80,25 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     await directory.lock.release()
     throw error
   }
+}
+
+/** Releases the directory also when a log cannot be closed, and throws the first error then. */
+export async function closeJob({ offsetLog, commitLog, directory }: OpenedJob): Promise<void> {
+  const closed = await Promise.allSettled([offsetLog.close(), commitLog.close()])
+  await directory.lock.release()
+  for (const each of closed) if (each.status === 'rejected') throw each.reason
+}
+
+/** A batch is committed before the next one is planned: other logs are of different copies of a directory. */
+function requireMatchingLogs({ directory, offsetLog, commitLog }: OpenedJob): void {
+  const planned = offsetLog.latest()?.batchId ?? -1
+  const committed = commitLog.latest()
+  if (committed === planned || committed === planned - 1) return
+  throw new CheckpointError(
+    'CHECKPOINT_DAMAGED',
+    `the checkpoint in ${directory.path} is not of one job: batch ${planned} is planned and batch ${committed} ` +
+      'committed; put back a copy of the whole directory, or remove the directory to start over',
+  )
 }
 
 function logChange(logger: Logger, log: object, change: CodeChange): void {

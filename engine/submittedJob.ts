@@ -14,7 +14,7 @@ import { workerExecutors } from './executor/workerExecutor.ts'
 import { JobBatches } from './jobBatches.ts'
 import { stateFolder } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob } from './jobModule.ts'
-import type { OpenedJob } from './jobOpening.ts'
+import { closeJob, type OpenedJob } from './jobOpening.ts'
 import { queryState } from './jobState.ts'
 import { JobStatusRecord } from './jobStatus.ts'
 import { NameClaim } from './nameClaim.ts'
@@ -259,14 +259,15 @@ export class SubmittedJob implements RunningJob {
   }
 
   async #release(): Promise<void> {
-    const { offsetLog, commitLog, directory } = this.#opened
-    await this.#driver.stop()
-    this.#claim.stop()
-    await this.#batches.close()
-    await this.#cluster.close()
-    await offsetLog.close()
-    await commitLog.close()
-    await directory.lock.release()
+    try {
+      await this.#driver.stop()
+      this.#claim.stop()
+      await this.#batches.close()
+      await this.#cluster.close()
+    } finally {
+      // Whatever else fails, the directory is free for the next start, in this process, too.
+      await closeJob(this.#opened)
+    }
   }
 
   #committed(): void {
