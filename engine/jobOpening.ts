@@ -5,7 +5,6 @@
 import { join } from 'node:path'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import { CheckpointError } from './checkpoint/checkpointError.ts'
 import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog } from './checkpoint/offsetLog.ts'
 import { type CodeChange, describeChange } from './contract/codeChange.ts'
@@ -56,6 +55,9 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
       const { batchId } = started.savepoint.manifest.commit
       logger.info({ ...log, savepoint: from, batchId }, 'the job starts from a savepoint')
       logChange(logger, log, started.change)
+    } else {
+      const message = 'the job was started from this savepoint before, and goes on where it stopped'
+      logger.info({ ...log, savepoint: from }, message)
     }
   }
   const directory = await takeDirectory(runtime, options.directory, job)
@@ -69,9 +71,7 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     const offsetLog = await OffsetLog.open(disk, join(options.directory, offsetsFile))
     try {
       const commitLog = await CommitLog.open(disk, join(options.directory, commitsFile))
-      const opened = { directory, offsetLog, commitLog, states }
-      requireMatchingLogs(opened)
-      return opened
+      return { directory, offsetLog, commitLog, states }
     } catch (error) {
       await offsetLog.close()
       throw error
@@ -87,18 +87,6 @@ export async function closeJob({ offsetLog, commitLog, directory }: OpenedJob): 
   const closed = await Promise.allSettled([offsetLog.close(), commitLog.close()])
   await directory.lock.release()
   for (const each of closed) if (each.status === 'rejected') throw each.reason
-}
-
-/** A batch is committed before the next one is planned: other logs are of different copies of a directory. */
-function requireMatchingLogs({ directory, offsetLog, commitLog }: OpenedJob): void {
-  const planned = offsetLog.latest()?.batchId ?? -1
-  const committed = commitLog.latest()
-  if (committed === planned || committed === planned - 1) return
-  throw new CheckpointError(
-    'CHECKPOINT_DAMAGED',
-    `the checkpoint in ${directory.path} is not of one job: batch ${planned} is planned and batch ${committed} ` +
-      'committed; put back a copy of the whole directory, or remove the directory to start over',
-  )
 }
 
 function logChange(logger: Logger, log: object, change: CodeChange): void {

@@ -6,7 +6,10 @@ import type { StateEntry } from '../state/stateTransfer.ts'
 export type StateChunks = AsyncIterable<readonly StateEntry[]>
 
 export interface StateAccess {
-  /** Whether no batch up to `batchId` has run on the state. Initial states belong in such a state still. */
+  /**
+   * Whether no batch up to `batchId` has run on the state. Initial states belong in such a state still. Reads
+   * no entries, and fails with a StateError for a batch that is no longer kept.
+   */
   isNew(directory: string, partitions: number, batchId: number): Promise<boolean>
   /**
    * The entries of an operator's state as of a committed batch, in chunks of bounded size. `directory` has

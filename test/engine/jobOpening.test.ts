@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { job, text } from '../../engine/engine.ts'
-import { closeJob, openJob } from '../../engine/jobOpening.ts'
+import { closeJob, type OpeningOptions, openJob } from '../../engine/jobOpening.ts'
+import { saveJob } from '../../engine/savepoint/saveJob.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
 
 const lines = job('lines', (stream) => stream.fromTopic('lines', text()).count().view('all'))
 let directory: string
@@ -21,9 +22,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }))
 
-function open(disk: Disk = nodeDisk) {
+function open(disk: Disk = nodeDisk, options: Partial<OpeningOptions> = {}) {
   const runtime = { disk, random: seededRandom(1) }
-  return openJob({ runtime, logger: silentLogger, directory, job: lines, code: 'a', operators: [] })
+  const job = { job: lines, code: 'a', operators: [] }
+  return openJob({ runtime, logger: silentLogger, directory, ...job, ...options })
 }
 
 /** A disk whose files of this name fail to close, after they are closed, or to sync; counts those that are open. */
@@ -87,4 +89,33 @@ test('logs that are not of one job', async () => {
       message: expect.stringMatching(/batch 1 is planned and batch -1 committed; put back a copy/),
     })
   }
+})
+
+test('a savepoint that a job was started from before changes nothing, and that is logged', async () => {
+  const { offsetLog, commitLog, states, ...opened } = await open()
+  await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [], code: 'a', operators: [] })
+  await commitLog.commit(0)
+  await closeJob({ offsetLog, commitLog, states, ...opened })
+  const from = join(directory, 'savepoint')
+  await saveJob({ disk: nodeDisk, directory, target: from, millrace: '1.0.0', states })
+  const messages: unknown[] = []
+  const logger = { info: (_fields: object, message: string) => messages.push(message) }
+  for (const batchId of [1, 2]) {
+    const again = await open(nodeDisk, {
+      ...{ directory: join(directory, 'other'), from, logger: logger as unknown as Logger },
+    })
+    await again.offsetLog.append({
+      batchId,
+      timeMs: 1 + batchId,
+      ranges: [],
+      code: 'a',
+      operators: [],
+    })
+    await again.commitLog.commit(batchId)
+    await closeJob(again)
+  }
+  expect(messages).toEqual([
+    'the job starts from a savepoint',
+    'the job was started from this savepoint before, and goes on where it stopped',
+  ])
 })

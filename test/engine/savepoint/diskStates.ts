@@ -68,11 +68,14 @@ export class DiskStates implements StateAccess {
   }
 
   async isNew(directory: string, partitions: number, batchId: number): Promise<boolean> {
+    let newPartitions = 0
     for (let partition = 0; partition < partitions; partition++) {
       const versions = await this.#read(directory, partition)
-      if (versions.some((version) => version.batchId <= batchId)) return false
+      if (versions.some((version) => version.batchId <= batchId)) continue
+      if (versions.length > 0 && versions[0]!.batchId > 0) throw new Error(`no batch ${batchId}`)
+      newPartitions++
     }
-    return true
+    return newPartitions === partitions
   }
 
   async undo(directory: string, partitions: number, batchId: number): Promise<void> {
