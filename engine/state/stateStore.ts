@@ -164,7 +164,7 @@ export class StateStore {
     for (const [at, version] of versions.entries()) {
       const record = records[at]
       if (record === undefined) throw damaged(this.#directory, `no undo of batch ${version}`)
-      for (const [key, before] of decodeUndo(record)) {
+      for (const [key, before] of decodeUndo(this.#directory, record)) {
         const change: StateChange =
           before === null ? { type: 'del', key } : { type: 'put', key, value: before }
         restored.set(Buffer.from(key).toString('latin1'), change)

@@ -3,7 +3,7 @@
 
 import type { HeldValue } from './heldValue.ts'
 import type { StateChange } from './stateDatabase.ts'
-import { StateError } from './stateError.ts'
+import { damaged } from './stateError.ts'
 
 /** The value of an entry before a batch; null for an entry that did not exist. */
 export type UndoEntry = readonly [key: Uint8Array, before: Uint8Array | null]
@@ -40,12 +40,12 @@ function enlarged(bytes: Buffer, used: number, needed: number): Buffer {
   return larger
 }
 
-/** The entries share the bytes of `record`. Throws STATE_DAMAGED. */
-export function decodeUndo(record: Uint8Array): UndoEntry[] {
+/** The entries share the bytes of `record`; `where` names the state in messages. Throws STATE_DAMAGED. */
+export function decodeUndo(where: string, record: Uint8Array): UndoEntry[] {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
   const entries: UndoEntry[] = []
   const take = (at: number, length: number) => {
-    if (at + length > bytes.length) throw new StateError('STATE_DAMAGED', 'an undo is cut off')
+    if (at + length > bytes.length) throw damaged(where, 'what undoes a batch is cut off')
     return bytes.subarray(at, at + length)
   }
   for (let at = 0; at < bytes.length; ) {

@@ -423,6 +423,19 @@ describe('what must not happen', () => {
     expect((await (await harness.open()).begin(0)).isNew).toBe(true)
   })
 
+  test('an undo that is cut off is damage, with the name of the state', async () => {
+    const harness = new Harness()
+    const store = await harness.open()
+    const transaction = await store.begin(0)
+    stateOf(transaction).set('sa', 1)
+    await transaction.commit()
+    const [name] = [...harness.contents.keys()].filter((each) => each.startsWith('\x21'))
+    harness.contents.set(name!, harness.contents.get(name!)!.slice(0, -1))
+    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is cut off/) }
+    await expect(store.readAsOf(-1, contentsOf)).rejects.toMatchObject(cut)
+    await expect(store.begin(0)).rejects.toMatchObject(cut)
+  })
+
   test('a key that was not loaded cannot be read', async () => {
     const transaction = await (await new Harness().open()).begin(0)
     expect(() => transaction.get('sa')).toThrow('loaded before it is read')
