@@ -1,12 +1,11 @@
 // `millrace job rewind`: takes a job that does not run back to an earlier point of its topics.
 
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Disk } from '../protocol/runtime/disk.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import { EngineError } from './engineError.ts'
 import { rewindJob } from './savepoint/rewind.ts'
 import type { Position, RewindPlan, RewindTarget } from './savepoint/rewindPlan.ts'
-import type { StateAccess } from './savepoint/stateAccess.ts'
 import { StateTransfer } from './state/stateTransfer.ts'
 
 /** The options as the command line gives them. */
@@ -30,15 +29,9 @@ export async function rewindCommand(args: RewindArguments): Promise<void> {
   process.stdout.write(`job in ${args.directory}: ${describePlan(plan)}\n`)
 }
 
-/** The states of a job that does not run; its directory is locked when they are read. */
-export function storedStates(disk: Disk): Pick<StateAccess, 'exportState'> {
-  const states = new StateTransfer({ disk })
-  return {
-    async *exportState(directory, partitions, batchId) {
-      await states.recover(dirname(directory))
-      yield* states.exportState(directory, partitions, batchId)
-    },
-  }
+/** The states of a job that does not run. */
+export function storedStates(disk: Disk): StateTransfer {
+  return new StateTransfer({ disk })
 }
 
 function describePlan(plan: RewindPlan): string {

@@ -99,8 +99,6 @@ export class Driver {
   #sinceMs = 0
   #lastJobId = 0
   #isStopped = false
-  /** Pending while the states are released. */
-  #released: Promise<void> | undefined
   #changedOutputs = 0
   readonly #warned = new Set<string>()
 
@@ -250,7 +248,6 @@ export class Driver {
    */
   async queryState(query: StateQuery): Promise<StateAnswer> {
     const { operator, partition } = query
-    await this.#released
     if (this.#isStopped) throw beingStopped()
     if (Number.isInteger(partition) && partition >= 0 && partition < this.#options.job.partitions) {
       return await this.#pool.query(partition % this.#options.executors, query)
@@ -265,15 +262,7 @@ export class Driver {
    */
   async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
     assert(this.#running.size === 0, 'states are released between batches')
-    const released = Promise.withResolvers<void>()
-    this.#released = released.promise
-    try {
-      await this.#pool.releaseStates()
-      return await use()
-    } finally {
-      this.#released = undefined
-      released.resolve()
-    }
+    return await this.#pool.withReleasedStates(use)
   }
 
   /** What executors are doing now, the oldest first. */
