@@ -112,12 +112,11 @@ function fileOf({ page, line }: Example): string {
   return join(project, `${page}-${line}.ts`)
 }
 
-/** A page breaks long lines, and the ids of jobs within a job depend on what the engine runs besides. */
+/** A page breaks long lines. */
 function onOneLine(text: string): string {
   return text
     .trim()
     .replace(/\s+/g, ' ')
-    .replace(/\(job-\d+\)/g, '(job-N)')
 }
 
 function run(words: readonly string[]): Promise<{ error: Error | undefined; printed: string }> {

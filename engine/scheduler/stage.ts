@@ -90,8 +90,8 @@ const shownRanges = 3
 
 /** Which task of a stage, and what it reads, in words. */
 export function describeTask(stage: Stage, partition: number): string {
-  const { id, rdd } = stage
-  const name = `partition ${partition} of ${operatorOf(stage)} (${id})`
+  const { rdd } = stage
+  const name = `partition ${partition} of ${operatorOf(stage)}`
   const ranges = rangesRead(rdd, partition)
   if (ranges.length === 0) return name
   const shown = ranges

@@ -82,7 +82,7 @@ describe('what ends a stage', () => {
     expect(lose()).toEqual(['task 3: result 0 on 0'])
     expect(lose()).toEqual(['task 4: result 0 on 0'])
     expect(lose()).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 3 times, the last time with: out of memory',
+      'job 1 failed: partition 0 of parallelize lost its executor 3 times, the last time with: out of memory',
     ])
   })
 
@@ -97,7 +97,7 @@ describe('what ends a stage', () => {
       )
     expect(lose()).toEqual(['task 2: result 0 on 0'])
     expect(lose()).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 2 times, the last time with: no memory',
+      'job 1 failed: partition 0 of parallelize lost its executor 2 times, the last time with: no memory',
     ])
   })
 
@@ -117,7 +117,7 @@ describe('what ends a stage', () => {
     run.submit(1, localContext().parallelize([1], 1))
     const error = { message: 'NaN', code: 'STATE_INVALID' }
     expect(run.feed({ kind: 'taskFailed', taskId: 1, error })).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) failed with: NaN',
+      'job 1 failed: partition 0 of parallelize failed with: NaN',
     ])
   })
 })
@@ -184,7 +184,7 @@ describe('failures', () => {
     expect(run.fail(2)).toEqual(['task 3: result 0 on 0'])
     expect(run.fail(3)).toEqual(['task 4: result 0 on 0'])
     expect(run.fail(4)).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) failed 4 times, the last time with: boom',
+      'job 1 failed: partition 0 of parallelize failed 4 times, the last time with: boom',
     ])
   })
 
