@@ -179,7 +179,8 @@ export class StateStore {
 
   async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
     const { changes, before, firstTimerMs } = await changesOf()
-    if (changes.length > 0) {
+    // The first batch makes a version whatever it writes: initial states belong into that batch alone.
+    if (changes.length > 0 || this.version === noVersion) {
       const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
       await this.#write([
         ...changes,

@@ -109,7 +109,8 @@ export class StateTransaction {
 
   /**
    * Makes the writes durable as the state of this batch, unless they change nothing: then nothing is
-   * written, and the batch makes no version. The transaction is over, however it ends.
+   * written, and the batch makes no version, unless it is the first one. The transaction is over, however it
+   * ends.
    */
   async commit(): Promise<void> {
     this.#requireOpen()
