@@ -29,8 +29,9 @@ export interface WatermarkOptions {
    */
   readonly delayMs: number
   /**
-   * A partition that has had no row for so long, in nominal time, while everything in it was read, no longer
-   * holds the watermark up; 10 s unless given.
+   * A partition that has had no row for so long, in nominal (processing) time, while everything in it was
+   * read, no longer holds the watermark up, nor does a stream of such partitions hold up that of a union. In
+   * ms, 10 s unless given.
    */
   readonly idleTimeoutMs?: number
   /** Names the watermark; by its topics unless given, so a second one of the same topics needs a uid. */
@@ -87,6 +88,11 @@ function noting<T>(rows: Lineage<TimedRow<T>>, uid: string): RddPlan<TimedRow<T>
       if (largestMs > -Infinity) task.noteEventTime(uid, sources[partition]!, largestMs)
     },
   }
+}
+
+/** Names the watermark of a union; that of a single `withWatermark` is its own. No uid has a '+'. */
+export function unionUid(uids: readonly string[]): string {
+  return uids.toSorted().join('+')
 }
 
 /** Throws what is reported as an error of the record. */

@@ -17,7 +17,7 @@ import {
   type StoredWindows,
   type WindowPart,
 } from './fixedWindows.ts'
-import { operatorPlan, outputPlan, smallestWatermark, tablePlan } from './keyedOperator.ts'
+import { operatorPlan, outputPlan, tablePlan, watermarkOf } from './keyedOperator.ts'
 import {
   openSessions,
   type SessionPart,
@@ -165,7 +165,7 @@ export class EventWindows<K extends Key, T> {
             combineByKey(
               'windows',
               keyed,
-              combiner(smallestWatermark(batch, watermarks)),
+              combiner(watermarkOf(batch, watermarks)),
               byKeyGroups(context.defaultPartitions),
               () => `shuffle-${context.nextId()}`,
             ),
