@@ -12,6 +12,7 @@ import type { DStream } from './dstream.ts'
 import { duplicatesOperator } from './duplicates.ts'
 import { type LateRow, type TimedRow, unionUid } from './eventTime.ts'
 import { EventWindows } from './eventWindows.ts'
+import { longestMs, requireDuration } from './keptValue.ts'
 import { operatorPlan, outputPlan } from './keyedOperator.ts'
 import type { OperatorOptions } from './statefulContract.ts'
 import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
@@ -126,7 +127,7 @@ export class KeyedEventStream<K extends Key, T> {
 
   /** Windows of rows with less than `gapMs` between one and the next. */
   sessions(gapMs: number): EventWindows<K, T> {
-    requireWindowMs('sessions', 'gapMs', gapMs)
+    requireDuration('sessions', 'gapMs', gapMs)
     return new EventWindows(this.#rows, this.#watermarks.uids, { kind: 'sessions', gapMs }, 0)
   }
 
@@ -160,7 +161,7 @@ export class KeyedEventStream<K extends Key, T> {
     options: OperatorOptions & { readonly withinMs?: number } = {},
   ): EventStream<T> & { readonly late: DStream<LateRow<K, T>> } {
     const { withinMs = Math.max(this.#watermarks.delayMs, 1) } = options
-    requireWindowMs('dropDuplicatesWithinWatermark', 'withinMs', withinMs)
+    requireDuration('dropDuplicatesWithinWatermark', 'withinMs', withinMs)
     const rows = this.#rows
     const operator = rows.derive(
       operatorPlan(
@@ -179,9 +180,9 @@ export class KeyedEventStream<K extends Key, T> {
     slideMs: number,
     offsetMs = 0,
   ): EventWindows<K, T> {
-    requireWindowMs(kind, 'sizeMs', sizeMs)
-    requireWindowMs(kind, 'slideMs', slideMs)
-    if (slideMs > sizeMs || !Number.isSafeInteger(offsetMs)) {
+    requireDuration(kind, 'sizeMs', sizeMs)
+    requireDuration(kind, 'slideMs', slideMs)
+    if (slideMs > sizeMs || !Number.isInteger(offsetMs) || Math.abs(offsetMs) > longestMs) {
       throw new EngineError(
         'JOB_GRAPH_INVALID',
         `${kind} windows take a slide of at most their size, and an offset of whole milliseconds: not ` +
@@ -203,12 +204,4 @@ export class KeyedEventStream<K extends Key, T> {
   #late(operator: DStream<StateOutputs>): DStream<LateRow<K, T>> {
     return operator.derive(outputPlan<LateRow<K, T>>(operator, 'late'))
   }
-}
-
-function requireWindowMs(kind: string, option: string, givenMs: number): void {
-  if (Number.isSafeInteger(givenMs) && givenMs > 0) return
-  throw new EngineError(
-    'JOB_GRAPH_INVALID',
-    `${kind} takes ${option} as a positive number of whole milliseconds, not ${givenMs}`,
-  )
 }

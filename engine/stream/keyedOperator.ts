@@ -17,6 +17,7 @@ import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { fireDueTimers } from './dueTimers.ts'
 import { unionUid } from './eventTime.ts'
 import { type KeyOutput, KeyScope, type OperatorBatch, type OperatorRun } from './keyScope.ts'
+import { copyOf } from './plainCopy.ts'
 
 /** `Arrived` is what a key has received in a batch, `Stored` its value in the state. */
 export interface KeyedOperator<K extends Key, Arrived, Stored> {
@@ -172,11 +173,15 @@ export function watermarkOf(
   return smallest
 }
 
-/** One output of an operator, as a stream of its own. */
+/**
+ * One output of an operator, as a stream of its own. Its elements are copies: all tasks of the batch are handed
+ * what the operator has emitted once, and a task that runs again after a failure is handed it again.
+ */
 export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): StreamPlan<T> {
   return {
     name: 'output',
     detail: output,
+    isOutput: true,
     parents: [operator],
     slideMs: operator.slideMs,
     rdd({ rddOf, context }) {
@@ -188,7 +193,7 @@ export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): 
         dependencies: [oneToOne(advanced)],
         compute: (partition, task, sink) =>
           advanced.compute(partition, task, (outputs) => {
-            for (const value of outputs[output] ?? []) sink(value as T)
+            for (const value of outputs[output] ?? []) sink(copyOf(value as T))
           }),
       })
     },

@@ -15,6 +15,7 @@ import {
 } from './keptValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
+import { isObject } from './plainCopy.ts'
 import { type OperatorOptions, statefulContract } from './statefulContract.ts'
 import { initialOf } from './updateStateByKey.ts'
 
@@ -184,10 +185,6 @@ class TimedOutState<S> implements State<S> {
   isTimingOut(): boolean {
     return true
   }
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }
 
 function requireState(state: unknown): void {

@@ -4,6 +4,7 @@
 import { requirePlainElements } from '../executor/plainResults.ts'
 import type { Key } from '../rdd/key.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
+import { copyOf, isObject } from './plainCopy.ts'
 
 /** `merge` must be associative and commutative: in which order rows arrive is not known. */
 export interface Aggregation<T, A> {
@@ -70,15 +71,6 @@ export function aggregating<T, A>({
  */
 export function reducing<T>(reduce: (left: T, right: T) => T): WindowAggregate<T, T> {
   return { first: copyOf, add: reduce, merge: reduce, own: copyOf }
-}
-
-/** Of a plain value. */
-function copyOf<V>(value: V): V {
-  return isObject(value) ? structuredClone(value) : value
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }
 
 function sharedValue(): TypeError {

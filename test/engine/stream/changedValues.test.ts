@@ -2,7 +2,8 @@
 // where it cannot know better it says so.
 
 import { describe, expect, test } from 'vitest'
-import { type Job, job, type State } from '../../../engine/engine.ts'
+import { type Job, job, type State, type StateContext } from '../../../engine/engine.ts'
+import { copyOf } from '../../../engine/stream/plainCopy.ts'
 import { aggregating, reducing } from '../../../engine/stream/windowAggregate.ts'
 import { StreamHarness } from './streamHarness.ts'
 
@@ -167,4 +168,126 @@ describe('mapWithState', () => {
       [true, false, undefined],
     ])
   })
+})
+
+test('transformWithState emits what the state was then', async () => {
+  const out: unknown[] = []
+  const program = job('running', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line) => [line[0]!, Number(line[1])] as const)
+      .transformWithState({
+        handleInput(_key, values, context: StateContext<Count, Count>) {
+          const count = context.get() ?? { n: 0 }
+          for (const value of values) {
+            count.n += value
+            context.emit(count)
+          }
+          context.update(count)
+        },
+      })
+      .foreachRDD(async (rdd) => {
+        out.push(...(await rdd.collect()))
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a1', 'a2'], ['a4']])
+  expect(out).toEqual([{ n: 1 }, { n: 3 }, { n: 7 }])
+})
+
+test('an inverse window takes out what has entered, whatever its functions change', async () => {
+  const out: unknown[] = []
+  const program = job('window', (stream) => {
+    stream
+      .fromTopic('lines', StreamHarness.lines)
+      .map((line): [string, Count] => [line, { n: 1 }])
+      .reduceByKeyAndWindow(
+        (left, right) => {
+          left.n += right.n
+          return left
+        },
+        3000,
+        1000,
+        {
+          inverse(total, leaving) {
+            total.n -= leaving.n
+            return total
+          },
+        },
+      )
+      .foreachRDD(async (rdd) => {
+        out.push((await rdd.collect()).map(([, { n }]) => n))
+      })
+  })
+  await using harness = await StreamHarness.start(program)
+  for (const count of [2, 3, 1, 4, 0, 0, 5, 2]) {
+    await harness.batchOf([Array.from({ length: count }, () => 'a'), []])
+  }
+  expect(out).toEqual([[2], [5], [6], [8], [5], [4], [5], [7]])
+})
+
+test('what follows an operator may change its results, and its task may run again', async () => {
+  const out: unknown[] = []
+  let failures = 1
+  const program = job('follows', { partitions: 1 }, (stream) => {
+    const counts = stream
+      .fromTopic('lines', StreamHarness.lines)
+      .withWatermark((line) => Number(line.split(' ')[1]), { delayMs: 0 })
+      .keyBy((line) => line.split(' ')[0]!)
+      .tumbling(10)
+      .aggregate({
+        create: () => ({ n: 0 }),
+        add: ({ n }) => ({ n: n + 1 }),
+        merge: (left, right) => ({ n: left.n + right.n }),
+      })
+    for (const factor of [10, 1000]) {
+      counts
+        .map((result) => {
+          const { key, value } = result
+          value.n *= factor
+          if (key === 'b' && failures-- > 0) throw new Error('fails once')
+          return `${key} ${value.n}`
+        })
+        .foreachRDD(async (rdd) => {
+          out.push(...(await rdd.collect()))
+        })
+    }
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 1', 'b 1'], ['a 2']])
+  await harness.batchOf([['z 500'], ['z 500']])
+  await harness.batchOf([[], []])
+  expect(failures).toBeLessThanOrEqual(0)
+  expect(out.toSorted()).toEqual(['a 20', 'a 2000', 'b 10', 'b 1000'])
+})
+
+test('a copy has what the value has, and shares nothing that can be changed', () => {
+  class Money {
+    readonly cents = 1
+  }
+  const money = new Money()
+  const value = {
+    ...{
+      text: 'a',
+      number: Number.NaN,
+      nothing: null,
+      missing: undefined,
+      list: [1, { n: 2 }, [3]],
+    },
+    ...{ map: new Map([['a', { n: 1 }]]), set: new Set([1]), date: new Date(5), big: 1n },
+    ...{ bytes: new Uint8Array([1]), buffer: Buffer.from('ab'), ['__proto__']: { own: true } },
+  }
+  const copy = copyOf(value)
+  expect(copy).toEqual(value)
+  expect(Object.keys(copy)).toEqual(Object.keys(value))
+  expect(copy.list[1]).not.toBe(value.list[1])
+  expect(copy.map.get('a')).not.toBe(value.map.get('a'))
+  copy.bytes[0] = 9
+  copy.buffer[0] = 9
+  expect([value.bytes[0], value.buffer.toString()]).toEqual([1, 'ab'])
+  expect(copyOf({ money }).money).toBe(money)
+  const cycle: { next?: unknown } = {}
+  cycle.next = cycle
+  const copied = copyOf(cycle) as { next: { next: unknown } }
+  expect(copied.next).not.toBe(cycle)
 })

@@ -314,6 +314,8 @@ test.each([
   ['an offset', (keyed: Keyed) => keyed.tumbling(10, { offsetMs: Number.NaN })],
   ['a gap', (keyed: Keyed) => keyed.sessions(-1)],
   ['a lateness', (keyed: Keyed) => keyed.sessions(1).allowedLateness(-1)],
+  ['a lateness for ever', (keyed: Keyed) => keyed.tumbling(1).allowedLateness(2 ** 53 - 1)],
+  ['a gap for ever', (keyed: Keyed) => keyed.sessions(2 ** 53 - 1)],
   [
     'a time to drop duplicates within',
     (keyed: Keyed) => keyed.dropDuplicatesWithinWatermark({ withinMs: 0 }),
