@@ -28,7 +28,7 @@ function copyOfObject(value: object, depth: number): object {
     return isCloned(value) ? structuredClone(value) : value
   }
   const copy = { ...value } as Record<string, unknown>
-  for (const name of Object.keys(copy)) {
+  for (const name in copy) {
     const field = copy[name]
     if (isObject(field)) copy[name] = copyOfObject(field, depth + 1)
   }

@@ -273,6 +273,42 @@ test('without the watermark of one, a union has none', async () => {
   ])
 })
 
+test('a topic that is idle holds up no window of a union, and what it brings later may be late', async () => {
+  const found: string[] = []
+  const late: string[] = []
+  const program = job('idle', (stream) => {
+    const of = (name: string) =>
+      visits(stream)
+        .filter(({ key }) => key === name)
+        .withWatermark(({ time }) => time, { delayMs: 0, idleTimeoutMs: 5000, uid: name })
+    const counts = of('a')
+      .union(of('b'))
+      .keyBy(({ key }) => key)
+      .tumbling(10)
+      .count()
+    counts.foreachRDD(async (rdd) => {
+      for (const { key, startMs } of await rdd.collect()) found.push(`${key} ${startMs}`)
+    })
+    counts.late.foreachRDD(async (rdd) => {
+      for (const { key, timeMs } of await rdd.collect()) late.push(`${key} ${timeMs}`)
+    })
+  })
+  await using harness = await StreamHarness.start(program)
+  await harness.batchOf([['a 5', 'b 1'], ['a 5']])
+  for (let second = 1; second <= 12; second++) {
+    await harness.batchOf([[`a ${second * 10}`], [`a ${second * 10}`]])
+    if (second === 8) await harness.restart()
+  }
+  expect(found).toContain('b 0')
+  expect(found).toContain('a 90')
+  // The window at 0 does not begin again.
+  await harness.batchOf([['b 2', 'b 121'], ['a 121']])
+  await harness.restart()
+  await harness.run(harness.batches.at(-1)!)
+  expect(new Set(late)).toEqual(new Set(['b 2']))
+  expect(found.filter((each) => each === 'b 0')).toHaveLength(1)
+})
+
 test('a value of a window that is not plain is refused where rows are added to it', async () => {
   class Sum {
     total = 0
