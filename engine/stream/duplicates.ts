@@ -10,7 +10,7 @@ import { lateRow } from './windowAggregate.ts'
 /**
  * The state of a key: for each row that was let through, the event time at which it is forgotten, the
  * earliest first. A row is a copy of one that is less than `withinMs` away, and of no other, whatever the
- * batches are: after a pause one batch brings rows that are far apart. Until 0.1 it was a single time.
+ * batches are: after a pause one batch brings rows that are far apart.
  */
 export function duplicatesOperator<K extends Key, T>(
   builder: StreamBuilder,
@@ -45,6 +45,7 @@ export function duplicatesOperator<K extends Key, T>(
   }
 }
 
+/** A key that was stored by an earlier version has the time of its first row alone. */
 function timesOf(stored: readonly number[] | number | undefined): number[] {
   if (stored === undefined) return []
   return typeof stored === 'number' ? [stored] : [...stored]

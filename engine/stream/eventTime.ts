@@ -99,7 +99,7 @@ export function unionUid(uids: readonly string[]): string {
 function eventTimeOf<T>(row: T, timeOf: TimeOf<T>): number {
   const given = timeOf(row)
   const timeMs = given instanceof Date ? given.getTime() : given
-  if (typeof timeMs === 'number' && Math.abs(timeMs) <= largestTimeMs) return Math.floor(timeMs)
+  if (typeof timeMs === 'number' && Math.abs(timeMs) <= largestTimeMs) return Math.floor(timeMs) + 0 // and not -0
   throw new RangeError(
     `the event time of the row is ${printed(given)}: withWatermark takes milliseconds since the epoch or a Date`,
   )

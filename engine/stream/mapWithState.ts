@@ -41,9 +41,15 @@ export type StateMapping<K extends Key, V, S, M> = (
 ) => M | undefined
 
 export interface MapWithStateOptions<K extends Key, S> extends OperatorOptions {
-  /** Calls the function once more for a key that has had no value for so long, and removes its state. */
+  /**
+   * Calls the function once more for a key that has had no value for so long, in nominal (processing) time, and
+   * removes its state. The time in which the job is away counts, as it does for `ttlMs`.
+   */
   readonly timeoutMs?: number
-  /** States are forgotten without a call so long after the last value of their key. Never unless given. */
+  /**
+   * States are forgotten without a call so long, in nominal (processing) time, after the last value of their
+   * key. Never unless given; a state that was kept before it was given counts from its next value.
+   */
   readonly ttlMs?: number
   /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>

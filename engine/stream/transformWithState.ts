@@ -78,7 +78,11 @@ export interface EventStatefulProcessor<K extends Key, T, S, O> {
 }
 
 export interface TransformOptions<K extends Key, S> extends OperatorOptions {
-  /** States are forgotten so long, in nominal time, after their last update. Never unless given. */
+  /**
+   * States are forgotten so long, in nominal (processing) time, after their last update, also where timers go by
+   * event time; the time in which the job is away counts. Never unless given; a state that was kept before it
+   * was given counts from its next update.
+   */
   readonly ttlMs?: number
   /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
