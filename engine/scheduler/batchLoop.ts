@@ -236,7 +236,8 @@ export class BatchLoop {
     const counted = this.counts.commit(this.#oldestRemembered)
     const { watermarks = [] } = this.#options
     const before = commitLog.latestCommit()?.eventTimes
-    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes)
+    const previousMs = offsetLog.get(batchId - 1)?.timeMs
+    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes, previousMs)
     await commitLog.commit(batchId, { ...counted, ...(eventTimes && { eventTimes }) })
     this.#attempt = undefined
     this.#scheduler.finished(batch)
