@@ -57,6 +57,8 @@ export class JobBatches {
   readonly #rejectedLog: RejectedLog
   #deadLetterEnds: readonly DeadLetterEnd[] | undefined
   #rows: ReadonlyMap<string, ViewRows> = new Map()
+  /** Of the batch that ran last. */
+  #lateRows = 0
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
@@ -177,7 +179,8 @@ export class JobBatches {
     }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
     try {
-      const changed = await driver.advance(batch)
+      const { changed, lateRows } = await driver.advance(batch)
+      this.#lateRows = lateRows
       this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
@@ -233,6 +236,7 @@ export class JobBatches {
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
     const record = this.#options.record()
     for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
+    record.late(this.#lateRows)
     record.batchCommitted({
       ...done,
       batch,

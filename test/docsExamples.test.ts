@@ -114,9 +114,7 @@ function fileOf({ page, line }: Example): string {
 
 /** A page breaks long lines. */
 function onOneLine(text: string): string {
-  return text
-    .trim()
-    .replace(/\s+/g, ' ')
+  return text.trim().replace(/\s+/g, ' ')
 }
 
 function run(words: readonly string[]): Promise<{ error: Error | undefined; printed: string }> {

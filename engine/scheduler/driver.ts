@@ -18,7 +18,7 @@ import type {
   TaskWork,
 } from '../executor/task.ts'
 import type { Action } from '../rdd/action.ts'
-import type { Bucket, Lineage } from '../rdd/lineage.ts'
+import type { Advanced, Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
@@ -76,6 +76,14 @@ type LaunchTask = Extract<DagEffect, { kind: 'launchTask' }>
 interface Launch {
   readonly executor: number
   readonly task: Task
+}
+
+/** What the stateful operators of a job say of a batch. */
+export interface AdvancedBatch {
+  /** The newest batch that changed the state, by the id of the operator's stream; -1 for none. */
+  readonly changed: ReadonlyMap<number, number>
+  /** Rows that came too late to count, over all operators. */
+  readonly lateRows: number
 }
 
 export class Driver {
@@ -164,21 +172,23 @@ export class Driver {
     this.#forgetShuffles((batchId) => batchId < oldest || batchId >= batch.batchId)
   }
 
-  /**
-   * Brings the state of all operators to the batch: the outputs of the batch come after that. Resolves with
-   * the newest batch that changed the state, by the id of the operator's stream; -1 for none.
-   */
-  async advance({ batchId }: BatchInfo): Promise<ReadonlyMap<number, number>> {
+  /** Brings the state of all operators to the batch: the outputs of the batch come after that. */
+  async advance({ batchId }: BatchInfo): Promise<AdvancedBatch> {
     const changed = new Map<number, number>()
+    let lateRows = 0
     // All at once, so that operators on the same stream share one pass over its records.
     await Promise.all(
       this.graph.advancing(batchId).map(async (rdd) => {
-        const versions = (await this.run(rdd, { kind: 'advance' })) as number[]
-        const newest = versions.reduce((one, other) => Math.max(one, other), -1)
+        const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
+        let newest = -1
+        for (const partition of partitions) {
+          newest = Math.max(newest, partition.changedIn)
+          lateRows += partition.lateRows
+        }
         changed.set(streamOf(rdd), newest)
       }),
     )
-    return changed
+    return { changed, lateRows }
   }
 
   /**

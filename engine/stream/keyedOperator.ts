@@ -147,8 +147,9 @@ function advancing<K extends Key, Arrived, Stored>(
       sink(await outputs(partition, task))
     },
     async advance(partition, task) {
-      await outputs(partition, task)
-      return await task.stateVersion(contract, partition)
+      const { late = [] } = await outputs(partition, task)
+      const changedIn = await task.stateVersion(contract, partition)
+      return { changedIn, lateRows: late.length }
     },
   }
 }

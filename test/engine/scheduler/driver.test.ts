@@ -96,7 +96,7 @@ class World {
   /** The rows of all views. */
   async run(batch: BatchInfo): Promise<Record<string, unknown>> {
     this.driver.addBatch(batch)
-    const changed = await this.driver.advance(batch)
+    const { changed } = await this.driver.advance(batch)
     this.changed = [...changed.values()]
     const rows: Record<string, unknown> = {}
     await Promise.all(

@@ -115,7 +115,7 @@ class World {
         const isEmpty = batch.ranges.every(({ from, until }) => from === until)
         if (isEmpty && fate !== 'killed') fate = 'good'
         driver.addBatch(batch)
-        const changed = await driver.advance(batch)
+        const { changed } = await driver.advance(batch)
         if (fate === 'outputs') throw tooLarge()
         rows = await outputs.run(batch, attempt, changed)
         if (fate === 'end') throw tooLarge()
