@@ -21,7 +21,7 @@ import type { Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import type { RateLimits } from './scheduler/rateLimits.ts'
 import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
-import { type LostRange, lostBetween } from './sources/lostOffsets.ts'
+import { hasLost, type LostRange, leftOf, lostBetween } from './sources/lostOffsets.ts'
 import type { OffsetRange } from './sources/scan.ts'
 import { TopicOffsets } from './sources/topicOffsets.ts'
 
@@ -56,6 +56,8 @@ export class JobBatches {
   readonly #rejectedLog: RejectedLog
   #deadLetterEnds: readonly DeadLetterEnd[] | undefined
   #rows: ReadonlyMap<string, ViewRows> = new Map()
+  /** Of the batch that ran last. */
+  #lateRows = 0
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
@@ -88,6 +90,7 @@ export class JobBatches {
       offsetLog,
       commitLog,
       ends: (read) => this.#ends(read),
+      forgetLost: (batch, ends) => this.#forgetLost(batch, ends),
       beforePlanned: async (batch) => this.#planned(batch),
       run: (batch, attempt) => this.#run(batch, attempt),
       breakOff: (error) => driver.breakOff(error),
@@ -146,6 +149,27 @@ export class JobBatches {
     }
   }
 
+  /** Batches before, as they were planned, stay in the offset log: the next process finds the same. */
+  #forgetLost({ batchId }: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean {
+    const { driver, logger } = this.#options
+    const { graph } = driver
+    const mayLose = ends.filter(
+      ({ topic }) => (graph.sources.get(topic)?.onLost ?? 'fail') !== 'fail',
+    )
+    const before = graph.history.upTo(batchId - 1)
+    const first = before.findIndex(({ ranges }) => ranges.some((range) => hasLost(range, mayLose)))
+    if (first < 0) return false
+    for (const batch of before.slice(first)) {
+      const ranges = leftOf(batch.ranges, mayLose)
+      driver.addBatch({ ...batch, ranges })
+      const lostRecords = offsetsIn(batch.ranges) - offsetsIn(ranges)
+      if (lostRecords === 0) continue
+      const fields = { job: graph.name, batchId, readIn: batch.batchId, lostRecords }
+      logger.warn(fields, 'windows go on without records that were read before and are lost now')
+    }
+    return true
+  }
+
   #planned(batch: OffsetLogEntry): OffsetLogEntry {
     const deadLetterEnds = this.#deadLetterEnds
     return deadLetterEnds === undefined ? batch : { ...batch, deadLetterEnds }
@@ -162,7 +186,8 @@ export class JobBatches {
     }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
     try {
-      const changed = await driver.advance(batch)
+      const { changed, lateRows } = await driver.advance(batch)
+      this.#lateRows = lateRows
       this.#rows = await this.#outputs.run(batch, attempt, changed)
     } finally {
       slow.cancel()
@@ -198,10 +223,12 @@ export class JobBatches {
   }
 
   /** Where dead letters ended before any batch that windows may have read again. */
-  #endsBefore(batch: OffsetLogEntry): readonly DeadLetterEnd[] {
+  #endsBefore({ batchId }: OffsetLogEntry): readonly DeadLetterEnd[] {
     const { driver, offsetLog } = this.#options
-    const oldest = driver.graph.history.upTo(batch.batchId)[0]!
-    return offsetLog.get(oldest.batchId)?.deadLetterEnds ?? batch.deadLetterEnds ?? []
+    const oldest = driver.graph.history.upTo(batchId)[0]!
+    const reached = offsetLog.range(oldest.batchId, batchId + 1)
+    // Batches of code that had no dead letter topic have written none.
+    return reached.find(({ deadLetterEnds }) => deadLetterEnds !== undefined)?.deadLetterEnds ?? []
   }
 
   /** Records beyond the newest committed batch: those of the batch that starts, too. */
@@ -216,6 +243,7 @@ export class JobBatches {
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
     const record = this.#options.record()
     for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
+    record.late(this.#lateRows)
     record.batchCommitted({
       ...done,
       batch,

@@ -73,7 +73,7 @@ export function describeJob(
   nowMs: number,
 ): string[] {
   const batch = status.batches.at(-1)
-  const { watermarks = {}, rejected, lostRecords = 0, error } = status
+  const { watermarks = {}, rejected, lostRecords = 0, lateRows = 0, error } = status
   const lines: [string, string][] = [
     ...(description ? [['directory', description.directory] as [string, string]] : []),
     ...(status.code === undefined ? [] : [['code', status.code] as [string, string]]),
@@ -88,6 +88,9 @@ export function describeJob(
     ...Object.entries(watermarks).map(([uid, timeMs]): [string, string] => {
       return ['watermark', `${uid} at ${timeText(timeMs)}`]
     }),
+    ...(lateRows > 0
+      ? [['late', `${count(lateRows)} rows came too late to count`] as [string, string]]
+      : []),
     ...status.views.map(({ name, rows, batchId }): [string, string] => {
       return ['view', `${name}, ${rows.length} rows of batch ${batchId}`]
     }),

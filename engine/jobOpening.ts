@@ -9,13 +9,7 @@ import { CommitLog } from './checkpoint/commitLog.ts'
 import { OffsetLog } from './checkpoint/offsetLog.ts'
 import { type CodeChange, describeChange } from './contract/codeChange.ts'
 import type { StatefulOperator } from './contract/statefulOperator.ts'
-import {
-  commitsFile,
-  type JobDirectory,
-  offsetsFile,
-  stateFolder,
-  takeDirectory,
-} from './jobDirectory.ts'
+import { commitsFile, type JobDirectory, offsetsFile, takeDirectory } from './jobDirectory.ts'
 import { prepareDirectory } from './savepoint/prepareDirectory.ts'
 import { startFrom } from './savepoint/startFrom.ts'
 import { StateTransfer } from './state/stateTransfer.ts'
@@ -45,7 +39,7 @@ export interface OpenedJob {
   readonly states: StateTransfer
 }
 
-/** The caller releases the lock of the directory and closes the logs. */
+/** The caller closes it (see closeJob). */
 export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   const { runtime, logger, job, code, operators, from, discardState: discard } = options
   const { disk } = runtime
@@ -61,11 +55,13 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
       const { batchId } = started.savepoint.manifest.commit
       logger.info({ ...log, savepoint: from, batchId }, 'the job starts from a savepoint')
       logChange(logger, log, started.change)
+    } else {
+      const message = 'the job was started from this savepoint before, and goes on where it stopped'
+      logger.info({ ...log, savepoint: from }, message)
     }
   }
   const directory = await takeDirectory(runtime, options.directory, job)
   try {
-    await states.recover(join(options.directory, stateFolder))
     const { partitions } = job
     const prepared = await prepareDirectory({ disk, directory, partitions, now, states, discard })
     logChange(logger, log, prepared.change)
@@ -84,6 +80,13 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     await directory.lock.release()
     throw error
   }
+}
+
+/** Releases the directory also when a log cannot be closed, and throws the first error then. */
+export async function closeJob({ offsetLog, commitLog, directory }: OpenedJob): Promise<void> {
+  const closed = await Promise.allSettled([offsetLog.close(), commitLog.close()])
+  await directory.lock.release()
+  for (const each of closed) if (each.status === 'rejected') throw each.reason
 }
 
 function logChange(logger: Logger, log: object, change: CodeChange): void {

@@ -51,7 +51,8 @@ export class JobOutputs {
           await this.#runForeach(output, rdd, batch)
         } else {
           const { name, stream } = output
-          if (!this.#views.isDue(name, stream, changed, this.#clock.monotonicMs())) return
+          const turn = { batchId: batch.batchId, changed, nowMs: this.#clock.monotonicMs() }
+          if (!this.#views.isDue(name, stream, turn)) return
           rows.set(name, await this.#rowsOf(name, rdd, batch))
         }
       }),

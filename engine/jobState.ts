@@ -21,15 +21,25 @@ const mostKeys = 1000
 /** Entries of one page. */
 const mostEntries = 10_000
 
+/** Of one request, each as of the newest batch. */
+const mostAttempts = 3
+
 /** Fails with an EngineError for an operator or a page that there is not. */
 export async function queryState(
   options: JobStateOptions,
   request: StateRequest,
 ): Promise<StatePage> {
   requireRequest(options, request)
-  const batchId = options.committed()
-  if (request.keys) return { batchId, entries: await valuesOf(options, request, batchId) }
-  return await pageOf(options, request, batchId)
+  for (let attempt = 1; ; attempt++) {
+    const batchId = options.committed()
+    try {
+      if (request.keys) return { batchId, entries: await valuesOf(options, request, batchId) }
+      return await pageOf(options, request, batchId)
+    } catch (error) {
+      // A state goes back by a few batches alone: fast ones overtake a request that asks many partitions.
+      if (attempt === mostAttempts || options.committed() === batchId) throw error
+    }
+  }
 }
 
 function requireRequest({ operators }: JobStateOptions, request: StateRequest): void {

@@ -84,6 +84,7 @@ export class JobStatusRecord {
   #rejected: RejectedStatus = { total: 0, topics: [], first: [] }
   #lostRecords = 0
   #waiting: string | undefined
+  #lateRows = 0
 
   /** `instance` tells copies of the job in other directories apart. */
   constructor(graph: ReportedGraph, instance: string, recordsTotal: number, process: JobProcess) {
@@ -136,6 +137,11 @@ export class JobStatusRecord {
   /** Takes note of records that were removed from the topics before the job had read them. */
   lost(records: number): void {
     this.#lostRecords += records
+  }
+
+  /** Takes note of rows that came too late to count, in event time. */
+  late(rows: number): void {
+    this.#lateRows += rows
   }
 
   batchCommitted(result: BatchResult): void {
@@ -201,6 +207,7 @@ export class JobStatusRecord {
       ...(this.#watermarks === undefined ? {} : { watermarks: this.#watermarks }),
       ...(this.#rejected.total === 0 ? {} : { rejected: this.#rejected }),
       ...(this.#lostRecords === 0 ? {} : { lostRecords: this.#lostRecords }),
+      ...(this.#lateRows === 0 ? {} : { lateRows: this.#lateRows }),
     }
   }
 

@@ -1,6 +1,6 @@
 // `millrace job rewind`: takes a job that does not run back to an earlier point of its topics.
 
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
 import type { Disk } from '../protocol/runtime/disk.ts'
@@ -12,7 +12,6 @@ import { EngineError } from './engineError.ts'
 import { everywhere, type PositionRequest, positionsOf } from './savepoint/positions.ts'
 import { type ResolvedTarget, rewindJob } from './savepoint/rewind.ts'
 import type { RewindPlan, RewindTarget } from './savepoint/rewindPlan.ts'
-import type { StateAccess } from './savepoint/stateAccess.ts'
 import type { OffsetRange } from './sources/scan.ts'
 import { StateTransfer } from './state/stateTransfer.ts'
 
@@ -80,15 +79,9 @@ export function requestsOf(
   })
 }
 
-/** The states of a job that does not run; its directory is locked when they are read. */
-export function storedStates(disk: Disk): Pick<StateAccess, 'exportState'> {
-  const states = new StateTransfer({ disk })
-  return {
-    async *exportState(directory, partitions, batchId) {
-      await states.recover(dirname(directory))
-      yield* states.exportState(directory, partitions, batchId)
-    },
-  }
+/** The states of a job that does not run. */
+export function storedStates(disk: Disk): StateTransfer {
+  return new StateTransfer({ disk })
 }
 
 function describePlan(plan: RewindPlan): string {

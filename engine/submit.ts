@@ -1,7 +1,7 @@
 // Runs a job module: imports it, opens its directory, and starts what it needs.
 
-import { loadJob } from './jobModule.ts'
-import { openJob } from './jobOpening.ts'
+import { type LoadedJob, loadJob } from './jobModule.ts'
+import { closeJob, type OpenedJob, openJob } from './jobOpening.ts'
 import type { RunningJob } from './runningJob.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import { defaultBatchIntervalMs, requireOptions, type SubmitOptions } from './submitOptions.ts'
@@ -26,12 +26,25 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   const opened = await openJob({
     ...{ runtime, logger, directory, job, code: code.version, operators, from, discardState },
   })
-  const running = new SubmittedJob(options, loaded, opened)
+  const running = await submitted(options, loaded, opened)
   try {
     await running.start()
     return running
   } catch (error) {
     await running.abandon()
+    throw error
+  }
+}
+
+async function submitted(
+  options: SubmitOptions,
+  loaded: LoadedJob,
+  opened: OpenedJob,
+): Promise<SubmittedJob> {
+  try {
+    return new SubmittedJob(options, loaded, opened)
+  } catch (error) {
+    await closeJob(opened)
     throw error
   }
 }

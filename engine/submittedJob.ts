@@ -14,7 +14,7 @@ import { workerExecutors } from './executor/workerExecutor.ts'
 import { JobBatches } from './jobBatches.ts'
 import { stateFolder } from './jobDirectory.ts'
 import { fingerprint, type LoadedJob } from './jobModule.ts'
-import type { OpenedJob } from './jobOpening.ts'
+import { closeJob, type OpenedJob } from './jobOpening.ts'
 import { queryState } from './jobState.ts'
 import { JobStatusRecord } from './jobStatus.ts'
 import { NameClaim } from './nameClaim.ts'
@@ -27,7 +27,7 @@ import type {
   StopOptions,
 } from './runningJob.ts'
 import { logsOf } from './savepoint/jobLogs.ts'
-import { savedJob } from './savepoint/saveJob.ts'
+import { savedJob, statesOf } from './savepoint/saveJob.ts'
 import { writeSavepoint } from './savepoint/savepoint.ts'
 import { defaultBounds } from './scheduler/batchBounds.ts'
 import { Driver } from './scheduler/driver.ts'
@@ -181,9 +181,8 @@ export class SubmittedJob implements RunningJob {
     const logs = logsOf(offsetLog, commitLog)
     const saved = savedJob(directory, { millrace: version, job: this.name, partitions }, logs)
     const { batchId } = saved.commit
-    const { manifest } = await writeSavepoint(runtime.disk, target, saved, ({ uid }) =>
-      states.exportState(join(directory, stateFolder, uid), partitions, batchId),
-    )
+    const found = statesOf(directory, saved, states)
+    const { manifest } = await writeSavepoint(runtime.disk, target, saved, found)
     const bytes = manifest.states.reduce((sum, state) => sum + state.bytes, 0)
     this.#options.logger.info({ job: this.name, target, batchId, bytes }, 'savepoint written')
     return { target, batchId, bytes }
@@ -261,14 +260,15 @@ export class SubmittedJob implements RunningJob {
   }
 
   async #release(): Promise<void> {
-    const { offsetLog, commitLog, directory } = this.#opened
-    await this.#driver.stop()
-    this.#claim.stop()
-    await this.#batches.close()
-    await this.#cluster.close()
-    await offsetLog.close()
-    await commitLog.close()
-    await directory.lock.release()
+    try {
+      await this.#driver.stop()
+      this.#claim.stop()
+      await this.#batches.close()
+      await this.#cluster.close()
+    } finally {
+      // Whatever else fails, the directory is free for the next start, in this process, too.
+      await closeJob(this.#opened)
+    }
   }
 
   #committed(): void {

@@ -16,21 +16,26 @@ interface Shown {
   readonly restUntilMs: number
 }
 
+/** What decides beside the view itself. */
+export interface ViewTurn {
+  readonly batchId: number
+  /** The newest batch that has changed each operator's state. */
+  readonly changed: ReadonlyMap<number, number>
+  /** Any monotonic time. */
+  readonly nowMs: number
+}
+
 export class ViewSchedule {
   readonly #shown = new Map<string, Shown>()
   /** Ids of the operators whose states a stream is made of; undefined for one that is made of other things, too. */
   readonly #operators = new Map<DStream<unknown>, readonly number[] | undefined>()
 
-  /** `changed`: the newest batch that has changed each operator's state. `nowMs`: any monotonic time. */
-  isDue(
-    view: string,
-    stream: DStream<unknown>,
-    changed: ReadonlyMap<number, number>,
-    nowMs: number,
-  ): boolean {
+  isDue(view: string, stream: DStream<unknown>, { batchId, changed, nowMs }: ViewTurn): boolean {
     const shown = this.#shown.get(view)
     const operators = this.#operatorsOf(stream)
     if (shown === undefined || operators === undefined) return true
+    // Rows of an attempt that was given up were never shown, and are not those of the batch any more.
+    if (shown.batchId >= batchId) return true
     // An operator that does not advance in every batch has nothing to say about this one.
     const hasChanged = operators.some((id) => (changed.get(id) ?? shown.batchId) > shown.batchId)
     return hasChanged && nowMs >= shown.restUntilMs

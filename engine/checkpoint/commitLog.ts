@@ -21,6 +21,8 @@ export interface SeenTime {
   readonly timeMs?: number | undefined
   /** Nominal time of the newest batch in which a record gave a time; before that, of the first batch. */
   readonly batchTimeMs: number
+  /** For how long, in nominal time, batches have since read records none of which gave a time. */
+  readonly fruitlessMs?: number | undefined
 }
 
 /** Of the entries that are written (see EntryLog). 2: event times, without which watermarks start anew. */
@@ -91,7 +93,7 @@ export function decodeCommit(parsed: unknown): Commit {
 }
 
 function isSeenTime(value: unknown): boolean {
-  const { timeMs, batchTimeMs } = (value ?? {}) as Partial<SeenTime>
+  const { timeMs, batchTimeMs, fruitlessMs = 0 } = (value ?? {}) as Partial<SeenTime>
   const isTime = timeMs === undefined || Number.isFinite(timeMs)
-  return isTime && Number.isFinite(batchTimeMs)
+  return isTime && Number.isFinite(batchTimeMs) && Number.isFinite(fruitlessMs)
 }

@@ -64,11 +64,16 @@ export class EntryLog<Value extends object> {
     if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is broken`)
     const stored = entries.map((entry) => decodeEntry(path, formatVersion, entry, decode))
     const file = await disk.open(path, 'write')
-    if (soundBytes < content.length) await file.truncate(soundBytes)
-    // A process that was killed between write and sync left entries that are read now and acted on: a power
-    // failure must not take them back after that.
-    if (content.length > 0) await file.sync()
-    await disk.syncDirectory(dirname(path))
+    try {
+      if (soundBytes < content.length) await file.truncate(soundBytes)
+      // A process that was killed between write and sync left entries that are read now and acted on: a power
+      // failure must not take them back after that.
+      if (content.length > 0) await file.sync()
+      await disk.syncDirectory(dirname(path))
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     const log = new EntryLog(disk, file, formatVersion, stored)
     log.#dropReplaced(replaces)
     return log
@@ -226,7 +231,7 @@ function tooNew(path: string, version: number, newestVersion: number): Checkpoin
 function damaged(path: string, what: string, cause?: unknown): CheckpointError {
   return new CheckpointError(
     'CHECKPOINT_DAMAGED',
-    `${path} is damaged: ${what}; put back a copy, or remove the job's checkpoint to start over`,
+    `${path} is damaged: ${what}; put back a copy of the job's whole directory, or remove the directory to start over`,
     cause,
   )
 }

@@ -59,7 +59,7 @@ export class OffsetLog {
       throw new CheckpointError(
         'CHECKPOINT_DAMAGED',
         `${path} is damaged: batch ${batchId} is where batch ${first + index - 1} should be; ` +
-          "remove the job's checkpoint to start over",
+          "put back a copy of the job's whole directory, or remove the directory to start over",
       )
     }
     return new OffsetLog(log)

@@ -195,16 +195,26 @@ function ambiguity(
   found: readonly OperatorContract[],
 ): string {
   const uids = lost.map(({ uid }) => uid)
-  const operators = found.map(({ uid, isNamed }) => (isNamed ? `'${uid}'` : 'one without a uid'))
   return (
     `which operator has the state ${listed(uids.map((uid) => `'${uid}'`))} is not known: the code has ` +
-    `${kind} ${listed(operators)}. Write ${listed(uids.map((uid) => `uid: '${uid}'`))} at the operator that ` +
+    `${candidates(kind, found)}. Write ${listed(uids.map((uid) => `uid: '${uid}'`))} at the operator that ` +
     `the state is of, which keeps it; or give the state up with --discard-state ${uids.join(',')}`
   )
 }
 
 /** The one operator of the releases before, whose state can be converted. */
 const convertible = 'updateStateByKey'
+
+/** `2 operators updateStateByKey without a uid`, `updateStateByKey 'ages' and one without a uid`. */
+function candidates(kind: string, found: readonly OperatorContract[]): string {
+  const names = found.filter(({ isNamed }) => isNamed).map(({ uid }) => `'${uid}'`)
+  const count = found.length - names.length
+  const without = `${count === 1 ? 'one' : count} without a uid`
+  if (names.length > 0) return `${kind} ${listed([...names, without])}`
+  return count === 1
+    ? `one operator ${kind} without a uid`
+    : `${count} operators ${kind} without a uid`
+}
 
 /** From before operators were kept: which there were is known by their states alone. */
 function takeOver(

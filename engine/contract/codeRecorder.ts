@@ -160,7 +160,8 @@ async function snapshotOf(
     const content = (isShared ? undefined : source) ?? (await disk.readFile(path))
     if (content === undefined) continue
     const name = fileName(isShared ? pathToFileURL(manifest).href : url, moduleUrl)
-    counted.set(name, { name, content })
+    // Not by name: two versions of a package have files of the same names.
+    counted.set(isShared ? manifest : url, { name, content })
     // A file without a source is one that Node does not read as text (an addon), or had loaded before.
     if (!isShared && source !== undefined) files.set(url, { format, source, imports })
   }

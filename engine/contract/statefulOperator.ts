@@ -30,7 +30,7 @@ export function contractOf(operator: OperatorContract): OperatorContract {
   return { uid, isNamed, kind, shape, codec }
 }
 
-/** A `withWatermark` of the job. */
+/** A `withWatermark` of the job, or the union of several. */
 export interface WatermarkSpec {
   /** Unique among the watermarks of the job. */
   readonly uid: string
@@ -38,6 +38,8 @@ export interface WatermarkSpec {
   readonly delayMs: number
   /** After so long without a record, in nominal time, a partition that is read to its end holds nothing up. */
   readonly idleTimeoutMs: number
-  /** Topics that its rows come from. */
+  /** Topics that its rows come from; none of a union. */
   readonly topics: readonly string[]
+  /** Of a union: uids of the watermarks that it is made of. Those whose topics are all idle do not hold it up. */
+  readonly of?: readonly string[]
 }

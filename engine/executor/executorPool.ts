@@ -62,10 +62,16 @@ export class ExecutorPool {
     return this.#queries.query(slot, query)
   }
 
-  /** Closes the states of all executors, which are opened again by the next task. */
-  async releaseStates(): Promise<void> {
-    const executors = [...this.#executors.values()]
-    await Promise.all(executors.map((executor) => executor.releaseStates?.()))
+  /** Runs `use` while no executor has a state open. No task may run; queries wait. */
+  async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
+    const resume = this.#queries.hold()
+    try {
+      const executors = [...this.#executors.values()]
+      await Promise.all(executors.map((executor) => executor.releaseStates?.()))
+      return await use()
+    } finally {
+      resume()
+    }
   }
 
   /** Ends the slot's executor in the middle of its work and replaces it. */

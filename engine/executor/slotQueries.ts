@@ -1,5 +1,6 @@
 // Sends queries of states to the executors that hold them. A query whose executor dies is asked again of the
-// one that replaces it; it fails when none has come after a while, and when too many are in flight.
+// one that replaces it; it fails when none has come after a while, and when too many are in flight. While the
+// executors have released their states, queries wait: an executor would open them again.
 
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import { EngineError } from '../engineError.ts'
@@ -17,6 +18,8 @@ export class SlotQueries {
   #changed = new AbortController()
   #inFlight = 0
   #isStopped = false
+  /** Resolves when the states may be opened again, and when the pool stops. */
+  #held: PromiseWithResolvers<void> | undefined
 
   constructor(clock: Clock, executorOf: (slot: number) => Executor | undefined) {
     this.#clock = clock
@@ -42,9 +45,20 @@ export class SlotQueries {
     this.#changed = new AbortController()
   }
 
+  /** Queries wait until the function that is returned is called. Those that executors have got go on. */
+  hold(): () => void {
+    const held = Promise.withResolvers<void>()
+    this.#held = held
+    return () => {
+      this.#held = undefined
+      held.resolve()
+    }
+  }
+
   /** Fails the queries that wait. */
   stop(): void {
     this.#isStopped = true
+    this.#held?.resolve()
     this.#changed.abort()
   }
 
@@ -52,6 +66,7 @@ export class SlotQueries {
     const deadlineMs = this.#clock.monotonicMs() + replacementTimeoutMs
     let asked: Executor | undefined
     for (;;) {
+      while (this.#held !== undefined && !this.#isStopped) await this.#held.promise
       if (this.#isStopped) throw failed(query, 'the job is being stopped')
       const executor = this.#executorOf(slot)
       // An executor that was lost under this query can still be in its slot for a moment.

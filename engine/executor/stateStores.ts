@@ -135,12 +135,16 @@ export class StateStores {
 
   #state(operator: string, partition: number): Promise<OpenState> {
     const key = stateKey(operator, partition)
-    let state = this.#states.get(key)
-    if (!state) {
-      state = this.#open(join(this.#options.directory, operator, String(partition)))
-      this.#states.set(key, state)
-      state.catch(() => this.#states.delete(key))
+    const found = this.#states.get(key)
+    if (found !== undefined) return found
+    const directory = join(this.#options.directory, operator, String(partition))
+    if (this.#isClosed) {
+      const message = `the state in ${directory} cannot be opened: its executor is ending`
+      return Promise.reject(new StateError('STATE_CLOSED', message))
     }
+    const state = this.#open(directory)
+    this.#states.set(key, state)
+    state.catch(() => this.#states.delete(key))
     return state
   }
 

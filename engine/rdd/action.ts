@@ -8,7 +8,7 @@ import type { Lineage, TaskContext } from './lineage.ts'
 export type Action =
   | { readonly kind: 'collect'; readonly limit?: number | undefined }
   | { readonly kind: 'count' }
-  /** Brings the state of a stateful operator to the batch that runs; the result is the id of the batch that changed it last. */
+  /** Brings the state of a stateful operator to the batch that runs; the result is what Advanced says. */
   | { readonly kind: 'advance' }
 
 /**

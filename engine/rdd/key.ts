@@ -10,7 +10,8 @@ export function hashKey(key: Key): number {
     return Number.isInteger(key) && Math.abs(key) < 2 ** 31 ? key : hashString(String(key))
   }
   if (key === true) return 1
-  return 0
+  if (key === null || key === false) return 0
+  throw noKey(key)
 }
 
 /** FNV-1a over the UTF-16 code units, as a signed 32-bit integer. */
@@ -26,7 +27,17 @@ function hashString(text: string): number {
 export function encodeKey(key: Key): string {
   if (typeof key === 'string') return `s${key}`
   if (typeof key === 'number') return Object.is(key, -0) ? 'n0' : `n${key}`
-  return key === null ? 'z' : key ? 'bt' : 'bf'
+  if (typeof key === 'boolean') return key ? 'bt' : 'bf'
+  if (key === null) return 'z'
+  throw noKey(key)
+}
+
+/** What the compiler has not seen, behind an `any`: all such keys would be the same one. */
+function noKey(key: never): TypeError {
+  const given = (key as unknown) === undefined ? 'undefined' : `a value of type ${typeof key}`
+  return new TypeError(
+    `a key is a string, a number, a boolean or null, and not ${given}: make one of these of it in keyBy or map`,
+  )
 }
 
 export function decodeKey(stored: string): Key {

@@ -36,11 +36,19 @@ export interface Lineage<T> {
   readonly depth?: number
   /**
    * Only of a stateful operator: brings the state of a partition to the batch that runs, without emitting
-   * anything, and returns the id of the newest batch that changed it (-1 for none).
+   * anything.
    */
-  advance?(partition: number, task: TaskContext): Promise<number>
+  advance?(partition: number, task: TaskContext): Promise<Advanced>
   /** The offsets that a partition of a root is read from. */
   range?(partition: number): OffsetRange | undefined
+}
+
+/** What a stateful operator says of one partition after a batch. */
+export interface Advanced {
+  /** Id of the newest batch that changed the state; -1 for none. */
+  readonly changedIn: number
+  /** Rows of the batch that came too late to count. */
+  readonly lateRows: number
 }
 
 /** An operator that makes of each element of its parent any number of elements, one after another. */

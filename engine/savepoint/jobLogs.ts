@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import { CheckpointError } from '../checkpoint/checkpointError.ts'
 import { type Commit, CommitLog } from '../checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
@@ -14,12 +15,13 @@ export interface JobLogs {
   readonly commits: readonly Commit[]
 }
 
-/** The directory must be locked. */
+/** The directory must be locked. Throws CHECKPOINT_DAMAGED also for logs that are not of one job. */
 export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> {
   const offsetLog = await OffsetLog.open(disk, join(directory, offsetsFile))
   try {
     const commitLog = await CommitLog.open(disk, join(directory, commitsFile))
     try {
+      requireOneJob(directory, offsetLog, commitLog)
       return logsOf(offsetLog, commitLog)
     } finally {
       await commitLog.close()
@@ -27,6 +29,18 @@ export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> 
   } finally {
     await offsetLog.close()
   }
+}
+
+/** A batch is committed before the next one is planned: other logs are of two copies of the directory. */
+function requireOneJob(directory: string, offsetLog: OffsetLog, commitLog: CommitLog): void {
+  const planned = offsetLog.latest()?.batchId ?? -1
+  const committed = commitLog.latest()
+  if (committed === planned || committed === planned - 1) return
+  throw new CheckpointError(
+    'CHECKPOINT_DAMAGED',
+    `the checkpoint in ${directory} is not of one job: batch ${planned} is planned and batch ${committed} ` +
+      'committed; put back a copy of the whole directory, or remove the directory to start over',
+  )
 }
 
 export function logsOf(offsetLog: OffsetLog, commitLog: CommitLog): JobLogs {
@@ -52,6 +66,5 @@ export function committedBatch(
 export async function stateUids(disk: Disk, directory: string): Promise<string[]> {
   const folder = join(directory, stateFolder)
   if ((await disk.stat(folder)) === undefined) return []
-  // An import that was broken off has another name (see directorySwap).
-  return (await disk.list(folder)).filter((name) => !name.includes('.'))
+  return await disk.list(folder)
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Commit } from '../checkpoint/commitLog.ts'
 import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
@@ -65,6 +66,7 @@ export async function prepareDirectory(options: PrepareOptions): Promise<Prepare
       { from: newStateFolder, to: stateFolder },
     )
   } else {
+    await undoUncommitted(options, moves.keys(), batches, commits)
     for (const [uid, to] of moves) if (uid !== to) renames.push(rename(uid, join(stateFolder, to)))
   }
   const files: Record<string, Uint8Array> = {}
@@ -112,6 +114,21 @@ function rename(uid: string, to: string): Rename {
   return { from: join(stateFolder, uid), to }
 }
 
+/**
+ * A batch that is not committed is run by the code of now, whose windows may be due in other batches: an
+ * operator that does not run in this one would keep what the code of before has made of it.
+ */
+async function undoUncommitted(
+  { directory: { path }, partitions, states }: PrepareOptions,
+  uids: Iterable<string>,
+  batches: readonly OffsetLogEntry[],
+  commits: readonly Commit[],
+): Promise<void> {
+  const committedId = commits.at(-1)?.batchId ?? -1
+  if (batches.at(-1)?.batchId === committedId) return
+  for (const uid of uids) await states.undo(join(path, stateFolder, uid), partitions, committedId)
+}
+
 /** Durable, in a folder beside the states. */
 async function spread(
   { disk, directory: { path, owner }, partitions, states, now }: PrepareOptions,
@@ -124,7 +141,9 @@ async function spread(
   // Before the first commit there is no state but that of a batch that will run again.
   if (batchId >= 0) {
     for (const [uid, to] of moves) {
-      const found = states.exportState(join(path, stateFolder, uid), owner.partitions, batchId)
+      const place = [join(path, stateFolder, uid), owner.partitions, batchId] as const
+      if (await states.isNew(...place)) continue
+      const found = states.exportState(...place)
       const operator = now.operators.find((each) => each.uid === to)
       const chunks = owner.formatVersion === 1 ? converted(found, operator) : found
       await states.importState(join(folder, to), partitions, batchId, chunks)

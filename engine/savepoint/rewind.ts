@@ -24,7 +24,7 @@ export interface RewindJobOptions extends RewindOptions {
   /** The job's. */
   readonly directory: string
   readonly target: RewindTarget | ResolvedTarget
-  readonly states: Pick<StateAccess, 'exportState'>
+  readonly states: Pick<StateAccess, 'isNew'>
 }
 
 /** Offsets that depend on where the job is, or on the topics as they are (see positions). */
@@ -64,13 +64,13 @@ async function resolved(
 
 /** A state that was read in anew, with other partitions or from a savepoint, has nothing to undo yet. */
 async function requireUndoable(
-  states: Pick<StateAccess, 'exportState'>,
+  states: Pick<StateAccess, 'isNew'>,
   folder: string,
   partitions: number,
   batchId: number,
 ): Promise<void> {
   try {
-    for await (const _chunk of states.exportState(folder, partitions, batchId));
+    await states.isNew(folder, partitions, batchId)
   } catch (cause) {
     throw new EngineError(
       'JOB_OPTION_INVALID',

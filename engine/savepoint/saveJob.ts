@@ -3,11 +3,12 @@
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
+import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { ownerFormat, stateFolder, takeStopped } from '../jobDirectory.ts'
 import { committedBatch, type JobLogs, readLogs } from './jobLogs.ts'
 import { type SavedJob, type Savepoint, writeSavepoint } from './savepoint.ts'
-import type { StateAccess } from './stateAccess.ts'
+import type { StateAccess, StateChunks } from './stateAccess.ts'
 
 export interface SaveOptions {
   readonly disk: Disk
@@ -17,7 +18,7 @@ export interface SaveOptions {
   readonly target: string
   /** Version of this program. */
   readonly millrace: string
-  readonly states: Pick<StateAccess, 'exportState'>
+  readonly states: Pick<StateAccess, 'exportState' | 'isNew'>
 }
 
 /** Fails while the job runs, and before it has committed a batch. Changes nothing of the job. */
@@ -29,10 +30,7 @@ export async function saveJob(options: SaveOptions): Promise<Savepoint> {
     const { name: job, partitions } = owner
     if (owner.formatVersion < ownerFormat) throw tooOld(directory)
     const saved = savedJob(directory, { millrace, job, partitions }, logs)
-    const { batchId } = saved.commit
-    return await writeSavepoint(disk, target, saved, ({ uid }) =>
-      states.exportState(join(directory, stateFolder, uid), partitions, batchId),
-    )
+    return await writeSavepoint(disk, target, saved, statesOf(directory, saved, states))
   } finally {
     await lock.release()
   }
@@ -54,6 +52,18 @@ export function savedJob(
   const before = logs.batches.filter(({ batchId }) => batchId < batch.batchId)
   const last: OffsetLogEntry = { ...batch, code, operators }
   return { ...job, batches: [...before, last], commit, operators }
+}
+
+/** The states of the job as of its newest committed batch (see writeSavepoint). */
+export function statesOf(
+  directory: string,
+  { partitions, commit }: SavedJob,
+  states: Pick<StateAccess, 'exportState' | 'isNew'>,
+): (operator: OperatorContract) => Promise<StateChunks | undefined> {
+  return async ({ uid }) => {
+    const place = [join(directory, stateFolder, uid), partitions, commit.batchId] as const
+    return (await states.isNew(...place)) ? undefined : states.exportState(...place)
+  }
 }
 
 function tooOld(directory: string): EngineError {

@@ -50,12 +50,15 @@ export interface SavedJob extends Omit<Manifest, 'formatVersion' | 'states'> {
 const formatVersion = 1
 const manifestFile = 'manifest'
 
-/** Fails with SAVEPOINT_INVALID when there is something at `path`. */
+/**
+ * `stateOf` gives undefined for a state on which no batch has run: it is left out, and new where the savepoint
+ * is started. Fails with SAVEPOINT_INVALID when there is something at `path`.
+ */
 export async function writeSavepoint(
   disk: Disk,
   path: string,
   { operators, ...saved }: SavedJob,
-  stateOf: (operator: OperatorContract) => StateChunks,
+  stateOf: (operator: OperatorContract) => Promise<StateChunks | undefined>,
 ): Promise<Savepoint> {
   if ((await disk.stat(path)) !== undefined) {
     throw invalid(path, 'there is something already: give the savepoint another name')
@@ -64,18 +67,35 @@ export async function writeSavepoint(
   await disk.makeDirectory(dirname(path))
   await disk.remove(temporary)
   await disk.makeDirectory(temporary)
+  try {
+    const states = await writeStates(disk, temporary, operators, stateOf)
+    const manifest: Manifest = { formatVersion, ...saved, states }
+    const content = encodeEntry(Buffer.from(JSON.stringify(manifest)))
+    await disk.writeFileAtomic(join(temporary, manifestFile), content)
+    await disk.rename(temporary, path)
+    await disk.syncDirectory(dirname(path))
+    return { path, id: idOf(content), manifest }
+  } catch (error) {
+    // A disk that is full shall not stay so. What cannot be removed is, before the next savepoint of this name.
+    await disk.remove(temporary).catch(() => {})
+    throw error
+  }
+}
+
+async function writeStates(
+  disk: Disk,
+  directory: string,
+  operators: readonly OperatorContract[],
+  stateOf: (operator: OperatorContract) => Promise<StateChunks | undefined>,
+): Promise<SavedState[]> {
   const states: SavedState[] = []
   for (const operator of operators) {
+    const state = await stateOf(operator)
+    if (state === undefined) continue
     const file = `${operator.uid}.state`
-    const size = await writeStateFile(disk, join(temporary, file), stateOf(operator))
-    states.push({ operator, file, ...size })
+    states.push({ operator, file, ...(await writeStateFile(disk, join(directory, file), state)) })
   }
-  const manifest: Manifest = { formatVersion, ...saved, states }
-  const content = encodeEntry(Buffer.from(JSON.stringify(manifest)))
-  await disk.writeFileAtomic(join(temporary, manifestFile), content)
-  await disk.rename(temporary, path)
-  await disk.syncDirectory(dirname(path))
-  return { path, id: idOf(content), manifest }
+  return states
 }
 
 /** Reads the manifest, and everything else to see that it is whole. Fails with SAVEPOINT_INVALID. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { CommitLog } from '../checkpoint/commitLog.ts'
 import { changeDirectory } from '../checkpoint/directoryChange.ts'
+import { makeDurableDirectory } from '../checkpoint/entryLog.ts'
 import { OffsetLog } from '../checkpoint/offsetLog.ts'
 import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
 import { EngineError } from '../engineError.ts'
@@ -59,7 +60,7 @@ export async function startFrom(options: StartFromOptions): Promise<StartedFrom>
   const { runtime, directory } = options
   const savepoint = await openSavepoint(runtime.disk, options.savepoint)
   const change = changeFrom(savepoint, options)
-  await runtime.disk.makeDirectory(directory)
+  await makeDurableDirectory(runtime.disk, directory)
   let release = async () => {}
   try {
     return await locked(runtime.disk, directory, async (lock) => {

@@ -7,6 +7,11 @@ export type StateChunks = AsyncIterable<readonly StateEntry[]>
 
 export interface StateAccess {
   /**
+   * Whether no batch up to `batchId` has run on the state. Initial states belong in such a state still. Reads
+   * no entries, and fails with a StateError for a batch that is no longer kept.
+   */
+  isNew(directory: string, partitions: number, batchId: number): Promise<boolean>
+  /**
    * The entries of an operator's state as of a committed batch, in chunks of bounded size. `directory` has
    * a folder for each partition. Fails with a StateError for a batch that is no longer kept.
    */
@@ -18,4 +23,6 @@ export interface StateAccess {
     batchId: number,
     chunks: StateChunks,
   ): Promise<void>
+  /** Takes back what batches after `batchId` have changed; durable when it resolves. */
+  undo(directory: string, partitions: number, batchId: number): Promise<void>
 }

@@ -15,14 +15,14 @@ import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { TaskReport } from '../executor/task.ts'
-import { lostBetween } from '../sources/lostOffsets.ts'
+import { hasLost } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'
-import { offsetsIn, type PartitionEnds, planRanges, startsOf } from './rangePlan.ts'
+import { offsetsIn, type PartitionEnds, planRanges, requireMayCut, startsOf } from './rangePlan.ts'
 import type { RateLimits } from './rateLimits.ts'
 import { RecordCount } from './recordCount.ts'
 import { mergeEventTimes, planWatermarks } from './watermarkPlan.ts'
@@ -54,6 +54,11 @@ export interface BatchLoopOptions {
    * asked and the batch has to wait.
    */
   ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined>
+  /**
+   * Has batches before this one, which windows read again, read no more than the logs still have, where their
+   * topics say so (onLost). Returns false when nothing of them is lost, or may be.
+   */
+  forgetLost?(batch: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean
   /** May add to a batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
@@ -210,8 +215,13 @@ export class BatchLoop {
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
     const isRerun = decision.kind === 'rerun'
     const startedMs = this.#options.clock.nowMs()
-    const planned = isRerun ? (decision.batch as OffsetLogEntry) : await this.#plan(decision)
-    if (planned === undefined) return
+    const planned = isRerun
+      ? await this.#plannedBefore(decision.batch as OffsetLogEntry)
+      : await this.#plan(decision)
+    if (planned === undefined) {
+      this.#scheduler.abandoned()
+      return
+    }
     const { batch, attempt } = await this.#runOrSplit(planned, isRerun)
     if (this.#isAbandoned) throw brokenOff(batch.batchId)
     await this.#commit(batch, attempt, startedMs)
@@ -226,7 +236,8 @@ export class BatchLoop {
     const counted = this.counts.commit(this.#oldestRemembered)
     const { watermarks = [] } = this.#options
     const before = commitLog.latestCommit()?.eventTimes
-    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes)
+    const previousMs = offsetLog.get(batchId - 1)?.timeMs
+    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes, previousMs)
     await commitLog.commit(batchId, { ...counted, ...(eventTimes && { eventTimes }) })
     this.#attempt = undefined
     this.#scheduler.finished(batch)
@@ -244,9 +255,9 @@ export class BatchLoop {
     isRerun: boolean,
   ): Promise<{ batch: OffsetLogEntry; attempt: Attempt }> {
     let batch = planned
-    for (;;) {
+    for (let attempts = 1; ; attempts++) {
       this.#rejected.begin(batch.batchId, this.#oldestRemembered)
-      const attempt = new Attempt(batch, isRerun || batch !== planned, this.#rejected)
+      const attempt = new Attempt(batch, isRerun || attempts > 1, this.#rejected)
       try {
         await this.#tryOnce(batch, attempt, isRerun)
         return { batch, attempt }
@@ -255,7 +266,7 @@ export class BatchLoop {
         const next = isLost(error)
           ? await this.#withoutLost(batch, attempt, error)
           : await this.#half(batch, attempt, isRerun, error)
-        await this.#options.offsetLog.supersede(next)
+        if (next !== batch) await this.#options.offsetLog.supersede(next)
         batch = next
       }
     }
@@ -296,7 +307,8 @@ export class BatchLoop {
     error: unknown,
   ): Promise<OffsetLogEntry> {
     const { limits, onSplit } = this.#options
-    if (!isTooLarge(error) || !this.#canSplit(isRerun)) throw error
+    if (!isTooLarge(error)) throw error
+    if (!this.#canSplit(isRerun)) throw mayBeShown(batch, error)
     const ranges = halved(batch.ranges)
     if (ranges === undefined) throw cannotSplit(batch, error)
     await this.#giveUp(attempt, error)
@@ -307,7 +319,21 @@ export class BatchLoop {
   }
 
   /**
-   * The batch planned anew from where it began, after its topics have lost what it was to read. An earlier
+   * A batch of an earlier process, as it can still run. Looked at before it does: an output begins before its
+   * tasks find what is lost, and would keep the batch as it is in every process to come. Undefined when the loop
+   * is stopped before the topics are there.
+   */
+  async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry | undefined> {
+    const left = await this.#leftOf(batch)
+    if (left === undefined) return undefined
+    this.#options.forgetLost?.(batch, left.ends)
+    if (left.batch !== batch) await this.#options.offsetLog.supersede(left.batch)
+    return left.batch
+  }
+
+  /**
+   * What is to run after topics have lost what the batch was to read: the batch planned anew from where it
+   * began or, where a window reads batches before it again, the batch itself without those records. An earlier
    * process may have shown something of it: to run it again as it was has become impossible, and whether the
    * job goes on is what its topics say (onLost). Throws OFFSETS_LOST where they do not.
    */
@@ -316,17 +342,31 @@ export class BatchLoop {
     attempt: Attempt,
     error: EngineError,
   ): Promise<OffsetLogEntry> {
-    const { limits, isolation } = this.#options
     await this.#giveUp(attempt, error)
-    const read = startsOf(batch.ranges)
-    const ends = await this.#options.ends(read)
-    if (ends === undefined || this.#stopping.signal.aborted) throw error
-    const { timeMs } = batch
+    const left = await this.#leftOf(batch)
+    if (left === undefined) throw error
+    const isForgotten = this.#options.forgetLost?.(batch, left.ends) === true
+    if (left.batch === batch && !isForgotten) throw lostBefore(batch, error)
+    return left.batch
+  }
+
+  /**
+   * The batch planned anew where logs lack something of it, or itself. Undefined when the loop is stopped before
+   * the topics are there. Throws OFFSETS_LOST when something is lost and its topic does not say where to go on.
+   */
+  async #leftOf(
+    batch: OffsetLogEntry,
+  ): Promise<{ batch: OffsetLogEntry; ends: readonly PartitionEnds[] } | undefined> {
+    const { timeMs, ranges } = batch
+    const { limits, isolation } = this.#options
+    const read = startsOf(ranges)
+    const ends = await this.#endsOnceThere(read)
+    const endsAfter = ends && (await this.#endsOnceThere(ranges))
+    if (ends === undefined || endsAfter === undefined) return undefined
+    const isCut = requireMayCut(ranges, endsAfter)
+    if (!isCut && !ranges.some((range) => hasLost(range, ends))) return { batch, ends }
     const bounds = limits.plan({ timeMs, ends, previous: { timeMs, ranges: read } })
-    const ranges = planRanges(ends, read, bounds, isolation)
-    // Where no range has moved, what is lost is of an earlier batch, which a window reads again.
-    if (lostBetween(read, ranges).length === 0) throw error
-    return { ...batch, ranges }
+    return { batch: { ...batch, ranges: planRanges(ends, read, bounds, isolation) }, ends }
   }
 
   /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */
@@ -342,22 +382,27 @@ export class BatchLoop {
 
   /** Undefined when the loop is stopped before the topics are there. */
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
-    const { clock, offsetLog, batchIntervalMs, beforePlanned } = this.#options
+    const { offsetLog, beforePlanned } = this.#options
+    const ends = await this.#endsOnceThere(offsetLog.latest()?.ranges ?? [])
+    if (ends === undefined) return undefined
+    const entry = this.#entry(planned, ends)
+    const batch = (await beforePlanned?.(entry)) ?? entry
+    await offsetLog.append(batch)
+    return batch
+  }
+
+  /** Undefined when the loop is stopped before the topics are there. */
+  async #endsOnceThere(
+    read: readonly OffsetRange[],
+  ): Promise<readonly PartitionEnds[] | undefined> {
+    const { clock, batchIntervalMs } = this.#options
     const { signal } = this.#stopping
-    const read = offsetLog.latest()?.ranges ?? []
     let ends = await this.#options.ends(read)
     while (ends === undefined && !signal.aborted) {
       await sleep(clock, batchIntervalMs, signal)
       if (!signal.aborted) ends = await this.#options.ends(read)
     }
-    if (ends === undefined || signal.aborted) {
-      this.#scheduler.abandoned()
-      return undefined
-    }
-    const entry = this.#entry(planned, ends)
-    const batch = (await beforePlanned?.(entry)) ?? entry
-    await offsetLog.append(batch)
-    return batch
+    return signal.aborted ? undefined : ends
   }
 
   #entry(
@@ -391,6 +436,27 @@ function brokenOff(batchId: number): EngineError {
 
 function isLost(error: unknown): error is EngineError {
   return error instanceof EngineError && error.code === 'OFFSETS_LOST'
+}
+
+/** Of a batch whose own records are there. */
+function lostBefore({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
+  const what = `a window of batch ${batchId} reads again what batches before it have read, and some of it is gone`
+  const { code, message, publicMessage } = error
+  return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
+}
+
+/** Of a batch that is not split: a smaller one might contradict what was shown of it. */
+function mayBeShown({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
+  const what = `batch ${batchId} was planned by an earlier process, which may have shown some of it, and keeps its offsets`
+  const smaller =
+    'smaller batches (maxRecordsPerPartition, spark.streaming.kafka.maxRatePerPartition)'
+  const wayOut =
+    batchId === 0
+      ? `Lift the bound, or begin anew in another directory with ${smaller}`
+      : `Lift the bound, or take the job back (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ${smaller}`
+  const { code, message, publicMessage } = error
+  const explained = (text: string) => `${what}: ${text}. ${wayOut}`
+  return new EngineError(code, explained(message), error, explained(publicMessage))
 }
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {

@@ -63,9 +63,9 @@ export class BatchScheduler {
     this.#latest = batch
   }
 
-  /** The batch that was to be planned was not, and nothing was written. */
+  /** The batch that was to be planned, or run again, was not, and nothing was written. */
   abandoned(): void {
-    assert(this.#isRunning && !this.#unfinished, 'no batch was being planned')
+    assert(this.#isRunning, 'no batch was running')
     this.#isRunning = false
   }
 

@@ -71,7 +71,7 @@ export interface DagSchedulerOptions {
    * new executor that dies of it, too, dies of the task.
    */
   readonly maxMemoryLosses?: number
-  /** Fetch failures of a stage, without a task finished in between, that abort it. */
+  /** Losses of one map output, without a task of the stage that reads it finished in between, that abort the stage. */
   readonly maxFetchFailures?: number
 }
 
@@ -199,7 +199,7 @@ export class DagScheduler {
     const task = this.#end(taskId)
     if (!task) return
     const { stage, partition } = task
-    stage.fetchFailures = 0
+    stage.fetchFailures.clear()
     if (stage.output.kind === 'map') {
       // Whoever wanted this stage may be gone and its shuffle forgotten meanwhile.
       if (this.#mapStages.get(stage.id) !== stage) return
@@ -235,12 +235,18 @@ export class DagScheduler {
     this.#abort(stage, explained(error, what))
   }
 
+  /** All tasks of a stage may find the same loss: it counts once. Each of many losses is made good. */
   #fetchFailed(event: { taskId: number; shuffleId: string; mapPartition: number }): void {
     const { taskId, shuffleId, mapPartition } = event
-    this.#tracker.remove(shuffleId, mapPartition)
+    const isNew = this.#tracker.remove(shuffleId, mapPartition)
     const task = this.#end(taskId)
-    if (!task || ++task.stage.fetchFailures < this.#options.maxFetchFailures) return
-    const message = `${task.stage.id} lost map outputs of ${shuffleId} again and again`
+    if (!task || !isNew) return
+    const { id, fetchFailures } = task.stage
+    const output = `${shuffleId}/${mapPartition}`
+    const failures = (fetchFailures.get(output) ?? 0) + 1
+    fetchFailures.set(output, failures)
+    if (failures < this.#options.maxFetchFailures) return
+    const message = `${id} lost map output ${mapPartition} of ${shuffleId} again and again`
     this.#abort(task.stage, { message, code: 'FETCH_FAILED' })
   }
 

@@ -18,7 +18,7 @@ import type {
   TaskWork,
 } from '../executor/task.ts'
 import type { Action } from '../rdd/action.ts'
-import type { Bucket, Lineage } from '../rdd/lineage.ts'
+import type { Advanced, Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
@@ -78,6 +78,14 @@ interface Launch {
   readonly task: Task
 }
 
+/** What the stateful operators of a job say of a batch. */
+export interface AdvancedBatch {
+  /** The newest batch that changed the state, by the id of the operator's stream; -1 for none. */
+  readonly changed: ReadonlyMap<number, number>
+  /** Rows that came too late to count, over all operators. */
+  readonly lateRows: number
+}
+
 export class Driver {
   readonly graph: StreamGraph
   /** Rejects when the executors cannot go on; never resolves. */
@@ -92,13 +100,13 @@ export class Driver {
   readonly #running = new Set<Promise<unknown>>()
   /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
   readonly #shuffles = new Map<string, number>()
+  /** Shuffles, perhaps of earlier batches, of which tasks of the batch that runs have computed something. */
+  readonly #computed = new Set<string>()
   #events: DagEvent[] = []
   #batchId = -1
   #sinceMs = 0
   #lastJobId = 0
   #isStopped = false
-  /** Pending while the states are released. */
-  #released: Promise<void> | undefined
   #changedOutputs = 0
   readonly #warned = new Set<string>()
 
@@ -159,25 +167,28 @@ export class Driver {
     this.#batchId = batch.batchId
     this.#sinceMs = this.#options.runtime.clock.nowMs()
     this.#pool.addBatch(batch)
+    this.#computed.clear()
     const oldest = this.graph.history.upTo(batch.batchId)[0]!.batchId
     this.#forgetShuffles((batchId) => batchId < oldest || batchId >= batch.batchId)
   }
 
-  /**
-   * Brings the state of all operators to the batch: the outputs of the batch come after that. Resolves with
-   * the newest batch that changed the state, by the id of the operator's stream; -1 for none.
-   */
-  async advance({ batchId }: BatchInfo): Promise<ReadonlyMap<number, number>> {
+  /** Brings the state of all operators to the batch: the outputs of the batch come after that. */
+  async advance({ batchId }: BatchInfo): Promise<AdvancedBatch> {
     const changed = new Map<number, number>()
+    let lateRows = 0
     // All at once, so that operators on the same stream share one pass over its records.
     await Promise.all(
       this.graph.advancing(batchId).map(async (rdd) => {
-        const versions = (await this.run(rdd, { kind: 'advance' })) as number[]
-        const newest = versions.reduce((one, other) => Math.max(one, other), -1)
+        const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
+        let newest = -1
+        for (const partition of partitions) {
+          newest = Math.max(newest, partition.changedIn)
+          lateRows += partition.lateRows
+        }
         changed.set(streamOf(rdd), newest)
       }),
     )
-    return changed
+    return { changed, lateRows }
   }
 
   /**
@@ -190,7 +201,8 @@ export class Driver {
       reject(error)
     }
     this.#waiting.clear()
-    this.#forgetShuffles((batchId) => batchId >= this.#batchId)
+    // What its tasks have told (rejected records, for example) is dropped: the next attempt's must tell it again.
+    this.#forgetShuffles((batchId, id) => batchId >= this.#batchId || this.#computed.has(id))
     this.#handleEvents()
     const idle = this.#attempts.idle()
     const settled = new AbortController()
@@ -246,7 +258,6 @@ export class Driver {
    */
   async queryState(query: StateQuery): Promise<StateAnswer> {
     const { operator, partition } = query
-    await this.#released
     if (this.#isStopped) throw beingStopped()
     if (Number.isInteger(partition) && partition >= 0 && partition < this.#options.job.partitions) {
       return await this.#pool.query(partition % this.#options.executors, query)
@@ -261,15 +272,7 @@ export class Driver {
    */
   async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
     assert(this.#running.size === 0, 'states are released between batches')
-    const released = Promise.withResolvers<void>()
-    this.#released = released.promise
-    try {
-      await this.#pool.releaseStates()
-      return await use()
-    } finally {
-      this.#released = undefined
-      released.resolve()
-    }
+    return await this.#pool.withReleasedStates(use)
   }
 
   /** What executors are doing now, the oldest first. */
@@ -293,9 +296,9 @@ export class Driver {
     this.#waiting.clear()
   }
 
-  #forgetShuffles(isOver: (batchId: number) => boolean): void {
+  #forgetShuffles(isOver: (batchId: number, shuffleId: string) => boolean): void {
     for (const shuffleId of new Set([...this.#shuffles.keys(), ...this.#dag.shuffles()])) {
-      if (!isOver(batchOf(shuffleId))) continue
+      if (!isOver(batchOf(shuffleId), shuffleId)) continue
       void this.#store.forget(shuffleId, this.#shuffles.get(shuffleId) ?? 0)
       this.#shuffles.delete(shuffleId)
       this.#post({ kind: 'shuffleForgotten', shuffleId })
@@ -340,19 +343,19 @@ export class Driver {
   }
 
   /** The scheduler is told when an output had to make room for others, or was lost. */
-  #launch(
-    { taskId, executor, stage, partition }: LaunchTask,
-    gathered: Gathered,
-    to: Launch[],
-  ): void {
+  #launch(effect: LaunchTask, gathered: Gathered, to: Launch[]): void {
+    const { taskId, executor, stage, partition } = effect
     if (gathered.kind === 'missing') {
       const { shuffleId, mapPartition } = gathered
       this.#inputs.ended(taskId)
-      this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
+      // Another task has found the loss before, and the output was computed again while this one was reading.
+      if (this.#store.has(shuffleId, mapPartition)) this.#prepare(effect, to)
+      else this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
       return
     }
     const { inputs } = gathered
     this.#attempts.launched(taskId, executor, stage, partition)
+    if (stage.output.kind === 'map') this.#computed.add(stage.id)
     const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
     to.push({ executor, task })
   }

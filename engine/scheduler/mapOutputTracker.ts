@@ -21,9 +21,12 @@ export class MapOutputTracker {
     outputs[mapPartition] = holder
   }
 
-  remove(shuffleId: string, mapPartition: number): void {
+  /** Returns false when the output was not known to exist. */
+  remove(shuffleId: string, mapPartition: number): boolean {
     const outputs = this.#shuffles.get(shuffleId)
-    if (outputs) outputs[mapPartition] = undefined
+    if (outputs?.[mapPartition] === undefined) return false
+    outputs[mapPartition] = undefined
+    return true
   }
 
   removeHolder(holder: OutputHolder): void {

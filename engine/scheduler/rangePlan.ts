@@ -73,6 +73,28 @@ function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: 
   throw read < earliest ? offsetsRemoved(end, read, earliest, log) : logTruncated(end, read, log)
 }
 
+/**
+ * Whether a log ends before what was planned to be read of it: its broker has lost records, and a task would
+ * wait for them. `ends` were asked for the ends of the ranges. Throws OFFSETS_LOST where the topic's `onLost`
+ * does not let the job go on.
+ */
+export function requireMayCut(
+  ranges: readonly OffsetRange[],
+  ends: readonly PartitionEnds[],
+): boolean {
+  const untils = new Map(ranges.map((range) => [keyOf(range), range]))
+  let isCut = false
+  for (const end of ends) {
+    const { earliest, latest, highWatermark = latest, resume } = end
+    const range = untils.get(keyOf(end))
+    if (range === undefined || range.until === range.from || range.until <= highWatermark) continue
+    const log = { earliest, latest: highWatermark }
+    if (resume === undefined) throw logTruncated(end, range.until, log, 'was to read')
+    isCut = true
+  }
+  return isCut
+}
+
 function keptPositions(
   ends: readonly PartitionEnds[],
   previous: readonly OffsetRange[],
@@ -117,7 +139,7 @@ export function offsetsIn(ranges: readonly OffsetRange[]): number {
 export function lagBehind(ends: readonly PartitionEnds[], ranges: readonly OffsetRange[]): number {
   const positions = new Map(ranges.map((range) => [keyOf(range), range.until]))
   return ends.reduce((lag, end) => {
-    const position = positions.get(keyOf(end)) ?? end.earliest
+    const position = positions.get(keyOf(end)) ?? end.start ?? end.earliest
     return lag + Math.max(0, end.latest - position)
   }, 0)
 }

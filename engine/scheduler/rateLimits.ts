@@ -187,9 +187,10 @@ function lagsOf({ ends, previous }: BatchToPlan): number[] {
   const positions = new Map(
     previous?.ranges.map(({ topic, partition, until }) => [keyOf(topic, partition), until]),
   )
-  return ends.map(({ topic, partition, earliest, latest }) =>
-    Math.max(0, latest - (positions.get(keyOf(topic, partition)) ?? earliest)),
-  )
+  return ends.map(({ topic, partition, earliest, latest, start = earliest, resume }) => {
+    const from = resume ?? positions.get(keyOf(topic, partition)) ?? start
+    return Math.max(0, latest - from)
+  })
 }
 
 function sum(numbers: readonly number[]): number {

@@ -18,8 +18,8 @@ export interface Stage {
   readonly failures: Map<number, number>
   /** Executors that died while they ran a partition's task. */
   readonly losses: Map<number, number>
-  /** Since a task of the stage finished last. */
-  fetchFailures: number
+  /** Losses of map outputs that its tasks read, by output, since a task of the stage finished last. */
+  readonly fetchFailures: Map<string, number>
 }
 
 export function createStage(id: string, rdd: Lineage<unknown>, output: Stage['output']): Stage {
@@ -31,7 +31,7 @@ export function createStage(id: string, rdd: Lineage<unknown>, output: Stage['ou
     running: new Map(),
     failures: new Map(),
     losses: new Map(),
-    fetchFailures: 0,
+    fetchFailures: new Map(),
   }
 }
 
@@ -90,8 +90,8 @@ const shownRanges = 3
 
 /** Which task of a stage, and what it reads, in words. */
 export function describeTask(stage: Stage, partition: number): string {
-  const { id, rdd } = stage
-  const name = `partition ${partition} of ${operatorOf(stage)} (${id})`
+  const { rdd } = stage
+  const name = `partition ${partition} of ${operatorOf(stage)}`
   const ranges = rangesRead(rdd, partition)
   if (ranges.length === 0) return name
   const shown = ranges

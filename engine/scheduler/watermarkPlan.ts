@@ -8,11 +8,16 @@
 //
 // - it is read to its end, and gave no event time for the idle timeout, in nominal time; or
 // - it has unread records, and those that were read gave no event time for so long: a filter drops them all,
-//   for example. Only the time until the newest committed batch counts, because in a pause nothing is read.
+//   for example. Only the time of batches that have read it counts, and of each of them half the timeout at
+//   most: in a pause nothing is read, and the first batch after it reads what may be a short time's records.
 //
 // Unread records hold the watermark back otherwise, those of a partition never seen, too: they may be of
 // any time. When all partitions are idle, the watermark is the largest that one of them gives: which of them
 // fell idle first depends on how batches were cut, and the result must not.
+//
+// The watermark of a union is made of those of its streams by the same rules: it is the least of them, a
+// stream whose partitions are all idle does not count, and it never goes back, although a stream that has
+// been idle may be behind it.
 
 import type { Commit, SeenTime } from '../checkpoint/commitLog.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
@@ -41,12 +46,41 @@ export interface WatermarksToPlan {
 /** By uid. A uid is missing until its topics have given a time. Those of other versions of the code stay. */
 export function planWatermarks(plan: WatermarksToPlan): Watermarks {
   const watermarks: Record<string, number> = { ...plan.previous?.watermarks }
+  const set = (uid: string, watermark: number | undefined) => {
+    if (watermark === undefined) delete watermarks[uid]
+    else watermarks[uid] = watermark
+  }
+  const idle = new Set<string>()
   for (const spec of plan.specs) {
-    const watermark = planOne(spec, plan)
-    if (watermark === undefined) delete watermarks[spec.uid]
-    else watermarks[spec.uid] = watermark
+    if (spec.of !== undefined) continue
+    set(spec.uid, planOne(spec, plan))
+    if (areIdle(sourcesOf(spec, plan), spec, plan)) idle.add(spec.uid)
+  }
+  for (const { uid, of } of plan.specs) {
+    if (of !== undefined) set(uid, planUnion(uid, of, watermarks, idle))
   }
   return watermarks
+}
+
+/** `watermarks` has that of the batch before under the union's own uid. */
+function planUnion(
+  uid: string,
+  of: readonly string[],
+  watermarks: Watermarks,
+  idle: ReadonlySet<string>,
+): number | undefined {
+  const active = of.filter((each) => !idle.has(each))
+  const watermark =
+    active.length > 0
+      ? least(active.map((each) => watermarks[each] ?? -Infinity))
+      : greatest(of.map((each) => watermarks[each] ?? -Infinity))
+  const next = Math.max(watermarks[uid] ?? -Infinity, watermark)
+  return next === -Infinity ? undefined : next
+}
+
+function areIdle(sources: readonly Source[], spec: WatermarkSpec, plan: WatermarksToPlan): boolean {
+  const seen = plan.eventTimes?.[spec.uid] ?? {}
+  return sources.length > 0 && sources.every((each) => isIdle(each, seen[each.name], spec, plan))
 }
 
 function planOne(spec: WatermarkSpec, plan: WatermarksToPlan): number | undefined {
@@ -93,31 +127,42 @@ function isIdle(
   { hasUnread, wasRead }: Source,
   seen: SeenTime | undefined,
   { idleTimeoutMs }: WatermarkSpec,
-  { timeMs, previous }: WatermarksToPlan,
+  { timeMs }: WatermarksToPlan,
 ): boolean {
   if (seen === undefined) return false
   if (!hasUnread) return timeMs - seen.batchTimeMs >= idleTimeoutMs
-  return wasRead && previous !== undefined && previous.timeMs - seen.batchTimeMs >= idleTimeoutMs
+  return wasRead && (seen.fruitlessMs ?? 0) >= idleTimeoutMs
 }
 
 /**
  * The event times to commit with a batch. `noted`: of its finished tasks. A partition that has given no time
- * yet is noted with its first batch, from which its idle time counts.
+ * yet is noted with its first batch, from which its idle time counts. `previousTimeMs`: nominal time of the
+ * batch before.
  */
 export function mergeEventTimes(
   specs: readonly WatermarkSpec[],
   before: EventTimes | undefined,
   { timeMs, ranges }: Pick<OffsetLogEntry, 'timeMs' | 'ranges'>,
   noted: Iterable<EventTime>,
+  previousTimeMs: number | undefined,
 ): EventTimes | undefined {
   if (specs.length === 0) return before
   const merged: Record<string, Record<string, SeenTime>> = {}
   for (const [uid, times] of Object.entries(before ?? {})) merged[uid] = { ...times }
   const isRead = new Map(ranges.map((range) => [sourceOf(range), range.until > range.from]))
-  for (const { uid, topics } of specs) {
+  for (const { uid, topics, idleTimeoutMs, of } of specs) {
+    if (of !== undefined) continue
     merged[uid] ??= {}
+    const passedMs = previousTimeMs === undefined ? 0 : timeMs - previousTimeMs
+    const countedMs = Math.min(passedMs, Math.ceil(idleTimeoutMs / 2))
     for (const range of ranges) {
-      if (topics.includes(range.topic)) merged[uid][sourceOf(range)] ??= { batchTimeMs: timeMs }
+      if (!topics.includes(range.topic)) continue
+      const source = sourceOf(range)
+      const known = merged[uid][source] ?? { batchTimeMs: timeMs }
+      const { fruitlessMs = 0 } = known
+      merged[uid][source] = isRead.get(source)
+        ? { ...known, fruitlessMs: fruitlessMs + countedMs }
+        : known
     }
   }
   for (const { watermark, source, timeMs: eventMs } of noted) {
@@ -125,8 +170,11 @@ export function mergeEventTimes(
     if (times === undefined || !Number.isFinite(eventMs)) continue
     const known = times[source]
     // A task may have computed an earlier batch again: only a range of this batch says that there is life.
-    const batchTimeMs = isRead.get(source) ? timeMs : (known?.batchTimeMs ?? timeMs)
-    times[source] = { timeMs: Math.max(known?.timeMs ?? -Infinity, eventMs), batchTimeMs }
+    const isAlive = isRead.get(source) || known === undefined
+    const largestMs = Math.max(known?.timeMs ?? -Infinity, eventMs)
+    times[source] = isAlive
+      ? { timeMs: largestMs, batchTimeMs: timeMs }
+      : { ...known, timeMs: largestMs }
   }
   return merged
 }

@@ -106,7 +106,7 @@ export class ShuffleSpill {
     } catch {
       return undefined
     } finally {
-      await file?.close()
+      await file?.close().catch(() => {})
     }
   }
 

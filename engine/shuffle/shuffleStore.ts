@@ -84,6 +84,10 @@ export class ShuffleStore {
     return made
   }
 
+  has(shuffleId: string, mapPartition: number): boolean {
+    return this.#outputs.has(outputKey(shuffleId, mapPartition))
+  }
+
   /** The bucket, a promise of it when it is on disk, or undefined when the output is not there any more. */
   bucket(
     shuffleId: string,

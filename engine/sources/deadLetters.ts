@@ -197,13 +197,23 @@ function lettersOf(rejected: readonly RejectedRecord[]): Map<string, Letter> {
 }
 
 function notWritten(batchId: number, cause: unknown): EngineError {
-  const isTooLarge = cause instanceof KafkaError && cause.errorCode === ErrorCode.messageTooLarge
-  const advice = isTooLarge
-    ? "raise max.message.bytes of the dead letter topic above that of the job's topics: letters have more headers"
-    : 'the batch runs again when the job is started again, and writes those that are missing'
   return new EngineError(
     'DEAD_LETTERS_FAILED',
-    `the dead letters of batch ${batchId} could not be written (${(cause as Error).message}): ${advice}`,
+    `the dead letters of batch ${batchId} could not be written (${(cause as Error).message}): ${adviceFor(cause)}`,
     cause,
   )
+}
+
+function adviceFor(cause: unknown): string {
+  const errorCode = cause instanceof KafkaError ? cause.errorCode : undefined
+  if (errorCode === ErrorCode.messageTooLarge) {
+    return "raise max.message.bytes of the dead letter topic above that of the job's topics: letters have more headers"
+  }
+  if (errorCode === ErrorCode.invalidRecord) {
+    return (
+      'a compacted topic takes no record without a key, and keeps one letter of each key; give the dead letter ' +
+      'topic cleanup.policy=delete'
+    )
+  }
+  return 'the batch runs again when the job is started again, and writes those that are missing'
 }

@@ -44,6 +44,27 @@ export function lostBetween(
   })
 }
 
+/** Whether the logs do not have the beginning of what a range is to read any more. */
+export function hasLost(
+  range: OffsetRange,
+  logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
+): boolean {
+  const log = logs.find((each) => placeOf(each) === placeOf(range))
+  return log !== undefined && range.from < range.until && range.from < log.earliest
+}
+
+/** What is left of ranges that were read before and are to be read again. */
+export function leftOf(
+  ranges: readonly OffsetRange[],
+  logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
+): OffsetRange[] {
+  return ranges.map((range) => {
+    const log = logs.find((each) => placeOf(each) === placeOf(range))
+    const earliest = log?.earliest ?? range.from
+    return { ...range, from: Math.min(range.until, Math.max(range.from, earliest)) }
+  })
+}
+
 /** OFFSETS_LOST for offsets from `from` on, up to `until` as far as the job was to read them now. */
 export function offsetsRemoved(
   place: Place,
@@ -55,17 +76,22 @@ export function offsetsRemoved(
   const count = lostUntil - from
   return new EngineError(
     'OFFSETS_LOST',
-    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job had yet to read): ` +
+    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job was to read): ` +
       `they were removed while the job was away or slow, and the log now has offsets ${extent(log)}. ` +
       waysOut(place, 'to go on without them'),
   )
 }
 
-/** OFFSETS_LOST for a log that ends before what was read of it: waiting would hide that for ever. */
-export function logTruncated(place: Place, readUntil: number, log: LogExtent): EngineError {
+/** OFFSETS_LOST for a log that ends before what was, or was to be, read of it: waiting would hide that for ever. */
+export function logTruncated(
+  place: Place,
+  until: number,
+  log: LogExtent,
+  what: 'has read' | 'was to read' = 'has read',
+): EngineError {
   return new EngineError(
     'OFFSETS_LOST',
-    `${placeOf(place)} ends at offset ${log.latest}, but this job has read it up to ${readUntil}: the topic ` +
+    `${placeOf(place)} ends at offset ${log.latest}, but this job ${what} it up to ${until}: the topic ` +
       `was created again or lost records, and the log now has offsets ${extent(log)}. ` +
       waysOut(place, 'to go on at the end of the log'),
   )

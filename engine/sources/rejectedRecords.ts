@@ -20,8 +20,9 @@ interface RejectedOfBatch {
 }
 
 export class RejectedRecords {
-  /** By batch id, as long as a window may read the batch again. */
+  /** Those that rejected something, by id, as long as a window may read the batch again. */
   readonly #batches = new Map<number, RejectedOfBatch>()
+  #batchId = -1
   #current: RejectedOfBatch = emptyBatch()
   #counts = new Map<string, number>()
   #first: RejectedRecord[] = []
@@ -34,8 +35,8 @@ export class RejectedRecords {
       // A batch that is run again begins anew.
       if (known < oldestRemembered || known >= batchId) this.#batches.delete(known)
     }
+    this.#batchId = batchId
     this.#current = emptyBatch()
-    this.#batches.set(batchId, this.#current)
     this.#counts = new Map()
     this.#first = []
     this.#deadLetters = []
@@ -94,6 +95,7 @@ export class RejectedRecords {
     if (!offsets) {
       offsets = new OffsetSet()
       known.set(key, offsets)
+      this.#batches.set(this.#batchId, this.#current)
     }
     return offsets.add(offset)
   }

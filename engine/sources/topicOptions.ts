@@ -32,7 +32,8 @@ export interface TopicOptions {
   /**
    * Where the job goes on when records that it had yet to read were removed, by retention while it was away
    * or slow. `fail`, the default, says what is lost and fails. With a position the job goes on from there,
-   * never from what it has read before; the gap is logged and counted.
+   * never from what it has read before; the gap is logged and counted. A window that reads earlier batches
+   * again, after a restart for example, then goes on without those of their records that are gone.
    */
   readonly onLost?: 'fail' | StartAt
 }

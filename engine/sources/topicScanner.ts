@@ -53,12 +53,20 @@ export interface Scanner {
 const fetchBytes = 1024 * 1024
 const maxBatchBytes = 128 * 1024 * 1024
 
+/**
+ * For so long a log may end before the range does: a new leader may know of its newest records a little later.
+ * After that its broker has lost them.
+ */
+const lostAfterMs = 30_000
+
 export class TopicScanner implements Scanner {
   readonly #cluster: Cluster
+  readonly #lostAfterMs: number
   readonly #readers = new Map<string, PartitionReader>()
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, options: { readonly lostAfterMs?: number } = {}) {
     this.#cluster = cluster
+    this.#lostAfterMs = options.lostAfterMs ?? lostAfterMs
   }
 
   /**
@@ -78,9 +86,12 @@ export class TopicScanner implements Scanner {
     let bytes = 0
     let offset = range.from
     let ahead: Promise<FetchedPartition> | undefined
+    let endedSinceMs: number | undefined
     while (offset < range.until) {
-      const { batches, nextOffset } = await (ahead ?? this.#fetch(range, offset))
+      const fetched = await (ahead ?? this.#fetch(range, offset))
+      const { batches, nextOffset } = fetched
       ahead = undefined
+      endedSinceMs = this.#requireMore(range, offset, fetched, endedSinceMs)
       if (fetchAhead && nextOffset < range.until) {
         ahead = this.#fetch(range, nextOffset)
         // Its failure is that of the next round; until then nobody may call it unhandled.
@@ -102,6 +113,19 @@ export class TopicScanner implements Scanner {
   close(): void {
     for (const reader of this.#readers.values()) reader.close()
     this.#readers.clear()
+  }
+
+  /** Since when the log has ended before the range; undefined when it has not. Throws OFFSETS_LOST after a while. */
+  #requireMore(
+    range: OffsetRange,
+    offset: number,
+    { nextOffset, highWatermark, logStartOffset: earliest }: FetchedPartition,
+    sinceMs: number | undefined,
+  ): number | undefined {
+    if (nextOffset > offset || highWatermark >= range.until) return undefined
+    const nowMs = this.#cluster.runtime.clock.monotonicMs()
+    if (nowMs - (sinceMs ?? nowMs) < this.#lostAfterMs) return sinceMs ?? nowMs
+    throw logTruncated(range, range.until, { earliest, latest: highWatermark }, 'was to read')
   }
 
   async #fetch(range: OffsetRange, offset: number): Promise<FetchedPartition> {

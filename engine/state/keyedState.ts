@@ -17,7 +17,7 @@ export interface StateTimer {
 }
 
 export interface KeyedState {
-  /** Whether no batch has written to this partition of the state: initial states belong in now. */
+  /** Whether no batch has run on this partition of the state: initial states belong in now. */
   readonly isNew: boolean
   /** Reads the values of keys into memory. `get` may be called for these, and for keys that were set. */
   load(keys: Iterable<string>): Promise<void>

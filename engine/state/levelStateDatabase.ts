@@ -2,6 +2,7 @@
 
 import { Level } from 'level'
 import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
+import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import type {
   DatabaseEntry,
   KeyRange,
@@ -22,6 +23,9 @@ const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
 export async function openLevelStateDatabase(directory: string): Promise<StateDatabase> {
   const level: Database = new Level(directory, encodings)
   try {
+    // LevelDB would create the directory without syncing its parents: a power failure could then take away a
+    // state whose batch is committed.
+    await nodeDisk.makeDirectory(directory)
     await level.open()
   } catch (error) {
     throw openingError(directory, error)

@@ -10,7 +10,7 @@ import { encodeVersion } from './stateVersion.ts'
 import { VersionHistory } from './versionHistory.ts'
 
 const mostBytes = 32 * 1024 * 1024
-/** What an entry takes in memory beside its value, about. */
+/** What an entry takes in memory beside its key and its value, about. */
 const entryBytes = 300
 
 export class PartitionWriters {
@@ -35,7 +35,8 @@ export class PartitionWriters {
   /** Resolves at once unless the bound of what is gathered is reached. */
   async write(partition: number, entry: StateEntry): Promise<void> {
     this.#gathered[partition]!.push(changeOf(entry))
-    this.#bytes += entryBytes + (entry.kind === 'value' ? entry.value.length : 0)
+    const { key, value } = entry.kind === 'value' ? entry : { key: entry.timer.key, value: '' }
+    this.#bytes += entryBytes + key.length + value.length
     if (this.#bytes < mostBytes) return
     for (const [at, changes] of this.#gathered.entries()) {
       if (changes.length > 0) await this.#flush(at)

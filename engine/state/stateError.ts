@@ -25,6 +25,9 @@ export class StateError extends Error {
 }
 
 export function damaged(where: string, what: string, cause?: unknown): StateError {
-  const message = `the state in ${where} is damaged: ${what}; remove it to start over`
+  // Without this partition alone, the job would count on from a hole.
+  const message =
+    `the state in ${where} is damaged: ${what}; start from a savepoint in a new directory (start --from), or empty ` +
+    'the whole state and count from there (rewind --reset-state)'
   return new StateError('STATE_DAMAGED', message, cause)
 }

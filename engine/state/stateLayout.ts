@@ -29,7 +29,12 @@ export const versionKey: Uint8Array = Buffer.from([0x20])
 
 /** `key` is encoded (see encodeKey). */
 export function valueKey(key: string): Buffer {
-  return withKey(key, groupBytes, 0, (bytes) => bytes.writeUInt16BE(groupOf(key)))
+  return valueKeyIn(groupOf(key), key)
+}
+
+/** For a key whose group is known. */
+export function valueKeyIn(group: number, key: string): Buffer {
+  return withKey(key, groupBytes, 0, (bytes) => bytes.writeUInt16BE(group))
 }
 
 export function groupOf(key: string): number {

@@ -139,8 +139,12 @@ export class StateStore {
 
   async #close(): Promise<void> {
     await Promise.all(this.#uses)
-    this.#cache.clear()
-    await this.#database.close()
+    try {
+      await this.#database.close()
+    } finally {
+      // Last of all: a transaction that was just committed adds to the cache after its write.
+      this.#cache.clear()
+    }
   }
 
   async #using<T>(use: () => Promise<T>): Promise<T> {
@@ -160,7 +164,7 @@ export class StateStore {
     for (const [at, version] of versions.entries()) {
       const record = records[at]
       if (record === undefined) throw damaged(this.#directory, `no undo of batch ${version}`)
-      for (const [key, before] of decodeUndo(record)) {
+      for (const [key, before] of decodeUndo(this.#directory, record)) {
         const change: StateChange =
           before === null ? { type: 'del', key } : { type: 'put', key, value: before }
         restored.set(Buffer.from(key).toString('latin1'), change)
@@ -179,14 +183,17 @@ export class StateStore {
 
   async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
     const { changes, before, firstTimerMs } = await changesOf()
-    if (changes.length > 0) {
+    // The first batch makes a version even when it leaves nothing: initial states that it has removed must not
+    // come back with the next one.
+    if (changes.length > 0 || this.version === noVersion) {
       const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
-      await this.#write([
-        ...changes,
-        { type: 'put', key: undoKey(batchId), value: encodeUndo(changes, before) },
+      const undo = encodeUndo(changes, before)
+      changes.push(
+        { type: 'put', key: undoKey(batchId), value: undo },
         ...forget.map((version) => deletion(undoKey(version))),
         { type: 'put', key: versionKey, value: encodeVersion(history) },
-      ])
+      )
+      await this.#write(changes)
       this.#history = history
     }
     this.#firstTimerMs = firstTimerMs

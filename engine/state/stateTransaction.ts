@@ -2,16 +2,17 @@
 // `commit`. It costs by the keys and timers that the batch touches; all of these are in memory.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import { keyGroupCount } from '../rdd/keyGroup.ts'
 import { bytesOf, type HeldValue, held, isSameValue } from './heldValue.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'
-import { timerKey, valueKey } from './stateLayout.ts'
+import { groupOf, timerKey, valueKeyIn } from './stateLayout.ts'
 import { TimerWrites } from './timerWrites.ts'
 import type { CachePart } from './valueCache.ts'
 
 /** What a batch changes. */
 export interface StateChanges {
-  readonly changes: readonly StateChange[]
+  readonly changes: StateChange[]
   /** The value that each changed entry had before; null for an entry that did not exist. */
   readonly before: readonly (HeldValue | null)[]
   /** After the changes no timer of the domain is before this time. */
@@ -31,15 +32,39 @@ export interface TransactionBase {
   commit(changes: () => Promise<StateChanges>): Promise<void>
 }
 
-/** A key that the batch has read or written. One object for each, as a batch may touch very many. */
-interface TouchedKey {
-  readonly key: string
-  /** In the database; made when it is needed. */
-  entryKey: Buffer | undefined
+/**
+ * A key that the batch has read or written, and its change. One object for each, as a batch may touch very
+ * many: bytes are made when they are asked for, as a buffer takes several times what it holds.
+ */
+class TouchedKey {
+  readonly name: string
+  readonly group: number
   /** The value before the batch: null when there was none, undefined until it is read. */
-  before: HeldValue | null | undefined
+  before: HeldValue | null | undefined = undefined
   /** The value after the batch: null when it is deleted, undefined when it was not written. */
-  after: HeldValue | null | undefined
+  after: HeldValue | null | undefined = undefined
+
+  constructor(name: string) {
+    this.name = name
+    this.group = groupOf(name)
+  }
+
+  get isChanged(): boolean {
+    return this.after !== undefined && !isSameValue(this.before!, this.after)
+  }
+
+  get type(): 'put' | 'del' {
+    return this.after === null ? 'del' : 'put'
+  }
+
+  /** In the database. */
+  get key(): Buffer {
+    return valueKeyIn(this.group, this.name)
+  }
+
+  get value(): Uint8Array {
+    return bytesOf(this.after!)
+  }
 }
 
 export class StateTransaction {
@@ -109,17 +134,18 @@ export class StateTransaction {
 
   /**
    * Makes the writes durable as the state of this batch, unless they change nothing: then nothing is
-   * written, and the batch makes no version. The transaction is over, however it ends.
+   * written, and the batch makes no version, unless it is the first one. The transaction is over, however it
+   * ends.
    */
   async commit(): Promise<void> {
     this.#requireOpen()
     this.#isOver = true
     await this.#base.commit(() => this.#changes())
     const { cache } = this.#base
-    for (const { key, before, after } of this.#touched.values()) {
+    for (const { name, before, after } of this.#touched.values()) {
       const value = after === undefined ? before : after
-      if (value === null || value === undefined) cache.delete(key)
-      else cache.set(key, value)
+      if (value === null || value === undefined) cache.delete(name)
+      else cache.set(name, value)
     }
   }
 
@@ -135,13 +161,14 @@ export class StateTransaction {
     const touched = [...this.#touched.values()]
     await this.#read(touched.filter((one) => one.before === undefined))
     for (const one of touched) {
-      if (one.after === undefined || isSameValue(one.before!, one.after)) continue
-      changes.push(changeOf(entryKeyOf(one), one.after))
+      if (!one.isChanged) continue
+      changes.push(one)
       before.push(one.before!)
     }
     for (const { timer, isSet, wasSet } of await this.#timers.changes()) {
       if (isSet === wasSet) continue
-      changes.push(changeOf(timerKey(timer), isSet ? noBytes : null))
+      const key = timerKey(timer)
+      changes.push(isSet ? { type: 'put', key, value: noBytes } : { type: 'del', key })
       before.push(wasSet ? noBytes : null)
     }
     return { changes, before, firstTimerMs: this.#timers.firstTimerMs() }
@@ -150,7 +177,7 @@ export class StateTransaction {
   #touch(key: string): TouchedKey {
     let touched = this.#touched.get(key)
     if (touched === undefined) {
-      touched = { key, entryKey: undefined, before: undefined, after: undefined }
+      touched = new TouchedKey(key)
       this.#touched.set(key, touched)
     }
     return touched
@@ -158,13 +185,11 @@ export class StateTransaction {
 
   async #read(unread: TouchedKey[]): Promise<void> {
     if (unread.length === 0) return
-    const byEntryKey = (one: TouchedKey, other: TouchedKey) =>
-      entryKeyOf(one).compare(entryKeyOf(other))
     // Neighbours are in one block of LevelDB, which is then read and decompressed once.
-    if (unread.length > fewKeys) unread.sort(byEntryKey)
-    for (let first = 0; first < unread.length; first += keysAtOnce) {
-      const some = unread.slice(first, first + keysAtOnce)
-      const values = await this.#base.reader.getMany(some.map(entryKeyOf))
+    const sorted = unread.length > fewKeys ? sortedByGroup(unread) : unread
+    for (let first = 0; first < sorted.length; first += keysAtOnce) {
+      const some = sorted.slice(first, first + keysAtOnce)
+      const values = await this.#base.reader.getMany(some.map(({ key }) => key))
       for (const [at, touched] of some.entries()) {
         const value = values[at]
         touched.before = value === undefined ? null : held(value)
@@ -177,13 +202,11 @@ export class StateTransaction {
   }
 }
 
-function entryKeyOf(touched: TouchedKey): Buffer {
-  touched.entryKey ??= valueKey(touched.key)
-  return touched.entryKey
-}
-
-function changeOf(key: Uint8Array, value: HeldValue | null): StateChange {
-  return value === null ? { type: 'del', key } : { type: 'put', key, value: bytesOf(value) }
+/** As they are in the database, but for the order within a group, which fits into few blocks. */
+function sortedByGroup(unread: readonly TouchedKey[]): TouchedKey[] {
+  const groups: TouchedKey[][] = Array.from({ length: keyGroupCount }, () => [])
+  for (const touched of unread) groups[touched.group]!.push(touched)
+  return groups.flat()
 }
 
 const fewKeys = 16

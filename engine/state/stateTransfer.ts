@@ -5,14 +5,15 @@
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { partitionOfGroup } from '../rdd/keyGroup.ts'
-import { beginSwap, finishSwap, recoverAll } from './directorySwap.ts'
 import type { StateTimer } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import { isOldFormat, oldEntries } from './oldFormat.ts'
 import { PartitionWriters } from './partitionWriters.ts'
 import type { StateDatabase } from './stateDatabase.ts'
 import { allTimers, allValues, groupOf, keyOfValue, timerOf } from './stateLayout.ts'
+import { StateStore } from './stateStore.ts'
 import { StateView } from './stateView.ts'
+import { noVersion } from './versionHistory.ts'
 
 export { keyGroupCount } from '../rdd/keyGroup.ts'
 
@@ -21,9 +22,6 @@ export type StateEntry =
   | { readonly kind: 'timer'; readonly timer: StateTimer }
 
 export type StateChunks = AsyncIterable<readonly StateEntry[]>
-
-/** What a directory has: nothing, JSON texts of the first release, or entries by key group. */
-export type StateFormat = 'none' | 'json' | 'keyGroups'
 
 export interface StateTransferOptions {
   readonly disk: Disk
@@ -44,20 +42,13 @@ export class StateTransfer {
     this.#openDatabase = openDatabase
   }
 
-  /** Must run before a state in `stateDirectory` is opened: ends imports that a crash has interrupted. */
-  async recover(stateDirectory: string): Promise<void> {
-    await recoverAll(this.#disk, stateDirectory)
-  }
-
-  async formatOf(directory: string, partitions: number): Promise<StateFormat> {
-    let isEmpty = true
-    for (let partition = 0; partition < partitions; partition++) {
-      const folder = join(directory, String(partition))
-      if ((await this.#disk.stat(folder)) === undefined) continue
-      isEmpty = false
-      if (await this.#withDatabase(folder, isOldFormat)) return 'json'
+  /** Whether no batch up to `batchId` has run on the state: it is as good as none. */
+  async isNew(directory: string, partitions: number, batchId: number): Promise<boolean> {
+    for await (const [folder, database] of this.#databases(directory, partitions)) {
+      if (await isOldFormat(database)) return false
+      if ((await StateView.open(folder, database, batchId)).version !== noVersion) return false
     }
-    return isEmpty ? 'none' : 'keyGroups'
+    return true
   }
 
   /**
@@ -71,22 +62,15 @@ export class StateTransfer {
     partitions: number,
     batchId: number,
   ): AsyncGenerator<readonly StateEntry[], void> {
-    for (let partition = 0; partition < partitions; partition++) {
-      const folder = join(directory, String(partition))
-      if ((await this.#disk.stat(folder)) === undefined) continue
-      const database = await this.#openDatabase(folder)
-      try {
-        if (await isOldFormat(database)) yield* oldEntries(folder, database, batchId)
-        else yield* entriesOf(await StateView.open(folder, database, batchId))
-      } finally {
-        await database.close()
-      }
+    for await (const [folder, database] of this.#databases(directory, partitions)) {
+      if (await isOldFormat(database)) yield* oldEntries(folder, database, batchId)
+      else yield* entriesOf(await StateView.open(folder, database, batchId))
     }
   }
 
   /**
-   * Writes a state of `partitions` partitions as of a batch, in place of what `directory` has. A crash, or
-   * chunks that end with an error, leave the directory as it was; once this resolves, it is durably new.
+   * Writes a state of `partitions` partitions as of a batch into a directory that does not exist. It is durable
+   * when this resolves; what a failure leaves behind is the caller's to remove.
    */
   async importState(
     directory: string,
@@ -94,9 +78,7 @@ export class StateTransfer {
     batchId: number,
     chunks: StateChunks,
   ): Promise<void> {
-    const disk = this.#disk
-    const target = await beginSwap(disk, directory)
-    const writers = new PartitionWriters(disk, this.#openDatabase, target, partitions)
+    const writers = new PartitionWriters(this.#disk, this.#openDatabase, directory, partitions)
     for await (const chunk of chunks) {
       for (const entry of chunk) {
         const key = entry.kind === 'value' ? entry.key : entry.timer.key
@@ -104,20 +86,44 @@ export class StateTransfer {
       }
     }
     await writers.finish(batchId)
-    await finishSwap(disk, directory)
   }
 
-  /** Spreads a state over another number of partitions; also converts one of the earlier format. */
-  async rescaleState(directory: string, from: number, to: number, batchId: number): Promise<void> {
-    await this.importState(directory, to, batchId, this.exportState(directory, from, batchId))
+  /**
+   * Takes back what batches after `batchId` have changed. A crash leaves some partitions as they were, which
+   * does not matter to a batch that runs on them.
+   */
+  async undo(directory: string, partitions: number, batchId: number): Promise<void> {
+    const openDatabase = this.#openDatabase
+    for await (const folder of this.#folders(directory, partitions)) {
+      const store = await StateStore.open(folder, { openDatabase })
+      try {
+        await store.begin(batchId + 1)
+      } finally {
+        await store.close()
+      }
+    }
   }
 
-  async #withDatabase<T>(folder: string, use: (database: StateDatabase) => Promise<T>): Promise<T> {
-    const database = await this.#openDatabase(folder)
-    try {
-      return await use(database)
-    } finally {
-      await database.close()
+  /** Of the partitions that there are. */
+  async *#folders(directory: string, partitions: number): AsyncGenerator<string, void> {
+    for (let partition = 0; partition < partitions; partition++) {
+      const folder = join(directory, String(partition))
+      if ((await this.#disk.stat(folder)) !== undefined) yield folder
+    }
+  }
+
+  /** One after another; each is closed when the next one is asked for, or no other is. */
+  async *#databases(
+    directory: string,
+    partitions: number,
+  ): AsyncGenerator<readonly [folder: string, database: StateDatabase], void> {
+    for await (const folder of this.#folders(directory, partitions)) {
+      const database = await this.#openDatabase(folder)
+      try {
+        yield [folder, database]
+      } finally {
+        await database.close()
+      }
     }
   }
 }

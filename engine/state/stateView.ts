@@ -37,7 +37,7 @@ export class StateView {
     for (const [at, version] of plan.undo.entries()) {
       const record = records[at]
       if (record === undefined) throw damaged(where, `no undo of batch ${version}`)
-      for (const entry of decodeUndo(record)) undone.set(nameOf(entry[0]), entry)
+      for (const entry of decodeUndo(where, record)) undone.set(nameOf(entry[0]), entry)
     }
     return new StateView(snapshot, plan.version, undone)
   }

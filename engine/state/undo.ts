@@ -3,45 +3,49 @@
 
 import type { HeldValue } from './heldValue.ts'
 import type { StateChange } from './stateDatabase.ts'
-import { StateError } from './stateError.ts'
+import { damaged } from './stateError.ts'
 
 /** The value of an entry before a batch; null for an entry that did not exist. */
 export type UndoEntry = readonly [key: Uint8Array, before: Uint8Array | null]
 
 const headBytes = 8
 const none = 0
+/** Room for the entries of a small batch. */
+const firstBytes = 1024
 
-/** `before` has the value before the batch of each changed entry. */
+/** `before` has the value before the batch of each changed entry. Each key is asked for once. */
 export function encodeUndo(
   changes: readonly StateChange[],
   before: readonly (HeldValue | null)[],
 ): Buffer {
-  let length = 0
-  for (const [at, { key }] of changes.entries()) {
-    length += headBytes + key.length + (before[at]?.length ?? 0)
-  }
-  const bytes = Buffer.allocUnsafe(length)
+  let bytes: Buffer = Buffer.allocUnsafe(firstBytes)
   let end = 0
   for (const [at, { key }] of changes.entries()) {
     const value = before[at] ?? null
+    const next = end + headBytes + key.length + (value?.length ?? 0)
+    if (next > bytes.length) bytes = enlarged(bytes, end, next)
     bytes.writeUInt32BE(key.length, end)
     bytes.writeUInt32BE(value === null ? none : value.length + 1, end + 4)
     bytes.set(key, end + headBytes)
-    end += headBytes + key.length
-    if (value === null) continue
-    if (typeof value === 'string') bytes.write(value, end, 'latin1')
-    else bytes.set(value, end)
-    end += value.length
+    if (typeof value === 'string') bytes.write(value, end + headBytes + key.length, 'latin1')
+    else if (value !== null) bytes.set(value, end + headBytes + key.length)
+    end = next
   }
-  return bytes
+  return bytes.subarray(0, end)
 }
 
-/** The entries share the bytes of `record`. Throws STATE_DAMAGED. */
-export function decodeUndo(record: Uint8Array): UndoEntry[] {
+function enlarged(bytes: Buffer, used: number, needed: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, needed))
+  larger.set(bytes.subarray(0, used))
+  return larger
+}
+
+/** The entries share the bytes of `record`; `where` names the state in messages. Throws STATE_DAMAGED. */
+export function decodeUndo(where: string, record: Uint8Array): UndoEntry[] {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
   const entries: UndoEntry[] = []
   const take = (at: number, length: number) => {
-    if (at + length > bytes.length) throw new StateError('STATE_DAMAGED', 'an undo is cut off')
+    if (at + length > bytes.length) throw damaged(where, 'what undoes a batch is cut off')
     return bytes.subarray(at, at + length)
   }
   for (let at = 0; at < bytes.length; ) {

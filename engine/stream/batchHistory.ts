@@ -10,8 +10,8 @@ export interface BatchInfo {
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
   /**
-   * The watermark with which the batch runs, by the uid of its withWatermark, in milliseconds since the
-   * epoch. Fixed when the batch is planned, from what committed batches have read: a rerun has the same.
+   * The watermark with which the batch runs, by the uid of its withWatermark (of a union: those of its streams,
+   * with '+' between them), in milliseconds since the epoch. Fixed when the batch is planned, from what committed batches have read: a rerun has the same.
    * A uid is missing until its topics have given a time.
    */
   readonly watermarks?: Readonly<Record<string, number>> | undefined

@@ -64,6 +64,8 @@ export interface StreamPlan<T> {
   readonly watermark?: WatermarkSpec
   /** Its elements are all entries of its parents' states, whatever the batch has touched. */
   readonly isTable?: boolean
+  /** Its elements are handed out of what an operator has emitted: one pass for several readers saves nothing. */
+  readonly isOutput?: boolean
   /** Its RDDs cannot be computed again later: the state has moved on by then. */
   readonly isStateful?: boolean
   rdd(batch: StreamBatch): Rdd<T> | undefined
@@ -96,6 +98,10 @@ export interface StreamBuilder {
   watermarkUid(topics: readonly string[], given: string | undefined): string
 }
 
+/**
+ * Functions of a job must not change the elements that they are handed, as in Spark: where a stream has several
+ * readers, these are handed the same ones.
+ */
 export class DStream<T> {
   readonly id: number
   readonly builder: StreamBuilder
@@ -151,7 +157,7 @@ export class DStream<T> {
     return this.derive(plans.union<T>([this, ...others]))
   }
 
-  /** `reduce` must be associative and commutative. */
+  /** `reduce` must be associative and commutative, and not change its arguments. */
   // Numbers have a line of their own, so that `[word, 1] as const` counts as a number and not as 1.
   reduceByKey<K extends Key>(
     this: DStream<Pair<K, number>>,
@@ -173,7 +179,11 @@ export class DStream<T> {
     return this.derive(plans.perBatch('groupByKey', this, (rdd) => rdd.groupByKey()))
   }
 
-  /** Every pair of values that a key has on both sides in the same batch. */
+  /**
+   * Every pair of values that a key has on both sides in the same batch. Results of windows are in the batch in
+   * which their watermark passed: those of two topics meet when the rows have been united before (see
+   * EventStream.union), and so have one watermark.
+   */
   join<K extends Key, V, W>(
     this: DStream<Pair<K, V>>,
     other: DStream<Pair<K, W>>,

@@ -11,7 +11,10 @@ import type { OperatorBatch } from './keyScope.ts'
 
 /** Taken from the state at once. */
 const timersAtOnce = 1000
-/** Of one key in one batch: a timer that sets a due timer each time would never end. */
+/**
+ * Of one key in one batch, without getting later: a timer that sets another one for its own time, or before,
+ * would never end. One that sets the next for a later time comes to an end, however many are due after a pause.
+ */
 const mostTimersOfKey = 1_000_000
 
 type Timers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
@@ -24,11 +27,13 @@ export async function fireDueTimers(
   fire: (timer: StateTimer, timers: Timers) => void,
   limit = mostTimersOfKey,
 ): Promise<void> {
-  const fired = new Map<string, number>()
+  const fired = new Map<string, FiredTimers>()
   const counted = (timer: StateTimer, timers: Timers) => {
-    const count = (fired.get(timer.key) ?? 0) + 1
-    if (count > limit) throw endless(operator, timer.key, limit)
-    fired.set(timer.key, count)
+    const ofKey = fired.get(timer.key) ?? { event: -Infinity, processing: -Infinity, count: 0 }
+    if (ofKey.count === 0) fired.set(timer.key, ofKey)
+    ofKey.count = timer.timeMs > ofKey[timer.domain] ? 1 : ofKey.count + 1
+    ofKey[timer.domain] = Math.max(ofKey[timer.domain], timer.timeMs)
+    if (ofKey.count > limit) throw endless(operator, timer.key, limit)
     fire(timer, timers)
   }
   const until: [TimeDomain, number | undefined][] = [
@@ -43,6 +48,9 @@ export async function fireDueTimers(
     }
   }
 }
+
+/** Of one key: the latest time in each domain, and how many have fired since one of them was passed. */
+type FiredTimers = Record<TimeDomain, number> & { count: number }
 
 /** Returns whether there was a due timer. */
 async function fireDomain(
@@ -116,7 +124,7 @@ function compareTimers(one: StateTimer, other: StateTimer): number {
 }
 
 function endless({ kind, uid }: StatefulOperator, key: string, limit: number): EngineError {
-  const problem = `more than ${limit} timers fired in one batch in ${kind} '${uid}'`
+  const problem = `more than ${limit} timers fired in one batch whose times did not advance in ${kind} '${uid}'`
   const advice = 'let handleTimer set a timer only for a time after that of the timer it handles'
   return new EngineError(
     'USER_CODE_FAILED',

@@ -7,28 +7,46 @@ import type { KeyedOperator } from './keyedOperator.ts'
 import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
 import { lateRow } from './windowAggregate.ts'
 
-/** The state of a key is the event time at which it is forgotten. */
+/**
+ * The state of a key: for each row that was let through, the event time at which it is forgotten, the
+ * earliest first. A row is a copy of one that is less than `withinMs` away, and of no other, whatever the
+ * batches are: after a pause one batch brings rows that are far apart.
+ */
 export function duplicatesOperator<K extends Key, T>(
   builder: StreamBuilder,
   withinMs: number,
   options: EventOperatorOptions,
-): KeyedOperator<K, readonly TimedRow<T>[], number> {
+): KeyedOperator<K, readonly TimedRow<T>[], readonly number[] | number> {
   return {
     contract: statefulContract(builder, 'dropDuplicatesWithinWatermark', options),
     onArrived(key, rows, scope) {
       const { watermarkMs = -Infinity } = scope.batch
+      const forgets = timesOf(scope.get())
+      const before = forgets.length
       for (const row of inEventOrder(rows)) {
-        if (row.timeMs < watermarkMs) {
+        const { timeMs } = row
+        if (timeMs < watermarkMs) {
           scope.emit(lateRow(key, row), 'late')
           continue
         }
-        if (scope.get() !== undefined) continue
-        const forgetMs = row.timeMs + withinMs
-        scope.set(forgetMs)
+        const forgetMs = timeMs + withinMs
+        if (forgets.some((other) => Math.abs(other - forgetMs) < withinMs)) continue
+        forgets.push(forgetMs)
         scope.setTimer('event', forgetMs, 0)
         scope.emit(row)
       }
+      if (forgets.length > before) scope.set(forgets.sort((one, other) => one - other))
     },
-    onTimer: (_key, _timer, scope) => scope.delete(),
+    onTimer(_key, { timeMs }, scope) {
+      const left = timesOf(scope.get()).filter((forgetMs) => forgetMs > timeMs)
+      if (left.length === 0) scope.delete()
+      else scope.set(left)
+    },
   }
+}
+
+/** A key that was stored by an earlier version has the time of its first row alone. */
+function timesOf(stored: readonly number[] | number | undefined): number[] {
+  if (stored === undefined) return []
+  return typeof stored === 'number' ? [stored] : [...stored]
 }

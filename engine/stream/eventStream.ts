@@ -10,11 +10,12 @@ import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { DStream } from './dstream.ts'
 import { duplicatesOperator } from './duplicates.ts'
-import type { LateRow, TimedRow } from './eventTime.ts'
+import { type LateRow, type TimedRow, unionUid } from './eventTime.ts'
 import { EventWindows } from './eventWindows.ts'
+import { longestMs, requireDuration } from './keptValue.ts'
 import { operatorPlan, outputPlan } from './keyedOperator.ts'
 import type { OperatorOptions } from './statefulContract.ts'
-import { groupedBy } from './streamPlans.ts'
+import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
 import {
   type EventStatefulProcessor,
   eventTransformOperator,
@@ -22,7 +23,7 @@ import {
   type TransformOptions,
 } from './transformWithState.ts'
 
-/** The watermarks of a stream: its own is the smallest of them. */
+/** The watermarks of a stream: its own is the smallest of those that are not idle. */
 export interface StreamWatermarks {
   readonly uids: readonly string[]
   /** The longest of their delays. */
@@ -64,13 +65,18 @@ export class EventStream<T> {
     return this.#derive(this.#rows.filter(({ row }) => keep(row)))
   }
 
-  /** The watermark is the smallest of those of the streams. */
+  /**
+   * The watermark is the smallest of those of the streams. A stream whose topics are idle (see idleTimeoutMs)
+   * does not hold it up: what it brings later may be late.
+   */
   union(...others: EventStream<T>[]): EventStream<T> {
     const all = [this, ...others]
-    return new EventStream(this.#rows.union(...others.map((other) => other.#rows)), {
-      uids: [...new Set(all.flatMap((stream) => stream.#watermarks.uids))],
-      delayMs: Math.max(...all.map((stream) => stream.#watermarks.delayMs)),
-    })
+    const uids = [...new Set(all.flatMap((stream) => stream.#watermarks.uids))]
+    const delayMs = Math.max(...all.map((stream) => stream.#watermarks.delayMs))
+    const plan = unionOfStreams(all.map((stream) => stream.#rows))
+    const watermark = { uid: unionUid(uids), delayMs, idleTimeoutMs: 0, topics: [], of: uids }
+    const rows = this.#rows.derive(uids.length > 1 ? { ...plan, watermark } : plan)
+    return new EventStream(rows, { uids, delayMs })
   }
 
   /** Rows go to the task of their key from here on, so they must be plain values. */
@@ -121,7 +127,7 @@ export class KeyedEventStream<K extends Key, T> {
 
   /** Windows of rows with less than `gapMs` between one and the next. */
   sessions(gapMs: number): EventWindows<K, T> {
-    requireWindowMs('sessions', 'gapMs', gapMs)
+    requireDuration('sessions', 'gapMs', gapMs)
     return new EventWindows(this.#rows, this.#watermarks.uids, { kind: 'sessions', gapMs }, 0)
   }
 
@@ -147,14 +153,15 @@ export class KeyedEventStream<K extends Key, T> {
   }
 
   /**
-   * The first row of each key in `withinMs` of event time, which is the delay of the watermark unless given:
-   * enough for copies of a row that have its time. Rows behind the watermark are in `late`.
+   * Rows that are no copies: of the rows of a key with less than `withinMs` of event time between them, the first
+   * that comes, and in one batch the one with the earliest time. `withinMs` is the delay of the watermark unless
+   * given, which is enough for copies of a row that have its time. Rows behind the watermark are in `late`.
    */
   dropDuplicatesWithinWatermark(
     options: OperatorOptions & { readonly withinMs?: number } = {},
   ): EventStream<T> & { readonly late: DStream<LateRow<K, T>> } {
     const { withinMs = Math.max(this.#watermarks.delayMs, 1) } = options
-    requireWindowMs('dropDuplicatesWithinWatermark', 'withinMs', withinMs)
+    requireDuration('dropDuplicatesWithinWatermark', 'withinMs', withinMs)
     const rows = this.#rows
     const operator = rows.derive(
       operatorPlan(
@@ -173,9 +180,9 @@ export class KeyedEventStream<K extends Key, T> {
     slideMs: number,
     offsetMs = 0,
   ): EventWindows<K, T> {
-    requireWindowMs(kind, 'sizeMs', sizeMs)
-    requireWindowMs(kind, 'slideMs', slideMs)
-    if (slideMs > sizeMs || !Number.isSafeInteger(offsetMs)) {
+    requireDuration(kind, 'sizeMs', sizeMs)
+    requireDuration(kind, 'slideMs', slideMs)
+    if (slideMs > sizeMs || !Number.isInteger(offsetMs) || Math.abs(offsetMs) > longestMs) {
       throw new EngineError(
         'JOB_GRAPH_INVALID',
         `${kind} windows take a slide of at most their size, and an offset of whole milliseconds: not ` +
@@ -197,12 +204,4 @@ export class KeyedEventStream<K extends Key, T> {
   #late(operator: DStream<StateOutputs>): DStream<LateRow<K, T>> {
     return operator.derive(outputPlan<LateRow<K, T>>(operator, 'late'))
   }
-}
-
-function requireWindowMs(kind: string, option: string, givenMs: number): void {
-  if (Number.isSafeInteger(givenMs) && givenMs > 0) return
-  throw new EngineError(
-    'JOB_GRAPH_INVALID',
-    `${kind} takes ${option} as a positive number of whole milliseconds, not ${givenMs}`,
-  )
 }

@@ -29,8 +29,9 @@ export interface WatermarkOptions {
    */
   readonly delayMs: number
   /**
-   * A partition that has had no row for so long, in nominal time, while everything in it was read, no longer
-   * holds the watermark up; 10 s unless given.
+   * A partition that has had no row for so long, in nominal (processing) time, while everything in it was
+   * read, no longer holds the watermark up, nor does a stream of such partitions hold up that of a union. In
+   * ms, 10 s unless given.
    */
   readonly idleTimeoutMs?: number
   /** Names the watermark; by its topics unless given, so a second one of the same topics needs a uid. */
@@ -89,11 +90,16 @@ function noting<T>(rows: Lineage<TimedRow<T>>, uid: string): RddPlan<TimedRow<T>
   }
 }
 
+/** Names the watermark of a union; that of a single `withWatermark` is its own. No uid has a '+'. */
+export function unionUid(uids: readonly string[]): string {
+  return uids.toSorted().join('+')
+}
+
 /** Throws what is reported as an error of the record. */
 function eventTimeOf<T>(row: T, timeOf: TimeOf<T>): number {
   const given = timeOf(row)
   const timeMs = given instanceof Date ? given.getTime() : given
-  if (typeof timeMs === 'number' && Math.abs(timeMs) <= largestTimeMs) return Math.floor(timeMs)
+  if (typeof timeMs === 'number' && Math.abs(timeMs) <= largestTimeMs) return Math.floor(timeMs) + 0 // and not -0
   throw new RangeError(
     `the event time of the row is ${printed(given)}: withWatermark takes milliseconds since the epoch or a Date`,
   )

@@ -17,7 +17,8 @@ import {
   type StoredWindows,
   type WindowPart,
 } from './fixedWindows.ts'
-import { operatorPlan, outputPlan, smallestWatermark, tablePlan } from './keyedOperator.ts'
+import { longestMs } from './keptValue.ts'
+import { operatorPlan, outputPlan, tablePlan, watermarkOf } from './keyedOperator.ts'
 import {
   openSessions,
   type SessionPart,
@@ -70,12 +71,15 @@ export class EventWindows<K extends Key, T> {
     this.#latenessMs = latenessMs
   }
 
-  /** Windows are kept, and changed by late rows, until the watermark is so far behind their ends. */
+  /**
+   * Windows are kept, and changed by late rows, until the watermark is `latenessMs` past their ends: 0 unless
+   * given.
+   */
   allowedLateness(latenessMs: number): EventWindows<K, T> {
-    if (!Number.isSafeInteger(latenessMs) || latenessMs < 0) {
+    if (!Number.isInteger(latenessMs) || latenessMs < 0 || latenessMs > longestMs) {
       throw new EngineError(
         'JOB_GRAPH_INVALID',
-        `allowedLateness takes a whole number of milliseconds from 0 on, not ${latenessMs}`,
+        `allowedLateness takes a whole number of milliseconds from 0 to ${longestMs}, not ${latenessMs}`,
       )
     }
     return new EventWindows(this.#rows, this.#watermarks, this.#shape, latenessMs)
@@ -165,7 +169,7 @@ export class EventWindows<K extends Key, T> {
             combineByKey(
               'windows',
               keyed,
-              combiner(smallestWatermark(batch, watermarks)),
+              combiner(watermarkOf(batch, watermarks)),
               byKeyGroups(context.defaultPartitions),
               () => `shuffle-${context.nextId()}`,
             ),

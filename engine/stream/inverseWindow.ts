@@ -7,6 +7,7 @@ import type { StorableState } from '../state/storedValue.ts'
 import type { StreamBuilder } from './dstream.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
+import { copyOf } from './plainCopy.ts'
 import { type OperatorOptions, statefulContract } from './statefulContract.ts'
 
 export interface ReduceWindowOptions<K extends Key, V> extends OperatorOptions {
@@ -86,8 +87,9 @@ function remaining<V>(
   }
   const panes = window.panes.slice(left)
   if (panes.length === 0) return undefined
-  // A single batch is its own total: what rounding has added up ends here.
-  return { total: panes.length === 1 ? panes[0]![1] : total, panes }
+  // A single batch is its own total: what rounding has added up ends here. A copy of it, for a function that
+  // changes the total that it is handed must not change what leaves later.
+  return { total: panes.length === 1 ? copyOf(panes[0]![1]) : total, panes }
 }
 
 /** `entries` of the table that the window shows. */

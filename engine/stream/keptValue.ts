@@ -117,16 +117,20 @@ function decodeKept<S>(codec: StateCodec<S>, bytes: Uint8Array): Kept<S> {
   return [value, view.getFloat64(1), view.getFloat64(1 + timesBytes / 2)]
 }
 
+/** Some 3,000 years: a time and a duration make a time that is still a whole number. */
+export const longestMs = 1e14
+
 /** Throws unless it is a positive number of whole milliseconds, or undefined. */
 export function requireDuration(
   operator: string,
   option: string,
   givenMs: number | undefined,
 ): void {
-  if (givenMs === undefined || (Number.isSafeInteger(givenMs) && givenMs > 0)) return
+  if (givenMs === undefined) return
+  if (Number.isInteger(givenMs) && givenMs > 0 && givenMs <= longestMs) return
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `${operator} takes ${option} as a positive number of whole milliseconds, not ${givenMs}`,
+    `${operator} takes ${option} as a positive number of whole milliseconds up to ${longestMs}, not ${givenMs}`,
   )
 }
 

@@ -15,7 +15,9 @@ import { InvalidStateError } from '../state/operatorState.ts'
 import { failedAtKey } from '../userCode.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { fireDueTimers } from './dueTimers.ts'
+import { unionUid } from './eventTime.ts'
 import { type KeyOutput, KeyScope, type OperatorBatch, type OperatorRun } from './keyScope.ts'
+import { copyOf } from './plainCopy.ts'
 
 /** `Arrived` is what a key has received in a batch, `Stored` its value in the state. */
 export interface KeyedOperator<K extends Key, Arrived, Stored> {
@@ -96,7 +98,7 @@ function atKey<Stored>(
 export interface OperatorInput<K extends Key, Arrived> {
   /** Each key at most once, in partitions of the default number. */
   arrived(at: StreamBatch): Rdd<Pair<K, Arrived>> | undefined
-  /** Uids of the watermarks that the input has: the operator's own is the smallest of them. */
+  /** Uids of the watermarks that the input has. */
   readonly watermarks?: readonly string[]
 }
 
@@ -132,7 +134,7 @@ function advancing<K extends Key, Arrived, Stored>(
       const ofKeys = new Map<K, Arrived>()
       await arrived.compute(partition, task, ([key, values]) => ofKeys.set(key, values))
       const { batchId, timeMs } = task
-      const batch = { batchId, timeMs, watermarkMs: smallestWatermark(task, watermarks) }
+      const batch = { batchId, timeMs, watermarkMs: watermarkOf(task, watermarks) }
       const holds = (key: Key) => arrived.partitioner?.partitionOf(key) === partition
       return await advanceKeys(operator, ofKeys, state, batch, { holds })
     })
@@ -145,17 +147,24 @@ function advancing<K extends Key, Arrived, Stored>(
       sink(await outputs(partition, task))
     },
     async advance(partition, task) {
-      await outputs(partition, task)
-      return await task.stateVersion(contract, partition)
+      const { late = [] } = await outputs(partition, task)
+      const changedIn = await task.stateVersion(contract, partition)
+      return { changedIn, lateRows: late.length }
     },
   }
 }
 
-/** Undefined until all of them have a time. */
-export function smallestWatermark(
+/**
+ * The watermark of a stream that has those of `uids`. Undefined until all of them have a time, but for those
+ * that are idle.
+ */
+export function watermarkOf(
   batch: { readonly watermarks?: Readonly<Record<string, number>> | undefined },
   uids: readonly string[],
 ): number | undefined {
+  const planned = batch.watermarks?.[unionUid(uids)]
+  if (planned !== undefined) return planned
+  // A batch that was planned by a release that planned none for unions.
   let smallest: number | undefined
   for (const uid of uids) {
     const watermark = batch.watermarks?.[uid]
@@ -165,11 +174,15 @@ export function smallestWatermark(
   return smallest
 }
 
-/** One output of an operator, as a stream of its own. */
+/**
+ * One output of an operator, as a stream of its own. Its elements are copies: all tasks of the batch are handed
+ * what the operator has emitted once, and a task that runs again after a failure is handed it again.
+ */
 export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): StreamPlan<T> {
   return {
     name: 'output',
     detail: output,
+    isOutput: true,
     parents: [operator],
     slideMs: operator.slideMs,
     rdd({ rddOf, context }) {
@@ -181,7 +194,7 @@ export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): 
         dependencies: [oneToOne(advanced)],
         compute: (partition, task, sink) =>
           advanced.compute(partition, task, (outputs) => {
-            for (const value of outputs[output] ?? []) sink(value as T)
+            for (const value of outputs[output] ?? []) sink(copyOf(value as T))
           }),
       })
     },

@@ -15,6 +15,7 @@ import {
 } from './keptValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
+import { isObject } from './plainCopy.ts'
 import { type OperatorOptions, statefulContract } from './statefulContract.ts'
 import { initialOf } from './updateStateByKey.ts'
 
@@ -40,9 +41,15 @@ export type StateMapping<K extends Key, V, S, M> = (
 ) => M | undefined
 
 export interface MapWithStateOptions<K extends Key, S> extends OperatorOptions {
-  /** Calls the function once more for a key that has had no value for so long, and removes its state. */
+  /**
+   * Calls the function once more for a key that has had no value for so long, in nominal (processing) time, and
+   * removes its state. The time in which the job is away counts, as it does for `ttlMs`.
+   */
   readonly timeoutMs?: number
-  /** States are forgotten without a call so long after the last value of their key. Never unless given. */
+  /**
+   * States are forgotten without a call so long, in nominal (processing) time, after the last value of their
+   * key. Never unless given; a state that was kept before it was given counts from its next value.
+   */
   readonly ttlMs?: number
   /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
@@ -67,12 +74,12 @@ export function mapWithStateOperator<K extends Key, V, S, M>(
   const isCalled = timeoutMs !== undefined && timeoutMs <= (ttlMs ?? Infinity)
   const kept = new KeptValues<S>(isCalled ? timeoutMs : ttlMs)
 
-  const call = (key: K, value: V | undefined, state: StateInHand<S>, scope: KeyScope<Kept<S>>) => {
+  const call = (key: K, value: V | undefined, state: State<S>, scope: KeyScope<Kept<S>>) => {
     const mapped = map(key, value, state)
     if (mapped !== undefined) scope.emit(mapped)
   }
   const timeOut = (key: K, value: S, scope: KeyScope<Kept<S>>) => {
-    if (isCalled) call(key, undefined, new StateInHand<S>(value, true), scope)
+    if (isCalled) call(key, undefined, new TimedOutState<S>(value), scope)
     scope.delete()
   }
   return {
@@ -85,9 +92,9 @@ export function mapWithStateOperator<K extends Key, V, S, M>(
     onArrived(key, values, scope) {
       const expired = kept.expired(scope)
       if (expired) timeOut(key, expired.value, scope)
-      const state = new StateInHand<S>(kept.get(scope), false)
+      const state = new StateInHand<S>(kept, scope)
       for (const value of values) call(key, value, state, scope)
-      state.store(kept, scope)
+      state.store()
     },
     onTimer(key, timer, scope) {
       const expired = timer.tag === expiryTag ? kept.expire(timer, scope) : undefined
@@ -97,15 +104,71 @@ export function mapWithStateOperator<K extends Key, V, S, M>(
   }
 }
 
-/** Written once, after the last value of the key in the batch. */
+/**
+ * A state that is an object goes into the batch's state with each update and comes out with each `get`: a
+ * function that changes and returns the object that it got must not change what it returned for the value
+ * before. Other states are written once, after the last value of the key in the batch.
+ */
 class StateInHand<S> implements State<S> {
-  readonly #isTimingOut: boolean
+  readonly #kept: KeptValues<S>
+  readonly #scope: KeyScope<Kept<S>>
+  /** An object is handed out once, and read again after that. */
   #state: S | undefined
+  #isHandedOut = false
+  #exists: boolean
   #isChanged = false
 
-  constructor(state: S | undefined, isTimingOut: boolean) {
+  constructor(kept: KeptValues<S>, scope: KeyScope<Kept<S>>) {
+    this.#kept = kept
+    this.#scope = scope
+    this.#state = kept.get(scope)
+    this.#exists = this.#state !== undefined
+  }
+
+  exists(): boolean {
+    return this.#exists
+  }
+
+  get(): S | undefined {
+    if (!this.#exists) return undefined
+    if (this.#isHandedOut) this.#state = this.#kept.get(this.#scope)
+    this.#isHandedOut = isObject(this.#state)
+    return this.#state
+  }
+
+  update(state: S): void {
+    requireState(state)
     this.#state = state
-    this.#isTimingOut = isTimingOut
+    this.#exists = true
+    // The caller has it, and may change it.
+    this.#isHandedOut = isObject(state)
+    this.#isChanged = !this.#isHandedOut
+    if (this.#isHandedOut) this.#kept.set(this.#scope, state)
+  }
+
+  remove(): void {
+    this.#state = undefined
+    this.#exists = false
+    this.#isHandedOut = false
+    this.#isChanged = true
+  }
+
+  isTimingOut(): boolean {
+    return false
+  }
+
+  store(): void {
+    if (!this.#isChanged) this.#kept.touch(this.#scope)
+    else if (this.#exists) this.#kept.set(this.#scope, this.#state!)
+    else this.#scope.delete()
+  }
+}
+
+class TimedOutState<S> implements State<S> {
+  #state: S | undefined
+
+  constructor(state: S) {
+    this.#state = state
   }
 
   exists(): boolean {
@@ -117,24 +180,19 @@ class StateInHand<S> implements State<S> {
   }
 
   update(state: S): void {
-    if (this.#isTimingOut) throw new Error('a state that is timing out cannot be updated')
-    if (state === undefined) throw new TypeError('a state cannot become undefined: call remove()')
-    this.#state = state
-    this.#isChanged = true
+    requireState(state)
+    throw new Error('a state that is timing out cannot be updated')
   }
 
   remove(): void {
     this.#state = undefined
-    this.#isChanged = true
   }
 
   isTimingOut(): boolean {
-    return this.#isTimingOut
+    return true
   }
+}
 
-  store(kept: KeptValues<S>, scope: KeyScope<Kept<S>>): void {
-    if (!this.#isChanged) kept.touch(scope)
-    else if (this.#state === undefined) scope.delete()
-    else kept.set(scope, this.#state)
-  }
+function requireState(state: unknown): void {
+  if (state === undefined) throw new TypeError('a state cannot become undefined: call remove()')
 }

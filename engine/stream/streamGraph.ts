@@ -166,7 +166,8 @@ export class StreamGraph {
       const isForked =
         (this.#readers.get(stream) ?? 0) > 1 &&
         rdd?.partitioner === undefined &&
-        stream.plan.operator === undefined
+        stream.plan.operator === undefined &&
+        stream.plan.isOutput !== true
       return rdd && isForked ? new Rdd(this.#context, shared(rdd) as RddPlan<T>) : rdd
     } finally {
       this.#making = outer

@@ -17,6 +17,7 @@ import {
 } from './keptValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
+import { copyOf } from './plainCopy.ts'
 import {
   type EventOperatorOptions,
   type OperatorOptions,
@@ -33,16 +34,24 @@ export interface StateContext<S, O> {
   update(state: S): void
   /** The timers of the key stay. */
   remove(): void
-  /** `tag` tells timers of one time apart that mean different things: 0 (unless given) to 254. */
+  /**
+   * Fires in the first batch whose nominal time is at or past `timeMs` (since the epoch), after the input of that
+   * batch: in this one when the time has come already. `tag` tells timers of one time apart that mean different
+   * things: 0 (unless given) to 254.
+   */
   registerProcessingTimer(timeMs: number, tag?: number): void
   deleteProcessingTimer(timeMs: number, tag?: number): void
+  /** Takes a copy: a state may be emitted, changed, and emitted again. */
   emit(value: O): void
 }
 
 export interface EventStateContext<S, O> extends StateContext<S, O> {
   /** Undefined until the topics have given a time. */
   readonly watermarkMs: number | undefined
-  /** Fires in the first batch whose watermark is at or past the time, after the rows of that batch. */
+  /**
+   * Fires in the first batch whose watermark is at or past `timeMs` (since the epoch), after the rows of that
+   * batch: in this one when the watermark has come so far already.
+   */
   registerEventTimer(timeMs: number, tag?: number): void
   deleteEventTimer(timeMs: number, tag?: number): void
 }
@@ -69,7 +78,11 @@ export interface EventStatefulProcessor<K extends Key, T, S, O> {
 }
 
 export interface TransformOptions<K extends Key, S> extends OperatorOptions {
-  /** States are forgotten so long, in nominal time, after their last update. Never unless given. */
+  /**
+   * States are forgotten so long, in nominal (processing) time, after their last update, also where timers go by
+   * event time; the time in which the job is away counts. Never unless given; a state that was kept before it
+   * was given counts from its next update.
+   */
   readonly ttlMs?: number
   /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
@@ -202,7 +215,7 @@ class Context<S, O> implements EventStateContext<S, O> {
   }
 
   emit(value: O): void {
-    this.#scope.emit(value)
+    this.#scope.emit(copyOf(value))
   }
 }
 

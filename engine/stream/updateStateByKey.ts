@@ -21,7 +21,10 @@ import { type OperatorOptions, statefulContract } from './statefulContract.ts'
 export type StateUpdate<V, S> = (values: readonly V[], state: S | undefined) => S | undefined
 
 export interface UpdateStateOptions<K extends Key, S> extends OperatorOptions {
-  /** Keys are forgotten so long, in nominal time, after their last values. Never unless given. */
+  /**
+   * Keys are forgotten so long, in nominal (processing) time, after their last values; the time in which the job
+   * is away counts. Never unless given; a key that was kept before it was given counts from its next values.
+   */
   readonly ttlMs?: number
   /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>

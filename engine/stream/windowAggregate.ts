@@ -4,10 +4,11 @@
 import { requirePlainElements } from '../executor/plainResults.ts'
 import type { Key } from '../rdd/key.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
+import { copyOf, isObject } from './plainCopy.ts'
 
 /** `merge` must be associative and commutative: in which order rows arrive is not known. */
 export interface Aggregation<T, A> {
-  /** The value of no rows. */
+  /** The value of no rows: a new one each time, if `add` or `merge` change it. */
   create(): A
   /** May change `value` and return it. */
   add(value: A, row: T): A
@@ -30,23 +31,52 @@ export function aggregating<T, A>({
   merge,
 }: Aggregation<T, A>): WindowAggregate<T, A> {
   let isChecked = false
+  let before: A | undefined
+  /** A window's value that is another one's as well would count the rows of both. */
+  const requireOwn = (empty: A, changed: A) => {
+    if (!isObject(empty) || changed !== empty) return
+    if (empty === before) throw sharedValue()
+    before = empty
+  }
+  const merged = (left: A, right: A) => {
+    const value = merge(left, right)
+    // Of `right` a map task has the original, for tasks that run again.
+    return value === right ? copyOf(value) : value
+  }
   return {
     first(row) {
-      const value = add(create(), row)
+      const empty = create()
+      const value = add(empty, row)
+      requireOwn(empty, value)
       // Its class would be lost on the way to the task of the key.
       if (!isChecked) requirePlainElements([value])
       isChecked = true
       return value
     },
     add,
-    merge,
-    own: (value) => merge(create(), value),
+    merge: merged,
+    own(value) {
+      const empty = create()
+      const own = merged(empty, value)
+      requireOwn(empty, own)
+      return own
+    },
   }
 }
 
-/** `reduce` does not change its arguments, as everywhere. */
+/**
+ * `reduce` should not change its arguments. A window begins with a copy all the same: a function that does
+ * change its first one, which is hard to see, would count a row in all windows that hold it, or twice when a
+ * task runs again.
+ */
 export function reducing<T>(reduce: (left: T, right: T) => T): WindowAggregate<T, T> {
-  return { first: (row) => row, add: reduce, merge: reduce, own: (value) => value }
+  return { first: copyOf, add: reduce, merge: reduce, own: copyOf }
+}
+
+function sharedValue(): TypeError {
+  return new TypeError(
+    'create() of an aggregation has returned the same object twice, and it is changed: let it make a new one each time',
+  )
 }
 
 /** What a window has come to. */

@@ -424,7 +424,7 @@ export class TestCluster {
     this.#running = batch
     this.#options.onBatchStarted?.(batch)
     this.#driver.addBatch(batch)
-    const changed = await this.#driver.advance(batch)
+    const { changed } = await this.#driver.advance(batch)
     const collected = this.#collectOutputs(batch)
     const views = await this.#outputs.run(batch, attempt, changed)
     this.#finished = { views, outputs: await collected }

@@ -151,6 +151,8 @@ const jobStatus = Type.Object({
   rejected: Type.Optional(rejectedRecords),
   /** Records that were removed from the topics before the job had read them. */
   lostRecords: Type.Optional(count),
+  /** Rows that came too late for their windows, since the process started, whether or not the job reads them. */
+  lateRows: Type.Optional(count),
   /** Of the newest committed batch, by the uid of the withWatermark, in ms since the epoch. */
   watermarks: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), figure)),
   /** Streams that keep state. */

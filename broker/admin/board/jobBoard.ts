@@ -89,6 +89,7 @@ function picture(heard: HeardJob, sample: TopicSample, nowMs: number): JobPictur
     slowBatch: silent || !isRunning ? undefined : slowBatch(heard, nowMs),
     rejected: status.rejected,
     lostRecords: status.lostRecords ?? 0,
+    lateRows: status.lateRows ?? 0,
     topics: status.topics,
     batchIntervalMs: status.batchIntervalMs,
     recordsTotal: count.recordsTotal,

@@ -94,6 +94,8 @@ export interface JobPicture {
   readonly rejected: JobStatus['rejected']
   /** Records that were removed before the job had read them. */
   readonly lostRecords: number
+  /** Rows that came too late for their windows in event time. */
+  readonly lateRows: number
   readonly topics: readonly string[]
   readonly batchIntervalMs: number
   /** Records counted since the job's first start. */

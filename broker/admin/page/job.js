@@ -31,7 +31,7 @@ function summary({ state, recordsTotal, lagMs, topics }) {
 
 /** What is not in the figures: why the job has failed, what holds it up, what it left out, where it is. */
 function Notes({ job }) {
-  const { state, error, slowBatch, rejected, lostRecords, host, address } = job
+  const { state, error, slowBatch, rejected, lostRecords, lateRows, host, address } = job
   return html`<div class="notes">
     ${state === 'failed' && error && html`<pre class="error">${error}</pre>`}
     ${slowBatch && html`<p class="warning">Now: ${slowBatch.text}</p>`}
@@ -40,6 +40,7 @@ function Notes({ job }) {
       html`<p class="warning">${count(lostRecords)} records were removed before they were read.</p>`
     }
     ${rejected && html`<${Rejected} rejected=${rejected} />`}
+    ${lateRows > 0 && html`<p>${count(lateRows)} rows came too late to count.</p>`}
     ${host && html`<p class="muted">on host ${host}${address && `, answers at ${address}`}</p>`}
   </div>`
 }

@@ -145,7 +145,8 @@ function topicRow({ name, recordsPerSecond, records }: TopicPicture): Row {
 }
 
 function jobRow(job: JobPicture): Row {
-  const { name, state, silent, latencyMs, lastBatch, slowBatch, rejected, lostRecords } = job
+  const { name, state, silent, latencyMs, lastBatch, slowBatch, rejected } = job
+  const { lostRecords, lateRows } = job
   const counted = `${count(job.recordsTotal)} counted`
   const row = { kind: 'job', name }
   if (state === 'failed') {
@@ -159,6 +160,7 @@ function jobRow(job: JobPicture): Row {
     ...(slowBatch ? [slowBatch.text] : []),
     ...(rejected ? [`${count(rejected.total)} rejected`] : []),
     ...(lostRecords > 0 ? [`${count(lostRecords)} lost`] : []),
+    ...(lateRows > 0 ? [`${count(lateRows)} late`] : []),
     counted,
     `${duration(job.lagMs)} behind`,
     ...(latencyMs === null ? [] : [`line to result ${duration(latencyMs)}`]),

@@ -234,7 +234,10 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     what: 'a second operator of the kind beside one without a uid',
     before: [at(0)],
     now: [at(0), at(1)],
-    words: ['one without a uid and one without a uid', "Write uid: 'updateStateByKey-0' at the"],
+    words: [
+      'the code has 2 operators updateStateByKey without a uid',
+      "Write uid: 'updateStateByKey-0' at the",
+    ],
   },
   {
     what: 'a named operator of the kind beside one without a uid',

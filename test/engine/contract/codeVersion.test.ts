@@ -56,6 +56,27 @@ describe('the version', () => {
     expect(await versionOf()).toBe(version)
   })
 
+  test('counts each of two versions of a package', async () => {
+    const files = {
+      'job.ts': `import { job, text } from 'millrace/engine'
+import outer from 'part'
+import inner from 'parser'
+export const used = [outer, inner]
+export default job('versioned', (stream) => stream.fromTopic('words', text()).count().view('all'))
+`,
+      'node_modules/part/main.js': 'module.exports = 1\n',
+      'node_modules/part/package.json': '{"name":"part","main":"main.js"}',
+      'node_modules/parser/package.json': '{"name":"parser","main":"main.js"}',
+      'node_modules/parser/main.js': "module.exports = require('part')\n",
+      'node_modules/parser/node_modules/part/main.js': 'module.exports = 2\n',
+      'node_modules/parser/node_modules/part/package.json': '{"name":"part","main":"main.js"}',
+    }
+    const version = await versionOf(files)
+    for (const file of Object.keys(files).filter((name) => name.endsWith('part/main.js'))) {
+      expect(await versionOf({ ...files, [file]: 'module.exports = 3\n' })).not.toBe(version)
+    }
+  })
+
   test.each(Object.keys(jobFiles).filter((file) => !file.endsWith('package.json')))(
     'counts %s, if the job imports it',
     async (file) => {

@@ -176,7 +176,7 @@ export const jobPairs: readonly JobPair[] = [
       counts(visits, 'actions', byAction)
       counts(visits, 'users', byUser)
     }),
-    refused: ['the code has updateStateByKey one without a uid and one without a uid'],
+    refused: ['the code has 2 operators updateStateByKey without a uid'],
   },
   {
     what: 'the uids of two operators of one kind swapped, which is what the job says',

@@ -165,6 +165,33 @@ describe('a query', () => {
     await expect(stopped).rejects.toThrow('the job is being stopped')
   })
 
+  test('waits while the states are released, also one whose executor has died, and counts as in flight', async () => {
+    let executing = executor(lost)
+    const queries = new SlotQueries(new ManualClock(), () => executing)
+    const early = queries.query(0, query(0))
+    const resume = queries.hold()
+    let asked = 0
+    executing = executor(async () => {
+      asked++
+      return answer
+    })
+    queries.registered()
+    const others = Array.from({ length: 255 }, () => queries.query(0, query(0)))
+    await expect(queries.query(0, query(0))).rejects.toThrow('256 queries are in flight')
+    expect(asked).toBe(0)
+    resume()
+    expect(new Set(await Promise.all([early, ...others]))).toEqual(new Set([answer]))
+    expect(asked).toBe(256)
+  })
+
+  test('that waits for states to be opened again fails when the job stops', async () => {
+    const queries = new SlotQueries(new ManualClock(), () => executor(async () => answer))
+    queries.hold()
+    const asked = queries.query(0, query(0))
+    queries.stop()
+    await expect(asked).rejects.toThrow('the job is being stopped')
+  })
+
   test('is refused when too many are in flight', async () => {
     const pending = Promise.withResolvers<StateAnswer>()
     const one = executor(() => pending.promise)

@@ -97,12 +97,15 @@ test('an operator whose batch failed starts it from the state before it', async 
     { reason: { message: 'of the job' } },
     { reason: { message: 'of the job' } },
   ])
+  expect(contents.size).toBe(0)
   const outputs = await stores.advance(totals, 0, 0, async (state) => {
     await state.load(['sx'])
     return { main: [state.isNew, state.get('sx')] }
   })
   expect(outputs).toEqual({ main: [true, undefined] })
-  expect(contents.size).toBe(0)
+  const entries: unknown[] = []
+  await stores.scan(totals, 0, (key, value) => entries.push([key, value]))
+  expect(entries).toEqual([])
   await stores.close()
 })
 

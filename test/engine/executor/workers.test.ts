@@ -71,7 +71,7 @@ test('a task that fails again and again fails the job, with the reason', async (
   )
   expect(failure).toMatchObject({ code: 'USER_CODE_FAILED' })
   expect(failure.message).toMatch(
-    /^job 'stubborn', batch 0: partition \d of map \(shuffle-0:\S+\), reading words-[01] offsets 0 to 1, failed 4 times, the last time with: TypeError: cannot read x \(\/.*stubborn\.ts:9:\d+\) at words-[01] offset 0, value "x\\u001b\\u009by+"\.\.\. \(5004 in all\)$/,
+    /^job 'stubborn', batch 0: partition \d of map, reading words-[01] offsets 0 to 1, failed 4 times, the last time with: TypeError: cannot read x \(\/.*stubborn\.ts:9:\d+\) at words-[01] offset 0, value "x\\u001b\\u009by+"\.\.\. \(5004 in all\)$/,
   )
   expect(failure.message.length).toBeLessThan(700)
   // The stack of the job's own function is kept, below all that was said about it.

@@ -7,10 +7,10 @@ import { Admin } from '../../../protocol/client/admin.ts'
 import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
 import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { type Record, records } from '../../../protocol/kafka/recordCursor.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { counted, JobBroker } from './jobBroker.ts'
+import { withoutCommits } from './withoutCommits.ts'
 
 const module = join(import.meta.dirname, 'modules', 'deadWords.ts')
 const runtime = nodeRuntime(tcpNetwork)
@@ -44,25 +44,6 @@ async function letters(): Promise<Record[]> {
 
 function values(found: readonly Record[]): string[] {
   return found.map(({ value }) => value!.toString()).sort()
-}
-
-/** The same disk, but for writes to the commit log, which fail. */
-function withoutCommits(disk: Disk): Disk {
-  return {
-    ...disk,
-    async open(path, mode) {
-      const file = await disk.open(path, mode)
-      if (!path.endsWith('commits')) return file
-      const write = () => Promise.reject(new Error('the process dies here'))
-      return new Proxy(file, {
-        get: (target, name) => {
-          if (name === 'write') return write
-          const value: unknown = Reflect.get(target, name, target)
-          return typeof value === 'function' ? value.bind(target) : value
-        },
-      })
-    },
-  }
 }
 
 test.each([0, 2])(
@@ -107,6 +88,20 @@ test('each bad record is there once when the process dies before the commit, aga
     ['b', 1],
   ])
   expect(values(await letters())).toEqual(['bad 1', 'bad 2', 'bad 3'])
+}, 60_000)
+
+test('words that a window reads again are there once, also when they were skipped before', async () => {
+  await createDeadWords()
+  await broker.produce(['a', 'bad 1'])
+  const modules = ['skippingWindow', 'deadWindow', 'deadWindow', 'deadWindow']
+  for (const [life, name] of modules.entries()) {
+    const path = join(import.meta.dirname, 'modules', `${name}.ts`)
+    const job = await broker.submit(path, { executors: 0 })
+    await counted(job, life + 2)
+    await job.stop()
+    if (life > 0) expect(values(await letters())).toEqual(['bad 1'])
+    await broker.produce(['b'])
+  }
 }, 60_000)
 
 test('a job whose dead letter topic does not exist does not start', async () => {

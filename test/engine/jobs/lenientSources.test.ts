@@ -1,9 +1,12 @@
 // Whole jobs that leave out records that fail, and go on when records are gone.
 
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
+import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
+import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { counted, JobBroker } from './jobBroker.ts'
+import { withoutCommits } from './withoutCommits.ts'
 
 const module = join(import.meta.dirname, 'modules', 'lenientWords.ts')
 let broker: JobBroker
@@ -50,3 +53,38 @@ test('records that are gone while the job is away are passed over, and no other'
     ['b', 1],
   ])
 }, 60_000)
+
+describe('a job that has died in a batch whose output had begun, with a window', () => {
+  const windowed = join(import.meta.dirname, 'modules', 'windowedWords.ts')
+
+  test.each([
+    [
+      'what batches before have read',
+      2,
+      [
+        ['b', 1],
+        ['c', 1],
+      ],
+    ],
+    ['what the batch was to read as well', 3, [['c', 1]]],
+  ])(
+    'goes on without %s when it is gone',
+    async (_what, first, rows) => {
+      await broker.produce(['a', 'a'])
+      const one = await broker.submit(windowed, { executors: 0 })
+      await counted(one, 2)
+      await one.stop()
+      await broker.produce(['b'])
+      const runtime = nodeRuntime(tcpNetwork)
+      const disk = withoutCommits(runtime.disk)
+      const two = await broker.submit(windowed, { executors: 0, runtime: { ...runtime, disk } })
+      await expect(two.finished).rejects.toThrow('the process dies here')
+      await removeBefore(first)
+      await broker.produce(['c'])
+      const three = await broker.submit(windowed, { executors: 0 })
+      const { views } = await counted(three, first === 2 ? 4 : 3)
+      expect(views[0]!.rows).toEqual(rows)
+    },
+    60_000,
+  )
+})

@@ -67,6 +67,25 @@ export class DiskStates implements StateAccess {
     return timers.sort()
   }
 
+  async isNew(directory: string, partitions: number, batchId: number): Promise<boolean> {
+    let newPartitions = 0
+    for (let partition = 0; partition < partitions; partition++) {
+      const versions = await this.#read(directory, partition)
+      if (versions.some((version) => version.batchId <= batchId)) continue
+      if (versions.length > 0 && versions[0]!.batchId > 0) throw new Error(`no batch ${batchId}`)
+      newPartitions++
+    }
+    return newPartitions === partitions
+  }
+
+  async undo(directory: string, partitions: number, batchId: number): Promise<void> {
+    for (let partition = 0; partition < partitions; partition++) {
+      const versions = await this.#read(directory, partition)
+      const kept = versions.filter((version) => version.batchId <= batchId)
+      if (kept.length < versions.length) await this.#write(directory, partition, kept)
+    }
+  }
+
   async *exportState(directory: string, partitions: number, batchId: number): StateChunks {
     for (let partition = 0; partition < partitions; partition++) {
       const versions = await this.#read(directory, partition)

@@ -106,6 +106,23 @@ describe('a savepoint', () => {
     expect(await job.counts('genders')).toEqual(countsUpTo(6))
   })
 
+  test('that cannot be written leaves nothing behind', async () => {
+    const job = await savedJob()
+    const { disk, states } = job
+    async function* cut() {
+      for await (const chunk of states.exportState(`${directory}/state/ages`, 2, 3)) yield chunk
+      throw new Error('ENOSPC: no space left on device')
+    }
+    const failing = {
+      isNew: async () => false,
+      exportState: cut,
+    }
+    const options = { disk, directory, target: '/savepoints/full', millrace: '1.2.3' }
+    await expect(saveJob({ ...options, states: failing })).rejects.toThrow('ENOSPC')
+    expect(await disk.list('/savepoints')).toEqual(['friday'])
+    await saveJob({ ...options, states })
+  })
+
   test('is whole or absent, whenever power fails', async () => {
     let isDone = false
     let steps = 0

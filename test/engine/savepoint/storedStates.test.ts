@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
 import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
 import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
+import type { CodeOfNow } from '../../../engine/contract/codeChange.ts'
 import { contractOf } from '../../../engine/contract/statefulOperator.ts'
 import { add, text } from '../../../engine/engine.ts'
 import { takeDirectory } from '../../../engine/jobDirectory.ts'
@@ -44,7 +45,7 @@ const totals = new StreamGraph(
   { batchIntervalMs: 1000 },
 ).operators
 const codec = totals[0]!.stateCodec!
-const now = { code: 'first', operators: totals }
+const now: CodeOfNow = { code: 'first', operators: totals }
 const directory = () => join(root, 'job')
 const state = (of = directory()) => join(of, 'state', 'totals')
 const keys = Array.from({ length: 50 }, (_, at) => `key ${at}`)
@@ -54,7 +55,12 @@ function take(partitions: number, of = directory()) {
 }
 
 /** A batch that adds one to every key, and sets a timer for each. */
-async function runBatch(batchId: number, partitions: number, of = directory()): Promise<void> {
+async function runBatch(
+  batchId: number,
+  partitions: number,
+  of = directory(),
+  isCommitted = true,
+): Promise<void> {
   const offsetLog = await OffsetLog.open(disk, join(of, 'checkpoint', 'offsets'))
   const commitLog = await CommitLog.open(disk, join(of, 'checkpoint', 'commits'))
   const ranges = [{ topic: 'words', partition: 0, from: batchId, until: batchId + 1 }]
@@ -80,7 +86,7 @@ async function runBatch(batchId: number, partitions: number, of = directory()): 
     await transaction.commit()
     await store.close()
   }
-  await commitLog.commit(batchId, { recordsTotal: batchId + 1 })
+  if (isCommitted) await commitLog.commit(batchId, { recordsTotal: batchId + 1 })
   await offsetLog.close()
   await commitLog.close()
 }
@@ -107,10 +113,10 @@ async function jobAfter(batches: number, partitions: number): Promise<void> {
   for (let batchId = 0; batchId < batches; batchId++) await runBatch(batchId, partitions)
 }
 
-async function prepare(partitions: number) {
+async function prepare(partitions: number, codeOfNow: CodeOfNow = now) {
   const taken = await take(partitions)
   try {
-    return await prepareDirectory({ disk, directory: taken, partitions, now, states })
+    return await prepareDirectory({ disk, directory: taken, partitions, now: codeOfNow, states })
   } finally {
     await taken.lock.release()
   }
@@ -139,6 +145,60 @@ test('a savepoint, and a job that starts from it with fewer partitions', async (
   // The job that was saved goes on, too.
   await runBatch(3, 4)
   expect((await counts(4, 3)).found).toEqual(all(4))
+})
+
+test('a state that only a batch under way has changed is still new, saved or spread anew', async () => {
+  await jobAfter(2, 2)
+  const late = join(directory(), 'state', 'late')
+  const operators = [...totals, { ...totals[0]!, uid: 'late' }]
+  const offsetLog = await OffsetLog.open(disk, join(directory(), 'checkpoint', 'offsets'))
+  const { ranges } = offsetLog.latest()!
+  await offsetLog.append({
+    ...{ batchId: 2, timeMs: 3000, ranges, code: now.code },
+    operators: operators.map(contractOf),
+  })
+  await offsetLog.close()
+  for (const partition of ['0', '1']) {
+    const store = await StateStore.open(join(late, partition))
+    const transaction = await store.begin(2)
+    new OperatorState(transaction, codec, { isDone: false }).set(encodeKey('initial'), [1])
+    await transaction.commit()
+    await store.close()
+  }
+  const isNew = async (of: string, partitions: number) => {
+    const found: boolean[] = []
+    for (let partition = 0; partition < partitions; partition++) {
+      const store = await StateStore.open(join(of, 'state', 'late', String(partition)))
+      found.push((await store.begin(2)).isNew)
+      await store.close()
+    }
+    return found
+  }
+  const target = join(root, 'savepoint')
+  const saved = await saveJob({ disk, directory: directory(), target, millrace: '1', states })
+  expect(saved.manifest.states.map(({ operator }) => operator.uid)).toEqual(['totals'])
+  const other = join(root, 'other')
+  await startFrom({
+    ...{ runtime: { disk, random }, savepoint: target, directory: other, states },
+    ...{ job: { name: 'counting', partitions: 3 }, now: { ...now, operators } },
+  })
+  expect(await isNew(other, 3)).toEqual([true, true, true])
+  const taken = await take(3)
+  const options = { disk, directory: taken, partitions: 3, now: { ...now, operators }, states }
+  await prepareDirectory(options)
+  await taken.lock.release()
+  expect(await isNew(directory(), 3)).toEqual([true, true, true])
+})
+
+test('what earlier code made of a batch that is not committed is taken back', async () => {
+  await jobAfter(2, 2)
+  await runBatch(2, 2, directory(), false)
+  // The code of now may have no RDD for the operator in batch 2, and so not undo it there.
+  await prepare(2, { ...now, code: 'second' })
+  expect(await counts(2, 2)).toEqual({ found: all(2), timers: 100 })
+  const store = await StateStore.open(join(state(), '0'))
+  expect(store.version).toBe(1)
+  await store.close()
 })
 
 test('a job set back to a batch: its state is that of the batch', async () => {

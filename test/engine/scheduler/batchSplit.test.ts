@@ -13,6 +13,7 @@ import {
 } from '../../../engine/scheduler/batchLoop.ts'
 import { halved } from '../../../engine/scheduler/batchSplit.ts'
 import { offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
+import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { limitsOf, reportOf } from './limits.ts'
@@ -167,7 +168,14 @@ test('a batch of an earlier process is split only where nothing can have been sh
     )
     const end = await again.ended()
     if (canSplitRerun) expect(end).toBeUndefined()
-    else expect(end).toMatchObject({ code: 'RESULT_TOO_LARGE' })
+    else {
+      expect(end).toMatchObject({
+        code: 'RESULT_TOO_LARGE',
+        message: expect.stringMatching(
+          /^batch 0 was planned by an earlier process.*: more than fits\. .*maxRecordsPerPartition/,
+        ),
+      })
+    }
     expect(again.happened.includes('split 0: 8')).toBe(canSplitRerun)
   }
 })
@@ -222,19 +230,63 @@ describe('a batch whose topic has lost what it was to read', () => {
       return resume === undefined || partition === 1 ? log : { ...log, resume }
     })
 
-  /** A process that was killed in its first batch, and the next one. */
-  async function again(resume?: number) {
+  /** A process that was killed in its first batch, and the next one, whose output begins at once. */
+  async function again(options: Partial<BatchLoopOptions>) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })
     await killed.ended()
     return await start(
-      ({ ranges }) => (ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()),
-      { disk, ends: ends(resume), canSplitRerun: false },
+      ({ ranges }, attempt) => {
+        attempt.outputBegins()
+        return ranges[0]!.from < 3 ? Promise.reject(lost()) : Promise.resolve()
+      },
+      { disk, canSplitRerun: false, ...options },
     )
   }
 
-  test('goes on where the topic says, under its id and time', async () => {
-    const life = await again(3)
+  test('of an earlier process, goes on where the topic says before an output begins', async () => {
+    const life = await again({ ends: ends(3) })
+    expect(await life.ended()).toBeUndefined()
+    const [first] = life.ran
+    expect([first!.batchId, first!.timeMs, first!.ranges[0]!.from]).toEqual([0, 1_000_000, 3])
+    expect(life.offsetLog.get(0)).toEqual(first)
+  })
+
+  test('of an earlier process, waits until the topics can be asked, or for a stop', async () => {
+    let asked = 0
+    const away = async () => (++asked > 3 ? await ends(3)() : undefined)
+    const life = await again({ ends: away })
+    expect(await life.ended()).toBeUndefined()
+    expect(life.ran[0]!.ranges[0]!.from).toBe(3)
+    const stopped: Life = await again({
+      ends: async () => {
+        stopped.loop.stop()
+        return undefined
+      },
+    })
+    expect(await stopped.ended()).toBeUndefined()
+    expect(stopped.ran).toEqual([])
+  })
+
+  test('goes on where the topic says when that is found while it runs', async () => {
+    let isLost = false
+    const life = await start(
+      ({ ranges }) => {
+        if (ranges[0]!.from >= 3) return Promise.resolve()
+        isLost = true
+        return Promise.reject(lost())
+      },
+      {
+        ends: async () => {
+          const log = { topic: 't', latest: 8, earliest: 0 }
+          const first = isLost ? { ...log, earliest: 3, resume: 3 } : log
+          return [
+            { ...first, partition: 0 },
+            { ...log, partition: 1 },
+          ]
+        },
+      },
+    )
     expect(await life.ended()).toBeUndefined()
     expect(
       life.ran.map(({ batchId, timeMs, ranges }) => [batchId, timeMs, ranges[0]!.from]),
@@ -244,14 +296,57 @@ describe('a batch whose topic has lost what it was to read', () => {
     ])
   })
 
-  test('fails where the topic does not say, and when nothing of the batch itself is lost', async () => {
-    expect(await (await again()).ended()).toMatchObject({
+  test('fails where the topic does not say', async () => {
+    const life = await again({ ends: ends() })
+    expect(await life.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
       message: expect.stringMatching(/t-0 no longer has offsets 0 to 3/),
     })
-    const window = await start(() => Promise.reject(lost()))
-    expect(await window.ended()).toMatchObject({ message: 'gone' })
-    expect(window.ran).toHaveLength(1)
+    expect(life.ran).toEqual([])
+  })
+
+  test('does not wait for records that the log of a broker has lost at its end', async () => {
+    const cut = (resume: boolean) => async (read: readonly OffsetRange[]) =>
+      [0, 1].map((partition) => {
+        const log = { topic: 't', partition, earliest: 0, latest: partition === 0 ? 5 : 8 }
+        const isBeyond =
+          (read.find((range) => range.partition === partition)?.until ?? 0) > log.latest
+        return resume && isBeyond ? { ...log, resume: log.latest } : log
+      })
+    const disk = new MemoryDisk()
+    const killed = await start(() => Promise.reject(new Error('killed')), { disk })
+    await killed.ended()
+    const failed = await start(() => Promise.resolve(), { disk, ends: cut(false) })
+    expect(await failed.ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message: expect.stringMatching(/^t-0 ends at offset 5, but this job was to read it up to 8/),
+    })
+    expect(failed.ran).toEqual([])
+    const goesOn: Life = await start(() => Promise.resolve(), {
+      ...{ disk, ends: cut(true), onCommitted: () => goesOn.loop.stop() },
+    })
+    expect(await goesOn.ended()).toBeUndefined()
+    expect(goesOn.ran.map(({ ranges }) => ranges.map(({ until }) => until))).toEqual([[5, 8]])
+  })
+
+  test('of which nothing is lost itself reads again what is left of those before, or fails in words', async () => {
+    const failed = await start(() => Promise.reject(lost()))
+    expect(await failed.ended()).toMatchObject({
+      code: 'OFFSETS_LOST',
+      message:
+        'a window of batch 0 reads again what batches before it have read, and some of it is gone: gone',
+    })
+    expect(failed.ran).toHaveLength(1)
+    let isLost = true
+    const window = await start(() => (isLost ? Promise.reject(lost()) : Promise.resolve()), {
+      forgetLost: () => {
+        const wasLost = isLost
+        isLost = false
+        return wasLost
+      },
+    })
+    expect(await window.ended()).toBeUndefined()
+    expect(window.ran[1]).toBe(window.ran[0])
   })
 })
 

@@ -82,7 +82,7 @@ describe('what ends a stage', () => {
     expect(lose()).toEqual(['task 3: result 0 on 0'])
     expect(lose()).toEqual(['task 4: result 0 on 0'])
     expect(lose()).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 3 times, the last time with: out of memory',
+      'job 1 failed: partition 0 of parallelize lost its executor 3 times, the last time with: out of memory',
     ])
   })
 
@@ -97,7 +97,7 @@ describe('what ends a stage', () => {
       )
     expect(lose()).toEqual(['task 2: result 0 on 0'])
     expect(lose()).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) lost its executor 2 times, the last time with: no memory',
+      'job 1 failed: partition 0 of parallelize lost its executor 2 times, the last time with: no memory',
     ])
   })
 
@@ -117,7 +117,7 @@ describe('what ends a stage', () => {
     run.submit(1, localContext().parallelize([1], 1))
     const error = { message: 'NaN', code: 'STATE_INVALID' }
     expect(run.feed({ kind: 'taskFailed', taskId: 1, error })).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) failed with: NaN',
+      'job 1 failed: partition 0 of parallelize failed with: NaN',
     ])
   })
 })
@@ -184,7 +184,7 @@ describe('failures', () => {
     expect(run.fail(2)).toEqual(['task 3: result 0 on 0'])
     expect(run.fail(3)).toEqual(['task 4: result 0 on 0'])
     expect(run.fail(4)).toEqual([
-      'job 1 failed: partition 0 of parallelize (job-1) failed 4 times, the last time with: boom',
+      'job 1 failed: partition 0 of parallelize failed 4 times, the last time with: boom',
     ])
   })
 
@@ -270,9 +270,33 @@ describe('failures', () => {
     run.finish(2)
     const shuffleId = shuffleOf(rdd)
     run.feed({ kind: 'fetchFailed', taskId: 3, shuffleId, mapPartition: 0 })
+    run.finish(5)
     expect(run.feed({ kind: 'fetchFailed', taskId: 4, shuffleId, mapPartition: 0 })[0]).toMatch(
-      /^job 1 failed: .*lost map outputs/,
+      /^job 1 failed: .*lost map output 0 of/,
     )
+  })
+
+  test('a loss that all tasks of a stage find counts once, and so does each of many losses', () => {
+    const run = new Transcript({ maxFetchFailures: 2 })
+    const pairs = Array.from({ length: 12 }, (_, at) => [`key ${at}`, at] as const)
+    const rdd = localContext(6).parallelize(pairs, 12).reduceByKey<string, number>(Math.max)
+    const shuffleId = shuffleOf(rdd)
+    run.submit(1, rdd)
+    for (let task = 1; task <= 12; task++) run.finish(task)
+    let next = 13
+    for (let mapPartition = 0; mapPartition < 12; mapPartition++) {
+      const reads = Array.from({ length: 6 }, () => next++)
+      const lost = reads.map((taskId) => {
+        return { kind: 'fetchFailed', taskId, shuffleId, mapPartition } as const
+      })
+      const again = next++
+      expect(run.feed(...lost)).toEqual([
+        `task ${again}: map ${mapPartition} on ${mapPartition % 2}`,
+      ])
+      expect(run.finish(again)).toHaveLength(6)
+    }
+    for (let task = 0; task < 5; task++) expect(run.finish(next++)).toEqual([])
+    expect(run.finish(next)[0]).toMatch(/^job 1: /)
   })
 })
 

@@ -49,6 +49,8 @@ class World {
   changed: number[] = []
   /** Awaited before each scan. */
   beforeScan: () => Promise<void> | void = () => {}
+  /** States that are open. */
+  open = 0
   readonly #states = new Map<string, Map<string, string>>()
 
   constructor(made: Job, shuffles?: ShuffleOptions) {
@@ -94,7 +96,7 @@ class World {
   /** The rows of all views. */
   async run(batch: BatchInfo): Promise<Record<string, unknown>> {
     this.driver.addBatch(batch)
-    const changed = await this.driver.advance(batch)
+    const { changed } = await this.driver.advance(batch)
     this.changed = [...changed.values()]
     const rows: Record<string, unknown> = {}
     await Promise.all(
@@ -112,7 +114,16 @@ class World {
     const contents = this.#states.get(directory) ?? new Map<string, string>()
     this.#states.set(directory, contents)
     return StateStore.open(directory, {
-      openDatabase: async () => new MemoryStateDatabase(contents),
+      openDatabase: async () => {
+        this.open++
+        const database = new MemoryStateDatabase(contents)
+        const close = database.close.bind(database)
+        database.close = () => {
+          this.open--
+          return close()
+        }
+        return database
+      },
     })
   }
 }
@@ -132,8 +143,10 @@ function countOf(lines: readonly string[]): (readonly [string, number])[] {
   return sortedRows([...counts])
 }
 
+type Failure = 'open' | 'bytes' | undefined
+
 /** A disk whose reads fail, or give other bytes, as often as it is told. */
-function unreliable(disk: MemoryDisk, fails: () => 'open' | 'bytes' | undefined): Disk {
+function unreliable(disk: MemoryDisk, fails: () => Failure | Promise<Failure>): Disk {
   return new Proxy<Disk>(disk, {
     get(target, property) {
       if (property !== 'open') {
@@ -141,7 +154,7 @@ function unreliable(disk: MemoryDisk, fails: () => 'open' | 'bytes' | undefined)
         return typeof value === 'function' ? value.bind(target) : value
       }
       return async (path: string, mode: 'read' | 'write'): Promise<DiskFile> => {
-        const failure = mode === 'read' ? fails() : undefined
+        const failure = mode === 'read' ? await fails() : undefined
         if (failure === 'open') throw new Error('EIO')
         const file = await target.open(path, mode)
         if (failure === undefined) return file
@@ -190,6 +203,50 @@ describe('shuffles that do not fit into memory', () => {
       { numRuns: 60 },
     )
     expect(damaged).toBeGreaterThan(10)
+  })
+
+  test('are computed again when all of their files are lost, however many tasks look for them', async () => {
+    const wide = job('wide', { partitions: 16 }, (stream) => {
+      const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
+      ones.reduceByKey<string, number>(sum).view('counts', shown)
+      ones.updateStateByKey<string, number, number>(add).view('totals', shown)
+    })
+    let reads = 0
+    const disk = unreliable(new MemoryDisk(), () => (reads++ < 40 ? 'open' : undefined))
+    const world = new World(wide, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
+    for (let at = 0; at < 400; at++) world.log[at % 2]!.push(`word ${at % 97}`)
+    await world.driver.start()
+    const rows = await world.run(world.batch(0, 0, 200))
+    expect(rows).toEqual({ counts: countOf(world.log.flat()), totals: countOf(world.log.flat()) })
+    expect(reads).toBeGreaterThan(40)
+  })
+
+  test('that were computed again are not lost once more for tasks that were reading them before', async () => {
+    const wide = job('wide', { partitions: 8 }, (stream) => {
+      const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
+      ones.reduceByKey<string, number>(sum).view('counts', shown)
+    })
+    const reading: (() => void)[] = []
+    let opens = 0
+    const disk = unreliable(new MemoryDisk(), () => {
+      if (++opens > 8) return undefined
+      return new Promise<'open'>((resolve) => reading.push(() => resolve('open')))
+    })
+    const world = new World(wide, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
+    for (let at = 0; at < 100; at++) world.log[at % 2]!.push(`word ${at % 97}`)
+    await world.driver.start()
+    const running = world.run(world.batch(0, 0, 50))
+    running.catch(() => {})
+    await world.clock.advanceAndSettle(1)
+    expect(reading).toHaveLength(8)
+    // One after another they find that the file is lost; each time the output is there again.
+    for (const fail of reading) {
+      fail()
+      await world.clock.advanceAndSettle(1)
+    }
+    expect((await running).counts).toEqual(countOf(world.log.flat()))
+    const maps = world.reports.filter(({ ranges }) => ranges.length > 0)
+    expect(maps).toHaveLength(3)
   })
 
   test('without a disk split the batch, until a backlog of any length is counted', async () => {
@@ -257,6 +314,28 @@ test('operators advance before the outputs, and tell of the batch that changed t
   expect(changes).toEqual([[0], [0], [2]])
 })
 
+test('no query opens a state while the states are released, whenever it was asked', async () => {
+  const world = new World(counting)
+  for (const lines of world.log) lines.push('a', 'b')
+  await world.driver.start()
+  await world.run(world.batch(0, 0, 2))
+  const { uid } = world.driver.graph.operators[0]!
+  for (let turns = 0; turns < 20; turns++) {
+    const query = { operator: uid, partition: 0, batchId: 0, limit: 10 }
+    const before = world.driver.queryState(query)
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    const after: Promise<unknown>[] = []
+    await world.driver.withReleasedStates(async () => {
+      expect(world.open).toBe(0)
+      after.push(world.driver.queryState(query))
+      await world.clock.advanceAndSettle(1)
+      expect(world.open).toBe(0)
+    })
+    const answers = await Promise.all([before, ...after])
+    expect(answers[0]).toEqual(answers[1])
+  }
+})
+
 describe('a batch that is broken off', () => {
   test('leaves nothing to the attempt with its id that follows', async () => {
     const world = new World(counting)
@@ -287,6 +366,45 @@ describe('a batch that is broken off', () => {
     expect(rows).toEqual({ totals: countOf(first), groups: countOf(first), counts: countOf(first) })
     const next = await world.run(world.batch(1, 5, 20))
     expect(next.totals).toEqual(countOf(world.log.flat()))
+  })
+
+  test('tells the attempt that follows of all records that were rejected, of earlier batches, too', async () => {
+    const windowed = job('windowed', (stream) => {
+      stream
+        .fromTopic('words', words, { onError: 'skip' })
+        .map((word) => {
+          if (word.startsWith('bad')) throw new Error('bad word')
+          return [word, 1] as const
+        })
+        .reduceByKeyAndWindow<string, number>(sum, 4 * intervalMs, 4 * intervalMs)
+        .view('window', shown)
+    })
+    const world = new World(windowed)
+    world.log[0]!.push('a', 'bad 1', 'b', 'c')
+    world.log[1]!.push('a', 'b', 'bad 2', 'bad 3')
+    await world.driver.start()
+    for (const batchId of [0, 1, 2]) await world.run(world.batch(batchId, batchId, batchId + 1))
+    const rejectedOffsets = () => {
+      const all = world.reports.flatMap(({ rejected }) => rejected)
+      return new Set(all.map(({ partition, offset }) => `${partition}/${offset}`))
+    }
+    expect(rejectedOffsets().size).toBe(0)
+    const gate = Promise.withResolvers<void>()
+    let scans = 0
+    // Batches before the one that runs are read in the attempt that is given up; some tasks come to an end.
+    world.beforeScan = () => (++scans > 4 ? gate.promise : undefined)
+    const given = world.run(world.batch(3, 3, 4))
+    given.catch(() => {})
+    await world.clock.advanceAndSettle(1)
+    expect(rejectedOffsets().size).toBeGreaterThan(0)
+    const broken = world.driver.breakOff(new EngineError('BATCH_TIMED_OUT', 'late'))
+    gate.resolve()
+    await broken
+    world.reports.length = 0
+    world.beforeScan = () => {}
+    const { window } = await world.run(world.batch(3, 3, 4))
+    expect(window).toEqual(countOf(['a', 'b', 'c', 'a', 'b']))
+    expect(rejectedOffsets()).toEqual(new Set(['0/1', '1/2', '1/3']))
   })
 
   test('that runs nothing is over at once', async () => {

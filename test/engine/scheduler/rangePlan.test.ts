@@ -32,6 +32,11 @@ describe('a job begins', () => {
     })
   })
 
+  test('there is its lag: what it does not read is not behind', () => {
+    expect(lagBehind([end(5, 50, { start: 30 })], [])).toBe(20)
+    expect(lagBehind([end(5, 50, { start: 30 })], [read(45)])).toBe(5)
+  })
+
   test('at the beginning of a partition that was added to a topic that it reads', () => {
     const added = end(5, 50, { partition: 1, start: 50 })
     expect(planRanges([end(0, 7), added], [read(7)], () => 10)[1]).toMatchObject({
@@ -46,7 +51,7 @@ describe('offsets that are gone', () => {
     const removed = () => planRanges([end(20, 100)], [read(5)], () => 10)
     expect(removed).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))
     expect(removed).toThrow(
-      /^orders-0 no longer has offsets 5 to 20 \(15 that this job had yet to read\).* has offsets 20 to 100\. .*fromTopic\('orders', \.\.\.\) the option onLost.*millrace job rewind/,
+      /^orders-0 no longer has offsets 5 to 20 \(15 that this job was to read\).* has offsets 20 to 100\. .*fromTopic\('orders', \.\.\.\) the option onLost.*millrace job rewind/,
     )
     const truncated = () => planRanges([end(0, 4)], [read(10)], () => 10)
     expect(truncated).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))

@@ -216,6 +216,17 @@ describe('bounds of a batch', () => {
     )
   })
 
+  test('what a job does not begin with, and what is gone, is no lag that takes part of a bound', () => {
+    const limits = limitsWith({}, { maxBatchBytes: 1000 * guessedRecordBytes })
+    const old = { topic: 'old', partition: 0, earliest: 0, latest: 1e9 }
+    const ends = [{ topic: 't', partition: 0, earliest: 0, latest: 1000 }]
+    const begins = limits.plan({ timeMs: 0, ends: [...ends, { ...old, start: 1e9 }] })
+    expect(begins('t', 0)).toBe(1000)
+    const previous = { timeMs: 0, ranges: [{ topic: 'old', partition: 0, from: 0, until: 7 }] }
+    const resumes = limits.plan({ timeMs: 0, ends: [...ends, { ...old, resume: 1e9 }], previous })
+    expect(resumes('t', 0)).toBe(1000)
+  })
+
   test('after a split the next batches are as large as what fitted, and grow to less than what did not', () => {
     const limits = limitsWith({})
     const range = (until: number) => [{ topic: 't', partition: 0, from: 0, until }]

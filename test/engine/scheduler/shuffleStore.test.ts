@@ -114,6 +114,19 @@ describe('on disk', () => {
     }
   })
 
+  test('a file that cannot be closed after it was read was read all the same', async () => {
+    const disk = new MemoryDisk()
+    const { store } = storeOf(5, disk)
+    await store.put('shuffle-0:1:0', 0, 0, pairs(8))
+    const open = disk.open.bind(disk)
+    disk.open = async (path, mode) => {
+      const file = await open(path, mode)
+      file.close = () => Promise.reject(new Error('EIO'))
+      return file
+    }
+    expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
+  })
+
   test('a full disk costs outputs of earlier batches, and fails the batch when there are none', async () => {
     const disk = new MemoryDisk({
       beforeChange: (operation) => {

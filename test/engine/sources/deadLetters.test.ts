@@ -234,6 +234,18 @@ describe('a dead letter topic', () => {
     await letters.close()
   })
 
+  test('that is compacted, and takes no record without a key, fails the batch with what to do', async () => {
+    const topic = await newTopic(1, { 'cleanup.policy': 'compact' })
+    const letters = lettersTo(topic)
+    const ends = await letters.ends()
+    const record = { key: null, value: Buffer.from('v'), headers: [] }
+    await expect(letters.write(1, [rejected(topic, 5, { record })], ends)).rejects.toMatchObject({
+      code: 'DEAD_LETTERS_FAILED',
+      message: expect.stringMatching(/cleanup\.policy=delete/),
+    })
+    await letters.close()
+  })
+
   test('need not exist for a job without one', async () => {
     const letters = new DeadLetters(cluster, runtime, { job: 'tested', topics: [] })
     await letters.start()

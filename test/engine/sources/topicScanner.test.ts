@@ -75,6 +75,29 @@ async function scan(from: number, until: number, partition = 0) {
   }
 }
 
+test('a log that ends before the range is waited for, and then told of', async () => {
+  await new Admin(cluster).createTopics([{ name: 'short', partitions: 1 }])
+  const producer = new Producer(cluster, runtime)
+  await producer.send('short', { value: Buffer.from('one') })
+  const scanner = new TopicScanner(cluster, { lostAfterMs: 1 })
+  const range: OffsetRange = { topic: 'short', partition: 0, from: 0, until: 2 }
+  await expect(scanner.scan({ range, format: text() }, () => {})).rejects.toMatchObject({
+    code: 'OFFSETS_LOST',
+    message: expect.stringMatching(
+      /^short-0 ends at offset 1, but this job was to read it up to 2: .* has offsets 0 to 1\./,
+    ),
+  })
+  const patient = new TopicScanner(cluster)
+  const lines: unknown[] = []
+  const scanning = patient.scan({ range, format: text() }, (row) => lines.push(row))
+  await producer.send('short', { value: Buffer.from('two') })
+  await scanning
+  expect(lines).toHaveLength(2)
+  scanner.close()
+  patient.close()
+  await producer.close()
+})
+
 test('every range gives its records, in order, without those that have no value', async () => {
   for (let from = 0; from <= count; from++) {
     for (let until = from; until <= count; until++) {

@@ -225,7 +225,8 @@ describe('model', () => {
 
           if (end === 'abandon') continue
           if (end !== 'reopen') {
-            const isSame = sameModels(model, before)
+            // The first batch makes a version in any case.
+            const isSame = base.at(-1) !== -1 && sameModels(model, before)
             harness.database.nextWrite = end
             const written = harness.database.writes
             const isAcknowledged = await transaction.commit().then(
@@ -408,6 +409,31 @@ describe('what must not happen', () => {
     await expect(transaction.commit()).rejects.toMatchObject({ code: 'STATE_FAILED' })
     await expect(store.begin(1)).rejects.toMatchObject({ code: 'STATE_FAILED' })
     expect((await harness.open()).version).toBe(-1)
+  })
+
+  test('a state is new for one batch alone, also when that batch leaves nothing', async () => {
+    const harness = new Harness()
+    const store = await harness.open()
+    const first = await store.begin(0)
+    expect(first.isNew).toBe(true)
+    stateOf(first).set('sa', 'initial')
+    stateOf(first).delete('sa')
+    await first.commit()
+    expect((await (await harness.open()).begin(1)).isNew).toBe(false)
+    expect((await (await harness.open()).begin(0)).isNew).toBe(true)
+  })
+
+  test('an undo that is cut off is damage, with the name of the state', async () => {
+    const harness = new Harness()
+    const store = await harness.open()
+    const transaction = await store.begin(0)
+    stateOf(transaction).set('sa', 1)
+    await transaction.commit()
+    const [name] = [...harness.contents.keys()].filter((each) => each.startsWith('\x21'))
+    harness.contents.set(name!, harness.contents.get(name!)!.slice(0, -1))
+    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is cut off/) }
+    await expect(store.readAsOf(-1, contentsOf)).rejects.toMatchObject(cut)
+    await expect(store.begin(0)).rejects.toMatchObject(cut)
   })
 
   test('a key that was not loaded cannot be read', async () => {

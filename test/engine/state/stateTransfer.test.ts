@@ -1,5 +1,5 @@
-// States that move: into another number of partitions, out of the old format, and through a loss of power at
-// every step on the way.
+// States that move: into another number of partitions, out of the old format, and back to a batch. What a
+// crash on the way leaves of a whole job is in savepoint/prepareDirectory.test.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,6 @@ import { type StateEntry, StateTransfer } from '../../../engine/state/stateTrans
 import { v8Codec } from '../../../engine/state/v8Codec.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
-import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { openDiskStateDatabase } from './diskStateDatabase.ts'
 
 const directories: string[] = []
@@ -86,6 +85,20 @@ async function runBatch(
   }
 }
 
+/** Spreads a state over other partitions, in a new directory, whose name is returned. */
+async function rescaled(
+  transfer: StateTransfer,
+  directory: string,
+  from: number,
+  to: number,
+  batchId: number,
+): Promise<string> {
+  const target = `${directory}-${to}`
+  const chunks = transfer.exportState(directory, from, batchId)
+  await transfer.importState(target, to, batchId, chunks)
+  return target
+}
+
 const someKeys: Key[] = ['a', 'b', '\ud800', '', 1, 2, 3, 4, 5, -1, 0.5, true, null]
 
 describe('rescaling', () => {
@@ -100,14 +113,17 @@ describe('rescaling', () => {
         await runBatch('/state/totals', from, 0, keys, 'old', open)
         await runBatch('/state/totals', from, 1, keys.slice(0, 9), 'new', open)
         const before = contentsOf(await exported(transfer, '/state/totals', from, 1))
-        await transfer.rescaleState('/state/totals', from, to, 1)
-        expect(contentsOf(await exported(transfer, '/state/totals', to, 1))).toEqual(before)
+        const target = await rescaled(transfer, '/state/totals', from, to, 1)
+        // What is not durable by now may be lost.
+        for (const path of ['/', '/state']) await disk.syncDirectory(path)
+        disk.crash()
+        expect(contentsOf(await exported(transfer, target, to, 1))).toEqual(before)
         expect(before.values.size).toBe(new Set(keys).size)
-        const names = await disk.list('/state/totals')
+        const names = await disk.list(target)
         expect(names).toEqual(Array.from({ length: to }, (_, at) => String(at)).sort())
         const partitioner = new KeyGroupPartitioner(to)
         for (let partition = 0; partition < to; partition++) {
-          const store = await StateStore.open(`/state/totals/${partition}`, { openDatabase: open })
+          const store = await StateStore.open(`${target}/${partition}`, { openDatabase: open })
           expect(store.version).toBe(1)
           await store.scan((key) => expect(partitioner.partitionOf(decodeKey(key))).toBe(partition))
         }
@@ -135,15 +151,14 @@ describe('rescaling', () => {
     const transfer = new StateTransfer({ disk: nodeDisk })
     const keys = Array.from({ length: 3000 }, (_, n) => n)
     await runBatch(directory, 2, 0, keys, 'old')
-    await transfer.rescaleState(directory, 2, 5, 0)
-    await runBatch(directory, 5, 1, keys.slice(0, 1000), 'new')
-    const { values, timers } = contentsOf(await exported(transfer, directory, 5, 1))
+    const target = await rescaled(transfer, directory, 2, 5, 0)
+    await runBatch(target, 5, 1, keys.slice(0, 1000), 'new')
+    const { values, timers } = contentsOf(await exported(transfer, target, 5, 1))
     expect(values.size).toBe(3000)
     expect([...values.values()].filter((value) => value === 'new')).toHaveLength(1000)
     expect(timers).toHaveLength(4000)
     // The batch that came afterwards can be undone, as any other.
-    expect(contentsOf(await exported(transfer, directory, 5, 0)).timers).toHaveLength(3000)
-    expect(await transfer.formatOf(directory, 5)).toBe('keyGroups')
+    expect(contentsOf(await exported(transfer, target, 5, 0)).timers).toHaveLength(3000)
   })
 })
 
@@ -174,73 +189,22 @@ describe('an export', () => {
     })
     expect(await exported(transfer, '/state/totals', 2, 5)).toEqual([])
     expect(await disk.stat('/state')).toBeUndefined()
-    expect(await transfer.formatOf('/state/totals', 2)).toBe('none')
+    expect(await transfer.isNew('/state/totals', 2, 5)).toBe(true)
   })
 })
 
-describe('power', () => {
-  /** The operation that power fails in, and whether what was not synced is kept in part. */
-  async function rescaleWithCrash(failsAt: number, isKept: boolean): Promise<boolean> {
-    let operations = 0
-    let isArmed = false
-    const random = seededRandom(failsAt)
-    const disk: MemoryDisk = new MemoryDisk({
-      beforeChange: () => {
-        if (isArmed && ++operations === failsAt) {
-          disk.crash(isKept ? { keepUnsynced: random } : {})
-          throw new Error('power failure')
-        }
-      },
-    })
-    const open: Open = (path) => openDiskStateDatabase(disk, path)
-    const transfer = new StateTransfer({ disk, openDatabase: open })
-    await runBatch('/state/totals', 2, 0, someKeys, 'v', open)
-    for (const path of ['/', '/state', '/state/totals']) await disk.syncDirectory(path)
-    const before = contentsOf(await exported(transfer, '/state/totals', 2, 0))
-    isArmed = true
-    const isDone = await transfer.rescaleState('/state/totals', 2, 3, 0).then(
-      () => true,
-      () => false,
-    )
-    isArmed = false
-    await transfer.recover('/state')
-    expect(await disk.list('/state')).toEqual(['totals'])
-    const partitions = (await disk.list('/state/totals')).length
-    if (isDone) expect(partitions).toBe(3)
-    else expect([2, 3]).toContain(partitions)
-    expect(contentsOf(await exported(transfer, '/state/totals', partitions, 0))).toEqual(before)
-    // Power may fail again; only what is of no use any more may come back.
-    disk.crash()
-    await transfer.recover('/state')
-    expect(await disk.list('/state')).toEqual(['totals'])
-    expect(contentsOf(await exported(transfer, '/state/totals', partitions, 0))).toEqual(before)
-    return isDone
-  }
-
-  test.each([false, true])(
-    'that fails at any step leaves the old state or the new one (unsynced kept: %s)',
-    async (isKept) => {
-      let failsAt = 1
-      while (!(await rescaleWithCrash(failsAt, isKept))) failsAt++
-      expect(failsAt).toBeGreaterThan(10)
-    },
-  )
-
-  test('an import whose chunks fail leaves the state as it was', async () => {
-    const disk = new MemoryDisk()
-    const open: Open = (path) => openDiskStateDatabase(disk, path)
-    const transfer = new StateTransfer({ disk, openDatabase: open })
-    await runBatch('/state/totals', 2, 0, someKeys, 'v', open)
-    const before = contentsOf(await exported(transfer, '/state/totals', 2, 0))
-    async function* failing(): AsyncGenerator<readonly StateEntry[]> {
-      yield [{ kind: 'value', key: 'sx', value: v8Codec.encode(1) }]
-      throw new Error('the savepoint is cut off')
-    }
-    await expect(transfer.importState('/state/totals', 3, 0, failing())).rejects.toThrow('cut off')
-    expect(contentsOf(await exported(transfer, '/state/totals', 2, 0))).toEqual(before)
-    await transfer.rescaleState('/state/totals', 2, 4, 0)
-    expect(await disk.list('/state')).toEqual(['totals'])
-  })
+test('a state that is taken back is that of the batch, whatever ran since', async () => {
+  const directory = join(await temporaryDirectory(), 'totals')
+  const transfer = new StateTransfer({ disk: nodeDisk })
+  for (const batchId of [3, 4]) await runBatch(directory, 2, batchId, someKeys, batchId)
+  const before = contentsOf(await exported(transfer, directory, 2, 3))
+  expect(await transfer.isNew(directory, 2, 2)).toBe(true)
+  expect(await transfer.isNew(directory, 2, 3)).toBe(false)
+  for (const again of [3, 3]) await transfer.undo(directory, 2, again)
+  expect(contentsOf(await exported(transfer, directory, 2, 9))).toEqual(before)
+  await transfer.undo(directory, 2, -1)
+  expect(await exported(transfer, directory, 2, 9)).toEqual([])
+  expect(await transfer.isNew(directory, 2, 9)).toBe(true)
 })
 
 describe('a state of the old format', () => {
@@ -271,7 +235,6 @@ describe('a state of the old format', () => {
     const directory = join(await temporaryDirectory(), 'totals')
     const transfer = new StateTransfer({ disk: nodeDisk })
     await writeOld(directory)
-    expect(await transfer.formatOf(directory, 2)).toBe('json')
     await expect(StateStore.open(join(directory, '0'))).rejects.toMatchObject({
       code: 'STATE_OLD_FORMAT',
     })
@@ -284,11 +247,9 @@ describe('a state of the old format', () => {
     expect(newest.size).toBe(keys.length)
     expect(newest.get('user-7')).toEqual({ n: 4, of: ['x', null] })
 
-    await transfer.rescaleState(directory, 2, 3, 4)
-    expect(await transfer.formatOf(directory, 3)).toBe('keyGroups')
-    expect(await valuesAt(4).catch(() => undefined)).not.toEqual(new Map())
-    await runBatch(directory, 3, 5, ['a'], 'new')
-    const { values } = contentsOf(await exported(transfer, directory, 3, 5))
+    const target = await rescaled(transfer, directory, 2, 3, 4)
+    await runBatch(target, 3, 5, ['a'], 'new')
+    const { values } = contentsOf(await exported(transfer, target, 3, 5))
     expect(values.get('a')).toBe('new')
     expect(values.get('b')).toEqual({ n: 4, of: ['x', null] })
     expect(values.size).toBe(keys.length)
@@ -298,11 +259,10 @@ describe('a state of the old format', () => {
     const directory = join(await temporaryDirectory(), 'window')
     const transfer = new StateTransfer({ disk: nodeDisk })
     await writeOld(directory, [['state "#since"', '0']])
-    await expect(transfer.rescaleState(directory, 2, 2, 4)).rejects.toMatchObject({
+    await expect(rescaled(transfer, directory, 2, 2, 4)).rejects.toMatchObject({
       code: 'STATE_NOT_CONVERTIBLE',
       message: expect.stringContaining('start the job in a new directory'),
     })
-    expect(await transfer.formatOf(directory, 2)).toBe('json')
   })
 
   test.each([

@@ -179,9 +179,40 @@ test('a handler that sets a due timer each time is stopped, with the key', async
   await expect(firing).rejects.toMatchObject({
     code: 'USER_CODE_FAILED',
     message:
-      'more than 50 timers fired in one batch in sample \'visits\', at key "k": let handleTimer set a timer ' +
-      'only for a time after that of the timer it handles',
+      'more than 50 timers fired in one batch whose times did not advance in sample \'visits\', at key "k": let ' +
+      'handleTimer set a timer only for a time after that of the timer it handles',
   })
+})
+
+test('timers of two domains that set one another for times that have come are stopped', async () => {
+  const state = new MemoryKeyedState()
+  state.setTimer({ domain: 'processing', timeMs: 1, key: encodeKey('k'), tag: 0 })
+  const firing = fireDueTimers(
+    state,
+    { ...batch, watermarkMs: 100 },
+    contract,
+    (due, timers) =>
+      timers.setTimer({ ...due, domain: due.domain === 'event' ? 'processing' : 'event' }),
+    50,
+  )
+  await expect(firing).rejects.toThrow('more than 50 timers fired in one batch')
+})
+
+test('a timer that sets the next one for a later time comes to an end, however many are due', async () => {
+  const state = new MemoryKeyedState()
+  let fired = 0
+  state.setTimer({ domain: 'processing', timeMs: 1, key: encodeKey('k'), tag: 0 })
+  await fireDueTimers(
+    state,
+    batch,
+    contract,
+    (due, timers) => {
+      fired++
+      timers.setTimer({ ...due, timeMs: due.timeMs + 1 })
+    },
+    50,
+  )
+  expect(fired).toBe(batch.timeMs)
 })
 
 test('timers that a late batch catches up with are no endless loop', async () => {

@@ -201,6 +201,52 @@ describe('updateStateByKey', () => {
   })
 })
 
+describe('initial states', () => {
+  const counts = (states: readonly (readonly [string, number])[]) =>
+    job('initial', (stream) => {
+      stream
+        .fromTopic('lines', StreamHarness.lines)
+        .map((line) => line.split(' '))
+        .map(([key = '', command = '']) => [key, command] as const)
+        .updateStateByKey(
+          (commands: readonly string[], count: number | undefined) =>
+            commands.includes('remove') ? undefined : (count ?? 0) + commands.length,
+          { initialState: states, uid: 'counts' },
+        )
+        .view('counts')
+    })
+
+  test('of keys that the first batch removes do not come back', async () => {
+    await using harness = await StreamHarness.start(counts([['a', 100]]))
+    expect((await harness.batch(['a remove'])).get('counts')).toEqual([])
+    await harness.restart()
+    expect((await harness.batch([])).get('counts')).toEqual([])
+    expect((await harness.batch(['a add'])).get('counts')).toEqual([['a', 1]])
+    await harness.batch(['a remove'])
+    await harness.restart()
+    expect((await harness.batch([])).get('counts')).toEqual([])
+  })
+
+  test('are there again in a first batch that runs again', async () => {
+    await using harness = await StreamHarness.start(counts([['a', 100]]))
+    await harness.batch(['a remove', 'b add'])
+    await harness.restart()
+    expect((await harness.run(harness.batches[0]!)).get('counts')).toEqual([['b', 1]])
+    expect((await harness.batch(['a add'])).get('counts')).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ])
+  })
+
+  test('that the code is given later are used in no partition, also in one that has had no key', async () => {
+    await using harness = await StreamHarness.start(counts([]))
+    await harness.batch(['a add'])
+    const many = Array.from({ length: 20 }, (_, at) => [`key ${at}`, at] as const)
+    await harness.restart(counts(many))
+    expect((await harness.batch([])).get('counts')).toEqual([['a', 1]])
+  })
+})
+
 describe('mapWithState', () => {
   test('emits for each value, and calls once more for a key that times out', async () => {
     await fc.assert(

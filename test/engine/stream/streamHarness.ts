@@ -147,7 +147,9 @@ export class StreamHarness {
     const specs = this.driver.graph.watermarks
     const before = this.#committedTimes[batchId - 1]
     const noted = this.eventTimes[batchId]!
-    this.#committedTimes[batchId] = mergeEventTimes(specs, before, batch, noted)
+    this.#committedTimes[batchId] = mergeEventTimes(
+      ...([specs, before, batch, noted, this.batches[batchId - 1]?.timeMs] as const),
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

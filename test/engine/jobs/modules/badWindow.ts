@@ -1,0 +1,16 @@
+// The parts of jobs that differ in what becomes of words that they cannot take.
+
+import { type Job, job, type OnRecordError, seconds, sum, text } from 'millrace/engine'
+
+export function badWindow(onError: OnRecordError): Job {
+  return job('bad-window', (stream) => {
+    stream
+      .fromTopic('words', text(), { onError })
+      .map(({ line }) => {
+        if (line.startsWith('bad')) throw new Error('a bad word')
+        return [line, 1] as const
+      })
+      .reduceByKeyAndWindow(sum, seconds(300))
+      .view('words')
+  })
+}

@@ -1,0 +1,5 @@
+// The same with a dead letter topic.
+
+import { badWindow } from './badWindow.ts'
+
+export default badWindow({ deadLetter: 'dead-words' })

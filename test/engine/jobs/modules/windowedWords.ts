@@ -1,0 +1,14 @@
+// Counts words of the last minutes, and goes on where the log begins when words are gone.
+
+import { job, seconds, sum, text } from 'millrace/engine'
+
+export default job('windowed-words', (stream) => {
+  const words = stream
+    .fromTopic('words', text(), { onLost: 'earliest' })
+    .map(({ line }) => [line, 1] as const)
+    .reduceByKeyAndWindow(sum, seconds(300))
+  words.view('words')
+  words.foreachRDD(async (counts) => {
+    await counts.collect()
+  })
+})

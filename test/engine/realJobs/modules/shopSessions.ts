@@ -1,0 +1,71 @@
+// Visits of a shop's users: actions with less than four days between them, which is as fine as the log's days
+// allow. A visit is known once the watermark has passed its end, whether or not the user ever comes again.
+
+import { csv, type Job, job, type LateRow, type WindowResult } from 'millrace/engine'
+
+const columns = [
+  'user',
+  'item',
+  'category',
+  'seller',
+  'brand',
+  'day',
+  'action',
+  'age',
+  'gender',
+] as const
+const year = Number(process.env.SHOP_LOG_YEAR ?? 2014)
+const dayMs = 24 * 60 * 60 * 1000
+
+export interface Visit {
+  readonly actions: number
+  readonly purchases: number
+}
+
+export interface VisitOutputs {
+  closed(visits: readonly WindowResult<string, Visit>[]): unknown
+  late(rows: readonly LateRow<string, unknown>[]): unknown
+}
+
+export function shopSessions(outputs: VisitOutputs): Job {
+  return job('shop-sessions', (stream) => {
+    const visits = stream
+      .fromTopic('actions', csv(columns))
+      .withWatermark(({ day }) => Date.UTC(year, +day.slice(0, 2) - 1, +day.slice(2)), {
+        delayMs: dayMs,
+        uid: 'actions',
+      })
+      .map(({ user, action }) => ({ user, purchases: action === '2' ? 1 : 0 }))
+      .keyBy(({ user }) => user)
+      .sessions(4 * dayMs)
+      .aggregate<Visit>(
+        {
+          create: () => ({ actions: 0, purchases: 0 }),
+          add: (visit, { purchases }) => ({
+            actions: visit.actions + 1,
+            purchases: visit.purchases + purchases,
+          }),
+          merge: (left, right) => ({
+            actions: left.actions + right.actions,
+            purchases: left.purchases + right.purchases,
+          }),
+        },
+        { uid: 'visits' },
+      )
+    visits.foreachRDD(async (rdd) => {
+      await outputs.closed(await rdd.collect())
+    })
+    visits.late.foreachRDD(async (rdd) => {
+      await outputs.late(await rdd.collect())
+    })
+  })
+}
+
+export default shopSessions({
+  closed: (visits) => {
+    for (const { key, startMs, value } of visits) console.log(key, new Date(startMs), value)
+  },
+  late: (rows) => {
+    for (const { key, timeMs } of rows) console.log('late:', key, new Date(timeMs))
+  },
+})
