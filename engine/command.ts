@@ -3,7 +3,7 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
@@ -12,6 +12,7 @@ import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
 import type { RunningJob } from './submit.ts'
+import { requireTypes } from './typeCheck.ts'
 
 export interface SubmitArguments {
   /** The job module's file. */
@@ -128,7 +129,10 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
   const { job, bootstrap, directory } = args
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
   const { conf, executorMemory, from, discardState, version } = args
-  const { submitJob } = await import('./submit.ts')
+  // What the compiler says of a mistake is clearer than what the import would say. It has a process of its
+  // own, which works while this thread loads the engine.
+  const checked = args.isChecked ? undefined : requireTypes(resolve(job))
+  const [{ submitJob }] = await Promise.all([import('./submit.ts'), checked])
   return await submitJob({
     runtime: nodeRuntime(tcpNetwork),
     logger,
@@ -145,6 +149,5 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
     ...(discardState === undefined ? {} : { discardState }),
     ...(version === undefined ? {} : { version }),
     host: hostname(),
-    checkTypes: !args.isChecked,
   })
 }

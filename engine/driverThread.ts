@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
-import type { StopOptions } from './runningJob.ts'
+import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
   JobAddressError,
   type JobAnswers,
@@ -26,6 +26,7 @@ export type ToDriver =
 
 export type FromDriver =
   | { readonly kind: 'running'; readonly job: StartedJob }
+  | { readonly kind: 'checked'; readonly isChanged: boolean }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: ErrorReport }
   | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
@@ -37,6 +38,8 @@ export interface StartedJob {
   /** Of its status. */
   readonly id: string
   readonly startedMs: number
+  /** Asked for later, it might wait for as long as the job's first batch holds the driver. */
+  readonly description: JobDescription
 }
 
 /** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
@@ -57,6 +60,8 @@ interface Call {
 export class DriverThread<Arguments> {
   /** Resolves when the job runs. */
   readonly running: Promise<StartedJob>
+  /** Of a thread that only checks: whether the code is another one than that of the running job. */
+  readonly checked: Promise<boolean>
   /** Resolves when the job was stopped; rejects when it failed, also before it ran. */
   readonly finished: Promise<void>
   readonly #worker: Worker
@@ -66,18 +71,23 @@ export class DriverThread<Arguments> {
   constructor(args: Arguments) {
     this.#worker = new Worker(workerFile(), { name: 'driver', workerData: args })
     const running = Promise.withResolvers<StartedJob>()
+    const checked = Promise.withResolvers<boolean>()
     const finished = Promise.withResolvers<void>()
     this.running = running.promise
+    this.checked = checked.promise
     this.finished = finished.promise
     const failed = (error: Error) => {
       running.reject(error)
+      checked.reject(error)
       finished.reject(error)
     }
     // Each is of interest to its own caller only.
     this.running.catch(() => {})
+    this.checked.catch(() => {})
     this.finished.catch(() => {})
     this.#worker.on('message', (message: FromDriver) => {
       if (message.kind === 'running') running.resolve(message.job)
+      else if (message.kind === 'checked') checked.resolve(message.isChanged)
       else if (message.kind === 'stopped') finished.resolve()
       else if (message.kind === 'failed') failed(errorOf(message.error))
       else this.#answered(message)

@@ -7,7 +7,6 @@ import { isOperational } from '../protocol/runtime/operational.ts'
 import { type DriverArguments, startJob } from './command.ts'
 import type { FromDriver, ToDriver } from './driverThread.ts'
 import { reportError } from './engineError.ts'
-import { checkJob } from './jobCheck.ts'
 import type { RunningJob } from './runningJob.ts'
 import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
 
@@ -24,13 +23,16 @@ try {
 
 async function run(args: DriverArguments): Promise<void> {
   if (args.check) {
-    await checkJob(args.job, args.check, args.discardState)
+    const { checkJob } = await import('./jobCheck.ts')
+    const isChanged = await checkJob(args.job, args.check, args.discardState)
+    send({ kind: 'checked', isChanged })
     return
   }
   const running = await startJob(args)
   port.on('message', (message: ToDriver) => handle(message, running))
-  const { id, startedMs, timeMs } = running.status()
-  send({ kind: 'running', job: { name: running.name, id, startedMs: startedMs ?? timeMs } })
+  const { id, timeMs, startedMs = timeMs } = running.status()
+  const job = { name: running.name, id, startedMs, description: running.describe() }
+  send({ kind: 'running', job })
   await running.finished
 }
 

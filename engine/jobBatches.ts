@@ -4,7 +4,7 @@
 
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { CommitLog } from './checkpoint/commitLog.ts'
@@ -12,8 +12,7 @@ import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { contractOf } from './contract/statefulOperator.ts'
 import type { EngineError } from './engineError.ts'
 import { JobOutputs } from './jobOutputs.ts'
-import type { RunningBatch } from './jobProgress.ts'
-import type { JobStatusRecord, ViewRows } from './jobStatus.ts'
+import type { JobStatusRecord, RunningBatch, ViewRows } from './jobStatus.ts'
 import { RejectedLog } from './rejectedLog.ts'
 import type { BatchAccount } from './scheduler/batchAccount.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
@@ -119,8 +118,14 @@ export class JobBatches {
   running(): RunningBatch | undefined {
     const { driver, runtime } = this.#options
     if (this.#batch === undefined) return undefined
-    const text = describeProgress(driver.progress(), runtime.clock.nowMs())
-    return { ...this.#batch, tasks: driver.running(), text }
+    const progress = driver.progress()
+    return {
+      ...this.#batch,
+      tasks: driver.running(),
+      text: describeProgress(progress, runtime.clock.nowMs()),
+      tasksDone: progress.stages.reduce((sum, { done }) => sum + done, 0),
+      tasksTotal: progress.stages.reduce((sum, { partitions }) => sum + partitions, 0),
+    }
   }
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
@@ -131,6 +136,7 @@ export class JobBatches {
       this.#logEnds = await this.#offsets.ends(read)
       this.#deadLetterEnds = await this.#deadLetters?.ends()
       this.#isWaiting = false
+      this.#options.record().waitsFor(undefined)
       return this.#logEnds
     } catch (error) {
       if (!isRetriableFailure(error)) throw error
@@ -138,6 +144,7 @@ export class JobBatches {
       const fields = { job, topics, reason: (error as Error).message }
       if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
       this.#isWaiting = true
+      this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
     }
   }

@@ -12,17 +12,19 @@ import { StreamGraph } from './stream/streamGraph.ts'
 import { requireTypes } from './typeCheck.ts'
 
 /**
- * Fails with an EngineError that says why the module at `path` cannot continue the job `running`. The states
+ * Returns whether the code differs from that of the job `running`: a file that was saved as it was, or whose
+ * types alone have changed, is no reason to stop a job. Fails with an EngineError that says why the module at `path` cannot continue the job `running`. The states
  * of uids in `discard` are given up where they cannot be continued.
  */
 export async function checkJob(
   path: string,
   running: JobDescription,
   discard: readonly string[] | undefined,
-): Promise<void> {
+): Promise<boolean> {
   await requireTypes(path)
   const { job, code } = await loadJob(nodeDisk, path)
   const { name, batchIntervalMs, directory, operators } = running
+  if (code.version === running.code) return false
   if (job.name !== name) {
     throw new EngineError(
       'JOB_CHANGED',
@@ -40,4 +42,5 @@ export async function checkJob(
     discard,
   })
   if (change.kind === 'refused') throw jobChanged(name, change.problems)
+  return true
 }

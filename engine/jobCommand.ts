@@ -350,8 +350,9 @@ function stale({ name, address }: JobStatus): EngineError {
   )
 }
 
+/** What is not a terminal has no width: names are whole there. */
 function columns(): number {
-  return process.stdout.columns || usualColumns
+  return process.stdout.isTTY ? process.stdout.columns || usualColumns : Number.POSITIVE_INFINITY
 }
 
 function print(line: string): void {

@@ -88,9 +88,13 @@ function addRewind(command: Command, { positive }: OptionKinds): void {
   command
     .description('takes a job that does not run back to an earlier point of its topics')
     .requiredOption('--directory <directory>', 'the directory of the job')
+    .addOption(bootstrap())
     .option('--to-batch <number>', 'as after this batch', wholeNumber(positive))
     .option('--to-time <time>', 'as after the newest batch up to then: 2026-01-31T12:00:00Z')
-    .option('--to-offsets <topic:partition=offset,...>', 'at these offsets')
+    .option(
+      '--to-offsets <topic:partition=offset,...>',
+      'at these offsets, each a number, earliest or latest; earliest alone: of all topics',
+    )
     .option('--reset-state', 'begin with empty state')
     .option('--keep-state', 'with --to-offsets: keep the state; what is read again counts again')
     .action(async (options) => (await import('./rewindCommand.ts')).rewindCommand(options))

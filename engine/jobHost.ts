@@ -10,7 +10,7 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import { removeAddress, writeAddress } from './addressFile.ts'
 import { DriverThread, type StartedJob } from './driverThread.ts'
 import type { JobServer } from './jobServer.ts'
-import type { StopOptions } from './runningJob.ts'
+import type { JobDescription, StopOptions } from './runningJob.ts'
 import type { ServedJob } from './servedJob.ts'
 
 export interface JobHostOptions<Arguments> {
@@ -23,9 +23,13 @@ export interface JobHostOptions<Arguments> {
 
 export interface HostedJob {
   readonly job: ServedJob
+  /** As of its start. */
+  readonly description: JobDescription
   readonly url: string
   /** Resolves when the job was stopped; rejects when it failed or does not come to its end. */
   readonly ended: Promise<void>
+  /** Ends the thread of a job that does not come to its end. */
+  terminate(): Promise<void>
 }
 
 export const stopTimeoutMs = 10_000
@@ -62,12 +66,10 @@ export class JobHost<Arguments> {
     this.#held = Promise.withResolvers<never>()
     this.#held.promise.catch(() => {})
     try {
-      // A port that was asked for may be taken: the job is not started for nothing. A free one comes
-      // after the driver, the compiler and the executors, which need the processor at a start.
-      if (this.#options.listen.port > 0) await this.#serving()
-      const started = await driver.running
+      // This thread has nothing else to do while the driver's thread loads the engine. A port that was
+      // asked for may be taken: then the job is not started for nothing.
+      const [server, started] = await Promise.all([this.#serving(), driver.running])
       onRunning()
-      const server = await this.#serving()
       const job = this.#served(driver, started)
       this.#job = job
       driver.announce(server.url)
@@ -76,7 +78,8 @@ export class JobHost<Arguments> {
         this.#over(driver),
       )
       ended.catch(() => {})
-      return { job, url: server.url, ended }
+      const { description } = started
+      return { job, description, url: server.url, ended, terminate: () => driver.terminate() }
     } catch (error) {
       await this.#abandon(driver)
       throw error
@@ -165,7 +168,7 @@ class DriverHeldError extends Error {
   constructor() {
     super(
       "the job's code does not let go of the driver's thread (an endless loop in foreachRDD?): the " +
-        'process ends now, and the batch runs again at the next start',
+        'thread is ended now, and the batch runs again at the next start',
     )
   }
 }

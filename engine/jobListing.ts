@@ -80,7 +80,7 @@ export function describeJob(
     ['counted', `${count(status.recordsTotal)} records, ${count(status.lagRecords)} waiting`],
     ['batches', `one every ${duration(status.batchIntervalMs)}`],
     ...(batch ? [['newest', batchText(batch, nowMs)] as [string, string]] : []),
-    ['now', status.progress?.text ?? 'no batch runs'],
+    ['now', status.progress?.text ?? status.waiting ?? 'no batch runs'],
     ...(status.positions ?? []).map(({ topic, partition, until }): [string, string] => {
       return ['position', `${topic}-${partition} at ${count(until)}`]
     }),

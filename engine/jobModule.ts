@@ -2,12 +2,13 @@
 // version of its code. What can be wrong with a user's module ends in one clear sentence.
 
 import { createHash } from 'node:crypto'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import type { Disk } from '../protocol/runtime/disk.ts'
 import { type ImportedModule, importRecorded } from './contract/codeRecorder.ts'
 import type { CodeSnapshot } from './contract/codeSnapshot.ts'
 import { nativeImport } from './contract/nativeImport.ts'
 import { EngineError } from './engineError.ts'
+import { pathOf } from './modulePath.ts'
 import { isJob, type Job } from './stream/job.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
@@ -24,12 +25,21 @@ export async function loadJob(
   module: URL | string,
 ): Promise<LoadedJob> {
   const file = pathOf(module)
-  if ((await disk.readFile(file)) === undefined) {
-    throw new EngineError('JOB_MODULE_MISSING', `there is no job module ${file}`)
-  }
+  await requireFile(disk, file)
   const moduleUrl = pathToFileURL(file).href
   const { exports, code } = await importModule(file, () => importRecorded(disk, moduleUrl))
   return { job: jobOf(exports, file), moduleUrl, code }
+}
+
+async function requireFile(disk: Pick<Disk, 'readFile'>, file: string): Promise<void> {
+  try {
+    if ((await disk.readFile(file)) !== undefined) return
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error
+    const message = `${file} is a directory: give the file of the job module in it`
+    throw new EngineError('JOB_MODULE_MISSING', message, error)
+  }
+  throw new EngineError('JOB_MODULE_MISSING', `there is no job module ${file}`)
 }
 
 /** The job of a snapshot that this thread serves (see serveSnapshot). For executors. */
@@ -59,10 +69,4 @@ async function importModule<T>(file: string, imported: () => Promise<T>): Promis
     const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
     throw new EngineError('JOB_MODULE_INVALID', `${file} cannot be imported: ${reason}`, cause)
   }
-}
-
-/** The file of a module that is given as its path or its URL. */
-export function pathOf(module: URL | string): string {
-  const isUrl = module instanceof URL || module.startsWith('file:')
-  return isUrl ? fileURLToPath(module) : module
 }

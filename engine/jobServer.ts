@@ -220,6 +220,9 @@ function refuse(error: unknown, reply: FastifyReply, logger: Logger): FastifyRep
   const { statusCode, code, message } = error as Error & { statusCode?: number; code?: unknown }
   const isKnown = error instanceof JobAddressError || error instanceof EngineError
   if (isKnown) return reply.code(httpStatus(error)).send({ error: code, message })
+  if (statusCode === 415) {
+    return reply.code(415).send({ error: 'REQUEST_INVALID', message: 'send application/json' })
+  }
   if (statusCode !== undefined && statusCode < 500) {
     return reply.code(statusCode).send({ error: 'REQUEST_INVALID', message })
   }

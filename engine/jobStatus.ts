@@ -14,7 +14,7 @@ import {
 } from '../protocol/telemetry/status.ts'
 import type { OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { EngineError } from './engineError.ts'
-import { progressText, type RunningBatch } from './jobProgress.ts'
+import type { RunningAttempt } from './scheduler/taskAttempts.ts'
 import type { RejectedRecords } from './sources/rejectedRecords.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
@@ -32,6 +32,19 @@ export interface BatchResult {
   readonly rows: ReadonlyMap<string, ViewRows>
   /** In the log beyond this batch, when it was planned. */
   readonly lagRecords: number
+}
+
+/** The batch that runs, and what executors do for it. */
+export interface RunningBatch {
+  readonly batchId: number
+  readonly sinceMs: number
+  /** The oldest first. */
+  readonly tasks: readonly RunningAttempt[]
+  /** See describeProgress. */
+  readonly text: string
+  /** Of the stages that run now. */
+  readonly tasksDone: number
+  readonly tasksTotal: number
 }
 
 /** What a status says of the process that runs the job. */
@@ -70,6 +83,7 @@ export class JobStatusRecord {
   #watermarks: JobStatus['watermarks']
   #rejected: RejectedStatus = { total: 0, topics: [], first: [] }
   #lostRecords = 0
+  #waiting: string | undefined
   #lateRows = 0
 
   /** `instance` tells copies of the job in other directories apart. */
@@ -113,6 +127,11 @@ export class JobStatusRecord {
       topics: [...topics].slice(0, maxNamed).map(([topic, records]) => ({ topic, records })),
       first: [...first, ...shown],
     }
+  }
+
+  /** Why no batch can be planned now; undefined when one can. */
+  waitsFor(reason: string | undefined): void {
+    this.#waiting = reason?.slice(0, longestKey)
   }
 
   /** Takes note of records that were removed from the topics before the job had read them. */
@@ -180,7 +199,10 @@ export class JobStatusRecord {
       batches: [...this.#batches],
       views: [...this.#views.values()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(running === undefined ? {} : shownRunning(running, timeMs)),
+      ...(running === undefined ? {} : shownRunning(running)),
+      ...(this.#waiting === undefined || this.#state !== 'running'
+        ? {}
+        : { waiting: this.#waiting }),
       ...this.#shownProcess(),
       ...(this.#watermarks === undefined ? {} : { watermarks: this.#watermarks }),
       ...(this.#rejected.total === 0 ? {} : { rejected: this.#rejected }),
@@ -208,21 +230,14 @@ export class JobStatusRecord {
 }
 
 /** The tasks that have run longest are shown. */
-function shownRunning(
-  running: RunningBatch,
-  nowMs: number,
-): Pick<JobStatus, 'running' | 'progress'> {
-  const { batchId, sinceMs, tasks, tasksDone, tasksTotal } = running
+function shownRunning(running: RunningBatch): Pick<JobStatus, 'running' | 'progress'> {
+  const { batchId, sinceMs, tasks, text, tasksDone, tasksTotal } = running
   return {
     running: {
       ...{ batchId, sinceMs },
       tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })),
     },
-    progress: {
-      ...{ text: progressText(running, nowMs).slice(0, longestKey), batchId, sinceMs },
-      ...(tasksDone === undefined ? {} : { tasksDone }),
-      ...(tasksTotal === undefined ? {} : { tasksTotal }),
-    },
+    progress: { text: text.slice(0, longestKey), batchId, sinceMs, tasksDone, tasksTotal },
   }
 }
 

@@ -45,6 +45,8 @@ export interface JobDescription {
   readonly topics: readonly string[]
   readonly batchIntervalMs: number
   readonly partitions: number
+  /** Version of the job's code: SHA-256, in hexadecimal. */
+  readonly code: string
   /** Streams that keep state. */
   readonly operators: readonly OperatorDescription[]
   /** Paths of the files that are the job's code; undefined when they were not recorded. */

@@ -1,12 +1,11 @@
-// Runs a job module: checks and imports it, opens its directory, and starts what it needs.
+// Runs a job module: imports it, opens its directory, and starts what it needs.
 
-import { type LoadedJob, loadJob, pathOf } from './jobModule.ts'
+import { type LoadedJob, loadJob } from './jobModule.ts'
 import { closeJob, type OpenedJob, openJob } from './jobOpening.ts'
 import type { RunningJob } from './runningJob.ts'
 import { StreamGraph } from './stream/streamGraph.ts'
 import { defaultBatchIntervalMs, requireOptions, type SubmitOptions } from './submitOptions.ts'
 import { SubmittedJob } from './submittedJob.ts'
-import { requireTypes } from './typeCheck.ts'
 
 export type { RunningJob, StopOptions } from './runningJob.ts'
 export type { SubmitOptions } from './submitOptions.ts'
@@ -20,9 +19,6 @@ export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   requireOptions(options)
   const { runtime, logger, directory, from, discardState } = options
   const { disk } = runtime
-  const isThere = (await disk.stat(pathOf(options.module))) !== undefined
-  // First of all: what the compiler says of a mistake is clearer than what the import would.
-  if (options.checkTypes && isThere) await requireTypes(options.module)
   const loaded = await loadJob(disk, options.module)
   const { job, code } = loaded
   const batchIntervalMs = options.batchIntervalMs ?? defaultBatchIntervalMs

@@ -1,6 +1,6 @@
 // What a job is submitted with: the options, their defaults, and which of them go together.
 
-import type { Isolation } from '../protocol/client/partitionReader.ts'
+import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -36,8 +36,6 @@ export interface SubmitOptions extends BatchBounds {
   readonly version?: string
   /** Name of this host, for the job's status. */
   readonly host?: string
-  /** Lets the TypeScript compiler look at the module first, where there is one. */
-  readonly checkTypes?: boolean
 }
 
 export const defaultBatchIntervalMs = 1000

@@ -143,6 +143,7 @@ export class SubmittedJob implements RunningJob {
     const { partitions } = job
     return {
       ...{ name: this.name, instance: this.#opened.directory.instance, directory, partitions },
+      code: code.version,
       ...{ topics: graph.topics, batchIntervalMs: graph.batchIntervalMs },
       operators: graph.operators.map(({ uid, isNamed, kind, shape, codec }) => {
         return { uid, isNamed, kind, shape, codec, partitions }

@@ -5,8 +5,9 @@ import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import { EngineError } from './engineError.ts'
-import { pathOf } from './jobModule.ts'
+import { pathOf } from './modulePath.ts'
 
 const flags = [
   '--noEmit',
@@ -24,10 +25,13 @@ const shownErrors = 5
 const mostPrintedChars = 1_000_000
 const ownSources = fileURLToPath(new URL('..', import.meta.url))
 
-/** Throws JOB_TYPE_ERROR with the first errors of the module and of what it imports. */
+/**
+ * Throws JOB_TYPE_ERROR with the first errors of the module and of what it imports. What is no file is left
+ * to the import, which says so.
+ */
 export async function requireTypes(module: URL | string): Promise<void> {
   const file = pathOf(module)
-  if (!/\.[cm]?ts$/.test(file)) return
+  if (!/\.[cm]?ts$/.test(file) || (await nodeDisk.stat(file)) === undefined) return
   const compiler = findPackage('typescript', file)
   const nodeTypes = findPackage('@types/node', file)
   if (compiler === undefined || nodeTypes === undefined) return

@@ -23,12 +23,6 @@ const stopTimeoutMs = 60_000
 
 type Host = JobHost<DriverArguments>
 
-/** A version of the job that runs. */
-interface Version {
-  readonly hosted: HostedJob
-  readonly description: JobDescription
-}
-
 /** Resolves after a signal or `millrace job stop`. Fails when the first version does not start. */
 export async function watchJob(host: Host, args: SubmitArguments): Promise<void> {
   let isStopping = false
@@ -40,11 +34,11 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
     changes.wake()
   }
   let newest = await started(host, args, () => stopOnSignals(host, onSignal))
-  let runs: Version | undefined = newest
+  let runs: HostedJob | undefined = newest
   changes.watch(newest.description.files)
   say(`watching ${changes.place}`)
   for (;;) {
-    const event = await Promise.race([changes.changed, ...(runs ? [ended(runs.hosted)] : [])])
+    const event = await Promise.race([changes.changed, ...(runs ? [ended(runs)] : [])])
     if (isStopping || event === 'stopped') break
     if (event !== 'changed') {
       runs = undefined
@@ -52,16 +46,20 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
       continue
     }
     changes.accept()
-    const refusal = await refusalOf(args, newest.description)
+    const found = await checked(args, newest.description)
     if (isStopping) break
-    if (refusal === undefined) {
-      runs = await exchanged(host, args, runs)
+    if (found instanceof Error) {
+      say(`${found.message}\n${runs ? goesOn : waiting}`)
+    } else if (found === 'changed' || runs === undefined) {
+      runs = await exchanged(host, args, runs, () => isStopping)
       newest = runs ?? newest
       changes.watch(newest.description.files)
-    } else say(`${refusal.message}\n${runs ? goesOn : waiting}`)
+    }
   }
   changes.close()
-  await runs?.hosted.ended
+  // A version that started after the signal has not been told.
+  if (isStopping) host.stop()
+  await runs?.ended
 }
 
 const goesOn = 'millrace job: the version that was running goes on'
@@ -72,11 +70,10 @@ async function started(
   host: Host,
   args: DriverArguments,
   onRunning: () => void = () => {},
-): Promise<Version> {
+): Promise<HostedJob> {
   const hosted = await host.start(onRunning, args)
-  const description = await hosted.job.call('describe', undefined)
   process.stdout.write(`${runningLine(hosted, args)}\n`)
-  return { hosted, description }
+  return hosted
 }
 
 /** Of a job that runs: how it ends by itself. */
@@ -90,15 +87,14 @@ function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   )
 }
 
-/** Why the code as it is now cannot take the job over; undefined when it can. */
-async function refusalOf(
+/** Whether the code is another one than that of the job; an error says why it cannot take the job over. */
+async function checked(
   args: SubmitArguments,
   running: JobDescription,
-): Promise<Error | undefined> {
+): Promise<'changed' | 'same' | Error> {
   const check = new DriverThread<DriverArguments>({ ...args, check: running })
   try {
-    await check.finished
-    return undefined
+    return (await check.checked) ? 'changed' : 'same'
   } catch (error) {
     if (!isOperational(error)) throw error
     return error
@@ -108,22 +104,32 @@ async function refusalOf(
   }
 }
 
-/** Undefined when the new version did not start, which the check could not foresee. */
+/** Undefined when the new version did not start: a signal came first, or what the check could not foresee. */
 async function exchanged(
   host: Host,
   args: SubmitArguments,
-  runs: Version | undefined,
-): Promise<Version | undefined> {
-  say('the code has changed: going on with the new version')
+  runs: HostedJob | undefined,
+  isStopping: () => boolean,
+): Promise<HostedJob | undefined> {
+  say(runs ? 'the code has changed: going on with the new version' : 'starting the job again')
   try {
-    if (runs) host.stop({ timeoutMs: stopTimeoutMs })
-    await runs?.hosted.ended
+    if (runs) await stopped(host, runs)
+    if (isStopping()) return undefined
     return await started(host, { ...args, isChecked: true })
   } catch (error) {
     if (!isOperational(error)) throw error
     say(`the new version has not started: ${error.message}\n${waiting}`)
     return undefined
   }
+}
+
+/** A version that fails at its end, or does not come to it, is exchanged all the same. */
+async function stopped(host: Host, runs: HostedJob): Promise<void> {
+  host.stop({ timeoutMs: stopTimeoutMs })
+  const end = await ended(runs)
+  if (end === 'stopped') return
+  say(`the version that was running has failed: ${end.message}`)
+  await runs.terminate()
 }
 
 function say(line: string): void {

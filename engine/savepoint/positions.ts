@@ -3,7 +3,8 @@
 
 import { Admin } from '../../protocol/client/admin.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
-import { type Isolation, PartitionReader } from '../../protocol/client/partitionReader.ts'
+import type { Isolation } from '../../protocol/client/isolation.ts'
+import { PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { zeroUuid } from '../../protocol/kafka/fields.ts'
 import { EngineError } from '../engineError.ts'
 import type { OffsetRange } from '../sources/scan.ts'

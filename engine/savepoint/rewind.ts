@@ -75,7 +75,7 @@ async function requireUndoable(
     throw new EngineError(
       'JOB_OPTION_INVALID',
       `cannot rewind: the state in ${folder} does not go back to batch ${batchId}: empty the state and count ` +
-        'from there (--reset-state), or start from a savepoint (start --from)',
+        'from there (--reset-state), or start from a savepoint (job submit --from)',
       cause,
     )
   }

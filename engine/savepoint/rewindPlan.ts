@@ -69,7 +69,7 @@ export function planRewind(
     if (keepState) return keepAt(logs, newest, target.positions)
     throw refused(
       'offsets alone would leave the state as it is, and what is read again would count twice: reset the ' +
-        'state (--reset-state), keep it expressly (--keep-state), or start from a savepoint (start --from)',
+        'state (--reset-state), keep it expressly (--keep-state), or start from a savepoint (job submit --from)',
     )
   }
   if (keepState) {
@@ -89,7 +89,7 @@ function batchOf(
   )
   if (found !== undefined) return found.batchId
   throw refused(
-    'no batch of that time is kept any more: give offsets, or start from a savepoint (start --from)',
+    'no batch of that time is kept any more: give offsets, or start from a savepoint (job submit --from)',
   )
 }
 
@@ -115,7 +115,7 @@ function toBatch(
     throw refused(
       `the state can go back to the end of batch ${Math.max(oldestId, logs.batches[0]!.batchId)} at most, and ` +
         `not to batch ${batchId}: empty the state and count from there (--reset-state), or start from a ` +
-        'savepoint (start --from)',
+        'savepoint (job submit --from)',
     )
   }
   const commit = logs.commits.find((each) => each.batchId === batchId)
@@ -230,7 +230,7 @@ function keyOf({ topic, partition }: { topic: string; partition: number }): stri
 function notKept({ batches }: JobLogs, batchId: number): EngineError {
   return refused(
     `batch ${batchId} is not kept: the oldest batch that is has id ${batches[0]!.batchId}; give offsets, or ` +
-      'start from a savepoint (start --from)',
+      'start from a savepoint (job submit --from)',
   )
 }
 

@@ -7,7 +7,7 @@
 // offsets, under the same id, time and watermarks: nobody has seen anything of it yet. A batch whose topics have
 // lost what it was to read is planned again from where they go on.
 
-import type { Isolation } from '../../protocol/client/partitionReader.ts'
+import type { Isolation } from '../../protocol/client/isolation.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { CommitLog } from '../checkpoint/commitLog.ts'

@@ -1,5 +1,6 @@
 // How far the batch that runs is, for a status and in words.
 
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { RunningAttempt } from './taskAttempts.ts'
 
 export interface ActiveStage {
@@ -26,14 +27,17 @@ export function describeProgress(
   { batchId, sinceMs, stages }: BatchProgress,
   nowMs: number,
 ): string {
-  const seconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1000))
-  const batch = `batch ${batchId} for ${seconds} s`
+  // A clock that was set back makes no negative time.
+  const batch = `batch ${batchId} for ${duration(Math.max(0, nowMs - sinceMs))}`
   let slowest: ActiveStage | undefined
   for (const stage of stages) {
     if (stage.oldest === undefined) continue
     if (slowest === undefined || stage.oldest.sinceMs < slowest.oldest!.sinceMs) slowest = stage
   }
-  if (slowest === undefined) return `${batch}, no task runs`
-  const { oldest, ordinal, operator } = slowest
-  return `${batch}, partition ${oldest!.partition} of stage ${ordinal} (${operator})`
+  // Functions of foreachRDD run in the driver, and so do the steps before and after the tasks.
+  if (slowest === undefined) return `${batch}, no task: in the driver`
+  const { ordinal, operator } = slowest
+  const { partition, attempt } = slowest.oldest!
+  const again = attempt > 1 ? `, attempt ${attempt}` : ''
+  return `${batch}, partition ${partition} of stage ${ordinal} (${operator})${again}`
 }

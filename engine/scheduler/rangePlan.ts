@@ -1,7 +1,7 @@
 // Which offsets a batch reads: from where the one before ended to the end of the log, up to a bound
 // per partition, so that a long backlog does not become one batch that never ends.
 
-import type { Isolation } from '../../protocol/client/partitionReader.ts'
+import type { Isolation } from '../../protocol/client/isolation.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
 import { logTruncated, offsetsRemoved } from '../sources/lostOffsets.ts'
 import type { OffsetRange } from '../sources/scan.ts'

@@ -106,7 +106,10 @@ export const refusedKeys: readonly (readonly [key: string, reason: string])[] = 
   ['spark.stage.maxConsecutiveAttempts', 'the number of attempts of a stage is fixed at 4'],
   ['spark.speculation', 'tasks are bounded by taskTimeoutMs instead of being run twice'],
   ['spark.locality.', 'executors are threads of one process: no place is far'],
-  ['spark.executor.memory', 'the heap of an executor is set with executorMemoryMb'],
+  [
+    'spark.executor.memory',
+    'the heap of an executor is set with --executor-memory (executorMemoryMb)',
+  ],
 ]
 
 /** Values of all options. Throws JOB_OPTION_INVALID for a key or a value that cannot be used. */

@@ -1,7 +1,7 @@
 // What an offset range is, and a request to read one as rows. Plain values: they travel to executors
 // and into the offset log.
 
-import type { Isolation } from '../../protocol/client/partitionReader.ts'
+import type { Isolation } from '../../protocol/client/isolation.ts'
 import type { RowFormat } from '../rows/csv.ts'
 
 /** Offsets [from, until) of one topic partition, fixed before a batch runs. */

@@ -10,7 +10,8 @@ import type { ResponseOf } from '../kafka/schema.ts'
 import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
 import { fetchCommittedOffsets } from './committedOffsets.ts'
-import { type Isolation, isolationLevels } from './partitionReader.ts'
+import type { Isolation } from './isolation.ts'
+import { isolationLevels } from './partitionReader.ts'
 
 export interface NewTopic {
   readonly name: string

@@ -11,12 +11,8 @@ import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
 import type { KafkaConnection } from './connection.ts'
 import { GroupSession } from './groupSession.ts'
-import {
-  fetchVersion,
-  type Isolation,
-  isolationLevels,
-  PartitionReader,
-} from './partitionReader.ts'
+import type { Isolation } from './isolation.ts'
+import { fetchVersion, isolationLevels, PartitionReader } from './partitionReader.ts'
 import type { Assignment } from './rangeAssignor.ts'
 import { visibleBatches } from './visibleBatches.ts'
 

@@ -10,14 +10,8 @@ import { assert } from '../runtime/assert.ts'
 import { ClientError } from './clientError.ts'
 import type { Cluster } from './cluster.ts'
 import { saysStale } from './clusterView.ts'
+import type { Isolation } from './isolation.ts'
 import { visibleBatches } from './visibleBatches.ts'
-
-/**
- * Kafka's isolation.level. Uncommitted, Kafka's default: all records up to the high watermark.
- * Committed: records outside of transactions and of committed ones, up to the last stable offset; the
- * end of the partition is the last stable offset, too.
- */
-export type Isolation = 'uncommitted' | 'committed'
 
 export interface PartitionReaderOptions {
   readonly topic: string

@@ -138,6 +138,8 @@ const jobStatus = Type.Object({
   /** Only while a batch runs. */
   running: Type.Optional(runningBatch),
   progress: Type.Optional(batchProgress),
+  /** Why no batch can be planned: `the topics cannot be read: ...`. */
+  waiting: Type.Optional(text),
   /** When this process started the job. Of two jobs of one name the later-started ends. */
   startedMs: Type.Optional(count),
   /** Name of the host that runs the job. */

@@ -168,12 +168,20 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   const program = await submitted('back')
   expect(await counted('back', 3)).toEqual({ a: 2, b: 1 })
   const place = ['--directory', stateOf('back')]
-  const back = ['rewind', ...place, '--to-offsets', 'back:0=2']
+  const rewind = ['rewind', ...place, '--bootstrap', broker.address]
+  const back = [...rewind, '--to-offsets', 'back:0=2']
   expectMistake(await job(...back, '--reset-state'), /is running already: stop it first/)
   await job('stop', ...place)
   await program.exited()
   expectMistake(await job('rewind', ...place), /one of --to-batch, --to-time and --to-offsets/)
   expectMistake(await job(...back), /--reset-state.*--keep-state/)
+  for (const [offsets, message] of [
+    ['bakc:0=2', /the job does not read a topic 'bakc'; it reads back/],
+    ['back:1=0', /back-1 does not exist/],
+    ['back:0=9', /back-0 has no offset 9: its log has offsets 0 to 3/],
+  ] as const) {
+    expectMistake(await job(...rewind, '--reset-state', '--to-offsets', offsets), message)
+  }
   const rewound = await job(...back, '--reset-state')
   expect(rewound).toMatchObject({ code: 0, stderr: '' })
   expect(rewound.stdout).toMatch(/: state emptied; reads on back-0 at 2\n$/)
@@ -255,6 +263,21 @@ test('a mistake in the options of a job ends in one line', async () => {
     await job('list', '--bootstrap', '127.0.0.1:1'),
     /cannot read the statuses of jobs from 127.0.0.1:1/,
   )
+}, 90_000)
+
+test('--watch runs a job whose first batch holds the driver for long', async () => {
+  const name = 'busy'
+  const file = await module(name)
+  const text = await readFile(file, 'utf8')
+  const run = 'for (const end = Date.now() + 5_000; Date.now() < end; );'
+  const output = `stream.fromTopic('busy', text()).foreachRDD(() => { ${run} })`
+  await writeFile(file, text.replace(/\n}\)\n$/, `\n  ${output}\n})\n`))
+  const place = ['--bootstrap', broker.address, '--directory', stateOf(name)]
+  const program = new Program(name, ['job', 'submit', file, ...place, '--watch'], /watching/)
+  programs.push(program)
+  await program.start()
+  await program.interrupt(/stopping when the batch/)
+  expect(await program.exited()).toBe(0)
 }, 90_000)
 
 test('--watch goes on with the next version, and with the old one when the next is wrong', async () => {

@@ -48,7 +48,7 @@ export class FakeJob implements RunningJob {
   describe() {
     return {
       ...{ name: 'words', instance: '01234567', directory: '/jobs/words', partitions: 2 },
-      ...{ topics: ['words'], batchIntervalMs: 100 },
+      ...{ topics: ['words'], batchIntervalMs: 100, code: 'f'.repeat(64) },
       operators: [
         {
           ...{ uid: 'counts', isNamed: true, kind: 'updateStateByKey', shape: '' },

@@ -17,6 +17,7 @@ async function runningWords(): Promise<JobDescription> {
   return {
     ...{ name: 'words', instance: '0', directory: '/jobs/words', topics: ['words'] },
     ...{ batchIntervalMs: 100, partitions: 2 },
+    code: 'of another version',
     operators: operators.map((operator) => ({ ...operator, partitions: 2 })),
   }
 }
@@ -24,7 +25,13 @@ async function runningWords(): Promise<JobDescription> {
 test('the same operators go on, under another number of partitions, too', async () => {
   const running = await runningWords()
   expect(running.operators).toHaveLength(1)
-  await checkJob(words, { ...running, partitions: 5 }, undefined)
+  expect(await checkJob(words, { ...running, partitions: 5 }, undefined)).toBe(true)
+}, 60_000)
+
+test('the code of the job that runs is no other version', async () => {
+  const { code } = await loadJob(nodeDisk, words)
+  const running = { ...(await runningWords()), code: code.version }
+  expect(await checkJob(words, running, undefined)).toBe(false)
 }, 60_000)
 
 test('state of another codec is refused with the operator, unless it is given up', async () => {

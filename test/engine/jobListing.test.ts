@@ -38,6 +38,16 @@ test('a table has a line for each job and fits the terminal', () => {
   ])
 })
 
+test('a table that no terminal bounds has whole names', () => {
+  const name = 'x'.repeat(200)
+  expect(jobTable([status({ name })], nowMs, Number.POSITIVE_INFINITY)[1]).toContain(`${name} `)
+})
+
+test('a job that waits for its topics says so in place of a batch', () => {
+  const waiting = 'the topics cannot be read: no broker answers'
+  expect(describeJob(status({ waiting }), undefined, nowMs)).toContain(`  now       ${waiting}`)
+})
+
 test('JSON has figures in place of texts', () => {
   expect(JSON.parse(JSON.stringify(summary(status(), nowMs)))).toEqual({
     ...{ name: 'words', state: 'running', instance: '01234567', batch: 17, lagRecords: 12 },

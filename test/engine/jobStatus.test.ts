@@ -1,8 +1,8 @@
 // What a job says about itself fits into a status, whatever the job does.
 
 import { expect, test } from 'vitest'
-import { progressText } from '../../engine/jobProgress.ts'
 import { JobStatusRecord } from '../../engine/jobStatus.ts'
+import { describeProgress } from '../../engine/scheduler/batchProgress.ts'
 import type { RejectedRecord } from '../../engine/sources/scan.ts'
 import { decodeStatus, encodeStatus, maxRejectedShown } from '../../protocol/telemetry/status.ts'
 
@@ -63,22 +63,29 @@ test('the watermarks are those of the newest committed batch; lost records add u
   expect(one.at(10)).toMatchObject({ watermarks: { purchases: 7_000 }, lostRecords: 7 })
 })
 
-test('the progress of a batch says for how long, and which task has run longest', () => {
-  const task = { stage: '2', operator: 'map', partition: 3, executor: 0, attempt: 1, sinceMs: 0 }
-  const running = { batchId: 17, sinceMs: 0, tasks: [task] }
-  expect(progressText(running, 60_000)).toBe('batch 17 for 60 s, partition 3 of stage 2 (map)')
-  expect(
-    progressText(
-      { ...running, tasks: [{ ...task, attempt: 2 }, task, task], tasksDone: 5, tasksTotal: 8 },
-      60_000,
-    ),
-  ).toBe(
-    'batch 17 for 60 s, 5 of 8 tasks done, partition 3 of stage 2 (map), attempt 2, 2 more tasks',
+test('the progress of a batch is in its status, with the tasks that run', () => {
+  const task = { stage: '2', operator: 'map', partition: 3, executor: 0, attempt: 2, sinceMs: 0 }
+  const text = describeProgress(
+    {
+      ...{ batchId: 17, sinceMs: 0 },
+      stages: [{ ordinal: 2, of: 3, operator: 'map', partitions: 8, done: 5, oldest: task }],
+    },
+    60_000,
   )
-  expect(progressText({ ...running, tasks: [] }, 500)).toBe(
-    'batch 17 for 500 ms, no task: in the driver',
-  )
+  expect(text).toBe('batch 17 for 60 s, partition 3 of stage 2 (map), attempt 2')
+  const running = { batchId: 17, sinceMs: 0, tasks: [task], text, tasksDone: 5, tasksTotal: 8 }
   expect(record().at(60_000, running)).toMatchObject({
-    progress: { text: 'batch 17 for 60 s, partition 3 of stage 2 (map)', batchId: 17, sinceMs: 0 },
+    running: { batchId: 17, tasks: [task] },
+    progress: { text, batchId: 17, sinceMs: 0, tasksDone: 5, tasksTotal: 8 },
   })
+})
+
+test('a job that cannot read its topics says why, until it can', () => {
+  const one = record()
+  one.waitsFor(`the topics cannot be read: ${'x'.repeat(5_000)}`)
+  expect(decodeStatus(encodeStatus(one.at(10)).value)).toMatchObject({
+    waiting: expect.stringMatching(/^the topics cannot be read: x+$/),
+  })
+  one.waitsFor(undefined)
+  expect(one.at(10)).not.toHaveProperty('waiting')
 })

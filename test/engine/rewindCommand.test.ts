@@ -2,10 +2,9 @@
 
 import { expect, test } from 'vitest'
 import { parseAddress, parseBootstrap } from '../../engine/addresses.ts'
-import { parseTarget, type RewindArguments } from '../../engine/rewindCommand.ts'
+import { parseTarget, type RewindArguments, requestsOf } from '../../engine/rewindCommand.ts'
 
-const targetOf = (options: Partial<RewindArguments>) =>
-  parseTarget({ directory: '/jobs/words', ...options })
+const targetOf = (options: Partial<RewindArguments>) => parseTarget(options)
 
 test('back to a batch, a time or offsets', () => {
   expect(targetOf({ toBatch: 0 })).toEqual({ kind: 'batch', batchId: 0 })
@@ -14,12 +13,18 @@ test('back to a batch, a time or offsets', () => {
     expect(targetOf({ toTime })).toEqual({ kind: 'time', timeMs })
   }
   expect(targetOf({ toTime: String(timeMs) })).toEqual({ kind: 'time', timeMs })
-  expect(targetOf({ toOffsets: 'orders:0=5, orders:1=0' })).toEqual({
-    kind: 'offsets',
-    positions: [
-      { topic: 'orders', partition: 0, offset: 5 },
-      { topic: 'orders', partition: 1, offset: 0 },
+  const toOffsets = 'orders:0=5, orders:1=earliest,clicks=latest'
+  expect(targetOf({ toOffsets })).toEqual({
+    kind: 'places',
+    places: [
+      { topic: 'orders', partition: 0, at: 5 },
+      { topic: 'orders', partition: 1, at: 'earliest' },
+      { topic: 'clicks', at: 'latest' },
     ],
+  })
+  expect(targetOf({ toOffsets: 'earliest' })).toEqual({
+    kind: 'places',
+    places: [{ at: 'earliest' }],
   })
 })
 
@@ -29,9 +34,28 @@ test.each([
   [{ toTime: 'yesterday' }, /'yesterday' is no time/],
   [{ toTime: '2026-13-31' }, /is no time/],
   [{ toOffsets: 'orders=5' }, /'orders=5' is no offset/],
+  [{ toOffsets: '5' }, /'5' is no offset/],
+  [{ toOffsets: 'orders:0=soon' }, /'orders:0=soon' is no offset/],
   [{ toOffsets: 'a:0=1,a:0=2' }, /a partition twice/],
 ] as const)('%j is refused', (options, message) => {
   expect(() => targetOf(options)).toThrow(message)
+})
+
+test('places are in the topics that the job reads, and in no other one', () => {
+  const range = { partition: 0, from: 1, until: 2 }
+  const ranges = [
+    { ...range, topic: 'orders' },
+    { ...range, topic: 'orders', partition: 1 },
+    { ...range, topic: 'clicks' },
+  ]
+  expect(requestsOf([{ at: 'earliest' }], ranges)).toEqual([
+    { topic: 'orders', at: 'earliest' },
+    { topic: 'clicks', at: 'earliest' },
+  ])
+  expect(requestsOf([{ topic: 'clicks', at: 'latest' }], ranges)).toHaveLength(1)
+  expect(() => requestsOf([{ topic: 'orers', partition: 0, at: 0 }], ranges)).toThrow(
+    "the job does not read a topic 'orers'; it reads orders, clicks",
+  )
 })
 
 test('addresses: of brokers, and of the job itself, which may take a free port', () => {

@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { requireTypes } from '../../../engine/typeCheck.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 
@@ -143,9 +144,9 @@ test('says what is wrong with a module', async () => {
 test('the compiler finds a type error before the job runs', async () => {
   const wrong = join(broker.directory, 'wrong.ts')
   await writeFile(wrong, "const count: number = 'many'\nexport default count\n")
-  await expect(broker.submit(wrong, { checkTypes: true })).rejects.toMatchObject({
+  await expect(requireTypes(wrong)).rejects.toMatchObject({
     code: 'JOB_TYPE_ERROR',
     message: expect.stringMatching(/wrong\.ts\(1,7\).*'string' is not assignable/),
   })
-  await broker.submit(join(jobs, 'stubborn.ts'), { checkTypes: true, executors: 0 })
+  await requireTypes(join(jobs, 'stubborn.ts'))
 }, 60_000)

@@ -73,7 +73,7 @@ describe('to a batch', () => {
     [
       toBatch(1),
       {},
-      /state can go back to the end of batch 2 at most.*--reset-state.*start --from/,
+      /state can go back to the end of batch 2 at most.*--reset-state.*job submit --from/,
     ],
     [toBatch(-7), { resetState: true }, 'batch -7 is not kept: the oldest batch that is has id 0'],
     [toBatch(3), { keepState: true }, '--keep-state is for offsets alone'],
