@@ -22,7 +22,7 @@ test('a task over its limit is retried, and then fails the job with its place', 
   await expect(job.finished).rejects.toMatchObject({
     code: 'TASK_TIMED_OUT',
     message: expect.stringMatching(
-      /job 'endless', batch 0: partition 0 of \S+ \(shuffle-\S+\), reading words-0 offsets 0 to 2, failed 4 times.*limit of 150 ms.*endless loop/,
+      /job 'endless', batch 0: partition 0 of \S+, reading words-0 offsets 0 to 2, failed 4 times.*limit of 150 ms.*endless loop/,
     ),
   })
 }, 60_000)
