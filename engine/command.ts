@@ -26,6 +26,9 @@ export interface SubmitArguments {
   readonly executorMemory?: number | undefined
   readonly batchIntervalMs?: number | undefined
   readonly taskTimeoutMs?: number | undefined
+  readonly maxRecordsPerPartition?: number | undefined
+  readonly maxBatchBytes?: number | undefined
+  readonly maxBatchTimeMs?: number | undefined
   readonly isolationLevel?: Isolation | undefined
   readonly conf?: Readonly<Record<string, string>> | undefined
   /** A savepoint with which a new directory begins. */
@@ -129,6 +132,7 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
   const { job, bootstrap, directory } = args
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
   const { conf, executorMemory, from, discardState, version } = args
+  const { maxRecordsPerPartition, maxBatchBytes, maxBatchTimeMs } = args
   // What the compiler says of a mistake is clearer than what the import would say. It has a process of its
   // own, which works while this thread loads the engine.
   const checked = args.isChecked ? undefined : requireTypes(resolve(job))
@@ -143,6 +147,9 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
     ...(batchIntervalMs === undefined ? {} : { batchIntervalMs }),
     ...(taskTimeoutMs === undefined ? {} : { taskTimeoutMs }),
     ...(isolationLevel === undefined ? {} : { isolation: isolationLevel }),
+    ...(maxRecordsPerPartition === undefined ? {} : { maxRecordsPerPartition }),
+    ...(maxBatchBytes === undefined ? {} : { maxBatchBytes }),
+    ...(maxBatchTimeMs === undefined ? {} : { maxBatchTimeMs }),
     ...(conf === undefined ? {} : { conf }),
     ...(executorMemory === undefined ? {} : { executorMemoryMb: executorMemory }),
     ...(from === undefined ? {} : { from: resolve(from) }),

@@ -69,6 +69,21 @@ function addSubmit(command: Command, { positive, logLevel, version }: OptionKind
     .option('--executor-memory <size>', 'memory of each executor: 512m, 2g', memory)
     .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
     .option('--task-timeout-ms <ms>', 'limit of one attempt of a task (default: 300000)', positive)
+    .option(
+      '--max-records-per-partition <number>',
+      'most that a batch reads of one partition (default: 1000000)',
+      positive,
+    )
+    .option(
+      '--max-batch-bytes <bytes>',
+      'most that a batch reads, about (default: 268435456)',
+      positive,
+    )
+    .option(
+      '--max-batch-time-ms <ms>',
+      'a batch that takes longer is split, before an output has begun (default: no limit)',
+      positive,
+    )
     .option('--isolation-level <level>', 'read_committed (default) or read_uncommitted', isolation)
     .option('--conf <key=value>', 'a setting of the engine; may be given several times', setting)
     .option('--from <savepoint>', 'a savepoint with which a new directory begins')
