@@ -4,7 +4,7 @@
 import type { StatefulOperator } from './contract/statefulOperator.ts'
 import { EngineError } from './engineError.ts'
 import type { StateAnswer, StateQuery } from './executor/task.ts'
-import { decodeKey, encodeKey } from './rdd/key.ts'
+import { decodeKey, encodeKey, partNamed } from './rdd/key.ts'
 import { KeyGroupPartitioner } from './rdd/partitioner.ts'
 import type { StatePage, StateRequest, StateValue } from './runningJob.ts'
 
@@ -110,7 +110,7 @@ interface Place {
 function placeOf(after: string | undefined, partitions: number): Place {
   if (after === undefined) return { partition: 0, key: undefined }
   const [, partition, key] = /^(\d{1,4})\/(.*)$/s.exec(after) ?? []
-  if (partition === undefined || Number(partition) >= partitions) {
+  if (partition === undefined || Number(partition) >= partitions || partNamed(key!)) {
     throw failed(
       `'${after.slice(0, 100)}' is no place in the list: give the 'after' of the page before`,
     )

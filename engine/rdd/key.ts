@@ -40,8 +40,29 @@ function noKey(key: never): TypeError {
   )
 }
 
+/**
+ * The name of an entry that is a part of what a state keeps for a key: it is in the group of the key, and goes
+ * where the key goes, and is no key of its own to anyone who lists or reads the state's keys.
+ */
+export function partOf(key: string, part: number): string {
+  return `${partMark}${part}:${key}`
+}
+
+/** The encoded key and the part; undefined for the name of a key. */
+export function partNamed(stored: string): { key: string; part: number } | undefined {
+  if (stored[0] !== partMark) return undefined
+  const end = stored.indexOf(':')
+  return { key: stored.slice(end + 1), part: Number(stored.slice(1, end)) }
+}
+
+/** No encoded key begins with it. */
+const partMark = 'p'
+
+/** Of a part: the key that it is a part of. */
 export function decodeKey(stored: string): Key {
   switch (stored[0]) {
+    case partMark:
+      return decodeKey(stored.slice(stored.indexOf(':') + 1))
     case 's':
       return stored.slice(1)
     case 'n':

@@ -23,7 +23,7 @@ export interface KeyedState {
   load(keys: Iterable<string>): Promise<void>
   /**
    * A fresh copy of the value of a key that was loaded or set in this batch; undefined when there is none.
-   * Keys are encoded (see encodeKey).
+   * Keys are encoded (see encodeKey), and may be parts of keys (see partOf).
    */
   get(key: string): unknown
   /** Throws InvalidStateError when the operator's codec cannot keep the value. */

@@ -1,6 +1,8 @@
 // The keys of a state's database. By the first byte:
 //
 //   00 to 03  a value: its key group (2 bytes) and its key, so that a group is contiguous
+//   04 to 07  a part of what a key has, away from the values so that reading all of these reads no part: its
+//             key group and 1024 (2 bytes), key, 00, 8 bytes of part (see partOf)
 //   10, 11    a timer of event time or processing time: 8 bytes of time, key, 00, tag; no value.
 //             The order of the bytes is the order in which timers are due.
 //   20        the version of the state, and the versions that can be undone
@@ -10,16 +12,20 @@
 // has three bytes (WTF-8), and U+0000 is C0 80 (as in Java's class files).
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { decodeKey } from '../rdd/key.ts'
+import { decodeKey, partNamed, partOf } from '../rdd/key.ts'
 import { keyGroupCount, keyGroupOf } from '../rdd/keyGroup.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { KeyRange } from './stateDatabase.ts'
 
+/** The group of a part is `keyGroupCount` more than that of its key. */
+const partsPrefix = keyGroupCount >> 8
 const eventPrefix = 0x10
 const processingPrefix = 0x11
 const undoPrefix = 0x21
 const groupBytes = 2
 const timeBytes = 8
+/** The end of the key, and the part. */
+const partTailBytes = 1 + timeBytes
 /** Domain and time. */
 const timerHeadBytes = 1 + timeBytes
 /** The end of the key, and the tag. */
@@ -34,19 +40,35 @@ export function valueKey(key: string): Buffer {
 
 /** For a key whose group is known. */
 export function valueKeyIn(group: number, key: string): Buffer {
+  const named = partNamed(key)
+  if (named !== undefined) return partKeyIn(group, named)
   return withKey(key, groupBytes, 0, (bytes) => bytes.writeUInt16BE(group))
 }
 
+function partKeyIn(group: number, { key, part }: { key: string; part: number }): Buffer {
+  assert(Number.isSafeInteger(part), `a part of a key is a whole number, not ${part}`)
+  return withKey(key, groupBytes, partTailBytes, (bytes) => {
+    bytes.writeUInt16BE(keyGroupCount + group)
+    bytes[bytes.length - partTailBytes] = 0
+    writeTime(bytes, part, bytes.length - timeBytes)
+  })
+}
+
+/** A part is in the group of its key. */
 export function groupOf(key: string): number {
   return keyGroupOf(decodeKey(key))
 }
 
-/** The key of a value's entry. */
+/** The key of a value's entry, or the name of a part's. */
 export function keyOfValue(entryKey: Uint8Array): string {
-  return textOf(entryKey, groupBytes, entryKey.length)
+  if (entryKey[0]! < partsPrefix) return textOf(entryKey, groupBytes, entryKey.length)
+  const key = textOf(entryKey, groupBytes, entryKey.length - partTailBytes)
+  return partOf(key, timeOf(entryKey, entryKey.length - timeBytes))
 }
 
-export const allValues: KeyRange = { from: Buffer.from([0]), until: Buffer.from([0x10]) }
+/** Without parts. */
+export const allValues: KeyRange = { from: Buffer.from([0]), until: Buffer.from([partsPrefix]) }
+export const allParts: KeyRange = { from: allValues.until, until: Buffer.from([eventPrefix]) }
 export const allTimers: KeyRange = { from: Buffer.from([0x10]), until: Buffer.from([0x20]) }
 
 /** The values behind `key` in the order of the database: by group, then by the bytes of the key. */
@@ -71,7 +93,7 @@ export function timerKey({ domain, timeMs, key, tag }: StateTimer): Buffer {
   assert(Number.isInteger(tag) && tag >= 0 && tag <= 255, `the tag of a timer is ${tag}`)
   return withKey(key, timerHeadBytes, timerTailBytes, (bytes) => {
     bytes[0] = domainPrefix(domain)
-    writeTime(bytes, timeMs)
+    writeTime(bytes, timeMs, 1)
     bytes[bytes.length - 2] = 0
     bytes[bytes.length - 1] = tag
   })
@@ -80,7 +102,7 @@ export function timerKey({ domain, timeMs, key, tag }: StateTimer): Buffer {
 export function timerOf(entryKey: Uint8Array): StateTimer {
   return {
     domain: entryKey[0] === eventPrefix ? 'event' : 'processing',
-    timeMs: timeOf(entryKey),
+    timeMs: timeOf(entryKey, 1),
     key: textOf(entryKey, timerHeadBytes, entryKey.length - timerTailBytes),
     tag: entryKey[entryKey.length - 1]!,
   }
@@ -95,7 +117,7 @@ export function timersFrom(domain: TimeDomain, from: number | Uint8Array): KeyRa
 function timePrefix(domain: TimeDomain, timeMs: number): Buffer {
   const bytes = Buffer.alloc(timerHeadBytes)
   bytes[0] = domainPrefix(domain)
-  writeTime(bytes, Math.max(timeMs, Number.MIN_SAFE_INTEGER))
+  writeTime(bytes, Math.max(timeMs, Number.MIN_SAFE_INTEGER), 1)
   return bytes
 }
 
@@ -111,15 +133,15 @@ function domainPrefix(domain: TimeDomain): number {
 }
 
 /** With the sign turned round, so that times before 1970 come first. */
-function writeTime(bytes: Buffer, timeMs: number): void {
+function writeTime(bytes: Buffer, timeMs: number, at: number): void {
   const high = Math.floor(timeMs / 2 ** 32)
-  bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, 1)
-  bytes.writeUInt32BE(timeMs - high * 2 ** 32, 5)
+  bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, at)
+  bytes.writeUInt32BE(timeMs - high * 2 ** 32, at + 4)
 }
 
-function timeOf(entryKey: Uint8Array): number {
+function timeOf(entryKey: Uint8Array, at: number): number {
   const view = new DataView(entryKey.buffer, entryKey.byteOffset, entryKey.byteLength)
-  return (view.getUint32(1) ^ 0x8000_0000) * 2 ** 32 + view.getUint32(5)
+  return (view.getUint32(at) ^ 0x8000_0000) * 2 ** 32 + view.getUint32(at + 4)
 }
 
 /** Bytes with `key` in the middle; `fill` writes what is around it. */

@@ -10,7 +10,7 @@ import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import { isOldFormat, oldEntries } from './oldFormat.ts'
 import { PartitionWriters } from './partitionWriters.ts'
 import type { StateDatabase } from './stateDatabase.ts'
-import { allTimers, allValues, groupOf, keyOfValue, timerOf } from './stateLayout.ts'
+import { allParts, allTimers, allValues, groupOf, keyOfValue, timerOf } from './stateLayout.ts'
 import { StateStore } from './stateStore.ts'
 import { StateView } from './stateView.ts'
 import { noVersion } from './versionHistory.ts'
@@ -53,7 +53,7 @@ export class StateTransfer {
 
   /**
    * The entries as of a committed batch, in chunks of bounded size: partition by partition, the values in the
-   * order of group and key, then the timers in the order of their times. What newer batches have changed is
+   * order of group and key, the parts of keys likewise, then the timers in the order of their times. What newer batches have changed is
    * taken back without writing. Throws a StateError for a batch that is not kept, and for a state of an
    * earlier release that cannot be converted.
    */
@@ -129,8 +129,10 @@ export class StateTransfer {
 }
 
 async function* entriesOf(view: StateView): AsyncGenerator<readonly StateEntry[], void> {
-  for await (const group of view.entries(allValues, groupSize)) {
-    yield group.map(([name, value]) => ({ kind: 'value', key: keyOfValue(name), value }))
+  for (const range of [allValues, allParts]) {
+    for await (const group of view.entries(range, groupSize)) {
+      yield group.map(([name, value]) => ({ kind: 'value', key: keyOfValue(name), value }))
+    }
   }
   for await (const group of view.entries(allTimers, groupSize)) {
     yield group.map(([name]) => ({ kind: 'timer', timer: timerOf(name) }))

@@ -18,10 +18,12 @@ const timersAtOnce = 1000
 const mostTimersOfKey = 1_000_000
 
 type Timers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
+/** The timers of a state, which come with the values that their handlers need. */
+export type TimerState = Timers & Pick<KeyedState, 'takeTimers'>
 
 /** Event timers are due up to the watermark, processing timers up to the time of the batch. */
 export async function fireDueTimers(
-  state: KeyedState,
+  state: TimerState,
   batch: OperatorBatch,
   operator: StatefulOperator,
   fire: (timer: StateTimer, timers: Timers) => void,
@@ -54,7 +56,7 @@ type FiredTimers = Record<TimeDomain, number> & { count: number }
 
 /** Returns whether there was a due timer. */
 async function fireDomain(
-  state: KeyedState,
+  state: TimerState,
   domain: TimeDomain,
   untilMs: number,
   fire: (timer: StateTimer, timers: Timers) => void,
@@ -69,12 +71,12 @@ async function fireDomain(
 
 /** Timers that the state has given up and that have not fired yet. */
 class TakenTimers implements Timers {
-  readonly #state: KeyedState
+  readonly #state: Timers
   readonly #waiting: StateTimer[]
   readonly #last: StateTimer
   #at = 0
 
-  constructor(state: KeyedState, taken: readonly StateTimer[]) {
+  constructor(state: Timers, taken: readonly StateTimer[]) {
     this.#state = state
     // The state orders keys by their bytes, and this order is that of strings: close, and not the same.
     this.#waiting = taken.toSorted(compareTimers)

@@ -1,6 +1,7 @@
 // What an operator may do to the key in hand: its value, its timers, and what is emitted. It ends with the
 // call that it was made for; a function of the job that keeps it for later would write to a batch that is over.
 
+import { partOf } from '../rdd/key.ts'
 import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
 
 /** The batch as an operator sees it. */
@@ -54,6 +55,26 @@ export class KeyScope<Stored> {
   delete(): void {
     this.#requireOpen()
     this.#run.state.delete(this.#key)
+  }
+
+  /**
+   * What is kept apart from the key's value under a number, so that neither costs when the other is read or
+   * written: a fresh copy. Only for parts that were loaded (see KeyedOperator.duePart) or set in this batch.
+   */
+  getPart(part: number): unknown {
+    this.#requireOpen()
+    return this.#run.state.get(partOf(this.#key, part))
+  }
+
+  /** A part need not be loaded for that. Deleting the key's value does not delete its parts. */
+  setPart(part: number, value: unknown): void {
+    this.#requireOpen()
+    this.#run.state.set(partOf(this.#key, part), value)
+  }
+
+  deletePart(part: number): void {
+    this.#requireOpen()
+    this.#run.state.delete(partOf(this.#key, part))
   }
 
   /** Due in this batch when its time has come already. */

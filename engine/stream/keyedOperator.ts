@@ -6,7 +6,7 @@
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { requirePlainElements } from '../executor/plainResults.ts'
-import { decodeKey, encodeKey, type Key } from '../rdd/key.ts'
+import { decodeKey, encodeKey, type Key, partOf } from '../rdd/key.ts'
 import { type Lineage, oneToOne, type Pair, type TaskContext } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
@@ -14,7 +14,7 @@ import type { KeyedState, StateOutputs, StateTimer } from '../state/keyedState.t
 import { InvalidStateError } from '../state/operatorState.ts'
 import { failedAtKey } from '../userCode.ts'
 import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
-import { fireDueTimers } from './dueTimers.ts'
+import { fireDueTimers, type TimerState } from './dueTimers.ts'
 import { unionUid } from './eventTime.ts'
 import { type KeyOutput, KeyScope, type OperatorBatch, type OperatorRun } from './keyScope.ts'
 import { copyOf } from './plainCopy.ts'
@@ -26,12 +26,19 @@ export interface KeyedOperator<K extends Key, Arrived, Stored> {
   onArrived(key: K, arrived: Arrived, scope: KeyScope<Stored>): void
   /** Called for each due timer, after all input of the batch. */
   onTimer?(key: K, timer: StateTimer, scope: KeyScope<Stored>): void
+  /**
+   * The part of a timer's key that `onTimer` reads, if any: those of many timers are loaded together. It is not
+   * loaded for a timer that `onTimer` sets and that is due in the same batch.
+   */
+  readonly duePart?: DuePart
   /** Keys that a new state begins with, and what is done to put one in. */
   readonly initial?: {
     keys(): Iterable<K>
     store(key: K, scope: KeyScope<Stored>): void
   }
 }
+
+type DuePart = (timer: StateTimer) => number | undefined
 
 /** Which keys of the initial ones belong to a partition; where the state is. */
 export interface StatePartition {
@@ -67,13 +74,37 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
   for (const [key, values] of arrived) {
     atKey<Stored>(operator, stored[at++]!, run, (scope) => operator.onArrived(key, values, scope))
   }
-  await fireDueTimers(state, batch, operator.contract, (timer, timers) => {
-    atKey<Stored>(operator, timer.key, { ...run, timers }, (scope) => {
-      operator.onTimer?.(decodeKey(timer.key) as K, timer, scope)
-    })
-  })
+  await fireDueTimers(
+    duePartsLoaded(state, operator.duePart),
+    batch,
+    operator.contract,
+    (timer, timers) => {
+      atKey<Stored>(operator, timer.key, { ...run, timers }, (scope) => {
+        operator.onTimer?.(decodeKey(timer.key) as K, timer, scope)
+      })
+    },
+  )
   for (const values of Object.values(outputs)) requirePlainElements(values)
   return outputs
+}
+
+/** With the timers that are taken at once, the parts that the operator reads when they are due are loaded. */
+function duePartsLoaded(state: KeyedState, duePart: DuePart | undefined): TimerState {
+  if (duePart === undefined) return state
+  return {
+    setTimer: (timer) => state.setTimer(timer),
+    deleteTimer: (timer) => state.deleteTimer(timer),
+    async takeTimers(domain, untilMs, limit) {
+      const taken = await state.takeTimers(domain, untilMs, limit)
+      const due: string[] = []
+      for (const timer of taken) {
+        const part = duePart(timer)
+        if (part !== undefined) due.push(partOf(timer.key, part))
+      }
+      if (due.length > 0) await state.load(due)
+      return taken
+    },
+  }
 }
 
 /** Hands a key to the operator; an exception of the job's functions says at which key it was thrown. */

@@ -58,3 +58,13 @@ test('one that fails for another reason is not asked again', async () => {
   await expect(queryState(options, request)).rejects.toThrow('no such thing')
   expect(asked).toBe(1)
 })
+
+test.each(['4/n1', 'n1', '0/p5:n1'])(
+  'a page after %s, which no page ends with, is refused',
+  async (after) => {
+    const job = fastJob(4, 1)
+    const asked = queryState(job.options, { operator: 'totals', limit: 10, after })
+    await expect(asked).rejects.toThrow(`'${after}' is no place in the list`)
+    expect(job.asked()).toBe(0)
+  },
+)

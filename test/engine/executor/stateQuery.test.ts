@@ -7,6 +7,7 @@ import { EngineError } from '../../../engine/engineError.ts'
 import { SlotQueries } from '../../../engine/executor/slotQueries.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { Executor, StateAnswer, StateQuery } from '../../../engine/executor/task.ts'
+import { partOf } from '../../../engine/rdd/key.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
@@ -77,6 +78,16 @@ describe('an answer', () => {
       code: 'STATE_QUERY_FAILED',
       message: expect.stringContaining("the state 'totals'"),
     })
+  })
+
+  test('lists keys, and no parts of keys', async () => {
+    const states = new States()
+    await states.batch(0, { sa: 1, [partOf('sa', 5)]: 2, [partOf('sb', 5)]: 3, sc: 4 })
+    const listed = await states.ask(0)
+    expect(listed.hasMore).toBe(false)
+    expect(new Map(listed.entries)).toEqual(new Map(Object.entries({ sa: 1, sc: 4 })))
+    const [first, second] = listed.entries.map(([key]) => key)
+    expect((await states.ask(0, { after: first })).entries.map(([key]) => key)).toEqual([second])
   })
 
   test('does not see the batch that runs', async () => {

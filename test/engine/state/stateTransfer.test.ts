@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { Level } from 'level'
 import { afterEach, describe, expect, test } from 'vitest'
-import { decodeKey, encodeKey, type Key } from '../../../engine/rdd/key.ts'
+import { decodeKey, encodeKey, type Key, partNamed, partOf } from '../../../engine/rdd/key.ts'
 import { HashPartitioner, KeyGroupPartitioner } from '../../../engine/rdd/partitioner.ts'
 import type { StateTimer } from '../../../engine/state/keyedState.ts'
 import { OperatorState } from '../../../engine/state/operatorState.ts'
@@ -32,18 +32,22 @@ afterEach(async () => {
 
 interface Contents {
   readonly values: Map<Key, unknown>
+  /** By their names. */
+  readonly parts: Map<string, unknown>
   readonly timers: StateTimer[]
 }
 
 function contentsOf(entries: readonly StateEntry[]): Contents {
   const values = new Map<Key, unknown>()
+  const parts = new Map<string, unknown>()
   const timers: StateTimer[] = []
   for (const entry of entries) {
     if (entry.kind === 'timer') timers.push(entry.timer)
+    else if (partNamed(entry.key)) parts.set(entry.key, v8Codec.decode(entry.value))
     else values.set(decodeKey(entry.key), v8Codec.decode(entry.value))
   }
   timers.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
-  return { values: new Map([...values].sort()), timers }
+  return { values: new Map([...values].sort()), parts: new Map([...parts].sort()), timers }
 }
 
 async function exported(
@@ -61,7 +65,7 @@ async function exported(
 
 type Open = (directory: string) => ReturnType<typeof openDiskStateDatabase>
 
-/** Sets keys to a value, with a timer for each, in the partitions where streams have them. */
+/** Sets keys to a value, with a part and a timer for each, in the partitions where streams have them. */
 async function runBatch(
   directory: string,
   partitions: number,
@@ -78,6 +82,7 @@ async function runBatch(
     const state = new OperatorState(transaction, v8Codec, { isDone: true })
     for (const key of keys.filter((one) => partitioner.partitionOf(one) === partition)) {
       state.set(encodeKey(key), value)
+      state.set(partOf(encodeKey(key), batchId - 1), value)
       state.setTimer({ domain: 'event', timeMs: batchId, key: encodeKey(key), tag: 1 })
     }
     await transaction.commit()
@@ -119,13 +124,24 @@ describe('rescaling', () => {
         disk.crash()
         expect(contentsOf(await exported(transfer, target, to, 1))).toEqual(before)
         expect(before.values.size).toBe(new Set(keys).size)
+        expect(before.parts.size).toBe(before.timers.length)
         const names = await disk.list(target)
         expect(names).toEqual(Array.from({ length: to }, (_, at) => String(at)).sort())
         const partitioner = new KeyGroupPartitioner(to)
         for (let partition = 0; partition < to; partition++) {
           const store = await StateStore.open(`${target}/${partition}`, { openDatabase: open })
           expect(store.version).toBe(1)
-          await store.scan((key) => expect(partitioner.partitionOf(decodeKey(key))).toBe(partition))
+          const owned: string[] = []
+          await store.scan((key) => owned.push(key))
+          for (const key of owned) expect(partitioner.partitionOf(decodeKey(key))).toBe(partition)
+          // The parts of a key are where the key is.
+          const view = await store.begin(2)
+          for (const key of owned) {
+            const part = partOf(key, -1)
+            await view.load([part])
+            expect(view.get(part)).toEqual(v8Codec.encode('old'))
+          }
+          await store.close()
         }
       }),
       { numRuns: 30 },
@@ -136,11 +152,16 @@ describe('rescaling', () => {
     const disk = new MemoryDisk()
     const open: Open = (path) => openDiskStateDatabase(disk, path)
     const transfer = new StateTransfer({ disk, openDatabase: open })
-    const orders: string[][] = []
+    const orders: string[][][] = []
     for (const partitions of [1, 3, 8]) {
       await runBatch(`/state/${partitions}`, partitions, 0, someKeys, 1, open)
       const entries = await exported(transfer, `/state/${partitions}`, partitions, 0)
-      orders.push(entries.flatMap((entry) => (entry.kind === 'value' ? [entry.key] : [])))
+      const stored = entries.flatMap((entry) => (entry.kind === 'value' ? [entry.key] : []))
+      // Each partition has its keys, and then their parts.
+      orders.push([
+        stored.filter((name) => !partNamed(name)),
+        stored.filter((name) => partNamed(name)),
+      ])
     }
     expect(orders[1]).toEqual(orders[0])
     expect(orders[2]).toEqual(orders[0])

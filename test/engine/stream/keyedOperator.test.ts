@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
-import { encodeKey } from '../../../engine/rdd/key.ts'
+import { encodeKey, partNamed, partOf } from '../../../engine/rdd/key.ts'
 import type { StateTimer } from '../../../engine/state/keyedState.ts'
 import { fireDueTimers } from '../../../engine/stream/dueTimers.ts'
 import { fixedWindowCombiner, fixedWindowOperator } from '../../../engine/stream/fixedWindows.ts'
@@ -196,6 +196,40 @@ test('timers of two domains that set one another for times that have come are st
     50,
   )
   await expect(firing).rejects.toThrow('more than 50 timers fired in one batch')
+})
+
+test('the parts that due timers need are loaded together, and are those of their keys', async () => {
+  const loads: string[][] = []
+  class CountingState extends MemoryKeyedState {
+    override load(keys: Iterable<string>): Promise<void> {
+      const loaded = [...keys]
+      if (loaded.some((name) => partNamed(name))) loads.push(loaded)
+      return super.load(loaded)
+    }
+  }
+  const before = new MemoryKeyedState()
+  const store = sample({
+    onArrived(_key, value, scope) {
+      scope.setPart(value, value)
+      scope.setTimer('processing', 1000 + value, 0)
+    },
+  })
+  const arrived = new Map(Array.from({ length: 3 }, (_, at) => [`k${at}`, at + 1] as const))
+  await advanceKeys(store, arrived, before, batch, everywhere)
+  const state = new CountingState(before)
+  const fired: unknown[] = []
+  const reading = sample({
+    onArrived() {},
+    duePart: ({ timeMs }) => timeMs - 1000,
+    onTimer(key, { timeMs }, scope) {
+      fired.push([key, scope.getPart(timeMs - 1000)])
+      scope.deletePart(timeMs - 1000)
+    },
+  })
+  await advanceKeys(reading, new Map(), state, { ...batch, timeMs: 1003 }, everywhere)
+  expect(fired).toEqual([...arrived])
+  expect(loads).toEqual([[...arrived].map(([key, part]) => partOf(encodeKey(key), part))])
+  expect([...state.values]).toEqual([])
 })
 
 test('a timer that sets the next one for a later time comes to an end, however many are due', async () => {

@@ -105,6 +105,45 @@ describe('a window with an inverse', () => {
     )
   })
 
+  test('of many batches is exact through crashes, batches that run again, and pauses', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 30, max: 60 }),
+        fc.array(batchArbitrary, { minLength: 80, maxLength: 120, size: 'max' }),
+        async (window, batches) => {
+          const program = job('long', (stream) => {
+            stream
+              .fromTopic('lines', StreamHarness.lines)
+              .map((line) => [line, 1] as const)
+              .reduceByKeyAndWindow<string, number>(sum, seconds(window), seconds(1), {
+                inverse: subtract,
+              })
+              .view('counts')
+          })
+          await using harness = await StreamHarness.start(program)
+          const arrived: [timeMs: number, line: string][] = []
+          for (const [at, { lines, crash }] of batches.entries()) {
+            if (crash === 'before') await harness.restart()
+            let views = await harness.batch(lines, at % 40 === 39 ? 45 : 1)
+            if (crash === 'after') await harness.restart()
+            if (crash === 'after' || crash === 'again') {
+              views = await harness.run(harness.batches.at(-1)!)
+            }
+            const { timeMs } = harness.batches.at(-1)!
+            for (const line of lines) arrived.push([timeMs, line])
+            const counts = new Map<string, number>()
+            for (const [arrivedMs, line] of arrived) {
+              if (arrivedMs <= timeMs - seconds(window)) continue
+              counts.set(line, (counts.get(line) ?? 0) + 1)
+            }
+            expect(views.get('counts')).toEqual([...counts].sort())
+          }
+        },
+      ),
+      { numRuns: 5 },
+    )
+  })
+
   test('reads nothing again, and remembers no batch for it', async () => {
     await using harness = await StreamHarness.start(counting(() => true))
     await harness.batch(['+a', '+b'])
@@ -153,7 +192,7 @@ describe('a window with an inverse', () => {
       stream
         .fromTopic('lines', StreamHarness.lines)
         .map((line) => [line, 1] as const)
-        .reduceByKeyAndWindow<string, number>(sum, seconds(2), seconds(1), {
+        .reduceByKeyAndWindow<string, number>(sum, seconds(3), seconds(1), {
           inverse: () => {
             throw new TypeError('no inverse')
           },
@@ -162,8 +201,7 @@ describe('a window with an inverse', () => {
         .foreachRDD(() => {})
     })
     await using harness = await StreamHarness.start(program)
-    await harness.batch(['a'])
-    await harness.batch(['a'])
+    for (let batch = 0; batch < 3; batch++) await harness.batch(['a'])
     await expect(harness.batch([])).rejects.toThrow(
       /TypeError: no inverse.* in reduceByKeyAndWindow 'counts', at key "a"/,
     )
