@@ -1,7 +1,7 @@
 // Runs the outputs of a job for one batch after another: functions of foreachRDD, and views, whose rows
 // it collects when they may have changed. The job's states have advanced to the batch by then.
 
-import type { Clock } from '../protocol/runtime/clock.ts'
+import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { maxViewRows } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
@@ -16,6 +16,10 @@ import { failedIn } from './userCode.ts'
 import { ViewSchedule } from './viewSchedule.ts'
 
 type Foreach = Extract<Output, { kind: 'foreachRDD' }>
+
+/** Between calls of a function of foreachRDD that fails. */
+const firstPauseMs = 100
+const longestPauseMs = 5000
 
 export class JobOutputs {
   readonly #driver: Driver
@@ -79,13 +83,25 @@ export class JobOutputs {
     return rows
   }
 
+  /** A function that throws is called again for as long as its job says. */
   async #runForeach(output: Foreach, rdd: Rdd<unknown>, batch: BatchInfo): Promise<void> {
-    try {
-      await output.run(rdd, batch)
-    } catch (error) {
-      if (error instanceof EngineError) throw error
-      const job = this.#driver.graph.name
-      throw failedIn(`job '${job}', batch ${batch.batchId}: foreachRDD`, error)
+    const deadlineMs = this.#clock.monotonicMs() + output.retryForMs
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      try {
+        return await output.run(rdd, batch)
+      } catch (error) {
+        if (error instanceof EngineError) throw error
+        const job = this.#driver.graph.name
+        const failure = failedIn(`job '${job}', batch ${batch.batchId}: foreachRDD`, error)
+        const leftMs = deadlineMs - this.#clock.monotonicMs()
+        if (leftMs <= 0 || this.#driver.isStopped) throw failure
+        if (pauseMs === firstPauseMs) {
+          const fields = { job, batchId: batch.batchId, retryForMs: output.retryForMs }
+          this.#logger.warn({ ...fields, reason: failure.message }, 'foreachRDD failed; retried')
+        }
+        await sleep(this.#clock, Math.min(pauseMs, leftMs))
+        if (this.#driver.isStopped) throw failure
+      }
     }
   }
 }

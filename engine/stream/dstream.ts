@@ -82,7 +82,17 @@ export type Output =
       readonly kind: 'foreachRDD'
       readonly stream: DStream<unknown>
       run(rdd: Rdd<unknown>, batch: BatchInfo): void | Promise<void>
+      /** See ForeachOptions. */
+      readonly retryForMs: number
     }
+
+export interface ForeachOptions {
+  /**
+   * How long a function that throws is called again for the same batch, with pauses that grow to 5 s, before
+   * the job fails; 0 unless given. For a system that is down for a while. Later batches wait meanwhile.
+   */
+  readonly retryForMs?: number
+}
 
 /** Where streams are made: the graph that a job builds. */
 export interface StreamBuilder {
@@ -333,10 +343,15 @@ export class DStream<T> {
    * reduced as well, but in the driver's thread, to which its elements are sent: large work belongs in
    * the graph, before foreachRDD.
    */
-  foreachRDD(run: (rdd: Rdd<T>, batch: BatchInfo) => void | Promise<void>): void {
+  foreachRDD(
+    run: (rdd: Rdd<T>, batch: BatchInfo) => void | Promise<void>,
+    { retryForMs = 0 }: ForeachOptions = {},
+  ): void {
+    requireRetryMs(retryForMs)
     this.builder.addOutput({
       kind: 'foreachRDD',
       stream: this,
+      retryForMs,
       run: run as (rdd: Rdd<unknown>, batch: BatchInfo) => void | Promise<void>,
     })
   }
@@ -372,6 +387,14 @@ export class DStream<T> {
         'put the window before the operator that keeps a state',
     )
   }
+}
+
+function requireRetryMs(retryForMs: number): void {
+  if (Number.isSafeInteger(retryForMs) && retryForMs >= 0) return
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    `foreachRDD takes retryForMs as a whole number of milliseconds from 0 on, not ${retryForMs}`,
+  )
 }
 
 /** All keys with their values, which stay in the partitions of the state. */

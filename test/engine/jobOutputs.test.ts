@@ -1,0 +1,85 @@
+// Functions of foreachRDD that fail: called again for as long as their job says, and no longer.
+
+import { expect, test } from 'vitest'
+import { EngineError } from '../../engine/engineError.ts'
+import { JobOutputs } from '../../engine/jobOutputs.ts'
+import type { Driver } from '../../engine/scheduler/driver.ts'
+import { ManualClock } from '../../protocol/runtime/manualClock.ts'
+import { MemoryLogger } from '../memoryLogger.ts'
+
+const batch = { batchId: 7, timeMs: 1000, ranges: [] }
+const attempt = { outputBegins: () => {} }
+
+class World {
+  readonly clock = new ManualClock()
+  readonly logger = new MemoryLogger()
+  readonly driver = { isStopped: false, idle: async () => {}, graph: {} }
+  /** Times of the calls, in ms since the first. */
+  readonly calls: number[] = []
+  outcome: unknown = 'running'
+
+  constructor(retryForMs: number, run: (call: number) => void) {
+    const startMs = this.clock.monotonicMs()
+    const output = {
+      kind: 'foreachRDD',
+      retryForMs,
+      run: () => {
+        this.calls.push(this.clock.monotonicMs() - startMs)
+        run(this.calls.length)
+      },
+    }
+    this.driver.graph = { name: 'lines', outputs: [output], rdd: () => ({}) }
+    const outputs = new JobOutputs(this.driver as unknown as Driver, this.logger, this.clock)
+    outputs.run(batch, attempt, new Map()).then(
+      () => {
+        this.outcome = 'done'
+      },
+      (error) => {
+        this.outcome = error
+      },
+    )
+  }
+
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) await this.clock.advanceAndSettle(100)
+  }
+}
+
+function refused(): never {
+  throw new Error('connect ECONNREFUSED')
+}
+
+test('a sink that is down for a while holds its batch up, and is called again', async () => {
+  const world = new World(60_000, (call) => {
+    if (call < 8) refused()
+  })
+  await world.pass(20_000)
+  expect(world.outcome).toBe('done')
+  expect(world.calls).toEqual([0, 100, 300, 700, 1500, 3100, 6300, 11_300])
+  expect(world.logger.messages('warn')).toEqual(['foreachRDD failed; retried'])
+})
+
+test('a sink that stays down fails the batch when its time is over', async () => {
+  const world = new World(1000, refused)
+  await world.pass(900)
+  expect(world.outcome).toBe('running')
+  await world.pass(200)
+  expect(world.calls).toEqual([0, 100, 300, 700, 1000])
+  expect(world.outcome).toMatchObject({
+    message: expect.stringMatching(/^job 'lines', batch 7: foreachRDD failed with Error: connect/),
+  })
+})
+
+test('without a time, after a stop, and when the engine has failed, nothing is called again', async () => {
+  const plain = new World(0, refused)
+  const stopped = new World(60_000, refused)
+  stopped.driver.isStopped = true
+  const failed = new World(60_000, () => {
+    throw new EngineError('STAGE_FAILED', 'no result')
+  })
+  for (const world of [plain, stopped, failed]) {
+    await world.pass(10_000)
+    expect(world.calls).toEqual([0])
+    expect(world.outcome).toBeInstanceOf(Error)
+  }
+})
