@@ -186,9 +186,10 @@ export class JobBatches {
     }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
     try {
-      const { changed, lateRows } = await driver.advance(batch)
-      this.#lateRows = lateRows
+      const advancing = driver.advance(batch)
+      const changed = advancing.then((advanced) => advanced.changed)
       this.#rows = await this.#outputs.run(batch, attempt, changed)
+      this.#lateRows = (await advancing).lateRows
     } finally {
       slow.cancel()
       this.#batch = undefined

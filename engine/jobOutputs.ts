@@ -1,5 +1,5 @@
 // Runs the outputs of a job for one batch after another: functions of foreachRDD, and views, whose rows
-// it collects when they may have changed. The job's states have advanced to the batch by then.
+// it collects when they may have changed.
 
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -16,6 +16,7 @@ import { failedIn } from './userCode.ts'
 import { ViewSchedule } from './viewSchedule.ts'
 
 type Foreach = Extract<Output, { kind: 'foreachRDD' }>
+type View = Extract<Output, { kind: 'view' }>
 
 /** Between calls of a function of foreachRDD that fails. */
 const firstPauseMs = 100
@@ -36,33 +37,48 @@ export class JobOutputs {
   }
 
   /**
-   * Returns the rows of the views that are due in the batch, by view. `changed` says which batch has changed
-   * the state of each operator last. Fails with what fails first.
+   * Returns the rows of the views that are due in the batch, by view. `changed` says, once all states have
+   * advanced to the batch, which batch has changed the state of each operator last. Fails with what fails
+   * first, `changed` included.
    */
   async run(
     batch: BatchInfo,
     attempt: BatchAttempt,
-    changed: ReadonlyMap<number, number>,
+    changed: Promise<ReadonlyMap<number, number>>,
   ): Promise<ReadonlyMap<string, ViewRows>> {
     const rows = new Map<string, ViewRows>()
-    // All at once, so that outputs of the same stream share one pass over its records.
-    await Promise.all(
-      this.#driver.graph.outputs.map(async (output) => {
-        const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
-        if (!rdd) return
-        if (output.kind === 'foreachRDD') {
-          attempt.outputBegins()
-          await this.#runForeach(output, rdd, batch)
-        } else {
-          const { name, stream } = output
-          const turn = { batchId: batch.batchId, changed, nowMs: this.#clock.monotonicMs() }
-          if (!this.#views.isDue(name, stream, turn)) return
-          rows.set(name, await this.#rowsOf(name, rdd, batch))
-        }
-      }),
-    )
+    // All at once, so that states and outputs of the same stream share one pass over its records.
+    const outputs = this.#driver.graph.outputs.map(async (output) => {
+      const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
+      if (!rdd) return
+      if (output.kind === 'view') {
+        const viewed = await this.#viewOf(output, rdd, batch, changed)
+        if (viewed) rows.set(output.name, viewed)
+        return
+      }
+      // Whatever makes the batch too large shows by then, and it can still be split.
+      await changed
+      attempt.outputBegins()
+      await this.#runForeach(output, rdd, batch)
+    })
+    await Promise.all([changed, ...outputs])
     await this.#driver.idle()
     return rows
+  }
+
+  /** Undefined for a view that is not due. */
+  async #viewOf(
+    { name, stream }: View,
+    rdd: Rdd<unknown>,
+    batch: BatchInfo,
+    changed: Promise<ReadonlyMap<number, number>>,
+  ): Promise<ViewRows | undefined> {
+    if (this.#views.isOfStates(stream)) {
+      const turn = { batchId: batch.batchId, changed: await changed }
+      const nowMs = this.#clock.monotonicMs()
+      if (!this.#views.isDue(name, stream, { ...turn, nowMs })) return undefined
+    }
+    return await this.#rowsOf(name, rdd, batch)
   }
 
   async #rowsOf(view: string, rdd: Rdd<unknown>, { batchId }: BatchInfo): Promise<ViewRows> {

@@ -30,6 +30,11 @@ export class ViewSchedule {
   /** Ids of the operators whose states a stream is made of; undefined for one that is made of other things, too. */
   readonly #operators = new Map<DStream<unknown>, readonly number[] | undefined>()
 
+  /** Whether states alone decide what the view shows: it has to wait for them to advance. */
+  isOfStates(stream: DStream<unknown>): boolean {
+    return this.#operatorsOf(stream) !== undefined
+  }
+
   isDue(view: string, stream: DStream<unknown>, { batchId, changed, nowMs }: ViewTurn): boolean {
     const shown = this.#shown.get(view)
     const operators = this.#operatorsOf(stream)

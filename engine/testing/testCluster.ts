@@ -424,8 +424,10 @@ export class TestCluster {
     this.#running = batch
     this.#options.onBatchStarted?.(batch)
     this.#driver.addBatch(batch)
-    const { changed } = await this.#driver.advance(batch)
-    const collected = this.#collectOutputs(batch)
+    const changed = this.#driver.advance(batch).then((advanced) => advanced.changed)
+    const collected = changed.then(() => this.#collectOutputs(batch))
+    // Outputs fail with what it fails with.
+    collected.catch(() => {})
     const views = await this.#outputs.run(batch, attempt, changed)
     this.#finished = { views, outputs: await collected }
     this.#running = undefined

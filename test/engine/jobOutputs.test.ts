@@ -1,11 +1,15 @@
-// Functions of foreachRDD that fail: called again for as long as their job says, and no longer.
+// The outputs of one batch: states and views share one pass over the records; functions of foreachRDD that
+// fail are called again for as long as their job says, and no longer.
 
 import { expect, test } from 'vitest'
+import { add, job } from '../../engine/engine.ts'
 import { EngineError } from '../../engine/engineError.ts'
 import { JobOutputs } from '../../engine/jobOutputs.ts'
 import type { Driver } from '../../engine/scheduler/driver.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
+import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
+import { StreamHarness } from './stream/streamHarness.ts'
 
 const batch = { batchId: 7, timeMs: 1000, ranges: [] }
 const attempt = { outputBegins: () => {} }
@@ -30,7 +34,7 @@ class World {
     }
     this.driver.graph = { name: 'lines', outputs: [output], rdd: () => ({}) }
     const outputs = new JobOutputs(this.driver as unknown as Driver, this.logger, this.clock)
-    outputs.run(batch, attempt, new Map()).then(
+    outputs.run(batch, attempt, Promise.resolve(new Map())).then(
       () => {
         this.outcome = 'done'
       },
@@ -82,4 +86,35 @@ test('without a time, after a stop, and when the engine has failed, nothing is c
     expect(world.calls).toEqual([0])
     expect(world.outcome).toBeInstanceOf(Error)
   }
+})
+
+test('states and views of the same stream read its records once', async () => {
+  const both = job('both', (stream) => {
+    const lines = stream.fromTopic('lines', StreamHarness.lines)
+    lines
+      .map((line) => [line, 1] as const)
+      .updateStateByKey(add, { uid: 'totals' })
+      .view('totals')
+    lines.count().view('count')
+  })
+  await using harness = await StreamHarness.start(both)
+  const { driver, log } = harness
+  log[0]!.push('a', 'b')
+  log[1]!.push('a')
+  const ranges = log.map(({ length }, partition) => {
+    return { topic: 'lines', partition, from: 0, until: length }
+  })
+  const first = { batchId: 0, timeMs: 1000, ranges }
+  driver.addBatch(first)
+  const outputs = new JobOutputs(driver, silentLogger, new ManualClock())
+  const changed = driver.advance(first).then((advanced) => advanced.changed)
+  const rows = await outputs.run(first, attempt, changed)
+  expect(Object.fromEntries(rows)).toEqual({
+    totals: [
+      ['a', 2],
+      ['b', 1],
+    ],
+    count: [['count', 3]],
+  })
+  expect(harness.scans).toBe(log.length)
 })

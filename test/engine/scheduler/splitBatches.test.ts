@@ -115,8 +115,11 @@ class World {
         const isEmpty = batch.ranges.every(({ from, until }) => from === until)
         if (isEmpty && fate !== 'killed') fate = 'good'
         driver.addBatch(batch)
-        const { changed } = await driver.advance(batch)
-        if (fate === 'outputs') throw tooLarge()
+        const changed = driver.advance(batch).then((advanced) => advanced.changed)
+        if (fate === 'outputs') {
+          await changed
+          throw tooLarge()
+        }
         rows = await outputs.run(batch, attempt, changed)
         if (fate === 'end') throw tooLarge()
         if (fate === 'killed') throw new Error('killed')
