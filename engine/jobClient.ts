@@ -72,7 +72,7 @@ export class JobClient {
 }
 
 /** What the job answers in place of what was asked. */
-export class JobRefusedError extends Error {
+class JobRefusedError extends Error {
   readonly code: string
   constructor(code: string, message: string) {
     super(message)
@@ -81,7 +81,7 @@ export class JobRefusedError extends Error {
 }
 
 /** Whether nothing that speaks HTTP is at the address any more. */
-export function isGone(error: unknown): boolean {
+function isGone(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE'
 }

@@ -124,7 +124,7 @@ async function isRunningIn(directory: string): Promise<boolean> {
 }
 
 /** The newest status of each job, by name. Fails when no broker answers. */
-export async function jobStatuses(bootstrap: string): Promise<JobStatus[]> {
+async function jobStatuses(bootstrap: string): Promise<JobStatus[]> {
   const cluster = new Cluster(nodeRuntime(tcpNetwork), {
     ...{ bootstrap: parseBootstrap(bootstrap), clientId: 'millrace-job' },
     ...{ allowAutoTopicCreation: false, requestTimeoutMs: 5_000 },

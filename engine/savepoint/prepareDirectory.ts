@@ -41,7 +41,7 @@ export interface PreparedDirectory {
 }
 
 /** States that no operator has any more, or that were in the way of one: `uid.number`. */
-export const asideFolder = 'stateAside'
+const asideFolder = 'stateAside'
 const newStateFolder = 'stateNew'
 
 /** Throws JOB_CHANGED, and changes nothing then. */

@@ -50,7 +50,7 @@ export type RewindPlan =
   | { readonly kind: 'keep'; readonly entry: OffsetLogEntry; readonly supersedes: boolean }
 
 /** Of how many batches a state keeps what undoes them. */
-export const undoableBatches = 2
+const undoableBatches = 2
 
 /** Throws JOB_OPTION_INVALID with what can be done instead. */
 export function planRewind(

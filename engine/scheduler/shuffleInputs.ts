@@ -6,7 +6,7 @@ import type { Bucket } from '../rdd/lineage.ts'
 import type { ShuffleStore } from '../shuffle/shuffleStore.ts'
 import type { ShuffleRead } from './stage.ts'
 
-/** An output that is not there any more. */
+/** A map output that was lost or forgotten. */
 export interface MissingOutput {
   readonly kind: 'missing'
   readonly shuffleId: string

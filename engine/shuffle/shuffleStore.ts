@@ -88,7 +88,7 @@ export class ShuffleStore {
     return this.#outputs.has(outputKey(shuffleId, mapPartition))
   }
 
-  /** The bucket, a promise of it when it is on disk, or undefined when the output is not there any more. */
+  /** The bucket, a promise of it when it is on disk, or undefined when the output was lost or forgotten. */
   bucket(
     shuffleId: string,
     mapPartition: number,

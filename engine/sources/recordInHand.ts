@@ -25,7 +25,7 @@ class RecordInHand {
     this.onError = onError
   }
 
-  /** `guard` is told of the end of this record, after those that have asked before. */
+  /** Calls `guard` at the end of this record, after the guards that were registered before. */
   atEnd(guard: RecordGuard): void {
     this.#guards.push(guard)
   }

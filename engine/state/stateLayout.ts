@@ -76,18 +76,6 @@ export function valuesAfter(key: string): KeyRange {
   return { from: Buffer.concat([valueKey(key), Buffer.from([0])]), until: allValues.until }
 }
 
-/** The values of groups from `from` up to but not including `until`. */
-export function valuesOfGroups(from: number, until: number): KeyRange {
-  assert(0 <= from && from <= until && until <= keyGroupCount, 'groups of a state')
-  return { from: groupPrefix(from), until: groupPrefix(until) }
-}
-
-function groupPrefix(group: number): Buffer {
-  const bytes = Buffer.alloc(groupBytes)
-  bytes.writeUInt16BE(group)
-  return bytes
-}
-
 export function timerKey({ domain, timeMs, key, tag }: StateTimer): Buffer {
   assert(Number.isSafeInteger(timeMs), `a timer is set to whole milliseconds, not ${timeMs}`)
   assert(Number.isInteger(tag) && tag >= 0 && tag <= 255, `the tag of a timer is ${tag}`)

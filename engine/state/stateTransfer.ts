@@ -15,8 +15,6 @@ import { StateStore } from './stateStore.ts'
 import { StateView } from './stateView.ts'
 import { noVersion } from './versionHistory.ts'
 
-export { keyGroupCount } from '../rdd/keyGroup.ts'
-
 export type StateEntry =
   | { readonly kind: 'value'; readonly key: string; readonly value: Uint8Array }
   | { readonly kind: 'timer'; readonly timer: StateTimer }

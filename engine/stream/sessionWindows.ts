@@ -79,7 +79,7 @@ export function sessionCombiner<T, A>(
   }
 }
 
-/** Rows come nearly in order: the sessions that a row belongs to are looked for from the last one on. */
+/** Searches the sessions of a row from the newest back, because rows arrive nearly in order. */
 function addRow<T, A>(
   sessions: Session<A>[],
   timeMs: number,

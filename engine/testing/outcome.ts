@@ -84,7 +84,7 @@ export function batchingDifferences(
 }
 
 /** A value as text: equal for values that are equal, whatever the order of their keys is. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'string') return JSON.stringify(value) ?? 'NaN'
   return inspect(value, {
     depth: Infinity,

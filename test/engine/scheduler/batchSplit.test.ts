@@ -371,7 +371,7 @@ describe('what has to be durable before a commit', () => {
       },
     )
     expect(await life.ended()).toBeUndefined()
-    // The second batch rejects what the first one has told of already.
+    // The second batch rejects records that the first batch has already reported.
     expect(offsets).toEqual([[8, 1], []])
   })
 
