@@ -265,6 +265,16 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     }
   })
 
+  test('keeps the width of the window before its charts have followed', async () => {
+    page.board.hear(status([['3', 40]]), runtime.clock.nowMs())
+    await tab.addInitScript('ResizeObserver.prototype.observe = () => {}')
+    await tab.setViewportSize({ width: 1280, height: 1000 })
+    await tab.goto(page.url)
+    await tab.locator('.uplot canvas').first().waitFor()
+    await tab.setViewportSize({ width: 360, height: 1000 })
+    expect(await tab.evaluate('document.documentElement.scrollWidth')).toBe(360)
+  })
+
   test('follows what is heard without a reload', async () => {
     await tab.goto(page.url)
     page.board.hear(status([['3', 1_000]]), runtime.clock.nowMs())
