@@ -11,6 +11,8 @@ export type EngineErrorCode =
   | 'JOB_ALREADY_RUNNING'
   /** The code has changed so that the state cannot be continued safely. */
   | 'JOB_CHANGED'
+  /** A state that committed batches have changed is not in the job's directory any more. */
+  | 'STATE_MISSING'
   | 'JOB_NAME_TAKEN'
   /** No job of this name, or more than one, or none that can be asked from here. */
   | 'JOB_UNKNOWN'

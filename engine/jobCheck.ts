@@ -13,8 +13,8 @@ import { requireTypes } from './typeCheck.ts'
 
 /**
  * Returns whether the code differs from that of the job `running`: a file that was saved as it was, or whose
- * types alone have changed, is no reason to stop a job. Fails with an EngineError that says why the module at `path` cannot continue the job `running`. The states
- * of uids in `discard` are given up where they cannot be continued.
+ * types alone have changed, is no reason to stop a job. Fails with an EngineError that says why the module at
+ * `path` cannot continue the job. The states of uids in `discard` are given up where they cannot be continued.
  */
 export async function checkJob(
   path: string,

@@ -11,6 +11,11 @@ export interface Commit {
   readonly recordsTotal?: number | undefined
   /** Committed batches whose records are not counted yet (see RecordCount). */
   readonly uncounted?: readonly number[] | undefined
+  /**
+   * Uids of the operators that have had state since a batch up to this one, sorted: it has to be there. Undefined
+   * in commits of earlier releases.
+   */
+  readonly states?: readonly string[] | undefined
   /** What watermarks are made of: by uid of the withWatermark, then by `topic-partition`. */
   readonly eventTimes?: Readonly<Record<string, Readonly<Record<string, SeenTime>>>> | undefined
 }
@@ -83,9 +88,12 @@ export class CommitLog {
 /** Throws a TypeError for anything else than a commit. */
 export function decodeCommit(parsed: unknown): Commit {
   const commit = parsed as Partial<Commit> | null
-  const { batchId, recordsTotal = 0, uncounted = [], eventTimes = {} } = commit ?? {}
+  const { batchId, recordsTotal = 0, uncounted = [], states = [], eventTimes = {} } = commit ?? {}
   const numbers = [batchId, recordsTotal, ...(Array.isArray(uncounted) ? uncounted : [undefined])]
   if (!numbers.every(Number.isSafeInteger)) throw new TypeError('not a committed batch')
+  if (!Array.isArray(states) || !states.every((uid) => typeof uid === 'string')) {
+    throw new TypeError('states that have no names')
+  }
   if (!isRecordOf(eventTimes, (times) => isRecordOf(times, isSeenTime))) {
     throw new TypeError('event times that are none')
   }

@@ -5,12 +5,13 @@
 import { join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { Commit } from '../checkpoint/commitLog.ts'
+import { type Commit, CommitLog } from '../checkpoint/commitLog.ts'
 import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
 import { contractOf, type StatefulOperator } from '../contract/statefulOperator.ts'
 import {
+  commitsFile,
   encodeOwner,
   type JobDirectory,
   type JobOwner,
@@ -21,6 +22,7 @@ import {
 } from '../jobDirectory.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { readLogs, stateUids } from './jobLogs.ts'
+import { missingStates, stateMissing } from './missingStates.ts'
 import type { StateAccess, StateChunks } from './stateAccess.ts'
 
 export interface PrepareOptions {
@@ -44,7 +46,7 @@ export interface PreparedDirectory {
 const asideFolder = 'stateAside'
 const newStateFolder = 'stateNew'
 
-/** Throws JOB_CHANGED, and changes nothing then. */
+/** Throws JOB_CHANGED or STATE_MISSING, and changes nothing then. */
 export async function prepareDirectory(options: PrepareOptions): Promise<PreparedDirectory> {
   const { disk, directory, partitions, now, discard } = options
   const { path, owner } = directory
@@ -52,10 +54,18 @@ export async function prepareDirectory(options: PrepareOptions): Promise<Prepare
   const uids = await stateUids(disk, path)
   const change = compareCode({ before: batches.at(-1), now, stateUids: uids, discard })
   if (change.kind === 'refused') throw jobChanged(owner.name, change.problems)
+  const missing = await missingStates(disk, path, owner.partitions, commits.at(-1))
+  const unused = [...(discard ?? []), ...(change.kind === 'continue' ? change.removed : [])]
+  const lost = missing.filter(({ uid }) => !unused.includes(uid))
+  if (lost.length > 0) throw stateMissing(owner.name, path, lost)
   const isReshaped = owner.partitions !== partitions || owner.formatVersion < ownerFormat
-  if (change.kind === 'same' && !isReshaped) return { change }
+  if (change.kind === 'same' && !isReshaped && missing.length === 0) return { change }
   const moves = movesOf(change, uids)
   const aside = new Set(change.kind === 'same' ? [] : change.stale)
+  for (const { uid } of missing) {
+    moves.delete(uid)
+    if (uids.includes(uid)) aside.add(uid)
+  }
   // Spread anew are the states that are used; the others stay as they are.
   if (isReshaped) for (const uid of uids) if (!moves.has(uid)) aside.add(uid)
   const renames = await setAside(disk, path, aside)
@@ -71,6 +81,7 @@ export async function prepareDirectory(options: PrepareOptions): Promise<Prepare
   }
   const files: Record<string, Uint8Array> = {}
   if (change.kind === 'continue') files[offsetsFile] = OffsetLog.encode(ownedBy(batches, now))
+  if (commits.length > 0) files[commitsFile] = CommitLog.encode(withStates(commits, moves))
   if (isReshaped) files[ownerFile] = encodeOwner(spreadOwner(owner, partitions))
   await changeDirectory(disk, path, { files, renames })
   if (!isReshaped) return { change }
@@ -97,6 +108,14 @@ function movesOf(change: PreparedDirectory['change'], uids: readonly string[]) {
   for (const uid of [...change.removed, ...change.stale]) moves.delete(uid)
   for (const { from, to } of change.moved) if (uids.includes(from)) moves.set(from, to)
   return moves
+}
+
+/** The commits with the states that are used, under the names that they have now. */
+function withStates(commits: readonly Commit[], moves: ReadonlyMap<string, string>): Commit[] {
+  return commits.map((commit) => {
+    if (commit.states === undefined) return commit
+    return { ...commit, states: commit.states.flatMap((uid) => moves.get(uid) ?? []).sort() }
+  })
 }
 
 async function setAside(disk: Disk, path: string, uids: Iterable<string>): Promise<Rename[]> {

@@ -7,6 +7,7 @@ import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { ownerFormat, stateFolder, takeStopped } from '../jobDirectory.ts'
 import { committedBatch, type JobLogs, readLogs } from './jobLogs.ts'
+import { missingStates, stateMissing } from './missingStates.ts'
 import { type SavedJob, type Savepoint, writeSavepoint } from './savepoint.ts'
 import type { StateAccess, StateChunks } from './stateAccess.ts'
 
@@ -29,6 +30,8 @@ export async function saveJob(options: SaveOptions): Promise<Savepoint> {
     const logs = await readLogs(disk, directory)
     const { name: job, partitions } = owner
     if (owner.formatVersion < ownerFormat) throw tooOld(directory)
+    const missing = await missingStates(disk, directory, partitions, logs.commits.at(-1))
+    if (missing.length > 0) throw stateMissing(job, directory, missing)
     const saved = savedJob(directory, { millrace, job, partitions }, logs)
     return await writeSavepoint(disk, target, saved, statesOf(directory, saved, states))
   } finally {

@@ -106,9 +106,11 @@ async function fill(
   await disk.remove(folder)
   await disk.remove(join(directory, stateFolder))
   await disk.makeDirectory(folder)
+  const uids: string[] = []
   for (const saved of manifest.states) {
     const uid = uidNow(saved.operator.uid, now, change)
     if (uid === undefined) continue
+    uids.push(uid)
     const chunks = readState(disk, path, saved)
     await states.importState(join(folder, uid), job.partitions, commit.batchId, chunks)
   }
@@ -126,7 +128,7 @@ async function fill(
   await changeDirectory(disk, directory, {
     files: {
       [offsetsFile]: OffsetLog.encode(ownedBy(batches, now)),
-      [commitsFile]: CommitLog.encode([commit]),
+      [commitsFile]: CommitLog.encode([{ ...commit, states: uids.sort() }]),
       [ownerFile]: encodeOwner(owner),
     },
     renames: [{ from: newStateFolder, to: stateFolder }],

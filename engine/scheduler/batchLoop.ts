@@ -68,6 +68,8 @@ export interface BatchLoopOptions {
   run(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void>
   /** Fails what runs of the batch with the error, and resolves when nothing of it runs any more. */
   breakOff?(error: EngineError): Promise<void>
+  /** Uids of the operators whose state the batch has changed, or might have. */
+  advanced?(batchId: number): readonly string[]
   /** The batch has run; what it has rejected has to be durable before it is committed. */
   beforeCommit?(batch: OffsetLogEntry, account: BatchAccount): Promise<void>
   /** The oldest batch that windows still reach. */
@@ -235,10 +237,13 @@ export class BatchLoop {
     const records = this.counts.recordsIn(batchId)
     const counted = this.counts.commit(this.#oldestRemembered)
     const { watermarks = [] } = this.#options
-    const before = commitLog.latestCommit()?.eventTimes
+    const before = commitLog.latestCommit()
     const previousMs = offsetLog.get(batchId - 1)?.timeMs
-    const eventTimes = mergeEventTimes(watermarks, before, batch, account.eventTimes, previousMs)
-    await commitLog.commit(batchId, { ...counted, ...(eventTimes && { eventTimes }) })
+    const { eventTimes: seen } = account
+    const eventTimes = mergeEventTimes(watermarks, before?.eventTimes, batch, seen, previousMs)
+    const advanced = this.#options.advanced?.(batchId) ?? []
+    const states = [...new Set([...(before?.states ?? []), ...advanced])].sort()
+    await commitLog.commit(batchId, { ...counted, states, ...(eventTimes && { eventTimes }) })
     this.#attempt = undefined
     this.#scheduler.finished(batch)
     await offsetLog.prune(this.#oldestRemembered)

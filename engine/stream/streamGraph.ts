@@ -136,6 +136,13 @@ export class StreamGraph {
     return rdds
   }
 
+  /** Uids of the operators whose streams advance in a batch. */
+  advancingUids(batchId: number): string[] {
+    return this.#streams.flatMap(({ id, plan }) =>
+      plan.operator && this.operatorRdd(id, batchId) ? [plan.operator.uid] : [],
+    )
+  }
+
   /** The RDD that advances the state of an operator's stream; undefined when it has none in the batch. */
   operatorRdd(streamId: number, batchId: number): Rdd<unknown> | undefined {
     return this.rddOfStream(streamId, batchId)

@@ -1,7 +1,7 @@
 // A directory whose job has other code or another number of partitions than before: every state is where
 // its operator finds it, whole, whenever power fails on the way.
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   type PrepareOptions,
   prepareDirectory,
@@ -154,4 +154,67 @@ test.each(changes)('$what: whole, whenever power fails', async (change) => {
     expect(await disk.list(directory)).not.toContain('stateNew')
   }
   expect(steps).toBeGreaterThan(10)
+})
+
+describe('a state that is missing', () => {
+  const aged = `${directory}/state/ages`
+
+  test.each([aged, `${aged}/1`])('is noticed, whatever of it is gone (%s)', async (path) => {
+    const disk = new MemoryDisk()
+    const job = await jobWith(disk)
+    await disk.remove(path)
+    const folder = path === aged ? 'state/ages/0' : 'state/ages/1'
+    await expect(prepare(job)).rejects.toMatchObject({
+      code: 'STATE_MISSING',
+      message: expect.stringContaining(`${folder} of ${directory} is missing or empty`),
+    })
+    expect(await job.logs()).toMatchObject({ committed: 3, states: ['ages', 'genders'] })
+  })
+
+  test('is given up when its uid is discarded, with what is left of it set aside', async () => {
+    const disk = new MemoryDisk()
+    const job = await jobWith(disk)
+    await disk.remove(`${aged}/1`)
+    await prepare(job, { discard: ['ages'] })
+    expect(await disk.list(`${directory}/stateAside`)).toEqual(['ages.1'])
+    expect((await job.logs()).states).toEqual(['genders'])
+    await job.run(1)
+    expect(await job.counts('ages')).toEqual({ k4: 1 })
+    expect(await job.counts('genders')).toEqual(countsUpTo(5))
+  })
+
+  test('does not matter when the code has no such operator any more', async () => {
+    const disk = new MemoryDisk()
+    const job = await jobWith(disk)
+    await disk.remove(aged)
+    job.now = { code: 'second', operators: [operator('genders')] }
+    await prepare(job)
+    expect((await job.logs()).states).toEqual(['genders'])
+  })
+
+  test('is not spread over other partitions', async () => {
+    const disk = new MemoryDisk()
+    const job = await jobWith(disk)
+    await disk.remove(aged)
+    job.partitions = 3
+    await expect(prepare(job)).rejects.toMatchObject({ code: 'STATE_MISSING' })
+    await prepare(job, { discard: ['ages'] })
+    expect((await job.logs()).states).toEqual(['genders'])
+    expect(await job.counts('genders')).toEqual(countsUpTo(4))
+  })
+
+  test('is found under the name that it has now', async () => {
+    const disk = new MemoryDisk()
+    const unnamed = (uid: string) => operator(uid, { isNamed: false })
+    const job = new SavedJob(disk)
+    job.now = { code: 'first', operators: [unnamed('updateStateByKey-0')] }
+    await job.run(2)
+    job.now = {
+      code: 'second',
+      operators: [operator('x', { kind: 'sessions' }), unnamed('updateStateByKey-1')],
+    }
+    await prepare(job)
+    expect((await job.logs()).states).toEqual(['updateStateByKey-1'])
+    await prepare(job)
+  })
 })

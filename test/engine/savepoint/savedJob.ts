@@ -89,21 +89,27 @@ export class SavedJob {
         clicks: { 'orders-0': { timeMs: batchId * 10, batchTimeMs: batch.timeMs } },
       }
       const total = (commitLog.latestCommit()?.recordsTotal ?? 0) + keysOf(batch).length
+      const states = this.now.operators.map(({ uid }) => uid)
       if (left > 1 || commitLast)
-        await commitLog.commit(batchId, { recordsTotal: total, eventTimes })
+        await commitLog.commit(batchId, { recordsTotal: total, eventTimes, states })
     }
     await this.#close(offsetLog, commitLog)
     await lock.release()
   }
 
-  async logs(): Promise<{ batches: OffsetLogEntry[]; committed: number }> {
+  async logs(): Promise<{
+    batches: OffsetLogEntry[]
+    committed: number
+    states?: readonly string[]
+  }> {
     const { lock } = await this.take()
     const { offsetLog, commitLog } = await this.#open()
     const batches = offsetLog.range(0, 1_000_000)
     const committed = commitLog.latest()
+    const states = commitLog.latestCommit()?.states
     await this.#close(offsetLog, commitLog)
     await lock.release()
-    return { batches, committed }
+    return { batches, committed, ...(states && { states }) }
   }
 
   counts(uid: string): Promise<Record<string, number>> {

@@ -72,6 +72,14 @@ describe('a savepoint', () => {
     })
   })
 
+  test('is not taken of a job whose state is missing', async () => {
+    const job = new SavedJob(new MemoryDisk())
+    await job.run(2)
+    await job.disk.remove(`${directory}/state/ages`)
+    await expect(save(job)).rejects.toMatchObject({ code: 'STATE_MISSING' })
+    expect(await job.disk.stat(target)).toBeUndefined()
+  })
+
   test('leaves out a batch that has run and is not committed', async () => {
     const { disk } = await savedJob(undefined, false)
     const { manifest } = await openSavepoint(disk, target)
