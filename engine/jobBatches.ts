@@ -96,7 +96,7 @@ export class JobBatches {
       breakOff: (error) => driver.breakOff(error),
       onSplit: (batch, smaller, error) => this.#split(batch, smaller, error),
       beforeCommit: (batch, account) => this.#beforeCommit(batch, account),
-      advanced: (batchId) => graph.advancingUids(batchId),
+      advanced: (batchId) => graph.advancing(batchId).map(({ uid }) => uid),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })

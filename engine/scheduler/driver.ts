@@ -178,14 +178,14 @@ export class Driver {
     let lateRows = 0
     // All at once, so that operators on the same stream share one pass over its records.
     await Promise.all(
-      this.graph.advancing(batchId).map(async (rdd) => {
+      this.graph.advancing(batchId).map(async ({ streamId, rdd }) => {
         const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
         let newest = -1
         for (const partition of partitions) {
           newest = Math.max(newest, partition.changedIn)
           lateRows += partition.lateRows
         }
-        changed.set(streamOf(rdd), newest)
+        changed.set(streamId, newest)
       }),
     )
     return { changed, lateRows }
@@ -443,11 +443,6 @@ export class Driver {
     const { message, publicMessage = message } = error
     return { ...error, message: `${name}: ${message}`, publicMessage: `${name}: ${publicMessage}` }
   }
-}
-
-/** Ids of RDDs have their stream after the batch (see StreamGraph). */
-function streamOf({ id }: Lineage<unknown>): number {
-  return Number(id.split(':')[1])
 }
 
 function workOf({ id, rdd, output }: Stage): TaskWork {

@@ -49,6 +49,14 @@ interface BatchRdds {
   driver?: DriverRdds
 }
 
+/** An operator in a batch that brings its state to it. */
+export interface Advancing {
+  readonly uid: string
+  /** Of the operator's stream. */
+  readonly streamId: number
+  readonly rdd: Lineage<unknown>
+}
+
 export class StreamGraph {
   readonly name: string
   readonly batchIntervalMs: number
@@ -126,21 +134,12 @@ export class StreamGraph {
     return this.rdd(stream, batchId)
   }
 
-  /** Streams that keep state, and their RDDs in a batch: all must advance before the batch is committed. */
-  advancing(batchId: number): Lineage<unknown>[] {
-    const rdds: Lineage<unknown>[] = []
-    for (const { id, plan } of this.#streams) {
-      const rdd = plan.operator && this.operatorRdd(id, batchId)
-      if (rdd) rdds.push(rdd)
-    }
-    return rdds
-  }
-
-  /** Uids of the operators whose streams advance in a batch. */
-  advancingUids(batchId: number): string[] {
-    return this.#streams.flatMap(({ id, plan }) =>
-      plan.operator && this.operatorRdd(id, batchId) ? [plan.operator.uid] : [],
-    )
+  /** The operators that have an RDD in a batch: all must advance before the batch is committed. */
+  advancing(batchId: number): Advancing[] {
+    return this.#streams.flatMap(({ id, plan: { operator } }) => {
+      const rdd = operator && this.operatorRdd(id, batchId)
+      return rdd === undefined ? [] : [{ uid: operator!.uid, streamId: id, rdd }]
+    })
   }
 
   /** The RDD that advances the state of an operator's stream; undefined when it has none in the batch. */

@@ -207,7 +207,7 @@ export class TestCluster {
         this.#runBatch((await options.seams?.batch?.(batch, logs)) ?? batch, attempt),
       breakOff: (error) => this.#driver.breakOff(error),
       beforeCommit: (batch, account) => this.#writeDeadLetters(batch, account),
-      advanced: (batchId) => graph.advancingUids(batchId),
+      advanced: (batchId) => graph.advancing(batchId).map(({ uid }) => uid),
       oldestRemembered: () => graph.history.upTo(Infinity)[0]!.batchId,
       onCommitted: (batch, done) => this.#committed(batch, done),
     })

@@ -75,7 +75,7 @@ async function scan(from: number, until: number, partition = 0) {
   }
 }
 
-test('a log that ends before the range is waited for, and then told of', async () => {
+test('a scan waits for the end of its range, and then fails with where the log ends', async () => {
   await new Admin(cluster).createTopics([{ name: 'short', partitions: 1 }])
   const producer = new Producer(cluster, runtime)
   await producer.send('short', { value: Buffer.from('one') })

@@ -2,7 +2,7 @@
 // tasks and state stores are the real ones; only the log, the disk and time are not.
 
 import type { MovedState } from '../../../engine/contract/codeChange.ts'
-import { type Job, type RowFormat, text } from '../../../engine/engine.ts'
+import { type Job, type JobStream, type RowFormat, text } from '../../../engine/engine.ts'
 import { inProcessExecutors } from '../../../engine/executor/inProcessExecutor.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { EventTime, StartExecutor } from '../../../engine/executor/task.ts'
@@ -112,7 +112,7 @@ export class StreamHarness {
     await Promise.all(
       this.driver.graph
         .advancing(batch.batchId)
-        .map((rdd) => this.driver.run(rdd, { kind: 'advance' })),
+        .map(({ rdd }) => this.driver.run(rdd, { kind: 'advance' })),
     )
     const views = new Map<string, unknown>()
     await Promise.all(
@@ -223,4 +223,12 @@ export class StreamHarness {
   #lines({ partition, from, until }: OffsetRange): string[] {
     return this.log[partition]!.slice(from, until)
   }
+}
+
+/** Lines are a key and a time: `a 1500`. */
+export function visits(stream: JobStream) {
+  return stream.fromTopic('lines', StreamHarness.lines).map((line) => {
+    const [key = '', time] = line.split(' ')
+    return { key, time: Number(time) }
+  })
 }

@@ -3,18 +3,7 @@
 // item that was there before.
 
 import { add, csv, job, sum } from 'millrace/engine'
-
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
+import { columns } from './shopLog.ts'
 
 export default job('bought-together', (stream) => {
   stream

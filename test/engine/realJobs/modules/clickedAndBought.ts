@@ -2,18 +2,7 @@
 // example because one service writes both. See clicksToPurchases.ts for a join over time.
 
 import { csv, job } from 'millrace/engine'
-
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
+import { columns } from './shopLog.ts'
 
 export default job('clicked-and-bought', (stream) => {
   const actions = stream.fromTopic('actions', csv(columns))

@@ -4,20 +4,8 @@
 // it can come after that. Rows are forgotten when nothing can be joined with them any more.
 
 import { csv, type EventStatefulProcessor, type Job, job, type LateRow } from 'millrace/engine'
+import { columns, dayMs, dayTimeMs } from './shopLog.ts'
 
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
-const year = Number(process.env.SHOP_LOG_YEAR ?? 2014)
-const dayMs = 24 * 60 * 60 * 1000
 const joinedMs = 30 * dayMs
 
 export interface Action {
@@ -89,7 +77,7 @@ export function clicksToPurchases(outputs: JoinOutputs): Job {
     const actions = (topic: string, kind: Action['kind']) =>
       stream
         .fromTopic(topic, csv(columns))
-        .withWatermark(({ day }) => Date.UTC(year, +day.slice(0, 2) - 1, +day.slice(2)), {
+        .withWatermark(dayTimeMs, {
           delayMs: dayMs,
           uid: topic,
         })

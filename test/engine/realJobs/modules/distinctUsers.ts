@@ -3,18 +3,7 @@
 // are few enough to be kept in one set.
 
 import { add, csv, job, sum } from 'millrace/engine'
-
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
+import { columns } from './shopLog.ts'
 
 export default job('distinct-users', (stream) => {
   const actions = stream.fromTopic('actions', csv(columns))

@@ -4,18 +4,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { add, csv, job, sum } from 'millrace/engine'
+import { columns } from './shopLog.ts'
 
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
 const ageGroups = new Map(
   readFileSync(join(import.meta.dirname, 'ageGroups.csv'), 'utf8')
     .trimEnd()

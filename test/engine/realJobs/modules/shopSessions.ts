@@ -2,20 +2,7 @@
 // allow. A visit is known once the watermark has passed its end, whether or not the user ever comes again.
 
 import { csv, type Job, job, type LateRow, type WindowResult } from 'millrace/engine'
-
-const columns = [
-  'user',
-  'item',
-  'category',
-  'seller',
-  'brand',
-  'day',
-  'action',
-  'age',
-  'gender',
-] as const
-const year = Number(process.env.SHOP_LOG_YEAR ?? 2014)
-const dayMs = 24 * 60 * 60 * 1000
+import { columns, dayMs, dayTimeMs } from './shopLog.ts'
 
 export interface Visit {
   readonly actions: number
@@ -31,7 +18,7 @@ export function shopSessions(outputs: VisitOutputs): Job {
   return job('shop-sessions', (stream) => {
     const visits = stream
       .fromTopic('actions', csv(columns))
-      .withWatermark(({ day }) => Date.UTC(year, +day.slice(0, 2) - 1, +day.slice(2)), {
+      .withWatermark(dayTimeMs, {
         delayMs: dayMs,
         uid: 'actions',
       })

@@ -52,10 +52,10 @@ export interface PlainWindow {
   readonly count: number
 }
 
-export interface PlainWindows<Row> {
+export interface PlainOutcome<Window, Row> {
   /** Those that the watermark has closed, by start and key. */
-  readonly closed: readonly PlainWindow[]
-  readonly open: readonly PlainWindow[]
+  readonly closed: readonly Window[]
+  readonly open: readonly Window[]
   readonly late: readonly Line<Row>[]
 }
 
@@ -64,7 +64,7 @@ export function plainTumbling<Row>(
   batches: readonly PlainBatch<Row>[],
   sizeMs: number,
   weigh: (row: Row) => { readonly key: string; readonly count: number } | undefined,
-): PlainWindows<Row> {
+): PlainOutcome<PlainWindow, Row> {
   const windows = new Map<string, PlainWindow>()
   const late: Line<Row>[] = []
   let lastMs = -Infinity
@@ -152,13 +152,6 @@ export function wholeSessions<Row>(
   return sessions.sort(byStart)
 }
 
-export interface PlainSessions<Row> {
-  /** Those that the watermark has closed, by start and key. */
-  readonly closed: readonly PlainSession[]
-  readonly open: readonly PlainSession[]
-  readonly late: readonly Line<Row>[]
-}
-
 /**
  * Sessions batch by batch: what a key has open and what it has received come together first; of what they
  * have become, rows are late when the watermark is at or past the end.
@@ -167,7 +160,7 @@ export function plainSessions<Row>(
   batches: readonly PlainBatch<Row>[],
   gapMs: number,
   keyOf: (row: Row) => string,
-): PlainSessions<Row> {
+): PlainOutcome<PlainSession, Row> {
   const open = new Map<string, Line<Row>[][]>()
   const closed: PlainSession[] = []
   const late: Line<Row>[] = []
