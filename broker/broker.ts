@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
+import type { HealthReason } from '../protocol/operations/health.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
@@ -59,6 +60,8 @@ export interface Broker {
    * last data folder has failed, the one that its metadata is in, or the metadata log itself.
    */
   readonly failed: Promise<Error>
+  /** What needs an operator: a data directory that has failed, for example. Looks at memory only. */
+  problems(): readonly HealthReason[]
   /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
   close(): Promise<void>
 }
@@ -201,6 +204,7 @@ async function start(
     listeners: server.listeners,
     topics: () => describeTopics(controller.state, partitions, traffic),
     failed,
+    problems: () => [],
     close() {
       closing ??= closeOnce()
       return closing

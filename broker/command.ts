@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
@@ -31,6 +32,7 @@ export interface BrokerArguments {
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
   readonly logLevel?: LogLevel | undefined
+  readonly build: BuildInfo
 }
 
 /**

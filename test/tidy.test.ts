@@ -8,6 +8,8 @@ import { describe, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
 const rooms = ['protocol', 'broker', 'agent', 'engine'] as const
+/** Know every room. */
+const doors: readonly string[] = ['millrace.ts', 'demo.ts']
 const files = trackedFiles().filter((file) => file.endsWith('.ts'))
 const sources = files.filter((file) => isProduct(file))
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
@@ -37,7 +39,7 @@ describe('nothing ambient', () => {
   // child processes. Each line says what it is allowed and why.
   const edges: readonly { file: RegExp; why: string }[] = [
     { file: /^protocol\/runtime\//, why: 'the real clock, randomness, disk and network' },
-    { file: /^millrace\.ts$/, why: 'the front door' },
+    { file: /^(?:millrace|demo)\.ts$/, why: 'the front door, and the demo' },
     { file: /^[a-z]+\/(.+\/)?[a-z]*[cC]ommand\.ts$/, why: 'a command line' },
     { file: /^engine\/jobClient\.ts$/, why: 'asks a job over HTTP' },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
@@ -109,7 +111,7 @@ function trackedFiles(): string[] {
 }
 
 function isProduct(file: string): boolean {
-  return file === 'millrace.ts' || rooms.some((room) => file.startsWith(`${room}/`))
+  return doors.includes(file) || rooms.some((room) => file.startsWith(`${room}/`))
 }
 
 function roomOf(file: string): string {
@@ -117,7 +119,7 @@ function roomOf(file: string): string {
 }
 
 function breaksDirection({ from, to }: Import): boolean {
-  if (from === 'millrace.ts') return roomOf(to) === 'test'
+  if (doors.includes(from)) return roomOf(to) === 'test'
   return roomOf(to) !== roomOf(from) && roomOf(to) !== 'protocol'
 }
 

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
+import { type OperationsOptions, serveOperations } from '../../protocol/operations/operations.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { isLoopback, isLoopbackHostHeader, urlHost } from '../../protocol/runtime/loopback.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
@@ -20,6 +22,8 @@ import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
+import type { AdminContext } from './rest/adminContext.ts'
+import { serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
@@ -30,8 +34,8 @@ export interface ConsoleOptions {
   readonly bootstrap: readonly Address[]
   /** The broker's counters of its topics, read once a second. */
   readonly topics: () => readonly TopicOverview[]
-  /** The text of `GET /metrics`, in Prometheus' format. */
-  readonly metrics?: () => Promise<string>
+  /** What `/metrics`, `/healthy` and the like answer. */
+  readonly operations: OperationsOptions
 }
 
 export interface Console {
@@ -58,9 +62,6 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const board = new Board()
   board.tick(clock.nowMs())
   const stream = new EventStream(board)
-  const server = await newServer(options, board, stream)
-  await listen(server, address)
-
   const cluster = new Cluster(runtime, {
     bootstrap,
     clientId: 'millrace-console',
@@ -68,6 +69,17 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     // The console only looks: whoever reports first creates the status topic, as it has to be.
     allowAutoTopicCreation: false,
   })
+  const context: AdminContext = {
+    cluster,
+    admin: new Admin(cluster),
+    clock,
+    logger,
+    picture: () => board.picture,
+  }
+  const server = await newServer(options, board, stream)
+  await serveRest(server, context)
+  await listen(server, address)
+
   const follower = followStatus(cluster, clock, logger, {
     heard: (status, heardMs) => board.hear(status, heardMs),
     deleted: (id) => board.delete(id),
@@ -148,7 +160,6 @@ class Ticker {
 }
 
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
-  const { metrics } = options
   // Open pages would otherwise hold the close until they go away.
   const server = fastify({ forceCloseConnections: true })
   const html = pageHtml()
@@ -173,11 +184,7 @@ async function newServer(options: ConsoleOptions, board: Board, stream: EventStr
     reply.hijack()
     serveEvents(reply.raw, stream)
   })
-  if (metrics) {
-    server.get('/metrics', async (_request, reply) =>
-      reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
-    )
-  }
+  serveOperations(server, options.operations)
   return server
 }
 

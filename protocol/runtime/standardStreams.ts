@@ -49,12 +49,15 @@ function makeNonBlocking(): void {
   process.stderr.on('error', ignore)
 }
 
+/** Resolves with the first failure of standard output, if there is one. */
+export type OutputFailed = Promise<NodeJS.ErrnoException>
+
 /**
  * Keeps the process alive when a standard stream fails, which Node otherwise takes for an uncaught
  * error. Resolves with the first failure of standard output: a program whose purpose is that output
  * ends then. A failure of standard error leaves nowhere to report it.
  */
-export function outputFailure(): Promise<NodeJS.ErrnoException> {
+export function outputFailure(): OutputFailed {
   process.stderr.on('error', ignore)
   return new Promise((resolve) => process.stdout.on('error', resolve))
 }

@@ -4,3 +4,12 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** In rising order of importance. */
 export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+export function isLogLevel(value: unknown): value is LogLevel {
+  return logLevels.includes(value as LogLevel)
+}
+
+/** The least level that is logged; setting it takes effect with the next line. */
+export interface LogLevelControl {
+  level: LogLevel
+}

@@ -4,7 +4,7 @@
 import { type DestinationStream, pino } from 'pino'
 import { standardError } from '../runtime/standardStreams.ts'
 import { loggedError } from './loggedError.ts'
-import type { LogLevel } from './logLevel.ts'
+import type { LogLevel, LogLevelControl } from './logLevel.ts'
 
 export { type LogLevel, logLevels } from './logLevel.ts'
 
@@ -20,14 +20,18 @@ export interface Logger {
   child(bindings: object): Logger
 }
 
+/** A logger whose level can be changed; loggers made of it with `child` follow. */
+export interface AdjustableLogger extends Logger, LogLevelControl {}
+
 /** JSON lines on standard error, which leaves standard output to results. */
 export function pinoLogger(
   level: LogLevel,
   destination: DestinationStream = standardErrorLines(),
-): Logger {
+): AdjustableLogger {
   const formatters = { log: withErrors, bindings: withErrors }
   // pino has a serializer of its own for this name.
-  return pino({ level, formatters, serializers: { err: loggedError } }, destination)
+  const logger = pino({ level, formatters, serializers: { err: loggedError } }, destination)
+  return logger as typeof logger & { level: LogLevel }
 }
 
 let lines: LogLines | undefined

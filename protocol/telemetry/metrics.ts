@@ -4,6 +4,7 @@
 
 import * as prometheus from 'prom-client'
 import { assert } from '../runtime/assert.ts'
+import type { MetricSpec } from './metricSpec.ts'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
 
@@ -26,9 +27,36 @@ export const latencyBucketsSeconds: readonly number[] = [
   30, 60,
 ]
 
+/** Takes one sample of a family. */
+export type SampleWriter = (labels: string, value: number) => void
+
+interface CollectedFamily {
+  readonly spec: MetricSpec
+  readonly read: (sample: SampleWriter) => void
+}
+
+/** Labels as the text format has them: `{topic="orders",partition="3"}`; none is the empty text. */
+export function labelText(labels: Readonly<Record<string, string | number>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
+
+function familyText({ spec, read }: CollectedFamily): string {
+  let text = `# HELP ${spec.name} ${spec.help}\n# TYPE ${spec.name} ${spec.type}\n`
+  read((labels, value) => {
+    text += `${spec.name}${labels} ${value}\n`
+  })
+  return text
+}
+
 export class Metrics {
   readonly #registry: prometheus.Registry
   readonly #readers = new Set<() => void>()
+  readonly #collected = new Set<CollectedFamily>()
 
   constructor(registry: prometheus.Registry = new prometheus.Registry()) {
     this.#registry = registry
@@ -57,6 +85,17 @@ export class Metrics {
   }
 
   /**
+   * A family whose samples are only read at an exposition, and written as they are read: for the tens of
+   * thousands of samples that partitions have. `labels` is made by `labelText`, and kept by the caller
+   * where it can be. Returns what ends it.
+   */
+  collected(spec: MetricSpec, read: (sample: SampleWriter) => void): () => void {
+    const family: CollectedFamily = { spec, read }
+    this.#collected.add(family)
+    return () => this.#collected.delete(family)
+  }
+
+  /**
    * Calls `read` before each exposition, to set gauges that are cheaper to read then than to keep up
    * to date (the length of a queue). Returns what ends it: call that when the queue goes away.
    */
@@ -66,9 +105,10 @@ export class Metrics {
   }
 
   /** Everything, in Prometheus' text format (`contentType`). */
-  expose(): Promise<string> {
+  async expose(): Promise<string> {
     for (const read of this.#readers) read()
-    return this.#registry.metrics()
+    const registered = await this.#registry.metrics()
+    return registered + [...this.#collected].map(familyText).join('')
   }
 
   get contentType(): string {

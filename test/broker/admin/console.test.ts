@@ -12,6 +12,7 @@ import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
 import { hasTool } from '../../tools.ts'
 import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
+import { plainOperations } from './plainOperations.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }
@@ -24,7 +25,7 @@ const start = (host: string, port = 0, more: Partial<ConsoleOptions> = {}) =>
     address: { host, port },
     bootstrap: [nowhere],
     topics: () => [],
-    metrics: async () => 'millrace_up 1\n',
+    operations: plainOperations,
     ...more,
   })
 

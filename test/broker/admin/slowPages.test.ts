@@ -12,6 +12,7 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { topic } from './board/boardInput.ts'
+import { plainOperations } from './plainOperations.ts'
 
 let clock: ManualClock
 let page: Console
@@ -25,6 +26,7 @@ beforeEach(async () => {
     (_, at) => `${'a-topic-with-a-long-name-'.repeat(8)}${at}`,
   )
   page = await startConsole({
+    operations: plainOperations,
     runtime: { clock, random: systemRandom(), network: memoryNetwork() },
     logger: silentLogger,
     address: { host: '127.0.0.1', port: 0 },

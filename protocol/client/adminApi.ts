@@ -1,0 +1,183 @@
+// What an administrator can ask of a Kafka cluster, ours or any other. Failures that may pass are tried
+// again; all others are KafkaErrors (protocol/kafka/errors.ts) or NetworkErrors. Where several things are
+// asked for at once, each has its own error code, and none fails the others.
+
+import type { Isolation } from './isolation.ts'
+
+export interface BrokerDescription {
+  readonly id: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+export interface ClusterDescription {
+  readonly clusterId: string
+  /** -1 while there is none. */
+  readonly controllerId: number
+  readonly brokers: readonly BrokerDescription[]
+}
+
+export interface ConfigResource {
+  readonly type: 'topic' | 'broker' | 'broker-logger' | 'group'
+  /** Of a broker its id; the empty name is the default of all brokers. */
+  readonly name: string
+}
+
+/** Kafka's names, such as `DYNAMIC_TOPIC_CONFIG`, `STATIC_BROKER_CONFIG`, `DEFAULT_CONFIG`. */
+export type ConfigSource = string
+
+export interface ConfigEntry {
+  readonly name: string
+  /** Null for a secret, which is never shown, and for what has no value. */
+  readonly value: string | null
+  readonly source: ConfigSource
+  readonly isReadOnly: boolean
+  readonly isSensitive: boolean
+  readonly synonyms: readonly {
+    readonly name: string
+    readonly value: string | null
+    readonly source: ConfigSource
+  }[]
+  readonly documentation: string | null
+}
+
+export interface ConfigDescription extends Outcome {
+  readonly resource: ConfigResource
+  readonly entries: readonly ConfigEntry[]
+}
+
+export interface ConfigChange {
+  readonly name: string
+  readonly operation: 'set' | 'delete' | 'append' | 'subtract'
+  /** Needed by all but `delete`. */
+  readonly value?: string
+}
+
+export interface Outcome {
+  /** 0 is success. */
+  readonly errorCode: number
+  readonly errorMessage: string | null
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface OffsetQuestion extends TopicPartition {
+  /** An OffsetSpec, or the ms since the epoch from which on the first offset is wanted. */
+  readonly at: number
+}
+
+export interface FoundOffset extends TopicPartition, Outcome {
+  /** -1 where there is none: no record is as new as the time asked for. */
+  readonly offset: number
+  /** Of the record, in ms since the epoch; -1 where there is none. */
+  readonly timestampMs: number
+}
+
+export interface GroupListing {
+  readonly groupId: string
+  /** `Stable`, `Empty`, `PreparingRebalance`, ... ; Unknown from old brokers. */
+  readonly state: string
+  /** `consumer`, or empty for a group that only commits. */
+  readonly protocolType: string
+  /** `classic` or `consumer` (KIP-848). */
+  readonly groupType: string
+  readonly coordinator: number
+}
+
+export interface GroupMember {
+  readonly memberId: string
+  readonly instanceId: string | null
+  readonly clientId: string
+  readonly clientHost: string
+  readonly assignment: readonly TopicPartition[]
+}
+
+export interface GroupDescription extends Outcome {
+  readonly groupId: string
+  readonly state: string
+  readonly groupType: string
+  readonly protocolType: string
+  /** `range`, `uniform`, ...; empty while there is none. */
+  readonly assignor: string
+  readonly coordinator: BrokerDescription
+  readonly members: readonly GroupMember[]
+}
+
+export interface CommittedOffset extends TopicPartition {
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface PartitionOutcome extends TopicPartition, Outcome {}
+
+export interface LogDirectory extends Outcome {
+  readonly broker: number
+  readonly path: string
+  /** Of the file system; -1 from brokers that do not say. */
+  readonly totalBytes: number
+  readonly usableBytes: number
+  readonly replicas: readonly (TopicPartition & {
+    readonly sizeBytes: number
+    readonly offsetLag: number
+    readonly isFuture: boolean
+  })[]
+}
+
+export interface Reassignment extends TopicPartition {
+  readonly replicas: readonly number[]
+  readonly adding: readonly number[]
+  readonly removing: readonly number[]
+}
+
+export interface AdminApi {
+  describeCluster(): Promise<ClusterDescription>
+  /** In the order of `resources`. */
+  describeConfigs(resources: readonly ConfigResource[]): Promise<readonly ConfigDescription[]>
+  /** In the order of `alterations`; those of one resource all or none. */
+  alterConfigs(
+    alterations: readonly {
+      readonly resource: ConfigResource
+      readonly changes: readonly ConfigChange[]
+    }[],
+    options?: { readonly validateOnly?: boolean },
+  ): Promise<readonly (Outcome & { readonly resource: ConfigResource })[]>
+  createPartitions(
+    topic: string,
+    count: number,
+    options?: { readonly validateOnly?: boolean },
+  ): Promise<void>
+  /** Removes the records below the offsets. Answers with the new log start offsets. */
+  deleteRecords(
+    before: readonly (TopicPartition & { readonly offset: number })[],
+  ): Promise<readonly (PartitionOutcome & { readonly lowWatermark: number })[]>
+  /** One request for each leader. In the order of `questions`. */
+  findOffsets(
+    questions: readonly OffsetQuestion[],
+    isolation?: Isolation,
+  ): Promise<readonly FoundOffset[]>
+  /** Of all brokers. */
+  listGroups(): Promise<readonly GroupListing[]>
+  /** In the order of `groupIds`; groups of both protocols. */
+  describeGroups(groupIds: readonly string[]): Promise<readonly GroupDescription[]>
+  groupOffsets(groupId: string): Promise<readonly CommittedOffset[]>
+  /** Of a group without members; those of a group with members are refused with UNKNOWN_MEMBER_ID and its like. */
+  alterGroupOffsets(
+    groupId: string,
+    offsets: readonly (TopicPartition & { readonly offset: number })[],
+  ): Promise<readonly PartitionOutcome[]>
+  deleteGroupOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly PartitionOutcome[]>
+  deleteGroups(
+    groupIds: readonly string[],
+  ): Promise<readonly (Outcome & { readonly groupId: string })[]>
+  /** Of all brokers unless given. */
+  describeLogDirs(brokers?: readonly number[]): Promise<readonly LogDirectory[]>
+  /** Those in progress; of all topics unless given. */
+  listReassignments(topics?: readonly string[]): Promise<readonly Reassignment[]>
+}

@@ -1,0 +1,13 @@
+// `GET /healthy`: 200 while the program works or will work again by itself, 503 with the reasons when a
+// restart or an operator is needed.
+
+import type { FastifyInstance } from 'fastify'
+import type { OperationsOptions } from '../operations.ts'
+
+export function serveHealthy(server: FastifyInstance, { health }: OperationsOptions): void {
+  server.get('/healthy', (_request, reply) => {
+    const reasons = health.unhealthy()
+    reply.code(reasons.length === 0 ? 200 : 503)
+    return { healthy: reasons.length === 0, reasons }
+  })
+}

@@ -1,0 +1,12 @@
+// `GET /ready`: 200 while the program does its work, 503 with the reasons while it cannot.
+
+import type { FastifyInstance } from 'fastify'
+import type { OperationsOptions } from '../operations.ts'
+
+export function serveReady(server: FastifyInstance, { health }: OperationsOptions): void {
+  server.get('/ready', (_request, reply) => {
+    const reasons = [...health.unhealthy(), ...health.notReady()]
+    reply.code(reasons.length === 0 ? 200 : 503)
+    return { ready: reasons.length === 0, reasons }
+  })
+}

@@ -1,0 +1,18 @@
+// `GET /version`: which program, which build, on which Node, since when.
+
+import type { FastifyInstance } from 'fastify'
+import type { OperationsOptions } from '../operations.ts'
+
+export function serveVersion(
+  server: FastifyInstance,
+  { program, build, clock, startedMs }: OperationsOptions,
+): void {
+  server.get('/version', () => ({
+    program,
+    version: build.version,
+    ...(build.commit === undefined ? {} : { commit: build.commit }),
+    node: process.versions.node,
+    startedMs,
+    uptimeSeconds: Math.max(0, Math.round((clock.nowMs() - startedMs) / 1000)),
+  }))
+}

@@ -1,0 +1,14 @@
+// The operations of a program that is well and counts one thing.
+
+import { alwaysHealthy } from '../../../protocol/operations/health.ts'
+import type { OperationsOptions } from '../../../protocol/operations/operations.ts'
+import { systemClock } from '../../../protocol/runtime/clock.ts'
+
+export const plainOperations: OperationsOptions = {
+  program: 'broker',
+  build: { version: '0.0.0' },
+  clock: systemClock,
+  startedMs: 0,
+  metrics: { expose: async () => 'millrace_up 1\n', contentType: 'text/plain; version=0.0.4' },
+  health: alwaysHealthy,
+}
