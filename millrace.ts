@@ -2,7 +2,6 @@
 // The front door: one command, every program a subcommand.
 // A program's code is loaded when its command is given, so that none waits for what it does not use.
 
-import { readFileSync } from 'node:fs'
 // As a whole: on an old Node, naming a function that it lacks would end with a SyntaxError.
 import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
@@ -10,6 +9,7 @@ import type { Command as CommandType, Option as OptionType } from 'commander'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
 import { codeCacheDirectory } from './protocol/runtime/codeCache.ts'
 import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
+import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 
 requireNode()
@@ -120,34 +120,23 @@ function logLevelOption(detail?: string): OptionType {
 }
 
 function build(): BuildInfo {
-  const { version, gitHead } = manifest()
+  const { version, gitHead } = ownPackage()
   return { version, ...(gitHead !== undefined && { commit: gitHead }) }
 }
 
 function version(): string {
-  return manifest().version
+  return ownPackage().version
 }
 
 /** A Node that runs this file may lack what is used further on. */
 function requireNode(): void {
-  const problem = nodeProblem(process.versions.node, manifest().engines.node)
+  const problem = nodeProblem(process.versions.node, ownPackage().engines.node)
   if (problem === undefined) return
   const remedy = import.meta.url.endsWith('.ts')
     ? "use 'npm run millrace -- COMMAND', which brings its own"
     : `install a newer Node than ${process.execPath}`
   process.stderr.write(`millrace: ${problem}: ${remedy}\n`)
   process.exit(1)
-}
-
-interface Manifest {
-  readonly version: string
-  readonly engines: { readonly node: string }
-  /** Commit that the package was built from. */
-  readonly gitHead?: string
-}
-
-function manifest(): Manifest {
-  return JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 }
 
 function diskMebibytes(text: string): number {

@@ -36,6 +36,10 @@ process.stdout.write(
 
 function build() {
   const manifest = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
+  const { exports } = manifest
+  manifest.exports = Object.fromEntries(
+    Object.entries(exports).filter(([, path]) => fs.existsSync(join(root, path))),
+  )
   compile()
   const entries = Object.values(manifest.exports).filter((path) => path.endsWith('.ts'))
   removeUnreachableTypes(entries.map((path) => join(work, declarationOf(path))))

@@ -19,7 +19,7 @@ export interface CodeCacheSurroundings {
  */
 export function codeCacheDirectory(surroundings: CodeCacheSurroundings): string | undefined {
   const { url, environment } = surroundings
-  if (environment['NODE_COMPILE_CACHE']) return undefined
+  if (environment.NODE_COMPILE_CACHE) return undefined
   if (url.endsWith('.ts')) {
     return fileURLToPath(new URL('./node_modules/.cache/compile', url))
   }
