@@ -13,6 +13,7 @@ import { fetchCommittedOffsets } from './committedOffsets.ts'
 import type { Isolation } from './isolation.ts'
 import { isolationLevels } from './partitionReader.ts'
 
+/** A topic to be created. */
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
@@ -20,6 +21,7 @@ export interface NewTopic {
   readonly configs?: Readonly<Record<string, string>>
 }
 
+/** A topic as the cluster describes it. */
 export interface TopicDescription {
   readonly name: string
   /** The zero UUID from brokers before Kafka 2.8. */
@@ -28,6 +30,7 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionDescription[]
 }
 
+/** A partition, and where its replicas are. */
 export interface PartitionDescription {
   readonly partition: number
   readonly leader: number
@@ -38,6 +41,7 @@ export interface PartitionDescription {
 /** Kafka's special timestamps: the first offset, and the one after the last. */
 export const OffsetSpec = { earliest: -2, latest: -1 } as const
 
+/** Administers a cluster: creates, describes and deletes topics, and looks into groups. */
 export class Admin {
   readonly #cluster: Cluster
   readonly #timeoutMs: number

@@ -2,6 +2,7 @@
 
 import type { Address } from '../runtime/network.ts'
 
+/** A text is not the address of a broker. */
 export class AddressError extends Error {
   readonly code = 'ADDRESS_INVALID'
 }
