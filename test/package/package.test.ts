@@ -16,9 +16,9 @@ const version = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')).
 const mebibyte = 1024 * 1024
 
 let installed: Installation
-beforeAll(() => {
-  installed = new Installation()
-}, 180_000)
+beforeAll(async () => {
+  installed = await Installation.create()
+}, 600_000)
 afterAll(() => installed?.remove())
 
 describe('the tarball', () => {
@@ -146,7 +146,8 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     fs.writeFileSync(join(work, 'split.ts'), splitModule)
     // The global copy runs it, and the project of the job has its own copy.
     const submit = ['job', 'submit', 'words.ts', '--bootstrap', address!, '--directory', 'job']
-    const job = installed.start(node, [globalBin, ...submit])
+    const environment = { BOOTSTRAP: address! }
+    const job = installed.start(node, [globalBin, ...submit], { environment })
     let log = ''
     job.stderr!.on('data', (chunk: Buffer) => {
       log += chunk
@@ -228,13 +229,15 @@ test('a Node that is too old is told which one is needed, and where it is', asyn
 })
 
 test('a cache directory that cannot be written does not matter', async () => {
-  const environment = { XDG_CACHE_HOME: '/proc/none' }
   const words = [installed.projectBin, '--version']
-  expect(await installed.run(process.execPath, words, { environment })).toEqual({
-    code: 0,
-    stdout: `millrace ${version}\n`,
-    stderr: '',
-  })
+  for (const directory of [installed.global, join(installed.built, 'LICENSE'), '/proc/none']) {
+    const environment = { XDG_CACHE_HOME: directory }
+    expect(await installed.run(process.execPath, words, { environment }), directory).toEqual({
+      code: 0,
+      stdout: `millrace ${version}\n`,
+      stderr: '',
+    })
+  }
 })
 
 test('a job whose project has another version of millrace is refused, and one that has none', async () => {
@@ -275,7 +278,7 @@ export default job('words', (stream) => {
     .reduceByKey(sum)
     .updateStateByKey(add, { uid: 'totals' })
     .foreachRDD(async (rdd) => {
-      const client = connect(process.argv[process.argv.indexOf('--bootstrap') + 1]!)
+      const client = connect(process.env.BOOTSTRAP!)
       const producer = client.producer()
       for (const [key, value] of await rdd.collect()) {
         await producer.send('totals', { key: String(key), value: String(value) })
@@ -311,10 +314,12 @@ await test.feed('lines', ['one'])
 await test.advance(1000)
 await test.stop()
 
-const broker = await startBroker({ directory: 'embedded', port: 0 })
+const config = { 'group.initial.rebalance.delay.ms': 0 }
+const broker = await startBroker({ directory: 'embedded', port: 0, config })
 const client = connect(broker.bootstrap)
 const agent = await startAgent({
   name: 'a1',
+  logLevel: 'error',
   configuration: [
     'a1.sources = s', 'a1.channels = c', 'a1.sinks = k',
     'a1.sources.s.type = exec', 'a1.sources.s.command = echo hello', 'a1.sources.s.channels = c',
