@@ -77,7 +77,7 @@ describe('files', () => {
           !texts
             .get(file)!
             .replace(/^#!.*\n/, '')
-            .startsWith('//'),
+            .match(/^\/(?:\/|\*\*)/),
       ),
     ).toEqual([])
   })
@@ -124,7 +124,9 @@ function breaksDirection({ from, to }: Import): boolean {
 }
 
 function importsOf(from: readonly string[]): Import[] {
-  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|(?:new URL|ownModule)\('(\.[^']+\.ts)'/g
+  // A worker's file is the start of a program of its own.
+  const pattern =
+    /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|(?:new URL|(?<!new Worker\()ownModule)\('(\.[^']+\.ts)'/g
   return from.flatMap((file) =>
     [...texts.get(file)!.matchAll(pattern)].map((match) => ({
       from: file,

@@ -14,6 +14,15 @@ let read: OwnPackage | undefined
 
 /** Reads the file once. */
 export function ownPackage(): OwnPackage {
-  read ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return read as OwnPackage
+  read ??= manifestIn(new URL('../../package.json', import.meta.url))
+  return read
+}
+
+/** The version in a package.json, such as that of another copy of Millrace. */
+export function versionIn(manifest: string): string {
+  return manifestIn(manifest).version
+}
+
+function manifestIn(path: URL | string): OwnPackage {
+  return JSON.parse(readFileSync(path, 'utf8'))
 }

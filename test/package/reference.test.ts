@@ -31,7 +31,7 @@ test.skipIf(!hasTypedoc())(
       await rm(directory, { recursive: true, force: true })
     }
   },
-  180_000,
+  300_000,
 )
 
 async function pagesBelow(directory: string): Promise<string[]> {
