@@ -1,0 +1,23 @@
+// Addresses of brokers as people write them.
+
+import type { Address } from '../runtime/network.ts'
+
+export class AddressError extends Error {
+  readonly code = 'ADDRESS_INVALID'
+}
+
+/** Comma-separated `host:port`. Fails with an AddressError. */
+export function parseBootstrap(list: string): Address[] {
+  return list.split(',').map((entry) => {
+    const address = parseHostPort(entry)
+    if (address !== undefined && address.port > 0) return address
+    throw new AddressError(`'${entry}' is not the address of a broker: give host:port`)
+  })
+}
+
+/** One `host:port`, an IPv6 host in brackets; undefined for everything else. */
+export function parseHostPort(text: string): Address | undefined {
+  const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text.trim()) ?? []
+  if (host === undefined || Number(port) > 65_535) return undefined
+  return { host, port: Number(port) }
+}
