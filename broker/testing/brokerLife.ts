@@ -11,6 +11,8 @@ import { systemRandom } from '../../protocol/runtime/random.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { type Broker, startBroker } from '../broker.ts'
+import type { LogManager } from '../log/logManager.ts'
+import type { BrokerParts } from '../server/requestContext.ts'
 import type { TestHooks } from '../server/testHooks.ts'
 import type { Storage } from './storage.ts'
 import type { TestBrokerPlan } from './testBrokerOptions.ts'
@@ -25,7 +27,8 @@ export interface LifeOptions {
   readonly plan: TestBrokerPlan
   readonly storage: Storage
   readonly clock: Clock
-  readonly hooks: TestHooks
+  /** Handles the requests of clients; the test's own pass by. */
+  readonly handle: TestHooks['handle']
   /** Where clients find the broker; port 0 takes a free one. */
   readonly address: Address
 }
@@ -38,18 +41,26 @@ export class BrokerLife {
 
   readonly #runtime: Pick<Runtime, 'clock' | 'random'>
 
+  /** What of the broker no client can reach. */
+  readonly parts: BrokerParts
+  readonly #logs: LogManager
+
   private constructor(
     broker: Broker,
     cluster: Cluster,
     runtime: Pick<Runtime, 'clock' | 'random'>,
+    inner: { readonly parts: BrokerParts; readonly logs: LogManager },
   ) {
     this.broker = broker
     this.cluster = cluster
     this.#runtime = runtime
+    this.parts = inner.parts
+    this.#logs = inner.logs
     this.admin = new Admin(cluster, requestTimeoutMs)
   }
 
-  static async start({ plan, storage, clock, hooks, address }: LifeOptions): Promise<BrokerLife> {
+  static async start({ plan, storage, clock, handle, address }: LifeOptions): Promise<BrokerLife> {
+    let inner: { readonly parts: BrokerParts; readonly logs: LogManager } | undefined
     const inside = memoryNetwork({ schedule: (run) => void nextTurn(run) })
     const random = systemRandom()
     const broker = await startBroker({
@@ -61,7 +72,15 @@ export class BrokerLife {
         { name: 'TEST', network: inside, address: innerAddress },
       ],
       openMetadataLog: storage.openMetadataLog,
-      testHooks: hooks,
+      testHooks: {
+        opened: (parts, logs) => {
+          inner = { parts, logs }
+        },
+        handle: (api, request, context, handleIt) =>
+          context.advertised.host === innerAddress.host
+            ? handleIt(request)
+            : handle(api, request, context, handleIt),
+      },
     })
     const cluster = new Cluster(
       { clock, random, network: inside },
@@ -74,7 +93,7 @@ export class BrokerLife {
         allowAutoTopicCreation: false,
       },
     )
-    return new BrokerLife(broker, cluster, { clock, random })
+    return new BrokerLife(broker, cluster, { clock, random }, inner!)
   }
 
   /** Where clients find the broker. */
@@ -87,6 +106,11 @@ export class BrokerLife {
     // Not idempotent: records that a test puts there take no producer id.
     this.#producer ??= new Producer(this.cluster, this.#runtime, { lingerMs: 0, acks: 1 })
     return this.#producer
+  }
+
+  /** Lets the broker notice that its disk is full, or has room again, without delay. */
+  checkSpace(): Promise<void> {
+    return this.#logs.checkSpace()
   }
 
   /** Disconnects all clients, the test's own first. */

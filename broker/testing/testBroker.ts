@@ -6,6 +6,9 @@ import { unfakedClock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { addressText } from '../server/listenerAddress.ts'
 import { BrokerLife } from './brokerLife.ts'
+import { ClientConnections } from './clientConnections.ts'
+import { Faults } from './faults/faults.ts'
+import { FaultyRequests } from './faults/faultyRequests.ts'
 import { folderStorage, memoryStorage, type Storage } from './storage.ts'
 import { TestBrokerError } from './testBrokerError.ts'
 import {
@@ -38,6 +41,11 @@ export class TestBroker implements AsyncDisposable {
   readonly #plan: TestBrokerPlan
   readonly #storage: Storage
   readonly #clock = unfakedClock
+  readonly #closing = new AbortController()
+  readonly #connections = new ClientConnections()
+  readonly #requests: FaultyRequests
+  /** The faults of this broker: what goes wrong is up to the test. */
+  readonly faults: Faults
   /** As asked for until the first start, then as bound: a restart takes the same port again. */
   #address: Address
   #life: BrokerLife | undefined
@@ -54,6 +62,12 @@ export class TestBroker implements AsyncDisposable {
         ? memoryStorage(plan.memoryBytes, () => this.#clock.nowMs())
         : folderStorage()
     this.#address = plan.address
+    this.faults = new Faults({
+      clock: this.#clock,
+      closed: this.#closing.signal,
+      setDiskFull: (isFull) => this.#setDiskFull(isFull),
+    })
+    this.#requests = new FaultyRequests(this.faults, this.#clock)
   }
 
   /** `host:port`, for the bootstrap servers of clients. It stays the same over restarts. */
@@ -87,6 +101,14 @@ export class TestBroker implements AsyncDisposable {
     await this.#createTopics([planTopic(topic)])
   }
 
+  /**
+   * Closes the connections of the clients with this id, or of all clients, as a network does that breaks. Returns
+   * how many there were. Clients may connect again at once.
+   */
+  closeConnections(clientId?: string): number {
+    return this.#connections.close(clientId)
+  }
+
   /** Starts a broker that was stopped: on the same port, with what it had stored. */
   start(): Promise<void> {
     return this.#inTurn(async () => {
@@ -117,6 +139,7 @@ export class TestBroker implements AsyncDisposable {
    */
   close(): Promise<void> {
     this.#isClosed = true
+    this.#closing.abort()
     return this.stop()
   }
 
@@ -130,7 +153,10 @@ export class TestBroker implements AsyncDisposable {
       plan: this.#plan,
       storage: this.#storage,
       clock: this.#clock,
-      hooks: { opened() {}, handle: (_api, request, _context, handle) => handle(request) },
+      handle: (api, request, context, handle) => {
+        this.#connections.note(context)
+        return this.#requests.handle(api, request, context, handle)
+      },
       address: this.#address,
     })
     this.#address = life.address
@@ -165,6 +191,16 @@ export class TestBroker implements AsyncDisposable {
         ),
       })),
     )
+  }
+
+  async #setDiskFull(isFull: boolean): Promise<void> {
+    const { disk } = this.#storage
+    const life = this.#life
+    // A broker that runs for long has its reserve.
+    if (isFull) await life?.checkSpace()
+    if (isFull) disk.fill()
+    else disk.free()
+    await life?.checkSpace()
   }
 
   get #running(): BrokerLife {
