@@ -31,6 +31,7 @@ import { addressText } from './server/listenerAddress.ts'
 import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
+import type { TestHooks } from './server/testHooks.ts'
 import { logConfigOf } from './server/topicLogConfig.ts'
 import { TrafficByTopic } from './server/topicTraffic.ts'
 import { TransactionalAppends } from './server/transactionalAppends.ts'
@@ -47,6 +48,8 @@ export interface BrokerOptions {
   readonly listeners: readonly BrokerListener[]
   /** Where metadata is kept; by default in `level`, in the data folder. */
   readonly openMetadataLog?: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
+  /** Of a broker that clients are tested with (broker/testing). */
+  readonly testHooks?: TestHooks
 }
 
 export interface Broker {
@@ -179,7 +182,9 @@ async function start(
     }),
     followedRequests: new FollowedRequests(options.metrics, logger),
     traffic,
+    testHooks: options.testHooks,
   }
+  options.testHooks?.opened(parts, manager)
   const server = new BrokerServer(parts)
   undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
   // Those who wait for their group or transaction hold connections open: they are sent away first.

@@ -500,7 +500,7 @@ export class LogManager {
     } = this.#options
     this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
     this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.#checkSpace())
+    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.checkSpace())
   }
 
   #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
@@ -509,7 +509,8 @@ export class LogManager {
     this.#tasks.push(new PeriodicTask({ clock, delayMs, intervalMs, run, failed }))
   }
 
-  async #checkSpace(): Promise<void> {
+  /** Looks how much room the data directories have: what was refused for want of room is taken again. */
+  async checkSpace(): Promise<void> {
     await this.#eachDirectory(async (directory) => {
       const { health, space, logs } = directory
       await health.check()

@@ -181,22 +181,29 @@ export function dispatch(
     connection.broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
   }
   const context = { ...connection, apiVersion, clientId: header.clientId ?? '' }
+  const { testHooks } = connection.broker
   const outcome =
-    longAnswers.has(entry) && connection.answerMemory.isScarce
-      ? handleWhenThereIsRoom(entry, request, context)
-      : entry.handle(request, context)
+    testHooks === undefined
+      ? handle(entry, request, context)
+      : testHooks.handle(api, request, context, (asked) => handle(entry, asked, context))
   const encode = (response: unknown): Answer =>
     response === noResponse ? undefined : encodeResponse(api, apiVersion, correlationId, response)
   return outcome instanceof Promise ? outcome.then(encode) : encode(outcome)
 }
 
+function handle(entry: Handler, request: unknown, context: RequestContext): unknown {
+  return longAnswers.has(entry) && context.answerMemory.isScarce
+    ? handleWhenThereIsRoom(entry, request, context)
+    : entry.handle(request, context)
+}
+
 async function handleWhenThereIsRoom(
-  { handle }: Handler,
+  entry: Handler,
   request: unknown,
   context: RequestContext,
 ): Promise<unknown> {
   await context.answerMemory.reserve(0)
-  return context.stopWaiting.aborted ? noResponse : handle(request, context)
+  return context.stopWaiting.aborted ? noResponse : entry.handle(request, context)
 }
 
 /** A client that cannot know what we speak asks with a version of its own: KIP-511 has the answer. */

@@ -13,6 +13,7 @@ import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
 import type { Partitions } from './partitions.ts'
+import type { TestHooks } from './testHooks.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 import type { TransactionalAppends } from './transactionalAppends.ts'
 
@@ -32,6 +33,8 @@ export interface BrokerParts {
   readonly fetchSessions: FetchSessions
   readonly followedRequests: FollowedRequests
   readonly traffic: TrafficByTopic
+  /** Only in tests of clients. */
+  readonly testHooks: TestHooks | undefined
 }
 
 /** The same for every request of a connection. */

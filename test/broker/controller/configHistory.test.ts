@@ -11,7 +11,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { models } from '../../modelRuns.ts'
-import { MemoryMetadataLog } from './memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 
 /** Type, name, keys of longs, keys of lists. */
 const resources = [

@@ -17,7 +17,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from './memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 
 /** Longer than the longest pause between two tries. */
 const retriedMs = 10_000

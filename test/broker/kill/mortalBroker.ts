@@ -11,7 +11,7 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 export const address = { host: 'broker', port: 9092 }

@@ -12,7 +12,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'
 import { lostLine, pinoLogger } from '../../../protocol/telemetry/logger.ts'
 import { LogLines } from '../../../protocol/telemetry/logLines.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { RawClient } from './memoryBroker.ts'
 
 const address = { host: 'broker', port: 9092 }

@@ -19,7 +19,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 
 let broker: Broker
 let metrics: Metrics

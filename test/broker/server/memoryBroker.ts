@@ -16,7 +16,7 @@ import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 const address = { host: 'broker', port: 9092 }
