@@ -20,6 +20,15 @@ export interface NewTopic {
   readonly configs?: Readonly<Record<string, string | null>>
 }
 
+export interface CreatedTopic {
+  readonly name: string
+  /** The zero UUID from brokers before Kafka 2.8. */
+  readonly topicId: string
+  /** -1 from brokers before Kafka 2.4, as is the replication factor. */
+  readonly partitions: number
+  readonly replicationFactor: number
+}
+
 export interface TopicDescription {
   readonly name: string
   /** The zero UUID from brokers before Kafka 2.8. */
@@ -44,7 +53,7 @@ export async function createTopics(
   requests: AdminRequests,
   topics: readonly NewTopic[],
   { validateOnly = false } = {},
-): Promise<void> {
+): Promise<CreatedTopic[]> {
   const request = {
     timeoutMs: requests.requestTimeoutMs,
     topics: topics.map(creatableTopic),
@@ -60,6 +69,9 @@ export async function createTopics(
     requests.cluster.invalidate(name)
     throwUnlessNone(errorCode, errorMessage ?? name)
   }
+  return answer.topics.map(({ name, topicId, numPartitions: partitions, replicationFactor }) => {
+    return { name, topicId, partitions, replicationFactor }
+  })
 }
 
 /** Fails at the first topic that could not be deleted. */
