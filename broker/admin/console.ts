@@ -23,7 +23,7 @@ import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
 import type { AdminContext } from './rest/adminContext.ts'
-import { serveRest } from './rest/rest.ts'
+import { restServerOptions, serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
@@ -77,7 +77,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     picture: () => board.picture,
   }
   const server = await newServer(options, board, stream)
-  await serveRest(server, context)
+  await serveRest(server, context, { version: options.operations.build.version })
   await listen(server, address)
 
   const follower = followStatus(cluster, clock, logger, {
@@ -161,7 +161,7 @@ class Ticker {
 
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
   // Open pages would otherwise hold the close until they go away.
-  const server = fastify({ forceCloseConnections: true })
+  const server = fastify({ ...restServerOptions, forceCloseConnections: true })
   const html = pageHtml()
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
