@@ -24,13 +24,15 @@ import { LogCleaner } from './log/cleaner/logCleaner.ts'
 import { releaseReserve } from './log/directory/diskReserve.ts'
 import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
+import { exposeBroker } from './metrics/exposeBroker.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { FollowedRequests } from './server/followedRequests.ts'
 import { addressText } from './server/listenerAddress.ts'
-import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
+import { describeTopics, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
+import { RequestFigures } from './server/requestFigures.ts'
 import { logConfigOf } from './server/topicLogConfig.ts'
 import { TrafficByTopic } from './server/topicTraffic.ts'
 import { TransactionalAppends } from './server/transactionalAppends.ts'
@@ -109,6 +111,7 @@ async function start(
     failed: metadataFailure.resolve,
   })
   undo.push(() => controller.close())
+  const recoveryStartedMs = elapsedMs()
   const manager = await LogManager.open({
     disk: runtime.disk,
     clock: runtime.clock,
@@ -130,6 +133,7 @@ async function start(
     isForeign: (topic, topicId) => controller.state.isForeign(topic, topicId),
   })
   undo.push(() => manager.close())
+  const recoverySeconds = (elapsedMs() - recoveryStartedMs) / 1000
   makeRoom = () => manager.makeRoom(directories[0]!)
   const logs = [...manager.partitions()].length
   if (logs > 0 && !manager.wasCleanShutdown) {
@@ -158,7 +162,8 @@ async function start(
   await controller.start(partitions)
   undo.push(() => controller.stop())
   transactions.start()
-  undo.push(startCleaner(options, configuration, manager))
+  const cleaner = startCleaner(options, configuration, manager)
+  undo.push(() => cleaner.close())
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -177,7 +182,8 @@ async function start(
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
     }),
-    followedRequests: new FollowedRequests(options.metrics, logger),
+    followedRequests: new FollowedRequests(logger),
+    requestFigures: new RequestFigures(),
     traffic,
   }
   const server = new BrokerServer(parts)
@@ -188,8 +194,9 @@ async function start(
   undo.push(() => server.drain())
   for (const listener of options.listeners) await server.listen(listener)
   if (options.metrics) {
-    const hide = exposeTraffic(options.metrics, traffic, () => server.clientFigures)
-    undo.push(async () => hide())
+    const started = { recoverySeconds, startSeconds: elapsedMs() / 1000 }
+    const sources = { runtime, parts, server, logs: manager, cleaner, start: started }
+    undo.push(exposeBroker(options.metrics, sources))
   }
   const listeners = server.listeners.map(({ name, address }) => `${name}://${addressText(address)}`)
   logger.info({ nodeId, listeners, logs, elapsedMs: elapsedMs() }, 'broker started')
@@ -235,7 +242,7 @@ function metadataFailed(cause: unknown, logger: Logger): Error {
   return error
 }
 
-/** Compacts logs from now on; returns what ends that. */
+/** Compacts logs from now on, until it is closed. */
 function startCleaner(
   { runtime, config, logger }: BrokerOptions,
   configuration: DynamicConfiguration,
@@ -261,7 +268,7 @@ function startCleaner(
   })
   configuration.onChange(() => cleaner.settingsChanged())
   if (config['log.cleaner.enable']) cleaner.start()
-  return () => cleaner.close()
+  return cleaner
 }
 
 function journalOf({ runtime, config }: BrokerOptions) {

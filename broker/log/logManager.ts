@@ -166,6 +166,11 @@ export class LogManager {
     return this.#failed.length > 0
   }
 
+  /** The paths of the data directories that cannot be used until the next start. */
+  get failedDirectories(): readonly string[] {
+    return this.#failed.map(({ path }) => path)
+  }
+
   /** Those that the checkpoints know of, though no data directory has them any more. */
   missing(): MissingPartition[] {
     return this.#directories.flatMap((directory) => directory.missing())
@@ -477,6 +482,7 @@ export class LogManager {
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
+      figures: directory.figures,
       noticed: directory.health.noticed,
       saveRecoveryPoint: directory.saveRecoveryPoints,
       saveLogStartOffset: directory.saveLogStartOffsets,

@@ -13,6 +13,7 @@ import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
 import type { Partitions } from './partitions.ts'
+import type { RequestFigures, RequestRecord } from './requestFigures.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 import type { TransactionalAppends } from './transactionalAppends.ts'
 
@@ -31,6 +32,7 @@ export interface BrokerParts {
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
   readonly followedRequests: FollowedRequests
+  readonly requestFigures: RequestFigures
   readonly traffic: TrafficByTopic
 }
 
@@ -52,4 +54,5 @@ export interface ConnectionContext {
 export interface RequestContext extends ConnectionContext {
   readonly apiVersion: number
   readonly clientId: string
+  readonly record: RequestRecord
 }

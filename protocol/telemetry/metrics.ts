@@ -48,7 +48,7 @@ const samplesPerTurn = 5_000
 
 export class Metrics {
   readonly #registry: prometheus.Registry
-  readonly #readers = new Set<() => void>()
+  readonly #readers = new Set<() => void | Promise<void>>()
   readonly #collected = new Map<string, CollectedFamily>()
   readonly #nextTurn: () => Promise<void>
   #exposing: Promise<Buffer> | undefined
@@ -109,9 +109,10 @@ export class Metrics {
 
   /**
    * Calls `read` before each exposition, to set gauges that are cheaper to read then than to keep up
-   * to date (the length of a queue). Returns what ends it: call that when the queue goes away.
+   * to date (the length of a queue). The exposition waits for a promise, which must not be long in coming.
+   * Returns what ends it: call that when the queue goes away.
    */
-  onExpose(read: () => void): () => void {
+  onExpose(read: () => void | Promise<void>): () => void {
     this.#readers.add(read)
     return () => this.#readers.delete(read)
   }
@@ -130,7 +131,7 @@ export class Metrics {
   }
 
   async #expose(): Promise<Buffer> {
-    for (const read of this.#readers) read()
+    await Promise.all([...this.#readers].map((read) => read()))
     const exposition = new Exposition()
     // prom-client has blank lines between its families, and one where there is no family.
     const registered = await this.#registry.metrics()

@@ -18,8 +18,8 @@ export const connectionMetrics = {
   refused: {
     name: 'millrace_broker_connections_refused_total',
     type: 'counter',
-    help: 'Client connections closed at once, by listener and by the option whose limit was reached.',
-    labels: ['listener', 'limit'],
+    help: 'Client connections closed at once, by the option whose limit was reached.',
+    labels: ['limit'],
   },
   delayed: {
     name: 'millrace_broker_connections_delayed_total',
@@ -30,7 +30,7 @@ export const connectionMetrics = {
   closed: {
     name: 'millrace_broker_connections_closed_total',
     type: 'counter',
-    help: 'Client connections closed, by reason: client, idle, stalled, malformed, costly, failed, refused or shutdown.',
+    help: 'Client connections closed, by reason: client, idle (connections.max.idle.ms), stalled, malformed, costly (a request takes too much memory), refused (an append with acks=0), failed or shutdown.',
     labels: ['reason'],
   },
   paused: {

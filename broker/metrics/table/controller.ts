@@ -83,7 +83,7 @@ export const controllerMetrics = {
   seriesLeftOut: {
     name: 'millrace_broker_metrics_series_left_out',
     type: 'gauge',
-    help: 'Topics, partitions or groups (by the label) without series in the last exposition, because there are more than metrics.max.topics, metrics.max.partitions or metrics.max.groups allow.',
+    help: 'Topics, partitions, groups or group_partitions without series of their own in this exposition, because there are more than metrics.max.topics, metrics.max.partitions or metrics.max.groups.',
     labels: ['of'],
   },
 } as const satisfies Record<string, MetricSpec>

@@ -17,7 +17,7 @@ export const diskMetrics = {
   freeBytes: {
     name: 'millrace_broker_disk_free_bytes',
     type: 'gauge',
-    help: 'Free bytes of the file system that a data directory is on, as of the last 10 s.',
+    help: 'Free bytes of the file system that a data directory is on; read each 10 s.',
     labels: ofDirectory,
   },
   reservedBytes: {
@@ -35,7 +35,7 @@ export const diskMetrics = {
   level: {
     name: 'millrace_broker_disk_alert_level',
     type: 'gauge',
-    help: '0 when a data directory has room, 1 when its disk is short of it or will be within a day, 2 when records are refused.',
+    help: '0 when a data directory has room; 1 when less than 5 % of its disk (at most 10 GiB) is left above the reserved bytes, or it is full within 4 hours; 2 when records are refused.',
     labels: ofDirectory,
   },
   failed: {

@@ -4,16 +4,16 @@ import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
 export const maintenanceMetrics = {
   deletedSegments: {
-    name: 'millrace_broker_retention_segments_total',
+    name: 'millrace_broker_deleted_segments_total',
     type: 'counter',
-    help: 'Segments deleted, by reason: time (retention.ms), size (retention.bytes) or start (the log start offset has moved past them).',
-    labels: ['reason'],
+    help: 'Segments deleted by retention and by DeleteRecords, by data directory.',
+    labels: ['directory'],
   },
   deletedBytes: {
-    name: 'millrace_broker_retention_bytes_total',
+    name: 'millrace_broker_deleted_segment_bytes_total',
     type: 'counter',
-    help: 'Bytes of segments deleted, by the same reasons.',
-    labels: ['reason'],
+    help: 'Bytes of segments deleted by retention and by DeleteRecords, by data directory.',
+    labels: ['directory'],
   },
   cleanings: {
     name: 'millrace_broker_cleaner_runs_total',

@@ -30,7 +30,8 @@ export class MemoryBroker {
   /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
   wrapDisk: (disk: Disk) => Disk = (disk) => disk
   wrapMetadataLog: (log: MetadataLog) => MetadataLog = (log) => log
-  readonly metrics = new Metrics()
+  /** Of the present life: a killed one ends nothing. */
+  metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
@@ -51,6 +52,7 @@ export class MemoryBroker {
 
   async start(): Promise<void> {
     const { clock, logger, network } = this
+    this.metrics = new Metrics()
     const life = mortalDisk(this.disk)
     const disk = this.wrapDisk(life)
     this.#life = life
