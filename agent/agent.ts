@@ -28,10 +28,11 @@ import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
 import { type HostIdentity, localHost } from './hostIdentity.ts'
+import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { runnerOf } from './polled.ts'
+import { type Polled, runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
@@ -74,6 +75,8 @@ export interface Agent {
   /** What the metrics page shows. */
   metrics(): MetricsJson
   status(): AgentStatus
+  /** What its metrics are read from. */
+  figures(): AgentFigures
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -169,6 +172,8 @@ class RunningAgent implements Agent {
   #stopping: Promise<readonly string[]> | undefined
   /** What did not stop in time. */
   readonly #hanging: string[] = []
+  /** How often each source and sink was made, by its name among the actors. */
+  readonly #incarnations = new Map<string, number>()
 
   constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
@@ -202,12 +207,10 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      const sink = this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision })
-      this.#sinks.set(`sink ${name}`, sink)
+      this.#sinks.set(`sink ${name}`, this.#spawn(`sink-${name}`, make))
     }
     for (const { name, make } of this.#plan.sources) {
-      const source = this.#system.spawn(`source-${name}`, runnerOf(make), { supervision })
-      this.#sources.set(`source ${name}`, source)
+      this.#sources.set(`source ${name}`, this.#spawn(`source-${name}`, make))
     }
     this.#report()
     const { logger, name } = this.#options
@@ -260,6 +263,30 @@ class RunningAgent implements Agent {
       })),
       bytesRead: sources.reduce((sum, { progress }) => sum + progress.bytesRead, 0),
     }
+  }
+
+  figures(): AgentFigures {
+    const { sources, channels, sinks } = this.#plan
+    return {
+      name: this.#options.name,
+      sources: sources.map((source) => {
+        return { ...source, restarts: this.#restarts(`source-${source.name}`) }
+      }),
+      channels,
+      sinks: sinks.map((sink) => ({ ...sink, restarts: this.#restarts(`sink-${sink.name}`) })),
+    }
+  }
+
+  #spawn(actor: string, make: () => Polled): ReturnType<ActorSystem['spawn']> {
+    const incarnate = () => {
+      this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
+      return make()
+    }
+    return this.#system.spawn(actor, runnerOf(incarnate), { supervision })
+  }
+
+  #restarts(actor: string): number {
+    return Math.max(0, (this.#incarnations.get(actor) ?? 0) - 1)
   }
 
   async #open(channel: Channel): Promise<void> {

@@ -46,6 +46,8 @@ export interface StartedJob {
 /** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
 const answerTimeoutMs: Readonly<Record<JobMethod, number>> = {
   status: 3_000,
+  // A scrape has 10 s; the process has other figures to tell.
+  figures: 2_000,
   describe: 3_000,
   state: 15_000,
   // Copies the state of the whole job.

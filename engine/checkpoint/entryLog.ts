@@ -89,6 +89,11 @@ export class EntryLog<Value extends object> {
     return this.#stored.length
   }
 
+  /** Of the file. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
   /** The entry at `index`, counted from the oldest; negative from the newest. */
   at(index: number): Value | undefined {
     return this.#stored.at(index)?.value

@@ -3,6 +3,14 @@
 
 import { assert } from '../runtime/assert.ts'
 
+/** A distribution as plain data, which can cross threads. */
+export interface DistributionFigures {
+  readonly bounds: readonly number[]
+  /** Observations by bucket, not cumulated; the last one is of those above all bounds. */
+  readonly counts: readonly number[]
+  readonly sum: number
+}
+
 export class Distribution {
   readonly #bounds: readonly number[]
   /** Observations by bucket, not cumulated; the last one is of those above all bounds. */
@@ -14,6 +22,19 @@ export class Distribution {
     assert(bounds.length > 0, 'a distribution has buckets')
     this.#bounds = bounds
     this.#counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  /** The distribution of which these are the figures. */
+  static of({ bounds, counts, sum }: DistributionFigures): Distribution {
+    const distribution = new Distribution(bounds)
+    assert(counts.length === bounds.length + 1, 'each bucket has a count, and what is above them')
+    distribution.#counts.splice(0, counts.length, ...counts)
+    distribution.#sum = sum
+    return distribution
+  }
+
+  figures(): DistributionFigures {
+    return { bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum }
   }
 
   get bounds(): readonly number[] {
