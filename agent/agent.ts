@@ -16,9 +16,13 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
+import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
   formatProblem,
@@ -38,6 +42,8 @@ import { type StartProcess, startProcess } from './sources/execProcess.ts'
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** What the agent counts. */
+  readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
   /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
@@ -77,6 +83,8 @@ export interface Agent {
   status(): AgentStatus
   /** What its metrics are read from. */
   figures(): AgentFigures
+  /** What is not well now. */
+  troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -170,6 +178,9 @@ class RunningAgent implements Agent {
   #ownCluster: Cluster | undefined
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
+  #failure: Error | undefined
+  /** Of sources and sinks. */
+  readonly #watches: ComponentWatch[] = []
   /** What did not stop in time. */
   readonly #hanging: string[] = []
   /** How often each source and sink was made, by its name among the actors. */
@@ -188,7 +199,10 @@ class RunningAgent implements Agent {
       random,
       logger: options.logger,
       name: options.name,
-      onEscalate: reject,
+      onEscalate: (error) => {
+        this.#failure = error
+        reject(error)
+      },
     })
   }
 
@@ -207,10 +221,10 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      this.#sinks.set(`sink ${name}`, this.#spawn(`sink-${name}`, make))
+      this.#sinks.set(`sink ${name}`, this.#spawn('sink', name, make))
     }
     for (const { name, make } of this.#plan.sources) {
-      this.#sources.set(`source ${name}`, this.#spawn(`source-${name}`, make))
+      this.#sources.set(`source ${name}`, this.#spawn('source', name, make))
     }
     this.#report()
     const { logger, name } = this.#options
@@ -277,12 +291,24 @@ class RunningAgent implements Agent {
     }
   }
 
-  #spawn(actor: string, make: () => Polled): ReturnType<ActorSystem['spawn']> {
+  troubles(): AgentReason[] {
+    return agentTroubles({
+      watches: () => this.#watches,
+      channels: this.#plan.channels,
+      isStopping: () => this.#stopping !== undefined,
+      failure: () => this.#failure,
+    })
+  }
+
+  #spawn(kind: 'source' | 'sink', name: string, make: () => Polled) {
+    const actor = `${kind}-${name}`
+    const watch = new ComponentWatch(this.#options.runtime.clock, `${kind} ${name}`)
+    this.#watches.push(watch)
     const incarnate = () => {
       this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
       return make()
     }
-    return this.#system.spawn(actor, runnerOf(incarnate), { supervision })
+    return this.#system.spawn(actor, runnerOf(incarnate, watch), { supervision })
   }
 
   #restarts(actor: string): number {
