@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
 import { type Broker, startBroker } from './broker.ts'
@@ -27,7 +28,7 @@ import { addressText, hostText } from './server/listenerAddress.ts'
 export interface BrokerArguments {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The only data folder; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
+  /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
@@ -49,6 +50,12 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     config = read.config
     const logger = pinoLogger(args.logLevel ?? config['log.level'])
     logUnused(read, logger)
+    if (read.formerData !== undefined) {
+      logger.info(
+        { directory: read.formerData },
+        'data directory of an earlier version is used: --data chooses another',
+      )
+    }
     const plan = planListeners(config, tcpNetwork, hostname())
     logListeners(plan, logger)
     const runtime = nodeRuntime(tcpNetwork)
@@ -97,16 +104,23 @@ interface ReadConfiguration {
   /** The file, and what of it has no effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
+  /** Data of an earlier version in the current directory, used because no other directory is given. */
+  readonly formerData: string | undefined
 }
+
+const defaultData = { path: 'broker', pathInState: '', formerPath: 'millrace-data' }
 
 async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   const file = args.config
   const { values, unused } =
     file === undefined ? { values: {}, unused: [] } : await readConfigFile(file)
   const config = withListener(args, brokerConfig(values))
-  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
+  const given = args.data === undefined ? dataDirectories(config) : [args.data]
+  const standard = given.length > 0 ? undefined : processDataLocation(defaultData)
+  const directories = standard === undefined ? given : [standard.directory]
   const paths = directories.map((path) => resolve(path)).join(',')
-  return { config: { ...config, 'log.dirs': paths }, file, unused }
+  const former = standard?.isFormer ? standard.directory : undefined
+  return { config: { ...config, 'log.dirs': paths }, file, unused, formerData: former }
 }
 
 /** `--host` and `--port` mean one listener in place of those in the file. */

@@ -46,7 +46,10 @@ export const brokerOptions = {
     'info',
     'Least level of the lines that the broker logs on standard error; the option --log-level wins.',
   ),
-  'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
+  'log.dir': string(
+    '',
+    'The directory that holds topics and metadata. Without it, the state directory that systemd gives, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker.',
+  ),
   'log.dirs': list(
     '',
     'paths separated by commas',
@@ -373,8 +376,9 @@ export function isOptionName(key: string): key is BrokerOptionName {
   return Object.hasOwn(brokerOptions, key)
 }
 
-/** The data folders, at least one. */
+/** The data directories that are configured: none when the program is to choose. */
 export function dataDirectories(config: BrokerConfig): string[] {
   const several = listElements(config['log.dirs'])
-  return several.length > 0 ? several : [config['log.dir']]
+  if (several.length > 0) return several
+  return config['log.dir'] === '' ? [] : [config['log.dir']]
 }

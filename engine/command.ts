@@ -21,6 +21,8 @@ export interface SubmitArguments {
   readonly bootstrap: string
   /** Where the job keeps checkpoint and state. */
   readonly directory: string
+  /** Whether the directory was chosen because an earlier version put the job there. */
+  readonly formerDirectory?: boolean | undefined
   readonly executors?: number | undefined
   /** Of each executor, in MiB. */
   readonly executorMemory?: number | undefined
@@ -66,6 +68,12 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
   let host: JobHost<DriverArguments> | undefined
   try {
     const { insecure, directory } = args
+    if (args.formerDirectory) {
+      logger.info(
+        { directory: resolve(directory) },
+        'job directory of an earlier version is used: --directory chooses another',
+      )
+    }
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
     host = new JobHost({ args, logger, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
