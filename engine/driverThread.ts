@@ -4,6 +4,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import { ownModule } from '../protocol/runtime/ownModule.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
@@ -69,7 +70,10 @@ export class DriverThread<Arguments> {
   #callId = 0
 
   constructor(args: Arguments) {
-    this.#worker = new Worker(workerFile(), { name: 'driver', workerData: args })
+    this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
+      name: 'driver',
+      workerData: args,
+    })
     const running = Promise.withResolvers<StartedJob>()
     const checked = Promise.withResolvers<boolean>()
     const finished = Promise.withResolvers<void>()
@@ -165,10 +169,4 @@ function answeredError(report: ErrorReport): Error {
   const error = new Error(report.message)
   if (report.stack !== undefined) error.stack = report.stack
   return error
-}
-
-/** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */
-function workerFile(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./driverWorker.${extension}`, import.meta.url)
 }

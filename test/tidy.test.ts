@@ -124,7 +124,7 @@ function breaksDirection({ from, to }: Import): boolean {
 }
 
 function importsOf(from: readonly string[]): Import[] {
-  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.ts)'/g
+  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|(?:new URL|ownModule)\('(\.[^']+\.ts)'/g
   return from.flatMap((file) =>
     [...texts.get(file)!.matchAll(pattern)].map((match) => ({
       from: file,

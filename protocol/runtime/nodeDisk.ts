@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { totalBytes } from '../bytes/totalBytes.ts'
 import { directoryProblem } from './directoryProblem.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type DiskLock,
   type DiskStat,
 } from './disk.ts'
+import { expectingWarnings } from './experimentalFeature.ts'
 import { SharedRuns } from './sharedRuns.ts'
 
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
@@ -205,7 +206,7 @@ export const nodeDisk: Disk = {
 function lockFile(path: string, directory: string): DatabaseSync {
   let holder: DatabaseSync | undefined
   try {
-    holder = new DatabaseSync(path, { timeout: 0 })
+    holder = openDatabase(path)
     holder.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     return holder
   } catch (error) {
@@ -216,6 +217,12 @@ function lockFile(path: string, directory: string): DatabaseSync {
       code: 'LOCK_FAILED',
     })
   }
+}
+
+/** SQLite is loaded when a directory is locked first: most commands lock none. */
+function openDatabase(path: string): DatabaseSync {
+  const sqlite = expectingWarnings(() => process.getBuiltinModule('node:sqlite'))
+  return new sqlite.DatabaseSync(path, { timeout: 0 })
 }
 
 /** Shared by all who ask: thousands of partitions are made in one directory. */
