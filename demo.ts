@@ -212,7 +212,7 @@ async function runDemo(
         clock: runtime.clock,
         startedMs: runtime.clock.nowMs(),
         metrics,
-        health: { unhealthy: () => broker.problems(), notReady: () => [] },
+        health: broker.health,
         logLevel: logger,
       },
     }),

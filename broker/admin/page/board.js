@@ -33,7 +33,7 @@ export function Board({ picture, history, span, staleMs, about, onSpan }) {
           : html`<${Flow} picture=${picture} />
       <${Ledgers} ledgers=${picture.ledgers} />
       <${Spans} span=${span} onSpan=${onSpan} />
-      <${Overview} jobs=${picture.jobs} chart=${chart} />`
+      <${Overview} agents=${picture.agents} jobs=${picture.jobs} chart=${chart} />`
       }
       ${picture.jobs.map(
         (job) => html`<${JobSection} key=${job.id} job=${job} chart=${chart}

@@ -55,6 +55,7 @@ function connect() {
 async function ask() {
   try {
     about = await (await fetch('/version')).json()
+    draw()
   } catch {
     // Without a connection the page says that it has none.
   }

@@ -11,7 +11,7 @@ import { encodeStatus, type Status, statusTopic } from '../../../protocol/teleme
 import { newStatusTopic } from '../../../protocol/telemetry/statusTopic.ts'
 import { MemoryBroker } from '../server/memoryBroker.ts'
 import { agentStatus, batchStatus, jobStatus } from './board/boardInput.ts'
-import { plainOperations } from './plainOperations.ts'
+import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 
 export interface StandaloneLoad {
   readonly topics: number
