@@ -42,7 +42,8 @@ beforeAll(async () => {
   await fs.mkdir(here('/var/lib/millrace'), { mode: 0o750 })
   if (other.uid !== undefined) chownSync(here('/var/lib/millrace'), other.uid, other.gid)
   await run('chmod', ['-R', 'a-w', join(directory, 'opt'), join(directory, 'etc')])
-})
+  // The build compiles the whole program.
+}, 300_000)
 afterAll(async () => {
   await run('chmod', ['-R', 'u+w', directory])
   await fs.rm(directory, { recursive: true, force: true })

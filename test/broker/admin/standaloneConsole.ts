@@ -9,9 +9,9 @@ import { Producer } from '../../../protocol/client/producer.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { encodeStatus, type Status, statusTopic } from '../../../protocol/telemetry/status.ts'
 import { newStatusTopic } from '../../../protocol/telemetry/statusTopic.ts'
+import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { MemoryBroker } from '../server/memoryBroker.ts'
 import { agentStatus, batchStatus, jobStatus } from './board/boardInput.ts'
-import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 
 export interface StandaloneLoad {
   readonly topics: number
