@@ -79,7 +79,10 @@ function commands(outputFailed: OutputFailed): CommandType {
     .description('a commit log that Kafka clients can talk to')
     .option('--port <port>', 'where to listen (default: 9092)', port)
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
-    .option('--data <directory>', 'where the data is (default: millrace-data)')
+    .option(
+      '--data <directory>',
+      'where the data is (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
+    )
     .option('--config <file>', "options in Kafka's server.properties format")
     .option(
       '--console-port <port>',

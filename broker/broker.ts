@@ -101,6 +101,9 @@ async function start(
 ): Promise<Broker> {
   const { runtime, config, logger } = options
   const directories = dataDirectories(config)
+  if (directories.length === 0) {
+    throw new BrokerError('CONFIGURATION_INVALID', 'log.dir is missing: give the data directory')
+  }
   const startedMs = runtime.clock.monotonicMs()
   const elapsedMs = () => Math.round(runtime.clock.monotonicMs() - startedMs)
   const nodeId = config['node.id']

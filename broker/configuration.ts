@@ -60,7 +60,10 @@ export const brokerOptions = {
     '',
     'A second address, host:port, that serves metrics, health and version alone, and may be reached by other hosts, who read them without a login; the option --metrics-listen wins.',
   ),
-  'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
+  'log.dir': string(
+    '',
+    'The directory that holds topics and metadata. Without it, the state directory that systemd gives, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker.',
+  ),
   'log.dirs': list(
     '',
     'paths separated by commas',
@@ -407,8 +410,9 @@ export function isOptionName(key: string): key is BrokerOptionName {
   return Object.hasOwn(brokerOptions, key)
 }
 
-/** The data folders, at least one. */
+/** The data directories that are configured: none when the program is to choose. */
 export function dataDirectories(config: BrokerConfig): string[] {
   const several = listElements(config['log.dirs'])
-  return several.length > 0 ? several : [config['log.dir']]
+  if (several.length > 0) return several
+  return config['log.dir'] === '' ? [] : [config['log.dir']]
 }

@@ -15,7 +15,9 @@ import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 import { metricsPage } from './generated/metricsPage.ts'
 import { asText, page } from './generated/page.ts'
+import { legalNotice } from './legalNotice.ts'
 import { openApiDocument } from './openApiDocument.ts'
+import { sampleConfiguration } from './sampleConfiguration.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -26,6 +28,8 @@ export function generatedDocs(): Map<string, string> {
     ['docs/job-options.md', jobOptionsPage()],
     ['docs/openapi.json', openApiDocument],
     ['docs/metrics.md', metricsPage()],
+    ['docs/deploy/server.properties', sampleConfiguration()],
+    ['NOTICE', legalNotice()],
   ])
 }
 

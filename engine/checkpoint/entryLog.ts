@@ -218,7 +218,8 @@ export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean)
 
 /** A directory is there after a power failure only when its parent was synced; and so on up. */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  if ((await disk.stat(directory)) !== undefined) return
+  // What cannot even be looked at is left to `makeDirectory`, which says why it cannot be made.
+  if ((await disk.stat(directory).catch(() => undefined)) !== undefined) return
   const parent = dirname(directory)
   if (parent !== directory) await makeDurableDirectory(disk, parent)
   await disk.makeDirectory(directory)
