@@ -23,6 +23,7 @@ import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
 import type { AdminSources } from './rest/adminContext.ts'
+import { ProgramStatuses } from './rest/programStatuses.ts'
 import { restServerOptions, serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
@@ -62,6 +63,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const board = new Board()
   board.tick(clock.nowMs())
   const stream = new EventStream(board)
+  const statuses = new ProgramStatuses()
   const cluster = new Cluster(runtime, {
     bootstrap,
     clientId: 'millrace-console',
@@ -75,14 +77,21 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     clock,
     logger,
     picture: () => board.picture,
+    status: (id) => statuses.get(id),
   }
   const server = await newServer(options, board, stream)
   await serveRest(server, sources, { version: options.operations.build.version })
   await listen(server, address)
 
   const follower = followStatus(cluster, clock, logger, {
-    heard: (status, heardMs) => board.hear(status, heardMs),
-    deleted: (id) => board.delete(id),
+    heard: (status, heardMs) => {
+      board.hear(status, heardMs)
+      statuses.hear(status)
+    },
+    deleted: (id) => {
+      board.delete(id)
+      statuses.delete(id)
+    },
   })
   const ticker = new Ticker(clock, options.topics, board, follower)
   ticker.start(() => stream.tick())

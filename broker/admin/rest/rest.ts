@@ -77,7 +77,7 @@ export async function serveRest(
 /** What every route has without saying so. */
 function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: RestOptions): void {
   route.bodyLimit ??= bodyLimitBytes
-  route.handlerTimeout ??= timeoutMs
+  if (route.config?.endless !== true) route.handlerTimeout ??= timeoutMs
   const { hide, querystring, params, body, response, ...rest } = (route.schema ?? {}) as Record<
     string,
     unknown

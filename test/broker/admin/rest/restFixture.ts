@@ -20,6 +20,7 @@ import type { Address, Network } from '../../../../protocol/runtime/network.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import type { Status } from '../../../../protocol/telemetry/status.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 
 export interface RestFixtureOptions {
@@ -27,6 +28,7 @@ export interface RestFixtureOptions {
   readonly limits?: Partial<RequestLimits>
   readonly timeoutMs?: number
   readonly picture?: () => Picture
+  readonly status?: (id: string) => Status | undefined
   readonly config?: Partial<BrokerConfig>
   /** Of a cluster that runs already; none is started then. */
   readonly bootstrap?: readonly Address[]
@@ -96,6 +98,7 @@ export class RestFixture {
     const context = {
       ...{ cluster, admin, clock: systemClock, logger },
       picture: options.picture ?? (() => emptyPicture),
+      ...(options.status === undefined ? {} : { status: options.status }),
     }
     const { routes, timeoutMs } = options
     await serveRest(server, context, {
@@ -119,6 +122,11 @@ export class RestFixture {
 
   delete<Body>(url: string): Promise<Answer<Body>> {
     return this.ask<Body>({ method: 'DELETE', url })
+  }
+
+  /** Listens, for what needs a socket; returns the address. */
+  listen(): Promise<string> {
+    return this.server.listen({ host: '127.0.0.1', port: 0 })
   }
 
   async ask<Body>(request: InjectOptions): Promise<Answer<Body>> {
