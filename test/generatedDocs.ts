@@ -13,6 +13,7 @@ import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts
 import { servedApis } from '../broker/server/dispatch.ts'
 import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
+import { openApiDocument } from './openApiDocument.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -21,6 +22,7 @@ export function generatedDocs(): Map<string, string> {
     ['docs/protocol-support.md', protocolSupportPage()],
     ['docs/agent-components.md', agentComponentsPage()],
     ['docs/job-options.md', jobOptionsPage()],
+    ['docs/openapi.json', openApiDocument],
   ])
 }
 

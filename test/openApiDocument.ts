@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'
-import type { AdminContext } from '../broker/admin/rest/adminContext.ts'
+import type { AdminSources } from '../broker/admin/rest/adminContext.ts'
 import { restServerOptions, serveRest } from '../broker/admin/rest/rest.ts'
 import { Admin } from '../protocol/client/admin.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
@@ -19,14 +19,14 @@ async function documentText(): Promise<string> {
   ) as { version: string }
   const runtime = { clock: systemClock, random: seededRandom(1), network: memoryNetwork() }
   const cluster = new Cluster(runtime, { bootstrap: [], clientId: 'openapi' })
-  const context: AdminContext = {
+  const sources: AdminSources = {
     ...{ cluster, admin: new Admin(cluster), clock: systemClock, logger: silentLogger },
     picture: () => {
       throw new Error('no route is asked')
     },
   }
   const server = fastify(restServerOptions)
-  await serveRest(server, context, { version })
+  await serveRest(server, sources, { version })
   const answer = await server.inject('/openapi.json')
   await server.close()
   await cluster.close()

@@ -22,7 +22,7 @@ import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
-import type { AdminContext } from './rest/adminContext.ts'
+import type { AdminSources } from './rest/adminContext.ts'
 import { restServerOptions, serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
@@ -69,7 +69,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     // The console only looks: whoever reports first creates the status topic, as it has to be.
     allowAutoTopicCreation: false,
   })
-  const context: AdminContext = {
+  const sources: AdminSources = {
     cluster,
     admin: new Admin(cluster),
     clock,
@@ -77,7 +77,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     picture: () => board.picture,
   }
   const server = await newServer(options, board, stream)
-  await serveRest(server, context, { version: options.operations.build.version })
+  await serveRest(server, sources, { version: options.operations.build.version })
   await listen(server, address)
 
   const follower = followStatus(cluster, clock, logger, {

@@ -23,6 +23,8 @@ export interface RequestLimits {
   readonly scans: number
   /** Most scans at once, of all clients. */
   readonly scansAtOnce: number
+  /** Most clients at once that follow what is written. */
+  readonly tailsAtOnce: number
 }
 
 export const usualLimits: RequestLimits = {
@@ -31,6 +33,7 @@ export const usualLimits: RequestLimits = {
   changes: 200,
   scans: 200,
   scansAtOnce: 8,
+  tailsAtOnce: 20,
 }
 
 type Kind = 'reads' | 'changes' | 'scans'

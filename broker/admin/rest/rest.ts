@@ -4,7 +4,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { AdminContext } from './adminContext.ts'
+import type { AdminSources } from './adminContext.ts'
 import type { AdminRoute, AdminServer } from './adminRoute.ts'
 import { checkedSerializer, requireAnswer, requireSchema } from './checkedAnswers.ts'
 import { errorSchemas } from './errorAnswers.ts'
@@ -12,7 +12,7 @@ import { restErrorOf } from './failures.ts'
 import { refuseForeignPages } from './foreignPages.ts'
 import { describeRoutes } from './openApi.ts'
 import { requestId } from './requestId.ts'
-import { limitRequests, type RequestLimits, usualLimits } from './requestLimits.ts'
+import { limitRequests, Places, type RequestLimits, usualLimits } from './requestLimits.ts'
 import { logAnswer } from './requestLog.ts'
 import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
@@ -50,15 +50,21 @@ export const restServerOptions = {
 /** Adds every route. */
 export async function serveRest(
   server: FastifyInstance,
-  context: AdminContext,
+  sources: AdminSources,
   options: RestOptions,
 ): Promise<void> {
+  const limits = { ...usualLimits, ...options.limits }
+  const context = {
+    ...sources,
+    scans: new Places(limits.scansAtOnce, 'scans'),
+    tails: new Places(limits.tailsAtOnce, 'tails'),
+  }
   await server.register(async (plain) => {
     const scope = plain as unknown as AdminServer
     const paths = new ServedPaths(plain)
     scope.addHook('onRoute', (route) => completeRoute(route, options))
     await describeRoutes(plain, options.version)
-    await limitRequests(scope, { ...usualLimits, ...options.limits })
+    await limitRequests(scope, limits)
     answerInOneShape(scope, context)
     readBodies(scope)
     scope.get('/openapi.json', { schema: { hide: true } }, () => plain.swagger())
@@ -92,7 +98,7 @@ function closedAll(response: object): object {
   )
 }
 
-function answerInOneShape(scope: AdminServer, context: AdminContext): void {
+function answerInOneShape(scope: AdminServer, context: AdminSources): void {
   const { cluster, logger } = context
   scope.setGenReqId(({ headers }) => requestId(headers['x-request-id'], cluster.runtime.random))
   scope.setValidatorCompiler((part) => strictValidator({ ...part, schema: part.schema as TSchema }))

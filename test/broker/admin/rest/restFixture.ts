@@ -47,6 +47,7 @@ const noLimits: RequestLimits = {
   changes: 1_000_000,
   scans: 1_000_000,
   scansAtOnce: 8,
+  tailsAtOnce: 20,
 }
 
 const emptyPicture: Picture = {
