@@ -103,6 +103,8 @@ export interface GroupDescription extends Outcome {
   readonly protocolType: string
   /** `range`, `uniform`, ...; empty while there is none. */
   readonly assignor: string
+  /** A group of KIP-848 with members that speak the classic protocol; known of brokers since Kafka 4.0. */
+  readonly isMixed: boolean
   readonly coordinator: BrokerDescription
   readonly members: readonly GroupMember[]
 }

@@ -33,6 +33,8 @@ export interface GroupOutcome extends Outcome {
 /** From here on ListGroups tells states, and from the second number on types. */
 const statesVersion = 4
 const typesVersion = 5
+/** What ConsumerGroupDescribe, version 1, says of members that speak the classic protocol. */
+const classicMemberType = 0
 /** Members with their assignments make large answers. */
 const groupsPerRequest = 100
 
@@ -145,6 +147,7 @@ async function describeConsumerGroups(
     groupType: 'consumer',
     protocolType: consumerProtocolType,
     assignor: group.assignorName,
+    isMixed: group.members.some(({ memberType }) => memberType === classicMemberType),
     members: group.members.map((member) => ({
       memberId: member.memberId,
       instanceId: member.instanceId,
@@ -173,6 +176,7 @@ async function describeClassicGroups(
     groupType: 'classic',
     protocolType: group.protocolType,
     assignor: group.protocolData,
+    isMixed: false,
     members: group.members.map((member) => classicMember(member, group.protocolType)),
     ...classicOutcome(group),
   }))
@@ -211,6 +215,7 @@ function failed(groupId: string, outcome: Outcome): GroupDescription {
     groupType: 'classic',
     protocolType: '',
     assignor: '',
+    isMixed: false,
     coordinator: nowhere,
     members: [],
     ...outcome,

@@ -20,12 +20,23 @@ export interface NewTopic {
   readonly configs?: Readonly<Record<string, string | null>>
 }
 
+export interface CreatedTopic {
+  readonly name: string
+  /** The zero UUID from brokers before Kafka 2.8. */
+  readonly topicId: string
+  /** -1 from brokers before Kafka 2.4, as is the replication factor. */
+  readonly partitions: number
+  readonly replicationFactor: number
+}
+
 export interface TopicDescription {
   readonly name: string
   /** The zero UUID from brokers before Kafka 2.8. */
   readonly topicId: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
+  /** Kafka's names, such as `READ`; only when they were asked for. */
+  readonly authorizedOperations?: readonly string[]
 }
 
 export interface PartitionDescription {
@@ -36,6 +47,25 @@ export interface PartitionDescription {
   readonly isr: readonly number[]
 }
 
+/** Operations that an authorizer may allow, by their bits. */
+const operations = [
+  'UNKNOWN',
+  'ANY',
+  'ALL',
+  'READ',
+  'WRITE',
+  'CREATE',
+  'DELETE',
+  'ALTER',
+  'DESCRIBE',
+  'CLUSTER_ACTION',
+  'DESCRIBE_CONFIGS',
+  'ALTER_CONFIGS',
+  'IDEMPOTENT_WRITE',
+]
+/** In place of the bits. */
+const notAskedFor = -2147483648
+
 /** From here on DeleteTopics names topics in entries that could hold an id in place of the name. */
 const deleteTopicsByEntryVersion = 6
 
@@ -44,7 +74,7 @@ export async function createTopics(
   requests: AdminRequests,
   topics: readonly NewTopic[],
   { validateOnly = false } = {},
-): Promise<void> {
+): Promise<CreatedTopic[]> {
   const request = {
     timeoutMs: requests.requestTimeoutMs,
     topics: topics.map(creatableTopic),
@@ -60,6 +90,9 @@ export async function createTopics(
     requests.cluster.invalidate(name)
     throwUnlessNone(errorCode, errorMessage ?? name)
   }
+  return answer.topics.map(({ name, topicId, numPartitions: partitions, replicationFactor }) => {
+    return { name, topicId, partitions, replicationFactor }
+  })
 }
 
 /** Fails at the first topic that could not be deleted. */
@@ -88,11 +121,16 @@ export async function deleteTopics(
 export async function describeTopics(
   requests: AdminRequests,
   names?: readonly string[],
+  { authorizedOperations = false } = {},
 ): Promise<TopicDescription[]> {
-  const topics = names?.map((name) => ({ name })) ?? null
+  const request = {
+    topics: names?.map((name) => ({ name })) ?? null,
+    allowAutoTopicCreation: false,
+    includeTopicAuthorizedOperations: authorizedOperations,
+  }
   const answer = await requests.retrying(async () => {
     const connection = await requests.cluster.any()
-    return await connection.send(metadata, { topics, allowAutoTopicCreation: false })
+    return await connection.send(metadata, request)
   })
   for (const { errorCode, name } of answer.topics) {
     if (errorCode !== ErrorCode.leaderNotAvailable) throwUnlessNone(errorCode, name)
@@ -165,10 +203,9 @@ function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]):
       isr: isrNodes,
     }))
     .sort((one, other) => one.partition - other.partition)
-  return {
-    name: topic.name ?? '',
-    topicId: topic.topicId,
-    isInternal: topic.isInternal,
-    partitions,
-  }
+  const { topicId, isInternal, topicAuthorizedOperations: authorized } = topic
+  const description = { name: topic.name ?? '', topicId, isInternal, partitions }
+  if (authorized === notAskedFor) return description
+  const authorizedOperations = operations.filter((_, bit) => (authorized & (1 << bit)) !== 0)
+  return { ...description, authorizedOperations }
 }
