@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, type Option } from 'commander'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 
@@ -19,17 +19,17 @@ const [rooms, commandErrors, optionValues, ...rest] = await Promise.all([
   import('./protocol/runtime/nodeVersion.ts'),
   import('./protocol/runtime/operational.ts'),
   import('./protocol/runtime/standardStreams.ts'),
-  import('./protocol/telemetry/logLevel.ts'),
+  import('./protocol/commandLine/loggingOptions.ts'),
   import('./engine/jobCommandLine.ts'),
 ])
-const [nodeVersion, operational, standardStreams, levels, jobCommandLine] = rest
+const [nodeVersion, operational, standardStreams, loggingOptions, jobCommandLine] = rest
 const { defaultDiskMebibytes, demo, leastDiskMebibytes } = rooms
 const { CommandError } = commandErrors
 const { port, positive } = optionValues
 const { nodeProblem } = nodeVersion
 const { isOperational } = operational
 const { outputFailure } = standardStreams
-const { logLevels } = levels
+const { logLevelOption, logOutputOptions } = loggingOptions
 const { addJobCommands } = jobCommandLine
 
 async function main(): Promise<void> {
@@ -54,8 +54,7 @@ function commands(outputFailed: OutputFailed): Command {
     )
     .version(`millrace ${version()}`, '-V, --version', 'print the version')
     .exitOverride()
-  program
-    .command('demo')
+  logging(program.command('demo'), logLevelOption().default('error'))
     .description('the main job in one process: orders are written, tailed, stored, counted, shown')
     .option('--input <file>', 'feed this file in place of generated orders')
     .option('--rate <lines>', 'lines a second (default: 2000; a file as fast as it goes)', positive)
@@ -68,16 +67,26 @@ function commands(outputFailed: OutputFailed): Command {
       `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
       diskMebibytes,
     )
-    .addOption(logLevelOption().default('error'))
     .action((options) => demo(options, { outputFailed, build: build() }))
-  program
-    .command('broker')
+  logging(
+    program.command('broker'),
+    logLevelOption('default: info; wins over log.level of the configuration'),
+  )
     .description('a commit log that Kafka clients can talk to')
     .option('--port <port>', 'where to listen (default: 9092)', port)
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
     .option('--data <directory>', 'where the data is (default: millrace-data)')
     .option('--config <file>', "options in Kafka's server.properties format")
-    .addOption(logLevelOption('default: info; wins over log.level of the configuration'))
+    .option(
+      '--console-port <port>',
+      'where console, admin REST API, metrics and health are, on 127.0.0.1 (default: 8080, or a free one)',
+      port,
+    )
+    .option('--no-console', 'serve none of these')
+    .option(
+      '--metrics-listen <host:port>',
+      'a second address, for other hosts, with metrics, health and version alone',
+    )
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
     })
@@ -107,12 +116,14 @@ async function agent(words: readonly string[]): Promise<number> {
     return 0
   }
   const { agentCommand } = await import('./agent/command.ts')
-  return await agentCommand(first === 'help' ? ['--help'] : words)
+  return await agentCommand(first === 'help' ? ['--help'] : words, build())
 }
 
-function logLevelOption(detail?: string): Option {
-  const description = `least level that is logged, on standard error${detail ? ` (${detail})` : ''}`
-  return new Option('--log-level <level>', description).choices(logLevels)
+/** Adds the options about the log. */
+function logging(command: Command, level: Option): Command {
+  command.addOption(level)
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command
 }
 
 function build(): BuildInfo {

@@ -16,9 +16,13 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
+import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
   formatProblem,
@@ -37,6 +41,8 @@ import { type StartProcess, startProcess } from './sources/execProcess.ts'
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** What the agent counts. */
+  readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
   /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
@@ -74,6 +80,8 @@ export interface Agent {
   /** What the metrics page shows. */
   metrics(): MetricsJson
   status(): AgentStatus
+  /** What is not well now. */
+  troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -167,6 +175,9 @@ class RunningAgent implements Agent {
   #ownCluster: Cluster | undefined
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
+  #failure: Error | undefined
+  /** Of sources and sinks. */
+  readonly #watches: ComponentWatch[] = []
   /** What did not stop in time. */
   readonly #hanging: string[] = []
 
@@ -183,7 +194,10 @@ class RunningAgent implements Agent {
       random,
       logger: options.logger,
       name: options.name,
-      onEscalate: reject,
+      onEscalate: (error) => {
+        this.#failure = error
+        reject(error)
+      },
     })
   }
 
@@ -202,11 +216,13 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      const sink = this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision })
+      const runner = runnerOf(make, this.#watch(`sink ${name}`))
+      const sink = this.#system.spawn(`sink-${name}`, runner, { supervision })
       this.#sinks.set(`sink ${name}`, sink)
     }
     for (const { name, make } of this.#plan.sources) {
-      const source = this.#system.spawn(`source-${name}`, runnerOf(make), { supervision })
+      const runner = runnerOf(make, this.#watch(`source ${name}`))
+      const source = this.#system.spawn(`source-${name}`, runner, { supervision })
       this.#sources.set(`source ${name}`, source)
     }
     this.#report()
@@ -260,6 +276,21 @@ class RunningAgent implements Agent {
       })),
       bytesRead: sources.reduce((sum, { progress }) => sum + progress.bytesRead, 0),
     }
+  }
+
+  troubles(): AgentReason[] {
+    return agentTroubles({
+      watches: () => this.#watches,
+      channels: this.#plan.channels,
+      isStopping: () => this.#stopping !== undefined,
+      failure: () => this.#failure,
+    })
+  }
+
+  #watch(name: string): ComponentWatch {
+    const watch = new ComponentWatch(this.#options.runtime.clock, name)
+    this.#watches.push(watch)
+    return watch
   }
 
   async #open(channel: Channel): Promise<void> {

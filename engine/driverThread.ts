@@ -4,6 +4,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
@@ -17,6 +18,7 @@ import {
 export type ToDriver =
   | { readonly kind: 'stop'; readonly options: StopOptions }
   | { readonly kind: 'announce'; readonly address: string | undefined }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | {
       readonly kind: 'call'
       readonly callId: number
@@ -28,6 +30,7 @@ export type FromDriver =
   | { readonly kind: 'running'; readonly job: StartedJob }
   | { readonly kind: 'checked'; readonly isChanged: boolean }
   | { readonly kind: 'stopped' }
+  | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'failed'; readonly error: ErrorReport }
   | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly callId: number; readonly error: ErrorReport }
@@ -68,7 +71,8 @@ export class DriverThread<Arguments> {
   readonly #calls = new Map<number, Call>()
   #callId = 0
 
-  constructor(args: Arguments) {
+  /** `logLine` takes what the thread logs: one thread writes the log, so that its file is rotated by one. */
+  constructor(args: Arguments, logLine: (line: string) => void = () => {}) {
     this.#worker = new Worker(workerFile(), { name: 'driver', workerData: args })
     const running = Promise.withResolvers<StartedJob>()
     const checked = Promise.withResolvers<boolean>()
@@ -89,6 +93,7 @@ export class DriverThread<Arguments> {
       if (message.kind === 'running') running.resolve(message.job)
       else if (message.kind === 'checked') checked.resolve(message.isChanged)
       else if (message.kind === 'stopped') finished.resolve()
+      else if (message.kind === 'log') logLine(message.line)
       else if (message.kind === 'failed') failed(errorOf(message.error))
       else this.#answered(message)
     })
@@ -110,6 +115,11 @@ export class DriverThread<Arguments> {
   /** Tells the job where it answers. */
   announce(address: string | undefined): void {
     this.#send({ kind: 'announce', address })
+  }
+
+  /** What the driver logs from now on, once its job runs. */
+  setLogLevel(level: LogLevel): void {
+    this.#send({ kind: 'log-level', level })
   }
 
   /** See ServedJob. Fails with DRIVER_HELD when the driver does not answer in time. */

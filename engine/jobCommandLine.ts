@@ -3,6 +3,7 @@
 
 import { basename, extname, join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
 import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 
 /** What the options of all programs have in common. */
@@ -61,7 +62,7 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
 }
 
 function addSubmit(command: Command, { positive, logLevel, version }: OptionKinds): Command {
-  return command
+  command
     .argument('<job>', "the job's module")
     .addOption(bootstrap())
     .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
@@ -92,11 +93,12 @@ function addSubmit(command: Command, { positive, logLevel, version }: OptionKind
     .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('--watch', 'go on with the next version of the job whenever its code changes')
     .addOption(logLevel().default('info' satisfies LogLevel))
-    .action(async (module: string, options) => {
-      const directory = join('millrace-jobs', basename(module, extname(module)))
-      const args = { directory, ...options, job: module, version }
-      await (await import('./command.ts')).submitCommand(args)
-    })
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command.action(async (module: string, options) => {
+    const directory = join('millrace-jobs', basename(module, extname(module)))
+    const args = { directory, ...options, job: module, version }
+    await (await import('./command.ts')).submitCommand(args)
+  })
 }
 
 function addRewind(command: Command, { positive }: OptionKinds): void {

@@ -117,7 +117,7 @@ function answerInOneShape(scope: AdminServer, context: AdminSources): void {
   scope.setErrorHandler((error: Error, request, reply) => {
     const failure = restErrorOf(error)
     request.failure = failure
-    reply.removeHeader('content-type')
+    reply.removeHeader('content-type').header('x-request-id', request.id)
     return sendError(reply, failure, request.id)
   })
   scope.addHook('onResponse', async (request, reply) => logAnswer(logger, request, reply))

@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type FastifyInstance, fastify, type InjectOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect } from 'vitest'
 import type { Picture } from '../../../../broker/admin/board/picture.ts'
 import type { AdminRoute } from '../../../../broker/admin/rest/adminRoute.ts'
@@ -14,6 +14,7 @@ import { type Broker, startBroker } from '../../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../../broker/configuration.ts'
 import { Admin } from '../../../../protocol/client/admin.ts'
 import { Cluster } from '../../../../protocol/client/cluster.ts'
+import { guardedServer } from '../../../../protocol/operations/guardedServer.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'
 import { memoryNetwork } from '../../../../protocol/runtime/memoryNetwork.ts'
 import type { Address, Network } from '../../../../protocol/runtime/network.ts'
@@ -94,7 +95,7 @@ export class RestFixture {
     undo.push(() => cluster.close())
     const logger = new MemoryLogger()
     const admin = new Admin(cluster)
-    const server = fastify({ ...restServerOptions, forceCloseConnections: true })
+    const server = guardedServer({ logger, settings: restServerOptions })
     const context = {
       ...{ cluster, admin, clock: systemClock, logger },
       picture: options.picture ?? (() => emptyPicture),
