@@ -17,7 +17,7 @@ import { logAnswer } from './requestLog.ts'
 import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
 import { serveTryIt } from './tryIt.ts'
-import { ServedPaths, sendError } from './unservedRequests.ts'
+import { refuseMalformed, ServedPaths, sendError } from './unservedRequests.ts'
 import { v1Routes } from './v1/v1Routes.ts'
 import { v3Routes } from './v3/v3Routes.ts'
 
@@ -42,6 +42,7 @@ export const restServerOptions = {
     // Names of groups are as long as anyone likes; this bounds what is looked at.
     maxParamLength: 4_096,
   },
+  clientErrorHandler: refuseMalformed,
   frameworkErrors(error: Error, request: FastifyRequest, reply: FastifyReply) {
     return sendError(reply, restErrorOf(error), request.id)
   },

@@ -13,7 +13,7 @@ import { type TailEvent, type TailOptions, tail } from './recordTail.ts'
 const query = Type.Object({
   partition: Type.Optional(
     Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
-      maxItems: 1_000,
+      maxItems: 200,
       description: 'Partitions to follow; all of the topic unless given.',
     }),
   ),
