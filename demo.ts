@@ -10,6 +10,7 @@ import type { RunningJob } from './engine/runningJob.ts'
 import { CommandError } from './protocol/commandLine/commandError.ts'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
 import type { Clock } from './protocol/runtime/clock.ts'
+import { ownModule } from './protocol/runtime/ownModule.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import { isReaderGone, type OutputFailed } from './protocol/runtime/standardStreams.ts'
 import type { LogLevel } from './protocol/telemetry/logLevel.ts'
@@ -231,7 +232,7 @@ async function runDemo(
   const job = await rooms.submitJob({
     runtime,
     logger,
-    module: new URL('./engine/jobs/orderDemographics.ts', import.meta.url),
+    module: ownModule('./engine/jobs/orderDemographics.ts', import.meta.url),
     bootstrap: [inside],
     directory: join(directory, 'job'),
     batchIntervalMs,

@@ -32,10 +32,11 @@ import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
 import { type HostIdentity, localHost } from './hostIdentity.ts'
+import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { runnerOf } from './polled.ts'
+import { type Polled, runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
@@ -80,6 +81,8 @@ export interface Agent {
   /** What the metrics page shows. */
   metrics(): MetricsJson
   status(): AgentStatus
+  /** What its metrics are read from. */
+  figures(): AgentFigures
   /** What is not well now. */
   troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
@@ -180,6 +183,8 @@ class RunningAgent implements Agent {
   readonly #watches: ComponentWatch[] = []
   /** What did not stop in time. */
   readonly #hanging: string[] = []
+  /** How often each source and sink was made, by its name among the actors. */
+  readonly #incarnations = new Map<string, number>()
 
   constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
@@ -216,14 +221,10 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      const runner = runnerOf(make, this.#watch(`sink ${name}`))
-      const sink = this.#system.spawn(`sink-${name}`, runner, { supervision })
-      this.#sinks.set(`sink ${name}`, sink)
+      this.#sinks.set(`sink ${name}`, this.#spawn('sink', name, make))
     }
     for (const { name, make } of this.#plan.sources) {
-      const runner = runnerOf(make, this.#watch(`source ${name}`))
-      const source = this.#system.spawn(`source-${name}`, runner, { supervision })
-      this.#sources.set(`source ${name}`, source)
+      this.#sources.set(`source ${name}`, this.#spawn('source', name, make))
     }
     this.#report()
     const { logger, name } = this.#options
@@ -278,6 +279,18 @@ class RunningAgent implements Agent {
     }
   }
 
+  figures(): AgentFigures {
+    const { sources, channels, sinks } = this.#plan
+    return {
+      name: this.#options.name,
+      sources: sources.map((source) => {
+        return { ...source, restarts: this.#restarts(`source-${source.name}`) }
+      }),
+      channels,
+      sinks: sinks.map((sink) => ({ ...sink, restarts: this.#restarts(`sink-${sink.name}`) })),
+    }
+  }
+
   troubles(): AgentReason[] {
     return agentTroubles({
       watches: () => this.#watches,
@@ -287,10 +300,19 @@ class RunningAgent implements Agent {
     })
   }
 
-  #watch(name: string): ComponentWatch {
-    const watch = new ComponentWatch(this.#options.runtime.clock, name)
+  #spawn(kind: 'source' | 'sink', name: string, make: () => Polled) {
+    const actor = `${kind}-${name}`
+    const watch = new ComponentWatch(this.#options.runtime.clock, `${kind} ${name}`)
     this.#watches.push(watch)
-    return watch
+    const incarnate = () => {
+      this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
+      return make()
+    }
+    return this.#system.spawn(actor, runnerOf(incarnate, watch), { supervision })
+  }
+
+  #restarts(actor: string): number {
+    return Math.max(0, (this.#incarnations.get(actor) ?? 0) - 1)
   }
 
   async #open(channel: Channel): Promise<void> {

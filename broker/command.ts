@@ -14,6 +14,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { routedNetwork } from '../protocol/runtime/networks.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
@@ -37,7 +38,7 @@ import { addressText, hostText } from './server/listenerAddress.ts'
 export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The only data folder; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
+  /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
@@ -93,6 +94,12 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   requireLogFile(args)
   const { logger, lines } = await openLog(args, config['log.level'])
   logUnused(read, logger)
+  if (read.formerData !== undefined) {
+    logger.info(
+      { directory: read.formerData },
+      'data directory of an earlier version is used: --data chooses another',
+    )
+  }
   const listenerPlan = planListeners(config, tcpNetwork, hostname())
   const plan = planHttp(args, config, read.given)
   logListeners(listenerPlan, logger)
@@ -163,17 +170,24 @@ interface ReadConfiguration {
   /** The file, and what of it has no effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
+  /** Data of an earlier version in the current directory, used because no other directory is given. */
+  readonly formerData: string | undefined
 }
+
+const defaultData = { path: 'broker', pathInState: '', formerPath: 'millrace-data' }
 
 async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   const file = args.config
   const { values, unused } =
     file === undefined ? { values: {}, unused: [] } : await readConfigFile(file)
   const config = withListener(args, brokerConfig(values))
-  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
+  const named = args.data === undefined ? dataDirectories(config) : [args.data]
+  const standard = named.length > 0 ? undefined : processDataLocation(defaultData)
+  const directories = standard === undefined ? named : [standard.directory]
   const paths = directories.map((path) => resolve(path)).join(',')
-  const given = new Set(Object.keys(values))
-  return { config: { ...config, 'log.dirs': paths }, given, file, unused }
+  const former = standard?.isFormer ? standard.directory : undefined
+  const keys = new Set(Object.keys(values))
+  return { config: { ...config, 'log.dirs': paths }, given: keys, file, unused, formerData: former }
 }
 
 /** `--host` and `--port` mean one listener in place of those in the file. */

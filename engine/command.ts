@@ -25,6 +25,8 @@ export interface SubmitArguments extends LoggingOptions {
   readonly bootstrap: string
   /** Where the job keeps checkpoint and state. */
   readonly directory: string
+  /** Whether the directory was chosen because an earlier version put the job there. */
+  readonly formerDirectory?: boolean | undefined
   readonly executors?: number | undefined
   /** Of each executor, in MiB. */
   readonly executorMemory?: number | undefined
@@ -70,6 +72,12 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     requireLogFile(args)
     const { logger, lines, destination } = await openLog(args, 'info')
     const { insecure, directory, version = 'unknown' } = args
+    if (args.formerDirectory) {
+      logger.info(
+        { directory: resolve(directory) },
+        'job directory of an earlier version is used: --directory chooses another',
+      )
+    }
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
     const build = { version }
     const metrics = new Metrics()

@@ -4,6 +4,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import { ownModule } from '../protocol/runtime/ownModule.ts'
 import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
@@ -48,6 +49,8 @@ export interface StartedJob {
 /** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
 const answerTimeoutMs: Readonly<Record<JobMethod, number>> = {
   status: 3_000,
+  // A scrape has 10 s; the process has other figures to tell.
+  figures: 2_000,
   describe: 3_000,
   state: 15_000,
   // Copies the state of the whole job.
@@ -73,7 +76,10 @@ export class DriverThread<Arguments> {
 
   /** `logLine` takes what the thread logs: one thread writes the log, so that its file is rotated by one. */
   constructor(args: Arguments, logLine: (line: string) => void = () => {}) {
-    this.#worker = new Worker(workerFile(), { name: 'driver', workerData: args })
+    this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
+      name: 'driver',
+      workerData: args,
+    })
     const running = Promise.withResolvers<StartedJob>()
     const checked = Promise.withResolvers<boolean>()
     const finished = Promise.withResolvers<void>()
@@ -175,10 +181,4 @@ function answeredError(report: ErrorReport): Error {
   const error = new Error(report.message)
   if (report.stack !== undefined) error.stack = report.stack
   return error
-}
-
-/** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */
-function workerFile(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./driverWorker.${extension}`, import.meta.url)
 }

@@ -3,6 +3,7 @@
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../protocol/runtime/assert.ts'
+import { ignoreExpectedWarnings } from '../protocol/runtime/experimentalFeature.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { pinoLogger } from '../protocol/telemetry/logger.ts'
 import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
@@ -14,6 +15,8 @@ import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
 
 assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
 const port = parentPort
+// Of the job's module.
+ignoreExpectedWarnings()
 
 try {
   await run(workerData as DriverArguments)

@@ -485,6 +485,7 @@ export class LogManager {
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
+      figures: directory.figures,
       noticed: directory.health.noticed,
       saveRecoveryPoint: directory.saveRecoveryPoints,
       saveLogStartOffset: directory.saveLogStartOffsets,
@@ -508,7 +509,7 @@ export class LogManager {
     } = this.#options
     this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
     this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.#checkSpace())
+    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.checkSpace())
   }
 
   #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
@@ -517,7 +518,8 @@ export class LogManager {
     this.#tasks.push(new PeriodicTask({ clock, delayMs, intervalMs, run, failed }))
   }
 
-  async #checkSpace(): Promise<void> {
+  /** Looks how much room the data directories have: what was refused for want of room is taken again. */
+  async checkSpace(): Promise<void> {
     await this.#eachDirectory(async (directory) => {
       const { health, space, logs } = directory
       await health.check()

@@ -17,7 +17,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
-import type { KafkaSinkCounter } from '../../monitoring/counters.ts'
+import type { KafkaSinkCounter, SinkProgress } from '../../monitoring/counters.ts'
 import { longestWaitMs, orAborted, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
 import { ConnectionWatch } from './connectionWatch.ts'
@@ -49,6 +49,7 @@ export interface KafkaSinkSurroundings {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly counter: KafkaSinkCounter
+  readonly progress: SinkProgress
 }
 
 export class KafkaSink implements Polled {
@@ -309,9 +310,13 @@ export class KafkaSink implements Polled {
     }
   }
 
-  async #commit({ transaction, events }: InFlightTake): Promise<void> {
+  async #commit({ transaction, events, sentMs }: InFlightTake): Promise<void> {
+    const { runtime, counter, progress } = this.#surroundings
+    const delayMs = transaction.oldestTakenMs()
     await transaction.commit()
-    this.#surroundings.counter.EventDrainSuccessCount += events
+    counter.EventDrainSuccessCount += events
+    counter.KafkaEventSendTimer += Math.round(runtime.clock.monotonicMs() - sentMs)
+    progress.deliveryDelay.observe(delayMs / 1000)
   }
 
   /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */

@@ -9,6 +9,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { ChannelProcessor, FormerPosition, ResumePosition } from '../../channelProcessor.ts'
 import type { SourcePosition } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
+import type { TailedFiles } from '../../monitoring/counters.ts'
 import { Copies } from './copies.ts'
 import type { FileSearch, Found, FoundFile } from './fileSearch.ts'
 import type { OpenFiles } from './openFiles.ts'
@@ -62,6 +63,17 @@ export class FollowedFiles {
   /** False until the files are known for the first time. */
   get hasScanned(): boolean {
     return !this.#isFirstScan
+  }
+
+  /** As of the last scan, and of what has been read since. */
+  tailed(): TailedFiles {
+    let bytesBehind = 0
+    let unreadable = this.#unopened.size
+    for (const { seen, position, isUnreadable } of this.#files.values()) {
+      bytesBehind += Math.max(0, seen.sizeBytes - position.offset)
+      if (isUnreadable) unreadable++
+    }
+    return { files: this.#files.size, unreadable, bytesBehind }
   }
 
   /** Brings the set up to date when it is time to; true when there is something new to note. */

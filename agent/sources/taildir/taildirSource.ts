@@ -110,6 +110,7 @@ export class TaildirSource implements Polled {
     await this.#openFiles.start()
     // What an instance that failed knew is out of date from now on.
     processor.noteAtStop(async () => {})
+    this.#surroundings.progress.tailed = () => this.#files.tailed()
     counter.StartTime = clock.nowMs()
   }
 

@@ -177,6 +177,10 @@ function unreachable(failure: NetworkError): RestError {
 
 const ofClientCodes: Record<ClientErrorCode, Meaning> = {
   CLIENT_CLOSED: { errorCode: 503, action: 'try again when the server has started again' },
+  CONSUMER_BUSY: {
+    errorCode: 50002,
+    action: 'report this: the server read one consumer twice at once',
+  },
   TOO_MANY_REQUESTS: { errorCode: 503, action: 'try again: too many requests wait for the broker' },
   NO_COMMON_VERSION: unsupported,
   MALFORMED_RESPONSE: { errorCode: 50002, action: 'check that the bootstrap address is a broker' },
