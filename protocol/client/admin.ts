@@ -50,8 +50,8 @@ export class Admin implements AdminApi {
    * Of all topics, by name, unless names are given. Does not create what is missing: it fails with
    * UNKNOWN_TOPIC_OR_PARTITION.
    */
-  describeTopics(names?: readonly string[]) {
-    return topics.describeTopics(this.#requests, names)
+  describeTopics(names?: readonly string[], options?: { authorizedOperations?: boolean }) {
+    return topics.describeTopics(this.#requests, names, options)
   }
 
   /** To so many in all. Fails with INVALID_PARTITIONS when the topic has as many or more. */

@@ -4,6 +4,7 @@
 
 import { ClientError, type ClientErrorCode } from '../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
+import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
 import { NetworkError } from '../../../protocol/runtime/network.ts'
 import { RestError } from './restError.ts'
 
@@ -12,6 +13,7 @@ export function restErrorOf(failure: unknown): RestError {
   if (failure instanceof KafkaError) return ofKafka(failure)
   if (failure instanceof NetworkError) return unreachable(failure)
   if (failure instanceof ClientError) return ofClient(failure)
+  if (failure instanceof HttpRefusal) return ofRefusal(failure)
   return ofServer(failure) ?? internal(failure)
 }
 
@@ -190,6 +192,11 @@ const ofClientCodes: Record<ClientErrorCode, Meaning> = {
 function ofClient(failure: ClientError): RestError {
   const { errorCode, action } = ofClientCodes[failure.code]
   return new RestError(errorCode, failure.code, failure.message, action, failure)
+}
+
+function ofRefusal({ status, code, message }: HttpRefusal): RestError {
+  const action = 'ask from this machine, with a program or with the page of this server at /api'
+  return new RestError(status, code, message, action)
 }
 
 /** Failures of the HTTP server, by their codes; undefined for what is none. */

@@ -35,6 +35,8 @@ export interface TopicDescription {
   readonly topicId: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
+  /** Kafka's names, such as `READ`; only when they were asked for. */
+  readonly authorizedOperations?: readonly string[]
 }
 
 export interface PartitionDescription {
@@ -44,6 +46,25 @@ export interface PartitionDescription {
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
 }
+
+/** Operations that an authorizer may allow, by their bits. */
+const operations = [
+  'UNKNOWN',
+  'ANY',
+  'ALL',
+  'READ',
+  'WRITE',
+  'CREATE',
+  'DELETE',
+  'ALTER',
+  'DESCRIBE',
+  'CLUSTER_ACTION',
+  'DESCRIBE_CONFIGS',
+  'ALTER_CONFIGS',
+  'IDEMPOTENT_WRITE',
+]
+/** In place of the bits. */
+const notAskedFor = -2147483648
 
 /** From here on DeleteTopics names topics in entries that could hold an id in place of the name. */
 const deleteTopicsByEntryVersion = 6
@@ -100,11 +121,16 @@ export async function deleteTopics(
 export async function describeTopics(
   requests: AdminRequests,
   names?: readonly string[],
+  { authorizedOperations = false } = {},
 ): Promise<TopicDescription[]> {
-  const topics = names?.map((name) => ({ name })) ?? null
+  const request = {
+    topics: names?.map((name) => ({ name })) ?? null,
+    allowAutoTopicCreation: false,
+    includeTopicAuthorizedOperations: authorizedOperations,
+  }
   const answer = await requests.retrying(async () => {
     const connection = await requests.cluster.any()
-    return await connection.send(metadata, { topics, allowAutoTopicCreation: false })
+    return await connection.send(metadata, request)
   })
   for (const { errorCode, name } of answer.topics) {
     if (errorCode !== ErrorCode.leaderNotAvailable) throwUnlessNone(errorCode, name)
@@ -177,10 +203,9 @@ function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]):
       isr: isrNodes,
     }))
     .sort((one, other) => one.partition - other.partition)
-  return {
-    name: topic.name ?? '',
-    topicId: topic.topicId,
-    isInternal: topic.isInternal,
-    partitions,
-  }
+  const { topicId, isInternal, topicAuthorizedOperations: authorized } = topic
+  const description = { name: topic.name ?? '', topicId, isInternal, partitions }
+  if (authorized === notAskedFor) return description
+  const authorizedOperations = operations.filter((_, bit) => (authorized & (1 << bit)) !== 0)
+  return { ...description, authorizedOperations }
 }
