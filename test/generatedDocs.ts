@@ -14,6 +14,7 @@ import { servedApis } from '../broker/server/dispatch.ts'
 import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 import { openApiDocument } from './openApiDocument.ts'
+import { restDifferencesPage } from './restDifferencesPage.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -23,6 +24,7 @@ export function generatedDocs(): Map<string, string> {
     ['docs/agent-components.md', agentComponentsPage()],
     ['docs/job-options.md', jobOptionsPage()],
     ['docs/openapi.json', openApiDocument],
+    ['docs/rest-differences.md', restDifferencesPage()],
   ])
 }
 
