@@ -2,40 +2,44 @@
 // The front door: one command, every program a subcommand.
 // A program's code is loaded when its command is given, so that none waits for what it does not use.
 
-import { readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+// As a whole: on an old Node, naming a function that it lacks would end with a SyntaxError.
+import * as nodeModule from 'node:module'
+import { homedir } from 'node:os'
+import type { Command as CommandType, Option as OptionType } from 'commander'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
+import { codeCacheDirectory } from './protocol/runtime/codeCache.ts'
+import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
+import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 
+requireNode()
 // Types stripped and code compiled once are kept: it makes a start three times as fast. Only what is
-// imported after this call gains by it.
-enableCompileCache(join(import.meta.dirname, 'node_modules', '.cache', 'compile'))
-const [rooms, commandErrors, optionValues, ...rest] = await Promise.all([
+// imported after this call gains by it. Where the directory cannot be written, nothing is kept.
+const { platform, env: environment } = process
+const codeCache = { url: import.meta.url, platform, environment, home: homedir }
+const cacheDirectory = codeCacheDirectory(codeCache)
+if (cacheDirectory !== undefined) nodeModule.enableCompileCache(cacheDirectory)
+const [commander, rooms, optionValues, ...rest] = await Promise.all([
+  import('commander'),
   import('./demo.ts'),
-  import('./protocol/commandLine/commandError.ts'),
   import('./protocol/commandLine/optionValues.ts'),
-  import('./protocol/runtime/nodeVersion.ts'),
   import('./protocol/runtime/operational.ts'),
   import('./protocol/runtime/standardStreams.ts'),
-  import('./protocol/telemetry/logLevel.ts'),
+  import('./protocol/commandLine/loggingOptions.ts'),
   import('./engine/jobCommandLine.ts'),
 ])
-const [nodeVersion, operational, standardStreams, levels, jobCommandLine] = rest
+const [operational, standardStreams, loggingOptions, jobCommandLine] = rest
+const { Command, CommanderError, InvalidArgumentError } = commander
 const { defaultDiskMebibytes, demo, leastDiskMebibytes } = rooms
-const { CommandError } = commandErrors
 const { port, positive } = optionValues
-const { nodeProblem } = nodeVersion
 const { isOperational } = operational
 const { outputFailure } = standardStreams
-const { logLevels } = levels
+const { logLevelOption, logOutputOptions } = loggingOptions
 const { addJobCommands } = jobCommandLine
 
 async function main(): Promise<void> {
   const outputFailed = outputFailure()
   try {
-    requireNode()
     await commands(outputFailed).parseAsync(askedFor(process.argv.slice(2)), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -47,15 +51,14 @@ async function main(): Promise<void> {
   }
 }
 
-function commands(outputFailed: OutputFailed): Command {
+function commands(outputFailed: OutputFailed): CommandType {
   const program = new Command('millrace')
     .description(
       'Log lines from the hosts that write them into results that are always up to date.',
     )
     .version(`millrace ${version()}`, '-V, --version', 'print the version')
     .exitOverride()
-  program
-    .command('demo')
+  logging(program.command('demo'), logLevelOption().default('error'))
     .description('the main job in one process: orders are written, tailed, stored, counted, shown')
     .option('--input <file>', 'feed this file in place of generated orders')
     .option('--rate <lines>', 'lines a second (default: 2000; a file as fast as it goes)', positive)
@@ -68,16 +71,29 @@ function commands(outputFailed: OutputFailed): Command {
       `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
       diskMebibytes,
     )
-    .addOption(logLevelOption().default('error'))
     .action((options) => demo(options, { outputFailed, build: build() }))
-  program
-    .command('broker')
+  logging(
+    program.command('broker'),
+    logLevelOption('default: info; wins over log.level of the configuration'),
+  )
     .description('a commit log that Kafka clients can talk to')
     .option('--port <port>', 'where to listen (default: 9092)', port)
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
-    .option('--data <directory>', 'where the data is (default: millrace-data)')
+    .option(
+      '--data <directory>',
+      'where the data is (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
+    )
     .option('--config <file>', "options in Kafka's server.properties format")
-    .addOption(logLevelOption('default: info; wins over log.level of the configuration'))
+    .option(
+      '--console-port <port>',
+      'where console, admin REST API, metrics and health are, on 127.0.0.1 (default: 8080, or a free one)',
+      port,
+    )
+    .option('--no-console', 'serve none of these')
+    .option(
+      '--metrics-listen <host:port>',
+      'a second address, for other hosts, with metrics, health and version alone',
+    )
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
     })
@@ -107,31 +123,34 @@ async function agent(words: readonly string[]): Promise<number> {
     return 0
   }
   const { agentCommand } = await import('./agent/command.ts')
-  return await agentCommand(first === 'help' ? ['--help'] : words)
+  return await agentCommand(first === 'help' ? ['--help'] : words, build())
 }
 
-function logLevelOption(detail?: string): Option {
-  const description = `least level that is logged, on standard error${detail ? ` (${detail})` : ''}`
-  return new Option('--log-level <level>', description).choices(logLevels)
+/** Adds the options about the log. */
+function logging(command: CommandType, level: OptionType): CommandType {
+  command.addOption(level)
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command
 }
 
 function build(): BuildInfo {
-  return { version: version() }
+  const { version, gitHead } = ownPackage()
+  return { version, ...(gitHead !== undefined && { commit: gitHead }) }
 }
 
 function version(): string {
-  return manifest().version
+  return ownPackage().version
 }
 
-/** A Node that strips types may run this file and yet lack what is used further on. */
+/** A Node that runs this file may lack what is used further on. */
 function requireNode(): void {
-  const problem = nodeProblem(process.versions.node, manifest().engines.node)
+  const problem = nodeProblem(process.versions.node, ownPackage().engines.node)
   if (problem === undefined) return
-  throw new CommandError(`${problem}: use 'npm run millrace -- COMMAND', which brings its own`)
-}
-
-function manifest(): { version: string; engines: { node: string } } {
-  return JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
+  const remedy = import.meta.url.endsWith('.ts')
+    ? "use 'npm run millrace -- COMMAND', which brings its own"
+    : `install a newer Node than ${process.execPath}`
+  process.stderr.write(`millrace: ${problem}: ${remedy}\n`)
+  process.exit(1)
 }
 
 function diskMebibytes(text: string): number {

@@ -16,9 +16,13 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
+import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
   formatProblem,
@@ -28,15 +32,18 @@ import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
 import { type HostIdentity, localHost } from './hostIdentity.ts'
+import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { runnerOf } from './polled.ts'
+import { type Polled, runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** What the agent counts. */
+  readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
   /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
@@ -74,6 +81,10 @@ export interface Agent {
   /** What the metrics page shows. */
   metrics(): MetricsJson
   status(): AgentStatus
+  /** What its metrics are read from. */
+  figures(): AgentFigures
+  /** What is not well now. */
+  troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -167,8 +178,13 @@ class RunningAgent implements Agent {
   #ownCluster: Cluster | undefined
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
+  #failure: Error | undefined
+  /** Of sources and sinks. */
+  readonly #watches: ComponentWatch[] = []
   /** What did not stop in time. */
   readonly #hanging: string[] = []
+  /** How often each source and sink was made, by its name among the actors. */
+  readonly #incarnations = new Map<string, number>()
 
   constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
@@ -183,7 +199,10 @@ class RunningAgent implements Agent {
       random,
       logger: options.logger,
       name: options.name,
-      onEscalate: reject,
+      onEscalate: (error) => {
+        this.#failure = error
+        reject(error)
+      },
     })
   }
 
@@ -202,12 +221,10 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      const sink = this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision })
-      this.#sinks.set(`sink ${name}`, sink)
+      this.#sinks.set(`sink ${name}`, this.#spawn('sink', name, make))
     }
     for (const { name, make } of this.#plan.sources) {
-      const source = this.#system.spawn(`source-${name}`, runnerOf(make), { supervision })
-      this.#sources.set(`source ${name}`, source)
+      this.#sources.set(`source ${name}`, this.#spawn('source', name, make))
     }
     this.#report()
     const { logger, name } = this.#options
@@ -260,6 +277,42 @@ class RunningAgent implements Agent {
       })),
       bytesRead: sources.reduce((sum, { progress }) => sum + progress.bytesRead, 0),
     }
+  }
+
+  figures(): AgentFigures {
+    const { sources, channels, sinks } = this.#plan
+    return {
+      name: this.#options.name,
+      sources: sources.map((source) => {
+        return { ...source, restarts: this.#restarts(`source-${source.name}`) }
+      }),
+      channels,
+      sinks: sinks.map((sink) => ({ ...sink, restarts: this.#restarts(`sink-${sink.name}`) })),
+    }
+  }
+
+  troubles(): AgentReason[] {
+    return agentTroubles({
+      watches: () => this.#watches,
+      channels: this.#plan.channels,
+      isStopping: () => this.#stopping !== undefined,
+      failure: () => this.#failure,
+    })
+  }
+
+  #spawn(kind: 'source' | 'sink', name: string, make: () => Polled) {
+    const actor = `${kind}-${name}`
+    const watch = new ComponentWatch(this.#options.runtime.clock, `${kind} ${name}`)
+    this.#watches.push(watch)
+    const incarnate = () => {
+      this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
+      return make()
+    }
+    return this.#system.spawn(actor, runnerOf(incarnate, watch), { supervision })
+  }
+
+  #restarts(actor: string): number {
+    return Math.max(0, (this.#incarnations.get(actor) ?? 0) - 1)
   }
 
   async #open(channel: Channel): Promise<void> {

@@ -1,5 +1,27 @@
-// What a job module imports, as 'millrace/engine': the words in which jobs are written, and nothing
-// that runs them.
+/**
+ * The words in which jobs are written. A job is a module whose default export is a `job`; `millrace job
+ * submit FILE` runs it, and `millrace/engine/testing` tests it.
+ *
+ * ```ts
+ * import { add, job, sum, text } from 'millrace/engine'
+ *
+ * export default job('words', (stream) => {
+ *   stream
+ *     .fromTopic('lines', text())
+ *     .flatMap(({ line }) => line.split(' '))
+ *     .map((word) => [word, 1] as const)
+ *     .reduceByKey(sum)
+ *     .updateStateByKey(add, { uid: 'totals' })
+ *     .view('totals')
+ * })
+ * ```
+ *
+ * Nothing in here runs anything.
+ *
+ * Unstable: below 1.0, any release may change it.
+ *
+ * @module
+ */
 
 export type { Key } from './rdd/key.ts'
 export type { Pair } from './rdd/lineage.ts'

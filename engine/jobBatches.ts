@@ -11,13 +11,14 @@ import type { CommitLog } from './checkpoint/commitLog.ts'
 import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { contractOf } from './contract/statefulOperator.ts'
 import type { EngineError } from './engineError.ts'
+import { JobCounts } from './jobFigures.ts'
 import { JobOutputs } from './jobOutputs.ts'
 import type { JobStatusRecord, RunningBatch, ViewRows } from './jobStatus.ts'
 import { RejectedLog } from './rejectedLog.ts'
 import type { BatchAccount } from './scheduler/batchAccount.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { describeProgress } from './scheduler/batchProgress.ts'
-import type { Driver } from './scheduler/driver.ts'
+import type { AdvancedBatch, Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import type { RateLimits } from './scheduler/rateLimits.ts'
 import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
@@ -48,6 +49,8 @@ const slowBatchMs = 30_000
 
 export class JobBatches {
   readonly loop: BatchLoop
+  /** For the job's metrics. */
+  readonly counts: JobCounts
   readonly #options: JobBatchesOptions
   readonly #offsets: TopicOffsets
   readonly #outputs: JobOutputs
@@ -57,7 +60,7 @@ export class JobBatches {
   #deadLetterEnds: readonly DeadLetterEnd[] | undefined
   #rows: ReadonlyMap<string, ViewRows> = new Map()
   /** Of the batch that ran last. */
-  #lateRows = 0
+  #advanced: Pick<AdvancedBatch, 'lateRows' | 'states'> = { lateRows: 0, states: [] }
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
@@ -69,6 +72,7 @@ export class JobBatches {
     const { runtime, logger, driver, cluster, offsetLog, commitLog, isolation } = options
     const { graph } = driver
     this.#options = options
+    this.counts = new JobCounts(commitLog.latest())
     this.#outputs = new JobOutputs(driver, logger, runtime.clock)
     this.#rejectedLog = new RejectedLog(logger, graph.name)
     this.#offsets = new TopicOffsets(cluster, graph.topics, isolation, graph.sources)
@@ -126,6 +130,7 @@ export class JobBatches {
       text: describeProgress(progress, runtime.clock.nowMs()),
       tasksDone: progress.stages.reduce((sum, { done }) => sum + done, 0),
       tasksTotal: progress.stages.reduce((sum, { partitions }) => sum + partitions, 0),
+      failing: this.#outputs.failing,
     }
   }
 
@@ -190,7 +195,7 @@ export class JobBatches {
       const advancing = driver.advance(batch)
       const changed = advancing.then((advanced) => advanced.changed)
       this.#rows = await this.#outputs.run(batch, attempt, changed)
-      this.#lateRows = (await advancing).lateRows
+      this.#advanced = await advancing
     } finally {
       slow.cancel()
       this.#batch = undefined
@@ -208,6 +213,7 @@ export class JobBatches {
   }
 
   #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
+    this.counts.split()
     const { batchId, ranges } = batch
     const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
     const fields = { job: this.#options.driver.graph.name, batchId, offsets, reason: error.message }
@@ -221,6 +227,7 @@ export class JobBatches {
     if (rejected.total === 0 && rejected.deadLetters.length === 0) return
     await this.#deadLetters?.write(batch.batchId, rejected.deadLetters, this.#endsBefore(batch))
     this.#options.record().rejected(rejected)
+    this.counts.rejected(rejected)
     this.#rejectedLog.add(batch.batchId, rejected)
   }
 
@@ -243,13 +250,17 @@ export class JobBatches {
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
+    const { counts } = this
     const record = this.#options.record()
     for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
-    record.late(this.#lateRows)
+    record.late(this.#advanced.lateRows)
+    counts.advanced(this.#advanced.states)
+    const finishedMs = this.#options.runtime.clock.nowMs()
+    counts.committed({ ...batch, ...done, finishedMs })
     record.batchCommitted({
       ...done,
       batch,
-      finishedMs: this.#options.runtime.clock.nowMs(),
+      finishedMs,
       rows: this.#rows,
       lagRecords: lagBehind(this.#logEnds, batch.ranges),
     })

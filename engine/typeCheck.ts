@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import { howToInstall } from './contract/ownEntry.ts'
 import { EngineError } from './engineError.ts'
 import { pathOf } from './modulePath.ts'
 
@@ -41,7 +42,9 @@ export async function requireTypes(module: URL | string): Promise<void> {
   if (errors.length === 0) return
   const shown = errors.slice(0, shownErrors).join('\n  ')
   const more = errors.length > shownErrors ? `\n  and ${errors.length - shownErrors} more` : ''
-  throw new EngineError('JOB_TYPE_ERROR', `the job's types do not fit: ${shown}${more}`)
+  const isWithoutMillrace = errors.some((error) => /TS2307: .*'millrace\//.test(error))
+  const remedy = isWithoutMillrace ? `\n${file} ${howToInstall()}` : ''
+  throw new EngineError('JOB_TYPE_ERROR', `the job's types do not fit: ${shown}${more}${remedy}`)
 }
 
 /** The folder of a package, as the module sees it or as we do. */

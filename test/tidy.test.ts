@@ -124,7 +124,7 @@ function breaksDirection({ from, to }: Import): boolean {
 }
 
 function importsOf(from: readonly string[]): Import[] {
-  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|new URL\('(\.[^']+\.ts)'/g
+  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'|(?:new URL|ownModule)\('(\.[^']+\.ts)'/g
   return from.flatMap((file) =>
     [...texts.get(file)!.matchAll(pattern)].map((match) => ({
       from: file,
@@ -142,7 +142,7 @@ function cycles(): string[] {
   const graph = new Map<string, string[]>()
   for (const file of sources) {
     const text = texts.get(file)!.replace(/^import type [^;]*?from '[^']+'$/gms, '')
-    const targets = [...text.matchAll(/^(?:import|export)\b[^']*?'(\.[^']+)'/gms)]
+    const targets = [...text.matchAll(/^(?:import|export)\b[^'(]*?'(\.[^']+)'/gms)]
     graph.set(
       file,
       targets.map((match) => normalize(join(dirname(file), match[1]!))),

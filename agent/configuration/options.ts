@@ -10,7 +10,7 @@ import { formatProblem, problemOf } from './flumeConfiguration.ts'
 import type { Property } from './properties.ts'
 import { asksForSecurity } from './securityKeys.ts'
 
-interface Described {
+export interface Described {
   readonly doc: string
   readonly required?: true
 }

@@ -16,6 +16,7 @@ import { joinError, syncError } from './groupOutcome.ts'
 import { type CoordinatorEffect, GroupRegistry, type RegistryLimits } from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
 import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import type { MemberBudget } from './memberBudget.ts'
 import { OffsetCoordinator, type OffsetLimits } from './offsetCoordinator.ts'
 
 export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
@@ -147,6 +148,10 @@ export class GroupCoordinator {
   consumerGroup(groupId: string): ConsumerGroup | undefined {
     const group = this.#registry.find(groupId)?.group
     return group instanceof ConsumerGroup ? group : undefined
+  }
+
+  get memberMemory(): MemberBudget {
+    return this.#registry.budget
   }
 
   groups(): Group[] {

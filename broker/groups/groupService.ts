@@ -173,6 +173,11 @@ export class GroupService implements TransactionalOffsets {
     return this.#coordinator.groups()
   }
 
+  /** Memory for what the members of all groups say of themselves. */
+  get memberMemory(): { readonly takenBytes: number; readonly maxBytes: number } {
+    return this.#coordinator.memberMemory
+  }
+
   async deleteGroup(groupId: string): Promise<number> {
     const [errorCode] = await this.#request<readonly number[]>((id) =>
       this.#coordinator.offsets.deleteGroup(id, groupId),

@@ -33,6 +33,8 @@ export class ConnectionLimits {
   #count = 0
   #refused = 0
   #lastSaidMs = -Infinity
+  /** Clients not served, by the option whose limit was reached. */
+  readonly refusals = new Map<string, number>()
 
   /** Fails with a BrokerError when the overrides cannot be read. */
   constructor(broker: LimitedBroker) {
@@ -85,6 +87,7 @@ export class ConnectionLimits {
   refuse(client: string, limit: string): false {
     const { clock, logger } = this.#broker
     this.#refused++
+    this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1)
     const nowMs = clock.monotonicMs()
     if (nowMs - this.#lastSaidMs < quietMs) return false
     logger.warn({ client, limit, refused: this.#refused }, 'clients are refused')

@@ -13,6 +13,8 @@ import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
 import type { Partitions } from './partitions.ts'
+import type { RequestFigures, RequestRecord } from './requestFigures.ts'
+import type { TestHooks } from './testHooks.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 import type { TransactionalAppends } from './transactionalAppends.ts'
 
@@ -31,7 +33,10 @@ export interface BrokerParts {
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
   readonly followedRequests: FollowedRequests
+  readonly requestFigures: RequestFigures
   readonly traffic: TrafficByTopic
+  /** Only in tests of clients. */
+  readonly testHooks: TestHooks | undefined
 }
 
 /** The same for every request of a connection. */
@@ -52,4 +57,5 @@ export interface ConnectionContext {
 export interface RequestContext extends ConnectionContext {
   readonly apiVersion: number
   readonly clientId: string
+  readonly record: RequestRecord
 }

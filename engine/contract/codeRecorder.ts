@@ -18,6 +18,7 @@ import {
   sha256,
 } from './codeSnapshot.ts'
 import { nativeImport } from './nativeImport.ts'
+import { resolveJobImport } from './ownEntry.ts'
 
 interface RecordedModule {
   readonly url: string
@@ -59,9 +60,11 @@ function startRecording(): void {
   isRecording = true
   registerHooks({
     resolve(specifier, context, next) {
-      const found = next(specifier, context)
-      const parent = context.parentURL === undefined ? undefined : recorded.get(context.parentURL)
-      if (parent && isOfJob(found.url)) {
+      const from = context.parentURL
+      const parent = from === undefined ? undefined : recorded.get(from)
+      if (parent === undefined) return next(specifier, context)
+      const found = resolveJobImport({ specifier, from }, () => next(specifier, context))
+      if (isOfJob(found.url)) {
         const { url, format } = found
         parent.imports.set(importKey(specifier, context.conditions), {
           url,

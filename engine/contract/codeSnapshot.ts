@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { registerHooks } from 'node:module'
 import { dirname, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { resolveJobImport } from './ownEntry.ts'
 
 /** Plain: it crosses threads. */
 export interface CodeSnapshot {
@@ -68,8 +69,12 @@ export function serveSnapshot({ moduleUrl, files }: CodeSnapshot): void {
     resolve(specifier, context, next) {
       if (specifier === moduleUrl) return { url: moduleUrl, shortCircuit: true }
       const from = context.parentURL === undefined ? undefined : files.get(context.parentURL)
-      const found = from?.imports.get(importKey(specifier, context.conditions))
-      if (found === undefined || !files.has(found.url)) return next(specifier, context)
+      if (from === undefined) return next(specifier, context)
+      const found = from.imports.get(importKey(specifier, context.conditions))
+      if (found === undefined || !files.has(found.url)) {
+        const job = { specifier, from: context.parentURL }
+        return resolveJobImport(job, () => next(specifier, context))
+      }
       const { importAttributes } = context
       return { url: found.url, format: found.format, importAttributes, shortCircuit: true }
     },

@@ -6,6 +6,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import { systemClock } from '../../protocol/runtime/clock.ts'
+import { ignoreExpectedWarnings } from '../../protocol/runtime/experimentalFeature.ts'
 import { portNetwork } from '../../protocol/runtime/portNetwork.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
 import { serveSnapshot } from '../contract/codeSnapshot.ts'
@@ -20,6 +21,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
 const port = parentPort
+// Of the job's module.
+ignoreExpectedWarnings()
 const setup = workerData as WorkerSetup
 
 try {

@@ -3,6 +3,7 @@
 
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { sleep } from '../../protocol/runtime/clock.ts'
+import { ownModule } from '../../protocol/runtime/ownModule.ts'
 import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { EngineError, type EngineErrorCode, errorOf } from '../engineError.ts'
@@ -40,7 +41,7 @@ class WorkerExecutor implements Executor {
     const { port1, port2 } = new MessageChannel()
     const served = servePortNetwork(port1, runtime.network)
     const workerData: WorkerSetup = { ...setup, network: port2 }
-    this.#worker = new Worker(workerFile(), {
+    this.#worker = new Worker(ownModule('./executorWorker.ts', import.meta.url), {
       name: `executor-${slot}`,
       workerData,
       transferList: [port2],
@@ -144,10 +145,4 @@ function causeOfDeath(slot: number, cause: unknown, memoryMb: number | undefined
     `executor ${slot} ran out of memory${bound}: reduce by key before values are grouped or joined, let a batch read ` +
     'fewer records, or give executors more memory (executorMemoryMb)'
   return new EngineError('EXECUTOR_OUT_OF_MEMORY', message, cause)
-}
-
-/** The file beside this one: a TypeScript file in a checkout, a JavaScript file once published. */
-function workerFile(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./executorWorker.${extension}`, import.meta.url)
 }

@@ -1,5 +1,32 @@
-// The test kit of the engine, as 'millrace/engine/testing': runs a user's job with no broker, no threads
-// and no disk, in time that the test moves, through every failure that the test asks for.
+/**
+ * The test kit of the engine: runs a job with no broker, no threads and no disk, in time that the test
+ * moves, through every failure that the test asks for.
+ *
+ * ```ts
+ * import assert from 'node:assert/strict'
+ * import { add, job, sum, text } from 'millrace/engine'
+ * import { testJob } from 'millrace/engine/testing'
+ *
+ * const words = job('words', (stream) => {
+ *   stream
+ *     .fromTopic('lines', text())
+ *     .map(({ line }) => [line, 1] as const)
+ *     .reduceByKey(sum)
+ *     .updateStateByKey(add, { uid: 'totals' })
+ *     .view('totals')
+ * })
+ *
+ * const test = await testJob(words)
+ * await test.feed('lines', ['to', 'be'])
+ * await test.advance(1000)
+ * assert.deepEqual(test.view('totals'), [['be', 1], ['to', 1]])
+ * await test.stop()
+ * ```
+ *
+ * Unstable: below 1.0, any release may change it.
+ *
+ * @module
+ */
 
 export type { DurableStep } from './durableSteps.ts'
 export {

@@ -19,6 +19,8 @@ export type ClientErrorCode =
   | 'TOPIC_RECREATED'
   /** A record alone is larger than the memory that the producer may use. */
   | 'RECORD_TOO_LARGE'
+  /** Two loops at once over one consumer. */
+  | 'CONSUMER_BUSY'
 
 export class ClientError extends Error {
   readonly code: ClientErrorCode

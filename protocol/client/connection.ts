@@ -15,6 +15,7 @@ import {
   type ConnectionHandler,
   NetworkError,
 } from '../runtime/network.ts'
+import { ownPackage } from '../runtime/ownPackage.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { ApiVersionsTable } from './apiVersionsTable.ts'
 import { ClientError } from './clientError.ts'
@@ -174,7 +175,7 @@ export class KafkaConnection implements ConnectionHandler {
 
   #sendApiVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
     return new Promise((resolve, reject) => {
-      const body = { clientSoftwareName: 'millrace', clientSoftwareVersion: '0.1.0' }
+      const body = { clientSoftwareName: 'millrace', clientSoftwareVersion: ownPackage().version }
       const timeoutMs = this.#options.requestTimeoutMs
       this.#enqueue({ api: apiVersions, version, body, timeoutMs, resolve, reject })
     })

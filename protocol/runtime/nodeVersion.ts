@@ -1,17 +1,31 @@
-// Which versions of Node run this program, as package.json says it.
+// Which versions of Node run this program, as `engines` of package.json says it. Imports nothing, and uses
+// nothing new: it must run on a Node that is too old for everything else.
 
-/** Why `running` is too old for a range like `>=24.6`; undefined when it is not. */
+/** Why `running` is none of `range`, such as `^22.18.0 || >=24.0.0`; undefined when it is. */
 export function nodeProblem(running: string, range: string): string | undefined {
-  const needed = /\d+(?:\.\d+)*/.exec(range)?.[0]
-  if (needed === undefined || !isOlder(running, needed)) return undefined
-  return `Node ${needed} or newer is needed, and this is ${running}`
+  const alternatives = range.split('||').map((alternative) => alternative.trim())
+  if (alternatives.some((alternative) => isWithin(running, alternative))) return undefined
+  return `Node ${alternatives.map(inWords).join(', or ')} is needed, and this is ${running}`
 }
 
-function isOlder(version: string, than: string): boolean {
-  const parts = version.split('.').map(Number)
-  for (const [index, part] of than.split('.').map(Number).entries()) {
-    const difference = (parts[index] ?? 0) - part
-    if (difference !== 0) return difference < 0
+/** `alternative` is `>=A.B.C`, or `^A.B.C` for the same major version only. */
+function isWithin(running: string, alternative: string): boolean {
+  const needed = numbersOf(alternative)
+  const found = numbersOf(running)
+  if (alternative.startsWith('^') && found[0] !== needed[0]) return false
+  for (const [index, part] of needed.entries()) {
+    const difference = (found[index] ?? 0) - part
+    if (difference !== 0) return difference > 0
   }
-  return false
+  return true
+}
+
+function inWords(alternative: string): string {
+  const [major, minor = 0, patch = 0] = numbersOf(alternative)
+  const least = patch > 0 ? `${major}.${minor}.${patch}` : minor > 0 ? `${major}.${minor}` : major
+  return alternative.startsWith('^') ? `${least} or a newer ${major}` : `${least} or newer`
+}
+
+function numbersOf(version: string): readonly number[] {
+  return (/\d+(?:\.\d+)*/.exec(version)?.[0] ?? '').split('.').map(Number)
 }

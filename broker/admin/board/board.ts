@@ -79,7 +79,7 @@ export class Board {
         this.#agents.read(sample.timeMs),
       ),
     }
-    this.history.add(historyPoint(this.#picture))
+    this.history.add(historyPoint(this.#picture, topics))
     return this.#picture
   }
 

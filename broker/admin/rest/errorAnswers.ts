@@ -31,6 +31,10 @@ export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
     name: 'TooManyRequests',
     description: 'Too many requests; the header `retry-after` says when to try again.',
   },
+  431: {
+    name: 'HeadersTooLarge',
+    description: 'Path, query and headers together are longer than 16 KiB.',
+  },
   500: { name: 'InternalError', description: 'The server or the cluster failed.' },
   503: {
     name: 'Unavailable',
@@ -45,7 +49,7 @@ export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
 /** The schemas of the errors of a route, by status. */
 export function errorSchemas(route: RouteOptions): Record<number, typeof errorBody> {
   const methods = Array.isArray(route.method) ? route.method : [route.method]
-  const statuses = [400, 403, 404, 429, 500, 503, 504]
+  const statuses = [400, 403, 404, 429, 431, 500, 503, 504]
   if (!methods.every(isRead)) statuses.push(409, 413, 415)
   return Object.fromEntries(statuses.map((status) => [status, errorBody]))
 }

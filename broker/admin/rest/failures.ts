@@ -4,6 +4,7 @@
 
 import { ClientError, type ClientErrorCode } from '../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
+import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
 import { NetworkError } from '../../../protocol/runtime/network.ts'
 import { RestError } from './restError.ts'
 
@@ -12,6 +13,7 @@ export function restErrorOf(failure: unknown): RestError {
   if (failure instanceof KafkaError) return ofKafka(failure)
   if (failure instanceof NetworkError) return unreachable(failure)
   if (failure instanceof ClientError) return ofClient(failure)
+  if (failure instanceof HttpRefusal) return ofRefusal(failure)
   return ofServer(failure) ?? internal(failure)
 }
 
@@ -175,6 +177,10 @@ function unreachable(failure: NetworkError): RestError {
 
 const ofClientCodes: Record<ClientErrorCode, Meaning> = {
   CLIENT_CLOSED: { errorCode: 503, action: 'try again when the server has started again' },
+  CONSUMER_BUSY: {
+    errorCode: 50002,
+    action: 'report this: the server read one consumer twice at once',
+  },
   TOO_MANY_REQUESTS: { errorCode: 503, action: 'try again: too many requests wait for the broker' },
   NO_COMMON_VERSION: unsupported,
   MALFORMED_RESPONSE: { errorCode: 50002, action: 'check that the bootstrap address is a broker' },
@@ -186,6 +192,11 @@ const ofClientCodes: Record<ClientErrorCode, Meaning> = {
 function ofClient(failure: ClientError): RestError {
   const { errorCode, action } = ofClientCodes[failure.code]
   return new RestError(errorCode, failure.code, failure.message, action, failure)
+}
+
+function ofRefusal({ status, code, message }: HttpRefusal): RestError {
+  const action = 'ask from this machine, with a program or with the page of this server at /api'
+  return new RestError(status, code, message, action)
 }
 
 /** Failures of the HTTP server, by their codes; undefined for what is none. */

@@ -7,13 +7,13 @@ import type { FastifyRequest } from 'fastify'
 import { isOwnOrigin } from '../../../protocol/runtime/loopback.ts'
 import { RestError } from './restError.ts'
 
-/** Throws FOREIGN_ORIGIN for a request that a page of another site makes a browser send. */
+/** Throws ORIGIN_REFUSED for a request that a page of another site makes a browser send. */
 export function refuseForeignPages({ headers, method }: FastifyRequest): void {
   const isOwn = isOwnOrigin(headers.origin, headers.host) && !isForeignFetch(headers, method)
   if (isOwn) return
   throw new RestError(
     403,
-    'FOREIGN_ORIGIN',
+    'ORIGIN_REFUSED',
     `a page of ${shown(headers.origin)} must not use this API`,
     'use the page of this server at /api, or a program that is no browser',
   )

@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route reads records of topics, which costs the brokers more than anything else. */
     scan?: boolean
+    /** The answer ends when the client wants no more. */
+    endless?: boolean
   }
 }
 

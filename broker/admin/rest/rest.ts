@@ -17,7 +17,7 @@ import { logAnswer } from './requestLog.ts'
 import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
 import { serveTryIt } from './tryIt.ts'
-import { ServedPaths, sendError } from './unservedRequests.ts'
+import { refuseMalformed, ServedPaths, sendError } from './unservedRequests.ts'
 import { v1Routes } from './v1/v1Routes.ts'
 import { v3Routes } from './v3/v3Routes.ts'
 
@@ -42,6 +42,7 @@ export const restServerOptions = {
     // Names of groups are as long as anyone likes; this bounds what is looked at.
     maxParamLength: 4_096,
   },
+  clientErrorHandler: refuseMalformed,
   frameworkErrors(error: Error, request: FastifyRequest, reply: FastifyReply) {
     return sendError(reply, restErrorOf(error), request.id)
   },
@@ -77,7 +78,7 @@ export async function serveRest(
 /** What every route has without saying so. */
 function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: RestOptions): void {
   route.bodyLimit ??= bodyLimitBytes
-  route.handlerTimeout ??= timeoutMs
+  if (route.config?.endless !== true) route.handlerTimeout ??= timeoutMs
   const { hide, querystring, params, body, response, ...rest } = (route.schema ?? {}) as Record<
     string,
     unknown
@@ -117,7 +118,7 @@ function answerInOneShape(scope: AdminServer, context: AdminSources): void {
   scope.setErrorHandler((error: Error, request, reply) => {
     const failure = restErrorOf(error)
     request.failure = failure
-    reply.removeHeader('content-type')
+    reply.removeHeader('content-type').header('x-request-id', request.id)
     return sendError(reply, failure, request.id)
   })
   scope.addHook('onResponse', async (request, reply) => logAnswer(logger, request, reply))

@@ -3,9 +3,13 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
+import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
+import { restErrorOf } from './failures.ts'
 import { RestError } from './restError.ts'
 
-const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+const methods: readonly HTTPMethods[] = [
+  ...(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'] as const),
+]
 
 /** Watches which routes are added to a server, so that the rest can be answered. */
 export class ServedPaths {
@@ -49,17 +53,28 @@ function refuseOtherMethods(
     url,
     method: others,
     schema: { hide: true },
+    // Also in place of what Fastify demands of the method's body.
+    errorHandler: (error, request, reply) => {
+      const isRefusal = error instanceof RestError || error instanceof HttpRefusal
+      const failure = isRefusal ? restErrorOf(error) : notAllowed(request, allow)
+      request.failure = failure
+      return sendError(reply.header('allow', allow), failure, request.id)
+    },
     handler: (request, reply) => {
       reply.header('allow', allow)
       if (request.method === 'OPTIONS') return reply.code(204).send()
-      throw new RestError(
-        405,
-        'METHOD_NOT_ALLOWED',
-        `${request.method} is not a method of ${pathOf(request)}`,
-        `use ${allow}`,
-      )
+      throw notAllowed(request, allow)
     },
   })
+}
+
+function notAllowed(request: FastifyRequest, allow: string): RestError {
+  return new RestError(
+    405,
+    'METHOD_NOT_ALLOWED',
+    `${request.method} is not a method of ${pathOf(request)}`,
+    `use ${allow}`,
+  )
 }
 
 function unknownPath(path: string, known: readonly string[]): RestError {
@@ -79,4 +94,25 @@ export function sendError(reply: FastifyReply, error: RestError, requestId: stri
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?')[0]!.slice(0, 200)
+}
+
+/** What is not HTTP, or too long for it, reaches no route and has no request id. */
+export function refuseMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
+  const refusal = isTooLong
+    ? new RestError(431, 'HEADERS_TOO_LARGE', 'the request line and headers are too long', 'send less')
+    : new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1')
+  const body = JSON.stringify(refusal.body('none'))
+  const lines = [
+    `HTTP/1.1 ${refusal.statusCode} ${STATUS_CODES[refusal.statusCode]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'x-request-id: none',
+    'connection: close',
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }

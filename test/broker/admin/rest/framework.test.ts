@@ -386,7 +386,7 @@ describe('pages of other sites', () => {
     await start([echo])
     const url = '/api/v1/echo/1'
     const image = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }
-    expect(await rest.refused({ url, headers: image })).toMatchObject({ code: 'FOREIGN_ORIGIN' })
+    expect(await rest.refused({ url, headers: image })).toMatchObject({ code: 'ORIGIN_REFUSED' })
     const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }
     expect((await rest.get(url, link)).status).toBe(200)
   })

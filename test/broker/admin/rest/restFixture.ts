@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type FastifyInstance, fastify, type InjectOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect } from 'vitest'
 import type { Picture } from '../../../../broker/admin/board/picture.ts'
 import type { AdminRoute } from '../../../../broker/admin/rest/adminRoute.ts'
@@ -14,12 +14,14 @@ import { type Broker, startBroker } from '../../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../../broker/configuration.ts'
 import { Admin } from '../../../../protocol/client/admin.ts'
 import { Cluster } from '../../../../protocol/client/cluster.ts'
+import { guardedServer } from '../../../../protocol/operations/guardedServer.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'
 import { memoryNetwork } from '../../../../protocol/runtime/memoryNetwork.ts'
 import type { Address, Network } from '../../../../protocol/runtime/network.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import type { Status } from '../../../../protocol/telemetry/status.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 
 export interface RestFixtureOptions {
@@ -27,6 +29,7 @@ export interface RestFixtureOptions {
   readonly limits?: Partial<RequestLimits>
   readonly timeoutMs?: number
   readonly picture?: () => Picture
+  readonly status?: (id: string) => Status | undefined
   readonly config?: Partial<BrokerConfig>
   /** Of a cluster that runs already; none is started then. */
   readonly bootstrap?: readonly Address[]
@@ -92,10 +95,11 @@ export class RestFixture {
     undo.push(() => cluster.close())
     const logger = new MemoryLogger()
     const admin = new Admin(cluster)
-    const server = fastify({ ...restServerOptions, forceCloseConnections: true })
+    const server = guardedServer({ logger, settings: restServerOptions })
     const context = {
       ...{ cluster, admin, clock: systemClock, logger },
       picture: options.picture ?? (() => emptyPicture),
+      ...(options.status === undefined ? {} : { status: options.status }),
     }
     const { routes, timeoutMs } = options
     await serveRest(server, context, {
@@ -119,6 +123,11 @@ export class RestFixture {
 
   delete<Body>(url: string): Promise<Answer<Body>> {
     return this.ask<Body>({ method: 'DELETE', url })
+  }
+
+  /** Listens, for what needs a socket; returns the address. */
+  listen(): Promise<string> {
+    return this.server.listen({ host: '127.0.0.1', port: 0 })
   }
 
   async ask<Body>(request: InjectOptions): Promise<Answer<Body>> {

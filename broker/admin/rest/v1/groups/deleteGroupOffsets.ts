@@ -26,7 +26,7 @@ export const deleteGroupOffsets: AdminRoute = (server, { admin }) => {
           topic: topicName,
           partition: Type.Optional(
             Type.Array(partitionNumber, {
-              maxItems: 1_000,
+              maxItems: 200,
               description: 'All that have an offset unless given.',
             }),
           ),

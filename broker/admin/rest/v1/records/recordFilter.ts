@@ -5,12 +5,12 @@ import type { RecordCursor } from '../../../../../protocol/kafka/recordCursor.ts
 
 export const filterQuery = {
   key: Type.Optional(
-    Type.String({ maxLength: 4_096, description: 'Only records with exactly this key (UTF-8).' }),
+    Type.String({ maxLength: 512, description: 'Only records with exactly this key (UTF-8).' }),
   ),
   contains: Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 1_024,
+      maxLength: 256,
       description: 'Only records with this text in their key or value (UTF-8, case matters).',
     }),
   ),

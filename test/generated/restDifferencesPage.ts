@@ -4,8 +4,8 @@ import {
   type Difference,
   differences,
   reasons,
-} from './broker/admin/rest/v3/confluentDifferences.ts'
-import { operations } from './broker/admin/rest/v3/confluentFacts.ts'
+} from '../broker/admin/rest/v3/confluentDifferences.ts'
+import { operations } from '../broker/admin/rest/v3/confluentFacts.ts'
 
 const lead = `The paths below \`/v3\` are those of Confluent's REST API, version 3 (version 3.0.0 of its published OpenAPI
 document). All of its ${Object.keys(operations).length} operations are served in its shapes, except as listed here. A test compares the OpenAPI

@@ -1,0 +1,122 @@
+/**
+ * Runs an agent inside of a program: sources put events into channels and sinks take them out, as a
+ * flume.conf says.
+ *
+ * ```ts
+ * import { startAgent } from 'millrace/agent'
+ *
+ * const agent = await startAgent({
+ *   name: 'web',
+ *   configuration: `
+ *     web.sources = access
+ *     web.sources.access.type = TAILDIR
+ *     web.sources.access.filegroups = logs
+ *     web.sources.access.filegroups.logs = /var/log/nginx/access.log
+ *     web.sources.access.channels = memory
+ *     web.channels = memory
+ *     web.channels.memory.type = memory
+ *     web.sinks = kafka
+ *     web.sinks.kafka.type = org.apache.flume.sink.kafka.KafkaSink
+ *     web.sinks.kafka.kafka.bootstrap.servers = 127.0.0.1:9092
+ *     web.sinks.kafka.kafka.topic = access
+ *     web.sinks.kafka.channel = memory
+ *   `,
+ * })
+ * await agent.stop()
+ * ```
+ *
+ * Unstable: below 1.0, any release may change it.
+ *
+ * @module
+ */
+
+import type { Address } from '../protocol/runtime/network.ts'
+import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
+import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
+import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type Agent, type ConfigurationFile, startAgent as startAgentWith } from './agent.ts'
+import type { MetricsJson } from './monitoring/metricsPage.ts'
+
+export { DirectoryInUseError } from '../protocol/runtime/disk.ts'
+export type { Address } from '../protocol/runtime/network.ts'
+export type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
+export type { ConfigurationFile } from './agent.ts'
+export { AgentError, type AgentErrorCode } from './errors.ts'
+export type { MetricsJson } from './monitoring/metricsPage.ts'
+
+/** What an agent runs. */
+export interface AgentOptions {
+  /** Name of the agent: the first part of its keys in the configuration. */
+  readonly name: string
+  /** Text of flume.conf, or several files of which later ones win. */
+  readonly configuration: string | readonly ConfigurationFile[]
+  /** Directory where relative paths of the configuration start; that of the process unless given. */
+  readonly directory?: string
+  /** Where Flume's JSON metrics are served; nowhere unless given. Port 0 is a free one. */
+  readonly monitoring?: Address
+  /** Values of `${sys:key}`. */
+  readonly systemProperties?: Readonly<Record<string, string>>
+  /** Values of `${env:NAME}`; those of the process unless given. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Where the agent logs; a logger of pino fits. JSON lines on standard error unless given. */
+  readonly logger?: Logger
+  /** Least level of lines on standard error, where no `logger` is given; `warn` unless given. */
+  readonly logLevel?: LogLevel
+}
+
+/** An agent that runs. */
+export interface EmbeddedAgent extends AsyncDisposable {
+  /** Rejects when the agent cannot go on. */
+  readonly failed: Promise<never>
+  /** Where Flume's JSON metrics are served. */
+  readonly monitoring: Address | undefined
+  /** Flume's counters of each component, as `/metrics` shows them. */
+  metrics(): MetricsJson
+  /**
+   * Stops sources, then sinks, then channels, within a bounded time; memory channels are emptied if that
+   * is possible. Returns the names of components that did not stop in time, and may hold the process.
+   */
+  stop(): Promise<readonly string[]>
+}
+
+/**
+ * Starts an agent. Fails with an AgentError whose message says what is wrong with the configuration, line
+ * by line. A component that cannot be used is logged, and left out if the others can do without it.
+ */
+export async function startAgent(options: AgentOptions): Promise<EmbeddedAgent> {
+  const { directory, logger, logLevel = 'warn', environment = process.env, ...rest } = options
+  const agent = await startAgentWith({
+    ...rest,
+    environment,
+    ...(directory !== undefined && { baseDirectory: directory }),
+    runtime: nodeRuntime(tcpNetwork),
+    logger: logger ?? pinoLogger(logLevel),
+  })
+  return new RunningAgent(agent)
+}
+
+class RunningAgent implements EmbeddedAgent {
+  readonly failed: Promise<never>
+  readonly #agent: Agent
+
+  constructor(agent: Agent) {
+    this.#agent = agent
+    this.failed = agent.failed
+  }
+
+  get monitoring(): Address | undefined {
+    return this.#agent.monitoring
+  }
+
+  metrics(): MetricsJson {
+    return this.#agent.metrics()
+  }
+
+  stop(): Promise<readonly string[]> {
+    return this.#agent.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}

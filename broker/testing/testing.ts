@@ -1,0 +1,11 @@
+// A broker for tests of programs that use Kafka, as 'millrace/testing': in this process, in memory or in a
+// folder, on a free port, with faults to inject. Any client of Kafka's protocol can talk to it.
+
+export type { ErrorCodeName } from './faults/errorCodeName.ts'
+export type { FallibleApiName } from './faults/errorPlaces.ts'
+export type { Fault, FaultOptions, TriggeredFault } from './faults/fault.ts'
+export type { ApiName, FailOptions, Faults } from './faults/faults.ts'
+export { startBroker, type TestBroker } from './testBroker.ts'
+export { TestBrokerError, type TestBrokerErrorCode } from './testBrokerError.ts'
+export type { TestBrokerOptions, TestTopic } from './testBrokerOptions.ts'
+export type { WaitOptions } from './waiting.ts'
