@@ -86,10 +86,12 @@ async function loadRooms() {
     Promise.all([
       import('./agent/agent.ts'),
       import('./agent/hostIdentity.ts'),
+      import('./agent/monitoring/agentMetrics.ts'),
       import('./agent/sources/taildir/positionFile.ts'),
     ]),
     Promise.all([
       import('./engine/submit.ts'),
+      import('./engine/jobMetrics.ts'),
       import('./engine/jobs/feedBacklog.ts'),
       import('./engine/jobs/fileLines.ts'),
       import('./engine/jobs/lineFeed.ts'),
@@ -116,11 +118,13 @@ async function loadRooms() {
     ...agent[0],
     ...agent[1],
     ...agent[2],
+    ...agent[3],
     ...engine[0],
     ...engine[1],
     ...engine[2],
     ...engine[3],
     ...engine[4],
+    ...engine[5],
   }
 }
 
@@ -211,7 +215,7 @@ async function runDemo(
         clock: runtime.clock,
         startedMs: runtime.clock.nowMs(),
         metrics,
-        health: { unhealthy: () => broker.problems(), notReady: () => [] },
+        health: broker.health,
         logLevel: logger,
       },
     }),
@@ -225,6 +229,7 @@ async function runDemo(
     directory: join(directory, 'job'),
     batchIntervalMs,
   })
+  rooms.exposeJob(metrics, () => job.figures())
   onStop(() => job.stop({ graceful: true }))
   const agentHost = await rooms.localHost(runtime.clock)
   const agent = await rooms.startAgent({
@@ -238,6 +243,7 @@ async function runDemo(
       'demo.bootstrap': `${inside.host}:${inside.port}`,
     },
   })
+  rooms.exposeAgent(metrics, () => agent)
   onStop(() => agent.stop())
 
   const positionFile = join(directory, 'agent/positions.json')

@@ -77,6 +77,16 @@ function commands(outputFailed: OutputFailed): Command {
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
     .option('--data <directory>', 'where the data is (default: millrace-data)')
     .option('--config <file>', "options in Kafka's server.properties format")
+    .option(
+      '--console-port <port>',
+      'where console, admin REST API, metrics and health are, on 127.0.0.1 (default: 8080, or a free one)',
+      port,
+    )
+    .option('--no-console', 'serve none of these')
+    .option(
+      '--metrics-listen <host:port>',
+      'a second address, for other hosts, with metrics, health and version alone',
+    )
     .addOption(logLevelOption('default: info; wins over log.level of the configuration'))
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
@@ -107,7 +117,7 @@ async function agent(words: readonly string[]): Promise<number> {
     return 0
   }
   const { agentCommand } = await import('./agent/command.ts')
-  return await agentCommand(first === 'help' ? ['--help'] : words)
+  return await agentCommand(first === 'help' ? ['--help'] : words, build())
 }
 
 function logLevelOption(detail?: string): Option {

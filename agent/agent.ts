@@ -16,9 +16,13 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
+import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
   formatProblem,
@@ -32,12 +36,14 @@ import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { type Polled, runnerOf } from './polled.ts'
+import { runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** What the agent counts. */
+  readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
   /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
@@ -77,6 +83,8 @@ export interface Agent {
   status(): AgentStatus
   /** What its metrics are read from. */
   figures(): AgentFigures
+  /** What is not well now. */
+  troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -170,10 +178,11 @@ class RunningAgent implements Agent {
   #ownCluster: Cluster | undefined
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
+  #failure: Error | undefined
+  /** Of sources and sinks. */
+  readonly #watches = new Map<string, ComponentWatch>()
   /** What did not stop in time. */
   readonly #hanging: string[] = []
-  /** How often each source and sink was made, by its name among the actors. */
-  readonly #incarnations = new Map<string, number>()
 
   constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
@@ -188,7 +197,10 @@ class RunningAgent implements Agent {
       random,
       logger: options.logger,
       name: options.name,
-      onEscalate: reject,
+      onEscalate: (error) => {
+        this.#failure = error
+        reject(error)
+      },
     })
   }
 
@@ -207,10 +219,14 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      this.#sinks.set(`sink ${name}`, this.#spawn(`sink-${name}`, make))
+      const runner = runnerOf(make, this.#watch(`sink ${name}`))
+      const sink = this.#system.spawn(`sink-${name}`, runner, { supervision })
+      this.#sinks.set(`sink ${name}`, sink)
     }
     for (const { name, make } of this.#plan.sources) {
-      this.#sources.set(`source ${name}`, this.#spawn(`source-${name}`, make))
+      const runner = runnerOf(make, this.#watch(`source ${name}`))
+      const source = this.#system.spawn(`source-${name}`, runner, { supervision })
+      this.#sources.set(`source ${name}`, source)
     }
     this.#report()
     const { logger, name } = this.#options
@@ -267,26 +283,31 @@ class RunningAgent implements Agent {
 
   figures(): AgentFigures {
     const { sources, channels, sinks } = this.#plan
+    const restarts = (name: string) => this.#watches.get(name)?.restarts ?? 0
     return {
       name: this.#options.name,
-      sources: sources.map((source) => {
-        return { ...source, restarts: this.#restarts(`source-${source.name}`) }
-      }),
+      sources: sources.map((source) => ({
+        ...source,
+        restarts: restarts(`source ${source.name}`),
+      })),
       channels,
-      sinks: sinks.map((sink) => ({ ...sink, restarts: this.#restarts(`sink-${sink.name}`) })),
+      sinks: sinks.map((sink) => ({ ...sink, restarts: restarts(`sink ${sink.name}`) })),
     }
   }
 
-  #spawn(actor: string, make: () => Polled): ReturnType<ActorSystem['spawn']> {
-    const incarnate = () => {
-      this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
-      return make()
-    }
-    return this.#system.spawn(actor, runnerOf(incarnate), { supervision })
+  troubles(): AgentReason[] {
+    return agentTroubles({
+      watches: () => [...this.#watches.values()],
+      channels: this.#plan.channels,
+      isStopping: () => this.#stopping !== undefined,
+      failure: () => this.#failure,
+    })
   }
 
-  #restarts(actor: string): number {
-    return Math.max(0, (this.#incarnations.get(actor) ?? 0) - 1)
+  #watch(name: string): ComponentWatch {
+    const watch = new ComponentWatch(this.#options.runtime.clock, name)
+    this.#watches.set(name, watch)
+    return watch
   }
 
   async #open(channel: Channel): Promise<void> {

@@ -2,7 +2,10 @@
 // effect in Flume and has none here is refused, or named in `warnings`; nothing is ignored in silence.
 
 import { Command, CommanderError } from 'commander'
+import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import { suggestion } from '../protocol/configuration/nearestName.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
+import type { Address } from '../protocol/runtime/network.ts'
 import { type LogLevel, logLevels } from '../protocol/telemetry/logger.ts'
 import { AgentError } from './errors.ts'
 
@@ -13,6 +16,10 @@ export interface AgentArguments {
   readonly confDirectory: string | undefined
   readonly systemProperties: Readonly<Record<string, string>>
   readonly logLevel: LogLevel
+  /** Where metrics and health are served. */
+  readonly listen: Address
+  /** Whether `listen` may be an address that other hosts reach. */
+  readonly isInsecure: boolean
   /** Undefined: the configuration is read once. */
   readonly reloadIntervalMs: number | undefined
   /** Only say what there is to say about the configuration. */
@@ -34,6 +41,8 @@ interface ParsedOptions {
   readonly pluginsPath?: string
   readonly dryrun?: true
   readonly logLevel?: string
+  readonly listen: string
+  readonly insecure?: true
 }
 
 /** Returns 'help' when that was asked for, and printed. */
@@ -66,6 +75,8 @@ export function parseArguments(
     confDirectory: conf,
     systemProperties: properties,
     logLevel: logLevelOf(options.logLevel, properties['flume.root.logger']),
+    listen: listenAddress(options.listen, options.insecure ?? false),
+    isInsecure: options.insecure ?? false,
     reloadIntervalMs: options.reloadConf ? seconds(options.pollInterval) * 1000 : undefined,
     isDryRun: options.dryrun ?? false,
     warnings: withoutEffect(options, javaOptions),
@@ -86,6 +97,12 @@ function commandOf(stdout: (text: string) => void): Command {
     .option('--no-reload-conf', 'read the configuration once')
     .option('-d, --dryrun', 'say what is wrong with the configuration, and start nothing')
     .option('--log-level <level>', `one of ${logLevels.join(', ')} (default: info)`)
+    .option(
+      '--listen <host:port>',
+      'where metrics and health are served; port 0 takes a free one',
+      '127.0.0.1:0',
+    )
+    .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('-z, --zkConnString <servers>', 'not supported: a configuration in ZooKeeper')
     .option('-p, --zkBasePath <path>', 'not supported: a configuration in ZooKeeper')
     .option('-b, --backup-directory <directory>', 'accepted, without effect')
@@ -124,6 +141,7 @@ function withoutJavaArguments(args: readonly string[]): {
 const longNames = new Set([
   ...['name', 'conf-file', 'conf-uri', 'conf', 'poll-interval', 'no-reload-conf', 'dryrun', 'help'],
   ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path', 'log-level'],
+  ...['listen', 'insecure'],
 ])
 
 /** Flume takes `-conf-file` for `--conf-file`. */
@@ -142,6 +160,17 @@ function seconds(text: string): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : 0
   if (value < 1) throw mistake(`--poll-interval '${text}' is not a number of seconds from 1`)
   return value
+}
+
+function listenAddress(text: string, isInsecure: boolean): Address {
+  const address = parseHostPort(text)
+  if (address === undefined) {
+    throw mistake(`--listen ${text} is not an address: give host:port, with port 0 for a free one`)
+  }
+  if (isLoopback(address.host) || isInsecure) return address
+  throw mistake(
+    `--listen ${text} can be reached by other hosts, and nothing asks them who they are: use 127.0.0.1, or say --insecure if that is intended`,
+  )
 }
 
 /** `--log-level`, or what `-Dflume.root.logger=DEBUG,console` says, or info. */

@@ -3,12 +3,13 @@
 
 import { join } from 'node:path'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
-import type { HealthReason } from '../protocol/operations/health.ts'
+import type { ProgramHealth } from '../protocol/operations/health.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import { brokerHealth } from './brokerHealth.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import {
@@ -62,8 +63,8 @@ export interface Broker {
    * last data folder has failed, the one that its metadata is in, or the metadata log itself.
    */
   readonly failed: Promise<Error>
-  /** What needs an operator: a data directory that has failed, for example. Looks at memory only. */
-  problems(): readonly HealthReason[]
+  /** What is not well: a data directory that has failed, for example. Looks at memory only. */
+  readonly health: ProgramHealth
   /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
   close(): Promise<void>
 }
@@ -104,11 +105,15 @@ async function start(
   await runtime.disk.makeDirectory(directories[0]!)
   const configuration = new DynamicConfiguration(config)
   const metadataFailure = Promise.withResolvers<Error>()
+  let metadataError: Error | undefined
   let makeRoom = () => releaseReserve(runtime.disk, directories[0]!)
   const controller = await openController(options, {
     configuration,
     makeRoom: () => makeRoom(),
-    failed: metadataFailure.resolve,
+    failed: (error) => {
+      metadataError = error
+      metadataFailure.resolve(error)
+    },
   })
   undo.push(() => controller.close())
   const recoveryStartedMs = elapsedMs()
@@ -211,7 +216,11 @@ async function start(
     listeners: server.listeners,
     topics: () => describeTopics(controller.state, partitions, traffic),
     failed,
-    problems: () => [],
+    health: brokerHealth({
+      ...{ manager, partitions, reservedBytes: config['log.dir.reserved.bytes'] },
+      metadataFailure: () => metadataError,
+      isStopping: () => closing !== undefined,
+    }),
     close() {
       closing ??= closeOnce()
       return closing

@@ -7,11 +7,23 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
+import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { routedNetwork } from '../protocol/runtime/networks.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import {
+  type Logger,
+  type LogLevel,
+  pinoLogger,
+  standardErrorLines,
+} from '../protocol/telemetry/logger.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type Broker, startBroker } from './broker.ts'
+import { BrokerHttp } from './brokerHttp.ts'
 import {
   type BrokerConfig,
   brokerConfig,
@@ -21,10 +33,11 @@ import {
 } from './configuration.ts'
 import { BrokerError } from './errors.ts'
 import { giveHeapRoom } from './heapRoom.ts'
+import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
 import { type ListenerPlan, planListeners } from './listeners.ts'
 import { addressText, hostText } from './server/listenerAddress.ts'
 
-export interface BrokerArguments {
+export interface BrokerArguments extends HttpArguments {
   readonly port?: number | undefined
   readonly host?: string | undefined
   /** The only data folder; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
@@ -42,29 +55,20 @@ export interface BrokerArguments {
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
   // From the start on: a broker that is stopped while it starts closes its logs in order as well.
   const stopped = stopSignal()
-  let broker: Broker
-  let config: BrokerConfig
+  let started: StartedBroker
   try {
-    const read = await readConfig(args)
-    config = read.config
-    const logger = pinoLogger(args.logLevel ?? config['log.level'])
-    logUnused(read, logger)
-    const plan = planListeners(config, tcpNetwork, hostname())
-    logListeners(plan, logger)
-    const runtime = nodeRuntime(tcpNetwork)
-    const { listeners } = plan
-    broker = await sparingMemory(() => startBroker({ runtime, logger, config, listeners }))
-    giveHeapRoom()
+    started = await start(args)
   } catch (error) {
     if (!isOperational(error)) throw error
     fail(error)
     return
   }
-  const addresses = broker.listeners.map(({ address }) => addressText(address)).join(', ')
-  process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dirs']}\n`)
+  const { broker, http } = started
+  process.stdout.write(`${startedLine(started)}\n`)
   const failure = await Promise.race([stopped, broker.failed])
   if (failure) fail(failure)
   try {
+    await http.leave()
     await broker.close()
   } catch (error) {
     if (!isOperational(error)) throw error
@@ -72,6 +76,69 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     // has to look at what could not be noted now; nothing is lost.
     if (!failure) fail(error)
   }
+  await http.close()
+}
+
+interface StartedBroker {
+  readonly broker: Broker
+  readonly http: BrokerHttp
+  readonly config: BrokerConfig
+}
+
+/** The broker's name for the console in the same process, which depends on no listener of the configuration. */
+const inside: Address = { host: 'millrace.inside', port: 9092 }
+/** No listener of a configuration can have the name. */
+const insideName = 'in-process'
+
+async function start(args: BrokerArguments): Promise<StartedBroker> {
+  const startedMs = Date.now()
+  const read = await readConfig(args)
+  const { config } = read
+  const logger = pinoLogger(args.logLevel ?? config['log.level'])
+  logUnused(read, logger)
+  const listenerPlan = planListeners(config, tcpNetwork, hostname())
+  const plan = planHttp(args, config, read.given)
+  logListeners(listenerPlan, logger)
+  logOpenMetrics(plan, logger)
+  const memory = memoryNetwork()
+  const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
+  const runtime = nodeRuntime(network)
+  const metrics = new Metrics()
+  exposeLostLines(metrics, standardErrorLines())
+  const listeners = [
+    ...listenerPlan.listeners,
+    { name: insideName, network: memory, address: inside },
+  ]
+  const { build } = args
+  const http = await BrokerHttp.start({
+    ...{ runtime, logger, plan, inside },
+    operations: {
+      ...{ program: 'broker', build, clock: runtime.clock, startedMs, metrics },
+      logLevel: logger,
+    },
+  })
+  try {
+    const options = { runtime, logger, metrics, config, listeners }
+    const broker = await sparingMemory(() => startBroker(options))
+    giveHeapRoom()
+    http.serves(broker)
+    return { broker, http, config }
+  } catch (error) {
+    await http.close()
+    throw error
+  }
+}
+
+function startedLine({ broker, http, config }: StartedBroker): string {
+  const served = broker.listeners.filter(({ name }) => name !== insideName)
+  const addresses = served.map(({ address }) => addressText(address)).join(', ')
+  const { consoleUrl, metricsUrl } = http
+  return [
+    `millrace broker listening on ${addresses}`,
+    `data in ${config['log.dirs']}`,
+    ...(consoleUrl === undefined ? [] : [`console at ${consoleUrl}`]),
+    ...(metricsUrl === undefined ? [] : [`metrics at ${metricsUrl}`]),
+  ].join(', ')
 }
 
 function fail({ message }: Error): void {
@@ -94,6 +161,8 @@ async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Resu
 
 interface ReadConfiguration {
   readonly config: BrokerConfig
+  /** Keys of the file. */
+  readonly given: ReadonlySet<string>
   /** The file, and what of it has no effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
@@ -106,7 +175,8 @@ async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   const config = withListener(args, brokerConfig(values))
   const directories = args.data === undefined ? dataDirectories(config) : [args.data]
   const paths = directories.map((path) => resolve(path)).join(',')
-  return { config: { ...config, 'log.dirs': paths }, file, unused }
+  const given = new Set(Object.keys(values))
+  return { config: { ...config, 'log.dirs': paths }, given, file, unused }
 }
 
 /** `--host` and `--port` mean one listener in place of those in the file. */
@@ -164,6 +234,14 @@ function logListeners({ listeners, open, unserved }: ListenerPlan, logger: Logge
       'listener is open to other hosts, and nothing protects it yet: whoever reaches it can read, write and delete everything',
     )
   }
+}
+
+function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
+  if (metrics === undefined || isLoopback(metrics.host)) return
+  logger.warn(
+    { address: addressText(metrics) },
+    'metrics, health and version are open to other hosts: whoever reaches the address reads the names of topics and groups, and changes nothing',
+  )
 }
 
 /** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */

@@ -46,6 +46,20 @@ export const brokerOptions = {
     'info',
     'Least level of the lines that the broker logs on standard error; the option --log-level wins.',
   ),
+  'console.enable': boolean(
+    true,
+    'Serve the console, the admin REST API, metrics and health over HTTP, on 127.0.0.1 alone; the option --no-console wins.',
+  ),
+  'console.port': integer(
+    8080,
+    0,
+    65_535,
+    'Port of the console. 0 takes a free one, as does the default when it is in use; the option --console-port wins.',
+  ),
+  'metrics.listen': string(
+    '',
+    'A second address, host:port, that serves metrics, health and version alone, and may be reached by other hosts, who read them without a login; the option --metrics-listen wins.',
+  ),
   'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
   'log.dirs': list(
     '',

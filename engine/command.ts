@@ -7,7 +7,14 @@ import type { Isolation } from '../protocol/client/isolation.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import {
+  type Logger,
+  type LogLevel,
+  pinoLogger,
+  standardErrorLines,
+} from '../protocol/telemetry/logger.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
@@ -65,9 +72,12 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
   const logger = pinoLogger(args.logLevel ?? 'info')
   let host: JobHost<DriverArguments> | undefined
   try {
-    const { insecure, directory } = args
+    const { insecure, directory, version = 'unknown' } = args
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
-    host = new JobHost({ args, logger, listen, insecure, directory })
+    const build = { version }
+    const metrics = new Metrics()
+    exposeLostLines(metrics, standardErrorLines())
+    host = new JobHost({ args, logger, build, metrics, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
     else await runJob(host, args)
   } catch (error) {
@@ -111,8 +121,7 @@ const stopping =
  * Submits the job of a command line, and logs its start and its end. Loads the engine only when it is
  * called.
  */
-export async function startJob(args: DriverArguments): Promise<RunningJob> {
-  const logger = pinoLogger(args.logLevel ?? 'info')
+export async function startJob(args: DriverArguments, logger: Logger): Promise<RunningJob> {
   const running = await submit(args, logger)
   const { executors = 2, bootstrap } = args
   const { name: job } = running

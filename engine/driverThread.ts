@@ -4,6 +4,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
+import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
@@ -17,6 +18,7 @@ import {
 export type ToDriver =
   | { readonly kind: 'stop'; readonly options: StopOptions }
   | { readonly kind: 'announce'; readonly address: string | undefined }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | {
       readonly kind: 'call'
       readonly callId: number
@@ -112,6 +114,11 @@ export class DriverThread<Arguments> {
   /** Tells the job where it answers. */
   announce(address: string | undefined): void {
     this.#send({ kind: 'announce', address })
+  }
+
+  /** What the driver logs from now on, once its job runs. */
+  setLogLevel(level: LogLevel): void {
+    this.#send({ kind: 'log-level', level })
   }
 
   /** See ServedJob. Fails with DRIVER_HELD when the driver does not answer in time. */

@@ -130,6 +130,7 @@ export class JobBatches {
       text: describeProgress(progress, runtime.clock.nowMs()),
       tasksDone: progress.stages.reduce((sum, { done }) => sum + done, 0),
       tasksTotal: progress.stages.reduce((sum, { partitions }) => sum + partitions, 0),
+      failing: this.#outputs.failing,
     }
   }
 

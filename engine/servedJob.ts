@@ -62,8 +62,6 @@ export interface ServedJob {
 /** What an address answers instead, as `error`; with the HTTP status that goes with it. */
 const refusals = {
   REQUEST_INVALID: 400,
-  HOST_REFUSED: 403,
-  ORIGIN_REFUSED: 403,
   NOT_FOUND: 404,
   OTHER_JOB: 409,
   SAVEPOINT_RUNNING: 409,

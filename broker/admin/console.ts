@@ -6,12 +6,13 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
+import { guardedServer, listenOn } from '../../protocol/operations/guardedServer.ts'
 import { type OperationsOptions, serveOperations } from '../../protocol/operations/operations.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import { isLoopback, isLoopbackHostHeader, urlHost } from '../../protocol/runtime/loopback.ts'
+import { isLoopback } from '../../protocol/runtime/loopback.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { duration } from '../../protocol/telemetry/figures.ts'
@@ -42,6 +43,8 @@ export interface Console {
   /** Where the page is, for people: `http://127.0.0.1:8080/`. */
   readonly url: string
   readonly board: Board
+  /** Asks the broker no more, because it is going to close; what is known is still served. */
+  leave(): Promise<void>
   close(): Promise<void>
 }
 
@@ -53,7 +56,7 @@ const unreachableAfterMs = 3_000
 /** A broker that does not answer a request for so long is not waited for. */
 const requestTimeoutMs = 5_000
 
-/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or PORT_IN_USE. */
+/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
 export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const { address, runtime, logger, bootstrap } = options
   const { clock } = runtime
@@ -78,7 +81,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   }
   const server = await newServer(options, board, stream)
   await serveRest(server, context)
-  await listen(server, address)
+  const { url } = await listenOn(server, address, '--console-port')
 
   const follower = followStatus(cluster, clock, logger, {
     heard: (status, heardMs) => board.hear(status, heardMs),
@@ -87,12 +90,16 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const ticker = new Ticker(clock, options.topics, board, follower)
   ticker.start(() => stream.tick())
 
+  const leave = async () => {
+    ticker.stop()
+    await Promise.all([follower.stop(), cluster.close()])
+  }
   return {
-    url: `http://${urlHost(address.host)}:${boundPort(server)}/`,
+    url: `${url}/`,
     board,
+    leave,
     async close() {
-      ticker.stop()
-      await Promise.all([follower.stop(), cluster.close(), server.close()])
+      await Promise.all([leave(), server.close()])
     },
   }
 }
@@ -160,18 +167,12 @@ class Ticker {
 }
 
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
-  // Open pages would otherwise hold the close until they go away.
-  const server = fastify({ forceCloseConnections: true })
+  const server = guardedServer({ logger: options.logger })
   const html = pageHtml()
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
     // Plain HTTP on loopback: a browser that took either to heart would ask for HTTPS, and find nothing.
     strictTransportSecurity: false,
-  })
-  server.addHook('onRequest', async (request, reply) => {
-    if (!isLoopbackHostHeader(request.headers.host)) {
-      await reply.code(403).send({ error: 'The console is served to this machine only.' })
-    }
   })
   await serveFiles(server)
 
@@ -234,27 +235,9 @@ function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
   stream.open(page)
 }
 
-async function listen(server: FastifyInstance, { host, port }: Address): Promise<void> {
-  try {
-    await server.listen({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new ConsoleError(
-      'PORT_IN_USE',
-      `port ${port} is in use by another program: stop that one, or choose another with --console-port`,
-      error,
-    )
-  }
-}
-
 function notLoopback(host: string): ConsoleError {
   return new ConsoleError(
     'NOT_LOOPBACK',
     `the console has no login yet and is served on this machine only: use 127.0.0.1 in place of ${host}`,
   )
-}
-
-function boundPort(server: FastifyInstance): number {
-  const address = server.server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -34,6 +34,8 @@ import { newLog } from './recovery/resumedLog.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { WriteBehind } from './segment/writeBehind.ts'
 
+export type { ManagedLog } from './directory/logDirectory.ts'
+
 export interface LogManagerOptions {
   readonly disk: Disk
   readonly clock: Clock
@@ -73,13 +75,14 @@ export interface DeletedTopic {
 }
 
 /** A data directory that could not be used when the broker was started, or has failed since. */
-interface FailedDirectory {
+export interface FailedDirectory {
   readonly path: string
   readonly error: LogError
+  readonly sinceMs: number
 }
 
 /** That a data directory has failed while it was in use. */
-export interface DirectoryFailure extends FailedDirectory {
+export interface DirectoryFailure extends Omit<FailedDirectory, 'sinceMs'> {
   /** What lies in it, which cannot be reached any more. */
   readonly partitions: readonly LostPartition[]
 }
@@ -161,14 +164,14 @@ export class LogManager {
     return this.#directories
   }
 
+  /** Those that cannot be used until the next start. */
+  get failedDirectories(): readonly FailedDirectory[] {
+    return this.#failed
+  }
+
   /** Whether partitions may be missing only because their data directory cannot be used. */
   get hasFailedDirectory(): boolean {
     return this.#failed.length > 0
-  }
-
-  /** The paths of the data directories that cannot be used until the next start. */
-  get failedDirectories(): readonly string[] {
-    return this.#failed.map(({ path }) => path)
   }
 
   /** Those that the checkpoints know of, though no data directory has them any more. */
@@ -332,7 +335,7 @@ export class LogManager {
     if (at < 0) return
     this.#directories.splice(at, 1)
     this.#abandoned.push(directory)
-    this.#failed.push({ path, error })
+    this.#failed.push({ path, error, sinceMs: this.#options.clock.nowMs() })
     this.#options.logger.error({ error, partitions: logs.size }, 'a data directory has failed')
     for (const [name, { log }] of logs) {
       this.#logs.delete(name)
@@ -357,7 +360,7 @@ export class LogManager {
       // These are mistakes of whoever started the broker, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
       const error = directoryFailed(path, cause)
-      this.#failed.push({ path, error })
+      this.#failed.push({ path, error, sinceMs: clock.nowMs() })
       logger.error({ error }, 'a data directory cannot be used')
     }
   }

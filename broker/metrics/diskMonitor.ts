@@ -79,7 +79,7 @@ export class DiskMonitor {
       const level = disk ? diskLevel({ ...disk, refuses, reservedBytes }) : refuses ? 2 : 0
       return { path, hasFailed: false, level: level as DiskLevel }
     })
-    const failed = logs.failedDirectories.map((path) => {
+    const failed = logs.failedDirectories.map(({ path }) => {
       return { path, hasFailed: true, level: 2 as const }
     })
     return [...usable, ...failed]

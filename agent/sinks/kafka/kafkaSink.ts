@@ -14,6 +14,7 @@ import { sleep } from '../../../protocol/runtime/clock.ts'
 import { NetworkError } from '../../../protocol/runtime/network.ts'
 import type { Runtime } from '../../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
 import type { KafkaSinkCounter, SinkProgress } from '../../monitoring/counters.ts'
@@ -119,6 +120,11 @@ export class KafkaSink implements Polled {
     this.#watch.stop()
     await this.#cluster.close()
     counter.StopTime = runtime.clock.nowMs()
+  }
+
+  troubles(): AgentReason[] {
+    const { trouble } = this.#log
+    return trouble ? [trouble] : []
   }
 
   async process(signal: AbortSignal): Promise<number> {

@@ -46,6 +46,8 @@ export class FollowedFiles {
   readonly #copies = new Copies()
   /** Files that could not be opened yet, by key, and when each is tried again. */
   readonly #unopened = new Map<string, number>()
+  /** The path of the last one of them. */
+  #lastUnopened = ''
   #isFirstScan = true
   #scannedMs = Number.NEGATIVE_INFINITY
   #lookedMs = Number.NEGATIVE_INFINITY
@@ -104,6 +106,13 @@ export class FollowedFiles {
   async letGo(file: TailFile): Promise<void> {
     await this.#parts.openFiles.close(file)
     if (file.isOrphan) this.#depart(file)
+  }
+
+  /** Files that cannot be read now, of those that are known, and the path of one of them. */
+  unreadable(): { readonly count: number; readonly first: string } {
+    const skipped = [...this.#files.values()].filter(({ isUnreadable }) => isUnreadable)
+    const count = skipped.length + this.#unopened.size
+    return { count, first: skipped[0]?.path ?? this.#lastUnopened }
   }
 
   /** Skips a file until later; the reason is logged once. */
@@ -216,6 +225,7 @@ export class FollowedFiles {
       if (!isOperational(error) || error instanceof AgentError) throw error
       if (retryMs === undefined && found.matches) this.#warnUnreadable(path, error)
       this.#unopened.set(key, nowMs + unreadableRetryMs)
+      this.#lastUnopened = path
       return 'not yet'
     }
   }

@@ -10,9 +10,9 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { hasTool } from '../../tools.ts'
 import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
-import { plainOperations } from './plainOperations.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }
