@@ -75,6 +75,8 @@ async function loadRooms() {
       import('./protocol/telemetry/logLines.ts'),
       import('./protocol/telemetry/metrics.ts'),
       import('./protocol/telemetry/statusTopic.ts'),
+      import('./protocol/telemetry/processMetrics.ts'),
+      import('./protocol/runtime/processFigures.ts'),
     ]),
     Promise.all([
       import('./broker/broker.ts'),
@@ -110,6 +112,8 @@ async function loadRooms() {
     ...telemetry[1],
     ...telemetry[2],
     ...telemetry[3],
+    ...telemetry[4],
+    ...telemetry[5],
     ...broker[0],
     ...broker[1],
     ...broker[2],
@@ -172,6 +176,7 @@ async function runDemo(
   const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new rooms.Metrics()
   rooms.exposeLostLines(metrics, rooms.standardErrorLines())
+  rooms.exposeProcess(metrics, { program: 'demo', build, figures: rooms.processFigures() })
   const broker = await onPort(options.port, defaultPort, (port) =>
     rooms.startBroker({
       runtime,

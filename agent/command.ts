@@ -10,10 +10,12 @@ import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import { type Logger, pinoLogger, standardErrorLines } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import {
   type Agent,
   type AgentOptions,
@@ -78,6 +80,7 @@ async function run(
   const logger = pinoLogger(args.logLevel)
   const metrics = new Metrics()
   exposeLostLines(metrics, standardErrorLines())
+  exposeProcess(metrics, { program: 'agent', build, figures: processFigures() })
   const runtime = nodeRuntime(tcpNetwork)
   const options = {
     ...{ runtime, logger, metrics },

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import {
   type Logger,
@@ -15,6 +16,7 @@ import {
 } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
@@ -77,6 +79,7 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     const build = { version }
     const metrics = new Metrics()
     exposeLostLines(metrics, standardErrorLines())
+    exposeProcess(metrics, { program: 'job', build, figures: processFigures() })
     host = new JobHost({ args, logger, build, metrics, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
     else await runJob(host, args)
