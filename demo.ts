@@ -79,6 +79,8 @@ async function loadRooms() {
       import('./protocol/telemetry/statusTopic.ts'),
       import('./protocol/telemetry/programLog.ts'),
       import('./protocol/commandLine/loggingOptions.ts'),
+      import('./protocol/telemetry/processMetrics.ts'),
+      import('./protocol/runtime/processFigures.ts'),
     ]),
     Promise.all([
       import('./broker/broker.ts'),
@@ -90,10 +92,12 @@ async function loadRooms() {
     Promise.all([
       import('./agent/agent.ts'),
       import('./agent/hostIdentity.ts'),
+      import('./agent/monitoring/agentMetrics.ts'),
       import('./agent/sources/taildir/positionFile.ts'),
     ]),
     Promise.all([
       import('./engine/submit.ts'),
+      import('./engine/jobMetrics.ts'),
       import('./engine/jobs/feedBacklog.ts'),
       import('./engine/jobs/fileLines.ts'),
       import('./engine/jobs/lineFeed.ts'),
@@ -114,6 +118,8 @@ async function loadRooms() {
     ...telemetry[3],
     ...telemetry[4],
     ...telemetry[5],
+    ...telemetry[6],
+    ...telemetry[7],
     ...broker[0],
     ...broker[1],
     ...broker[2],
@@ -122,11 +128,13 @@ async function loadRooms() {
     ...agent[0],
     ...agent[1],
     ...agent[2],
+    ...agent[3],
     ...engine[0],
     ...engine[1],
     ...engine[2],
     ...engine[3],
     ...engine[4],
+    ...engine[5],
   }
 }
 
@@ -180,6 +188,7 @@ async function runDemo(
   const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new rooms.Metrics()
   rooms.exposeLostLines(metrics, lines)
+  rooms.exposeProcess(metrics, { program: 'demo', build, figures: rooms.processFigures() })
   const broker = await onPort(options.port, defaultPort, (port) =>
     rooms.startBroker({
       runtime,
@@ -237,6 +246,7 @@ async function runDemo(
     directory: join(directory, 'job'),
     batchIntervalMs,
   })
+  rooms.exposeJob(metrics, () => job.figures())
   onStop(() => job.stop({ graceful: true }))
   const agentHost = await rooms.localHost(runtime.clock)
   const agent = await rooms.startAgent({
@@ -250,6 +260,7 @@ async function runDemo(
       'demo.bootstrap': `${inside.host}:${inside.port}`,
     },
   })
+  rooms.exposeAgent(metrics, () => agent)
   onStop(() => agent.stop())
 
   const positionFile = join(directory, 'agent/positions.json')

@@ -36,7 +36,7 @@ import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { type Polled, runnerOf } from './polled.ts'
+import { runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
@@ -180,11 +180,9 @@ class RunningAgent implements Agent {
   #stopping: Promise<readonly string[]> | undefined
   #failure: Error | undefined
   /** Of sources and sinks. */
-  readonly #watches: ComponentWatch[] = []
+  readonly #watches = new Map<string, ComponentWatch>()
   /** What did not stop in time. */
   readonly #hanging: string[] = []
-  /** How often each source and sink was made, by its name among the actors. */
-  readonly #incarnations = new Map<string, number>()
 
   constructor(options: HostedOptions, plan: AgentPlan) {
     this.#options = options
@@ -222,10 +220,14 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      this.#sinks.set(`sink ${name}`, this.#spawn('sink', name, make))
+      const runner = runnerOf(make, this.#watch(`sink ${name}`))
+      const sink = this.#system.spawn(`sink-${name}`, runner, { supervision })
+      this.#sinks.set(`sink ${name}`, sink)
     }
     for (const { name, make } of this.#plan.sources) {
-      this.#sources.set(`source ${name}`, this.#spawn('source', name, make))
+      const runner = runnerOf(make, this.#watch(`source ${name}`))
+      const source = this.#system.spawn(`source-${name}`, runner, { supervision })
+      this.#sources.set(`source ${name}`, source)
     }
     this.#report()
     const { logger, name, runtime } = this.#options
@@ -295,38 +297,31 @@ class RunningAgent implements Agent {
 
   figures(): AgentFigures {
     const { sources, channels, sinks } = this.#plan
+    const restarts = (name: string) => this.#watches.get(name)?.restarts ?? 0
     return {
       name: this.#options.name,
-      sources: sources.map((source) => {
-        return { ...source, restarts: this.#restarts(`source-${source.name}`) }
-      }),
+      sources: sources.map((source) => ({
+        ...source,
+        restarts: restarts(`source ${source.name}`),
+      })),
       channels,
-      sinks: sinks.map((sink) => ({ ...sink, restarts: this.#restarts(`sink-${sink.name}`) })),
+      sinks: sinks.map((sink) => ({ ...sink, restarts: restarts(`sink ${sink.name}`) })),
     }
   }
 
   troubles(): AgentReason[] {
     return agentTroubles({
-      watches: () => this.#watches,
+      watches: () => [...this.#watches.values()],
       channels: this.#plan.channels,
       isStopping: () => this.#stopping !== undefined,
       failure: () => this.#failure,
     })
   }
 
-  #spawn(kind: 'source' | 'sink', name: string, make: () => Polled) {
-    const actor = `${kind}-${name}`
-    const watch = new ComponentWatch(this.#options.runtime.clock, `${kind} ${name}`)
-    this.#watches.push(watch)
-    const incarnate = () => {
-      this.#incarnations.set(actor, (this.#incarnations.get(actor) ?? 0) + 1)
-      return make()
-    }
-    return this.#system.spawn(actor, runnerOf(incarnate, watch), { supervision })
-  }
-
-  #restarts(actor: string): number {
-    return Math.max(0, (this.#incarnations.get(actor) ?? 0) - 1)
+  #watch(name: string): ComponentWatch {
+    const watch = new ComponentWatch(this.#options.runtime.clock, name)
+    this.#watches.set(name, watch)
+    return watch
   }
 
   async #open(channel: Channel): Promise<void> {

@@ -10,11 +10,13 @@ import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { openLog } from '../protocol/telemetry/programLog.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import {
   type Agent,
   type AgentOptions,
@@ -25,6 +27,7 @@ import {
 import { AgentHttp } from './agentHttp.ts'
 import { type AgentArguments, parseArguments } from './commandArguments.ts'
 import { AgentError } from './errors.ts'
+import { exposeAgent } from './monitoring/agentMetrics.ts'
 import { problemLines } from './planVerdict.ts'
 import {
   type ReloadingAgent,
@@ -78,6 +81,7 @@ async function run(
   const { logger, lines } = await openLog(args.logging, 'info')
   const metrics = new Metrics()
   exposeLostLines(metrics, lines)
+  exposeProcess(metrics, { program: 'agent', build, figures: processFigures() })
   const runtime = nodeRuntime(tcpNetwork)
   const options = {
     ...{ runtime, logger, metrics },
@@ -111,7 +115,7 @@ async function run(
 
 /** Runs the agent until it is told to stop, or fails. */
 async function serve(
-  options: ReloadingAgentOptions,
+  options: ReloadingAgentOptions & { readonly metrics: Metrics },
   args: AgentArguments,
   http: AgentHttp,
   surroundings: CommandSurroundings,
@@ -130,6 +134,7 @@ async function serve(
     return 1
   }
   http.serves(agent)
+  exposeAgent(options.metrics, () => ('agent' in agent ? agent.agent : agent))
   const { monitoring: page } = 'agent' in agent ? agent.agent : agent
   surroundings.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
   let hanging: readonly string[] = []

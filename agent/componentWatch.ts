@@ -10,6 +10,7 @@ export class ComponentWatch {
   /** `sink k1` */
   readonly #name: string
   #instance: Polled | undefined
+  #incarnations = 0
   #failure: { message: string; readonly sinceMs: number; times: number } | undefined
 
   constructor(clock: Clock, name: string) {
@@ -20,6 +21,12 @@ export class ComponentWatch {
   /** Another instance is the component from now on. */
   begins(instance: Polled): void {
     this.#instance = instance
+    this.#incarnations++
+  }
+
+  /** How often it was started again after a failure. */
+  get restarts(): number {
+    return Math.max(0, this.#incarnations - 1)
   }
 
   /** A round of work has succeeded. */

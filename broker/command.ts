@@ -15,11 +15,13 @@ import { routedNetwork } from '../protocol/runtime/networks.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import { type Broker, startBroker } from './broker.ts'
 import { BrokerHttp } from './brokerHttp.ts'
 import {
@@ -117,6 +119,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
     { name: insideName, network: memory, address: inside },
   ]
   const { build } = args
+  exposeProcess(metrics, { program: 'broker', build, figures: processFigures() })
   const http = await BrokerHttp.start({
     ...{ runtime, logger, plan, inside },
     operations: {

@@ -8,11 +8,13 @@ import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
@@ -83,6 +85,7 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     const build = { version }
     const metrics = new Metrics()
     exposeLostLines(metrics, lines)
+    exposeProcess(metrics, { program: 'job', build, figures: processFigures() })
     const logLine = (line: string) => destination.write(line)
     host = new JobHost({ args, logger, logLine, build, metrics, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)

@@ -4,19 +4,22 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
-import type { ExposedMetrics, OperationsOptions } from '../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../protocol/operations/operations.ts'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import type { AdjustableLogger } from '../protocol/telemetry/logger.ts'
 import type { LogLevel, LogLevelControl } from '../protocol/telemetry/logLevel.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { removeAddress, writeAddress } from './addressFile.ts'
 import { DriverThread, type StartedJob } from './driverThread.ts'
+import type { JobFigures } from './jobFigures.ts'
+import { JobExposition } from './jobMetrics.ts'
 import type { JobServer } from './jobServer.ts'
 import { JobWatch } from './jobWatch.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
-import type { ServedJob } from './servedJob.ts'
+import { JobAddressError, type ServedJob } from './servedJob.ts'
 
 export interface JobHostOptions<Arguments> {
   readonly args: Arguments
@@ -24,7 +27,7 @@ export interface JobHostOptions<Arguments> {
   /** Takes what the driver's thread logs. */
   readonly logLine: (line: string) => void
   readonly build: BuildInfo
-  readonly metrics: ExposedMetrics
+  readonly metrics: Metrics
   readonly listen: Address
   readonly insecure?: boolean | undefined
   readonly directory: string
@@ -160,13 +163,19 @@ export class JobHost<Arguments> {
   }
 
   #operations(): OperationsOptions {
-    const { build, metrics } = this.#options
+    const { build } = this.#options
+    const metrics = new JobExposition(this.#options.metrics, () => this.#figures())
     const { health } = this.#watch
     const logLevel = new SharedLevel(this.#options.logger, (level) => {
       this.#driver?.setLogLevel(level)
     })
     const [clock, startedMs] = [systemClock, this.#startedMs]
     return { program: 'job', build, clock, startedMs, metrics, health, logLevel }
+  }
+
+  async #figures(): Promise<JobFigures> {
+    if (this.#job === undefined) throw new JobAddressError('JOB_NOT_READY', 'no job runs')
+    return await this.#job.call('figures', undefined)
   }
 
   /** The file is a convenience: a disk that is full does not stop the job. */

@@ -13,7 +13,10 @@ import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts
 import { servedApis } from '../broker/server/dispatch.ts'
 import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
+import { alertRules } from './generated/alertRules.ts'
+import { boardFiles } from './generated/boards.ts'
 import { metricsPage } from './generated/metricsPage.ts'
+import { monitoringPage } from './generated/monitoringPage.ts'
 import { asText, page } from './generated/page.ts'
 import { restDifferencesPage } from './generated/restDifferencesPage.ts'
 import { legalNotice } from './legalNotice.ts'
@@ -32,6 +35,9 @@ export function generatedDocs(): Map<string, string> {
     ['docs/metrics.md', metricsPage()],
     ['docs/deploy/server.properties', sampleConfiguration()],
     ['NOTICE', legalNotice()],
+    ['docs/monitoring/README.md', monitoringPage()],
+    ['docs/monitoring/alerts.yml', alertRules()],
+    ...boardFiles(),
   ])
 }
 

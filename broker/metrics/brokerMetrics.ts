@@ -2,6 +2,8 @@
 // describes is not exposed, and every row has a collector.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
+import { brokerAlerts } from './brokerAlerts.ts'
+import { brokerPanels } from './brokerPanels.ts'
 import { connectionMetrics } from './table/connections.ts'
 import { controllerMetrics } from './table/controller.ts'
 import { diskMetrics } from './table/disks.ts'
@@ -22,4 +24,10 @@ export const brokerMetrics: readonly MetricSpec[] = [
   diskMetrics,
   maintenanceMetrics,
   controllerMetrics,
-].flatMap((metrics): MetricSpec[] => Object.values(metrics))
+]
+  .flatMap((metrics): MetricSpec[] => Object.values(metrics))
+  .map((metric) => {
+    const panels = brokerPanels[metric.name]
+    const alerts = brokerAlerts[metric.name]
+    return { ...metric, ...(panels && { panels }), ...(alerts && { alerts }) }
+  })

@@ -30,6 +30,15 @@ export const processMetrics = {
     name: 'process_cpu_seconds_total',
     type: 'counter',
     help: 'CPU time of the process, in user and in system mode.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'CPU',
+        query: 'rate($metric[$__rate_interval])',
+        unit: 'percentunit',
+        legend: '{{instance}}',
+      },
+    ],
   },
   cpuUser: {
     name: 'process_cpu_user_seconds_total',
@@ -45,11 +54,35 @@ export const processMetrics = {
     name: 'process_resident_memory_bytes',
     type: 'gauge',
     help: 'Resident memory of the process.',
+    panels: [
+      { row: 'Process', title: 'Memory', query: '$metric', unit: 'bytes', legend: '{{instance}}' },
+    ],
   },
   openFiles: {
     name: 'process_open_fds',
     type: 'gauge',
     help: 'Open file descriptors, connections included; without a sample where the system does not say.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'Open files',
+        query: '$metric',
+        unit: 'short',
+        legend: '{{instance}}',
+      },
+    ],
+    alerts: [
+      {
+        name: 'MillraceFileDescriptorsRunOut',
+        expression: '$metric / process_max_fds > 0.8',
+        for: '10m',
+        severity: 'warning',
+        summary:
+          '{{ $labels.instance }} has {{ $value | humanizePercentage }} of its file descriptors open.',
+        action:
+          'Raise the limit of open files of the service (LimitNOFILE), or look for clients that open too many connections.',
+      },
+    ],
   },
   maxFiles: {
     name: 'process_max_fds',
@@ -65,6 +98,21 @@ export const processMetrics = {
     name: 'nodejs_heap_size_used_bytes',
     type: 'gauge',
     help: 'Used part of the heap of JavaScript.',
+    panels: [
+      { row: 'Process', title: 'Heap', query: '$metric', unit: 'bytes', legend: '{{instance}}' },
+    ],
+    alerts: [
+      {
+        name: 'MillraceHeapAlmostFull',
+        expression: 'min_over_time($metric[10m]) / nodejs_heap_size_limit_bytes > 0.9',
+        for: '5m',
+        severity: 'critical',
+        summary:
+          'The heap of {{ $labels.instance }} has not been below {{ $value | humanizePercentage }} of its limit for 10 minutes.',
+        action:
+          'The process ends when the heap is full. Give it more (NODE_OPTIONS=--max-old-space-size), and see what has grown: partitions, groups, or the state of a job.',
+      },
+    ],
   },
   heapLimit: {
     name: 'nodejs_heap_size_limit_bytes',
@@ -90,6 +138,27 @@ export const processMetrics = {
     name: 'nodejs_eventloop_lag_p99_seconds',
     type: 'gauge',
     help: '99th percentile of the delays of the event loop over the same time.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'Delay of the event loop, 99th percentile',
+        query: '$metric',
+        unit: 's',
+        legend: '{{instance}}',
+      },
+    ],
+    alerts: [
+      {
+        name: 'MillraceEventLoopSlow',
+        expression: '$metric > 0.5',
+        for: '10m',
+        severity: 'warning',
+        summary:
+          'The event loop of {{ $labels.instance }} is delayed by {{ $value | humanizeDuration }}.',
+        action:
+          'Its one core is busy, or the host is: look at rate(nodejs_eventloop_active_seconds_total[5m]) and at the CPU of the host.',
+      },
+    ],
   },
   loopDelayMax: {
     name: 'nodejs_eventloop_lag_max_seconds',
