@@ -1,14 +1,14 @@
 // Runs a command with everything it needs: installs the npm packages when the lockfile is newer than
-// they are, and the tools that `--tools` names: packages of Debian, or of Python's index where a name has
-// a version. Plain JavaScript without dependencies, because it starts on whatever Node is there (20 or
+// they are, and the tools that `--tools` names: packages of Debian, of Python's index (NAME==VERSION), or of
+// npm's registry that are no part of the project (NAME@VERSION, with others beside it after a +). Plain JavaScript without dependencies, because it starts on whatever Node is there (20 or
 // newer), before anything is installed.
 //
-//   node .ci/setup.mjs [--tools kcat,chromium,python3-pip,confluent-kafka==2.16.1] FILE [ARGUMENTS]
+//   node .ci/setup.mjs [--tools kcat,python3-pip,confluent-kafka==2.16.1,node@22.18.0] FILE [ARGUMENTS]
 //
 // FILE is run by the Node of the npm package `node`. All that setup prints goes to standard error.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
@@ -47,8 +47,9 @@ function installPackages() {
 }
 
 function installTools(names) {
-  installDebianTools(names.filter((name) => !name.includes('==')))
+  installDebianTools(names.filter((name) => !/==|@/.test(name)))
   for (const name of names) if (name.includes('==')) installPythonPackage(name)
+  for (const name of names) if (name.includes('@')) installNpmPackages(name.split('+'))
 }
 
 function installDebianTools(names) {
@@ -92,6 +93,39 @@ function installPythonPackage(requirement) {
   }
   rmSync(work, { recursive: true, force: true })
   leaveOut(requirement, `By hand: /usr/bin/python3 ${pip.join(' ')} ${folder} ${requirement}`)
+}
+
+/**
+ * Into a folder of its own below node_modules, named after the first package, at once or not at all. The other
+ * versions of Node that the package is tested with come in this way (test/tools.ts), and TypeDoc with the older
+ * compiler that it needs.
+ */
+function installNpmPackages(requirements) {
+  const packages = join(modules, '.cache', 'npm')
+  const folder = join(packages, requirements[0])
+  if (existsSync(folder)) return
+  say(`installing ${requirements.join(' ')} (npm)`)
+  const work = join(packages, `download-${process.pid}`)
+  mkdirSync(work, { recursive: true })
+  writeFileSync(join(work, 'package.json'), '{ "private": true }\n')
+  const npm = ['install', '--save-exact', '--ignore-scripts', '--no-audit', '--no-fund']
+  const words = [...npm, '--loglevel=error', '--json=false', ...requirements]
+  const options = { cwd: work, stdio: ['ignore', 2, 2] }
+  const isThere = spawnSync('npm', words, options).status === 0 && putBinary(work)
+  if (isThere) {
+    renameSync(work, folder)
+    return
+  }
+  rmSync(work, { recursive: true, force: true })
+  leaveOut(requirements.join(' '), `By hand, in ${folder}: npm ${words.join(' ')}`)
+}
+
+/** For the package `node`: its install script downloads what it is about. */
+function putBinary(folder) {
+  const bin = join(folder, 'node_modules', 'node')
+  if (!existsSync(bin)) return true
+  const options = { cwd: bin, stdio: ['ignore', 2, 2] }
+  return spawnSync(process.execPath, ['installArchSpecificPackage.js'], options).status === 0
 }
 
 /** What cannot be installed is missing for good in CI, and elsewhere a reason to run fewer tests. */

@@ -64,6 +64,7 @@ export interface AgentOptions {
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
+/** A file of an agent's configuration, with its text; bytes as ISO-8859-1. The path is for messages. */
 export interface ConfigurationFile {
   readonly path: string
   readonly text: string

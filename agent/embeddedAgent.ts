@@ -27,7 +27,7 @@
  *
  * Unstable: below 1.0, any release may change it.
  *
- * @module
+ * @module agent
  */
 
 import type { Address } from '../protocol/runtime/network.ts'

@@ -1,6 +1,7 @@
 // Every way in which an agent fails, in one table. A code is for programs, a message is for people
 // and says what to do. Expected outcomes (an empty channel) are returned values and not in here.
 
+/** Why an agent failed. */
 export type AgentErrorCode =
   /** flume.conf, or an option of a component, cannot be used. */
   | 'CONFIGURATION'
@@ -23,6 +24,7 @@ export type AgentErrorCode =
   /** A sink could not hand its events on. */
   | 'EVENT_DELIVERY'
 
+/** A failure of an agent. The message says what to do. */
 export class AgentError extends Error {
   readonly code: AgentErrorCode
   constructor(code: AgentErrorCode, message: string, cause?: unknown) {

@@ -307,6 +307,7 @@ export const brokerOptions = {
   | ConfigOption<string>
 >
 
+/** Name of an option of a broker: a key of Kafka's server.properties, or one of the few of Millrace. */
 export type BrokerOptionName = keyof typeof brokerOptions
 
 export type BrokerConfig = {

@@ -13,7 +13,7 @@
  *
  * Unstable: below 1.0, any release may change it.
  *
- * @module
+ * @module broker
  */
 
 import { hostname } from 'node:os'

@@ -1,6 +1,7 @@
 // The table of the broker's operational failures: what went wrong, and what the user can do. What a
 // client did wrong is no failure of the broker: that is a Kafka error code in a response.
 
+/** Why a broker failed. */
 export type BrokerErrorCode =
   | 'CONFIGURATION_MISSING'
   | 'CONFIGURATION_INVALID'

@@ -20,7 +20,7 @@
  *
  * Unstable: below 1.0, any release may change it.
  *
- * @module
+ * @module engine
  */
 
 export type { Key } from './rdd/key.ts'
@@ -38,9 +38,10 @@ export {
 export { json } from './rows/json.ts'
 export type { RowFormat } from './rows/rowFormat.ts'
 export { type TextRow, text } from './rows/text.ts'
-export type { OnRecordError } from './sources/scan.ts'
+export type { OffsetRange, OnRecordError } from './sources/scan.ts'
 export type { RecordFields, SourceHeader, SourceRecord } from './sources/sourceRecord.ts'
 export type { StartAt, TimePosition, TopicOptions } from './sources/topicOptions.ts'
+export type { TimeDomain } from './state/keyedState.ts'
 export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'

@@ -18,6 +18,7 @@ import type { RunningAttempt } from './scheduler/taskAttempts.ts'
 import type { RejectedRecords } from './sources/rejectedRecords.ts'
 import type { StreamGraph } from './stream/streamGraph.ts'
 
+/** Keys and values of a view. */
 export type ViewRows = readonly (readonly [key: string, value: number])[]
 
 export interface BatchResult {

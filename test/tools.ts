@@ -2,10 +2,15 @@
 // and say so; with CI=true they fail, because CI must run everything.
 
 import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Debian's own: only this one has the modules that Debian packages. */
 export const debianPython = '/usr/bin/python3'
+
+const root = join(import.meta.dirname, '..')
+/** Where .ci/setup.mjs puts packages of npm's that are no part of the project. */
+const npmTools = join(root, 'node_modules/.cache/npm')
 
 /** Where .ci/setup.mjs puts confluent-kafka, for PYTHONPATH; package.json names the version. */
 const confluentFolder = join(import.meta.dirname, '../node_modules/.cache/python/confluent-kafka')
@@ -42,4 +47,34 @@ function isInstalled(tool: string): boolean {
   if (module === undefined) return spawnSync('which', [tool]).status === 0
   const environment = { env: confluentEnvironment }
   return spawnSync(debianPython, ['-c', `import ${module}`], environment).status === 0
+}
+
+/**
+ * The executables of the versions of Node that a package is tested with beside this one: those that `npm test` names
+ * as NODE@VERSION. Without them, only the Node of the tests; with CI=true, they must be there.
+ */
+export function otherNodes(): readonly string[] {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const tools: string[] = /--tools (\S+)/.exec(manifest.scripts.test)![1]!.split(',')
+  const names = tools.filter((name) => name.startsWith('node@'))
+  const executable = (name: string) => join(npmTools, name, 'node_modules/node/bin/node')
+  return names.flatMap((name) =>
+    isThere(executable(name), `${name} is missing: \`npm test\` installs it`)
+      ? [executable(name)]
+      : [],
+  )
+}
+
+/** Whether TypeDoc is there, for the reference pages. */
+export function hasTypedoc(): boolean {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const [name] = /typedoc@[\d.]+/.exec(manifest.scripts.docs)!
+  return isThere(join(npmTools, name), `${name} is missing: \`npm test\` installs it`)
+}
+
+function isThere(path: string, how: string): boolean {
+  if (existsSync(path)) return true
+  if (process.env.CI === 'true') throw new Error(how)
+  console.warn(`left out: ${how}`)
+  return false
 }

@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { AgentError } from '../errors.ts'
 
+/** Flume's counters, by component (`SOURCE.name`) and by name. All values are text, as in Flume. */
 export type MetricsJson = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface MetricsPage {

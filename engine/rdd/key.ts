@@ -1,6 +1,7 @@
 // Keys: what reduceByKey, joins and state group by. Only values that `Map` compares by content may
 // be keys, because two equal objects would silently be two groups.
 
+/** A key of rows, states and views. */
 export type Key = string | number | boolean | null
 
 /** A hash that is the same in every process and release: it decides where a key's state lives. */

@@ -13,6 +13,7 @@ import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
 export type Sink<T> = (element: T) => void
+/** A keyed element. */
 export type Pair<K extends Key, V> = readonly [key: K, value: V]
 
 export interface Lineage<T> {

@@ -31,16 +31,30 @@ export interface RddContext {
 /** Bounds the depth of the call stack; chains of narrow operators need none of it (see narrowChain). */
 const mostNestedOperators = 500
 
+/**
+ * A partitioned collection that knows how to compute itself, with Spark's operators. Only an action
+ * (`collect`, `count`, `reduce`, `take`, `first`) computes anything.
+ */
 export class Rdd<T> implements Lineage<T> {
+  /** @internal */
   readonly id: string
+  /** @internal */
   readonly name: string
+  /** @internal */
   readonly partitionCount: number
+  /** @internal */
   readonly dependencies: readonly Dependency[]
+  /** @internal */
   readonly partitioner: Partitioner | undefined
+  /** @internal */
   readonly context: RddContext
+  /** @internal */
   readonly step: NarrowStep | undefined
+  /** @internal */
   readonly rejects: boolean
+  /** @internal */
   readonly depth: number
+  /** @internal */
   declare readonly advance?: NonNullable<Lineage<T>['advance']>
   readonly #plan: narrow.RddPlan<T>
 
@@ -59,29 +73,36 @@ export class Rdd<T> implements Lineage<T> {
     context.register(this)
   }
 
+  /** @internal */
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void> {
     return this.#plan.compute(partition, task, sink)
   }
 
+  /** @internal */
   affinity(partition: number) {
     return this.#plan.affinity?.(partition)
   }
 
+  /** @internal */
   range(partition: number) {
     return this.#plan.range?.(partition)
   }
 
+  /** Replaces each element. */
   map<U>(transform: (element: T) => U): Rdd<U> {
     const parent = this.#parent
     return parent.#derive(narrow.map(parent, transform))
   }
 
+  /** Replaces each element by any number of elements. */
   flatMap<U>(transform: (element: T) => Iterable<U>): Rdd<U> {
     const parent = this.#parent
     return parent.#derive(narrow.flatMap(parent, transform))
   }
 
+  /** Keeps the elements for which `keep` is true. */
   filter<S extends T>(keep: (element: T) => element is S): Rdd<S>
+  /** Keeps the elements for which `keep` is true. */
   filter(keep: (element: T) => boolean): Rdd<T>
   filter(keep: (element: T) => boolean): Rdd<T> {
     const parent = this.#parent
@@ -94,6 +115,7 @@ export class Rdd<T> implements Lineage<T> {
     return parent.#derive(narrow.mapPartitions(parent, transform))
   }
 
+  /** All elements of this RDD and of `others`; duplicates stay. */
   union(...others: Rdd<T>[]): Rdd<T> {
     const parent = this.#parent
     return parent.#derive(
@@ -101,10 +123,12 @@ export class Rdd<T> implements Lineage<T> {
     )
   }
 
+  /** Pairs each element with its key. */
   keyBy<K extends Key>(keyOf: (element: T) => K): Rdd<Pair<K, T>> {
     return this.map((element) => [keyOf(element), element] as const)
   }
 
+  /** Replaces each value, and leaves keys and partitions as they are. */
   mapValues<K extends Key, V, W>(
     this: Rdd<Pair<K, V>>,
     transform: (value: V) => W,
@@ -113,10 +137,12 @@ export class Rdd<T> implements Lineage<T> {
     return parent.#derive(narrow.mapValues(parent, transform))
   }
 
+  /** The key of each pair. */
   keys<K extends Key>(this: Rdd<Pair<K, unknown>>): Rdd<K> {
     return this.map((pair) => pair[0])
   }
 
+  /** The value of each pair. */
   values<V>(this: Rdd<Pair<Key, V>>): Rdd<V> {
     return this.map((pair) => pair[1])
   }
@@ -152,6 +178,7 @@ export class Rdd<T> implements Lineage<T> {
     return parent.#derive(shuffled.groupByKey(parent, partitioner, parent.#shuffleId))
   }
 
+  /** All values of each key, on both sides. They must fit in memory. */
   cogroup<K extends Key, V, W>(
     this: Rdd<Pair<K, V>>,
     other: Rdd<Pair<K, W>>,
@@ -167,6 +194,7 @@ export class Rdd<T> implements Lineage<T> {
     )
   }
 
+  /** Each pair of values that two RDDs have for a key. */
   join<K extends Key, V, W>(
     this: Rdd<Pair<K, V>>,
     other: Rdd<Pair<K, W>>,
@@ -183,6 +211,7 @@ export class Rdd<T> implements Lineage<T> {
     return ((await this.context.run(this, { kind: 'collect' })) as T[][]).flat(1)
   }
 
+  /** The number of elements. */
   async count(): Promise<number> {
     const counts = (await this.context.run(this, { kind: 'count' })) as number[]
     return counts.reduce((sum, count) => sum + count, 0)
@@ -213,6 +242,7 @@ export class Rdd<T> implements Lineage<T> {
     return taken.slice(0, limit)
   }
 
+  /** The first element; undefined when there is none. */
   async first(): Promise<T | undefined> {
     return (await this.take(1))[0]
   }

@@ -14,6 +14,7 @@ import type { RowFormat } from './rowFormat.ts'
 /** An Avro schema as JSON, parsed or as text. */
 export type AvroSchema = string | object
 
+/** How values in Avro are read. */
 export interface AvroOptions {
   /**
    * The schema that the job reads with, where it is not the one that the values are written with: fields

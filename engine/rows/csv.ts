@@ -8,10 +8,12 @@ import type { RowFormat } from './rowFormat.ts'
 
 export type { RowFormat } from './rowFormat.ts'
 
+/** Names of columns, in their order. */
 export type CsvColumns = readonly string[]
 /** One string per column; `''` when the line has fewer columns. */
 export type CsvRow<Columns extends CsvColumns> = { readonly [Name in Columns[number]]: string }
 
+/** How lines are divided. */
 export interface CsvOptions {
   /** One ASCII character; a comma by default. */
   readonly delimiter?: string

@@ -22,6 +22,7 @@ export interface Envelope<Row> {
   readonly headers: readonly SourceHeader[]
   /** The last header of this key as UTF-8; undefined when there is none, or one without a value. */
   header(key: string): string | undefined
+  /** The envelope as plain data. */
   toPlain(): PlainEnvelope<Row>
 }
 
@@ -36,6 +37,7 @@ export interface PlainEnvelope<Row> {
   readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
 }
 
+/** Which records an envelope is made for. */
 export interface EnvelopeOptions {
   /** Records without a value come, too, with null for a row. Without it they are left out. */
   readonly tombstones?: boolean
@@ -102,6 +104,7 @@ class RecordEnvelope<Row> implements Envelope<Row> {
     return this.headers.findLast((header) => header.key === key)?.value?.toString('utf8')
   }
 
+  /** The envelope as plain data. */
   toPlain(): PlainEnvelope<Row> {
     const { topic, partition, offset, timestampMs, key } = this
     const headers = this.headers.map((header) => {

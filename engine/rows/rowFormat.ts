@@ -3,6 +3,7 @@
 
 import type { SourceRecord } from '../sources/sourceRecord.ts'
 
+/** How the values of a topic become rows. */
 export interface RowFormat<Row> {
   /** Which format this is, for people: `csv`, `text`, `json`. */
   readonly name: string

@@ -3,6 +3,7 @@
 import { fieldText } from './fieldText.ts'
 import type { RowFormat } from './rowFormat.ts'
 
+/** A value that is text. */
 export interface TextRow {
   /** The whole value as UTF-8, decoded each time it is asked for. */
   readonly line: string

@@ -3,6 +3,7 @@
 
 import { type RecordCursor, recordHeaders } from '../../protocol/kafka/recordCursor.ts'
 
+/** A header of a record. */
 export interface SourceHeader {
   readonly key: string
   readonly value: Buffer | null
@@ -26,6 +27,7 @@ export interface SourceRecord extends RecordFields {
   readonly offset: number
   /** Milliseconds since the epoch: of the producer, or of the append with log append time. */
   readonly timestampMs: number
+  /** Null when the record has none. */
   value(): Buffer | null
   /** Key and headers, decoded when they are asked for. It keeps the record's batch in memory. */
   keep(): RecordFields

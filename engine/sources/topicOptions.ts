@@ -9,8 +9,10 @@ export interface TimePosition {
   readonly timeMs: number
 }
 
+/** A position in a topic: one of its ends, or the first record as new as a time. */
 export type StartAt = 'earliest' | 'latest' | Date | TimePosition
 
+/** How a job reads a topic. */
 export interface TopicOptions {
   /**
    * What becomes of a record at which the row format or a function of the job fails. `fail`, the default:

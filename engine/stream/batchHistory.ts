@@ -4,6 +4,7 @@
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 
+/** What is fixed about a batch before it runs. */
 export interface BatchInfo {
   readonly batchId: number
   /** The nominal time, a multiple of the batch interval, in milliseconds since the epoch. */

@@ -86,6 +86,7 @@ export type Output =
       readonly retryForMs: number
     }
 
+/** How an output behaves. */
 export interface ForeachOptions {
   /**
    * How long a function that throws is called again for the same batch, with pauses that grow to 5 s, before
@@ -113,9 +114,13 @@ export interface StreamBuilder {
  * readers, these are handed the same ones.
  */
 export class DStream<T> {
+  /** @internal */
   readonly id: number
+  /** @internal */
   readonly builder: StreamBuilder
+  /** @internal */
   readonly plan: StreamPlan<T>
+  /** @internal */
   readonly isStateful: boolean
 
   constructor(builder: StreamBuilder, plan: StreamPlan<T>) {
@@ -130,15 +135,19 @@ export class DStream<T> {
     return this.plan.slideMs
   }
 
+  /** Replaces each element. */
   map<U>(transform: (element: T) => U): DStream<U> {
     return this.derive(plans.narrow('map', this, (rdd) => rdd.map(transform)))
   }
 
+  /** Replaces each element by any number of elements. */
   flatMap<U>(transform: (element: T) => Iterable<U>): DStream<U> {
     return this.derive(plans.narrow('flatMap', this, (rdd) => rdd.flatMap(transform)))
   }
 
+  /** Keeps the elements for which `keep` is true. */
   filter<S extends T>(keep: (element: T) => element is S): DStream<S>
+  /** Keeps the elements for which `keep` is true. */
   filter(keep: (element: T) => boolean): DStream<T>
   filter(keep: (element: T) => boolean): DStream<T> {
     return this.derive(plans.narrow('filter', this, (rdd) => rdd.filter(keep)))
@@ -151,6 +160,7 @@ export class DStream<T> {
     return this.derive(plans.narrow('mapPartitions', this, (rdd) => rdd.mapPartitions(transform)))
   }
 
+  /** Replaces each value, and leaves keys as they are. */
   mapValues<K extends Key, V, W>(
     this: DStream<Pair<K, V>>,
     transform: (value: V) => W,
@@ -163,6 +173,7 @@ export class DStream<T> {
     return this.derive(plans.narrow('transform', this, transform))
   }
 
+  /** All elements of this stream and of `others`, batch by batch; duplicates stay. */
   union(...others: DStream<T>[]): DStream<T> {
     return this.derive(plans.union<T>([this, ...others]))
   }
@@ -374,7 +385,11 @@ export class DStream<T> {
     this.builder.addOutput({ kind: 'view', stream: shown, name, options })
   }
 
-  /** For operators: a stream of the same job. */
+  /**
+   * For operators: a stream of the same job.
+   *
+   * @internal
+   */
   derive<U>(plan: StreamPlan<U>): DStream<U> {
     return new DStream(this.builder, plan)
   }

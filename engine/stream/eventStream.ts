@@ -30,6 +30,7 @@ export interface StreamWatermarks {
   readonly delayMs: number
 }
 
+/** Rows with event times, and a watermark for them. */
 export class EventStream<T> {
   readonly #rows: DStream<TimedRow<T>>
   readonly #watermarks: StreamWatermarks
@@ -49,6 +50,7 @@ export class EventStream<T> {
     )
   }
 
+  /** Replaces each row by any number of rows, which have the row's time. */
   flatMap<U>(transform: (row: T) => Iterable<U>): EventStream<U> {
     return this.#derive(
       this.#rows.flatMap(({ timeMs, row }) => {
@@ -59,7 +61,9 @@ export class EventStream<T> {
     )
   }
 
+  /** Keeps the rows for which `keep` is true. */
   filter<S extends T>(keep: (row: T) => row is S): EventStream<S>
+  /** Keeps the rows for which `keep` is true. */
   filter(keep: (row: T) => boolean): EventStream<T>
   filter(keep: (row: T) => boolean): EventStream<T> {
     return this.#derive(this.#rows.filter(({ row }) => keep(row)))
@@ -102,6 +106,7 @@ export class EventStream<T> {
   }
 }
 
+/** Rows with event times, divided by key. */
 export class KeyedEventStream<K extends Key, T> {
   readonly #rows: DStream<Pair<K, TimedRow<T>>>
   readonly #watermarks: StreamWatermarks

@@ -22,6 +22,7 @@ export interface LateRow<K extends Key, T> extends TimedRow<T> {
   readonly key: K
 }
 
+/** How late rows may come. */
 export interface WatermarkOptions {
   /**
    * How far the watermark stays behind the largest event time of each partition, in ms: how much disorder

@@ -53,6 +53,7 @@ export type WindowShape =
     }
   | { readonly kind: 'sessions'; readonly gapMs: number }
 
+/** Windows of event time over the rows of each key. */
 export class EventWindows<K extends Key, T> {
   readonly #rows: DStream<Pair<K, TimedRow<T>>>
   readonly #watermarks: readonly string[]
@@ -100,6 +101,7 @@ export class EventWindows<K extends Key, T> {
     return this.#windowed(aggregating<T, number>(counting), options)
   }
 
+  /** Combines the rows of each window. */
   aggregate<A>(
     aggregation: Aggregation<T, A> & StorableState<A>,
     options: OperatorOptions = {},

@@ -7,6 +7,7 @@ import type { RowFormat } from '../rows/rowFormat.ts'
 import type { TopicOptions } from '../sources/topicOptions.ts'
 import type { DStream } from './dstream.ts'
 
+/** A job: the default export of a job module. */
 export interface JobOptions {
   /**
    * Into how many partitions keys are spread, 2 unless given. State is kept by partition, so it must
@@ -15,20 +16,26 @@ export interface JobOptions {
   readonly partitions?: number
 }
 
+/** A job: the default export of a job module. */
 export interface JobStream {
   /** The rows of a topic, from its first record on unless `options` say otherwise. */
   fromTopic<Row>(topic: string, format: RowFormat<Row>, options?: TopicOptions): DStream<Row>
 }
 
+/** A job: the default export of a job module. */
 export interface Job {
   readonly kind: 'millrace-job'
   readonly name: string
   readonly partitions: number
+  /** Builds the graph. Called by whoever runs the job. */
   build(stream: JobStream): void
 }
 
+/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
 export function job(name: string, build: (stream: JobStream) => void): Job
+/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
 export function job(name: string, options: JobOptions, build: (stream: JobStream) => void): Job
+/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
 export function job(
   name: string,
   optionsOrBuild: JobOptions | ((stream: JobStream) => void),

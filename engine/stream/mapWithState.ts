@@ -21,11 +21,13 @@ import { initialOf } from './updateStateByKey.ts'
 
 /** The state of the key in hand. */
 export interface State<S> {
+  /** Whether the key has a state. */
   exists(): boolean
   /** Undefined when there is none. A fresh copy: a change of it counts once `update` is called. */
   get(): S | undefined
   /** Throws when the key is timing out. */
   update(state: S): void
+  /** Removes the state of the key. */
   remove(): void
   /** The key has had no value for `timeoutMs`: it is removed after this call. */
   isTimingOut(): boolean
@@ -125,6 +127,7 @@ class StateInHand<S> implements State<S> {
     this.#exists = this.#state !== undefined
   }
 
+  /** Whether the key has a state. */
   exists(): boolean {
     return this.#exists
   }
@@ -146,6 +149,7 @@ class StateInHand<S> implements State<S> {
     if (this.#isHandedOut) this.#kept.set(this.#scope, state)
   }
 
+  /** Removes the state of the key. */
   remove(): void {
     this.#state = undefined
     this.#exists = false
@@ -171,6 +175,7 @@ class TimedOutState<S> implements State<S> {
     this.#state = state
   }
 
+  /** Whether the key has a state. */
   exists(): boolean {
     return this.#state !== undefined
   }
@@ -184,6 +189,7 @@ class TimedOutState<S> implements State<S> {
     throw new Error('a state that is timing out cannot be updated')
   }
 
+  /** Removes the state of the key. */
   remove(): void {
     this.#state = undefined
   }

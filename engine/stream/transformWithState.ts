@@ -31,6 +31,7 @@ export interface StateContext<S, O> {
   readonly batchTimeMs: number
   /** A fresh copy: a change of it counts once `update` is called. Undefined when there is none. */
   get(): S | undefined
+  /** Sets the state of the key. */
   update(state: S): void
   /** The timers of the key stay. */
   remove(): void
@@ -40,6 +41,7 @@ export interface StateContext<S, O> {
    * things: 0 (unless given) to 254.
    */
   registerProcessingTimer(timeMs: number, tag?: number): void
+  /** Deletes a timer of processing time. */
   deleteProcessingTimer(timeMs: number, tag?: number): void
   /** Takes a copy: a state may be emitted, changed, and emitted again. */
   emit(value: O): void
@@ -53,9 +55,11 @@ export interface EventStateContext<S, O> extends StateContext<S, O> {
    * batch: in this one when the watermark has come so far already.
    */
   registerEventTimer(timeMs: number, tag?: number): void
+  /** Deletes a timer of event time. */
   deleteEventTimer(timeMs: number, tag?: number): void
 }
 
+/** A timer that is due. */
 export interface FiredTimer {
   readonly domain: TimeDomain
   /** For when it was registered. */
@@ -71,9 +75,11 @@ export interface StatefulProcessor<K extends Key, V, S, O> {
   handleTimer?(key: K, timer: FiredTimer, context: StateContext<S, O>): void
 }
 
+/** Functions of an operator that keeps state per key, in event time. */
 export interface EventStatefulProcessor<K extends Key, T, S, O> {
   /** The rows of a key in the batch, in the order of their event times. */
   handleInput(key: K, rows: readonly TimedRow<T>[], context: EventStateContext<S, O>): void
+  /** Called when a timer is due. */
   handleTimer?(key: K, timer: FiredTimer, context: EventStateContext<S, O>): void
 }
 
@@ -189,6 +195,7 @@ class Context<S, O> implements EventStateContext<S, O> {
     return this.#kept.get(this.#scope)
   }
 
+  /** Sets the state of the key. */
   update(state: S): void {
     if (state === undefined) throw new TypeError('a state cannot become undefined: call remove()')
     this.#kept.set(this.#scope, state)
@@ -202,6 +209,7 @@ class Context<S, O> implements EventStateContext<S, O> {
     this.#scope.setTimer('processing', timeMs, ownTag(tag))
   }
 
+  /** Deletes a timer of processing time. */
   deleteProcessingTimer(timeMs: number, tag = 0): void {
     this.#scope.deleteTimer('processing', timeMs, ownTag(tag))
   }
@@ -210,6 +218,7 @@ class Context<S, O> implements EventStateContext<S, O> {
     this.#scope.setTimer('event', timeMs, ownTag(tag))
   }
 
+  /** Deletes a timer of event time. */
   deleteEventTimer(timeMs: number, tag = 0): void {
     this.#scope.deleteTimer('event', timeMs, ownTag(tag))
   }

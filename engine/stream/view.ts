@@ -6,6 +6,7 @@ import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import { excerpt } from '../userCode.ts'
 
+/** How a view is shown. */
 export interface ViewOptions {
   /** The view's name, unless given. */
   readonly title?: string
@@ -18,6 +19,7 @@ export interface ViewOptions {
 /** True is shown as 1 and false as 0. */
 export type ViewNumber = number | bigint | boolean
 
+/** A row of a view. */
 export interface ViewValue<K extends Key, V> {
   /** The number to show of a value. */
   readonly value: (value: V, key: K) => ViewNumber

@@ -93,6 +93,7 @@ export interface WindowResult<K extends Key, V> {
   readonly replaces?: readonly WindowBounds[]
 }
 
+/** Beginning and end of a window. */
 export interface WindowBounds {
   readonly startMs: number
   readonly endMs: number

@@ -1,6 +1,7 @@
 // The durable steps of a run: each change of the disk, of a state and of a sink, in the order in which
 // they happened. A kill is planned for one of them, and takes place before or after its effect.
 
+/** A change of the disk, of a state or of a sink: where a kill of the driver makes a difference. */
 export interface DurableStep {
   /** Counts from 0 over the whole test, restarts included. */
   readonly step: number

@@ -36,6 +36,7 @@ import { TestSinks } from './testSink.ts'
 /** Records by topic. Those of one partition keep their order in every history (but see disorderMs). */
 export type ExploreInputs = Readonly<Record<string, readonly TestRow[]>>
 
+/** Which histories are explored, and how they are compared. */
 export interface ExploreOptions {
   /** How many histories, 50 unless given; or which: a seed that has found something finds it again. */
   readonly seeds?: number | readonly number[]
@@ -55,6 +56,7 @@ export interface ExploreOptions {
   readonly compare?: CompareOptions
 }
 
+/** Figures of an exploration that found no difference. */
 export interface Exploration {
   readonly histories: number
   /** Batches of all histories, those that ran again included. */
@@ -66,10 +68,12 @@ export interface Exploration {
 /** A history that leads to another result. The message is the whole story. */
 export class ExplorationError extends EngineError {
   readonly seed: number
+  /** @internal */
   readonly plan: HistoryPlan
   readonly differences: readonly Difference[]
   readonly hints: readonly string[]
 
+  /** @internal */
   constructor(found: Found, message: string, hints: readonly string[]) {
     super('TEST_DIFFERS', message)
     this.seed = found.seed

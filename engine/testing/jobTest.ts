@@ -29,6 +29,7 @@ import { TestWorld } from './testWorld.ts'
 /** A job, or what builds it around the sinks of the test; called once for each process of the job. */
 export type TestedJob = Job | ((context: TestContext) => Job)
 
+/** How a job under test runs. */
 export interface TestJobOptions {
   /** Draws what a real system draws at random; 1 unless given. */
   readonly seed?: number
@@ -46,6 +47,7 @@ export interface TestJobOptions {
   readonly kill?: KillDriverOptions
 }
 
+/** When and how the driver dies. */
 export interface KillDriverOptions {
   /** A step as `steps` counts them, which is still to come; the driver dies at once without it. */
   readonly atStep?: number
@@ -58,6 +60,7 @@ export interface KillDriverOptions {
   readonly loses?: 'process' | 'power'
 }
 
+/** Which tasks fail. */
 export interface KillTaskOptions {
   /** Any, unless given: the map side of a shuffle, an output, or the advance of a state. */
   readonly stage?: TaskStage
@@ -104,6 +107,7 @@ export async function testJob(job: TestedJob, options: TestJobOptions = {}): Pro
   return test
 }
 
+/** A job under test. */
 export class JobTest {
   /** Committed batches, the oldest first. */
   readonly batches: TestBatch[] = []
@@ -269,6 +273,7 @@ export class JobTest {
     this.#cluster = undefined
   }
 
+  /** Stops the job. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#world.steps.forget()
     await this.stop()

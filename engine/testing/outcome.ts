@@ -6,6 +6,7 @@ import { type Key, sortKeys } from './keyOrder.ts'
 import type { JobShape } from './testCluster.ts'
 import type { SinkContents } from './testSink.ts'
 
+/** What must be equal in two histories. */
 export interface CompareOptions {
   /** Names of views, states and sinks that are not compared at all. */
   readonly exclude?: readonly string[] | undefined
@@ -18,6 +19,7 @@ export interface CompareOptions {
   readonly appendOrder?: boolean | undefined
 }
 
+/** One difference between two histories. */
 export interface Difference {
   readonly kind: 'failure' | 'state' | 'view' | 'table' | 'list'
   /** Of the state, view or sink. */

@@ -14,6 +14,7 @@ import type {
 } from '../executor/task.ts'
 import type { TestProcess } from './testWorld.ts'
 
+/** What a task does: the map side of a shuffle, an output, or the advance of a state. */
 export type TaskStage = 'map' | 'result' | 'advance'
 
 /** What befalls a task. */

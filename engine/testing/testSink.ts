@@ -5,6 +5,7 @@
 export interface TestSink {
   /** Sets a key's value: twice the same is once. */
   put(key: string | number, value: unknown): Promise<void>
+  /** Removes a key. */
   delete(key: string | number): Promise<void>
   /** Adds a value at the end of a list: twice the same is twice. */
   append(value: unknown): Promise<void>
@@ -18,9 +19,13 @@ export interface TestSink {
   ): Promise<boolean>
 }
 
-interface SinkWriter {
+/** Writes of a transaction. */
+export interface SinkWriter {
+  /** Sets a key's value. */
   put(key: string | number, value: unknown): void
+  /** Removes a key. */
   delete(key: string | number): void
+  /** Adds a value at the end of a list. */
   append(value: unknown): void
 }
 
@@ -33,6 +38,7 @@ export interface SinkContents {
 /** What a job factory gets: sinks by name. */
 export interface TestContext {
   readonly sink: TestSink
+  /** Another sink, by name. */
   sinkNamed(name: string): TestSink
 }
 

@@ -25,9 +25,10 @@
  *
  * Unstable: below 1.0, any release may change it.
  *
- * @module
+ * @module engine/testing
  */
 
+export type { ViewRows } from '../jobStatus.ts'
 export type { DurableStep } from './durableSteps.ts'
 export {
   type Exploration,
@@ -49,4 +50,5 @@ export {
 } from './jobTest.ts'
 export type { PartitionCounts, TestRecord, TestRow } from './memoryTopics.ts'
 export type { CompareOptions, Difference } from './outcome.ts'
-export type { SinkContents, TestContext, TestSink } from './testSink.ts'
+export type { TaskStage } from './testExecutor.ts'
+export type { SinkContents, SinkWriter, TestContext, TestSink } from './testSink.ts'

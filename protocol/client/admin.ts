@@ -19,6 +19,9 @@ import type { Isolation } from './isolation.ts'
 export { OffsetSpec } from './admin/offsets.ts'
 export type { NewTopic, PartitionDescription, TopicDescription } from './admin/topics.ts'
 
+/**
+ * Administers a cluster: topics, configurations, groups and their offsets, records, log directories.
+ */
 export class Admin implements AdminApi {
   readonly #requests: AdminRequests
 

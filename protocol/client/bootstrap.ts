@@ -3,6 +3,7 @@
 import { parseHostPort } from '../commandLine/hostPort.ts'
 import type { Address } from '../runtime/network.ts'
 
+/** A text is not the address of a broker. */
 export class AddressError extends Error {
   readonly code = 'ADDRESS_INVALID'
 }

@@ -18,7 +18,7 @@
  *
  * Unstable: below 1.0, any release may change it.
  *
- * @module
+ * @module client
  */
 
 import { nodeRuntime } from '../runtime/nodeRuntime.ts'

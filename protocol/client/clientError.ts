@@ -4,6 +4,7 @@
 import { KafkaError } from '../kafka/errors.ts'
 import { NetworkError } from '../runtime/network.ts'
 
+/** Why a client failed by itself. */
 export type ClientErrorCode =
   /** Was closed while, or before, it was asked for something. */
   | 'CLIENT_CLOSED'
@@ -22,6 +23,7 @@ export type ClientErrorCode =
   /** Two loops at once over one consumer. */
   | 'CONSUMER_BUSY'
 
+/** A failure of the client itself, beside a broker's and the network's. */
 export class ClientError extends Error {
   readonly code: ClientErrorCode
   constructor(code: ClientErrorCode, message: string, cause?: unknown) {

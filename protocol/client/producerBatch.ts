@@ -15,6 +15,7 @@ export interface ProducerRecord {
   readonly partition?: number
 }
 
+/** Where a record was stored. */
 export interface StoredRecord {
   readonly partition: number
   /** -1 when the broker had the record from an earlier try and forgot where. */

@@ -1,6 +1,7 @@
 // Kafka's error codes, as of 4.1: the one table of what a broker may answer. A code is an expected
 // outcome and travels as a number; KafkaError is for where it ends an operation.
 
+/** Kafka's error codes by name. */
 export const ErrorCode = {
   unknownServerError: -1,
   none: 0,
@@ -139,6 +140,7 @@ export const ErrorCode = {
   shareSessionLimitReached: 133,
 } as const
 
+/** One of Kafka's error codes. */
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 
 /** The codes after which the same request may succeed, once metadata is fresh or time has passed. */

@@ -67,6 +67,7 @@ export interface DiskLock {
   release(): Promise<void>
 }
 
+/** Another process, or another part of this one, has the lock of a directory. */
 export class DirectoryInUseError extends Error {
   readonly code = 'DIRECTORY_IN_USE'
   readonly directory: string

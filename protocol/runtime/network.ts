@@ -1,6 +1,7 @@
 // Byte streams as a thing that is handed in: TCP between hosts, pairs of in-memory streams inside
 // one process, a MessagePort into a worker thread, and later a simulator's lossy links.
 
+/** Host, by name or by address, and port. */
 export interface Address {
   readonly host: string
   readonly port: number
@@ -52,6 +53,7 @@ export interface Network {
   listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener>
 }
 
+/** Why a connection failed. */
 export type NetworkErrorCode =
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_NOT_AVAILABLE'
@@ -59,6 +61,7 @@ export type NetworkErrorCode =
   | 'CONNECTION_TIMEOUT'
   | 'CONNECTION_LOST'
 
+/** A connection that could not be made, or was lost. */
 export class NetworkError extends Error {
   readonly code: NetworkErrorCode
   constructor(code: NetworkErrorCode, message: string, cause?: unknown) {

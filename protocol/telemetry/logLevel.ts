@@ -1,5 +1,6 @@
 // The levels and formats of log lines. Apart from the logger, since a command line needs no more to be read.
 
+/** Importance of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** In rising order of importance. */

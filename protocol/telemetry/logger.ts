@@ -10,9 +10,13 @@ export { type LogLevel, logLevels } from './logLevel.ts'
 
 import { LogLines } from './logLines.ts'
 
+/** Where a program logs: fields first, then one sentence. A logger of pino is one. */
 export interface Logger {
+  /** Details for somebody who looks for a fault. */
   debug(fields: object, message: string): void
+  /** What a program did: started, recovered, stopped. */
   info(fields: object, message: string): void
+  /** What an operator should look at. */
   warn(fields: object, message: string): void
   /** An Error belongs under the field `error`; under any field it is written as `loggedError` says. */
   error(fields: object, message: string): void

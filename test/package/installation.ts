@@ -1,0 +1,218 @@
+// The package as people get it: built, packed, and installed from the tarball into an empty project and, apart
+// from that, globally; outside of the checkout, read-only, and run by a user who owns none of it.
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+const root = join(import.meta.dirname, '../..')
+/** `nobody`, so that permissions bind where tests run as root. */
+const ordinaryUser = 65534
+const isRoot = process.getuid?.() === 0
+
+export interface PackedFile {
+  readonly path: string
+  readonly size: number
+}
+
+export interface Packed {
+  readonly tarball: string
+  readonly files: readonly PackedFile[]
+  readonly packedBytes: number
+  readonly unpackedBytes: number
+}
+
+export interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class Installation {
+  /** Everything is below this. */
+  readonly directory: string
+  /** `npm run build` writes here. */
+  readonly built: string
+  /** A project that has millrace among its dependencies, with TypeScript. */
+  readonly project: string
+  /** Of `npm install --global`. */
+  readonly global: string
+  /** Home of the user who runs the programs. */
+  readonly home: string
+  readonly packed: Packed
+  #children: ChildProcess[] = []
+
+  constructor() {
+    this.directory = fs.mkdtempSync(join(tmpdir(), 'millrace-package-'))
+    this.built = join(this.directory, 'dist')
+    this.project = join(this.directory, 'project')
+    this.global = join(this.directory, 'global')
+    this.home = join(this.directory, 'home')
+    fs.chmodSync(this.directory, 0o755)
+    this.packed = this.#pack()
+    this.#install()
+    fs.mkdirSync(this.home)
+    fs.mkdirSync(this.work)
+    if (isRoot)
+      for (const path of [this.home, this.work]) fs.chownSync(path, ordinaryUser, ordinaryUser)
+  }
+
+  /** Directory in the project that the user may write to. */
+  get work(): string {
+    return join(this.project, 'work')
+  }
+
+  get globalBin(): string {
+    return join(this.global, 'bin', 'millrace')
+  }
+
+  get projectBin(): string {
+    return join(this.project, 'node_modules', '.bin', 'millrace')
+  }
+
+  /** Runs a program of the package to its end. `node` is found by its name, as a shell does. */
+  async run(node: string, command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    const child = this.start(node, command, options)
+    const { promise, resolve } = Promise.withResolvers<number | null>()
+    child.once('close', resolve)
+    const streams = { stdout: '', stderr: '' }
+    child.stdout!.on('data', (chunk: Buffer) => {
+      streams.stdout += chunk
+    })
+    child.stderr!.on('data', (chunk: Buffer) => {
+      streams.stderr += chunk
+    })
+    return { code: await promise, ...streams }
+  }
+
+  start(
+    node: string,
+    [command, ...words]: readonly string[],
+    { cwd = this.work, environment = {} }: RunOptions = {},
+  ): ChildProcess {
+    const options: SpawnOptions = {
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: `${dirname(this.#reachable(node))}:${process.env['PATH']}`,
+        HOME: this.home,
+        ...environment,
+      },
+      ...(isRoot && { uid: ordinaryUser, gid: ordinaryUser }),
+    }
+    const child = spawn(command!, words, options)
+    this.#children.push(child)
+    return child
+  }
+
+  async remove(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL')
+    makeWritable(this.directory)
+    fs.rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  #pack(): Packed {
+    must(process.execPath, ['.ci/build.mjs', '--out', this.built], root)
+    const words = ['pack', '--json', '--pack-destination', this.directory, this.built]
+    const [packed] = JSON.parse(must('npm', words, this.directory)) as {
+      filename: string
+      files: PackedFile[]
+      size: number
+      unpackedSize: number
+    }[]
+    return {
+      tarball: join(this.directory, packed!.filename),
+      files: packed!.files,
+      packedBytes: packed!.size,
+      unpackedBytes: packed!.unpackedSize,
+    }
+  }
+
+  #install(): void {
+    const { devDependencies } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
+    fs.mkdirSync(this.project)
+    fs.writeFileSync(join(this.project, 'package.json'), '{ "private": true, "type": "module" }\n')
+    const { tarball } = this.packed
+    const quiet = [
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--json=false',
+      '--loglevel=error',
+    ]
+    const compilers = ['typescript', '@types/node'].map(
+      (name) => `${name}@${devDependencies[name]}`,
+    )
+    must('npm', ['install', ...quiet, tarball, ...compilers], this.project)
+    must('npm', ['install', '--global', '--prefix', this.global, ...quiet, tarball], this.directory)
+    for (const path of [this.project, this.global]) makeReadOnly(path)
+    // The user's own files go here.
+    fs.chmodSync(this.project, 0o755)
+  }
+
+  /** The executable where the user reaches it: a home directory above the checkout may be closed to others. */
+  #reachable(node: string): string {
+    const user = isRoot ? { uid: ordinaryUser, gid: ordinaryUser } : {}
+    if (spawnSync(node, ['--version'], user).status === 0) return node
+    const version = must(node, ['--version'], this.directory).trim()
+    const copy = join(this.directory, version, 'node')
+    if (fs.existsSync(copy)) return copy
+    fs.mkdirSync(dirname(copy))
+    fs.copyFileSync(node, copy)
+    fs.chmodSync(copy, 0o755)
+    return copy
+  }
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Resolves with the first match of `pattern` in what the child prints; fails when it ends before. */
+export function printed(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
+  let text = ''
+  return new Promise((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      text += chunk
+      const match = pattern.exec(text)
+      if (match) resolve(match)
+    }
+    child.stdout!.on('data', listen)
+    child.stderr!.on('data', listen)
+    child.once('error', reject)
+    child.once('close', (code) => reject(new Error(`ended with ${code}:\n${text}`)))
+  })
+}
+
+/** Asks the child to end, as an operator does; resolves with its exit code. */
+export function terminated(child: ChildProcess): Promise<number | null> {
+  const { promise, resolve } = Promise.withResolvers<number | null>()
+  child.once('close', resolve)
+  child.kill('SIGTERM')
+  return promise
+}
+
+function must(command: string, words: readonly string[], cwd: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, words, {
+    cwd,
+    encoding: 'utf8',
+    // The settings of `npm test` are not those of a user.
+    env: Object.fromEntries(
+      Object.entries(process.env).filter(
+        ([name]) => !/^npm_/i.test(name) && name !== 'NODE_OPTIONS',
+      ),
+    ),
+  })
+  if (status === 0) return stdout
+  throw new Error(`${command} ${words.join(' ')}: ${error?.message ?? ''}${stdout}${stderr}`)
+}
+
+function makeReadOnly(directory: string): void {
+  must('chmod', ['-R', 'a-w,a+rX', directory], directory)
+}
+
+function makeWritable(directory: string): void {
+  must('chmod', ['-R', 'u+w', directory], directory)
+}
