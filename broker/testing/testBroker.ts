@@ -11,7 +11,7 @@ import { Faults } from './faults/faults.ts'
 import { FaultyRequests } from './faults/faultyRequests.ts'
 import { FencedMembers } from './fencedMembers.ts'
 import { folderStorage, memoryStorage, type Storage } from './storage.ts'
-import { invalidArgument, TestBrokerError } from './testBrokerError.ts'
+import { closedError, invalidArgument, TestBrokerError } from './testBrokerError.ts'
 import {
   planTestBroker,
   planTopic,
@@ -248,6 +248,14 @@ export class TestBroker implements AsyncDisposable {
   }
 
   /**
+   * The client id of each open connection that has sent a request, in no particular order: a client has several
+   * connections. Empty once all clients are closed.
+   */
+  get connectedClients(): readonly string[] {
+    return this.#connections.clientIds
+  }
+
+  /**
    * Closes the connections of the clients with this id, or of all clients, as a network does that breaks. Returns
    * how many there were. Clients may connect again at once.
    */
@@ -370,10 +378,6 @@ export class TestBroker implements AsyncDisposable {
     this.#turn = done.catch(() => {})
     return done
   }
-}
-
-function closedError(): TestBrokerError {
-  return new TestBrokerError('NOT_RUNNING', 'the broker is closed: start another one')
 }
 
 interface Place {

@@ -60,7 +60,8 @@ export async function kafkajsMember(
   const consumer = kafkajs(broker).consumer({
     groupId: 'group',
     heartbeatInterval: 20,
-    sessionTimeout: 30_000,
+    // A client that comes back as a new member waits for the session of the old one.
+    sessionTimeout: 1000,
     maxWaitTimeInMs: 50,
     ...settings,
   })
@@ -124,7 +125,8 @@ export async function platformaticMember(
     ...platformaticOptions(broker),
     groupId: 'group',
     heartbeatInterval: 20,
-    sessionTimeout: 30_000,
+    // A client that comes back as a new member waits for the session of the old one.
+    sessionTimeout: 1000,
     deserializers: stringDeserializers,
     ...settings,
   })
