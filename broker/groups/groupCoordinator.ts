@@ -112,6 +112,15 @@ export class GroupCoordinator {
     return codes
   }
 
+  /** Has the members of a classic group join again; false when it is none, or nobody is in it. */
+  rebalance(nowMs: number, groupId: string): boolean {
+    const entry = this.#registry.find(groupId)
+    if (!(entry?.group instanceof ClassicGroup)) return false
+    const hasMembers = entry.group.rebalance(nowMs)
+    this.#registry.settle(entry)
+    return hasMembers
+  }
+
   /** The time that a `wakeAt` asked for has come. */
   wake(nowMs: number, groupId: string): void {
     const entry = this.#registry.find(groupId)

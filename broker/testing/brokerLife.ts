@@ -101,6 +101,10 @@ export class BrokerLife {
     return this.broker.listeners[0]!.address
   }
 
+  hasTopic(topic: string): boolean {
+    return this.parts.controller.state.topic(topic) !== undefined
+  }
+
   /** Created on first use. */
   get producer(): Producer {
     // Not idempotent: records that a test puts there take no producer id.

@@ -23,3 +23,7 @@ export class TestBrokerError extends Error {
 export function invalidArgument(message: string): TestBrokerError {
   return new TestBrokerError('INVALID_ARGUMENT', message)
 }
+
+export function closedError(): TestBrokerError {
+  return new TestBrokerError('NOT_RUNNING', 'the broker is closed: start another one')
+}

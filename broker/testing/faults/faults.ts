@@ -5,7 +5,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { type Api, Message } from '../../../protocol/kafka/schema.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { servedApis } from '../../server/dispatch.ts'
-import { invalidArgument, TestBrokerError } from '../testBrokerError.ts'
+import { closedError, invalidArgument, TestBrokerError } from '../testBrokerError.ts'
 import { type WaitOptions, waitFor } from '../waiting.ts'
 import { type ErrorCodeName, errorCodeOf } from './errorCodeName.ts'
 import { type FallibleApiName, fallibleApis, isFallible, type Level } from './errorPlaces.ts'
@@ -36,6 +36,17 @@ export interface FaultsOptions {
 
 /** The last of them are kept. */
 const mostTriggered = 10_000
+
+const optionNames: readonly string[] = [
+  'times',
+  'skip',
+  'clientId',
+  'topic',
+  'partition',
+  'groupId',
+  'transactionalId',
+  'after',
+] satisfies (keyof FaultOptions)[]
 
 const apis: ReadonlyMap<string, Api> = new Map(servedApis.map((api) => [api.name, api]))
 
@@ -103,6 +114,7 @@ export class Faults {
    * read, and lets topics and records be deleted. Resolves when the broker has noticed.
    */
   async fullDisk(): Promise<void> {
+    this.#mustBeOpen()
     await this.#options.setDiskFull(true)
   }
 
@@ -159,10 +171,15 @@ export class Faults {
   }
 
   #add(api: string | undefined, action: FaultAction, options: FaultOptions, what: string): Fault {
-    checkCounts(options)
+    this.#mustBeOpen()
+    checkOptions(options)
     const fault = new RequestFault(api, action, options, what + suffix(options))
     this.#faults.push(fault)
     return this.#handleOf(fault)
+  }
+
+  #mustBeOpen(): void {
+    if (this.#options.closed.aborted) throw closedError()
   }
 
   #note(fault: RequestFault, { api, clientId }: RequestNames): void {
@@ -219,7 +236,15 @@ function suffix({ times = 1, skip = 0, after, ...rest }: FaultOptions): string {
   return words.length === 0 ? '' : ` (${words.join(', ')})`
 }
 
-function checkCounts({ times = 1, skip = 0 }: FaultOptions): void {
+function checkOptions(options: FaultOptions): void {
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
+  if (unknown !== undefined) {
+    const list = optionNames.join(', ')
+    throw invalidArgument(
+      `a fault has no option ${unknown}${suggestion(unknown, optionNames)}; it has ${list}`,
+    )
+  }
+  const { times = 1, skip = 0 } = options
   if (times !== Infinity && !(Number.isInteger(times) && times >= 1)) {
     throw invalidArgument(`times is ${times}, but must be 1 or more, or Infinity`)
   }
