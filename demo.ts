@@ -14,9 +14,10 @@ import { ownModule } from './protocol/runtime/ownModule.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import { isReaderGone, type OutputFailed } from './protocol/runtime/standardStreams.ts'
 import type { LogLevel } from './protocol/telemetry/logLevel.ts'
+import type { LoggingOptions } from './protocol/telemetry/programLog.ts'
 import type { JobStatus } from './protocol/telemetry/status.ts'
 
-export interface DemoOptions {
+export interface DemoOptions extends LoggingOptions {
   readonly input?: string
   readonly rate?: number
   readonly once?: true
@@ -76,6 +77,8 @@ async function loadRooms() {
       import('./protocol/telemetry/logLines.ts'),
       import('./protocol/telemetry/metrics.ts'),
       import('./protocol/telemetry/statusTopic.ts'),
+      import('./protocol/telemetry/programLog.ts'),
+      import('./protocol/commandLine/loggingOptions.ts'),
     ]),
     Promise.all([
       import('./broker/broker.ts'),
@@ -109,6 +112,8 @@ async function loadRooms() {
     ...telemetry[1],
     ...telemetry[2],
     ...telemetry[3],
+    ...telemetry[4],
+    ...telemetry[5],
     ...broker[0],
     ...broker[1],
     ...broker[2],
@@ -157,8 +162,14 @@ async function runDemo(
     host === inside.host ? memory : rooms.tcpNetwork,
   )
   const runtime = rooms.nodeRuntime(network)
-  const messages = new rooms.HeldMessages(rooms.standardErrorLines())
-  const logger = rooms.pinoLogger(options.logLevel, messages)
+  rooms.requireLogFile(options)
+  const { lines, destination } = await rooms.openLog(options, 'error')
+  // Lines on standard error would be drawn over; those in a file are not held.
+  const messages = new rooms.HeldMessages(destination)
+  const logger = rooms.pinoLogger(
+    options.logLevel,
+    options.logFile === undefined ? messages : destination,
+  )
   const source = await openSource(options, rooms, runtime)
   onStop(() => source.close())
   const temporary = await rooms.makeTemporaryDirectory('millrace-demo-', runtime)
@@ -168,7 +179,7 @@ async function runDemo(
 
   const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new rooms.Metrics()
-  rooms.exposeLostLines(metrics, rooms.standardErrorLines())
+  rooms.exposeLostLines(metrics, lines)
   const broker = await onPort(options.port, defaultPort, (port) =>
     rooms.startBroker({
       runtime,

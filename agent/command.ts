@@ -11,9 +11,10 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, pinoLogger, standardErrorLines } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { openLog } from '../protocol/telemetry/programLog.ts'
 import {
   type Agent,
   type AgentOptions,
@@ -74,9 +75,9 @@ async function run(
     ...unusedProperties(systemProperties, text),
     ...(await environmentWarnings(args)),
   ]
-  const logger = pinoLogger(args.logLevel)
+  const { logger, lines } = await openLog(args.logging, 'info')
   const metrics = new Metrics()
-  exposeLostLines(metrics, standardErrorLines())
+  exposeLostLines(metrics, lines)
   const runtime = nodeRuntime(tcpNetwork)
   const options = {
     ...{ runtime, logger, metrics },

@@ -3,10 +3,17 @@
 
 import { Command, CommanderError } from 'commander'
 import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
-import { suggestion } from '../protocol/configuration/nearestName.ts'
+import {
+  loggingOf,
+  loggingOptionNames,
+  logLevelOption,
+  logOutputOptions,
+  requireLogFile,
+} from '../protocol/commandLine/loggingOptions.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import { type LogLevel, logLevels } from '../protocol/telemetry/logger.ts'
+import { type LogLevel, logLevels } from '../protocol/telemetry/logLevel.ts'
+import type { LoggingOptions } from '../protocol/telemetry/programLog.ts'
 import { AgentError } from './errors.ts'
 
 export interface AgentArguments {
@@ -15,7 +22,7 @@ export interface AgentArguments {
   /** Directory searched for a file that does not exist at the path given. */
   readonly confDirectory: string | undefined
   readonly systemProperties: Readonly<Record<string, string>>
-  readonly logLevel: LogLevel
+  readonly logging: LoggingOptions
   /** Where metrics and health are served. */
   readonly listen: Address
   /** Whether `listen` may be an address that other hosts reach. */
@@ -27,7 +34,7 @@ export interface AgentArguments {
   readonly warnings: readonly string[]
 }
 
-interface ParsedOptions {
+interface ParsedOptions extends LoggingOptions {
   readonly name?: string
   readonly confFile: readonly string[]
   readonly confUri: readonly string[]
@@ -40,7 +47,6 @@ interface ParsedOptions {
   readonly classpath?: string
   readonly pluginsPath?: string
   readonly dryrun?: true
-  readonly logLevel?: string
   readonly listen: string
   readonly insecure?: true
 }
@@ -74,7 +80,7 @@ export function parseArguments(
     files,
     confDirectory: conf,
     systemProperties: properties,
-    logLevel: logLevelOf(options.logLevel, properties['flume.root.logger']),
+    logging: loggingFrom(options, properties['flume.root.logger']),
     listen: listenAddress(options.listen, options.insecure ?? false),
     isInsecure: options.insecure ?? false,
     reloadIntervalMs: options.reloadConf ? seconds(options.pollInterval) * 1000 : undefined,
@@ -84,7 +90,7 @@ export function parseArguments(
 }
 
 function commandOf(stdout: (text: string) => void): Command {
-  return new Command('millrace agent')
+  const command = new Command('millrace agent')
     .description("runs an agent of a flume.conf; takes the arguments of 'flume-ng agent'")
     .option('-n, --name <name>', "the agent's name in the configuration")
     .option('-f, --conf-file <file>', 'a flume.conf; several are merged', collect, [])
@@ -96,7 +102,7 @@ function commandOf(stdout: (text: string) => void): Command {
     .option('-i, --poll-interval <seconds>', 'how often the configuration is read again', '30')
     .option('--no-reload-conf', 'read the configuration once')
     .option('-d, --dryrun', 'say what is wrong with the configuration, and start nothing')
-    .option('--log-level <level>', `one of ${logLevels.join(', ')} (default: info)`)
+    .addOption(logLevelOption('default: info'))
     .option(
       '--listen <host:port>',
       'where metrics and health are served; port 0 takes a free one',
@@ -118,6 +124,8 @@ SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
     )
     .configureOutput({ writeOut: stdout, writeErr: () => {} })
     .exitOverride()
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command
 }
 
 /** Takes what Java's launcher would read out of the arguments: `-Dkey=value`, and `-X` options. */
@@ -140,8 +148,8 @@ function withoutJavaArguments(args: readonly string[]): {
 
 const longNames = new Set([
   ...['name', 'conf-file', 'conf-uri', 'conf', 'poll-interval', 'no-reload-conf', 'dryrun', 'help'],
-  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path', 'log-level'],
-  ...['listen', 'insecure'],
+  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path'],
+  ...['listen', 'insecure', ...loggingOptionNames],
 ])
 
 /** Flume takes `-conf-file` for `--conf-file`. */
@@ -173,17 +181,17 @@ function listenAddress(text: string, isInsecure: boolean): Address {
   )
 }
 
-/** `--log-level`, or what `-Dflume.root.logger=DEBUG,console` says, or info. */
-function logLevelOf(text: string | undefined, rootLogger: string | undefined): LogLevel {
-  if (text === undefined) {
-    const [level] = (rootLogger ?? '').toLowerCase().split(',')
-    if (level === 'trace' || level === 'all') return 'debug'
-    if (level === 'fatal' || level === 'off') return 'error'
-    return logLevels.find((known) => known === level) ?? 'info'
-  }
-  const level = logLevels.find((known) => known === text)
-  if (level !== undefined) return level
-  throw mistake(`--log-level is one of ${logLevels.join(', ')}${suggestion(text, logLevels)}`)
+/** `-Dflume.root.logger=DEBUG,console` says the level, unless `--log-level` does. */
+function loggingFrom(options: LoggingOptions, rootLogger: string | undefined): LoggingOptions {
+  requireLogFile(options)
+  return { ...loggingOf(options), logLevel: options.logLevel ?? flumeLevel(rootLogger) }
+}
+
+function flumeLevel(rootLogger = ''): LogLevel {
+  const [level] = rootLogger.toLowerCase().split(',')
+  if (level === 'trace' || level === 'all') return 'debug'
+  if (level === 'fatal' || level === 'off') return 'error'
+  return logLevels.find((known) => known === level) ?? 'info'
 }
 
 function withoutEffect(options: ParsedOptions, javaOptions: readonly string[]): string[] {

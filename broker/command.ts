@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
 import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
@@ -15,14 +16,10 @@ import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import {
-  type Logger,
-  type LogLevel,
-  pinoLogger,
-  standardErrorLines,
-} from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { type Broker, startBroker } from './broker.ts'
 import { BrokerHttp } from './brokerHttp.ts'
 import {
@@ -38,14 +35,13 @@ import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
 import { type ListenerPlan, planListeners } from './listeners.ts'
 import { addressText, hostText } from './server/listenerAddress.ts'
 
-export interface BrokerArguments extends HttpArguments {
+export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined
   readonly host?: string | undefined
   /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
-  readonly logLevel?: LogLevel | undefined
   readonly build: BuildInfo
 }
 
@@ -95,7 +91,8 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   const startedMs = Date.now()
   const read = await readConfig(args)
   const { config } = read
-  const logger = pinoLogger(args.logLevel ?? config['log.level'])
+  requireLogFile(args)
+  const { logger, lines } = await openLog(args, config['log.level'])
   logUnused(read, logger)
   if (read.formerData !== undefined) {
     logger.info(
@@ -111,7 +108,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
   const runtime = nodeRuntime(network)
   const metrics = new Metrics()
-  exposeLostLines(metrics, standardErrorLines())
+  exposeLostLines(metrics, lines)
   const listeners = [
     ...listenerPlan.listeners,
     { name: insideName, network: memory, address: inside },

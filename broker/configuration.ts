@@ -56,7 +56,7 @@ export const brokerOptions = {
     65_535,
     'Port of the console. 0 takes a free one, as does the default when it is in use; the option --console-port wins.',
   ),
-  'metrics.listen': string(
+  'http.metrics.listen': string(
     '',
     'A second address, host:port, that serves metrics, health and version alone, and may be reached by other hosts, who read them without a login; the option --metrics-listen wins.',
   ),

@@ -21,7 +21,7 @@ export interface HttpArguments {
   readonly metricsListen?: string | undefined
 }
 
-type HttpConfig = Pick<BrokerConfig, 'console.enable' | 'console.port' | 'metrics.listen'>
+type HttpConfig = Pick<BrokerConfig, 'console.enable' | 'console.port' | 'http.metrics.listen'>
 
 /** `given`: keys of the configuration file. Arguments win over the file. Fails with a BrokerError. */
 export function planHttp(
@@ -37,7 +37,7 @@ export function planHttp(
   }
   return {
     console: isWanted || args.consolePort !== undefined ? { port, isAsked } : undefined,
-    metrics: metricsAddress(args.metricsListen ?? config['metrics.listen']),
+    metrics: metricsAddress(args.metricsListen ?? config['http.metrics.listen']),
   }
 }
 
@@ -46,7 +46,7 @@ function metricsAddress(text: string): Address | undefined {
   const address = parseHostPort(text)
   if (address) return address
   throw invalid(
-    `metrics.listen (--metrics-listen) is "${text}": give host:port, as in 0.0.0.0:9404`,
+    `http.metrics.listen (--metrics-listen) is "${text}": give host:port, as in 0.0.0.0:9404`,
   )
 }
 

@@ -4,24 +4,21 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
+import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import {
-  type Logger,
-  type LogLevel,
-  pinoLogger,
-  standardErrorLines,
-} from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
 import type { RunningJob } from './submit.ts'
 import { requireTypes } from './typeCheck.ts'
 
-export interface SubmitArguments {
+export interface SubmitArguments extends LoggingOptions {
   /** The job module's file. */
   readonly job: string
   /** Comma-separated `host:port`. */
@@ -52,7 +49,6 @@ export interface SubmitArguments {
   readonly insecure?: boolean | undefined
   /** Starts the job again when its code changes. */
   readonly watch?: boolean | undefined
-  readonly logLevel?: LogLevel | undefined
 }
 
 /** What the driver's thread is started with. */
@@ -71,9 +67,10 @@ const defaultListen = '127.0.0.1:0'
  * mistake.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
-  const logger = pinoLogger(args.logLevel ?? 'info')
   let host: JobHost<DriverArguments> | undefined
   try {
+    requireLogFile(args)
+    const { logger, lines, destination } = await openLog(args, 'info')
     const { insecure, directory, version = 'unknown' } = args
     if (args.formerDirectory) {
       logger.info(
@@ -84,8 +81,9 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
     const build = { version }
     const metrics = new Metrics()
-    exposeLostLines(metrics, standardErrorLines())
-    host = new JobHost({ args, logger, build, metrics, listen, insecure, directory })
+    exposeLostLines(metrics, lines)
+    const logLine = (line: string) => destination.write(line)
+    host = new JobHost({ args, logger, logLine, build, metrics, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
     else await runJob(host, args)
   } catch (error) {

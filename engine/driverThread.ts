@@ -31,6 +31,7 @@ export type FromDriver =
   | { readonly kind: 'running'; readonly job: StartedJob }
   | { readonly kind: 'checked'; readonly isChanged: boolean }
   | { readonly kind: 'stopped' }
+  | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'failed'; readonly error: ErrorReport }
   | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly callId: number; readonly error: ErrorReport }
@@ -71,7 +72,8 @@ export class DriverThread<Arguments> {
   readonly #calls = new Map<number, Call>()
   #callId = 0
 
-  constructor(args: Arguments) {
+  /** `logLine` takes what the thread logs: one thread writes the log, so that its file is rotated by one. */
+  constructor(args: Arguments, logLine: (line: string) => void = () => {}) {
     this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
       name: 'driver',
       workerData: args,
@@ -95,6 +97,7 @@ export class DriverThread<Arguments> {
       if (message.kind === 'running') running.resolve(message.job)
       else if (message.kind === 'checked') checked.resolve(message.isChanged)
       else if (message.kind === 'stopped') finished.resolve()
+      else if (message.kind === 'log') logLine(message.line)
       else if (message.kind === 'failed') failed(errorOf(message.error))
       else this.#answered(message)
     })

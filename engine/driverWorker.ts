@@ -33,7 +33,8 @@ async function run(args: DriverArguments): Promise<void> {
     send({ kind: 'checked', isChanged })
     return
   }
-  const logger = pinoLogger(args.logLevel ?? 'info')
+  const write = (line: string) => send({ kind: 'log', line })
+  const logger = pinoLogger(args.logLevel ?? 'info', { write })
   const running = await startJob(args, logger)
   port.on('message', (message: ToDriver) => handle(message, running, logger))
   const { id, timeMs, startedMs = timeMs } = running.status()

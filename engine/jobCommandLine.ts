@@ -3,6 +3,7 @@
 
 import { basename, extname, join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
 import type { DataLocation } from '../protocol/runtime/dataLocation.ts'
 import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
@@ -63,7 +64,7 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
 }
 
 function addSubmit(command: Command, { positive, logLevel, version }: OptionKinds): Command {
-  return command
+  command
     .argument('<job>', "the job's module")
     .addOption(bootstrap())
     .option(
@@ -97,13 +98,14 @@ function addSubmit(command: Command, { positive, logLevel, version }: OptionKind
     .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('--watch', 'go on with the next version of the job whenever its code changes')
     .addOption(logLevel().default('info' satisfies LogLevel))
-    .action(async (module: string, options) => {
-      const name = basename(module, extname(module))
-      const { directory, isFormer } = defaultDirectory(name)
-      const formerDirectory = isFormer && options.directory === undefined
-      const args = { directory, ...options, job: module, version, formerDirectory }
-      await (await import('./command.ts')).submitCommand(args)
-    })
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command.action(async (module: string, options) => {
+    const name = basename(module, extname(module))
+    const { directory, isFormer } = defaultDirectory(name)
+    const formerDirectory = isFormer && options.directory === undefined
+    const args = { directory, ...options, job: module, version, formerDirectory }
+    await (await import('./command.ts')).submitCommand(args)
+  })
 }
 
 /** Of a job that is known by the name of its module's file. */

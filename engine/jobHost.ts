@@ -21,6 +21,8 @@ import type { ServedJob } from './servedJob.ts'
 export interface JobHostOptions<Arguments> {
   readonly args: Arguments
   readonly logger: AdjustableLogger
+  /** Takes what the driver's thread logs. */
+  readonly logLine: (line: string) => void
   readonly build: BuildInfo
   readonly metrics: ExposedMetrics
   readonly listen: Address
@@ -75,7 +77,7 @@ export class JobHost<Arguments> {
     onRunning: () => void = () => {},
     args: Arguments = this.#options.args,
   ): Promise<HostedJob> {
-    const driver = new DriverThread(args)
+    const driver = new DriverThread(args, this.#options.logLine)
     this.#driver = driver
     // The arguments have the level of the command line, which may have been changed since.
     driver.setLogLevel(this.#options.logger.level)

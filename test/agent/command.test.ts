@@ -182,7 +182,7 @@ describe('arguments', () => {
     [['-Dflume.root.logger=WARN,LOGFILE', '--log-level', 'error'], 'error'],
     [['-Dflume.root.logger=OFF'], 'error'],
   ])('%j log at level %s', (args, level) => {
-    expect(parsed(...args).logLevel).toBe(level)
+    expect(parsed(...args).logging.logLevel).toBe(level)
   })
 
   test('that have no effect are named', () => {
