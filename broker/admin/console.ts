@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { guardedServer, listenOn } from '../../protocol/operations/guardedServer.ts'
+import type { ProgramHealth } from '../../protocol/operations/health.ts'
 import { type OperationsOptions, serveOperations } from '../../protocol/operations/operations.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { isLoopback } from '../../protocol/runtime/loopback.ts'
@@ -98,7 +99,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
       statuses.delete(id)
     },
   })
-  const ticker = new Ticker(clock, options.topics, board, follower)
+  const ticker = new Ticker(clock, options.topics, board, follower, options.operations.health)
   ticker.start(() => stream.tick())
 
   const leave = async () => {
@@ -121,6 +122,7 @@ class Ticker {
   readonly #topics: () => readonly TopicOverview[]
   readonly #board: Board
   readonly #follower: StatusFollower
+  readonly #health: ProgramHealth
   #timer: Timer | undefined
   #counted: readonly TopicOverview[] | undefined
   #samples = 0
@@ -130,11 +132,13 @@ class Ticker {
     topics: () => readonly TopicOverview[],
     board: Board,
     follower: StatusFollower,
+    health: ProgramHealth,
   ) {
     this.#clock = clock
     this.#topics = topics
     this.#board = board
     this.#follower = follower
+    this.#health = health
   }
 
   start(onTick: () => void): void {
@@ -155,7 +159,9 @@ class Ticker {
     const nowMs = this.#clock.nowMs()
     const unread = this.#count(nowMs)
     if (!isTick) return
-    this.#board.brokerProblem = unread ?? this.#unreachable(nowMs)
+    const away = unread ?? this.#unreachable(nowMs)
+    const reasons = this.#health.unhealthy().map(({ message }) => `broker: ${message}`)
+    this.#board.brokerProblems = [...(away === undefined ? [] : [away]), ...reasons]
     this.#board.tick(nowMs)
     onTick()
   }

@@ -47,7 +47,7 @@ function complaintOf(
   })
 }
 
-const brokerAt = (path: string) => ['broker', '--port', '0', '--data', path]
+const brokerAt = (path: string) => ['broker', '--port', '0', '--no-console', '--data', path]
 const jobAt = (path: string) => [
   ...['submit', jobModule, '--bootstrap', '127.0.0.1:1', '--directory', path],
 ]
@@ -137,12 +137,12 @@ describe('a directory that cannot be made', () => {
 describe('where the data lies when nobody says where', () => {
   test('in the state directory of systemd', async () => {
     const state = join(directory, 'state')
-    const broker = new Program('broker', ['broker', '--port', '0'], /listening/, {
+    const broker = new Program('broker', ['broker', '--port', '0', '--no-console'], /listening/, {
       STATE_DIRECTORY: state,
     })
     await broker.start()
     expect(await broker.stop()).toBe(0)
-    expect(broker.printed).toContain(`data in ${state}\n`)
+    expect(broker.printed).toContain(`data in ${state}`)
     expect(existsSync(join(state, 'meta.properties'))).toBe(true)
   })
 
@@ -151,14 +151,14 @@ describe('where the data lies when nobody says where', () => {
     await mkdir(join(home, 'millrace-data'), { recursive: true })
     const broker = new Program(
       'broker',
-      ['broker', '--port', '0'],
+      ['broker', '--port', '0', '--no-console'],
       /listening/,
       { STATE_DIRECTORY: '' },
       home,
     )
     await broker.start()
     expect(await broker.stop()).toBe(0)
-    expect(broker.printed).toContain(`data in ${join(home, 'millrace-data')}\n`)
+    expect(broker.printed).toContain(`data in ${join(home, 'millrace-data')}`)
     expect(broker.printed).toContain('data directory of an earlier version is used')
   })
 })

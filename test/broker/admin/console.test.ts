@@ -138,6 +138,19 @@ describe('a broker that is away', () => {
     }
   })
 
+  test('a broker that is not healthy is not well, with the reason that /healthy gives', async () => {
+    const message = 'data directory /data has failed: check the disk, and start again'
+    const reasons = [{ code: 'DATA_DIRECTORY_FAILED', message }]
+    const health = { unhealthy: () => reasons, notReady: () => [] }
+    const sick = await start('127.0.0.1', 0, { operations: { ...plainOperations, health } })
+    try {
+      expect(problems(sick)).toEqual([`broker: ${message}`])
+      expect((await fetch(`${sick.url}healthy`)).status).toBe(503)
+    } finally {
+      await sick.close()
+    }
+  })
+
   test('whose topics cannot be read is one, and the clock of the board goes on', async () => {
     const clock = new ManualClock()
     let isAway = false
