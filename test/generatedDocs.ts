@@ -15,6 +15,7 @@ import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 import { metricsPage } from './generated/metricsPage.ts'
 import { asText, page } from './generated/page.ts'
+import { restDifferencesPage } from './generated/restDifferencesPage.ts'
 import { legalNotice } from './legalNotice.ts'
 import { openApiDocument } from './openApiDocument.ts'
 import { sampleConfiguration } from './sampleConfiguration.ts'
@@ -27,6 +28,7 @@ export function generatedDocs(): Map<string, string> {
     ['docs/agent-components.md', agentComponentsPage()],
     ['docs/job-options.md', jobOptionsPage()],
     ['docs/openapi.json', openApiDocument],
+    ['docs/rest-differences.md', restDifferencesPage()],
     ['docs/metrics.md', metricsPage()],
     ['docs/deploy/server.properties', sampleConfiguration()],
     ['NOTICE', legalNotice()],
