@@ -55,14 +55,16 @@ export class LineBlocks<Item extends Labelled> {
   }
 
   #build(block: Block, items: Iterable<Item>): void {
-    block.text = ''
+    let text = ''
     block.samples = 0
     let index = 0
     for (const { labels } of items) {
       const value = block.values[index++]!
       if (Number.isNaN(value)) continue
-      block.text += `${this.#name}${labels} ${value}\n`
+      text += `${this.#name}${labels} ${value}\n`
       block.samples++
     }
+    // Copied: a text that was put together is walked anew, piece by piece, each time that it is written.
+    block.text = Buffer.from(text).toString()
   }
 }

@@ -29,6 +29,13 @@ const fewestScrapes = 3
 /** So many topics get records between two scrapes. */
 const busyTopics = 10
 
+/** No maintenance of ten thousand logs while a scrape is measured. */
+const quiet = {
+  'log.flush.offset.checkpoint.interval.ms': 3_600_000,
+  'log.initial.task.delay.ms': 3_600_000,
+  'log.cleaner.enable': false,
+}
+
 interface Cost {
   readonly loopMs: number
   readonly longestMs: number
@@ -85,7 +92,7 @@ class Scene {
       runtime: { clock: systemClock, disk: new MemoryDisk(), network, random: systemRandom() },
       logger: new MemoryLogger(),
       metrics,
-      config: brokerConfig({ 'log.dir': '/data', 'log.dir.reserved.bytes': 0 }),
+      config: brokerConfig({ 'log.dir': '/data', 'log.dir.reserved.bytes': 0, ...quiet }),
       listeners: [{ name: 'MEMORY', network, address }],
       openMetadataLog: async () => new MemoryMetadataLog(),
     })
