@@ -21,20 +21,24 @@ async function run(args: readonly string[], whenStarted = async (_: string) => {
   let stderr = ''
   let stdout = ''
   const started = Promise.withResolvers<void>()
-  const code = await agentCommand([...args, '--log-level', 'error'], { version: '0.0.0' }, {
-    stdout: (text) => {
-      stdout += text
-      if (text.includes('started')) started.resolve()
+  const code = await agentCommand(
+    [...args, '--log-level', 'error'],
+    { version: '0.0.0' },
+    {
+      stdout: (text) => {
+        stdout += text
+        if (text.includes('started')) started.resolve()
+      },
+      stderr: (text) => {
+        stderr += text
+      },
+      environment: {},
+      stopRequested: () => started.promise.then(() => whenStarted(stdout)),
+      endProcess: () => {
+        throw new Error('nothing hangs')
+      },
     },
-    stderr: (text) => {
-      stderr += text
-    },
-    environment: {},
-    stopRequested: () => started.promise.then(() => whenStarted(stdout)),
-    endProcess: () => {
-      throw new Error('nothing hangs')
-    },
-  })
+  )
   return { code, stderr, stdout }
 }
 
