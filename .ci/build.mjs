@@ -102,7 +102,7 @@ function placeSources() {
 function copyFiles() {
   const read = ['broker/admin/page', 'agent/orders.conf', 'README.md']
   const legal = fs.readdirSync(root).filter((name) => license.test(name))
-  for (const path of [...read, ...legal, 'docs/deploy']) {
+  for (const path of [...read, ...legal, 'docs/deploy', 'docs/monitoring']) {
     const from = join(root, path)
     if (fs.existsSync(from)) fs.cpSync(from, join(work, path), { recursive: true })
   }

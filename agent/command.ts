@@ -15,8 +15,8 @@ import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
-import { openLog } from '../protocol/telemetry/programLog.ts'
 import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
+import { openLog } from '../protocol/telemetry/programLog.ts'
 import {
   type Agent,
   type AgentOptions,
