@@ -101,6 +101,13 @@ export class Program {
     })
   }
 
+  /** Calls `take` with everything that the running process prints from now on, on either stream. */
+  onPrinted(take: (chunk: string) => void): void {
+    const child = this.#child!
+    child.stdout!.on('data', (chunk: Buffer) => take(chunk.toString()))
+    child.stderr!.on('data', (chunk: Buffer) => take(chunk.toString()))
+  }
+
   /** Of what was printed; `prints` waits for what comes from now on. */
   forget(): void {
     this.#printed = ''
