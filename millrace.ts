@@ -97,6 +97,16 @@ function commands(outputFailed: OutputFailed): CommandType {
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
     })
+  logging(program.command('admin'), logLevelOption('default: info'))
+    .description('the console and the admin REST API over any Kafka cluster')
+    .requiredOption('--bootstrap <host:port>', 'brokers to ask first, comma-separated')
+    .option('--port <port>', 'where to serve, on 127.0.0.1 (default: 8080, or a free one)', port)
+    .action(async (options) => {
+      await (await import('./broker/admin/adminCommand.ts')).adminCommand({
+        ...options,
+        build: build(),
+      })
+    })
   program
     .command('agent')
     .description("runs an agent of a flume.conf, with flume-ng agent's options (see agent --help)")

@@ -212,6 +212,7 @@ class RunningAgent implements Agent {
 
   /** Channels, then sinks, then sources, so that nothing is put that could not be taken. */
   async start(): Promise<void> {
+    const startedMs = this.#options.runtime.clock.monotonicMs()
     try {
       for (const channel of this.#plan.channels) await this.#open(channel)
       const { monitoring } = this.#options
@@ -227,8 +228,21 @@ class RunningAgent implements Agent {
       this.#sources.set(`source ${name}`, this.#spawn('source', name, make))
     }
     this.#report()
-    const { logger, name } = this.#options
-    logger.info({ agent: name, channels: this.#plan.channels.length }, 'agent started')
+    const { logger, name, runtime } = this.#options
+    const { sources, sinks, channels } = this.#plan
+    const events = channels.reduce((sum, { size }) => sum + size, 0)
+    logger.info(
+      {
+        agent: name,
+        sources: sources.map(named),
+        channels: channels.map(named),
+        sinks: sinks.map(named),
+        // File channels bring back what the last run left in them.
+        events,
+        elapsedMs: Math.round(runtime.clock.monotonicMs() - startedMs),
+      },
+      'agent started',
+    )
   }
 
   get recyclable(): ReadonlyMap<string, Channel> {
@@ -414,6 +428,11 @@ class RunningAgent implements Agent {
       await sleep(clock, drainCheckMs)
     }
   }
+}
+
+/** `r1 (taildir)` */
+function named({ name, type }: { readonly name: string; readonly type: string }): string {
+  return `${name} (${type})`
 }
 
 /** What the system refused, in words that say which settings to look at. */

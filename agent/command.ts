@@ -88,6 +88,9 @@ async function run(
     ...(monitoring && { monitoring }),
   }
   if (args.isDryRun) return await dryRun(options, warnings, surroundings)
+  const files = configuration.map(({ path }) => path)
+  const { version } = build
+  logger.info({ agent: name, version, node: process.versions.node, files }, 'millrace agent')
   for (const warning of warnings) logger.warn({ agent: name }, warning)
   if (monitoring !== undefined) warnIfOpen(monitoring.host, 'the metrics page', logger)
   warnIfOpen(args.listen.host, 'the page of metrics and health', logger)
@@ -133,9 +136,12 @@ async function serve(
   try {
     await Promise.race([stopRequested, agent.failed])
   } finally {
+    const { clock } = options.runtime
+    const stoppingMs = clock.monotonicMs()
     logger.info({ agent: name }, 'agent stopping')
     hanging = await agent.stop()
-    logger.info({ agent: name }, 'agent stopped')
+    const elapsedMs = Math.round(clock.monotonicMs() - stoppingMs)
+    logger.info({ agent: name, elapsedMs, ...(hanging.length > 0 && { hanging }) }, 'agent stopped')
   }
   // What did not stop may keep the process for ever.
   if (hanging.length > 0) surroundings.endProcess(1)

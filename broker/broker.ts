@@ -8,6 +8,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import { brokerHealth } from './brokerHealth.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
@@ -45,6 +46,8 @@ export type { TopicOverview } from './server/overview.ts'
 export interface BrokerOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** Lets clients see and change the level of `logger`. */
+  readonly logLevel?: LogLevelControl
   readonly metrics?: Metrics
   /** From brokerConfig(); `log.dirs` or `log.dir` are the data folders. Its `listeners` are for the command line. */
   readonly config: BrokerConfig
@@ -183,6 +186,7 @@ async function start(
     },
     clock: runtime.clock,
     logger,
+    logLevel: options.logLevel,
     controller,
     partitions,
     groups,
@@ -215,9 +219,12 @@ async function start(
   logger.info({ nodeId, listeners, logs, elapsedMs: elapsedMs() }, 'broker started')
   let closing: Promise<void> | undefined
   const closeOnce = async () => {
-    logger.info({ nodeId }, 'broker stopping')
+    const stoppingMs = runtime.clock.monotonicMs()
+    const ranMs = elapsedMs()
+    logger.info({ nodeId, ranMs }, 'broker stopping')
     await closeAll()
-    logger.info({ nodeId }, 'broker stopped')
+    const tookMs = Math.round(runtime.clock.monotonicMs() - stoppingMs)
+    logger.info({ nodeId, elapsedMs: tookMs }, 'broker stopped')
   }
   return {
     clusterId: controller.clusterId,

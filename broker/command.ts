@@ -93,6 +93,9 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   const { config } = read
   requireLogFile(args)
   const { logger, lines } = await openLog(args, config['log.level'])
+  const { version } = args.build
+  const settings = changedSettings(config)
+  logger.info({ version, node: process.versions.node, settings }, 'millrace broker')
   logUnused(read, logger)
   if (read.formerData !== undefined) {
     logger.info(
@@ -122,7 +125,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
     },
   })
   try {
-    const options = { runtime, logger, metrics, config, listeners }
+    const options = { runtime, logger, logLevel: logger, metrics, config, listeners }
     const broker = await sparingMemory(() => startBroker(options))
     giveHeapRoom()
     http.serves(broker)
@@ -213,6 +216,14 @@ async function readConfigFile(file: string): Promise<ReturnType<typeof parseBrok
     throw new BrokerError('CONFIGURATION_MISSING', `the config file ${file} ${reason}`, error)
   }
   return parseBrokerConfig(text, file)
+}
+
+/** What is not as it is by default, as far as it can be told in a line. */
+function changedSettings(config: BrokerConfig): Record<string, unknown> {
+  const defaults: Readonly<Record<string, unknown>> = brokerConfig({})
+  return Object.fromEntries(
+    Object.entries(config).filter(([key, value]) => value !== defaults[key]),
+  )
 }
 
 /** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */

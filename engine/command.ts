@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
@@ -128,13 +129,17 @@ const stopping =
  * called.
  */
 export async function startJob(args: DriverArguments, logger: Logger): Promise<RunningJob> {
+  const startedMs = systemClock.monotonicMs()
   const running = await submit(args, logger)
+  const elapsedMs = Math.round(systemClock.monotonicMs() - startedMs)
   const { executors = 2, bootstrap } = args
   const { name: job } = running
   const { recordsTotal } = running.status()
   const directory = resolve(args.directory)
   const message = recordsTotal > 0 ? 'job continues where it stopped' : 'job started'
-  logger.info({ job, directory, bootstrap, executors, recordsTotal }, message)
+  const { version } = args
+  const how = { version, node: process.versions.node, directory, bootstrap, executors }
+  logger.info({ job, ...how, recordsTotal, elapsedMs }, message)
   running.finished.then(
     () => logger.info({ job, recordsTotal: running.status().recordsTotal }, 'job stopped'),
     // Its caller reports the failure.

@@ -6,6 +6,7 @@ import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { CommitLog } from './checkpoint/commitLog.ts'
 import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
@@ -65,8 +66,8 @@ export class JobBatches {
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read; logged once. */
-  #isWaiting = false
+  /** For topics that cannot be read. */
+  readonly #waits: LastingCondition
 
   constructor(options: JobBatchesOptions) {
     const { runtime, logger, driver, cluster, offsetLog, commitLog, isolation } = options
@@ -74,6 +75,8 @@ export class JobBatches {
     this.#options = options
     this.counts = new JobCounts(commitLog.latest())
     this.#outputs = new JobOutputs(driver, logger, runtime.clock)
+    const over = 'the topics can be read again'
+    this.#waits = new LastingCondition({ clock: runtime.clock, logger, over })
     this.#rejectedLog = new RejectedLog(logger, graph.name)
     this.#offsets = new TopicOffsets(cluster, graph.topics, isolation, graph.sources)
     const topics = [...graph.sources.values()].flatMap(({ deadLetters }) => deadLetters)
@@ -135,21 +138,20 @@ export class JobBatches {
   }
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
-    const { logger, driver, offsetLog } = this.#options
+    const { driver, offsetLog } = this.#options
     // For a batch that is planned anew, because its ranges are lost.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
     try {
       this.#logEnds = await this.#offsets.ends(read)
       this.#deadLetterEnds = await this.#deadLetters?.ends()
-      this.#isWaiting = false
+      this.#waits.over({ job: driver.graph.name })
       this.#options.record().waitsFor(undefined)
       return this.#logEnds
     } catch (error) {
       if (!isRetriableFailure(error)) throw error
       const { name: job, topics } = driver.graph
       const fields = { job, topics, reason: (error as Error).message }
-      if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
-      this.#isWaiting = true
+      this.#waits.met(fields, 'the topics cannot be read; trying until they can')
       this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
     }

@@ -111,6 +111,8 @@ export class JobHost<Arguments> {
    * is left behind: its batch runs again when the job is started again, from the same state.
    */
   stop({ graceful = true, timeoutMs = stopTimeoutMs }: StopOptions = {}): void {
+    const job = this.#job?.name
+    if (job !== undefined) this.#options.logger.info({ job, graceful, timeoutMs }, 'job stopping')
     this.#watch.stopping()
     this.#driver?.stop({ graceful, timeoutMs })
     this.#endLater((graceful ? timeoutMs : 0) + driverTimeoutMs)

@@ -32,9 +32,11 @@ export interface ConsoleOptions {
   readonly logger: Logger
   /** Loopback only; port 0 takes a free one. */
   readonly address: Address
+  /** Option of the command line that gives the port, for messages; `--console-port` unless given. */
+  readonly portOption?: string
   /** Brokers to ask first for the status topic. */
   readonly bootstrap: readonly Address[]
-  /** The broker's counters of its topics, read once a second. */
+  /** The counters of the topics, read once a second; the same array while nothing newer is known. */
   readonly topics: () => readonly TopicOverview[]
   /** What `/metrics`, `/healthy` and the like answer. */
   readonly operations: OperationsOptions
@@ -84,7 +86,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   }
   const server = await newServer(options, board, stream)
   await serveRest(server, sources, { version: options.operations.build.version })
-  const { url } = await listenOn(server, address, '--console-port')
+  const { url } = await listenOn(server, address, options.portOption ?? '--console-port')
 
   const follower = followStatus(cluster, clock, logger, {
     heard: (status, heardMs) => {
@@ -120,6 +122,7 @@ class Ticker {
   readonly #board: Board
   readonly #follower: StatusFollower
   #timer: Timer | undefined
+  #counted: readonly TopicOverview[] | undefined
   #samples = 0
 
   constructor(
@@ -160,7 +163,10 @@ class Ticker {
   /** Reads the broker's counters; returns why that failed. */
   #count(nowMs: number): string | undefined {
     try {
-      this.#board.count(this.#topics(), nowMs)
+      const topics = this.#topics()
+      // Counters that were read once are of one moment, and would make a rate of 0 the second time.
+      if (topics !== this.#counted) this.#board.count(topics, nowMs)
+      this.#counted = topics
       return undefined
     } catch (error) {
       return `failed to read the broker's topics: ${(error as Error).message}`

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { DirectoryInUseError, type Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   type DirectoryIdentity,
@@ -507,14 +508,31 @@ export class LogManager {
       initialTaskDelayMs = defaultInitialTaskDelayMs,
       retentionCheckIntervalMs = defaultRetentionCheckIntervalMs,
     } = this.#options
-    this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
-    this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.checkSpace())
+    const checkpoints = [checkpointIntervalMs, checkpointIntervalMs] as const
+    const retentions = [initialTaskDelayMs, retentionCheckIntervalMs] as const
+    const spaces = [firstSpaceCheckMs, spaceCheckIntervalMs] as const
+    this.#repeat('checkpoints', checkpoints, () => this.checkpoint())
+    this.#repeat('retention', retentions, () => this.applyRetention())
+    this.#repeat('free space', spaces, () => this.checkSpace())
   }
 
-  #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
+  #repeat(
+    what: string,
+    [delayMs, intervalMs]: readonly [number, number],
+    task: () => Promise<void>,
+  ): void {
     const { clock, logger } = this.#options
-    const failed = (error: unknown) => logger.error({ error }, 'the care of the logs has failed')
+    const fails = new LastingCondition({
+      ...{ clock, logger, level: 'error' },
+      over: `log maintenance works again: ${what}`,
+    })
+    const run = async () => {
+      await task()
+      fails.over()
+    }
+    const failed = (error: unknown) => {
+      fails.met({ error, retryMs: intervalMs }, `log maintenance failed: ${what}; retried`)
+    }
     this.#tasks.push(new PeriodicTask({ clock, delayMs, intervalMs, run, failed }))
   }
 

@@ -1,7 +1,12 @@
 // The families that one broker has registered, so that they end together.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
-import type { DistributionWriter, Metrics, SampleWriter } from '../../protocol/telemetry/metrics.ts'
+import type {
+  BlockWriter,
+  DistributionWriter,
+  Metrics,
+  SampleWriter,
+} from '../../protocol/telemetry/metrics.ts'
 
 export class Collectors {
   readonly #metrics: Metrics
@@ -12,7 +17,7 @@ export class Collectors {
   }
 
   /** Calls `read` for the samples of a counter or a gauge at each exposition. */
-  samples(spec: MetricSpec, read: (sample: SampleWriter) => void): void {
+  samples(spec: MetricSpec, read: (sample: SampleWriter, block: BlockWriter) => void): void {
     this.#ends.push(this.#metrics.collected(spec, read))
   }
 

@@ -1,9 +1,10 @@
 // Looks every 10 s how much room the disks of the data directories have, for the time until they are full can only
 // be told from how it was. Two system calls a look, whatever the number of partitions.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { LogManager } from '../log/logManager.ts'
+import { PeriodicTask } from '../log/periodicTask.ts'
 import { type DiskLevel, DiskTrend, diskLevel } from './diskTrend.ts'
 
 const intervalMs = 10_000
@@ -33,29 +34,28 @@ interface Watched {
 export class DiskMonitor {
   readonly #options: DiskMonitorOptions
   readonly #watched = new Map<string, Watched>()
-  #looking: Promise<void> = Promise.resolve()
-  #timer: Timer | undefined
-  #isClosed = false
+  readonly #first: Promise<void>
+  readonly #task: PeriodicTask
 
   constructor(options: DiskMonitorOptions) {
     this.#options = options
+    this.#first = this.#look()
+    this.#task = new PeriodicTask({
+      clock: options.clock,
+      delayMs: intervalMs,
+      intervalMs,
+      run: () => this.#look(),
+      failed: () => {},
+    })
   }
 
-  start(): void {
-    if (this.#isClosed) return
-    this.#looking = this.#look()
-    this.#timer = this.#options.clock.setTimer(intervalMs, () => this.start())
-  }
-
-  /** Resolves when the look that is under way has ended. */
+  /** Resolves when it has looked once. */
   get looked(): Promise<void> {
-    return this.#looking
+    return this.#first
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    this.#timer?.cancel()
-    await this.#looking
+    await Promise.all([this.#first, this.#task.stop()])
   }
 
   /** What is known of the directories that can be used. */

@@ -64,7 +64,6 @@ export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Pr
     sample(labelText({ of: 'groups' }), groupSnapshot.leftOutGroups)
     sample(labelText({ of: 'group_partitions' }), groupSnapshot.leftOutPartitions)
   })
-  monitor.start()
   return async () => {
     collectors.end()
     await Promise.all([lookups.close(), monitor.close()])

@@ -5,6 +5,7 @@ import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import type { Collectors } from './collectors.ts'
 import type { GroupFigures, GroupSnapshot, PartitionLag } from './groupSnapshot.ts'
 import { lagSecondsOf, stalenessSecondsOf } from './lagLookups.ts'
+import { LineBlocks } from './lineBlocks.ts'
 import type { SeriesLimits } from './partitionCollector.ts'
 import { groupMetrics } from './table/groups.ts'
 
@@ -31,22 +32,25 @@ export function collectGroups(
     })
   groups(spec.generation, ({ generation }) => generation)
   groups(spec.members, ({ members }) => members)
-  const partitions = (metric: MetricSpec, read: (lag: PartitionLag) => number | undefined) =>
-    collectors.samples(metric, (sample) => {
+  const partitions = (metric: MetricSpec, read: (lag: PartitionLag) => number | undefined) => {
+    const lines = new LineBlocks(metric.name, read)
+    collectors.samples(metric, (_, block) => {
       if (!limits()['metrics.partitions']) return
-      for (const lag of snapshot.lags()) {
-        const value = read(lag)
-        if (value !== undefined) sample(lag.labels, value)
+      for (const group of snapshot.groups()) {
+        for (const topic of group.topics.values()) {
+          lines.write(topic, topic.order, block)
+        }
       }
     })
+  }
   const topics = (
     metric: MetricSpec,
     read: (partitions: Iterable<PartitionLag>) => number | undefined,
   ) =>
     collectors.samples(metric, (sample) => {
       for (const group of snapshot.groups()) {
-        for (const { labels, partitions: lags } of group.topics.values()) {
-          const value = read(lags.values())
+        for (const { labels, order } of group.topics.values()) {
+          const value = read(order)
           if (value !== undefined) sample(labels, value)
         }
       }

@@ -36,6 +36,8 @@ export interface PartitionLag {
 export interface TopicLag {
   readonly labels: string
   readonly partitions: Map<number, PartitionLag>
+  /** The same in their order. */
+  order: readonly PartitionLag[]
   round: number
 }
 
@@ -78,7 +80,7 @@ export class GroupSnapshot {
 
   *lags(): Generator<PartitionLag, void> {
     for (const { topics } of this.#shown.values()) {
-      for (const { partitions } of topics.values()) yield* partitions.values()
+      for (const { order } of topics.values()) yield* order
     }
   }
 
@@ -140,7 +142,7 @@ export class GroupSnapshot {
     let ofTopic = topics.get(topic)
     if (!ofTopic) {
       const labels = labelText({ consumergroup, topic })
-      ofTopic = { labels, partitions: new Map(), round: this.#round }
+      ofTopic = { labels, partitions: new Map(), order: [], round: this.#round }
       topics.set(topic, ofTopic)
     }
     ofTopic.round = this.#round
@@ -163,11 +165,13 @@ export class GroupSnapshot {
 
   /** Removes what the group has no offset of any more. */
   #prune(topics: Map<string, TopicLag>): void {
-    for (const [topic, { partitions, round }] of topics) {
+    for (const [topic, ofTopic] of topics) {
+      const { partitions, round } = ofTopic
       if (round !== this.#round) topics.delete(topic)
       for (const [partition, lag] of partitions) {
         if (lag.round !== this.#round) partitions.delete(partition)
       }
+      ofTopic.order = [...partitions.values()]
     }
   }
 }

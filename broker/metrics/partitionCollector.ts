@@ -3,6 +3,7 @@
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import type { TopicTraffic, TrafficByTopic } from '../server/topicTraffic.ts'
 import type { Collectors } from './collectors.ts'
+import { LineBlocks } from './lineBlocks.ts'
 import type { PartitionFigures, PartitionSnapshot, TopicFigures } from './partitionSnapshot.ts'
 import { partitionMetrics } from './table/partitions.ts'
 import { trafficMetrics } from './table/traffic.ts'
@@ -25,12 +26,14 @@ export function collectPartitions(collectors: Collectors, sources: PartitionSour
   collectTopics(collectors, sources)
   const { nodeId, snapshot, limits } = sources
   const spec = partitionMetrics
-  const partition = (metric: MetricSpec, read: (figures: PartitionFigures) => number) =>
-    collectors.samples(metric, (sample) => {
-      for (const figures of shownPartitions(snapshot, limits())) {
-        for (const each of figures) sample(each.labels, read(each))
+  const partition = (metric: MetricSpec, read: (figures: PartitionFigures) => number) => {
+    const lines = new LineBlocks(metric.name, read)
+    collectors.samples(metric, (_, block) => {
+      for (const topic of shownPartitions(snapshot, limits())) {
+        lines.write(topic, topic.partitions, block)
       }
     })
+  }
   partition(spec.currentOffset, ({ highWatermark }) => highWatermark)
   partition(spec.oldestOffset, ({ logStartOffset }) => logStartOffset)
   partition(spec.logEndOffset, ({ logEndOffset }) => logEndOffset)
@@ -92,13 +95,13 @@ function* shownTopics(
 function* shownPartitions(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,
-): Generator<readonly PartitionFigures[], void> {
+): Generator<TopicFigures, void> {
   if (!limits['metrics.partitions']) return
   let left = limits['metrics.max.partitions']
-  for (const { partitions } of shownTopics(snapshot, limits)) {
-    left -= partitions.length
+  for (const topic of shownTopics(snapshot, limits)) {
+    left -= topic.partitions.length
     if (left < 0) return
-    yield partitions
+    yield topic
   }
 }
 
@@ -110,6 +113,6 @@ export function leftOut(
   const topics = Math.max(0, snapshot.topicCount - limits['metrics.max.topics'])
   if (!limits['metrics.partitions']) return { topics, partitions: 0 }
   let shown = 0
-  for (const partitions of shownPartitions(snapshot, limits)) shown += partitions.length
+  for (const { partitions } of shownPartitions(snapshot, limits)) shown += partitions.length
   return { topics, partitions: snapshot.partitionCount - shown }
 }

@@ -91,16 +91,18 @@ export class PartitionSnapshot {
       this.directories.set(path, { sizeBytes: 0, pendingBytes: 0, partitions: 0 })
     }
     for (const { topic, partition, log, directory } of logs.partitions()) {
+      const sizeBytes = log.size
       const figures = this.#topics.get(topic)?.partitions
       if (figures) {
         for (let next = figures.length; next <= partition; next++) {
           figures.push(newPartition(topic, next))
         }
         figures[partition]!.log = log
+        figures[partition]!.sizeBytes = sizeBytes
       }
       const inDirectory = this.directories.get(directory.path)
       if (!inDirectory) continue
-      inDirectory.sizeBytes += log.size
+      inDirectory.sizeBytes += sizeBytes
       inDirectory.pendingBytes += log.pendingBytes
       inDirectory.partitions++
     }
@@ -133,7 +135,6 @@ function lookAt(figures: PartitionFigures): void {
   figures.logStartOffset = log.logStartOffset
   figures.logEndOffset = log.logEndOffset
   figures.lastStableOffset = log.lastStableOffset
-  figures.sizeBytes = log.size
   figures.segments = log.segmentCount
 }
 

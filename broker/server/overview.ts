@@ -22,8 +22,9 @@ export interface TopicOverview {
   readonly id: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionOverview[]
-  readonly bytesInTotal: number
-  readonly bytesOutTotal: number
+  /** Null where they are not known: of a broker that is asked as a client asks. */
+  readonly bytesInTotal: number | null
+  readonly bytesOutTotal: number | null
   readonly messagesInTotal: number
 }
 

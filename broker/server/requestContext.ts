@@ -3,6 +3,7 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { LogLevelControl } from '../../protocol/telemetry/logLevel.ts'
 import type { BrokerConfig } from '../configuration.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { ProducerIds } from '../controller/producerIds.ts'
@@ -25,6 +26,8 @@ export interface BrokerParts {
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
   readonly logger: Logger
+  /** Undefined: the level of the log is not changed by clients. */
+  readonly logLevel: LogLevelControl | undefined
   readonly controller: Controller
   readonly partitions: Partitions
   readonly groups: GroupService

@@ -60,6 +60,12 @@ export class Exposition {
     if (this.#text.length > pieceLength) this.#endPiece()
   }
 
+  /** Lines of the family that were written before. */
+  readonly block = (lines: string, samples: number): void => {
+    this.#samples += samples
+    this.text(lines)
+  }
+
   readonly distribution = (labels: string, distribution: Distribution): void => {
     const name = this.#name
     const before = labels === '' ? '{' : `${labels.slice(0, -1)},`

@@ -35,6 +35,9 @@ export const latencyBucketsSeconds: readonly number[] = [
 /** Takes one sample of a family. `labels` is made by `labelText`. */
 export type SampleWriter = (labels: string, value: number) => void
 
+/** Takes so many samples as the lines of the format, the name of the family and the line feeds included. */
+export type BlockWriter = (lines: string, samples: number) => void
+
 /** Takes one histogram of a family. */
 export type DistributionWriter = (labels: string, distribution: Distribution) => void
 
@@ -86,9 +89,12 @@ export class Metrics {
    * are kept as texts by the caller where there are many. Fails when the name is taken. Returns what
    * ends the family.
    */
-  collected(spec: MetricSpec, read: (sample: SampleWriter) => void): () => void {
+  collected(
+    spec: MetricSpec,
+    read: (sample: SampleWriter, block: BlockWriter) => void,
+  ): () => void {
     assert(spec.type !== 'histogram', `${spec.name} has distributions, not samples`)
-    return this.#collect({ spec, write: ({ sample }) => read(sample) })
+    return this.#collect({ spec, write: ({ sample, block }) => read(sample, block) })
   }
 
   /** The same for a histogram. */

@@ -1,7 +1,13 @@
 // Requests that no route is for: another method of a path that exists (405, with the methods that it has), and
 // paths that do not exist (404, with the one that was probably meant).
 
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+  HTTPMethods,
+} from 'fastify'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
 import { restErrorOf } from './failures.ts'
@@ -97,18 +103,26 @@ function pathOf(request: FastifyRequest): string {
 }
 
 /** What is not HTTP, or too long for it, reaches no route and has no request id. */
-export function refuseMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
+export const refuseMalformed: NonNullable<FastifyServerOptions['clientErrorHandler']> = (
+  error,
+  socket,
+) => {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
   const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
   const refusal = isTooLong
-    ? new RestError(431, 'HEADERS_TOO_LARGE', 'the request line and headers are too long', 'send less')
+    ? new RestError(
+        431,
+        'HEADERS_TOO_LARGE',
+        'the request line and headers are too long',
+        'send less',
+      )
     : new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1')
   const body = JSON.stringify(refusal.body('none'))
   const lines = [
-    `HTTP/1.1 ${refusal.statusCode} ${STATUS_CODES[refusal.statusCode]}`,
+    `HTTP/1.1 ${refusal.statusCode} ${isTooLong ? 'Request Header Fields Too Large' : 'Bad Request'}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     'x-request-id: none',

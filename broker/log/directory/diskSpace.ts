@@ -33,6 +33,7 @@ export class DiskSpace {
   readonly #reserve: DiskReserve
   readonly #isShort: LastingCondition
   readonly #isReleased: LastingCondition
+  readonly #isUnknown: LastingCondition
   /** Set from when the reserve is released until there is room for it again. */
   #released: { readonly shortage: LogError; readonly done: Promise<void> } | undefined
   #asking: Promise<void> | undefined
@@ -48,6 +49,8 @@ export class DiskSpace {
     this.#isShort = new LastingCondition({ ...options, level, over })
     const restored = 'there is room for the reserve again'
     this.#isReleased = new LastingCondition({ ...options, level, over: restored })
+    const known = 'the free space of a data directory is known again'
+    this.#isUnknown = new LastingCondition({ ...options, over: known })
   }
 
   /** Why no records of clients may be written; undefined when they may. */
@@ -130,14 +133,16 @@ export class DiskSpace {
   }
 
   async #ask(): Promise<void> {
-    const { disk, directory, reservedBytes, logger } = this.#options
+    const { disk, directory, reservedBytes } = this.#options
     try {
       this.#freeBytes = await disk.freeBytes(directory)
+      this.#isUnknown.over({ directory })
       this.#note(this.#freeBytes - reservedBytes)
     } catch (error) {
       this.#freeBytes = undefined
       this.noticed(error)
-      logger.warn({ error, directory }, 'the free space of a data directory cannot be told')
+      const message = 'failed to read the free space of a data directory'
+      this.#isUnknown.met({ error, directory }, message)
     }
   }
 
