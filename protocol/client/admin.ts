@@ -11,7 +11,7 @@ import * as offsets from './admin/offsets.ts'
 import * as reassignments from './admin/reassignments.ts'
 import * as records from './admin/records.ts'
 import * as topics from './admin/topics.ts'
-import type { AdminApi, ConfigResource, OffsetQuestion, TopicPartition } from './adminApi.ts'
+import type { ConfigResource, OffsetQuestion, TopicPartition } from './adminApi.ts'
 import type { Cluster } from './cluster.ts'
 import { fetchCommittedOffsets } from './committedOffsets.ts'
 import type { Isolation } from './isolation.ts'
@@ -19,10 +19,8 @@ import type { Isolation } from './isolation.ts'
 export { OffsetSpec } from './admin/offsets.ts'
 export type { NewTopic, PartitionDescription, TopicDescription } from './admin/topics.ts'
 
-/**
- * Administers a cluster: topics, configurations, groups and their offsets, records, log directories.
- */
-export class Admin implements AdminApi {
+/** Administers a cluster: topics, configurations, groups and their offsets, records, log directories. */
+export class Admin {
   readonly #requests: AdminRequests
 
   /** Failures that may pass are tried again for `timeoutMs`; all others are KafkaErrors at once. */
@@ -62,10 +60,12 @@ export class Admin implements AdminApi {
     return topics.createPartitions(this.#requests, topic, count, options)
   }
 
+  /** In the order of `resources`. Documentation makes answers several times as large. */
   describeConfigs(resources: readonly ConfigResource[], options?: { documentation?: boolean }) {
     return configs.describeConfigs(this.#requests, resources, options)
   }
 
+  /** In the order of `alterations`; those of one resource all or none. */
   alterConfigs(
     alterations: readonly configs.ConfigAlteration[],
     options?: { validateOnly?: boolean },
@@ -73,10 +73,12 @@ export class Admin implements AdminApi {
     return configs.alterConfigs(this.#requests, alterations, options)
   }
 
+  /** Removes the records below the offsets. Answers with the new first offsets. */
   deleteRecords(before: readonly records.RecordsBefore[]) {
     return records.deleteRecords(this.#requests, before)
   }
 
+  /** In the order of `questions`; one request for each leader. */
   findOffsets(questions: readonly OffsetQuestion[], isolation?: Isolation) {
     return offsets.findOffsets(this.#requests, questions, isolation)
   }
@@ -89,14 +91,17 @@ export class Admin implements AdminApi {
     return offsets.listOffsets(this.#requests, topic, at, isolation)
   }
 
+  /** Of all brokers, by id, classic ones and those of KIP-848. */
   listGroups(filter?: groups.GroupFilter) {
     return groups.listGroups(this.#requests, filter)
   }
 
+  /** In the order of `groupIds`; one that does not exist has GROUP_ID_NOT_FOUND. */
   describeGroups(groupIds: readonly string[]) {
     return groups.describeGroups(this.#requests, groupIds)
   }
 
+  /** In the order of `groupIds`; those with members are refused with NON_EMPTY_GROUP. */
   deleteGroups(groupIds: readonly string[]) {
     return groups.deleteGroups(this.#requests, groupIds)
   }
@@ -108,22 +113,27 @@ export class Admin implements AdminApi {
     )
   }
 
+  /** What a group committed, by topic and partition; empty for a group that does not exist. */
   groupOffsets(groupId: string) {
     return groupOffsets.groupOffsets(this.#requests, groupId)
   }
 
+  /** Of a group without members; those of others are refused with UNKNOWN_MEMBER_ID and its like. */
   alterGroupOffsets(groupId: string, newOffsets: readonly groupOffsets.NewOffset[]) {
     return groupOffsets.alterGroupOffsets(this.#requests, groupId, newOffsets)
   }
 
+  /** Those of topics that members subscribe to are refused with GROUP_SUBSCRIBED_TO_TOPIC. */
   deleteGroupOffsets(groupId: string, partitions: readonly TopicPartition[]) {
     return groupOffsets.deleteGroupOffsets(this.#requests, groupId, partitions)
   }
 
+  /** Of all brokers unless given. One that cannot be asked has an entry, without a path, that says why. */
   describeLogDirs(brokers?: readonly number[]) {
     return logDirectories.describeLogDirs(this.#requests, brokers)
   }
 
+  /** Those in progress; of all topics unless given. */
   listReassignments(ofTopics?: readonly string[]) {
     return reassignments.listReassignments(this.#requests, ofTopics)
   }

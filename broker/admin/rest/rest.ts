@@ -70,6 +70,8 @@ export async function serveRest(
     readBodies(scope)
     scope.get('/openapi.json', { schema: { hide: true } }, () => plain.swagger())
     for (const route of options.routes ?? restRoutes) route(scope, context)
+    // Routes with a scope of their own are added by then.
+    await plain.after()
     paths.refuseTheRest(plain)
     await serveTryIt(plain)
   })

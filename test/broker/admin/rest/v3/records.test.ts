@@ -172,6 +172,14 @@ describe('one record', () => {
     expect(results).toMatchObject([{ error_code: 400, code: 'INVALID_RECORD' }])
   })
 
+  test('is produced with POST alone', async () => {
+    for (const path of ['records', 'records:batch']) {
+      const request = { method: 'GET', url: `${topics}/one/${path}` } as const
+      expect(await rest.refused(request)).toMatchObject({ status: 405 })
+      expect((await rest.ask(request)).headers.allow).toContain('POST')
+    }
+  })
+
   test('reaches partitions and topics that came since the last one', async () => {
     const url = await create('grown')
     await produce(url, text('a'))
