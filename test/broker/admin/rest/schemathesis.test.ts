@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -14,24 +14,29 @@ import { debianPython, hasTool, pythonEnvironment } from '../../../tools.ts'
 import { RestFixture } from './restFixture.ts'
 
 const seconds = Number(process.env.SCHEMATHESIS_SECONDS ?? 35)
-const checks = [
-  'not_a_server_error',
-  'status_code_conformance',
-  'content_type_conformance',
-  'response_headers_conformance',
-  'response_schema_conformance',
-  'negative_data_rejection',
-  'unsupported_method',
-  'allow_header_conformance',
-]
+/**
+ * All checks but one: what a schema allows may still be refused, for a topic that does not exist or a token of
+ * another list. A streamed answer begins before all of its body has been seen, and says of each record what
+ * became of it.
+ */
+const configuration = `
+[checks]
+positive_data_acceptance.enabled = false
+negative_data_rejection.expected-statuses = ["4xx"]
+
+[[operations]]
+include-operation-id = "produceRecord"
+checks.negative_data_rejection.enabled = false
+`
 
 async function run(address: string): Promise<{ code: number; output: string }> {
   // It keeps examples and failed cases in the folder in which it runs.
   const directory = await mkdtemp(join(tmpdir(), 'millrace-schemathesis-'))
+  await writeFile(join(directory, 'schemathesis.toml'), configuration)
   const environment = pythonEnvironment('schemathesis')
   const words = [
     ...['-m', 'schemathesis.cli', 'run', `${address}/openapi.json`],
-    ...['--checks', checks.join(','), '--max-time', String(seconds), '--seed', '1'],
+    ...['--max-time', String(seconds), '--seed', '1'],
     // An answer that has no end.
     ...['--exclude-operation-id', 'tailRecords'],
     ...['--phases', 'examples,coverage,fuzzing', '--warnings', 'off', '--request-timeout', '20'],
