@@ -9,7 +9,6 @@ import type {
   HTTPMethods,
 } from 'fastify'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
-import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
 import { restErrorOf } from './failures.ts'
 import { RestError } from './restError.ts'
 
@@ -59,12 +58,12 @@ function refuseOtherMethods(
     url,
     method: others,
     schema: { hide: true },
-    // Also in place of what Fastify demands of the method's body.
+    // Whatever else is wrong with it, such as a body of no type: the method comes first.
     errorHandler: (error, request, reply) => {
-      const isRefusal = error instanceof RestError || error instanceof HttpRefusal
-      const failure = isRefusal ? restErrorOf(error) : notAllowed(request, allow)
-      request.failure = failure
-      return sendError(reply.header('allow', allow), failure, request.id)
+      const refusal = restErrorOf(error)
+      const isOfClient = refusal.statusCode === 403 || refusal.statusCode === 429
+      request.failure = isOfClient ? refusal : notAllowed(request, allow)
+      return sendError(reply.header('allow', allow), request.failure, request.id)
     },
     handler: (request, reply) => {
       reply.header('allow', allow)
