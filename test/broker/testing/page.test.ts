@@ -19,16 +19,27 @@ interface Example {
   readonly code: string
 }
 
+/** A runner is a process with processes of its own, on a machine that may be busy. */
+const timeoutMs = 180_000
+const exampleTimeoutMs = 60_000
+
 const runners: Readonly<
   Record<string, { readonly extension: string; readonly words: (directory: string) => string[] }>
 > = {
   vitest: {
     extension: 'test.js',
-    words: (directory) => [join(modules, 'vitest/vitest.mjs'), 'run', '--root', directory],
+    words: (directory) => [
+      join(modules, 'vitest/vitest.mjs'),
+      'run',
+      '--root',
+      directory,
+      '--testTimeout',
+      String(exampleTimeoutMs),
+    ],
   },
   'node:test': {
     extension: 'test.js',
-    words: (directory) => ['--test', join(directory, '*.test.js')],
+    words: (directory) => ['--test', '--test-force-exit', join(directory, '*.test.js')],
   },
   jest: {
     extension: 'test.cjs',
@@ -43,11 +54,13 @@ const runners: Readonly<
         watchman: false,
       }),
       '--runInBand',
+      // A test that failed leaves its broker open.
+      '--forceExit',
+      '--testTimeout',
+      String(exampleTimeoutMs),
     ],
   },
 }
-/** A runner is a process with processes of its own, on a machine that may be busy. */
-const timeoutMs = 180_000
 const examples = [...page.matchAll(/^```js ?([^\n]*)\n(.*?)^```$/gms)].map(
   ({ 1: runner, 2: code, index }): Example => {
     return { runner: runner!, line: page.slice(0, index).split('\n').length + 1, code: code! }
@@ -117,7 +130,7 @@ async function runAll(runner: string, files: readonly Example[]) {
     execFile(
       process.execPath,
       words(directory),
-      { cwd: directory, env },
+      { cwd: directory, env, timeout: timeoutMs, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => {
         resolve({ error: error ?? undefined, printed: stdout + stderr })
       },
