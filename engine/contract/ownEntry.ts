@@ -2,10 +2,9 @@
 // beside the one that runs, such as a global one. Objects of two copies are not `instanceof` each other's
 // classes, so that imports of `millrace/...` lead to the running copy, if both are of the same version.
 
-import { readFileSync } from 'node:fs'
 import { findPackageJSON } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { ownPackage } from '../../protocol/runtime/ownPackage.ts'
+import { ownPackage, versionOf } from '../../protocol/runtime/ownPackage.ts'
 import { EngineError } from '../engineError.ts'
 
 const ownManifest = fileURLToPath(new URL('../../package.json', import.meta.url))
@@ -41,7 +40,7 @@ export function resolveJobImport<T extends Resolved>(
   const manifest = found.url.startsWith('file:') ? findPackageJSON(found.url) : undefined
   if (manifest === undefined || manifest === ownManifest) return found
   const { version: own } = ownPackage()
-  const theirs = versionIn(manifest)
+  const theirs = versionOf(manifest)
   if (theirs === own) return { ...found, url: import.meta.resolve(specifier), format: undefined }
   throw new EngineError(
     'JOB_MODULE_INVALID',
@@ -58,9 +57,4 @@ export function howToInstall(): string {
 
 function placeOf(url: string | undefined): string {
   return url?.startsWith('file:') ? fileURLToPath(url) : 'the job'
-}
-
-function versionIn(manifest: string): string {
-  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }
-  return version
 }

@@ -17,3 +17,8 @@ export function ownPackage(): OwnPackage {
   read ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   return read as OwnPackage
 }
+
+/** The version in the package.json at `path`. */
+export function versionOf(path: string): string {
+  return (JSON.parse(readFileSync(path, 'utf8')) as OwnPackage).version
+}
