@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
@@ -19,7 +20,6 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 
 let broker: Broker
 let metrics: Metrics

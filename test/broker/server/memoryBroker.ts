@@ -3,6 +3,7 @@
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
@@ -16,7 +17,6 @@ import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 const address = { host: 'broker', port: 9092 }
