@@ -14,9 +14,10 @@ import { ownModule } from './protocol/runtime/ownModule.ts'
 import type { Runtime } from './protocol/runtime/runtime.ts'
 import { isReaderGone, type OutputFailed } from './protocol/runtime/standardStreams.ts'
 import type { LogLevel } from './protocol/telemetry/logLevel.ts'
+import type { LoggingOptions } from './protocol/telemetry/programLog.ts'
 import type { JobStatus } from './protocol/telemetry/status.ts'
 
-export interface DemoOptions {
+export interface DemoOptions extends LoggingOptions {
   readonly input?: string
   readonly rate?: number
   readonly once?: true
@@ -76,6 +77,10 @@ async function loadRooms() {
       import('./protocol/telemetry/logLines.ts'),
       import('./protocol/telemetry/metrics.ts'),
       import('./protocol/telemetry/statusTopic.ts'),
+      import('./protocol/telemetry/programLog.ts'),
+      import('./protocol/commandLine/loggingOptions.ts'),
+      import('./protocol/telemetry/processMetrics.ts'),
+      import('./protocol/runtime/processFigures.ts'),
     ]),
     Promise.all([
       import('./broker/broker.ts'),
@@ -87,10 +92,12 @@ async function loadRooms() {
     Promise.all([
       import('./agent/agent.ts'),
       import('./agent/hostIdentity.ts'),
+      import('./agent/monitoring/agentMetrics.ts'),
       import('./agent/sources/taildir/positionFile.ts'),
     ]),
     Promise.all([
       import('./engine/submit.ts'),
+      import('./engine/jobMetrics.ts'),
       import('./engine/jobs/feedBacklog.ts'),
       import('./engine/jobs/fileLines.ts'),
       import('./engine/jobs/lineFeed.ts'),
@@ -109,6 +116,10 @@ async function loadRooms() {
     ...telemetry[1],
     ...telemetry[2],
     ...telemetry[3],
+    ...telemetry[4],
+    ...telemetry[5],
+    ...telemetry[6],
+    ...telemetry[7],
     ...broker[0],
     ...broker[1],
     ...broker[2],
@@ -117,11 +128,13 @@ async function loadRooms() {
     ...agent[0],
     ...agent[1],
     ...agent[2],
+    ...agent[3],
     ...engine[0],
     ...engine[1],
     ...engine[2],
     ...engine[3],
     ...engine[4],
+    ...engine[5],
   }
 }
 
@@ -157,8 +170,14 @@ async function runDemo(
     host === inside.host ? memory : rooms.tcpNetwork,
   )
   const runtime = rooms.nodeRuntime(network)
-  const messages = new rooms.HeldMessages(rooms.standardErrorLines())
-  const logger = rooms.pinoLogger(options.logLevel, messages)
+  rooms.requireLogFile(options)
+  const { lines, destination } = await rooms.openLog(options, 'error')
+  // Lines on standard error would be drawn over; those in a file are not held.
+  const messages = new rooms.HeldMessages(destination)
+  const logger = rooms.pinoLogger(
+    options.logLevel,
+    options.logFile === undefined ? messages : destination,
+  )
   const source = await openSource(options, rooms, runtime)
   onStop(() => source.close())
   const temporary = await rooms.makeTemporaryDirectory('millrace-demo-', runtime)
@@ -168,7 +187,8 @@ async function runDemo(
 
   const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new rooms.Metrics()
-  rooms.exposeLostLines(metrics, rooms.standardErrorLines())
+  rooms.exposeLostLines(metrics, lines)
+  rooms.exposeProcess(metrics, { program: 'demo', build, figures: rooms.processFigures() })
   const broker = await onPort(options.port, defaultPort, (port) =>
     rooms.startBroker({
       runtime,
@@ -212,7 +232,7 @@ async function runDemo(
         clock: runtime.clock,
         startedMs: runtime.clock.nowMs(),
         metrics,
-        health: { unhealthy: () => broker.problems(), notReady: () => [] },
+        health: broker.health,
         logLevel: logger,
       },
     }),
@@ -226,6 +246,7 @@ async function runDemo(
     directory: join(directory, 'job'),
     batchIntervalMs,
   })
+  rooms.exposeJob(metrics, () => job.figures())
   onStop(() => job.stop({ graceful: true }))
   const agentHost = await rooms.localHost(runtime.clock)
   const agent = await rooms.startAgent({
@@ -239,6 +260,7 @@ async function runDemo(
       'demo.bootstrap': `${inside.host}:${inside.port}`,
     },
   })
+  rooms.exposeAgent(metrics, () => agent)
   onStop(() => agent.stop())
 
   const positionFile = join(directory, 'agent/positions.json')

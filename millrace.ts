@@ -27,16 +27,16 @@ const [commander, rooms, optionValues, ...rest] = await Promise.all([
   import('./protocol/commandLine/optionValues.ts'),
   import('./protocol/runtime/operational.ts'),
   import('./protocol/runtime/standardStreams.ts'),
-  import('./protocol/telemetry/logLevel.ts'),
+  import('./protocol/commandLine/loggingOptions.ts'),
   import('./engine/jobCommandLine.ts'),
 ])
-const [operational, standardStreams, levels, jobCommandLine] = rest
-const { Command, CommanderError, InvalidArgumentError, Option } = commander
+const [operational, standardStreams, loggingOptions, jobCommandLine] = rest
+const { Command, CommanderError, InvalidArgumentError } = commander
 const { defaultDiskMebibytes, demo, leastDiskMebibytes } = rooms
 const { port, positive } = optionValues
 const { isOperational } = operational
 const { outputFailure } = standardStreams
-const { logLevels } = levels
+const { logLevelOption, logOutputOptions } = loggingOptions
 const { addJobCommands } = jobCommandLine
 
 async function main(): Promise<void> {
@@ -60,8 +60,7 @@ function commands(outputFailed: OutputFailed): CommandType {
     )
     .version(`millrace ${version()}`, '-V, --version', 'print the version')
     .exitOverride()
-  program
-    .command('demo')
+  logging(program.command('demo'), logLevelOption().default('error'))
     .description('the main job in one process: orders are written, tailed, stored, counted, shown')
     .option('--input <file>', 'feed this file in place of generated orders')
     .option('--rate <lines>', 'lines a second (default: 2000; a file as fast as it goes)', positive)
@@ -74,18 +73,41 @@ function commands(outputFailed: OutputFailed): CommandType {
       `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
       diskMebibytes,
     )
-    .addOption(logLevelOption().default('error'))
     .action((options) => demo(options, { outputFailed, build: build() }))
-  program
-    .command('broker')
+  logging(
+    program.command('broker'),
+    logLevelOption('default: info; wins over log.level of the configuration'),
+  )
     .description('a commit log that Kafka clients can talk to')
     .option('--port <port>', 'where to listen (default: 9092)', port)
     .option('--host <address>', 'on which address (default: 127.0.0.1)')
-    .option('--data <directory>', 'where the data is (default: millrace-data)')
+    .option(
+      '--data <directory>',
+      'where the data is (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
+    )
     .option('--config <file>', "options in Kafka's server.properties format")
-    .addOption(logLevelOption('default: info; wins over log.level of the configuration'))
+    .option(
+      '--console-port <port>',
+      'where console, admin REST API, metrics and health are, on 127.0.0.1 (default: 8080, or a free one)',
+      port,
+    )
+    .option('--no-console', 'serve none of these')
+    .option(
+      '--metrics-listen <host:port>',
+      'a second address, for other hosts, with metrics, health and version alone',
+    )
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
+    })
+  logging(program.command('admin'), logLevelOption('default: info'))
+    .description('the console and the admin REST API over any Kafka cluster')
+    .requiredOption('--bootstrap <host:port>', 'brokers to ask first, comma-separated')
+    .option('--port <port>', 'where to serve, on 127.0.0.1 (default: 8080, or a free one)', port)
+    .action(async (options) => {
+      await (await import('./broker/admin/adminCommand.ts')).adminCommand({
+        ...options,
+        build: build(),
+      })
     })
   program
     .command('agent')
@@ -113,12 +135,14 @@ async function agent(words: readonly string[]): Promise<number> {
     return 0
   }
   const { agentCommand } = await import('./agent/command.ts')
-  return await agentCommand(first === 'help' ? ['--help'] : words)
+  return await agentCommand(first === 'help' ? ['--help'] : words, build())
 }
 
-function logLevelOption(detail?: string): OptionType {
-  const description = `least level that is logged, on standard error${detail ? ` (${detail})` : ''}`
-  return new Option('--log-level <level>', description).choices(logLevels)
+/** Adds the options about the log. */
+function logging(command: CommandType, level: OptionType): CommandType {
+  command.addOption(level)
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command
 }
 
 function build(): BuildInfo {

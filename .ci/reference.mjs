@@ -21,9 +21,9 @@ const { values } = parseArgs({
   options: { out: { type: 'string', default: join(root, 'docs', 'reference') } },
 })
 const entries = Object.values(manifest.exports)
+  .map((entry) => (typeof entry === 'string' ? entry : entry.import))
   .filter((path) => path.endsWith('.ts'))
   .map((path) => join(root, path))
-  .filter((path) => fs.existsSync(path))
 
 const app = await typedoc.Application.bootstrapWithPlugins({
   entryPoints: entries,

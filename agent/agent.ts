@@ -16,9 +16,13 @@ import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
+import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
   formatProblem,
@@ -28,6 +32,7 @@ import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
 import { type HostIdentity, localHost } from './hostIdentity.ts'
+import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
@@ -37,6 +42,8 @@ import { type StartProcess, startProcess } from './sources/execProcess.ts'
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** What the agent counts. */
+  readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
   /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
@@ -75,6 +82,10 @@ export interface Agent {
   /** What the metrics page shows. */
   metrics(): MetricsJson
   status(): AgentStatus
+  /** What its metrics are read from. */
+  figures(): AgentFigures
+  /** What is not well now. */
+  troubles(): readonly AgentReason[]
   /** Where the metrics page listens. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
@@ -168,6 +179,9 @@ class RunningAgent implements Agent {
   #ownCluster: Cluster | undefined
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
+  #failure: Error | undefined
+  /** Of sources and sinks. */
+  readonly #watches = new Map<string, ComponentWatch>()
   /** What did not stop in time. */
   readonly #hanging: string[] = []
 
@@ -184,7 +198,10 @@ class RunningAgent implements Agent {
       random,
       logger: options.logger,
       name: options.name,
-      onEscalate: reject,
+      onEscalate: (error) => {
+        this.#failure = error
+        reject(error)
+      },
     })
   }
 
@@ -194,6 +211,7 @@ class RunningAgent implements Agent {
 
   /** Channels, then sinks, then sources, so that nothing is put that could not be taken. */
   async start(): Promise<void> {
+    const startedMs = this.#options.runtime.clock.monotonicMs()
     try {
       for (const channel of this.#plan.channels) await this.#open(channel)
       const { monitoring } = this.#options
@@ -203,16 +221,31 @@ class RunningAgent implements Agent {
       throw error
     }
     for (const { name, make } of this.#plan.sinks) {
-      const sink = this.#system.spawn(`sink-${name}`, runnerOf(make), { supervision })
+      const runner = runnerOf(make, this.#watch(`sink ${name}`))
+      const sink = this.#system.spawn(`sink-${name}`, runner, { supervision })
       this.#sinks.set(`sink ${name}`, sink)
     }
     for (const { name, make } of this.#plan.sources) {
-      const source = this.#system.spawn(`source-${name}`, runnerOf(make), { supervision })
+      const runner = runnerOf(make, this.#watch(`source ${name}`))
+      const source = this.#system.spawn(`source-${name}`, runner, { supervision })
       this.#sources.set(`source ${name}`, source)
     }
     this.#report()
-    const { logger, name } = this.#options
-    logger.info({ agent: name, channels: this.#plan.channels.length }, 'agent started')
+    const { logger, name, runtime } = this.#options
+    const { sources, sinks, channels } = this.#plan
+    const events = channels.reduce((sum, { size }) => sum + size, 0)
+    logger.info(
+      {
+        agent: name,
+        sources: sources.map(named),
+        channels: channels.map(named),
+        sinks: sinks.map(named),
+        // File channels bring back what the last run left in them.
+        events,
+        elapsedMs: Math.round(runtime.clock.monotonicMs() - startedMs),
+      },
+      'agent started',
+    )
   }
 
   get recyclable(): ReadonlyMap<string, Channel> {
@@ -261,6 +294,35 @@ class RunningAgent implements Agent {
       })),
       bytesRead: sources.reduce((sum, { progress }) => sum + progress.bytesRead, 0),
     }
+  }
+
+  figures(): AgentFigures {
+    const { sources, channels, sinks } = this.#plan
+    const restarts = (name: string) => this.#watches.get(name)?.restarts ?? 0
+    return {
+      name: this.#options.name,
+      sources: sources.map((source) => ({
+        ...source,
+        restarts: restarts(`source ${source.name}`),
+      })),
+      channels,
+      sinks: sinks.map((sink) => ({ ...sink, restarts: restarts(`sink ${sink.name}`) })),
+    }
+  }
+
+  troubles(): AgentReason[] {
+    return agentTroubles({
+      watches: () => [...this.#watches.values()],
+      channels: this.#plan.channels,
+      isStopping: () => this.#stopping !== undefined,
+      failure: () => this.#failure,
+    })
+  }
+
+  #watch(name: string): ComponentWatch {
+    const watch = new ComponentWatch(this.#options.runtime.clock, name)
+    this.#watches.set(name, watch)
+    return watch
   }
 
   async #open(channel: Channel): Promise<void> {
@@ -362,6 +424,11 @@ class RunningAgent implements Agent {
       await sleep(clock, drainCheckMs)
     }
   }
+}
+
+/** `r1 (taildir)` */
+function named({ name, type }: { readonly name: string; readonly type: string }): string {
+  return `${name} (${type})`
 }
 
 /** What the system refused, in words that say which settings to look at. */

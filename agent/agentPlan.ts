@@ -26,7 +26,12 @@ import { checkOptions, OptionError, optionError, quoted } from './configuration/
 import type { HostIdentity } from './hostIdentity.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
 import { interceptorTypes } from './interceptors/interceptorTypes.ts'
-import { type SinkCounter, SourceCounter, type SourceProgress } from './monitoring/counters.ts'
+import {
+  type SinkCounter,
+  type SinkProgress,
+  SourceCounter,
+  type SourceProgress,
+} from './monitoring/counters.ts'
 import { ConfigurationRefused, refusalOf } from './planVerdict.ts'
 import type { Polled } from './polled.ts'
 import { defaultSelectorType, selectorTypes } from './selectors/selectorTypes.ts'
@@ -61,6 +66,7 @@ export interface PlannedSink {
   readonly name: string
   readonly type: string
   readonly counter: SinkCounter
+  readonly progress: SinkProgress
   readonly channel: Channel
   /** Of a Kafka sink. */
   readonly kafka: { readonly topic: string; readonly bootstrap: readonly Address[] } | undefined
@@ -209,9 +215,9 @@ class Planner {
     const { runtime, host } = this.#surroundings
     const logger = this.#surroundings.logger.child({ sink: name })
     const planned = type.plan(component, { runtime, logger, host, channel })
-    const { counter, batchSize, kafka, make } = planned
+    const { counter, progress, batchSize, kafka, make } = planned
     if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
-    return { name, type: type.alias, counter, channel, kafka, make }
+    return { name, type: type.alias, counter, progress, channel, kafka, make }
   }
 
   /** Sinks whose group is a failover one, to the group's name: run side by side, both would deliver. */

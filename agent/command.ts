@@ -4,12 +4,19 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, pinoLogger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
+import { openLog } from '../protocol/telemetry/programLog.ts'
 import {
   type Agent,
   type AgentOptions,
@@ -17,8 +24,10 @@ import {
   checkAgent,
   startAgent,
 } from './agent.ts'
+import { AgentHttp } from './agentHttp.ts'
 import { type AgentArguments, parseArguments } from './commandArguments.ts'
 import { AgentError } from './errors.ts'
+import { exposeAgent } from './monitoring/agentMetrics.ts'
 import { problemLines } from './planVerdict.ts'
 import {
   type ReloadingAgent,
@@ -41,12 +50,13 @@ export interface CommandSurroundings {
 /** `args` are those after `agent`. Returns the exit code; throws only for what is a bug. */
 export async function agentCommand(
   args: readonly string[],
+  build: BuildInfo,
   surroundings: CommandSurroundings = thisProcess,
 ): Promise<number> {
   try {
     const parsed = parseArguments(args, surroundings)
     if (parsed === 'help') return 0
-    return await run(parsed, surroundings)
+    return await run(parsed, build, surroundings)
   } catch (error) {
     if (!isOperational(error)) throw error
     surroundings.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
@@ -54,7 +64,11 @@ export async function agentCommand(
   }
 }
 
-async function run(args: AgentArguments, surroundings: CommandSurroundings): Promise<number> {
+async function run(
+  args: AgentArguments,
+  build: BuildInfo,
+  surroundings: CommandSurroundings,
+): Promise<number> {
   const { name, systemProperties } = args
   const configuration = await readFiles(args)
   const monitoring = monitoringAddress(systemProperties)
@@ -64,10 +78,13 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
     ...unusedProperties(systemProperties, text),
     ...(await environmentWarnings(args)),
   ]
-  const logger = pinoLogger(args.logLevel)
+  const { logger, lines } = await openLog(args.logging, 'info')
+  const metrics = new Metrics()
+  exposeLostLines(metrics, lines)
+  exposeProcess(metrics, { program: 'agent', build, figures: processFigures() })
+  const runtime = nodeRuntime(tcpNetwork)
   const options = {
-    runtime: nodeRuntime(tcpNetwork),
-    logger,
+    ...{ runtime, logger, metrics },
     name,
     configuration,
     systemProperties,
@@ -75,8 +92,35 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
     ...(monitoring && { monitoring }),
   }
   if (args.isDryRun) return await dryRun(options, warnings, surroundings)
+  const files = configuration.map(({ path }) => path)
+  const { version } = build
+  logger.info({ agent: name, version, node: process.versions.node, files }, 'millrace agent')
   for (const warning of warnings) logger.warn({ agent: name }, warning)
-  if (monitoring !== undefined) warnIfOpen(monitoring.host, logger)
+  if (monitoring !== undefined) warnIfOpen(monitoring.host, 'the metrics page', logger)
+  warnIfOpen(args.listen.host, 'the page of metrics and health', logger)
+  const { clock } = runtime
+  const http = await AgentHttp.start({
+    ...{ clock, logger, listen: args.listen, isOpen: args.isInsecure },
+    operations: {
+      ...{ program: 'agent', build, clock, startedMs: clock.nowMs(), metrics },
+      logLevel: logger,
+    },
+  })
+  try {
+    return await serve(options, args, http, surroundings)
+  } finally {
+    await http.close()
+  }
+}
+
+/** Runs the agent until it is told to stop, or fails. */
+async function serve(
+  options: ReloadingAgentOptions & { readonly metrics: Metrics },
+  args: AgentArguments,
+  http: AgentHttp,
+  surroundings: CommandSurroundings,
+): Promise<number> {
+  const { name, logger } = options
   const starting = start(options, args)
   // Before the start has ended, so that a signal never meets a process that does not expect it.
   const stopRequested = surroundings.stopRequested()
@@ -89,15 +133,20 @@ async function run(args: AgentArguments, surroundings: CommandSurroundings): Pro
     surroundings.endProcess(1)
     return 1
   }
+  http.serves(agent)
+  exposeAgent(options.metrics, () => ('agent' in agent ? agent.agent : agent))
   const { monitoring: page } = 'agent' in agent ? agent.agent : agent
-  surroundings.stdout(`millrace agent ${name} started${pageText(page)}\n`)
+  surroundings.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
   let hanging: readonly string[] = []
   try {
     await Promise.race([stopRequested, agent.failed])
   } finally {
+    const { clock } = options.runtime
+    const stoppingMs = clock.monotonicMs()
     logger.info({ agent: name }, 'agent stopping')
     hanging = await agent.stop()
-    logger.info({ agent: name }, 'agent stopped')
+    const elapsedMs = Math.round(clock.monotonicMs() - stoppingMs)
+    logger.info({ agent: name, elapsedMs, ...(hanging.length > 0 && { hanging }) }, 'agent stopped')
   }
   // What did not stop may keep the process for ever.
   if (hanging.length > 0) surroundings.endProcess(1)
@@ -181,16 +230,16 @@ async function environmentWarnings({ confDirectory }: AgentArguments): Promise<s
   return [`${script} is not read: give its -D options on the command line`]
 }
 
-function warnIfOpen(host: string, logger: Logger): void {
-  if (['127.0.0.1', '::1', 'localhost'].includes(host)) return
+function warnIfOpen(host: string, what: string, logger: Logger): void {
+  if (isLoopback(host)) return
   logger.warn(
     { host },
-    `the metrics page listens on ${host}, for everyone who can reach it: it asks nobody who they are`,
+    `${what} listens on ${host}, for everyone who can reach it: it asks nobody who they are`,
   )
 }
 
 function pageText(page: Address | undefined): string {
-  return page === undefined ? '' : `, metrics on http://${page.host}:${page.port}/metrics`
+  return page === undefined ? '' : `, Flume's metrics on http://${page.host}:${page.port}/metrics`
 }
 
 const thisProcess: CommandSurroundings = {

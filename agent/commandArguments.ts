@@ -2,8 +2,18 @@
 // effect in Flume and has none here is refused, or named in `warnings`; nothing is ignored in silence.
 
 import { Command, CommanderError } from 'commander'
-import { suggestion } from '../protocol/configuration/nearestName.ts'
-import { type LogLevel, logLevels } from '../protocol/telemetry/logger.ts'
+import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
+import {
+  loggingOf,
+  loggingOptionNames,
+  logLevelOption,
+  logOutputOptions,
+  requireLogFile,
+} from '../protocol/commandLine/loggingOptions.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { type LogLevel, logLevels } from '../protocol/telemetry/logLevel.ts'
+import type { LoggingOptions } from '../protocol/telemetry/programLog.ts'
 import { AgentError } from './errors.ts'
 
 export interface AgentArguments {
@@ -12,7 +22,11 @@ export interface AgentArguments {
   /** Directory searched for a file that does not exist at the path given. */
   readonly confDirectory: string | undefined
   readonly systemProperties: Readonly<Record<string, string>>
-  readonly logLevel: LogLevel
+  readonly logging: LoggingOptions
+  /** Where metrics and health are served. */
+  readonly listen: Address
+  /** Whether `listen` may be an address that other hosts reach. */
+  readonly isInsecure: boolean
   /** Undefined: the configuration is read once. */
   readonly reloadIntervalMs: number | undefined
   /** Only say what there is to say about the configuration. */
@@ -20,7 +34,7 @@ export interface AgentArguments {
   readonly warnings: readonly string[]
 }
 
-interface ParsedOptions {
+interface ParsedOptions extends LoggingOptions {
   readonly name?: string
   readonly confFile: readonly string[]
   readonly confUri: readonly string[]
@@ -33,7 +47,8 @@ interface ParsedOptions {
   readonly classpath?: string
   readonly pluginsPath?: string
   readonly dryrun?: true
-  readonly logLevel?: string
+  readonly listen: string
+  readonly insecure?: true
 }
 
 /** Returns 'help' when that was asked for, and printed. */
@@ -65,7 +80,9 @@ export function parseArguments(
     files,
     confDirectory: conf,
     systemProperties: properties,
-    logLevel: logLevelOf(options.logLevel, properties['flume.root.logger']),
+    logging: loggingFrom(options, properties['flume.root.logger']),
+    listen: listenAddress(options.listen, options.insecure ?? false),
+    isInsecure: options.insecure ?? false,
     reloadIntervalMs: options.reloadConf ? seconds(options.pollInterval) * 1000 : undefined,
     isDryRun: options.dryrun ?? false,
     warnings: withoutEffect(options, javaOptions),
@@ -73,7 +90,7 @@ export function parseArguments(
 }
 
 function commandOf(stdout: (text: string) => void): Command {
-  return new Command('millrace agent')
+  const command = new Command('millrace agent')
     .description("runs an agent of a flume.conf; takes the arguments of 'flume-ng agent'")
     .option('-n, --name <name>', "the agent's name in the configuration")
     .option('-f, --conf-file <file>', 'a flume.conf; several are merged', collect, [])
@@ -85,7 +102,13 @@ function commandOf(stdout: (text: string) => void): Command {
     .option('-i, --poll-interval <seconds>', 'how often the configuration is read again', '30')
     .option('--no-reload-conf', 'read the configuration once')
     .option('-d, --dryrun', 'say what is wrong with the configuration, and start nothing')
-    .option('--log-level <level>', `one of ${logLevels.join(', ')} (default: info)`)
+    .addOption(logLevelOption('default: info'))
+    .option(
+      '--listen <host:port>',
+      'where metrics and health are served; port 0 takes a free one',
+      '127.0.0.1:0',
+    )
+    .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('-z, --zkConnString <servers>', 'not supported: a configuration in ZooKeeper')
     .option('-p, --zkBasePath <path>', 'not supported: a configuration in ZooKeeper')
     .option('-b, --backup-directory <directory>', 'accepted, without effect')
@@ -101,6 +124,8 @@ SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
     )
     .configureOutput({ writeOut: stdout, writeErr: () => {} })
     .exitOverride()
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command
 }
 
 /** Takes what Java's launcher would read out of the arguments: `-Dkey=value`, and `-X` options. */
@@ -123,7 +148,8 @@ function withoutJavaArguments(args: readonly string[]): {
 
 const longNames = new Set([
   ...['name', 'conf-file', 'conf-uri', 'conf', 'poll-interval', 'no-reload-conf', 'dryrun', 'help'],
-  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path', 'log-level'],
+  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path'],
+  ...['listen', 'insecure', ...loggingOptionNames],
 ])
 
 /** Flume takes `-conf-file` for `--conf-file`. */
@@ -144,17 +170,28 @@ function seconds(text: string): number {
   return value
 }
 
-/** `--log-level`, or what `-Dflume.root.logger=DEBUG,console` says, or info. */
-function logLevelOf(text: string | undefined, rootLogger: string | undefined): LogLevel {
-  if (text === undefined) {
-    const [level] = (rootLogger ?? '').toLowerCase().split(',')
-    if (level === 'trace' || level === 'all') return 'debug'
-    if (level === 'fatal' || level === 'off') return 'error'
-    return logLevels.find((known) => known === level) ?? 'info'
+function listenAddress(text: string, isInsecure: boolean): Address {
+  const address = parseHostPort(text)
+  if (address === undefined) {
+    throw mistake(`--listen ${text} is not an address: give host:port, with port 0 for a free one`)
   }
-  const level = logLevels.find((known) => known === text)
-  if (level !== undefined) return level
-  throw mistake(`--log-level is one of ${logLevels.join(', ')}${suggestion(text, logLevels)}`)
+  if (isLoopback(address.host) || isInsecure) return address
+  throw mistake(
+    `--listen ${text} can be reached by other hosts, and nothing asks them who they are: use 127.0.0.1, or say --insecure if that is intended`,
+  )
+}
+
+/** `-Dflume.root.logger=DEBUG,console` says the level, unless `--log-level` does. */
+function loggingFrom(options: LoggingOptions, rootLogger: string | undefined): LoggingOptions {
+  requireLogFile(options)
+  return { ...loggingOf(options), logLevel: options.logLevel ?? flumeLevel(rootLogger) }
+}
+
+function flumeLevel(rootLogger = ''): LogLevel {
+  const [level] = rootLogger.toLowerCase().split(',')
+  if (level === 'trace' || level === 'all') return 'debug'
+  if (level === 'fatal' || level === 'off') return 'error'
+  return logLevels.find((known) => known === level) ?? 'info'
 }
 
 function withoutEffect(options: ParsedOptions, javaOptions: readonly string[]): string[] {

@@ -2,6 +2,8 @@
 // again, and to stop. An instance lives for one incarnation; after a failure a new one is made.
 
 import type { ActorContext, BehaviorFactory } from '../protocol/actor/actor.ts'
+import type { AgentReason } from './agentReasons.ts'
+import type { ComponentWatch } from './componentWatch.ts'
 
 export interface Polled {
   start(): Promise<void>
@@ -11,6 +13,8 @@ export interface Polled {
    */
   process(signal: AbortSignal): Promise<number>
   stop(): Promise<void>
+  /** What keeps the component from its work, though it has not failed; none unless given. */
+  troubles?(): readonly AgentReason[]
 }
 
 export type RunnerMessage = 'process'
@@ -18,19 +22,43 @@ export type RunnerMessage = 'process'
 /** The longest that a component waits for work before it lets its actor look at the mailbox. */
 export const longestWaitMs = 1000
 
-export function runnerOf(make: () => Polled): BehaviorFactory<RunnerMessage> {
+export function runnerOf(
+  make: () => Polled,
+  watch: ComponentWatch,
+): BehaviorFactory<RunnerMessage> {
   return () => {
-    const component = make()
+    const component = watched(watch, make)
+    watch.begins(component)
     return {
       async started(context) {
-        await component.start()
+        await watchedAsync(watch, () => component.start())
         again(context, 0)
       },
       async receive(_, context) {
-        again(context, await component.process(context.signal))
+        const delayMs = await watchedAsync(watch, () => component.process(context.signal))
+        watch.works()
+        again(context, delayMs)
       },
       stopping: () => component.stop(),
     }
+  }
+}
+
+function watched<T>(watch: ComponentWatch, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    watch.failed(error)
+    throw error
+  }
+}
+
+async function watchedAsync<T>(watch: ComponentWatch, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    watch.failed(error)
+    throw error
   }
 }
 

@@ -13,6 +13,7 @@ import {
   checkAgent,
   startAgent,
 } from './agent.ts'
+import type { AgentReason } from './agentReasons.ts'
 
 export interface ReloadOptions {
   /** Reads the configuration files as they are now; fails when one cannot be read. */
@@ -50,7 +51,10 @@ export class ReloadingAgent {
   #files: readonly ConfigurationFile[]
   /** What was read last, used or refused. */
   #seen: string
+  /** Why the files as they are now are not what runs. */
+  #refusal: { readonly message: string; readonly sinceMs: number } | undefined
   #isUnreadable = false
+  #isReplacing = false
 
   constructor(options: ReloadingAgentOptions, reload: ReloadOptions, agent: Agent) {
     this.#options = options
@@ -71,6 +75,17 @@ export class ReloadingAgent {
   /** The agent that runs now. */
   get agent(): Agent {
     return this.#agent
+  }
+
+  /** As Agent.troubles. */
+  troubles(): readonly AgentReason[] {
+    const replacing: AgentReason = {
+      code: 'RELOADING',
+      message: 'the configuration has changed: the agent starts anew',
+    }
+    const own: AgentReason[] = []
+    if (this.#refusal) own.push({ code: 'CONFIGURATION_REFUSED', ...this.#refusal })
+    return this.#isReplacing ? [replacing] : [...this.#agent.troubles(), ...own]
   }
 
   /** As Agent.stop. */
@@ -104,6 +119,10 @@ export class ReloadingAgent {
   async #changed(): Promise<readonly ConfigurationFile[] | undefined> {
     try {
       const files = await this.#reload.read()
+      if (this.#isUnreadable) {
+        this.#logger.info({ agent: this.#options.name }, 'the configuration can be read again')
+        this.#refusal = undefined
+      }
       this.#isUnreadable = false
       const text = textOf(files)
       if (text === this.#seen) return undefined
@@ -111,7 +130,11 @@ export class ReloadingAgent {
       return files
     } catch (error) {
       if (!isOperational(error)) throw error
-      if (!this.#isUnreadable) this.#logger.warn({}, `${error.message}; the agent runs on as it is`)
+      const message = `${error.message}; the agent runs on as it is`
+      if (!this.#isUnreadable) {
+        this.#logger.warn({}, message)
+        this.#refuse(message)
+      }
       this.#isUnreadable = true
       return undefined
     }
@@ -125,17 +148,26 @@ export class ReloadingAgent {
       kept = (await checkAgent(fresh)).recyclable
     } catch (error) {
       if (!isOperational(error)) throw error
-      this.#logger.error(
-        { agent: name },
-        `the configuration has changed and cannot be used, so the agent runs on as it is: ${error.message}`,
-      )
+      const message = `the configuration has changed and cannot be used, so the agent runs on as it is: ${error.message}`
+      this.#logger.error({ agent: name }, message)
+      this.#refuse(message)
       return
     }
     this.#logger.info({ agent: name }, 'the configuration has changed: the agent starts anew')
-    const before = this.#agent
-    this.#hanging.push(...(await before.stop(kept)))
-    this.#agent = await this.#startOr(fresh, before)
-    this.#agent.failed.catch(this.#fail)
+    this.#refusal = undefined
+    this.#isReplacing = true
+    try {
+      const before = this.#agent
+      this.#hanging.push(...(await before.stop(kept)))
+      this.#agent = await this.#startOr(fresh, before)
+      this.#agent.failed.catch(this.#fail)
+    } finally {
+      this.#isReplacing = false
+    }
+  }
+
+  #refuse(message: string): void {
+    this.#refusal = { message, sinceMs: this.#options.runtime.clock.nowMs() }
   }
 
   /** What only starting shows (a directory that cannot be written) must not leave nothing running. */
@@ -147,10 +179,9 @@ export class ReloadingAgent {
       return agent
     } catch (error) {
       if (!isOperational(error)) throw error
-      this.#logger.error(
-        { agent: fresh.name },
-        `the agent cannot start with the changed configuration, so it starts with the one before: ${error.message}`,
-      )
+      const message = `the agent cannot start with the changed configuration, so it starts with the one before: ${error.message}`
+      this.#logger.error({ agent: fresh.name }, message)
+      this.#refuse(message)
       return await startAgent({ ...this.#options, configuration: this.#files, recyclable })
     }
   }

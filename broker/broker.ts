@@ -3,12 +3,14 @@
 
 import { join } from 'node:path'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
-import type { HealthReason } from '../protocol/operations/health.ts'
+import type { ProgramHealth } from '../protocol/operations/health.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { type Random, randomUuid } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import { brokerHealth } from './brokerHealth.ts'
 import { type BrokerConfig, dataDirectories } from './configuration.ts'
 import { Controller } from './controller/controller.ts'
 import {
@@ -24,13 +26,16 @@ import { LogCleaner } from './log/cleaner/logCleaner.ts'
 import { releaseReserve } from './log/directory/diskReserve.ts'
 import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
+import { exposeBroker } from './metrics/exposeBroker.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { FollowedRequests } from './server/followedRequests.ts'
 import { addressText } from './server/listenerAddress.ts'
-import { describeTopics, exposeTraffic, type TopicOverview } from './server/overview.ts'
+import { describeTopics, type TopicOverview } from './server/overview.ts'
 import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
+import { RequestFigures } from './server/requestFigures.ts'
+import type { TestHooks } from './server/testHooks.ts'
 import { logConfigOf } from './server/topicLogConfig.ts'
 import { TrafficByTopic } from './server/topicTraffic.ts'
 import { TransactionalAppends } from './server/transactionalAppends.ts'
@@ -41,12 +46,16 @@ export type { TopicOverview } from './server/overview.ts'
 export interface BrokerOptions {
   readonly runtime: Runtime
   readonly logger: Logger
+  /** Lets clients see and change the level of `logger`. */
+  readonly logLevel?: LogLevelControl
   readonly metrics?: Metrics
   /** From brokerConfig(); `log.dirs` or `log.dir` are the data folders. Its `listeners` are for the command line. */
   readonly config: BrokerConfig
   readonly listeners: readonly BrokerListener[]
   /** Where metadata is kept; by default in `level`, in the data folder. */
   readonly openMetadataLog?: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
+  /** Of a broker that clients are tested with (broker/testing). */
+  readonly testHooks?: TestHooks
 }
 
 export interface Broker {
@@ -60,8 +69,8 @@ export interface Broker {
    * last data folder has failed, the one that its metadata is in, or the metadata log itself.
    */
   readonly failed: Promise<Error>
-  /** What needs an operator: a data directory that has failed, for example. Looks at memory only. */
-  problems(): readonly HealthReason[]
+  /** What is not well: a data directory that has failed, for example. Looks at memory only. */
+  readonly health: ProgramHealth
   /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
   close(): Promise<void>
 }
@@ -95,6 +104,9 @@ async function start(
 ): Promise<Broker> {
   const { runtime, config, logger } = options
   const directories = dataDirectories(config)
+  if (directories.length === 0) {
+    throw new BrokerError('CONFIGURATION_INVALID', 'log.dir is missing: give the data directory')
+  }
   const startedMs = runtime.clock.monotonicMs()
   const elapsedMs = () => Math.round(runtime.clock.monotonicMs() - startedMs)
   const nodeId = config['node.id']
@@ -102,13 +114,18 @@ async function start(
   await runtime.disk.makeDirectory(directories[0]!)
   const configuration = new DynamicConfiguration(config)
   const metadataFailure = Promise.withResolvers<Error>()
+  let metadataError: Error | undefined
   let makeRoom = () => releaseReserve(runtime.disk, directories[0]!)
   const controller = await openController(options, {
     configuration,
     makeRoom: () => makeRoom(),
-    failed: metadataFailure.resolve,
+    failed: (error) => {
+      metadataError = error
+      metadataFailure.resolve(error)
+    },
   })
   undo.push(() => controller.close())
+  const recoveryStartedMs = elapsedMs()
   const manager = await LogManager.open({
     disk: runtime.disk,
     clock: runtime.clock,
@@ -130,6 +147,7 @@ async function start(
     isForeign: (topic, topicId) => controller.state.isForeign(topic, topicId),
   })
   undo.push(() => manager.close())
+  const recoverySeconds = (elapsedMs() - recoveryStartedMs) / 1000
   makeRoom = () => manager.makeRoom(directories[0]!)
   const logs = [...manager.partitions()].length
   if (logs > 0 && !manager.wasCleanShutdown) {
@@ -158,7 +176,8 @@ async function start(
   await controller.start(partitions)
   undo.push(() => controller.stop())
   transactions.start()
-  undo.push(startCleaner(options, configuration, manager))
+  const cleaner = startCleaner(options, configuration, manager)
+  undo.push(() => cleaner.close())
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -167,6 +186,7 @@ async function start(
     },
     clock: runtime.clock,
     logger,
+    logLevel: options.logLevel,
     controller,
     partitions,
     groups,
@@ -177,9 +197,12 @@ async function start(
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => runtime.random.uint32() >>> 1,
     }),
-    followedRequests: new FollowedRequests(options.metrics, logger),
+    followedRequests: new FollowedRequests(logger),
+    requestFigures: new RequestFigures(),
     traffic,
+    testHooks: options.testHooks,
   }
+  options.testHooks?.opened(parts, manager)
   const server = new BrokerServer(parts)
   undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
   // Those who wait for their group or transaction hold connections open: they are sent away first.
@@ -188,23 +211,31 @@ async function start(
   undo.push(() => server.drain())
   for (const listener of options.listeners) await server.listen(listener)
   if (options.metrics) {
-    const hide = exposeTraffic(options.metrics, traffic, () => server.clientFigures)
-    undo.push(async () => hide())
+    const started = { recoverySeconds, startSeconds: elapsedMs() / 1000 }
+    const sources = { runtime, parts, server, logs: manager, cleaner, start: started }
+    undo.push(exposeBroker(options.metrics, sources))
   }
   const listeners = server.listeners.map(({ name, address }) => `${name}://${addressText(address)}`)
   logger.info({ nodeId, listeners, logs, elapsedMs: elapsedMs() }, 'broker started')
   let closing: Promise<void> | undefined
   const closeOnce = async () => {
-    logger.info({ nodeId }, 'broker stopping')
+    const stoppingMs = runtime.clock.monotonicMs()
+    const ranMs = elapsedMs()
+    logger.info({ nodeId, ranMs }, 'broker stopping')
     await closeAll()
-    logger.info({ nodeId }, 'broker stopped')
+    const tookMs = Math.round(runtime.clock.monotonicMs() - stoppingMs)
+    logger.info({ nodeId, elapsedMs: tookMs }, 'broker stopped')
   }
   return {
     clusterId: controller.clusterId,
     listeners: server.listeners,
     topics: () => describeTopics(controller.state, partitions, traffic),
     failed,
-    problems: () => [],
+    health: brokerHealth({
+      ...{ manager, partitions, reservedBytes: config['log.dir.reserved.bytes'] },
+      metadataFailure: () => metadataError,
+      isStopping: () => closing !== undefined,
+    }),
     close() {
       closing ??= closeOnce()
       return closing
@@ -235,7 +266,7 @@ function metadataFailed(cause: unknown, logger: Logger): Error {
   return error
 }
 
-/** Compacts logs from now on; returns what ends that. */
+/** Compacts logs from now on, until it is closed. */
 function startCleaner(
   { runtime, config, logger }: BrokerOptions,
   configuration: DynamicConfiguration,
@@ -261,7 +292,7 @@ function startCleaner(
   })
   configuration.onChange(() => cleaner.settingsChanged())
   if (config['log.cleaner.enable']) cleaner.start()
-  return () => cleaner.close()
+  return cleaner
 }
 
 function journalOf({ runtime, config }: BrokerOptions) {

@@ -6,12 +6,24 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
+import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { routedNetwork } from '../protocol/runtime/networks.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
+import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { type Broker, startBroker } from './broker.ts'
+import { BrokerHttp } from './brokerHttp.ts'
 import {
   type BrokerConfig,
   brokerConfig,
@@ -21,17 +33,17 @@ import {
 } from './configuration.ts'
 import { BrokerError } from './errors.ts'
 import { giveHeapRoom } from './heapRoom.ts'
+import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
 import { type ListenerPlan, planListeners } from './listeners.ts'
 import { addressText, hostText } from './server/listenerAddress.ts'
 
-export interface BrokerArguments {
+export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The only data folder; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
+  /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
-  readonly logLevel?: LogLevel | undefined
   readonly build: BuildInfo
 }
 
@@ -42,29 +54,20 @@ export interface BrokerArguments {
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
   // From the start on: a broker that is stopped while it starts closes its logs in order as well.
   const stopped = stopSignal()
-  let broker: Broker
-  let config: BrokerConfig
+  let started: StartedBroker
   try {
-    const read = await readConfig(args)
-    config = read.config
-    const logger = pinoLogger(args.logLevel ?? config['log.level'])
-    logUnused(read, logger)
-    const plan = planListeners(config, tcpNetwork, hostname())
-    logListeners(plan, logger)
-    const runtime = nodeRuntime(tcpNetwork)
-    const { listeners } = plan
-    broker = await sparingMemory(() => startBroker({ runtime, logger, config, listeners }))
-    giveHeapRoom()
+    started = await start(args)
   } catch (error) {
     if (!isOperational(error)) throw error
     fail(error)
     return
   }
-  const addresses = broker.listeners.map(({ address }) => addressText(address)).join(', ')
-  process.stdout.write(`millrace broker listening on ${addresses}, data in ${config['log.dirs']}\n`)
+  const { broker, http } = started
+  process.stdout.write(`${startedLine(started)}\n`)
   const failure = await Promise.race([stopped, broker.failed])
   if (failure) fail(failure)
   try {
+    await http.leave()
     await broker.close()
   } catch (error) {
     if (!isOperational(error)) throw error
@@ -72,6 +75,80 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     // has to look at what could not be noted now; nothing is lost.
     if (!failure) fail(error)
   }
+  await http.close()
+}
+
+interface StartedBroker {
+  readonly broker: Broker
+  readonly http: BrokerHttp
+  readonly config: BrokerConfig
+}
+
+/** The broker's name for the console in the same process, which depends on no listener of the configuration. */
+const inside: Address = { host: 'millrace.inside', port: 9092 }
+/** No listener of a configuration can have the name. */
+const insideName = 'in-process'
+
+async function start(args: BrokerArguments): Promise<StartedBroker> {
+  const startedMs = Date.now()
+  const read = await readConfig(args)
+  const { config } = read
+  requireLogFile(args)
+  const { logger, lines } = await openLog(args, config['log.level'])
+  const { version } = args.build
+  const settings = changedSettings(config)
+  logger.info({ version, node: process.versions.node, settings }, 'millrace broker')
+  logUnused(read, logger)
+  if (read.formerData !== undefined) {
+    logger.info(
+      { directory: read.formerData },
+      'data directory of an earlier version is used: --data chooses another',
+    )
+  }
+  const listenerPlan = planListeners(config, tcpNetwork, hostname())
+  const plan = planHttp(args, config, read.given)
+  logListeners(listenerPlan, logger)
+  logOpenMetrics(plan, logger)
+  const memory = memoryNetwork()
+  const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
+  const runtime = nodeRuntime(network)
+  const metrics = new Metrics()
+  exposeLostLines(metrics, lines)
+  const listeners = [
+    ...listenerPlan.listeners,
+    { name: insideName, network: memory, address: inside },
+  ]
+  const { build } = args
+  exposeProcess(metrics, { program: 'broker', build, figures: processFigures() })
+  const http = await BrokerHttp.start({
+    ...{ runtime, logger, plan, inside },
+    operations: {
+      ...{ program: 'broker', build, clock: runtime.clock, startedMs, metrics },
+      logLevel: logger,
+    },
+  })
+  try {
+    const options = { runtime, logger, logLevel: logger, metrics, config, listeners }
+    const broker = await sparingMemory(() => startBroker(options))
+    giveHeapRoom()
+    http.serves(broker)
+    return { broker, http, config }
+  } catch (error) {
+    await http.close()
+    throw error
+  }
+}
+
+function startedLine({ broker, http, config }: StartedBroker): string {
+  const served = broker.listeners.filter(({ name }) => name !== insideName)
+  const addresses = served.map(({ address }) => addressText(address)).join(', ')
+  const { consoleUrl, metricsUrl } = http
+  return [
+    `millrace broker listening on ${addresses}`,
+    `data in ${config['log.dirs']}`,
+    ...(consoleUrl === undefined ? [] : [`console at ${consoleUrl}`]),
+    ...(metricsUrl === undefined ? [] : [`metrics at ${metricsUrl}`]),
+  ].join(', ')
 }
 
 function fail({ message }: Error): void {
@@ -94,19 +171,29 @@ async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Resu
 
 interface ReadConfiguration {
   readonly config: BrokerConfig
+  /** Keys of the file. */
+  readonly given: ReadonlySet<string>
   /** The file, and what of it has no effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
+  /** Data of an earlier version in the current directory, used because no other directory is given. */
+  readonly formerData: string | undefined
 }
+
+const defaultData = { path: 'broker', pathInState: '', formerPath: 'millrace-data' }
 
 async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   const file = args.config
   const { values, unused } =
     file === undefined ? { values: {}, unused: [] } : await readConfigFile(file)
   const config = withListener(args, brokerConfig(values))
-  const directories = args.data === undefined ? dataDirectories(config) : [args.data]
+  const named = args.data === undefined ? dataDirectories(config) : [args.data]
+  const standard = named.length > 0 ? undefined : processDataLocation(defaultData)
+  const directories = standard === undefined ? named : [standard.directory]
   const paths = directories.map((path) => resolve(path)).join(',')
-  return { config: { ...config, 'log.dirs': paths }, file, unused }
+  const former = standard?.isFormer ? standard.directory : undefined
+  const keys = new Set(Object.keys(values))
+  return { config: { ...config, 'log.dirs': paths }, given: keys, file, unused, formerData: former }
 }
 
 /** `--host` and `--port` mean one listener in place of those in the file. */
@@ -132,6 +219,14 @@ async function readConfigFile(file: string): Promise<ReturnType<typeof parseBrok
     throw new BrokerError('CONFIGURATION_MISSING', `the config file ${file} ${reason}`, error)
   }
   return parseBrokerConfig(text, file)
+}
+
+/** What is not as it is by default, as far as it can be told in a line. */
+function changedSettings(config: BrokerConfig): Record<string, unknown> {
+  const defaults: Readonly<Record<string, unknown>> = brokerConfig({})
+  return Object.fromEntries(
+    Object.entries(config).filter(([key, value]) => value !== defaults[key]),
+  )
 }
 
 /** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */
@@ -164,6 +259,14 @@ function logListeners({ listeners, open, unserved }: ListenerPlan, logger: Logge
       'listener is open to other hosts, and nothing protects it yet: whoever reaches it can read, write and delete everything',
     )
   }
+}
+
+function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
+  if (metrics === undefined || isLoopback(metrics.host)) return
+  logger.warn(
+    { address: addressText(metrics) },
+    'metrics, health and version are open to other hosts: whoever reaches the address reads the names of topics and groups, and changes nothing',
+  )
 }
 
 /** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */

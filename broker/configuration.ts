@@ -46,7 +46,24 @@ export const brokerOptions = {
     'info',
     'Least level of the lines that the broker logs on standard error; the option --log-level wins.',
   ),
-  'log.dir': string('millrace-data', 'The folder that holds topics and metadata.'),
+  'console.enable': boolean(
+    true,
+    'Serve the console, the admin REST API, metrics and health over HTTP, on 127.0.0.1 alone; the option --no-console wins.',
+  ),
+  'console.port': integer(
+    8080,
+    0,
+    65_535,
+    'Port of the console. 0 takes a free one, as does the default when it is in use; the option --console-port wins.',
+  ),
+  'http.metrics.listen': string(
+    '',
+    'A second address, host:port, that serves metrics, health and version alone, and may be reached by other hosts, who read them without a login; the option --metrics-listen wins.',
+  ),
+  'log.dir': string(
+    '',
+    'The directory that holds topics and metadata. Without it, the state directory that systemd gives, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker.',
+  ),
   'log.dirs': list(
     '',
     'paths separated by commas',
@@ -126,6 +143,26 @@ export const brokerOptions = {
     0,
     int32Max,
     'How long a stopping broker waits for requests in flight.',
+  ),
+  'metrics.partitions': dynamic(
+    boolean(
+      true,
+      'Whether /metrics has series of each partition, and of each partition of a group; those of topics and groups are always there.',
+    ),
+  ),
+  'metrics.max.topics': dynamic(
+    integer(10_000, 0, int32Max, 'The most topics that have series in /metrics.'),
+  ),
+  'metrics.max.partitions': dynamic(
+    integer(
+      20_000,
+      0,
+      int32Max,
+      'The most partitions of topics, and of groups, that have series in /metrics.',
+    ),
+  ),
+  'metrics.max.groups': dynamic(
+    integer(1_000, 0, int32Max, 'The most groups that have series in /metrics.'),
   ),
   'group.initial.rebalance.delay.ms': integer(
     3_000,
@@ -374,8 +411,9 @@ export function isOptionName(key: string): key is BrokerOptionName {
   return Object.hasOwn(brokerOptions, key)
 }
 
-/** The data folders, at least one. */
+/** The data directories that are configured: none when the program is to choose. */
 export function dataDirectories(config: BrokerConfig): string[] {
   const several = listElements(config['log.dirs'])
-  return several.length > 0 ? several : [config['log.dir']]
+  if (several.length > 0) return several
+  return config['log.dir'] === '' ? [] : [config['log.dir']]
 }

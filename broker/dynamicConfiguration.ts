@@ -18,6 +18,7 @@ export const ConfigSource = {
   dynamicDefaultBroker: 3,
   staticBroker: 4,
   standard: 5,
+  dynamicBrokerLogger: 6,
   group: 8,
 } as const
 export type ConfigSource = (typeof ConfigSource)[keyof typeof ConfigSource]

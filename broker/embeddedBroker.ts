@@ -117,7 +117,8 @@ class RunningBroker implements EmbeddedBroker {
   }
 
   problems(): readonly HealthReason[] {
-    return this.#broker.problems()
+    const { health } = this.#broker
+    return [...health.unhealthy(), ...health.notReady()]
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 // Addresses as a command line gives them.
 
-import { AddressError, parseHostPort } from '../protocol/client/bootstrap.ts'
+import { AddressError } from '../protocol/client/bootstrap.ts'
+import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 
 export { parseBootstrap } from '../protocol/client/bootstrap.ts'

@@ -4,23 +4,32 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
+import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
+import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
 import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
 import type { RunningJob } from './submit.ts'
 import { requireTypes } from './typeCheck.ts'
 
-export interface SubmitArguments {
+export interface SubmitArguments extends LoggingOptions {
   /** The job module's file. */
   readonly job: string
   /** Comma-separated `host:port`. */
   readonly bootstrap: string
   /** Where the job keeps checkpoint and state. */
   readonly directory: string
+  /** Whether the directory was chosen because an earlier version put the job there. */
+  readonly formerDirectory?: boolean | undefined
   readonly executors?: number | undefined
   /** Of each executor, in MiB. */
   readonly executorMemory?: number | undefined
@@ -43,7 +52,6 @@ export interface SubmitArguments {
   readonly insecure?: boolean | undefined
   /** Starts the job again when its code changes. */
   readonly watch?: boolean | undefined
-  readonly logLevel?: LogLevel | undefined
 }
 
 /** What the driver's thread is started with. */
@@ -62,12 +70,24 @@ const defaultListen = '127.0.0.1:0'
  * mistake.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
-  const logger = pinoLogger(args.logLevel ?? 'info')
   let host: JobHost<DriverArguments> | undefined
   try {
-    const { insecure, directory } = args
+    requireLogFile(args)
+    const { logger, lines, destination } = await openLog(args, 'info')
+    const { insecure, directory, version = 'unknown' } = args
+    if (args.formerDirectory) {
+      logger.info(
+        { directory: resolve(directory) },
+        'job directory of an earlier version is used: --directory chooses another',
+      )
+    }
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
-    host = new JobHost({ args, logger, listen, insecure, directory })
+    const build = { version }
+    const metrics = new Metrics()
+    exposeLostLines(metrics, lines)
+    exposeProcess(metrics, { program: 'job', build, figures: processFigures() })
+    const logLine = (line: string) => destination.write(line)
+    host = new JobHost({ args, logger, logLine, build, metrics, listen, insecure, directory })
     if (args.watch) await (await import('./watchCommand.ts')).watchJob(host, args)
     else await runJob(host, args)
   } catch (error) {
@@ -111,15 +131,18 @@ const stopping =
  * Submits the job of a command line, and logs its start and its end. Loads the engine only when it is
  * called.
  */
-export async function startJob(args: DriverArguments): Promise<RunningJob> {
-  const logger = pinoLogger(args.logLevel ?? 'info')
+export async function startJob(args: DriverArguments, logger: Logger): Promise<RunningJob> {
+  const startedMs = systemClock.monotonicMs()
   const running = await submit(args, logger)
+  const elapsedMs = Math.round(systemClock.monotonicMs() - startedMs)
   const { executors = 2, bootstrap } = args
   const { name: job } = running
   const { recordsTotal } = running.status()
   const directory = resolve(args.directory)
   const message = recordsTotal > 0 ? 'job continues where it stopped' : 'job started'
-  logger.info({ job, directory, bootstrap, executors, recordsTotal }, message)
+  const { version } = args
+  const how = { version, node: process.versions.node, directory, bootstrap, executors }
+  logger.info({ job, ...how, recordsTotal, elapsedMs }, message)
   running.finished.then(
     () => logger.info({ job, recordsTotal: running.status().recordsTotal }, 'job stopped'),
     // Its caller reports the failure.

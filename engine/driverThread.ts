@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { ownModule } from '../protocol/runtime/ownModule.ts'
+import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 import { EngineError, type ErrorReport, errorOf } from './engineError.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
 import {
@@ -18,6 +19,7 @@ import {
 export type ToDriver =
   | { readonly kind: 'stop'; readonly options: StopOptions }
   | { readonly kind: 'announce'; readonly address: string | undefined }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | {
       readonly kind: 'call'
       readonly callId: number
@@ -29,6 +31,7 @@ export type FromDriver =
   | { readonly kind: 'running'; readonly job: StartedJob }
   | { readonly kind: 'checked'; readonly isChanged: boolean }
   | { readonly kind: 'stopped' }
+  | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'failed'; readonly error: ErrorReport }
   | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly callId: number; readonly error: ErrorReport }
@@ -46,6 +49,8 @@ export interface StartedJob {
 /** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
 const answerTimeoutMs: Readonly<Record<JobMethod, number>> = {
   status: 3_000,
+  // A scrape has 10 s; the process has other figures to tell.
+  figures: 2_000,
   describe: 3_000,
   state: 15_000,
   // Copies the state of the whole job.
@@ -69,7 +74,8 @@ export class DriverThread<Arguments> {
   readonly #calls = new Map<number, Call>()
   #callId = 0
 
-  constructor(args: Arguments) {
+  /** `logLine` takes what the thread logs: one thread writes the log, so that its file is rotated by one. */
+  constructor(args: Arguments, logLine: (line: string) => void = () => {}) {
     this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
       name: 'driver',
       workerData: args,
@@ -93,6 +99,7 @@ export class DriverThread<Arguments> {
       if (message.kind === 'running') running.resolve(message.job)
       else if (message.kind === 'checked') checked.resolve(message.isChanged)
       else if (message.kind === 'stopped') finished.resolve()
+      else if (message.kind === 'log') logLine(message.line)
       else if (message.kind === 'failed') failed(errorOf(message.error))
       else this.#answered(message)
     })
@@ -114,6 +121,11 @@ export class DriverThread<Arguments> {
   /** Tells the job where it answers. */
   announce(address: string | undefined): void {
     this.#send({ kind: 'announce', address })
+  }
+
+  /** What the driver logs from now on, once its job runs. */
+  setLogLevel(level: LogLevel): void {
+    this.#send({ kind: 'log-level', level })
   }
 
   /** See ServedJob. Fails with DRIVER_HELD when the driver does not answer in time. */

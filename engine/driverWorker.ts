@@ -5,6 +5,8 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../protocol/runtime/assert.ts'
 import { ignoreExpectedWarnings } from '../protocol/runtime/experimentalFeature.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
+import { pinoLogger } from '../protocol/telemetry/logger.ts'
+import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
 import { type DriverArguments, startJob } from './command.ts'
 import type { FromDriver, ToDriver } from './driverThread.ts'
 import { reportError } from './engineError.ts'
@@ -31,16 +33,19 @@ async function run(args: DriverArguments): Promise<void> {
     send({ kind: 'checked', isChanged })
     return
   }
-  const running = await startJob(args)
-  port.on('message', (message: ToDriver) => handle(message, running))
+  const write = (line: string) => send({ kind: 'log', line })
+  const logger = pinoLogger(args.logLevel ?? 'info', { write })
+  const running = await startJob(args, logger)
+  port.on('message', (message: ToDriver) => handle(message, running, logger))
   const { id, timeMs, startedMs = timeMs } = running.status()
   const job = { name: running.name, id, startedMs, description: running.describe() }
   send({ kind: 'running', job })
   await running.finished
 }
 
-function handle(message: ToDriver, running: RunningJob): void {
-  if (message.kind === 'stop') running.stop(message.options).catch(() => {})
+function handle(message: ToDriver, running: RunningJob, logLevel: LogLevelControl): void {
+  if (message.kind === 'log-level') logLevel.level = message.level
+  else if (message.kind === 'stop') running.stop(message.options).catch(() => {})
   else if (message.kind === 'announce') running.announce(message.address)
   else void answerCall(message, running)
 }

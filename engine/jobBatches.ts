@@ -6,18 +6,20 @@ import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { CommitLog } from './checkpoint/commitLog.ts'
 import type { OffsetLog, OffsetLogEntry } from './checkpoint/offsetLog.ts'
 import { contractOf } from './contract/statefulOperator.ts'
 import type { EngineError } from './engineError.ts'
+import { JobCounts } from './jobFigures.ts'
 import { JobOutputs } from './jobOutputs.ts'
 import type { JobStatusRecord, RunningBatch, ViewRows } from './jobStatus.ts'
 import { RejectedLog } from './rejectedLog.ts'
 import type { BatchAccount } from './scheduler/batchAccount.ts'
 import { type BatchAttempt, BatchLoop, type CommittedBatch } from './scheduler/batchLoop.ts'
 import { describeProgress } from './scheduler/batchProgress.ts'
-import type { Driver } from './scheduler/driver.ts'
+import type { AdvancedBatch, Driver } from './scheduler/driver.ts'
 import { lagBehind, offsetsIn, type PartitionEnds } from './scheduler/rangePlan.ts'
 import type { RateLimits } from './scheduler/rateLimits.ts'
 import { type DeadLetterEnd, DeadLetters } from './sources/deadLetters.ts'
@@ -48,6 +50,8 @@ const slowBatchMs = 30_000
 
 export class JobBatches {
   readonly loop: BatchLoop
+  /** For the job's metrics. */
+  readonly counts: JobCounts
   readonly #options: JobBatchesOptions
   readonly #offsets: TopicOffsets
   readonly #outputs: JobOutputs
@@ -57,19 +61,22 @@ export class JobBatches {
   #deadLetterEnds: readonly DeadLetterEnd[] | undefined
   #rows: ReadonlyMap<string, ViewRows> = new Map()
   /** Of the batch that ran last. */
-  #lateRows = 0
+  #advanced: Pick<AdvancedBatch, 'lateRows' | 'states'> = { lateRows: 0, states: [] }
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
   /** As of when the newest batch was planned. */
   #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read; logged once. */
-  #isWaiting = false
+  /** For topics that cannot be read. */
+  readonly #waits: LastingCondition
 
   constructor(options: JobBatchesOptions) {
     const { runtime, logger, driver, cluster, offsetLog, commitLog, isolation } = options
     const { graph } = driver
     this.#options = options
+    this.counts = new JobCounts(commitLog.latest())
     this.#outputs = new JobOutputs(driver, logger, runtime.clock)
+    const over = 'the topics can be read again'
+    this.#waits = new LastingCondition({ clock: runtime.clock, logger, over })
     this.#rejectedLog = new RejectedLog(logger, graph.name)
     this.#offsets = new TopicOffsets(cluster, graph.topics, isolation, graph.sources)
     const topics = [...graph.sources.values()].flatMap(({ deadLetters }) => deadLetters)
@@ -126,25 +133,25 @@ export class JobBatches {
       text: describeProgress(progress, runtime.clock.nowMs()),
       tasksDone: progress.stages.reduce((sum, { done }) => sum + done, 0),
       tasksTotal: progress.stages.reduce((sum, { partitions }) => sum + partitions, 0),
+      failing: this.#outputs.failing,
     }
   }
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
-    const { logger, driver, offsetLog } = this.#options
+    const { driver, offsetLog } = this.#options
     // For a batch that is planned anew, because its ranges are lost.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
     try {
       this.#logEnds = await this.#offsets.ends(read)
       this.#deadLetterEnds = await this.#deadLetters?.ends()
-      this.#isWaiting = false
+      this.#waits.over({ job: driver.graph.name })
       this.#options.record().waitsFor(undefined)
       return this.#logEnds
     } catch (error) {
       if (!isRetriableFailure(error)) throw error
       const { name: job, topics } = driver.graph
       const fields = { job, topics, reason: (error as Error).message }
-      if (!this.#isWaiting) logger.warn(fields, 'the topics cannot be read; trying until they can')
-      this.#isWaiting = true
+      this.#waits.met(fields, 'the topics cannot be read; trying until they can')
       this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
     }
@@ -190,7 +197,7 @@ export class JobBatches {
       const advancing = driver.advance(batch)
       const changed = advancing.then((advanced) => advanced.changed)
       this.#rows = await this.#outputs.run(batch, attempt, changed)
-      this.#lateRows = (await advancing).lateRows
+      this.#advanced = await advancing
     } finally {
       slow.cancel()
       this.#batch = undefined
@@ -208,6 +215,7 @@ export class JobBatches {
   }
 
   #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
+    this.counts.split()
     const { batchId, ranges } = batch
     const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
     const fields = { job: this.#options.driver.graph.name, batchId, offsets, reason: error.message }
@@ -221,6 +229,7 @@ export class JobBatches {
     if (rejected.total === 0 && rejected.deadLetters.length === 0) return
     await this.#deadLetters?.write(batch.batchId, rejected.deadLetters, this.#endsBefore(batch))
     this.#options.record().rejected(rejected)
+    this.counts.rejected(rejected)
     this.#rejectedLog.add(batch.batchId, rejected)
   }
 
@@ -243,13 +252,17 @@ export class JobBatches {
   }
 
   #committed(batch: OffsetLogEntry, done: CommittedBatch): void {
+    const { counts } = this
     const record = this.#options.record()
     for (const { lostRecords } of this.#lostBefore(batch)) record.lost(lostRecords)
-    record.late(this.#lateRows)
+    record.late(this.#advanced.lateRows)
+    counts.advanced(this.#advanced.states)
+    const finishedMs = this.#options.runtime.clock.nowMs()
+    counts.committed({ ...batch, ...done, finishedMs })
     record.batchCommitted({
       ...done,
       batch,
-      finishedMs: this.#options.runtime.clock.nowMs(),
+      finishedMs,
       rows: this.#rows,
       lagRecords: lagBehind(this.#logEnds, batch.ranges),
     })

@@ -3,6 +3,9 @@
 
 import { basename, extname, join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
+import type { DataLocation } from '../protocol/runtime/dataLocation.ts'
+import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 
 /** What the options of all programs have in common. */
@@ -61,10 +64,13 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
 }
 
 function addSubmit(command: Command, { positive, logLevel, version }: OptionKinds): Command {
-  return command
+  command
     .argument('<job>', "the job's module")
     .addOption(bootstrap())
-    .option('--directory <directory>', 'where offsets and state are (default: millrace-jobs/JOB)')
+    .option(
+      '--directory <directory>',
+      'where offsets and state are (default: JOB in $STATE_DIRECTORY, /var/lib/millrace/jobs for root, or ~/.local/share/millrace/jobs)',
+    )
     .option('--executors <number>', 'worker threads (default: 2)', positive)
     .option('--executor-memory <size>', 'memory of each executor: 512m, 2g', memory)
     .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
@@ -92,11 +98,23 @@ function addSubmit(command: Command, { positive, logLevel, version }: OptionKind
     .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
     .option('--watch', 'go on with the next version of the job whenever its code changes')
     .addOption(logLevel().default('info' satisfies LogLevel))
-    .action(async (module: string, options) => {
-      const directory = join('millrace-jobs', basename(module, extname(module)))
-      const args = { directory, ...options, job: module, version }
-      await (await import('./command.ts')).submitCommand(args)
-    })
+  for (const option of logOutputOptions()) command.addOption(option)
+  return command.action(async (module: string, options) => {
+    const name = basename(module, extname(module))
+    const { directory, isFormer } = defaultDirectory(name)
+    const formerDirectory = isFormer && options.directory === undefined
+    const args = { directory, ...options, job: module, version, formerDirectory }
+    await (await import('./command.ts')).submitCommand(args)
+  })
+}
+
+/** Of a job that is known by the name of its module's file. */
+function defaultDirectory(name: string): DataLocation {
+  return processDataLocation({
+    path: join('jobs', name),
+    pathInState: name,
+    formerPath: join('millrace-jobs', name),
+  })
 }
 
 function addRewind(command: Command, { positive }: OptionKinds): void {

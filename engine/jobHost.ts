@@ -3,19 +3,31 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
+import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
+import type { OperationsOptions } from '../protocol/operations/operations.ts'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { AdjustableLogger } from '../protocol/telemetry/logger.ts'
+import type { LogLevel, LogLevelControl } from '../protocol/telemetry/logLevel.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { removeAddress, writeAddress } from './addressFile.ts'
 import { DriverThread, type StartedJob } from './driverThread.ts'
+import type { JobFigures } from './jobFigures.ts'
+import { JobExposition } from './jobMetrics.ts'
 import type { JobServer } from './jobServer.ts'
+import { JobWatch } from './jobWatch.ts'
 import type { JobDescription, StopOptions } from './runningJob.ts'
-import type { ServedJob } from './servedJob.ts'
+import { JobAddressError, type ServedJob } from './servedJob.ts'
 
 export interface JobHostOptions<Arguments> {
   readonly args: Arguments
-  readonly logger: Logger
+  readonly logger: AdjustableLogger
+  /** Takes what the driver's thread logs. */
+  readonly logLine: (line: string) => void
+  readonly build: BuildInfo
+  readonly metrics: Metrics
   readonly listen: Address
   readonly insecure?: boolean | undefined
   readonly directory: string
@@ -40,6 +52,8 @@ const killTimeoutMs = 2_000
 
 export class JobHost<Arguments> {
   readonly #options: JobHostOptions<Arguments>
+  readonly #watch = new JobWatch(systemClock)
+  readonly #startedMs = systemClock.nowMs()
   #server: Promise<JobServer> | undefined
   #driver: DriverThread<Arguments> | undefined
   /** The job that runs now. */
@@ -53,6 +67,11 @@ export class JobHost<Arguments> {
     this.#options = options
   }
 
+  /** The newest status of the job that runs or ran last, for metrics; a second old at most while it answers. */
+  get status(): JobStatus | undefined {
+    return this.#watch.status
+  }
+
   /**
    * Starts the job in a thread of its own; resolves when it runs and answers. `onRunning` is called as
    * soon as it runs: until then a signal may end the process.
@@ -61,8 +80,10 @@ export class JobHost<Arguments> {
     onRunning: () => void = () => {},
     args: Arguments = this.#options.args,
   ): Promise<HostedJob> {
-    const driver = new DriverThread(args)
+    const driver = new DriverThread(args, this.#options.logLine)
     this.#driver = driver
+    // The arguments have the level of the command line, which may have been changed since.
+    driver.setLogLevel(this.#options.logger.level)
     this.#held = Promise.withResolvers<never>()
     this.#held.promise.catch(() => {})
     try {
@@ -72,12 +93,14 @@ export class JobHost<Arguments> {
       onRunning()
       const job = this.#served(driver, started)
       this.#job = job
+      this.#watch.begin(job)
       driver.announce(server.url)
       await this.#noteAddress(server.url, started)
-      const ended = Promise.race([driver.finished, this.#held.promise]).finally(() =>
-        this.#over(driver),
+      const ended = Promise.race([driver.finished, this.#held.promise])
+      ended.then(
+        () => this.#over(driver),
+        (error: Error) => this.#over(driver, error),
       )
-      ended.catch(() => {})
       const { description } = started
       return { job, description, url: server.url, ended, terminate: () => driver.terminate() }
     } catch (error) {
@@ -91,18 +114,23 @@ export class JobHost<Arguments> {
    * is left behind: its batch runs again when the job is started again, from the same state.
    */
   stop({ graceful = true, timeoutMs = stopTimeoutMs }: StopOptions = {}): void {
+    const job = this.#job?.name
+    if (job !== undefined) this.#options.logger.info({ job, graceful, timeoutMs }, 'job stopping')
+    this.#watch.stopping()
     this.#driver?.stop({ graceful, timeoutMs })
     this.#endLater((graceful ? timeoutMs : 0) + driverTimeoutMs)
   }
 
   /** Ends the job at once: the batch that runs is broken off. */
   kill(): void {
+    this.#watch.stopping()
     this.#driver?.stop({ graceful: false })
     this.#endLater(killTimeoutMs)
   }
 
   async close(): Promise<void> {
     this.#late?.cancel()
+    this.#watch.close()
     await this.#server?.then((server) => server.close()).catch(() => {})
     if (this.#hasNoted) await removeAddress(nodeDisk, this.#options.directory).catch(() => {})
   }
@@ -130,7 +158,24 @@ export class JobHost<Arguments> {
   async #serve(): Promise<JobServer> {
     const { startJobServer } = await import('./jobServer.ts')
     const { logger, listen, insecure } = this.#options
-    return await startJobServer({ logger, listen, insecure, job: () => this.#job })
+    const operations = this.#operations()
+    return await startJobServer({ logger, listen, insecure, operations, job: () => this.#job })
+  }
+
+  #operations(): OperationsOptions {
+    const { build } = this.#options
+    const metrics = new JobExposition(this.#options.metrics, () => this.#figures())
+    const { health } = this.#watch
+    const logLevel = new SharedLevel(this.#options.logger, (level) => {
+      this.#driver?.setLogLevel(level)
+    })
+    const [clock, startedMs] = [systemClock, this.#startedMs]
+    return { program: 'job', build, clock, startedMs, metrics, health, logLevel }
+  }
+
+  async #figures(): Promise<JobFigures> {
+    if (this.#job === undefined) throw new JobAddressError('JOB_NOT_READY', 'no job runs')
+    return await this.#job.call('figures', undefined)
   }
 
   /** The file is a convenience: a disk that is full does not stop the job. */
@@ -145,9 +190,10 @@ export class JobHost<Arguments> {
     }
   }
 
-  #over(driver: DriverThread<Arguments>): void {
+  #over(driver: DriverThread<Arguments>, failure?: Error): void {
     this.#late?.cancel()
     if (this.#driver !== driver) return
+    this.#watch.end(failure)
     this.#driver = undefined
     this.#job = undefined
   }
@@ -160,6 +206,26 @@ export class JobHost<Arguments> {
     const timer = systemClock.setTimer(driverTimeoutMs, late.resolve)
     await Promise.race([driver.finished.catch(() => {}), late.promise])
     timer.cancel()
+  }
+}
+
+/** The level of the log in the main thread, and in that of the driver. */
+class SharedLevel implements LogLevelControl {
+  readonly #own: LogLevelControl
+  readonly #tell: (level: LogLevel) => void
+
+  constructor(own: LogLevelControl, tell: (level: LogLevel) => void) {
+    this.#own = own
+    this.#tell = tell
+  }
+
+  get level(): LogLevel {
+    return this.#own.level
+  }
+
+  set level(level: LogLevel) {
+    this.#own.level = level
+    this.#tell(level)
   }
 }
 

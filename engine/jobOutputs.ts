@@ -2,6 +2,7 @@
 // it collects when they may have changed.
 
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
+import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { maxViewRows } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
@@ -29,11 +30,18 @@ export class JobOutputs {
   readonly #views = new ViewSchedule()
   /** Views that could not show all of their rows; logged once for each. */
   readonly #incomplete = new Set<string>()
+  /** Functions of foreachRDD that failed and are called again, with why. */
+  readonly #failing = new Map<Foreach, string>()
 
   constructor(driver: Driver, logger: Logger, clock: Clock) {
     this.#driver = driver
     this.#logger = logger
     this.#clock = clock
+  }
+
+  /** What fails and is tried again now. */
+  get failing(): string | undefined {
+    return this.#failing.values().next().value
   }
 
   /**
@@ -101,6 +109,27 @@ export class JobOutputs {
 
   /** A function that throws is called again for as long as its job says. */
   async #runForeach(output: Foreach, rdd: Rdd<unknown>, batch: BatchInfo): Promise<void> {
+    const fields = { job: this.#driver.graph.name, batchId: batch.batchId }
+    const over = 'foreachRDD succeeded again'
+    const fails = new LastingCondition({ logger: this.#logger, clock: this.#clock, over })
+    try {
+      await this.#retry(output, rdd, batch, (reason) => {
+        this.#failing.set(output, reason)
+        const { retryForMs } = output
+        fails.met({ ...fields, retryForMs, reason }, 'foreachRDD failed; retried')
+      })
+      fails.over(fields)
+    } finally {
+      this.#failing.delete(output)
+    }
+  }
+
+  async #retry(
+    output: Foreach,
+    rdd: Rdd<unknown>,
+    batch: BatchInfo,
+    failed: (reason: string) => void,
+  ): Promise<void> {
     const deadlineMs = this.#clock.monotonicMs() + output.retryForMs
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
@@ -111,10 +140,7 @@ export class JobOutputs {
         const failure = failedIn(`job '${job}', batch ${batch.batchId}: foreachRDD`, error)
         const leftMs = deadlineMs - this.#clock.monotonicMs()
         if (leftMs <= 0 || this.#driver.isStopped) throw failure
-        if (pauseMs === firstPauseMs) {
-          const fields = { job, batchId: batch.batchId, retryForMs: output.retryForMs }
-          this.#logger.warn({ ...fields, reason: failure.message }, 'foreachRDD failed; retried')
-        }
+        failed(failure.message)
         await sleep(this.#clock, Math.min(pauseMs, leftMs))
         if (this.#driver.isStopped) throw failure
       }

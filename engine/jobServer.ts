@@ -3,13 +3,10 @@
 // on what the job is to do. It keeps nothing, so it can be in another thread than the job.
 
 import { isAbsolute } from 'node:path'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import {
-  isLoopback,
-  isLoopbackHostHeader,
-  isOwnOrigin,
-  urlHost,
-} from '../protocol/runtime/loopback.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { guardedServer, listenOn } from '../protocol/operations/guardedServer.ts'
+import { type OperationsOptions, serveOperations } from '../protocol/operations/operations.ts'
+import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { EngineError } from './engineError.ts'
@@ -25,6 +22,8 @@ export interface JobServerOptions {
   readonly insecure?: boolean | undefined
   /** The job that runs now; undefined while it is being exchanged. */
   readonly job: () => ServedJob | undefined
+  /** What `/metrics`, `/healthy` and the like answer. */
+  readonly operations: OperationsOptions
 }
 
 export interface JobServer {
@@ -39,56 +38,24 @@ const defaultLimit = 100
 const mostLimit = 1000
 /** Requests that the job works on at the same time. */
 const mostInFlight = 32
-const mostConnections = 256
-const mostBodyBytes = 64 * 1024
-/** For a whole request to arrive. */
-const requestTimeoutMs = 30_000
 const longestStopMs = 24 * 60 * 60_000
 
-/** Starts listening. Fails with JOB_OPTION_INVALID for an address that cannot be taken. */
+/** Starts listening. Fails with JOB_OPTION_INVALID or with a ListenError. */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
-  const { host, port } = options.listen
-  if (!isLoopback(host) && !options.insecure) throw notLoopback(host)
-  const server = newServer(options)
-  server.server.maxConnections = mostConnections
-  try {
-    await server.listen({ host, port })
-  } catch (error) {
-    throw notListening(options.listen, error as NodeJS.ErrnoException)
-  }
-  const bound = server.server.address()
-  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
-  return { url: `http://${urlHost(host)}:${boundPort}`, close: () => server.close() }
-}
-
-function newServer(options: JobServerOptions): FastifyInstance {
-  const { insecure, logger } = options
-  const server = fastify({
-    // A client that keeps its connection must not keep the process.
-    forceCloseConnections: true,
-    bodyLimit: mostBodyBytes,
-    requestTimeout: requestTimeoutMs,
-  })
-  // Only JSON: a page of another site cannot send that without asking first.
-  server.removeContentTypeParser('text/plain')
-  server.addHook('onRequest', async ({ headers }, reply) => {
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
-    const { host, origin } = headers
-    if (!insecure && !isLoopbackHostHeader(host)) {
-      throw new JobAddressError('HOST_REFUSED', 'this address is served to its own machine only')
-    }
-    if (!isOwnOrigin(origin, host)) {
-      throw new JobAddressError('ORIGIN_REFUSED', 'pages of other sites are not answered')
-    }
-  })
-  server.setErrorHandler((error, _request, reply) => refuse(error, reply, logger))
-  server.setNotFoundHandler(({ method, url }) => {
-    throw new JobAddressError('NOT_FOUND', `there is no ${method} ${url.slice(0, 200)}`)
-  })
+  const { listen, insecure, logger, operations } = options
+  if (!isLoopback(listen.host) && !insecure) throw notLoopback(listen.host)
+  const server = guardedServer({ logger, isOpen: insecure, statusOf })
+  serveOperations(server, operations)
   const call = bounded(options.job)
   serveReads(server, call)
   serveActions(server, options.job, call)
-  return server
+  const { url } = await listenOn(server, listen, '--listen')
+  return { url, close: () => server.close() }
+}
+
+function statusOf(error: Error): number | undefined {
+  const isKnown = error instanceof JobAddressError || error instanceof EngineError
+  return isKnown ? httpStatus(error) : undefined
 }
 
 type Call = ServedJob['call']
@@ -215,33 +182,10 @@ function invalid(message: string): JobAddressError {
   return new JobAddressError('REQUEST_INVALID', message)
 }
 
-/** Fastify's own errors have a status below 500 when the request is at fault. */
-function refuse(error: unknown, reply: FastifyReply, logger: Logger): FastifyReply {
-  const { statusCode, code, message } = error as Error & { statusCode?: number; code?: unknown }
-  const isKnown = error instanceof JobAddressError || error instanceof EngineError
-  if (isKnown) return reply.code(httpStatus(error)).send({ error: code, message })
-  if (statusCode === 415) {
-    return reply.code(415).send({ error: 'REQUEST_INVALID', message: 'send application/json' })
-  }
-  if (statusCode !== undefined && statusCode < 500) {
-    return reply.code(statusCode).send({ error: 'REQUEST_INVALID', message })
-  }
-  logger.error({ error }, 'failed to answer a request at the address of the job')
-  return reply.code(500).send({ error: 'INTERNAL', message: 'failed; the log of the job says why' })
-}
-
 function notLoopback(host: string): EngineError {
   return new EngineError(
     'JOB_OPTION_INVALID',
     `the address of a job has no login yet, and whoever reaches ${host} could read the state and stop the ` +
       'job: use 127.0.0.1, or say --insecure if that is intended',
   )
-}
-
-function notListening({ host, port }: Address, error: NodeJS.ErrnoException): EngineError {
-  const reason =
-    error.code === 'EADDRINUSE'
-      ? `port ${port} is in use by another program: stop that one, or choose another with --listen`
-      : error.message
-  return new EngineError('JOB_OPTION_INVALID', `cannot listen on ${host}:${port}: ${reason}`, error)
 }

@@ -46,6 +46,8 @@ export interface RunningBatch {
   /** Of the stages that run now. */
   readonly tasksDone: number
   readonly tasksTotal: number
+  /** What of it fails and is tried again. */
+  readonly failing?: string | undefined
 }
 
 /** What a status says of the process that runs the job. */
@@ -231,14 +233,15 @@ export class JobStatusRecord {
 }
 
 /** The tasks that have run longest are shown. */
-function shownRunning(running: RunningBatch): Pick<JobStatus, 'running' | 'progress'> {
-  const { batchId, sinceMs, tasks, text, tasksDone, tasksTotal } = running
+function shownRunning(running: RunningBatch): Pick<JobStatus, 'running' | 'progress' | 'failing'> {
+  const { batchId, sinceMs, tasks, text, tasksDone, tasksTotal, failing } = running
   return {
     running: {
       ...{ batchId, sinceMs },
       tasks: tasks.slice(0, maxRunningTasks).map((task) => ({ ...task })),
     },
     progress: { text: text.slice(0, longestKey), batchId, sinceMs, tasksDone, tasksTotal },
+    ...(failing === undefined ? {} : { failing: failing.slice(0, longestKey) }),
   }
 }
 

@@ -2,6 +2,7 @@
 // Everything in these types is plain, so that it can cross threads.
 
 import type { JobStatus } from '../protocol/telemetry/status.ts'
+import type { JobFigures } from './jobFigures.ts'
 import type { Key } from './rdd/key.ts'
 
 export interface RunningJob {
@@ -15,6 +16,8 @@ export interface RunningJob {
    */
   stop(options?: StopOptions): Promise<void>
   status(): JobStatus
+  /** What the job's metrics are read from. */
+  figures(): JobFigures
   /** Called after each committed batch. Returns what ends that. */
   onBatch(listener: (status: JobStatus) => void): () => void
   /** Where the job answers from now on; its status says so. Undefined: nowhere. */

@@ -3,6 +3,7 @@
 
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
+import type { JobFigures } from './jobFigures.ts'
 import type { Key } from './rdd/key.ts'
 import type {
   JobDescription,
@@ -15,6 +16,7 @@ import { ShownValues } from './shownValue.ts'
 
 export interface JobAnswers {
   readonly status: JobStatus
+  readonly figures: JobFigures
   readonly describe: JobDescription
   readonly state: ShownStatePage
   readonly savepoint: SavepointReport
@@ -22,6 +24,7 @@ export interface JobAnswers {
 
 export interface JobArguments {
   readonly status: undefined
+  readonly figures: undefined
   readonly describe: undefined
   readonly state: StateRequest
   readonly savepoint: { readonly target: string }
@@ -59,8 +62,6 @@ export interface ServedJob {
 /** What an address answers instead, as `error`; with the HTTP status that goes with it. */
 const refusals = {
   REQUEST_INVALID: 400,
-  HOST_REFUSED: 403,
-  ORIGIN_REFUSED: 403,
   NOT_FOUND: 404,
   OTHER_JOB: 409,
   SAVEPOINT_RUNNING: 409,
@@ -98,6 +99,7 @@ export async function answer<Method extends JobMethod>(
 ): Promise<JobAnswers[Method]> {
   const answers: { [M in JobMethod]: (argument: JobArguments[M]) => Promise<JobAnswers[M]> } = {
     status: async () => job.status(),
+    figures: async () => job.figures(),
     describe: async () => job.describe(),
     state: (request) => statePage(job, request),
     savepoint: ({ target }) => savepoint(job, target),

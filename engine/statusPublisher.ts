@@ -6,6 +6,7 @@ import type { Cluster } from '../protocol/client/cluster.ts'
 import { Producer } from '../protocol/client/producer.ts'
 import type { Timer } from '../protocol/runtime/clock.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { encodeStatus, type JobStatus, statusTopic } from '../protocol/telemetry/status.ts'
 import { ensureStatusTopic } from '../protocol/telemetry/statusTopic.ts'
@@ -16,15 +17,13 @@ const deliveryTimeoutMs = 5000
 export class StatusPublisher {
   readonly #cluster: Cluster
   readonly #clock: Runtime['clock']
-  readonly #logger: Logger
   readonly #producer: Producer
   readonly #status: () => JobStatus
   #timer: Timer | undefined
   #sending: Promise<void> | undefined
   #hasTopic = false
   #isClosed = false
-  /** Why the last status could not be sent; undefined after one that was. */
-  #failure: string | undefined
+  readonly #fails: LastingCondition
 
   constructor(
     cluster: Cluster,
@@ -34,7 +33,10 @@ export class StatusPublisher {
   ) {
     this.#cluster = cluster
     this.#clock = runtime.clock
-    this.#logger = logger
+    this.#fails = new LastingCondition({
+      ...{ clock: runtime.clock, logger },
+      over: 'the status of the job is published again',
+    })
     this.#producer = new Producer(cluster, runtime, { lingerMs: 0, deliveryTimeoutMs })
     this.#status = status
   }
@@ -63,14 +65,10 @@ export class StatusPublisher {
       if (!this.#hasTopic) await ensureStatusTopic(this.#cluster, deliveryTimeoutMs)
       this.#hasTopic = true
       await this.#producer.send(statusTopic, encodeStatus(this.#status()))
-      if (this.#failure !== undefined)
-        this.#logger.info({}, 'the status of the job is published again')
-      this.#failure = undefined
+      this.#fails.over()
     } catch (error) {
       const reason = (error as Error).message
-      if (reason === this.#failure) return
-      this.#failure = reason
-      this.#logger.warn({ reason }, 'failed to publish the status of the job; retried every second')
+      this.#fails.met({ reason }, 'failed to publish the status of the job; retried every second')
     }
   }
 }

@@ -13,6 +13,7 @@ import type { StartExecutor } from './executor/task.ts'
 import { workerExecutors } from './executor/workerExecutor.ts'
 import { JobBatches } from './jobBatches.ts'
 import { stateFolder } from './jobDirectory.ts'
+import type { JobFigures } from './jobFigures.ts'
 import { fingerprint, type LoadedJob } from './jobModule.ts'
 import { closeJob, type OpenedJob } from './jobOpening.ts'
 import { queryState } from './jobState.ts'
@@ -56,6 +57,7 @@ export class SubmittedJob implements RunningJob {
   readonly #cluster: Cluster
   readonly #driver: Driver
   readonly #batches: JobBatches
+  readonly #limits: RateLimits
   readonly #record: JobStatusRecord
   readonly #claim: NameClaim
   readonly #publisher: StatusPublisher
@@ -82,15 +84,16 @@ export class SubmittedJob implements RunningJob {
     const latest = offsetLog.latest()
     for (const batch of offsetLog.range(0, (latest?.batchId ?? -1) + 1)) graph.addBatch(batch)
     this.#publisher = new StatusPublisher(this.#cluster, runtime, logger, () => this.status())
+    this.#limits = new RateLimits({
+      batchIntervalMs: graph.batchIntervalMs,
+      maxRecordsPerPartition: bounds.maxRecordsPerPartition,
+      maxBatchBytes: bounds.maxBatchBytes,
+      conf: parseRateConf(options.conf),
+    })
     this.#batches = new JobBatches({
       ...{ runtime, logger, driver: this.#driver, cluster: this.#cluster, offsetLog, commitLog },
       isolation,
-      limits: new RateLimits({
-        batchIntervalMs: graph.batchIntervalMs,
-        maxRecordsPerPartition: bounds.maxRecordsPerPartition,
-        maxBatchBytes: bounds.maxBatchBytes,
-        conf: parseRateConf(options.conf),
-      }),
+      limits: this.#limits,
       maxBatchTimeMs: options.maxBatchTimeMs,
       code: loaded.code.version,
       record: () => this.#record,
@@ -129,6 +132,25 @@ export class SubmittedJob implements RunningJob {
 
   status(): JobStatus {
     return this.#record.at(this.#options.runtime.clock.nowMs(), this.#batches.running())
+  }
+
+  figures(): JobFigures {
+    const { runtime } = this.#options
+    const { offsetLog, commitLog } = this.#opened
+    const nowMs = runtime.clock.nowMs()
+    const status = this.status()
+    const { lagRecords, startedMs = nowMs, lateRows = 0, lostRecords = 0 } = status
+    return {
+      ...this.#batches.counts.figures(nowMs, lagRecords),
+      ...{ name: this.name, state: status.state, timeMs: nowMs, startedMs },
+      ...{ batchIntervalMs: status.batchIntervalMs, isWaiting: status.waiting !== undefined },
+      runningSinceMs: status.running?.sinceMs,
+      ...{ recordsTotal: status.recordsTotal, lagRecords, lateRows, lostRecords },
+      watermarks: status.watermarks ?? {},
+      tasks: this.#driver.counts,
+      recordsPerSecond: this.#limits.rate,
+      checkpointBytes: offsetLog.sizeBytes + commitLog.sizeBytes,
+    }
   }
 
   announce(address: string | undefined): void {

@@ -13,6 +13,15 @@ import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts
 import { servedApis } from '../broker/server/dispatch.ts'
 import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
+import { alertRules } from './generated/alertRules.ts'
+import { boardFiles } from './generated/boards.ts'
+import { metricsPage } from './generated/metricsPage.ts'
+import { monitoringPage } from './generated/monitoringPage.ts'
+import { asText, page } from './generated/page.ts'
+import { restDifferencesPage } from './generated/restDifferencesPage.ts'
+import { legalNotice } from './legalNotice.ts'
+import { openApiDocument } from './openApiDocument.ts'
+import { sampleConfiguration } from './sampleConfiguration.ts'
 
 /** Path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
@@ -21,10 +30,16 @@ export function generatedDocs(): Map<string, string> {
     ['docs/protocol-support.md', protocolSupportPage()],
     ['docs/agent-components.md', agentComponentsPage()],
     ['docs/job-options.md', jobOptionsPage()],
+    ['docs/openapi.json', openApiDocument],
+    ['docs/rest-differences.md', restDifferencesPage()],
+    ['docs/metrics.md', metricsPage()],
+    ['docs/deploy/server.properties', sampleConfiguration()],
+    ['NOTICE', legalNotice()],
+    ['docs/monitoring/README.md', monitoringPage()],
+    ['docs/monitoring/alerts.yml', alertRules()],
+    ...boardFiles(),
   ])
 }
-
-const notice = '<!-- Written by `npm run docs`: change the code, not this page. -->'
 
 function brokerConfigurationPage(): string {
   const names = Object.keys(brokerOptions) as BrokerOptionName[]
@@ -108,11 +123,6 @@ function agentComponentsPage(): string {
   )
 }
 
-/** So that `<name>` is not taken for HTML, nor a bar for the end of a cell. */
-function asText(doc: string): string {
-  return doc.replaceAll('<', '&lt;').replaceAll('|', '\\|')
-}
-
 function isPrefix(spec: OptionSpec): boolean {
   return spec.type === 'prefix' || (spec.type === 'security' && spec.harmless === undefined)
 }
@@ -139,8 +149,4 @@ function optionDefault(spec: OptionSpec): string {
   if (spec.required) return 'required'
   const standard = 'default' in spec ? String(spec.default) : ''
   return standard === '' ? '' : `\`${standard}\``
-}
-
-function page(title: string, lead: string, lines: readonly string[]): string {
-  return `${notice}\n\n# ${title}\n\n${lead}\n\n${lines.join('\n')}\n`
 }

@@ -11,22 +11,31 @@ export const debianPython = '/usr/bin/python3'
 const root = join(import.meta.dirname, '..')
 /** Where .ci/setup.mjs puts packages of npm's that are no part of the project. */
 const npmTools = join(root, 'node_modules/.cache/npm')
+/** Where .ci/setup.mjs puts packages of Python's index; package.json names the versions. */
+const pythonPackages = join(root, 'node_modules/.cache/python')
 
-/** Where .ci/setup.mjs puts confluent-kafka, for PYTHONPATH; package.json names the version. */
-const confluentFolder = join(import.meta.dirname, '../node_modules/.cache/python/confluent-kafka')
+/** The environment in which Debian's Python finds such a package. */
+export function pythonEnvironment(packageName: string) {
+  return { ...process.env, PYTHONPATH: join(pythonPackages, packageName) }
+}
 
 /** The environment in which Debian's Python finds confluent-kafka. */
-export const confluentEnvironment = { ...process.env, PYTHONPATH: confluentFolder }
+export const confluentEnvironment = pythonEnvironment('confluent-kafka')
 
 /** Packages that bring no command: a Python module, by the package that has it. */
 const modules: Readonly<Record<string, string>> = {
   'python3-kafka': 'kafka',
   'confluent-kafka': 'confluent_kafka',
+  schemathesis: 'schemathesis',
+  'openapi-spec-validator': 'openapi_spec_validator',
 }
 
 /** How to get what Debian does not package. */
+const withPip = '`npm test` installs it when pip is there (on Debian: python3-pip)'
 const otherWays: Readonly<Record<string, string>> = {
-  'confluent-kafka': '`npm test` installs it when pip is there (on Debian: python3-pip)',
+  'confluent-kafka': withPip,
+  schemathesis: withPip,
+  'openapi-spec-validator': withPip,
 }
 
 /**
@@ -45,7 +54,7 @@ export function hasTool(tool: string, debianPackage = tool): boolean {
 function isInstalled(tool: string): boolean {
   const module = modules[tool]
   if (module === undefined) return spawnSync('which', [tool]).status === 0
-  const environment = { env: confluentEnvironment }
+  const environment = { env: pythonEnvironment(tool) }
   return spawnSync(debianPython, ['-c', `import ${module}`], environment).status === 0
 }
 

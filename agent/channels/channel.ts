@@ -13,6 +13,13 @@ export interface Channel {
   /** Events in it, the taken and uncommitted ones included. */
   readonly size: number
   readonly counter: ChannelCounter
+  /**
+   * Milliseconds since the oldest event in it was put; 0 when it is empty. Events that a restart has
+   * recovered count as put when the channel was opened.
+   */
+  readonly oldestEventMs: number
+  /** Milliseconds for which it has held events and none has left it; 0 when it is empty. */
+  readonly stalledMs: number
   /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>
   /**
@@ -63,6 +70,8 @@ export interface ChannelTransaction {
   put(batch: EventBatch, position?: SourcePosition): void
   /** The events at the head that are there now: at most `maxEvents`, and `maxBytes` unless one event is larger. */
   take(maxEvents: number, maxBytes?: number): Promise<EventBatch[]>
+  /** Milliseconds since the oldest of the taken events was put, until `commit`; 0 when none is taken. */
+  oldestTakenMs(): number
   /**
    * Notes durably which events this transaction took and what the sink is about to do with them.
    * From here on a crash hands out the same events with the same stamp first.

@@ -28,6 +28,8 @@ export interface TransactionHost {
   commitTake(ranges: readonly Range[], byteSlots: number, prepared: PreparedTake | undefined): void
   rollbackTake(ranges: readonly Range[], prepared: PreparedTake | undefined): Promise<void>
   detachTake(prepared: PreparedTake): void
+  /** Milliseconds since the first of these events was put. */
+  ageOf(ranges: readonly Range[]): number
 }
 
 export class BatchTransaction implements ChannelTransaction {
@@ -83,6 +85,10 @@ export class BatchTransaction implements ChannelTransaction {
     const batches = await this.#host.takeBatches(Math.min(maxEvents, room), maxBytes, this.#ranges)
     this.#countTaken(batches)
     return batches
+  }
+
+  oldestTakenMs(): number {
+    return this.#host.ageOf(this.#ranges)
   }
 
   async prepare(sink: string, stamp: Buffer): Promise<void> {

@@ -8,6 +8,8 @@ import type { EventBatch } from '../event.ts'
 export interface Entry {
   readonly from: number
   readonly until: number
+  /** When it was put, by the monotonic clock; when the channel was opened for what it held then. */
+  readonly putMs: number
   /** Undefined when its bytes are on disk only, or all its events have left. */
   batch: EventBatch | undefined
 }

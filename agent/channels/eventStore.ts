@@ -13,11 +13,13 @@ export interface StoredPut {
   readonly range: Range | undefined
   readonly batch: EventBatch
   readonly position: SourcePosition | undefined
+  /** When the transaction was committed, by the monotonic clock. */
+  readonly putMs: number
 }
 
 export interface EventStore {
-  /** Brings `state` to where the last run left it. */
-  open(state: ChannelState): Promise<void>
+  /** Brings `state` to where the last run left it; what it holds counts as put at `nowMs` (monotonic). */
+  open(state: ChannelState, nowMs: number): Promise<void>
   /** `isHandedOn`: the store is opened again by this process, and keeps what it has in memory. */
   close(isHandedOn?: boolean): Promise<void>
   /** Throws when nothing can be put although there are slots (no space on the disk). */

@@ -137,8 +137,8 @@ class MemoryStore implements EventStore {
   checkSpace(): void {}
 
   async put(puts: readonly StoredPut[]): Promise<void> {
-    for (const { range, batch, position } of puts) {
-      if (range !== undefined) this.#entries.push({ ...range, batch })
+    for (const { range, batch, position, putMs } of puts) {
+      if (range !== undefined) this.#entries.push({ ...range, putMs, batch })
       if (position !== undefined) this.#taken.put(range, batch, position)
     }
     this.#taken.advance(this.#state!.lowestHeld)

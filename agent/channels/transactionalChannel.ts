@@ -33,6 +33,8 @@ export interface ChannelOptions {
 /** A put that has been committed and waits for its turn or for slots. */
 interface PendingPut {
   readonly puts: readonly PutBatch[]
+  /** Monotonic time of the commit. */
+  readonly putMs: number
   readonly timer: Timer
   readonly resolve: (durable: Promise<void>) => void
   readonly reject: (error: Error) => void
@@ -55,6 +57,8 @@ export class TransactionalChannel implements Channel, TransactionHost {
   readonly #attached = new Set<number>()
   readonly #stopCallbacks: (() => Promise<void>)[] = []
   #isOpen = false
+  /** Monotonic time at which an event last left the channel, or came into it while it was empty. */
+  #movedMs = 0
 
   constructor(
     options: ChannelOptions,
@@ -79,8 +83,19 @@ export class TransactionalChannel implements Channel, TransactionHost {
     return this.state.size
   }
 
+  get oldestEventMs(): number {
+    if (this.size === 0) return 0
+    return this.#clock.monotonicMs() - this.store.entryHolding(this.state.lowestHeld).putMs
+  }
+
+  get stalledMs(): number {
+    return this.size === 0 ? 0 : this.#clock.monotonicMs() - this.#movedMs
+  }
+
   async start(): Promise<void> {
-    await this.store.open(this.state)
+    const nowMs = this.#clock.monotonicMs()
+    await this.store.open(this.state, nowMs)
+    this.#movedMs = nowMs
     this.#isOpen = true
     this.counter.ChannelCapacity = this.capacity
     this.counter.started(this.#clock.nowMs())
@@ -176,6 +191,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     return new Promise<void>((resolve, reject) => {
       const pending: PendingPut = {
         puts,
+        putMs: this.#clock.monotonicMs(),
         resolve,
         reject,
         timer: this.#clock.setTimer(this.#keepAliveMs, () => this.#expirePut(pending)),
@@ -191,7 +207,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
       const pending = this.#pendingPuts[0]
       if (pending === undefined) return
       try {
-        const stored = this.#admit(pending.puts)
+        const stored = this.#admit(pending)
         if (stored === undefined) return
         pending.resolve(stored)
       } catch (error) {
@@ -203,7 +219,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 
   /** Undefined while there are too few slots; otherwise resolves when durable. */
-  #admit(puts: readonly PutBatch[]): Promise<void> | undefined {
+  #admit({ puts, putMs }: PendingPut): Promise<void> | undefined {
     try {
       this.store.checkSpace()
     } catch (error) {
@@ -218,11 +234,14 @@ export class TransactionalChannel implements Channel, TransactionHost {
       byteSlots += this.byteSlotsOf(batch)
     }
     if (!this.state.reserve(events, byteSlots)) return undefined
+    const wasEmpty = this.size === 0
     const stored: StoredPut[] = []
     for (const { batch, position } of fresh) {
       const range = this.state.append(batch.count, position)
-      if (range !== undefined || position !== undefined) stored.push({ range, batch, position })
+      if (range === undefined && position === undefined) continue
+      stored.push({ range, batch, position, putMs })
     }
+    if (wasEmpty) this.#movedMs = this.#clock.monotonicMs()
     return this.#makeDurable(stored)
   }
 
@@ -336,6 +355,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     this.state.commitTake(all, byteSlots)
     this.store.take(all, prepared?.id ?? 0)
     for (const { from, until } of all) this.counter.EventTakeSuccessCount += until - from
+    this.#movedMs = this.#clock.monotonicMs()
     this.count()
     this.#admitPuts()
   }
@@ -347,6 +367,11 @@ export class TransactionalChannel implements Channel, TransactionHost {
     }
     this.state.giveBack(ranges)
     if (this.state.waiting > 0) for (const wake of [...this.#eventWaiters]) wake()
+  }
+
+  ageOf([oldest]: readonly Range[]): number {
+    if (oldest === undefined) return 0
+    return this.#clock.monotonicMs() - this.store.entryHolding(oldest.from).putMs
   }
 
   detachTake(prepared: PreparedTake): void {

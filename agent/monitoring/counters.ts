@@ -1,6 +1,9 @@
 // Flume's counters, by Flume's names, of one component each. Counting is adding a number to a field
 // per batch; turning them into the metrics page's strings happens when somebody asks.
 
+import { Distribution } from '../../protocol/telemetry/distribution.ts'
+import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics.ts'
+
 export class SourceCounter {
   readonly Type = 'SOURCE'
   EventReceivedCount = 0
@@ -17,10 +20,31 @@ export class SourceCounter {
   StopTime = 0
 }
 
-/** What a source has read, for the agent's status; not one of Flume's counters. */
+/** What a source has read; not one of Flume's counters. */
 export interface SourceProgress {
   /** Bytes of events that were put. */
   bytesRead: number
+  /** Of a source that follows files. */
+  tailed?: () => TailedFiles
+}
+
+/** The files that a source follows, as of its last look at them. */
+export interface TailedFiles {
+  readonly files: number
+  /** Files that can't be opened or read now. */
+  readonly unreadable: number
+  /** Bytes in the files that are not read yet. */
+  readonly bytesBehind: number
+}
+
+/** How long events took from a source's put to a sink's delivery; not one of Flume's counters. */
+export interface SinkProgress {
+  /** In seconds, of the oldest event of each transaction that was delivered. */
+  readonly deliveryDelay: Distribution
+}
+
+export function newSinkProgress(): SinkProgress {
+  return { deliveryDelay: new Distribution(latencyBucketsSeconds) }
 }
 
 export class ChannelCounter {

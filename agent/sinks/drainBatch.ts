@@ -3,14 +3,19 @@
 
 import type { Channel } from '../channels/channel.ts'
 import type { EventBatch } from '../event.ts'
-import type { SinkCounter } from '../monitoring/counters.ts'
+import type { SinkCounter, SinkProgress } from '../monitoring/counters.ts'
 import { longestWaitMs } from '../polled.ts'
+
+export interface DrainFigures {
+  readonly counter: SinkCounter
+  readonly progress: SinkProgress
+}
 
 /** Returns the delay until the next round, as Polled.process does. */
 export async function drainBatch(
   channel: Channel,
   maxEvents: number,
-  counter: SinkCounter,
+  { counter, progress }: DrainFigures,
   signal: AbortSignal,
   handle: (batches: readonly EventBatch[]) => void,
 ): Promise<number> {
@@ -24,6 +29,7 @@ export async function drainBatch(
     const batches = await transaction.take(Math.min(maxEvents, channel.transactionCapacity))
     const events = countTake(counter, batches, maxEvents)
     handle(batches)
+    if (events > 0) progress.deliveryDelay.observe(transaction.oldestTakenMs() / 1000)
     await transaction.commit()
     counter.EventDrainSuccessCount += events
   } catch (error) {

@@ -5,9 +5,8 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import type { Headers } from '../event.ts'
-import type { SinkCounter } from '../monitoring/counters.ts'
 import type { Polled } from '../polled.ts'
-import { drainBatch } from './drainBatch.ts'
+import { type DrainFigures, drainBatch } from './drainBatch.ts'
 
 export const loggerSinkOptions = {
   maxBytesToLog: { type: 'integer', default: 16, doc: 'bytes of a body that are shown' },
@@ -19,18 +18,18 @@ const bytesPerRow = 16
 export class LoggerSink implements Polled {
   readonly #channel: Channel
   readonly #options: OptionValues<typeof loggerSinkOptions>
-  readonly #counter: SinkCounter
+  readonly #figures: DrainFigures
   readonly #logger: Logger
 
   constructor(
     channel: Channel,
     options: OptionValues<typeof loggerSinkOptions>,
-    counter: SinkCounter,
+    figures: DrainFigures,
     logger: Logger,
   ) {
     this.#channel = channel
     this.#options = options
-    this.#counter = counter
+    this.#figures = figures
     this.#logger = logger
   }
 
@@ -38,7 +37,7 @@ export class LoggerSink implements Polled {
   async stop(): Promise<void> {}
 
   process(signal: AbortSignal): Promise<number> {
-    return drainBatch(this.#channel, eventsPerTake, this.#counter, signal, (batches) => {
+    return drainBatch(this.#channel, eventsPerTake, this.#figures, signal, (batches) => {
       for (const batch of batches) {
         for (let index = 0; index < batch.count; index++) {
           const line = formatEvent(

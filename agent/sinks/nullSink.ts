@@ -3,9 +3,8 @@
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
-import type { SinkCounter } from '../monitoring/counters.ts'
 import type { Polled } from '../polled.ts'
-import { drainBatch } from './drainBatch.ts'
+import { type DrainFigures, drainBatch } from './drainBatch.ts'
 
 export const nullSinkOptions = {
   batchSize: { type: 'integer', default: 100, min: 1, doc: 'events taken at a time, at most' },
@@ -19,19 +18,19 @@ export const nullSinkOptions = {
 export class NullSink implements Polled {
   readonly #channel: Channel
   readonly #options: OptionValues<typeof nullSinkOptions>
-  readonly #counter: SinkCounter
+  readonly #figures: DrainFigures
   readonly #logger: Logger
   #events = 0
 
   constructor(
     channel: Channel,
     options: OptionValues<typeof nullSinkOptions>,
-    counter: SinkCounter,
+    figures: DrainFigures,
     logger: Logger,
   ) {
     this.#channel = channel
     this.#options = options
-    this.#counter = counter
+    this.#figures = figures
     this.#logger = logger
   }
 
@@ -40,7 +39,7 @@ export class NullSink implements Polled {
 
   process(signal: AbortSignal): Promise<number> {
     const { batchSize, logEveryNEvents } = this.#options
-    return drainBatch(this.#channel, batchSize, this.#counter, signal, (batches) => {
+    return drainBatch(this.#channel, batchSize, this.#figures, signal, (batches) => {
       const before = this.#events
       for (const batch of batches) this.#events += batch.count
       if (logEveryNEvents === 0) return

@@ -8,7 +8,12 @@ import type { BatchSize, ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { readOptions } from '../configuration/options.ts'
 import type { HostIdentity } from '../hostIdentity.ts'
-import { KafkaSinkCounter, SinkCounter } from '../monitoring/counters.ts'
+import {
+  KafkaSinkCounter,
+  newSinkProgress,
+  SinkCounter,
+  type SinkProgress,
+} from '../monitoring/counters.ts'
 import type { Polled } from '../polled.ts'
 import { KafkaSink } from './kafka/kafkaSink.ts'
 import { kafkaSinkOptions, readKafkaSinkSettings } from './kafka/kafkaSinkOptions.ts'
@@ -29,6 +34,7 @@ export interface SinkType extends ComponentType {
     surroundings: SinkSurroundings,
   ): {
     readonly counter: SinkCounter
+    readonly progress: SinkProgress
     /** Undefined for a sink that takes what fits. */
     readonly batchSize?: BatchSize
     /** Of a Kafka sink. */
@@ -46,9 +52,10 @@ const kafka: SinkType = {
     const settings = readKafkaSinkSettings(component, host)
     const { topic, bootstrap, batchSizeKey, batchSize } = settings
     const counter = new KafkaSinkCounter()
-    const around = { runtime, logger, counter }
+    const progress = newSinkProgress()
+    const around = { runtime, logger, counter, progress }
     return {
-      counter,
+      ...{ counter, progress },
       batchSize: { key: batchSizeKey, events: batchSize },
       kafka: { topic, bootstrap },
       make: () => new KafkaSink(component.name, channel, settings, around),
@@ -62,8 +69,8 @@ const logger: SinkType = {
   options: loggerSinkOptions,
   plan(component, { logger, channel }) {
     const options = readOptions(loggerSinkOptions, component)
-    const counter = new SinkCounter()
-    return { counter, make: () => new LoggerSink(channel, options, counter, logger) }
+    const figures = { counter: new SinkCounter(), progress: newSinkProgress() }
+    return { ...figures, make: () => new LoggerSink(channel, options, figures, logger) }
   },
 }
 
@@ -73,11 +80,11 @@ const nothing: SinkType = {
   options: nullSinkOptions,
   plan(component, { logger, channel }) {
     const options = readOptions(nullSinkOptions, component)
-    const counter = new SinkCounter()
+    const figures = { counter: new SinkCounter(), progress: newSinkProgress() }
     return {
-      counter,
+      ...figures,
       batchSize: { key: 'batchSize', events: options.batchSize },
-      make: () => new NullSink(channel, options, counter, logger),
+      make: () => new NullSink(channel, options, figures, logger),
     }
   },
 }

@@ -4,7 +4,9 @@
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { sleep } from '../../protocol/runtime/clock.ts'
+import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { AgentReason } from '../agentReasons.ts'
 import type { ChannelProcessor } from '../channelProcessor.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import { AgentError } from '../errors.ts'
@@ -42,8 +44,8 @@ const maxLineBytes = 1024 * 1024
 /** The wait before a batch that the channels did not take is put again; it doubles up to the most. */
 const firstRetryMs = 250
 const mostRetryMs = 5000
-/** That a channel does not take the lines is logged no more often than this. */
-const refusalIntervalMs = 60_000
+/** A sink that is always a little slower than the command fills the channel many times a minute. */
+const refusalSettleMs = 60_000
 /** At the stop, a put in flight may still succeed for so long. */
 const putTimeoutMs = 500
 /** A command that was asked to end is killed after this; what it has started, too. */
@@ -75,16 +77,22 @@ export class ExecSource implements Polled {
   /** The put in flight of the first of them, kept over calls of `process`. */
   #putting: Promise<number> | undefined
   #retryMs = 0
-  /** When it was last logged that a channel does not take the lines. */
-  #refusedMs = Number.NEGATIVE_INFINITY
+  readonly #isBlocked: LastingCondition
+  #blockedBy = ''
   #lastErrors = ''
   /** A command that is restarted and ends the same way each time is logged once. */
   #lastExit: number | string | undefined
   #hasEnded = false
+  /** The command has ended, and not as it should; until it prints something again. */
+  #failure: { readonly message: string; readonly sinceMs: number } | undefined
 
   constructor(options: OptionValues<typeof execOptions>, surroundings: ExecSurroundings) {
     this.#options = options
     this.#surroundings = surroundings
+    this.#isBlocked = new LastingCondition({
+      ...{ ...surroundings, settleMs: refusalSettleMs },
+      over: 'channels take the lines of a command again',
+    })
   }
 
   async start(): Promise<void> {
@@ -102,6 +110,14 @@ export class ExecSource implements Polled {
     counter.StopTime = clock.nowMs()
   }
 
+  troubles(): AgentReason[] {
+    const { holds, sinceMs } = this.#isBlocked
+    const reasons: AgentReason[] = []
+    if (holds) reasons.push({ code: 'SOURCE_BLOCKED', message: this.#blockedBy, sinceMs })
+    if (this.#failure) reasons.push({ code: 'SOURCE_FAILING', ...this.#failure })
+    return reasons
+  }
+
   /** Puts what one read of the command's output brings; restarts the command when it is due. */
   async process(signal: AbortSignal): Promise<number> {
     if (this.#pending !== undefined) return await this.#putPending(signal)
@@ -112,6 +128,7 @@ export class ExecSource implements Polled {
     if (read === undefined) return 0
     this.#reading = undefined
     if (read.done) return await this.#ended(signal)
+    this.#failure = undefined
     const { bytes, ranges, count } = this.#lines.add(read.value)
     if (count === 0) return 0
     this.#pending = new EventBatch(bytes, ranges, count)
@@ -144,7 +161,7 @@ export class ExecSource implements Polled {
   }
 
   #logEnd(exit: number | string): void {
-    const { logger } = this.#surroundings
+    const { clock, logger } = this.#surroundings
     const { command, restart, restartThrottle } = this.#options
     const next = restart
       ? `it is run again in ${restartThrottle} ms`
@@ -157,6 +174,10 @@ export class ExecSource implements Polled {
     else if (exit !== 0) logger.error(fields, message)
     else logger[restart ? 'info' : 'warn'](fields, message)
     this.#lastExit = exit
+    const isFine = exit === 0 && restart
+    this.#failure = isFine
+      ? undefined
+      : { message, sinceMs: this.#failure?.sinceMs ?? clock.nowMs() }
   }
 
   /** Puts the pending lines, a batch at a time, until a channel is full or the source is to stop. */
@@ -180,24 +201,22 @@ export class ExecSource implements Polled {
       await processor.process(part)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      this.#logRefusal(error)
+      this.#refused(error)
       this.#retryMs = Math.min(Math.max(this.#retryMs * 2, firstRetryMs), mostRetryMs)
       return 0
     }
     this.#retryMs = 0
+    this.#isBlocked.over()
     progress.bytesRead += part.bodyBytes()
     return part.count
   }
 
-  /** A sink that is always a little slower than the command fills the channel many times a minute. */
-  #logRefusal(error: AgentError): void {
-    const { clock, logger } = this.#surroundings
-    const nowMs = clock.monotonicMs()
-    if (nowMs - this.#refusedMs < refusalIntervalMs) return
-    this.#refusedMs = nowMs
-    logger.warn(
+  #refused(error: AgentError): void {
+    this.#blockedBy = error.message
+    this.#isBlocked.met(
       { reason: error.message },
       'a channel does not take the lines of a command, whose output is not read meanwhile',
+      error.code,
     )
   }
 

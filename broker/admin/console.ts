@@ -6,12 +6,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
+import { guardedServer, listenOn } from '../../protocol/operations/guardedServer.ts'
+import type { ProgramHealth } from '../../protocol/operations/health.ts'
 import { type OperationsOptions, serveOperations } from '../../protocol/operations/operations.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import { isLoopback, isLoopbackHostHeader, urlHost } from '../../protocol/runtime/loopback.ts'
+import { isLoopback } from '../../protocol/runtime/loopback.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { duration } from '../../protocol/telemetry/figures.ts'
@@ -22,17 +24,20 @@ import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
-import type { AdminContext } from './rest/adminContext.ts'
-import { serveRest } from './rest/rest.ts'
+import type { AdminSources } from './rest/adminContext.ts'
+import { ProgramStatuses } from './rest/programStatuses.ts'
+import { restServerOptions, serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
   /** Loopback only; port 0 takes a free one. */
   readonly address: Address
+  /** Option of the command line that gives the port, for messages; `--console-port` unless given. */
+  readonly portOption?: string
   /** Brokers to ask first for the status topic. */
   readonly bootstrap: readonly Address[]
-  /** The broker's counters of its topics, read once a second. */
+  /** The counters of the topics, read once a second; the same array while nothing newer is known. */
   readonly topics: () => readonly TopicOverview[]
   /** What `/metrics`, `/healthy` and the like answer. */
   readonly operations: OperationsOptions
@@ -42,6 +47,8 @@ export interface Console {
   /** Where the page is, for people: `http://127.0.0.1:8080/`. */
   readonly url: string
   readonly board: Board
+  /** Asks the broker no more, because it is going to close; what is known is still served. */
+  leave(): Promise<void>
   close(): Promise<void>
 }
 
@@ -53,7 +60,7 @@ const unreachableAfterMs = 3_000
 /** A broker that does not answer a request for so long is not waited for. */
 const requestTimeoutMs = 5_000
 
-/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or PORT_IN_USE. */
+/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
 export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const { address, runtime, logger, bootstrap } = options
   const { clock } = runtime
@@ -62,6 +69,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const board = new Board()
   board.tick(clock.nowMs())
   const stream = new EventStream(board)
+  const statuses = new ProgramStatuses()
   const cluster = new Cluster(runtime, {
     bootstrap,
     clientId: 'millrace-console',
@@ -69,30 +77,41 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     // The console only looks: whoever reports first creates the status topic, as it has to be.
     allowAutoTopicCreation: false,
   })
-  const context: AdminContext = {
+  const sources: AdminSources = {
     cluster,
     admin: new Admin(cluster),
     clock,
     logger,
     picture: () => board.picture,
+    status: (id) => statuses.get(id),
   }
   const server = await newServer(options, board, stream)
-  await serveRest(server, context)
-  await listen(server, address)
+  await serveRest(server, sources, { version: options.operations.build.version })
+  const { url } = await listenOn(server, address, options.portOption ?? '--console-port')
 
   const follower = followStatus(cluster, clock, logger, {
-    heard: (status, heardMs) => board.hear(status, heardMs),
-    deleted: (id) => board.delete(id),
+    heard: (status, heardMs) => {
+      board.hear(status, heardMs)
+      statuses.hear(status)
+    },
+    deleted: (id) => {
+      board.delete(id)
+      statuses.delete(id)
+    },
   })
-  const ticker = new Ticker(clock, options.topics, board, follower)
+  const ticker = new Ticker(clock, options.topics, board, follower, options.operations.health)
   ticker.start(() => stream.tick())
 
+  const leave = async () => {
+    ticker.stop()
+    await Promise.all([follower.stop(), cluster.close()])
+  }
   return {
-    url: `http://${urlHost(address.host)}:${boundPort(server)}/`,
+    url: `${url}/`,
     board,
+    leave,
     async close() {
-      ticker.stop()
-      await Promise.all([follower.stop(), cluster.close(), server.close()])
+      await Promise.all([leave(), server.close()])
     },
   }
 }
@@ -103,7 +122,9 @@ class Ticker {
   readonly #topics: () => readonly TopicOverview[]
   readonly #board: Board
   readonly #follower: StatusFollower
+  readonly #health: ProgramHealth
   #timer: Timer | undefined
+  #counted: readonly TopicOverview[] | undefined
   #samples = 0
 
   constructor(
@@ -111,11 +132,13 @@ class Ticker {
     topics: () => readonly TopicOverview[],
     board: Board,
     follower: StatusFollower,
+    health: ProgramHealth,
   ) {
     this.#clock = clock
     this.#topics = topics
     this.#board = board
     this.#follower = follower
+    this.#health = health
   }
 
   start(onTick: () => void): void {
@@ -136,7 +159,9 @@ class Ticker {
     const nowMs = this.#clock.nowMs()
     const unread = this.#count(nowMs)
     if (!isTick) return
-    this.#board.brokerProblem = unread ?? this.#unreachable(nowMs)
+    const away = unread ?? this.#unreachable(nowMs)
+    const reasons = this.#health.unhealthy().map(({ message }) => `broker: ${message}`)
+    this.#board.brokerProblems = [...(away === undefined ? [] : [away]), ...reasons]
     this.#board.tick(nowMs)
     onTick()
   }
@@ -144,7 +169,10 @@ class Ticker {
   /** Reads the broker's counters; returns why that failed. */
   #count(nowMs: number): string | undefined {
     try {
-      this.#board.count(this.#topics(), nowMs)
+      const topics = this.#topics()
+      // Counters that were read once are of one moment, and would make a rate of 0 the second time.
+      if (topics !== this.#counted) this.#board.count(topics, nowMs)
+      this.#counted = topics
       return undefined
     } catch (error) {
       return `failed to read the broker's topics: ${(error as Error).message}`
@@ -160,18 +188,12 @@ class Ticker {
 }
 
 async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
-  // Open pages would otherwise hold the close until they go away.
-  const server = fastify({ forceCloseConnections: true })
+  const server = guardedServer({ logger: options.logger, settings: restServerOptions })
   const html = pageHtml()
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
     // Plain HTTP on loopback: a browser that took either to heart would ask for HTTPS, and find nothing.
     strictTransportSecurity: false,
-  })
-  server.addHook('onRequest', async (request, reply) => {
-    if (!isLoopbackHostHeader(request.headers.host)) {
-      await reply.code(403).send({ error: 'The console is served to this machine only.' })
-    }
   })
   await serveFiles(server)
 
@@ -234,27 +256,9 @@ function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
   stream.open(page)
 }
 
-async function listen(server: FastifyInstance, { host, port }: Address): Promise<void> {
-  try {
-    await server.listen({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new ConsoleError(
-      'PORT_IN_USE',
-      `port ${port} is in use by another program: stop that one, or choose another with --console-port`,
-      error,
-    )
-  }
-}
-
 function notLoopback(host: string): ConsoleError {
   return new ConsoleError(
     'NOT_LOOPBACK',
     `the console has no login yet and is served on this machine only: use 127.0.0.1 in place of ${host}`,
   )
-}
-
-function boundPort(server: FastifyInstance): number {
-  const address = server.server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

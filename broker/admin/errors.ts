@@ -1,6 +1,6 @@
 // What can go wrong when the console is started, each with what the user can do about it.
 
-export type ConsoleErrorCode = 'NOT_LOOPBACK' | 'PORT_IN_USE'
+export type ConsoleErrorCode = 'NOT_LOOPBACK'
 
 export class ConsoleError extends Error {
   readonly code: ConsoleErrorCode

@@ -72,7 +72,7 @@ export function findResource(
       if (resourceName !== '') return { type: 'group', name: resourceName }
       return refuse(ErrorCode.invalidRequest, 'there are no configs for all groups: name one')
     case ResourceType.brokerLogger:
-      return refuse(ErrorCode.invalidRequest, 'the log level is set by --log-level at the start')
+      return refuse(ErrorCode.invalidRequest, 'levels of loggers are no part of the metadata')
     case ResourceType.clientMetrics:
       return refuse(ErrorCode.invalidRequest, 'clients do not push their metrics here')
     default:

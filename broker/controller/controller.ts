@@ -117,6 +117,11 @@ export class Controller {
     return this.#state
   }
 
+  /** Commands ever appended, and those of them that a start has to replay. */
+  get metadataCommands(): { readonly appended: number; readonly sinceSnapshot: number } {
+    return { appended: this.#nextSequence, sinceSnapshot: this.#commandsSinceSnapshot }
+  }
+
   get clusterId(): string {
     return this.#state.clusterId!
   }

@@ -8,6 +8,7 @@
 import { dirname } from 'node:path'
 import { Level } from 'level'
 import { assert } from '../../protocol/runtime/assert.ts'
+import { directoryProblem } from '../../protocol/runtime/directoryProblem.ts'
 import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'
 import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
 import { BrokerError } from '../errors.ts'
@@ -160,6 +161,9 @@ function openingError(directory: string, error: unknown): Error {
         'the limit of open files, and start again',
       error,
     )
+  }
+  if (['EACCES', 'EPERM', 'EROFS'].includes(cause?.code ?? '')) {
+    return directoryProblem('write to', dirname(directory), cause) as Error
   }
   return new BrokerError(
     'METADATA_CORRUPT',

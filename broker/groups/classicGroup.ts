@@ -125,6 +125,13 @@ export class ClassicGroup implements Group {
     return ErrorCode.none
   }
 
+  /** Asks every member to join again. False when there is none. */
+  rebalance(nowMs: number): boolean {
+    if (this.isEmpty || this.state === 'Dead') return false
+    this.#rebalance.begin(nowMs)
+    return true
+  }
+
   // Offsets
 
   admitCommit(nowMs: number, committer: Committer): number {

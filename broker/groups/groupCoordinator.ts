@@ -16,6 +16,7 @@ import { joinError, syncError } from './groupOutcome.ts'
 import { type CoordinatorEffect, GroupRegistry, type RegistryLimits } from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
 import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import type { MemberBudget } from './memberBudget.ts'
 import { OffsetCoordinator, type OffsetLimits } from './offsetCoordinator.ts'
 
 export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
@@ -111,6 +112,15 @@ export class GroupCoordinator {
     return codes
   }
 
+  /** Has the members of a classic group join again; false when it is none, or nobody is in it. */
+  rebalance(nowMs: number, groupId: string): boolean {
+    const entry = this.#registry.find(groupId)
+    if (!(entry?.group instanceof ClassicGroup)) return false
+    const hasMembers = entry.group.rebalance(nowMs)
+    this.#registry.settle(entry)
+    return hasMembers
+  }
+
   /** The time that a `wakeAt` asked for has come. */
   wake(nowMs: number, groupId: string): void {
     const entry = this.#registry.find(groupId)
@@ -147,6 +157,10 @@ export class GroupCoordinator {
   consumerGroup(groupId: string): ConsumerGroup | undefined {
     const group = this.#registry.find(groupId)?.group
     return group instanceof ConsumerGroup ? group : undefined
+  }
+
+  get memberMemory(): MemberBudget {
+    return this.#registry.budget
   }
 
   groups(): Group[] {

@@ -106,6 +106,13 @@ export class GroupService implements TransactionalOffsets {
     return codes
   }
 
+  /** Has the members of a classic group join again; false when it is none, or nobody is in it. */
+  rebalance(groupId: string): boolean {
+    const isBegun = this.#coordinator.rebalance(this.#nowMs, groupId)
+    this.#perform()
+    return isBegun
+  }
+
   /** An error code for each offset, when those that are admitted are durable. */
   commit(
     groupId: string,
@@ -171,6 +178,11 @@ export class GroupService implements TransactionalOffsets {
 
   groups(): Group[] {
     return this.#coordinator.groups()
+  }
+
+  /** Memory for what the members of all groups say of themselves. */
+  get memberMemory(): { readonly takenBytes: number; readonly maxBytes: number } {
+    return this.#coordinator.memberMemory
   }
 
   async deleteGroup(groupId: string): Promise<number> {

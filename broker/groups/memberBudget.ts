@@ -2,11 +2,11 @@
 // join any number of groups, and say as much of itself as a request holds.
 
 export class MemberBudget {
-  readonly #maxBytes: number
+  readonly maxBytes: number
   #takenBytes = 0
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   get takenBytes(): number {
@@ -14,7 +14,7 @@ export class MemberBudget {
   }
 
   hasRoomFor(bytes: number): boolean {
-    return bytes <= 0 || this.#takenBytes + bytes <= this.#maxBytes
+    return bytes <= 0 || this.#takenBytes + bytes <= this.maxBytes
   }
 
   take(bytes: number): void {

@@ -6,6 +6,8 @@ import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { FlushPolicy } from './logConfig.ts'
 import { isPassing, writeFailed } from './logError.ts'
+import type { SyncFigures } from './logFigures.ts'
+import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import { endOfBatches } from './segment/batchWalk.ts'
 import type { Segment } from './segment/segment.ts'
 
@@ -35,8 +37,6 @@ const leftToTheSystem: Durability = {
   append: (segment, chunks) => segment.append(chunks),
 }
 
-const syncedEach: Durability = { ...nothing, append: appendSynced }
-
 /**
  * `name` is the partition's directory, by which the journal knows its entries. `failed` is called when
  * acknowledged records could not be synced later: the log must take no more writes.
@@ -44,21 +44,24 @@ const syncedEach: Durability = { ...nothing, append: appendSynced }
 export function durabilityOf(
   flush: FlushPolicy,
   name: string,
-  journal: CommitJournal | undefined,
+  { journal, figures }: Pick<PartitionLogOptions, 'journal' | 'figures'>,
   failed: (cause: unknown) => void,
 ): Durability {
   if (flush === 'os') return leftToTheSystem
-  return journal ? journaled(name, journal, failed) : syncedEach
+  const syncs = figures?.segment
+  if (journal) return journaled(name, journal, syncs, failed)
+  return { ...nothing, append: (segment, chunks) => appendSynced(segment, chunks, syncs) }
 }
 
 function journaled(
   name: string,
   journal: CommitJournal,
+  syncs: SyncFigures | undefined,
   failed: (cause: unknown) => void,
 ): Durability {
   return {
     append(segment, chunks) {
-      if (totalBytes(chunks) > journaledBytes) return appendSynced(segment, chunks)
+      if (totalBytes(chunks) > journaledBytes) return appendSynced(segment, chunks, syncs)
       segment.journalFailed = failed
       return appendJournaled(segment, chunks, name, journal)
     },
@@ -67,9 +70,14 @@ function journaled(
   }
 }
 
-async function appendSynced(segment: Segment, chunks: readonly Buffer[]): Promise<void> {
+async function appendSynced(
+  segment: Segment,
+  chunks: readonly Buffer[],
+  syncs: SyncFigures | undefined,
+): Promise<void> {
   await segment.append(chunks)
-  await segment.sync()
+  if (syncs) await syncs.measure(totalBytes(chunks), chunks.length, () => segment.sync())
+  else await segment.sync()
 }
 
 /**

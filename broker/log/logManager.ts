@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { DirectoryInUseError, type Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
   type DirectoryIdentity,
@@ -33,6 +34,8 @@ import { PeriodicTask } from './periodicTask.ts'
 import { newLog } from './recovery/resumedLog.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { WriteBehind } from './segment/writeBehind.ts'
+
+export type { ManagedLog } from './directory/logDirectory.ts'
 
 export interface LogManagerOptions {
   readonly disk: Disk
@@ -73,13 +76,14 @@ export interface DeletedTopic {
 }
 
 /** A data directory that could not be used when the broker was started, or has failed since. */
-interface FailedDirectory {
+export interface FailedDirectory {
   readonly path: string
   readonly error: LogError
+  readonly sinceMs: number
 }
 
 /** That a data directory has failed while it was in use. */
-export interface DirectoryFailure extends FailedDirectory {
+export interface DirectoryFailure extends Omit<FailedDirectory, 'sinceMs'> {
   /** What lies in it, which cannot be reached any more. */
   readonly partitions: readonly LostPartition[]
 }
@@ -159,6 +163,11 @@ export class LogManager {
   /** The data directories that can be used. */
   get directories(): readonly LogDirectory[] {
     return this.#directories
+  }
+
+  /** Those that cannot be used until the next start. */
+  get failedDirectories(): readonly FailedDirectory[] {
+    return this.#failed
   }
 
   /** Whether partitions may be missing only because their data directory cannot be used. */
@@ -327,7 +336,7 @@ export class LogManager {
     if (at < 0) return
     this.#directories.splice(at, 1)
     this.#abandoned.push(directory)
-    this.#failed.push({ path, error })
+    this.#failed.push({ path, error, sinceMs: this.#options.clock.nowMs() })
     this.#options.logger.error({ error, partitions: logs.size }, 'a data directory has failed')
     for (const [name, { log }] of logs) {
       this.#logs.delete(name)
@@ -352,7 +361,7 @@ export class LogManager {
       // These are mistakes of whoever started the broker, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
       const error = directoryFailed(path, cause)
-      this.#failed.push({ path, error })
+      this.#failed.push({ path, error, sinceMs: clock.nowMs() })
       logger.error({ error }, 'a data directory cannot be used')
     }
   }
@@ -477,6 +486,7 @@ export class LogManager {
       indexCache: this.#indexCache,
       journal: directory.journal,
       space: directory.space,
+      figures: directory.figures,
       noticed: directory.health.noticed,
       saveRecoveryPoint: directory.saveRecoveryPoints,
       saveLogStartOffset: directory.saveLogStartOffsets,
@@ -498,18 +508,36 @@ export class LogManager {
       initialTaskDelayMs = defaultInitialTaskDelayMs,
       retentionCheckIntervalMs = defaultRetentionCheckIntervalMs,
     } = this.#options
-    this.#repeat(checkpointIntervalMs, checkpointIntervalMs, () => this.checkpoint())
-    this.#repeat(initialTaskDelayMs, retentionCheckIntervalMs, () => this.applyRetention())
-    this.#repeat(firstSpaceCheckMs, spaceCheckIntervalMs, () => this.#checkSpace())
+    const checkpoints = [checkpointIntervalMs, checkpointIntervalMs] as const
+    const retentions = [initialTaskDelayMs, retentionCheckIntervalMs] as const
+    const spaces = [firstSpaceCheckMs, spaceCheckIntervalMs] as const
+    this.#repeat('checkpoints', checkpoints, () => this.checkpoint())
+    this.#repeat('retention', retentions, () => this.applyRetention())
+    this.#repeat('free space', spaces, () => this.checkSpace())
   }
 
-  #repeat(delayMs: number, intervalMs: number, run: () => Promise<void>): void {
+  #repeat(
+    what: string,
+    [delayMs, intervalMs]: readonly [number, number],
+    task: () => Promise<void>,
+  ): void {
     const { clock, logger } = this.#options
-    const failed = (error: unknown) => logger.error({ error }, 'the care of the logs has failed')
+    const fails = new LastingCondition({
+      ...{ clock, logger, level: 'error' },
+      over: `log maintenance works again: ${what}`,
+    })
+    const run = async () => {
+      await task()
+      fails.over()
+    }
+    const failed = (error: unknown) => {
+      fails.met({ error, retryMs: intervalMs }, `log maintenance failed: ${what}; retried`)
+    }
     this.#tasks.push(new PeriodicTask({ clock, delayMs, intervalMs, run, failed }))
   }
 
-  async #checkSpace(): Promise<void> {
+  /** Looks how much room the data directories have: what was refused for want of room is taken again. */
+  async checkSpace(): Promise<void> {
     await this.#eachDirectory(async (directory) => {
       const { health, space, logs } = directory
       await health.check()

@@ -81,7 +81,7 @@ export class PartitionLog {
     this.#removed = new RemovedSegments(options)
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
-    this.#durability = durabilityOf(flush, basename(this.directory), options.journal, (cause) =>
+    this.#durability = durabilityOf(flush, basename(this.directory), options, (cause) =>
       this.#health.writeFailed(cause),
     )
     this.#start = new LogStart(options)

@@ -8,6 +8,7 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { LogConfig } from './logConfig.ts'
+import type { LogFigures } from './logFigures.ts'
 import type { RestingLog } from './recovery/restingLog.ts'
 import type { IndexCache } from './segment/indexCache.ts'
 
@@ -38,6 +39,8 @@ export interface PartitionLogOptions {
   readonly journal?: CommitJournal | undefined
   /** The room for all logs of the data directory. */
   readonly space?: DiskSpace
+  /** Counts syncs and deleted segments. */
+  readonly figures?: LogFigures | undefined
   /** Told of what the disk has refused, which may concern the whole data directory. */
   readonly noticed?: (cause: unknown) => void
   /** Makes `recoveryPoint` durable as it is now, before records below the last one are cut off. */

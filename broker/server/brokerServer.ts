@@ -2,11 +2,10 @@
 // of its own that its clients are told: a client that came in by one door is never sent to another.
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
-import { ClientConnection } from './clientConnection.ts'
+import { ClientConnection, type CloseReason } from './clientConnection.ts'
 import { ConnectionLimits } from './connectionLimits.ts'
 import { ConnectionPace } from './connectionPace.ts'
 import { MemoryBudget } from './memoryBudget.ts'
-import type { ClientFigures } from './overview.ts'
 import { ReadBuffers } from './readBuffers.ts'
 import type { BrokerParts } from './requestContext.ts'
 
@@ -25,6 +24,25 @@ export interface BrokerListener {
 interface OpenListener {
   readonly name: string
   readonly listener: Listener
+  readonly advertised: Address
+}
+
+/** What is counted of one listener, by its name. */
+export interface ListenerFigures {
+  readonly name: string
+  open: number
+  accepted: number
+  /** Accepted, but not served at once. */
+  delayed: number
+}
+
+/** One of the budgets of memory that all clients share. */
+export interface BudgetFigures {
+  readonly name: string
+  readonly usedBytes: number
+  /** Infinity without a limit. */
+  readonly limitBytes: number
+  readonly waits: number
 }
 
 export class BrokerServer {
@@ -37,6 +55,9 @@ export class BrokerServer {
   readonly #decodedBudget: MemoryBudget
   readonly #answerBudget: MemoryBudget
   readonly #readBuffers = new ReadBuffers(keptReadBufferBytes)
+  readonly #figures: ListenerFigures[] = []
+  /** Connections that ended, by the reason. */
+  readonly closed = new Map<CloseReason, number>()
   #onEmpty: (() => void) | undefined
 
   constructor(broker: BrokerParts) {
@@ -49,27 +70,43 @@ export class BrokerServer {
     this.#answerBudget = new MemoryBudget(limitOf(config['queued.max.response.bytes']))
   }
 
-  get clientFigures(): ClientFigures {
-    return {
-      connections: this.#connections.size,
-      requestBytes: this.#requestBudget.usedBytes,
-      decodedBytes: this.#decodedBudget.usedBytes,
-      responseBytes: this.#answerBudget.usedBytes,
-    }
+  get listenerFigures(): readonly ListenerFigures[] {
+    return this.#figures
   }
 
-  get listeners(): { name: string; address: Address }[] {
-    return this.#listeners.map(({ name, listener }) => ({ name, address: listener.address }))
+  get budgets(): BudgetFigures[] {
+    return [
+      budgetFigures('requests', this.#requestBudget),
+      budgetFigures('decoded', this.#decodedBudget),
+      budgetFigures('responses', this.#answerBudget),
+    ]
+  }
+
+  /** Clients not served, by the option whose limit was reached. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#limits.refusals
+  }
+
+  get connections(): Iterable<Pick<ClientConnection, 'pendingRequests' | 'isPaused'>> {
+    return this.#connections
+  }
+
+  get listeners(): { name: string; address: Address; advertised: Address }[] {
+    return this.#listeners.map(({ name, listener, advertised }) => {
+      return { name, address: listener.address, advertised }
+    })
   }
 
   /** Fails with a NetworkError when the address cannot be had. */
   async listen({ name, network, address, advertised }: BrokerListener): Promise<void> {
     let told = advertised
+    const figures = { name, open: 0, accepted: 0, delayed: 0 }
     const listener = await network.listen(address, (connection) =>
-      this.#accept(connection, told ?? address),
+      this.#accept(connection, told ?? address, figures),
     )
+    this.#figures.push(figures)
     told ??= listener.address
-    this.#listeners.push({ name, listener })
+    this.#listeners.push({ name, listener, advertised: told })
   }
 
   /** Accepts nobody and nothing new; what is under way is still answered. */
@@ -93,7 +130,7 @@ export class BrokerServer {
     for (const connection of [...this.#connections]) connection.destroy()
   }
 
-  #accept(connection: Connection, advertised: Address): void {
+  #accept(connection: Connection, advertised: Address, figures: ListenerFigures): void {
     const { remoteAddress } = connection
     if (!this.#limits.admit(remoteAddress)) {
       connection.destroy()
@@ -113,15 +150,25 @@ export class BrokerServer {
       decodedBudget: this.#decodedBudget,
       answerBudget: this.#answerBudget,
       readBuffers: this.#readBuffers,
-      onClosed: () => {
+      onClosed: (reason) => {
+        figures.open--
+        this.closed.set(reason, (this.closed.get(reason) ?? 0) + 1)
         this.#limits.left(remoteAddress)
         this.#connections.delete(client)
         if (this.#connections.size === 0) this.#onEmpty?.()
       },
     })
+    figures.open++
+    figures.accepted++
+    if (waitMs > 0) figures.delayed++
     this.#connections.add(client)
     client.start(waitMs)
   }
+}
+
+function budgetFigures(name: string, budget: MemoryBudget): BudgetFigures {
+  const { usedBytes, limitBytes, waits } = budget
+  return { name, usedBytes, limitBytes, waits }
 }
 
 function limitOf(bytes: number): number {

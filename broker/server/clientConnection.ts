@@ -17,6 +17,7 @@ import { type Answer, dispatch, isProduce } from './dispatch.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
 import type { BrokerParts, ConnectionContext } from './requestContext.ts'
+import type { RequestRecord } from './requestFigures.ts'
 
 /** Produce requests of one connection in the log at the same time. */
 const maxOverlapping = 64
@@ -32,6 +33,7 @@ interface Slot {
   readonly frameBytes: number
   /** What the frame lies in, when nobody has it any more once the request is answered. */
   readonly block: Buffer | undefined
+  readonly record: RequestRecord
   done: boolean
   answer: Answer
 }
@@ -43,8 +45,19 @@ export interface ConnectionOptions {
   readonly decodedBudget: MemoryBudget
   readonly answerBudget: MemoryBudget
   readonly readBuffers: ReadBuffers
-  readonly onClosed: () => void
+  readonly onClosed: (reason: CloseReason) => void
 }
+
+/** Who or what ended a connection. */
+export type CloseReason =
+  | 'client'
+  | 'idle'
+  | 'stalled'
+  | 'malformed'
+  | 'costly'
+  | 'refused'
+  | 'failed'
+  | 'shutdown'
 
 export class ClientConnection implements ConnectionHandler {
   readonly #connection: Connection
@@ -55,6 +68,8 @@ export class ClientConnection implements ConnectionHandler {
   readonly #context: ConnectionContext
   readonly #abort = new AbortController()
   readonly #frames: Buffer[] = []
+  /** When the last byte of each of the frames came. */
+  readonly #arrivals: number[] = []
   /** Of the frames that were put together of several chunks, the blocks they lie in. */
   readonly #blocks = new Map<ArrayBufferLike, Buffer>()
   readonly #slots: Slot[] = []
@@ -72,6 +87,7 @@ export class ClientConnection implements ConnectionHandler {
   #sendBlocked = false
   #draining = false
   #closed = false
+  #closeReason: CloseReason = 'client'
   #lastActivityMs: number
   /** When the client last sent something, or could first do so again. */
   #lastReceivedMs: number
@@ -102,8 +118,18 @@ export class ClientConnection implements ConnectionHandler {
       clientHost: `/${connection.remoteAddress.replace(/:\d+$/, '')}`,
       answerMemory: this.#answerMemory,
       stopWaiting: this.#abort.signal,
-      disconnect: (reason) => this.#disconnect(reason),
+      disconnect: (reason) => this.#disconnect(reason, 'refused'),
     }
+  }
+
+  /** Requests that came and are not answered. */
+  get pendingRequests(): number {
+    return this.#frames.length + this.#slots.length
+  }
+
+  /** Whether nothing is read at present, because the connection or all of them hold too much. */
+  get isPaused(): boolean {
+    return this.#paused
   }
 
   /** Reads the first request after `waitMs`. */
@@ -119,6 +145,7 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Answers what is under way, takes nothing new, then ends. */
   drain(): void {
+    this.#closeReason = 'shutdown'
     if (this.#startTimer) {
       this.destroy()
       return
@@ -129,7 +156,8 @@ export class ClientConnection implements ConnectionHandler {
     this.#endWhenDrained()
   }
 
-  destroy(): void {
+  destroy(reason: CloseReason = 'shutdown'): void {
+    this.#closeReason = reason
     this.#connection.destroy()
     this.onClose()
   }
@@ -142,6 +170,7 @@ export class ClientConnection implements ConnectionHandler {
     try {
       for (const frame of this.#splitter.push(chunk)) {
         this.#frames.push(frame)
+        this.#arrivals.push(this.#lastReceivedMs)
         this.#outstandingBytes += frame.length + frameOverheadBytes
       }
     } catch (error) {
@@ -172,15 +201,16 @@ export class ClientConnection implements ConnectionHandler {
       const client = this.#connection.remoteAddress
       this.#logger.debug({ client, error: cause }, 'a connection broke')
     }
-    this.#options.onClosed()
+    this.#options.onClosed(this.#closeReason)
   }
 
   /** Starts what may be started now. */
   #advance(): void {
     while (!this.#closed && this.#frames.length > 0 && this.#mayStart(this.#frames[0]!)) {
       const frame = this.#frames.shift()!
+      const arrivedMs = this.#arrivals.shift()!
       this.#onlyProduces = isProduce(frame)
-      this.#start(frame)
+      this.#start(frame, arrivedMs)
     }
     this.#regulate()
   }
@@ -192,14 +222,17 @@ export class ClientConnection implements ConnectionHandler {
     return this.#onlyProduces && isProduce(frame) && this.#slots.length < maxOverlapping
   }
 
-  #start(frame: Buffer): void {
+  #start(frame: Buffer, arrivedMs: number): void {
     const allowance = this.#decodedMemory.allowance()
+    const startedMs = this.#clock.monotonicMs()
+    const record: RequestRecord = { figures: undefined, arrivedMs, startedMs, waitedMs: 0 }
     let outcome: Answer | Promise<Answer>
     try {
-      outcome = dispatch(frame, allowance, this.#context)
+      outcome = dispatch(frame, allowance, this.#context, record)
     } catch (error) {
       if (allowance.isExceeded && this.#decodedMemory.mayGrow(allowance)) {
         this.#frames.unshift(frame)
+        this.#arrivals.unshift(arrivedMs)
         this.#decodedMemory.wait()
         return
       }
@@ -209,7 +242,7 @@ export class ClientConnection implements ConnectionHandler {
       return
     }
     const release = this.#decodedMemory.take(allowance)
-    const slot = this.#newSlot(frame)
+    const slot = this.#newSlot(frame, record)
     this.#slots.push(slot)
     if (!(outcome instanceof Promise)) {
       release()
@@ -231,9 +264,9 @@ export class ClientConnection implements ConnectionHandler {
     )
   }
 
-  #newSlot(frame: Buffer): Slot {
+  #newSlot(frame: Buffer, record: RequestRecord): Slot {
     const frameBytes = frame.length + frameOverheadBytes
-    return { frameBytes, block: this.#blockOf(frame), done: false, answer: undefined }
+    return { frameBytes, block: this.#blockOf(frame), record, done: false, answer: undefined }
   }
 
   #takeBlock(bytes: number): Buffer {
@@ -256,26 +289,31 @@ export class ClientConnection implements ConnectionHandler {
       this.#count()
       return
     }
+    const nowMs = this.#clock.monotonicMs()
     slot.done = true
     slot.answer = answer
+    slot.record.figures?.handled(slot.record, slot.frameBytes - frameOverheadBytes, nowMs)
     while (this.#slots[0]?.done) {
       const first = this.#slots.shift()!
       this.#outstandingBytes -= first.frameBytes
-      if (first.answer) this.#send(first.answer)
+      if (first.answer) this.#send(first.answer, first.record, nowMs)
+      else first.record.figures?.answered(first.record, 0, nowMs)
     }
     this.#count()
-    this.#lastActivityMs = this.#clock.monotonicMs()
+    this.#lastActivityMs = nowMs
     this.#endWhenDrained()
   }
 
-  #send(answer: readonly Uint8Array[]): void {
-    if (this.#answerMemory.unsentBytes === 0) this.#lastTakenMs = this.#clock.monotonicMs()
+  #send(answer: readonly Uint8Array[], record: RequestRecord, nowMs: number): void {
+    if (this.#answerMemory.unsentBytes === 0) this.#lastTakenMs = nowMs
     const bytes = totalBytes(answer)
+    record.figures?.answered(record, bytes, nowMs)
     const release = this.#answerMemory.sent(bytes)
     const below = this.#connection.write(answer, () => {
       release()
       this.#lastTakenMs = this.#clock.monotonicMs()
       this.#lastActivityMs = this.#lastTakenMs
+      record.figures?.sent(this.#lastTakenMs - nowMs)
       if (this.#frames.length > 0) this.#advance()
     })
     if (!below) this.#sendBlocked = true
@@ -321,6 +359,7 @@ export class ClientConnection implements ConnectionHandler {
     for (const frame of this.#frames.splice(0)) {
       this.#outstandingBytes -= frame.length + frameOverheadBytes
     }
+    this.#arrivals.length = 0
     this.#splitter.clear()
     this.#blocks.clear()
     this.#decodedMemory.close()
@@ -351,33 +390,34 @@ export class ClientConnection implements ConnectionHandler {
   /** What the client did is its own end; anything else is ours, and must be seen. */
   #fail(error: unknown, decoding?: MemoryAllowance): void {
     if (error instanceof MalformedError) {
-      this.#disconnect(error.message)
+      this.#disconnect(error.message, 'malformed')
       return
     }
     if (error instanceof TooCostlyError) {
       const option = decoding?.isExceeded ? 'queued.max.request.bytes' : 'queued.max.response.bytes'
-      this.#disconnect(`${error.message}: ask for less at once, or raise ${option}`)
+      this.#disconnect(`${error.message}: ask for less at once, or raise ${option}`, 'costly')
       return
     }
     const client = this.#connection.remoteAddress
     this.#logger.error({ client, error }, 'a request failed; its connection is closed')
-    this.destroy()
+    this.destroy('failed')
     if (error instanceof Error && 'code' in error && error.code === 'ASSERTION_FAILED') throw error
   }
 
-  #disconnect(reason: string): void {
+  #disconnect(reason: string, kind: CloseReason): void {
     const client = this.#connection.remoteAddress
     this.#logger.warn({ client, reason }, 'a client is disconnected')
-    this.destroy()
+    this.destroy(kind)
   }
 
   /** One timer that looks again when there could be a reason to close at the earliest. */
   #watchIdleness(limitMs: number): void {
-    const reason = this.#stallReason() ?? this.#idleReason(limitMs)
+    const stall = this.#stallReason()
+    const reason = stall ?? this.#idleReason(limitMs)
     if (reason !== undefined) {
       const client = this.#connection.remoteAddress
       this.#logger.info({ client, reason }, 'a quiet connection is closed')
-      this.destroy()
+      this.destroy(stall === undefined ? 'idle' : 'stalled')
       return
     }
     this.#idleTimer = this.#clock.setTimer(Math.min(limitMs, stalledMs), () =>

@@ -2,8 +2,9 @@
 // what one refuses does not keep the others from changing.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { ConfigWish } from '../controller/configRequests.ts'
+import { type ConfigWish, ResourceType } from '../controller/configRequests.ts'
 import type { ConfigOutcome } from '../controller/controller.ts'
+import { alterLoggers } from './loggerConfigs.ts'
 import { byKey } from './repeated.ts'
 import type { BrokerParts } from './requestContext.ts'
 
@@ -15,18 +16,29 @@ const namedTwice: ConfigOutcome = {
 export async function alterEach(
   wishes: readonly ConfigWish[],
   validateOnly: boolean,
-  { controller }: BrokerParts,
+  broker: BrokerParts,
 ) {
   const { repeated } = byKey(wishes, keyOf)
   return await Promise.all(
     wishes.map(async (wish) => {
       const { errorCode, message } = repeated.has(keyOf(wish))
         ? namedTwice
-        : await controller.alterConfigs(wish, validateOnly)
+        : await alter(wish, validateOnly, broker)
       const { resourceType, resourceName } = wish
       return { errorCode, errorMessage: message, resourceType, resourceName }
     }),
   )
+}
+
+async function alter(
+  wish: ConfigWish,
+  validateOnly: boolean,
+  broker: BrokerParts,
+): Promise<ConfigOutcome> {
+  if (wish.resourceType === ResourceType.brokerLogger) {
+    return alterLoggers(wish, validateOnly, broker)
+  }
+  return await broker.controller.alterConfigs(wish, validateOnly)
 }
 
 function keyOf({ resourceType, resourceName }: ConfigWish): string {

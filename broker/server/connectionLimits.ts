@@ -1,7 +1,8 @@
 // How many clients may be connected, in all and from one address. A flood of connections costs no
-// more than closing them: refusals are counted, and said once in a while.
+// more than closing them: refusals are counted, and logged when they begin and when they end.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
+import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { BrokerConfig } from '../configuration.ts'
 import {
@@ -11,7 +12,8 @@ import {
 } from '../connectionOverrides.ts'
 import { BrokerError } from '../errors.ts'
 
-const quietMs = 10_000
+/** Clients that try again and again are one condition. */
+const settleMs = 60_000
 const overridesOption = 'max.connections.per.ip.overrides'
 
 /** The limits may change while the broker runs. */
@@ -31,12 +33,16 @@ export class ConnectionLimits {
   #overrides: ReadonlyMap<string, number> = new Map()
   readonly #byHost = new Map<string, number>()
   #count = 0
-  #refused = 0
-  #lastSaidMs = -Infinity
+  /** Clients not served, by the option whose limit was reached. */
+  readonly refusals = new Map<string, number>()
+  readonly #refuses: LastingCondition
 
   /** Fails with a BrokerError when the overrides cannot be read. */
   constructor(broker: LimitedBroker) {
     this.#broker = broker
+    const { clock, logger } = broker
+    const over = 'no clients are refused any more'
+    this.#refuses = new LastingCondition({ clock, logger, settleMs, over })
     this.#readOverrides()
   }
 
@@ -53,6 +59,7 @@ export class ConnectionLimits {
       const limit = ofHost === undefined ? 'max.connections.per.ip' : overridesOption
       return this.refuse(remoteAddress, limit)
     }
+    this.#refuses.over()
     this.#count++
     this.#byHost.set(host, fromHost + 1)
     return true
@@ -83,13 +90,8 @@ export class ConnectionLimits {
 
   /** Notes that a client was not served because of `limit`. */
   refuse(client: string, limit: string): false {
-    const { clock, logger } = this.#broker
-    this.#refused++
-    const nowMs = clock.monotonicMs()
-    if (nowMs - this.#lastSaidMs < quietMs) return false
-    logger.warn({ client, limit, refused: this.#refused }, 'clients are refused')
-    this.#lastSaidMs = nowMs
-    this.#refused = 0
+    this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1)
+    this.#refuses.met({ client, limit }, 'clients are refused', limit)
     return false
   }
 }

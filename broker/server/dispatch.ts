@@ -66,6 +66,7 @@ import { updateFeaturesHandler } from './handlers/updateFeatures.ts'
 import { writeTxnMarkersHandler } from './handlers/writeTxnMarkers.ts'
 import { refusedHandlers } from './refusedRequests.ts'
 import type { ConnectionContext, RequestContext } from './requestContext.ts'
+import type { RequestRecord } from './requestFigures.ts'
 
 const served: readonly Handler[] = [
   produceHandler,
@@ -166,6 +167,7 @@ export function dispatch(
   frame: Buffer,
   allowance: MemoryAllowance,
   connection: ConnectionContext,
+  record: RequestRecord,
 ): Answer | Promise<Answer> {
   const reader = new ByteReader(frame, 0, frame.length, allowance)
   const header = decodeRequestHeader(reader)
@@ -173,6 +175,8 @@ export function dispatch(
   const entry = handlers.get(apiKey) ?? refusals.get(apiKey)
   if (!entry) throw new MalformedError(`API ${apiKey} is not known here`)
   const { api } = entry
+  const figures = connection.broker.requestFigures.of(api)
+  record.figures = figures
   if (apiVersion < api.advertisedMinVersion || apiVersion > api.maxVersion) {
     return refuseVersion(entry, header)
   }
@@ -180,23 +184,33 @@ export function dispatch(
   if (reader.remaining > 0 && !refusals.has(apiKey)) {
     connection.broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
   }
-  const context = { ...connection, apiVersion, clientId: header.clientId ?? '' }
+  const context = { ...connection, apiVersion, clientId: header.clientId ?? '', record }
+  const { testHooks } = connection.broker
   const outcome =
-    longAnswers.has(entry) && connection.answerMemory.isScarce
-      ? handleWhenThereIsRoom(entry, request, context)
-      : entry.handle(request, context)
-  const encode = (response: unknown): Answer =>
-    response === noResponse ? undefined : encodeResponse(api, apiVersion, correlationId, response)
+    testHooks === undefined
+      ? handle(entry, request, context)
+      : testHooks.handle(api, request, context, (asked) => handle(entry, asked, context))
+  const encode = (response: unknown): Answer => {
+    if (response === noResponse) return undefined
+    figures.responded(response)
+    return encodeResponse(api, apiVersion, correlationId, response)
+  }
   return outcome instanceof Promise ? outcome.then(encode) : encode(outcome)
 }
 
+function handle(entry: Handler, request: unknown, context: RequestContext): unknown {
+  return longAnswers.has(entry) && context.answerMemory.isScarce
+    ? handleWhenThereIsRoom(entry, request, context)
+    : entry.handle(request, context)
+}
+
 async function handleWhenThereIsRoom(
-  { handle }: Handler,
+  entry: Handler,
   request: unknown,
   context: RequestContext,
 ): Promise<unknown> {
   await context.answerMemory.reserve(0)
-  return context.stopWaiting.aborted ? noResponse : handle(request, context)
+  return context.stopWaiting.aborted ? noResponse : entry.handle(request, context)
 }
 
 /** A client that cannot know what we speak asks with a version of its own: KIP-511 has the answer. */

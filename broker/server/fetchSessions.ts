@@ -79,6 +79,7 @@ export class FetchSessions {
   /** Least recently used first. */
   readonly #sessions = new Map<number, Session>()
   #partitionCount = 0
+  #evictions = 0
 
   constructor(options: FetchSessionsOptions) {
     this.#options = options
@@ -92,6 +93,11 @@ export class FetchSessions {
   /** Of all sessions. */
   get partitionCount(): number {
     return this.#partitionCount
+  }
+
+  /** Sessions that others took the place of. */
+  get evictions(): number {
+    return this.#evictions
   }
 
   /** `byId`: whether the request's version names topics by id. Else an error code. */
@@ -187,6 +193,7 @@ export class FetchSessions {
       const victim = this.#victimFor(partitions, nowMs)
       if (!victim) return false
       this.#remove(victim)
+      this.#evictions++
     }
     return true
   }

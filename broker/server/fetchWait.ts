@@ -13,6 +13,8 @@ export class FetchWait {
   #appended = new Set<number>()
   #over: boolean
   #wake: (() => void) | undefined
+  readonly #clock: Clock
+  #waitedMs = 0
 
   /** The logs are known by their numbers; where there is none there is nothing to wait for. */
   constructor(
@@ -22,6 +24,7 @@ export class FetchWait {
     signal: AbortSignal,
   ) {
     this.#signal = signal
+    this.#clock = clock
     this.#over = maxWaitMs <= 0 || signal.aborted
     if (this.#over) return
     this.#timer = clock.setTimer(maxWaitMs, this.#finish)
@@ -34,13 +37,20 @@ export class FetchWait {
   /** The numbers of the logs that have more since the last call; undefined when waiting is over. */
   async forAppend(): Promise<ReadonlySet<number> | undefined> {
     if (this.#appended.size === 0 && !this.#over) {
+      const sinceMs = this.#clock.monotonicMs()
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      this.#waitedMs += this.#clock.monotonicMs() - sinceMs
     }
     const appended = this.#appended
     this.#appended = new Set()
     return this.#over ? undefined : appended
+  }
+
+  /** How long it has been waited for appends. */
+  get waitedMs(): number {
+    return this.#waitedMs
   }
 
   end(): void {

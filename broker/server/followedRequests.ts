@@ -4,25 +4,20 @@
 
 import type { Api } from '../../protocol/kafka/schema.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 
 export class FollowedRequests {
   readonly #logger: Logger
-  readonly #counter
+  /** By the name of the API. */
+  readonly counts = new Map<string, number>()
   /** Names of APIs that were logged: the log must not grow with each request of such a client. */
   readonly #logged = new Set<string>()
 
-  constructor(metrics: Metrics | undefined, logger: Logger) {
+  constructor(logger: Logger) {
     this.#logger = logger
-    this.#counter = metrics?.counter({
-      name: 'millrace_broker_requests_followed_total',
-      help: 'Requests with bytes after their last field, which were ignored.',
-      labels: ['api'],
-    })
   }
 
   note({ name }: Api, version: number, bytes: number, clientId: string | null): void {
-    this.#counter?.labels(name).inc()
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
     if (this.#logged.has(name)) return
     this.#logged.add(name)
     this.#logger.info(

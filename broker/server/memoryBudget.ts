@@ -19,6 +19,7 @@ export class MemoryBudget {
   readonly #waiting = new Set<RoomRequest>()
   #overdrawing: RoomRequest | undefined
   #isWaking = false
+  #waits = 0
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes
@@ -34,6 +35,11 @@ export class MemoryBudget {
 
   get isExceeded(): boolean {
     return this.#usedBytes > this.limitBytes
+  }
+
+  /** How often somebody had to wait for room. */
+  get waits(): number {
+    return this.#waits
   }
 
   /** Whether somebody waits for room. */
@@ -59,6 +65,7 @@ export class MemoryBudget {
   wait(request: RoomRequest): void {
     this.#waiting.add(request)
     this.#wake()
+    if (this.#waiting.has(request)) this.#waits++
   }
 
   /** Waits no longer, and gives back its turn to overdraw. */

@@ -1,7 +1,6 @@
-// What a broker says about itself: its topics for the console, its traffic for Prometheus. Reads
-// only; everything is computed when it is asked for.
+// What a broker says about its topics for the console. Reads only; everything is computed when it is
+// asked for.
 
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { Partitions } from './partitions.ts'
@@ -23,8 +22,9 @@ export interface TopicOverview {
   readonly id: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionOverview[]
-  readonly bytesInTotal: number
-  readonly bytesOutTotal: number
+  /** Null where they are not known: of a broker that is asked as a client asks. */
+  readonly bytesInTotal: number | null
+  readonly bytesOutTotal: number | null
   readonly messagesInTotal: number
 }
 
@@ -62,63 +62,4 @@ function describePartition(
     sizeBytes: log?.size ?? 0,
     isOffline: log === undefined && partitions.isOffline(topic, partition),
   }
-}
-
-/** What the clients of a broker take of it now. */
-export interface ClientFigures {
-  readonly connections: number
-  readonly requestBytes: number
-  readonly decodedBytes: number
-  readonly responseBytes: number
-}
-
-/** Keeps gauges up to date with the traffic of each topic and of clients; returns what takes them away again. */
-export function exposeTraffic(
-  metrics: Metrics,
-  traffic: TrafficByTopic,
-  clients: () => ClientFigures,
-): () => void {
-  const bytesIn = metrics.gauge({
-    name: 'millrace_broker_topic_in_bytes',
-    help: 'Bytes of record batches appended to a topic since the start.',
-    labels: ['topic'],
-  })
-  const bytesOut = metrics.gauge({
-    name: 'millrace_broker_topic_out_bytes',
-    help: 'Bytes of record batches read from a topic since the start.',
-    labels: ['topic'],
-  })
-  const messagesIn = metrics.gauge({
-    name: 'millrace_broker_topic_in_messages',
-    help: 'Records appended to a topic since the start.',
-    labels: ['topic'],
-  })
-  const connections = metrics.gauge({
-    name: 'millrace_broker_connections',
-    help: 'Open client connections.',
-  })
-  const requestBytes = metrics.gauge({
-    name: 'millrace_broker_queued_request_bytes',
-    help: 'Bytes of requests that are not answered, half-received ones included.',
-  })
-  const decodedBytes = metrics.gauge({
-    name: 'millrace_broker_decoded_request_bytes',
-    help: 'Memory that decoded requests take until they are answered, beside their bytes.',
-  })
-  const responseBytes = metrics.gauge({
-    name: 'millrace_broker_queued_response_bytes',
-    help: 'Bytes read for answers or of answers that clients have not taken.',
-  })
-  return metrics.onExpose(() => {
-    const figures = clients()
-    connections.set(figures.connections)
-    requestBytes.set(figures.requestBytes)
-    decodedBytes.set(figures.decodedBytes)
-    responseBytes.set(figures.responseBytes)
-    for (const [topic, totals] of traffic.all()) {
-      bytesIn.labels(topic).set(totals.bytesIn)
-      bytesOut.labels(topic).set(totals.bytesOut)
-      messagesIn.labels(topic).set(totals.messagesIn)
-    }
-  })
 }

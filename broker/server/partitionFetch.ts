@@ -76,7 +76,8 @@ export async function readEnough(
   maxBytes: number,
   context: RequestContext,
 ): Promise<PartitionResponse[]> {
-  const { answerMemory, broker, stopWaiting } = context
+  const { answerMemory, broker, stopWaiting, record } = context
+  const { requestFigures } = broker
   const logs = targets.map(({ log }) => log)
   const hasLogs = logs.some((log) => log !== undefined)
   // Before the first read, so that nothing appended during it goes unnoticed.
@@ -90,12 +91,15 @@ export async function readEnough(
       answerMemory.keep(round.bytes)
       const minBytes = Math.min(request.minBytes, mayRead)
       const enough = round.bytes >= minBytes || round.isUrgent || !hasLogs
-      const appended = enough ? undefined : await wait.forAppend()
+      if (enough) return responses
+      requestFigures.waitingFetches++
+      const appended = await wait.forAppend().finally(() => requestFigures.waitingFetches--)
       if (!appended) return responses
       // What was read is read again, for its memory is given back with the next reservation.
       due = [...new Set([...appended, ...round.filled])].sort((one, other) => one - other)
     }
   } finally {
+    record.waitedMs += wait.waitedMs
     wait.end()
   }
 }

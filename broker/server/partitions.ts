@@ -89,6 +89,14 @@ export class Partitions implements PartitionLogs {
     return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
 
+  /** The names of partitions that cannot be reached: `orders-3`. */
+  offline(): string[] {
+    return [...this.#hidden].flatMap(([topicId, partitions]) => {
+      const name = this.#state.topicById(topicId)?.name
+      return name === undefined ? [] : [...partitions].map((partition) => `${name}-${partition}`)
+    })
+  }
+
   /** What a client is told of a partition that has no log. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
     const exists = topic && partition >= 0 && partition < topic.partitions

@@ -3,6 +3,7 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { LogLevelControl } from '../../protocol/telemetry/logLevel.ts'
 import type { BrokerConfig } from '../configuration.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { ProducerIds } from '../controller/producerIds.ts'
@@ -13,6 +14,8 @@ import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
 import type { Partitions } from './partitions.ts'
+import type { RequestFigures, RequestRecord } from './requestFigures.ts'
+import type { TestHooks } from './testHooks.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 import type { TransactionalAppends } from './transactionalAppends.ts'
 
@@ -23,6 +26,8 @@ export interface BrokerParts {
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
   readonly logger: Logger
+  /** Undefined: the level of the log is not changed by clients. */
+  readonly logLevel: LogLevelControl | undefined
   readonly controller: Controller
   readonly partitions: Partitions
   readonly groups: GroupService
@@ -31,7 +36,10 @@ export interface BrokerParts {
   readonly producerIds: ProducerIds
   readonly fetchSessions: FetchSessions
   readonly followedRequests: FollowedRequests
+  readonly requestFigures: RequestFigures
   readonly traffic: TrafficByTopic
+  /** Only in tests of clients. */
+  readonly testHooks: TestHooks | undefined
 }
 
 /** The same for every request of a connection. */
@@ -52,4 +60,5 @@ export interface ConnectionContext {
 export interface RequestContext extends ConnectionContext {
   readonly apiVersion: number
   readonly clientId: string
+  readonly record: RequestRecord
 }

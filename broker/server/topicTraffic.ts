@@ -5,6 +5,27 @@ export interface TopicTraffic {
   bytesIn: number
   bytesOut: number
   messagesIn: number
+  messagesOut: number
+  /** Appends asked for, of which some were refused or had been done before. */
+  appends: number
+  failedAppends: number
+  failedBytes: number
+  duplicateAppends: number
+  failedReads: number
+}
+
+function noTraffic(): TopicTraffic {
+  return {
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    appends: 0,
+    failedAppends: 0,
+    failedBytes: 0,
+    duplicateAppends: 0,
+    failedReads: 0,
+  }
 }
 
 export class TrafficByTopic {
@@ -14,14 +35,15 @@ export class TrafficByTopic {
   of(topic: string): TopicTraffic {
     let traffic = this.#byTopic.get(topic)
     if (!traffic) {
-      traffic = { bytesIn: 0, bytesOut: 0, messagesIn: 0 }
+      traffic = noTraffic()
       this.#byTopic.set(topic, traffic)
     }
     return traffic
   }
 
-  all(): Iterable<[topic: string, traffic: Readonly<TopicTraffic>]> {
-    return this.#byTopic
+  /** Undefined while nothing has gone through the topic. */
+  find(topic: string): Readonly<TopicTraffic> | undefined {
+    return this.#byTopic.get(topic)
   }
 
   forget(topic: string): void {

@@ -91,6 +91,8 @@ export class TransactionCoordinator {
   readonly #entries = new Map<string, Entry>()
   readonly #allocations = new Map<number, (nowMs: number, producerId: number | undefined) => void>()
   readonly #appends = new Map<number, (nowMs: number, errorCode: number) => void>()
+  /** Since the start: ends that became durable, and those among them that nobody asked for. */
+  readonly ended = { committed: 0, aborted: 0, timedOut: 0 }
   #nextId = 1
   #effects: TransactionEffect[] = []
 
@@ -217,7 +219,10 @@ export class TransactionCoordinator {
       if (!isKnown(entry) || isBusy(entry)) continue
       const { status, startTimestampMs, timeoutMs } = entry.metadata
       const isLate = startTimestampMs + timeoutMs < nowMs
-      if (status === TransactionStatus.ongoing && isLate) this.#end(nowMs, entry, fence, () => {})
+      if (status !== TransactionStatus.ongoing || !isLate) continue
+      this.#end(nowMs, entry, fence, ({ errorCode }) => {
+        if (errorCode === ErrorCode.none) this.ended.timedOut++
+      })
     }
   }
 
@@ -334,6 +339,8 @@ export class TransactionCoordinator {
         answer(failed(errorCode))
         return
       }
+      if (isCommitting(decided)) this.ended.committed++
+      else this.ended.aborted++
       const hasNewEpoch = decided.clientTransactionVersion === 2
       answer(hasNewEpoch ? succeededAs(completed(decided, now)) : succeeded)
       entry.unmarked = decided.partitions

@@ -154,6 +154,11 @@ export class TransactionService implements TransactionVerifier {
     return this.#coordinator.transactions()
   }
 
+  /** What became of transactions since the start. */
+  get ended(): Readonly<TransactionCoordinator['ended']> {
+    return this.#coordinator.ended
+  }
+
   /** Refuses everyone who waits for a turn, and lets what is under way become durable. */
   async close(): Promise<void> {
     this.#closed = true

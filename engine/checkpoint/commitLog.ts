@@ -80,6 +80,11 @@ export class CommitLog {
     await this.#log.keepFrom(Math.max(0, this.#log.count - keptCommits))
   }
 
+  /** Of the file. */
+  get sizeBytes(): number {
+    return this.#log.sizeBytes
+  }
+
   close(): Promise<void> {
     return this.#log.close()
   }

@@ -89,6 +89,11 @@ export class EntryLog<Value extends object> {
     return this.#stored.length
   }
 
+  /** Of the file. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
   /** The entry at `index`, counted from the oldest; negative from the newest. */
   at(index: number): Value | undefined {
     return this.#stored.at(index)?.value
@@ -213,7 +218,8 @@ export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean)
 
 /** A directory is there after a power failure only when its parent was synced; and so on up. */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  if ((await disk.stat(directory)) !== undefined) return
+  // What cannot even be looked at is left to `makeDirectory`, which says why it cannot be made.
+  if ((await disk.stat(directory).catch(() => undefined)) !== undefined) return
   const parent = dirname(directory)
   if (parent !== directory) await makeDurableDirectory(disk, parent)
   await disk.makeDirectory(directory)

@@ -117,6 +117,11 @@ export class OffsetLog {
     await this.#log.keepFrom(Math.max(0, Math.min(batchId - oldest.batchId, most)))
   }
 
+  /** Of the file. */
+  get sizeBytes(): number {
+    return this.#log.sizeBytes
+  }
+
   close(): Promise<void> {
     return this.#log.close()
   }

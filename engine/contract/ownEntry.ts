@@ -4,7 +4,7 @@
 
 import { findPackageJSON } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { ownPackage, versionIn } from '../../protocol/runtime/ownPackage.ts'
+import { ownPackage, versionOf } from '../../protocol/runtime/ownPackage.ts'
 import { EngineError } from '../engineError.ts'
 
 const ownManifest = fileURLToPath(new URL('../../package.json', import.meta.url))
@@ -40,7 +40,7 @@ export function resolveJobImport<T extends Resolved>(
   const manifest = found.url.startsWith('file:') ? findPackageJSON(found.url) : undefined
   if (manifest === undefined || manifest === ownManifest) return found
   const { version: own } = ownPackage()
-  const theirs = versionIn(manifest)
+  const theirs = versionOf(manifest)
   if (theirs === own) return { ...found, url: import.meta.resolve(specifier), format: undefined }
   throw new EngineError(
     'JOB_MODULE_INVALID',

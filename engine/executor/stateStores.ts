@@ -16,6 +16,7 @@ import {
 import type { StateCodec } from '../state/stateCodec.ts'
 import { StateError } from '../state/stateError.ts'
 import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
+import type { StateSize } from '../state/stateVersion.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { ValueCache } from '../state/valueCache.ts'
 import { excerpt } from '../userCode.ts'
@@ -80,6 +81,11 @@ export class StateStores {
   /** Id of the newest batch that changed the state; -1 for none. */
   async version(operator: StatefulOperator, partition: number): Promise<number> {
     return (await this.#state(operator.uid, partition)).store.version
+  }
+
+  /** Of the newest version of the state; undefined when an earlier release has written it. */
+  async size(operator: StatefulOperator, partition: number): Promise<StateSize | undefined> {
+    return (await this.#state(operator.uid, partition)).store.size
   }
 
   /** Pushes all keys (encoded) with their values, in the order of the store. */

@@ -122,6 +122,7 @@ export class TaskRunner {
       advanceState: (operator, partition, advance) =>
         this.#states.advance(operator, partition, task.batchId, advance),
       stateVersion: (operator, partition) => this.#states.version(operator, partition),
+      stateSize: (operator, partition) => this.#states.size(operator, partition),
       scanState: (operator, partition, each) => this.#states.scan(operator, partition, each),
       noteEventTime: (watermark, source, timeMs) => {
         read.eventTimes.push({ watermark, source, timeMs })

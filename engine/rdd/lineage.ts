@@ -8,6 +8,7 @@
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import type { OffsetRange, RejectedRecord, Scan } from '../sources/scan.ts'
 import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
+import type { StateSize } from '../state/stateVersion.ts'
 import type { Key } from './key.ts'
 import type { Partitioner } from './partitioner.ts'
 
@@ -50,6 +51,8 @@ export interface Advanced {
   readonly changedIn: number
   /** Rows of the batch that came too late to count. */
   readonly lateRows: number
+  /** Of the state; undefined when an earlier release has written it. */
+  readonly size: StateSize | undefined
 }
 
 /** An operator that makes of each element of its parent any number of elements, one after another. */
@@ -124,6 +127,8 @@ export interface TaskContext {
   ): Promise<StateOutputs>
   /** Id of the newest batch that changed the state; -1 for none. The batch must have advanced it. */
   stateVersion(operator: StatefulOperator, partition: number): Promise<number>
+  /** Of the state, after the batch that advanced it; undefined when an earlier release has written it. */
+  stateSize(operator: StatefulOperator, partition: number): Promise<StateSize | undefined>
   /** Pushes all keys (encoded) with their values, as they are after the batch, which must have advanced it. */
   scanState(
     operator: StatefulOperator,

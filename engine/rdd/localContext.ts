@@ -37,6 +37,7 @@ export function localContext(defaultPartitions = 2): LocalContext {
     scan: () => Promise.reject(new Error('a local context reads no topics')),
     advanceState: () => noState(),
     stateVersion: () => noState(),
+    stateSize: () => noState(),
     scanState: () => noState(),
     noteEventTime: () => {},
     reject: () => {},

@@ -87,6 +87,8 @@ export interface CommittedBatch {
   readonly recordsTotal: number
   /** The smallest record timestamp that tasks met; undefined when they met none. */
   readonly oldestTimestampMs: number | undefined
+  /** Time for the batch's entries in the offset log and the commit log. */
+  readonly checkpointMs: number
 }
 
 /** One run of a batch. */
@@ -142,6 +144,8 @@ export class BatchLoop {
   /** Ends the pause before the next batch. */
   #woken = new AbortController()
   #hasEnded = false
+  /** Of the batch that runs: time for its entries in the offset log. */
+  #plannedInMs = 0
 
   constructor(options: BatchLoopOptions) {
     this.#options = options
@@ -216,6 +220,7 @@ export class BatchLoop {
 
   async #runBatch(decision: Extract<BatchDecision, { kind: 'rerun' | 'plan' }>): Promise<void> {
     const isRerun = decision.kind === 'rerun'
+    this.#plannedInMs = 0
     const startedMs = this.#options.clock.nowMs()
     const planned = isRerun
       ? await this.#plannedBefore(decision.batch as OffsetLogEntry)
@@ -243,7 +248,9 @@ export class BatchLoop {
     const eventTimes = mergeEventTimes(watermarks, before?.eventTimes, batch, seen, previousMs)
     const advanced = this.#options.advanced?.(batchId) ?? []
     const states = [...new Set([...(before?.states ?? []), ...advanced])].sort()
+    const writtenMs = clock.monotonicMs()
     await commitLog.commit(batchId, { ...counted, states, ...(eventTimes && { eventTimes }) })
+    const checkpointMs = this.#plannedInMs + clock.monotonicMs() - writtenMs
     this.#attempt = undefined
     this.#scheduler.finished(batch)
     await offsetLog.prune(this.#oldestRemembered)
@@ -251,7 +258,7 @@ export class BatchLoop {
     const { reads, oldestTimestampMs } = account
     limits.finished({ timeMs, startedMs, finishedMs, records, ranges, reads, isRepeated })
     const { recordsTotal } = counted
-    onCommitted(batch, { startedMs, records, recordsTotal, oldestTimestampMs })
+    onCommitted(batch, { startedMs, records, recordsTotal, oldestTimestampMs, checkpointMs })
   }
 
   /** The batch as it came to its end, and its last attempt. */
@@ -387,12 +394,14 @@ export class BatchLoop {
 
   /** Undefined when the loop is stopped before the topics are there. */
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
-    const { offsetLog, beforePlanned } = this.#options
+    const { clock, offsetLog, beforePlanned } = this.#options
     const ends = await this.#endsOnceThere(offsetLog.latest()?.ranges ?? [])
     if (ends === undefined) return undefined
     const entry = this.#entry(planned, ends)
     const batch = (await beforePlanned?.(entry)) ?? entry
+    const writtenMs = clock.monotonicMs()
     await offsetLog.append(batch)
+    this.#plannedInMs = clock.monotonicMs() - writtenMs
     return batch
   }
 

@@ -17,6 +17,7 @@ import type {
   TaskReport,
   TaskWork,
 } from '../executor/task.ts'
+import type { StatePartition, TaskFigures } from '../jobFigures.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Advanced, Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
@@ -84,6 +85,8 @@ export interface AdvancedBatch {
   readonly changed: ReadonlyMap<number, number>
   /** Rows that came too late to count, over all operators. */
   readonly lateRows: number
+  /** The states that were advanced, as far as their sizes are known. */
+  readonly states: readonly StatePartition[]
 }
 
 export class Driver {
@@ -108,6 +111,7 @@ export class Driver {
   #lastJobId = 0
   #isStopped = false
   #changedOutputs = 0
+  readonly #counts = { finished: 0, failed: 0, retried: 0, executorsLost: 0 }
   readonly #warned = new Set<string>()
 
   constructor(options: DriverOptions) {
@@ -141,6 +145,7 @@ export class Driver {
       onRegistered: (executor) => this.#post({ kind: 'executorRegistered', executor }),
       onReport: (_slot, report) => this.#report(report),
       onLost: (executor, error) => {
+        this.#counts.executorsLost++
         for (const taskId of this.#attempts.executorLost(executor)) this.#inputs.ended(taskId)
         this.#post({ kind: 'executorLost', executor, ...(error && { error: reportError(error) }) })
       },
@@ -151,6 +156,11 @@ export class Driver {
   /** Map outputs that were computed again and differed from what they were: the job is not deterministic. */
   get changedOutputs(): number {
     return this.#changedOutputs
+  }
+
+  /** Of this process. */
+  get counts(): TaskFigures {
+    return { ...this.#counts, executors: this.#options.executors }
   }
 
   async start(): Promise<void> {
@@ -175,20 +185,22 @@ export class Driver {
   /** Brings the state of all operators to the batch: the outputs of the batch come after that. */
   async advance({ batchId }: BatchInfo): Promise<AdvancedBatch> {
     const changed = new Map<number, number>()
+    const states: StatePartition[] = []
     let lateRows = 0
     // All at once, so that operators on the same stream share one pass over its records.
     await Promise.all(
-      this.graph.advancing(batchId).map(async ({ streamId, rdd }) => {
+      this.graph.advancing(batchId).map(async ({ uid: operator, streamId, rdd }) => {
         const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
         let newest = -1
-        for (const partition of partitions) {
-          newest = Math.max(newest, partition.changedIn)
-          lateRows += partition.lateRows
+        for (const [partition, { changedIn, lateRows: late, size }] of partitions.entries()) {
+          newest = Math.max(newest, changedIn)
+          lateRows += late
+          if (size !== undefined) states.push({ operator, partition, ...size })
         }
         changed.set(streamId, newest)
       }),
     )
-    return { changed, lateRows }
+    return { changed, lateRows, states }
   }
 
   /**
@@ -354,7 +366,8 @@ export class Driver {
       return
     }
     const { inputs } = gathered
-    this.#attempts.launched(taskId, executor, stage, partition)
+    const attempt = this.#attempts.launched(taskId, executor, stage, partition)
+    if (attempt > 1) this.#counts.retried++
     if (stage.output.kind === 'map') this.#computed.add(stage.id)
     const task = { taskId, batchId: this.#batchId, work: workOf(stage), partition, inputs }
     to.push({ executor, task })
@@ -373,8 +386,10 @@ export class Driver {
     const task = this.#dag.task(taskId)
     if (!task) return
     if (outcome.kind === 'failed') {
+      this.#counts.failed++
       this.#post({ kind: 'taskFailed', taskId, error: outcome.error })
     } else if (this.#dag.isWanted(taskId)) {
+      this.#counts.finished++
       this.#options.onTaskFinished?.(report)
       this.#finished(taskId, task, outcome.value)
     } else {
@@ -425,6 +440,7 @@ export class Driver {
       `the task took longer than its limit of ${limitMs} ms and its executor was ended; look for an ` +
       'endless loop in the job, or raise the limit (taskTimeoutMs) if its work takes that long'
     for (const late of new Set([taskId, ...this.#attempts.late(executor)])) {
+      this.#counts.failed++
       this.#post({ kind: 'taskFailed', taskId: late, error: { message, code: 'TASK_TIMED_OUT' } })
     }
     this.#pool.interrupt(executor, message)

@@ -36,10 +36,11 @@ export class TaskAttempts {
     this.#onLate = onLate
   }
 
-  launched(taskId: number, executor: number, stage: Stage, partition: number): void {
-    if (this.#isClosed) return
+  /** Returns the number of the attempt, 1 for the first. */
+  launched(taskId: number, executor: number, stage: Stage, partition: number): number {
     const { limitMs } = this
     const failed = (stage.failures.get(partition) ?? 0) + (stage.losses.get(partition) ?? 0)
+    if (this.#isClosed) return failed + 1
     this.#attempts.set(taskId, {
       stage: stage.id,
       operator: operatorOf(stage),
@@ -53,6 +54,7 @@ export class TaskAttempts {
           ? undefined
           : this.#clock.setTimer(limitMs, () => this.#onLate(taskId)),
     })
+    return failed + 1
   }
 
   ended(taskId: number): void {

@@ -18,7 +18,7 @@ interface KnownPartition {
   readonly askedMs: number
 }
 
-/** A missing topic is the caller's after this time. */
+/** A topic that is missing, or a broker that is away, is the caller's after this time. */
 const timeoutMs = 2000
 /**
  * Logs lose their first records by and by. A job that keeps up need not know; one that does not finds it
@@ -104,7 +104,8 @@ export class TopicOffsets {
   }
 
   async #highWatermark(topic: string, partition: number): Promise<number> {
-    return await new PartitionReader(this.#cluster, { topic, partition }).latest()
+    const options = { topic, partition, retryTimeoutMs: timeoutMs }
+    return await new PartitionReader(this.#cluster, options).latest()
   }
 
   async #partition(
@@ -116,7 +117,8 @@ export class TopicOffsets {
     const known = await this.#partitions.get(key)
     const nowMs = this.#cluster.runtime.clock.monotonicMs()
     if (known && nowMs - known.askedMs < earliestMaxAgeMs) return known
-    const options = { topic, partition, isolation: this.#isolation }
+    const isolation = this.#isolation
+    const options = { topic, partition, isolation, retryTimeoutMs: timeoutMs }
     const reader = known?.reader ?? new PartitionReader(this.#cluster, options)
     const asking = reader.earliest().then((earliest) => ({ reader, earliest, askedMs: nowMs }))
     this.#partitions.set(key, asking)

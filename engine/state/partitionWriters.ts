@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
 import { timerKey, valueKey, versionKey } from './stateLayout.ts'
+import { sizeOfValue } from './stateSize.ts'
 import type { StateEntry } from './stateTransfer.ts'
-import { encodeVersion } from './stateVersion.ts'
+import { emptySize, encodeVersion, type StateSize } from './stateVersion.ts'
 import { VersionHistory } from './versionHistory.ts'
 
 const mostBytes = 32 * 1024 * 1024
@@ -18,6 +19,7 @@ export class PartitionWriters {
   readonly #openDatabase: (directory: string) => Promise<StateDatabase>
   readonly #directory: string
   readonly #gathered: StateChange[][]
+  readonly #sizes: StateSize[]
   #bytes = 0
 
   constructor(
@@ -30,11 +32,13 @@ export class PartitionWriters {
     this.#openDatabase = openDatabase
     this.#directory = directory
     this.#gathered = Array.from({ length: partitions }, () => [])
+    this.#sizes = Array.from({ length: partitions }, () => emptySize)
   }
 
   /** Resolves at once unless the bound of what is gathered is reached. */
   async write(partition: number, entry: StateEntry): Promise<void> {
     this.#gathered[partition]!.push(changeOf(entry))
+    if (entry.kind === 'value') this.#count(partition, entry)
     const { key, value } = entry.kind === 'value' ? entry : { key: entry.timer.key, value: '' }
     this.#bytes += entryBytes + key.length + value.length
     if (this.#bytes < mostBytes) return
@@ -46,13 +50,20 @@ export class PartitionWriters {
 
   /** Makes all partitions durable, also those without entries, as states of a batch. */
   async finish(batchId: number): Promise<void> {
-    const value = encodeVersion(new VersionHistory(batchId, []))
+    const history = new VersionHistory(batchId, [])
     for (const [partition, changes] of this.#gathered.entries()) {
+      const value = encodeVersion(history, new Map([[batchId, this.#sizes[partition]!]]))
       changes.push({ type: 'put', key: versionKey, value })
       await this.#flush(partition)
       await this.#disk.syncDirectory(join(this.#directory, String(partition)))
     }
     await this.#disk.syncDirectory(this.#directory)
+  }
+
+  #count(partition: number, { key, value }: Extract<StateEntry, { kind: 'value' }>): void {
+    const { rows, bytes } = this.#sizes[partition]!
+    const added = sizeOfValue(key, value)
+    this.#sizes[partition] = { rows: rows + added.rows, bytes: bytes + added.bytes }
   }
 
   async #flush(partition: number): Promise<void> {

@@ -14,7 +14,13 @@ import type { StateChange, StateDatabase } from './stateDatabase.ts'
 import { damaged, StateError } from './stateError.ts'
 import { allValues, keyOfValue, undoKey, versionKey } from './stateLayout.ts'
 import { type StateChanges, StateTransaction } from './stateTransaction.ts'
-import { encodeVersion, readVersion } from './stateVersion.ts'
+import {
+  encodeVersion,
+  readVersion,
+  type StateSize,
+  type StateSizes,
+  type StoredVersion,
+} from './stateVersion.ts'
 import { StateView } from './stateView.ts'
 import { decodeUndo, encodeUndo } from './undo.ts'
 import { type CachePart, ValueCache } from './valueCache.ts'
@@ -39,6 +45,7 @@ export class StateStore {
   readonly #keepUndo: number
   readonly #cache: CachePart
   #history: VersionHistory
+  #sizes: StateSizes
   #transaction: StateTransaction | undefined
   /** A commit or a roll-back is under way: what the state is will be known when it ends. */
   #isChanging = false
@@ -52,12 +59,13 @@ export class StateStore {
   private constructor(
     directory: string,
     database: StateDatabase,
-    history: VersionHistory,
+    { history, sizes }: StoredVersion,
     options: StateStoreOptions,
   ) {
     this.#directory = directory
     this.#database = database
     this.#history = history
+    this.#sizes = sizes
     this.#keepUndo = options.keepUndo ?? smallestKeepUndo
     this.#cache = (options.cache ?? new ValueCache()).part()
   }
@@ -68,8 +76,8 @@ export class StateStore {
     assert(keepUndo >= smallestKeepUndo, `at least ${smallestKeepUndo} batches can be undone`)
     const database = await openDatabase(directory)
     try {
-      const history = await readVersion(directory, database)
-      return new StateStore(directory, database, history, options)
+      const stored = await readVersion(directory, database)
+      return new StateStore(directory, database, stored, options)
     } catch (error) {
       await database.close()
       throw error
@@ -79,6 +87,11 @@ export class StateStore {
   /** The id of the newest batch that changed this state; -1 when there is none. */
   get version(): number {
     return this.#history.version
+  }
+
+  /** Of the newest version; undefined when an earlier release has written it. */
+  get size(): StateSize | undefined {
+    return this.#sizes.get(this.version)
   }
 
   /**
@@ -174,29 +187,49 @@ export class StateStore {
     await this.#write([
       ...restored.values(),
       ...versions.map((version) => deletion(undoKey(version))),
-      { type: 'put', key: versionKey, value: encodeVersion(history) },
+      { type: 'put', key: versionKey, value: encodeVersion(history, this.#sizesOf(history)) },
     ])
     this.#history = history
+    this.#sizes = this.#sizesOf(history)
     this.#firstTimerMs = unknownTimers()
     this.#cache.clear()
   }
 
   async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
-    const { changes, before, firstTimerMs } = await changesOf()
+    const { changes, before, firstTimerMs, growth } = await changesOf()
     // The first batch makes a version even when it leaves nothing: initial states that it has removed must not
     // come back with the next one.
     if (changes.length > 0 || this.version === noVersion) {
       const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
       const undo = encodeUndo(changes, before)
+      const sizes = this.#sizesOf(history, growth)
       changes.push(
         { type: 'put', key: undoKey(batchId), value: undo },
         ...forget.map((version) => deletion(undoKey(version))),
-        { type: 'put', key: versionKey, value: encodeVersion(history) },
+        { type: 'put', key: versionKey, value: encodeVersion(history, sizes) },
       )
       await this.#write(changes)
       this.#history = history
+      this.#sizes = sizes
     }
     this.#firstTimerMs = firstTimerMs
+  }
+
+  /** Sizes of the versions of `history`; its newest one is larger by `growth` than the newest one until now. */
+  #sizesOf(history: VersionHistory, growth?: StateSize): StateSizes {
+    const reached = [history.version, ...history.links.map(({ previous }) => previous)]
+    const sizes = new Map<number, StateSize>()
+    for (const version of reached) {
+      const size = this.#sizes.get(version)
+      if (size !== undefined) sizes.set(version, size)
+    }
+    const { size } = this
+    if (growth === undefined || size === undefined) return sizes
+    const { rows, bytes } = size
+    return sizes.set(history.version, {
+      rows: rows + growth.rows,
+      bytes: bytes + growth.bytes,
+    })
   }
 
   async #change(change: () => Promise<void>): Promise<void> {

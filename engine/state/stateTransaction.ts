@@ -7,6 +7,8 @@ import { bytesOf, type HeldValue, held, isSameValue } from './heldValue.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'
 import { groupOf, timerKey, valueKeyIn } from './stateLayout.ts'
+import { growth } from './stateSize.ts'
+import type { StateSize } from './stateVersion.ts'
 import { TimerWrites } from './timerWrites.ts'
 import type { CachePart } from './valueCache.ts'
 
@@ -17,6 +19,8 @@ export interface StateChanges {
   readonly before: readonly (HeldValue | null)[]
   /** After the changes no timer of the domain is before this time. */
   readonly firstTimerMs: Record<TimeDomain, number>
+  /** By how much the changes let the state grow. */
+  readonly growth: StateSize
 }
 
 /** What a transaction needs of its store. */
@@ -160,10 +164,15 @@ export class StateTransaction {
     // A key may be written without being read; what undoes the batch needs its value all the same.
     const touched = [...this.#touched.values()]
     await this.#read(touched.filter((one) => one.before === undefined))
+    let rows = 0
+    let bytes = 0
     for (const one of touched) {
       if (!one.isChanged) continue
       changes.push(one)
       before.push(one.before!)
+      const grown = growth(one.name, one.before!, one.after!)
+      rows += grown.rows
+      bytes += grown.bytes
     }
     for (const { timer, isSet, wasSet } of await this.#timers.changes()) {
       if (isSet === wasSet) continue
@@ -171,7 +180,8 @@ export class StateTransaction {
       changes.push(isSet ? { type: 'put', key, value: noBytes } : { type: 'del', key })
       before.push(wasSet ? noBytes : null)
     }
-    return { changes, before, firstTimerMs: this.#timers.firstTimerMs() }
+    const firstTimerMs = this.#timers.firstTimerMs()
+    return { changes, before, firstTimerMs, growth: { rows, bytes } }
   }
 
   #touch(key: string): TouchedKey {

@@ -7,6 +7,19 @@ import { damaged, StateError } from './stateError.ts'
 import { versionKey } from './stateLayout.ts'
 import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
 
+/** What a state holds after a batch, without timers. */
+export interface StateSize {
+  /** Keys that have a value; the parts of a key are not counted. */
+  readonly rows: number
+  /** Of keys and values as they are encoded; parts are counted. */
+  readonly bytes: number
+}
+
+export const emptySize: StateSize = { rows: 0, bytes: 0 }
+
+/** Sizes by version: of the newest one and of those that can be gone back to, as far as they are known. */
+export type StateSizes = ReadonlyMap<number, StateSize>
+
 /** Format 1 were JSON texts under text keys, which stateTransfer still reads. */
 const format = 2
 
@@ -15,31 +28,45 @@ interface VersionRecord {
   readonly version: number
   /** Version and the version before it, from the newest. */
   readonly undo: readonly (readonly [version: number, previous: number])[]
+  /** Absent in states of earlier releases, and for versions that these have written. */
+  readonly sizes?: readonly (readonly [version: number, rows: number, bytes: number])[]
 }
 
-export function encodeVersion(history: VersionHistory): Buffer {
+export interface StoredVersion {
+  readonly history: VersionHistory
+  readonly sizes: StateSizes
+}
+
+export function encodeVersion(history: VersionHistory, sizes: StateSizes): Buffer {
   const undo = history.links.map(({ version, previous }) => [version, previous] as const)
-  const record: VersionRecord = { format, version: history.version, undo }
+  const known = [...sizes].map(([version, { rows, bytes }]) => [version, rows, bytes] as const)
+  const record: VersionRecord = { format, version: history.version, undo, sizes: known }
   return Buffer.from(JSON.stringify(record))
 }
 
 /** `where` names the state in messages. Throws STATE_DAMAGED, and STATE_OLD_FORMAT for format 1. */
-export async function readVersion(where: string, reader: StateReader): Promise<VersionHistory> {
+export async function readVersion(where: string, reader: StateReader): Promise<StoredVersion> {
   const [record] = await reader.getMany([versionKey])
   if (record !== undefined) return decodeVersion(where, record)
-  if (!(await isOldFormat(reader))) return new VersionHistory(noVersion, [])
+  if (!(await isOldFormat(reader))) {
+    return { history: new VersionHistory(noVersion, []), sizes: new Map([[noVersion, emptySize]]) }
+  }
   throw new StateError(
     'STATE_OLD_FORMAT',
     `the state in ${where} was written by an earlier release: convert it before it is opened`,
   )
 }
 
-function decodeVersion(where: string, bytes: Uint8Array): VersionHistory {
+function decodeVersion(where: string, bytes: Uint8Array): StoredVersion {
   let record: VersionRecord
   let links: UndoLink[]
+  let sizes: Map<number, StateSize>
   try {
     record = JSON.parse(Buffer.from(bytes).toString()) as VersionRecord
     links = record.undo.map(([version, previous]) => ({ version, previous }))
+    sizes = new Map(
+      (record.sizes ?? []).map(([version, rows, bytes]) => [version, { rows, bytes }]),
+    )
   } catch (cause) {
     throw damaged(where, 'its version cannot be read', cause)
   }
@@ -48,6 +75,6 @@ function decodeVersion(where: string, bytes: Uint8Array): VersionHistory {
     throw new StateError('STATE_DAMAGED', `${message}: start the job with that release`)
   }
   const history = new VersionHistory(record.version, links)
-  if (history.isConsistent()) return history
+  if (history.isConsistent()) return { history, sizes }
   throw damaged(where, 'its versions do not form a chain')
 }

@@ -24,7 +24,7 @@ export class StateView {
 
   /** Reads what has to be taken back. Throws STATE_UNREACHABLE when that is no longer kept. */
   static async open(where: string, snapshot: StateReader, batchId: number): Promise<StateView> {
-    const history = await readVersion(where, snapshot)
+    const { history } = await readVersion(where, snapshot)
     const plan = history.begin(batchId + 1)
     if (plan.kind === 'unreachable') {
       const message =

@@ -180,7 +180,8 @@ function advancing<K extends Key, Arrived, Stored>(
     async advance(partition, task) {
       const { late = [] } = await outputs(partition, task)
       const changedIn = await task.stateVersion(contract, partition)
-      return { changedIn, lateRows: late.length }
+      const size = await task.stateSize(contract, partition)
+      return { changedIn, lateRows: late.length, size }
     },
   }
 }

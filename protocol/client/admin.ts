@@ -1,186 +1,140 @@
-// Looks after topics and looks into groups, for command lines, consoles and tests.
+// What an administrator does with a cluster, for command lines, the REST API and tests. Each concern has a
+// file below admin/; this class is their face.
 
-import { createTopics } from '../kafka/apis/createTopics.ts'
-import { deleteTopics } from '../kafka/apis/deleteTopics.ts'
-import { listOffsets } from '../kafka/apis/listOffsets.ts'
-import { metadata } from '../kafka/apis/metadata.ts'
-import { ErrorCode, KafkaError } from '../kafka/errors.ts'
-import { zeroUuid } from '../kafka/fields.ts'
-import type { ResponseOf } from '../kafka/schema.ts'
+import { AdminRequests } from './admin/adminRequests.ts'
+import * as cluster from './admin/clusterDescription.ts'
+import * as configs from './admin/configs.ts'
+import * as groupOffsets from './admin/groupOffsets.ts'
+import * as groups from './admin/groups.ts'
+import * as logDirectories from './admin/logDirectories.ts'
+import * as offsets from './admin/offsets.ts'
+import * as reassignments from './admin/reassignments.ts'
+import * as records from './admin/records.ts'
+import * as topics from './admin/topics.ts'
+import type { ConfigResource, OffsetQuestion, TopicPartition } from './adminApi.ts'
 import type { Cluster } from './cluster.ts'
-import { saysStale } from './clusterView.ts'
 import { fetchCommittedOffsets } from './committedOffsets.ts'
 import type { Isolation } from './isolation.ts'
-import { isolationLevels } from './partitionReader.ts'
 
-/** A topic to be created. */
-export interface NewTopic {
-  readonly name: string
-  readonly partitions: number
-  readonly replicationFactor?: number
-  readonly configs?: Readonly<Record<string, string>>
-}
+export { OffsetSpec } from './admin/offsets.ts'
+export type { NewTopic, PartitionDescription, TopicDescription } from './admin/topics.ts'
 
-/** A topic as the cluster describes it. */
-export interface TopicDescription {
-  readonly name: string
-  /** The zero UUID from brokers before Kafka 2.8. */
-  readonly topicId: string
-  readonly isInternal: boolean
-  readonly partitions: readonly PartitionDescription[]
-}
-
-/** A partition, and where its replicas are. */
-export interface PartitionDescription {
-  readonly partition: number
-  readonly leader: number
-  readonly replicas: readonly number[]
-  readonly isr: readonly number[]
-}
-
-/** Kafka's special timestamps: the first offset, and the one after the last. */
-export const OffsetSpec = { earliest: -2, latest: -1 } as const
-
-/** Administers a cluster: creates, describes and deletes topics, and looks into groups. */
+/** Administers a cluster: topics, configurations, groups and their offsets, records, log directories. */
 export class Admin {
-  readonly #cluster: Cluster
-  readonly #timeoutMs: number
+  readonly #requests: AdminRequests
 
   /** Failures that may pass are tried again for `timeoutMs`; all others are KafkaErrors at once. */
   constructor(cluster: Cluster, timeoutMs = 2 * cluster.requestTimeoutMs) {
-    this.#cluster = cluster
-    this.#timeoutMs = timeoutMs
+    this.#requests = new AdminRequests(cluster, timeoutMs)
+  }
+
+  describeCluster() {
+    return cluster.describeCluster(this.#requests)
   }
 
   /** Fails at the first topic that could not be created (TOPIC_ALREADY_EXISTS and the like). */
-  async createTopics(topics: readonly NewTopic[]): Promise<void> {
-    const request = {
-      timeoutMs: this.#cluster.requestTimeoutMs,
-      topics: topics.map(({ name, partitions, replicationFactor = 1, configs = {} }) => ({
-        name,
-        numPartitions: partitions,
-        replicationFactor,
-        assignments: [],
-        configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-      })),
-    }
-    const answer = await this.#retrying(async () => {
-      const connection = await this.#cluster.any()
-      return await connection.send(createTopics, request)
-    })
-    for (const { name, errorCode, errorMessage } of answer.topics) {
-      this.#cluster.invalidate(name)
-      throwUnlessNone(errorCode, errorMessage ?? name)
-    }
+  createTopics(newTopics: readonly topics.NewTopic[], options?: { validateOnly?: boolean }) {
+    return topics.createTopics(this.#requests, newTopics, options)
   }
 
   /** Fails at the first topic that could not be deleted. */
-  async deleteTopics(names: readonly string[]): Promise<void> {
-    const timeoutMs = this.#cluster.requestTimeoutMs
-    const answer = await this.#retrying(async () => {
-      const connection = await this.#cluster.any()
-      const hasEntries = connection.versionOf(deleteTopics) >= deleteTopicsByEntryVersion
-      const request = hasEntries
-        ? { topics: names.map((name) => ({ name, topicId: zeroUuid })), timeoutMs }
-        : { topicNames: names, timeoutMs }
-      return await connection.send(deleteTopics, request)
-    })
-    for (const { name, errorCode, errorMessage } of answer.responses) {
-      this.#cluster.invalidate(name ?? undefined)
-      throwUnlessNone(errorCode, errorMessage ?? name)
-    }
+  deleteTopics(names: readonly string[]) {
+    return topics.deleteTopics(this.#requests, names)
   }
 
   /** Names, sorted. */
   async listTopics(): Promise<string[]> {
-    return (await this.#describe(null)).map(({ name }) => name).sort()
+    return (await topics.describeTopics(this.#requests)).map(({ name }) => name)
   }
 
-  /** Does not create what is missing: it fails with UNKNOWN_TOPIC_OR_PARTITION. */
-  async describeTopics(names: readonly string[]): Promise<TopicDescription[]> {
-    return await this.#describe(names.map((name) => ({ name })))
+  /**
+   * Of all topics, by name, unless names are given. Does not create what is missing: it fails with
+   * UNKNOWN_TOPIC_OR_PARTITION.
+   */
+  describeTopics(names?: readonly string[], options?: { authorizedOperations?: boolean }) {
+    return topics.describeTopics(this.#requests, names, options)
+  }
+
+  /** To so many in all. Fails with INVALID_PARTITIONS when the topic has as many or more. */
+  createPartitions(topic: string, count: number, options?: { validateOnly?: boolean }) {
+    return topics.createPartitions(this.#requests, topic, count, options)
+  }
+
+  /** In the order of `resources`. Documentation makes answers several times as large. */
+  describeConfigs(resources: readonly ConfigResource[], options?: { documentation?: boolean }) {
+    return configs.describeConfigs(this.#requests, resources, options)
+  }
+
+  /** In the order of `alterations`; those of one resource all or none. */
+  alterConfigs(
+    alterations: readonly configs.ConfigAlteration[],
+    options?: { validateOnly?: boolean },
+  ) {
+    return configs.alterConfigs(this.#requests, alterations, options)
+  }
+
+  /** Removes the records below the offsets. Answers with the new first offsets. */
+  deleteRecords(before: readonly records.RecordsBefore[]) {
+    return records.deleteRecords(this.#requests, before)
+  }
+
+  /** In the order of `questions`; one request for each leader. */
+  findOffsets(questions: readonly OffsetQuestion[], isolation?: Isolation) {
+    return offsets.findOffsets(this.#requests, questions, isolation)
   }
 
   /**
    * By partition; `at` is an OffsetSpec, or the milliseconds to find the first offset from. With
    * `committed`, the latest offset is the last stable one.
    */
-  async listOffsets(
-    topic: string,
-    at: number,
-    isolation: Isolation = 'uncommitted',
-  ): Promise<Map<number, number>> {
-    const count = await this.#retrying(() => this.#cluster.partitionCount(topic))
-    const offsets = new Map<number, number>()
-    for (let partition = 0; partition < count; partition++) {
-      offsets.set(
-        partition,
-        await this.#retrying(() => this.#offset(topic, partition, at, isolation)),
-      )
-    }
-    return offsets
+  listOffsets(topic: string, at: number, isolation?: Isolation): Promise<Map<number, number>> {
+    return offsets.listOffsets(this.#requests, topic, at, isolation)
+  }
+
+  /** Of all brokers, by id, classic ones and those of KIP-848. */
+  listGroups(filter?: groups.GroupFilter) {
+    return groups.listGroups(this.#requests, filter)
+  }
+
+  /** In the order of `groupIds`; one that does not exist has GROUP_ID_NOT_FOUND. */
+  describeGroups(groupIds: readonly string[]) {
+    return groups.describeGroups(this.#requests, groupIds)
+  }
+
+  /** In the order of `groupIds`; those with members are refused with NON_EMPTY_GROUP. */
+  deleteGroups(groupIds: readonly string[]) {
+    return groups.deleteGroups(this.#requests, groupIds)
   }
 
   /** What a group committed, by topic and partition. */
-  async committedOffsets(groupId: string): Promise<Map<string, Map<number, number>>> {
-    return await this.#retrying(() => fetchCommittedOffsets(this.#cluster, groupId, null))
+  committedOffsets(groupId: string): Promise<Map<string, Map<number, number>>> {
+    return this.#requests.retrying(() =>
+      fetchCommittedOffsets(this.#requests.cluster, groupId, null),
+    )
   }
 
-  async #describe(
-    topics: readonly { readonly name: string }[] | null,
-  ): Promise<TopicDescription[]> {
-    const answer = await this.#retrying(async () => {
-      const connection = await this.#cluster.any()
-      return await connection.send(metadata, { topics, allowAutoTopicCreation: false })
-    })
-    for (const { errorCode, name } of answer.topics) throwUnlessNone(errorCode, name)
-    return answer.topics.map(topicDescription)
+  /** What a group committed, by topic and partition; empty for a group that does not exist. */
+  groupOffsets(groupId: string) {
+    return groupOffsets.groupOffsets(this.#requests, groupId)
   }
 
-  async #offset(
-    topic: string,
-    partition: number,
-    timestamp: number,
-    isolation: Isolation,
-  ): Promise<number> {
-    const connection = await this.#cluster.leader(topic, partition)
-    const answer = await connection.send(listOffsets, {
-      replicaId: -1,
-      isolationLevel: isolationLevels[isolation],
-      topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }],
-    })
-    const found = answer.topics[0]?.partitions[0]
-    const errorCode = found?.errorCode ?? ErrorCode.unknownTopicOrPartition
-    if (saysStale(errorCode)) this.#cluster.invalidate(topic)
-    throwUnlessNone(errorCode, `${topic}-${partition}`)
-    return found!.offset
+  /** Of a group without members; those of others are refused with UNKNOWN_MEMBER_ID and its like. */
+  alterGroupOffsets(groupId: string, newOffsets: readonly groupOffsets.NewOffset[]) {
+    return groupOffsets.alterGroupOffsets(this.#requests, groupId, newOffsets)
   }
 
-  #retrying<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.#cluster.retrying(this.#timeoutMs, attempt)
+  /** Those of topics that members subscribe to are refused with GROUP_SUBSCRIBED_TO_TOPIC. */
+  deleteGroupOffsets(groupId: string, partitions: readonly TopicPartition[]) {
+    return groupOffsets.deleteGroupOffsets(this.#requests, groupId, partitions)
   }
-}
 
-/** From here on DeleteTopics names topics in entries that could hold an id in place of the name. */
-const deleteTopicsByEntryVersion = 6
+  /** Of all brokers unless given. One that cannot be asked has an entry, without a path, that says why. */
+  describeLogDirs(brokers?: readonly number[]) {
+    return logDirectories.describeLogDirs(this.#requests, brokers)
+  }
 
-function throwUnlessNone(errorCode: number, detail: string | null): void {
-  if (errorCode !== ErrorCode.none) throw new KafkaError(errorCode, detail ?? undefined)
-}
-
-function topicDescription(topic: ResponseOf<typeof metadata>['topics'][number]): TopicDescription {
-  const partitions = topic.partitions
-    .map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => ({
-      partition: partitionIndex,
-      leader: leaderId,
-      replicas: replicaNodes,
-      isr: isrNodes,
-    }))
-    .sort((one, other) => one.partition - other.partition)
-  return {
-    name: topic.name ?? '',
-    topicId: topic.topicId,
-    isInternal: topic.isInternal,
-    partitions,
+  /** Those in progress; of all topics unless given. */
+  listReassignments(ofTopics?: readonly string[]) {
+    return reassignments.listReassignments(this.#requests, ofTopics)
   }
 }

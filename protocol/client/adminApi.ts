@@ -1,8 +1,5 @@
-// What an administrator can ask of a Kafka cluster, ours or any other. Failures that may pass are tried
-// again; all others are KafkaErrors (protocol/kafka/errors.ts) or NetworkErrors. Where several things are
-// asked for at once, each has its own error code, and none fails the others.
-
-import type { Isolation } from './isolation.ts'
+// What the admin client (admin.ts) is asked about and answers with. Where several things are asked for at once,
+// each has its own error code, and none fails the others.
 
 export interface BrokerDescription {
   readonly id: number
@@ -103,6 +100,8 @@ export interface GroupDescription extends Outcome {
   readonly protocolType: string
   /** `range`, `uniform`, ...; empty while there is none. */
   readonly assignor: string
+  /** A group of KIP-848 with members that speak the classic protocol; known of brokers since Kafka 4.0. */
+  readonly isMixed: boolean
   readonly coordinator: BrokerDescription
   readonly members: readonly GroupMember[]
 }
@@ -131,53 +130,4 @@ export interface Reassignment extends TopicPartition {
   readonly replicas: readonly number[]
   readonly adding: readonly number[]
   readonly removing: readonly number[]
-}
-
-export interface AdminApi {
-  describeCluster(): Promise<ClusterDescription>
-  /** In the order of `resources`. */
-  describeConfigs(resources: readonly ConfigResource[]): Promise<readonly ConfigDescription[]>
-  /** In the order of `alterations`; those of one resource all or none. */
-  alterConfigs(
-    alterations: readonly {
-      readonly resource: ConfigResource
-      readonly changes: readonly ConfigChange[]
-    }[],
-    options?: { readonly validateOnly?: boolean },
-  ): Promise<readonly (Outcome & { readonly resource: ConfigResource })[]>
-  createPartitions(
-    topic: string,
-    count: number,
-    options?: { readonly validateOnly?: boolean },
-  ): Promise<void>
-  /** Removes the records below the offsets. Answers with the new log start offsets. */
-  deleteRecords(
-    before: readonly (TopicPartition & { readonly offset: number })[],
-  ): Promise<readonly (PartitionOutcome & { readonly lowWatermark: number })[]>
-  /** One request for each leader. In the order of `questions`. */
-  findOffsets(
-    questions: readonly OffsetQuestion[],
-    isolation?: Isolation,
-  ): Promise<readonly FoundOffset[]>
-  /** Of all brokers. */
-  listGroups(): Promise<readonly GroupListing[]>
-  /** In the order of `groupIds`; groups of both protocols. */
-  describeGroups(groupIds: readonly string[]): Promise<readonly GroupDescription[]>
-  groupOffsets(groupId: string): Promise<readonly CommittedOffset[]>
-  /** Of a group without members; those of a group with members are refused with UNKNOWN_MEMBER_ID and its like. */
-  alterGroupOffsets(
-    groupId: string,
-    offsets: readonly (TopicPartition & { readonly offset: number })[],
-  ): Promise<readonly PartitionOutcome[]>
-  deleteGroupOffsets(
-    groupId: string,
-    partitions: readonly TopicPartition[],
-  ): Promise<readonly PartitionOutcome[]>
-  deleteGroups(
-    groupIds: readonly string[],
-  ): Promise<readonly (Outcome & { readonly groupId: string })[]>
-  /** Of all brokers unless given. */
-  describeLogDirs(brokers?: readonly number[]): Promise<readonly LogDirectory[]>
-  /** Those in progress; of all topics unless given. */
-  listReassignments(topics?: readonly string[]): Promise<readonly Reassignment[]>
 }

@@ -24,16 +24,25 @@ export class ApiVersionsTable {
    * ranges when there is none.
    */
   versionOf(api: Api, atMost = Infinity): number {
+    const version = this.#common(api, atMost)
+    if (version !== undefined) return version
     const range = this.#ranges.get(api.key)
     const ours = Math.min(api.maxVersion, atMost)
-    if (range !== undefined) {
-      const version = Math.min(ours, range.maxVersion)
-      if (version >= Math.max(api.minVersion, range.minVersion)) return version
-    }
     const theirs = range === undefined ? 'none' : `${range.minVersion} to ${range.maxVersion}`
     throw new ClientError(
       'NO_COMMON_VERSION',
       `${this.#broker} speaks ${theirs} of ${api.name}, this client ${api.minVersion} to ${ours}: upgrade the older side`,
     )
+  }
+
+  supports(api: Api): boolean {
+    return this.#common(api, Infinity) !== undefined
+  }
+
+  #common(api: Api, atMost: number): number | undefined {
+    const range = this.#ranges.get(api.key)
+    if (range === undefined) return undefined
+    const version = Math.min(api.maxVersion, atMost, range.maxVersion)
+    return version >= Math.max(api.minVersion, range.minVersion) ? version : undefined
   }
 }

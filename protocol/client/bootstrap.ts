@@ -1,5 +1,6 @@
 // Addresses of brokers as people write them.
 
+import { parseHostPort } from '../commandLine/hostPort.ts'
 import type { Address } from '../runtime/network.ts'
 
 /** A text is not the address of a broker. */
@@ -14,11 +15,4 @@ export function parseBootstrap(list: string): Address[] {
     if (address !== undefined && address.port > 0) return address
     throw new AddressError(`'${entry}' is not the address of a broker: give host:port`)
   })
-}
-
-/** One `host:port`, an IPv6 host in brackets; undefined for everything else. */
-export function parseHostPort(text: string): Address | undefined {
-  const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text.trim()) ?? []
-  if (host === undefined || Number(port) > 65_535) return undefined
-  return { host, port: Number(port) }
 }

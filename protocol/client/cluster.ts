@@ -5,6 +5,7 @@
 import { findCoordinator } from '../kafka/apis/findCoordinator.ts'
 import { metadata } from '../kafka/apis/metadata.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import type { ResponseOf } from '../kafka/schema.ts'
 import { sleep } from '../runtime/clock.ts'
 import { type Address, NetworkError } from '../runtime/network.ts'
 import { hostPort } from '../runtime/networkErrors.ts'
@@ -31,6 +32,11 @@ export interface ClientOptions {
   readonly allowAutoTopicCreation?: boolean
 }
 
+/** Where a broker of the cluster is. */
+export interface BrokerAddress extends Address {
+  readonly nodeId: number
+}
+
 /**
  * Requests on one connection wait for the answers before theirs. What the broker may hold back for
  * long (a fetch that waits for data, a join that waits for members) therefore names a lane of its
@@ -51,7 +57,7 @@ export class Cluster {
   readonly #view = new ClusterView()
   readonly #slots = new Map<string, BrokerSlot>()
   readonly #refreshing = new Map<string, Promise<void>>()
-  readonly #coordinators = new Map<string, Address>()
+  readonly #coordinators = new Map<string, BrokerAddress>()
   readonly #closing = new AbortController()
 
   constructor(runtime: Pick<Runtime, 'clock' | 'random' | 'network'>, options: ClientOptions) {
@@ -79,6 +85,15 @@ export class Cluster {
     return (await this.#topic(topic)).partitions.size
   }
 
+  /** Learns of all these topics with one request, where it would be one for each. */
+  async learnTopics(names: Iterable<string>): Promise<void> {
+    const unknown = [...new Set(names)].filter((name) => this.#view.topic(name) === undefined)
+    if (unknown.length < 2) return
+    const connection = await this.any()
+    const topics = unknown.map((name) => ({ name }))
+    this.#view.update(await connection.send(metadata, { topics, allowAutoTopicCreation: false }))
+  }
+
   /** As of the metadata at hand; the zero UUID from brokers before Kafka 2.8. */
   async topicId(topic: string): Promise<string> {
     return (await this.#topic(topic)).topicId
@@ -101,19 +116,51 @@ export class Cluster {
     throw nobodyAnswers(this.#bootstrap, last)
   }
 
+  /**
+   * A connection to the broker with this id. Fails with BROKER_NOT_AVAILABLE when the cluster has no
+   * such broker now.
+   */
+  async broker(nodeId: number, lane = sharedLane): Promise<KafkaConnection> {
+    if (this.#view.broker(nodeId) === undefined) await this.brokers()
+    const address = this.#view.broker(nodeId)
+    if (address === undefined) {
+      throw new KafkaError(ErrorCode.brokerNotAvailable, `broker ${nodeId} is not in the cluster`)
+    }
+    try {
+      return await this.#connection(address, lane)
+    } catch (error) {
+      this.#view.forgetBroker(nodeId)
+      throw error
+    }
+  }
+
+  /** Asks which brokers the cluster has now; names no topic. */
+  async brokers(): Promise<ResponseOf<typeof metadata>> {
+    const connection = await this.any()
+    const answer = await connection.send(metadata, { topics: [], allowAutoTopicCreation: false })
+    this.#view.update(answer)
+    return answer
+  }
+
   /** A connection to the broker that coordinates the group. */
   async coordinator(groupId: string, lane = sharedLane): Promise<KafkaConnection> {
-    let address = this.#coordinators.get(groupId)
-    if (address === undefined) {
-      address = await this.#findCoordinator(groupId)
-      this.#coordinators.set(groupId, address)
-    }
+    const address = await this.coordinatorOf(groupId)
     try {
       return await this.#connection(address, lane)
     } catch (error) {
       this.#coordinators.delete(groupId)
       throw error
     }
+  }
+
+  /** The broker that coordinates the group, as last heard. Fails with a KafkaError, mostly retriable. */
+  async coordinatorOf(groupId: string): Promise<BrokerAddress> {
+    let address = this.#coordinators.get(groupId)
+    if (address === undefined) {
+      address = await this.#findCoordinator(groupId)
+      this.#coordinators.set(groupId, address)
+    }
+    return address
   }
 
   /** After NOT_COORDINATOR and its like, and after a lost connection. */
@@ -220,7 +267,7 @@ export class Cluster {
     }
   }
 
-  async #findCoordinator(groupId: string): Promise<Address> {
+  async #findCoordinator(groupId: string): Promise<BrokerAddress> {
     const connection = await this.any()
     const hasManyKeys = connection.versionOf(findCoordinator) >= severalCoordinatorsVersion
     const request = hasManyKeys ? { coordinatorKeys: [groupId] } : { key: groupId }
@@ -229,7 +276,7 @@ export class Cluster {
     if (found.errorCode !== ErrorCode.none) {
       throw new KafkaError(found.errorCode, found.errorMessage ?? `the coordinator of ${groupId}`)
     }
-    return { host: found.host, port: found.port }
+    return { nodeId: found.nodeId, host: found.host, port: found.port }
   }
 
   /** Async, so that a closed client is a rejection and not an exception. */

@@ -44,8 +44,9 @@ export class ClusterView {
     return this.#brokers.get(nodeId)
   }
 
-  addBroker(nodeId: number, address: Address): void {
-    this.#brokers.set(nodeId, address)
+  /** After its address could not be reached: it may have started elsewhere. */
+  forgetBroker(nodeId: number): void {
+    this.#brokers.delete(nodeId)
   }
 
   topic(name: string): TopicView | undefined {

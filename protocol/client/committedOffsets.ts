@@ -3,6 +3,7 @@
 
 import { offsetFetch } from '../kafka/apis/offsetFetch.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
+import type { CommittedOffset } from './adminApi.ts'
 import { type Cluster, sharedLane } from './cluster.ts'
 
 /** From here on OffsetFetch asks about several groups at once. */
@@ -19,15 +20,15 @@ export function saysCoordinatorMoved(errorCode: number): boolean {
 }
 
 /**
- * The next offset to read, by topic and partition; what was never committed is absent. `topics`:
- * null for all. Fails with a KafkaError that may pass (the coordinator moved, or still loads).
+ * What the group committed; what was never committed is left out. `topics`: null for all. Fails with a
+ * KafkaError that may pass (the coordinator moved, or still loads).
  */
-export async function fetchCommittedOffsets(
+export async function fetchOffsets(
   cluster: Cluster,
   groupId: string,
   topics: ReadonlyMap<string, readonly number[]> | null,
   lane = sharedLane,
-): Promise<Map<string, Map<number, number>>> {
+): Promise<CommittedOffset[]> {
   const connection = await cluster.coordinator(groupId, lane)
   const asked =
     topics && [...topics].map(([name, partitionIndexes]) => ({ name, partitionIndexes }))
@@ -37,16 +38,30 @@ export async function fetchCommittedOffsets(
   const found = answer.groups[0] ?? answer
   if (saysCoordinatorMoved(found.errorCode)) cluster.forgetCoordinator(groupId)
   if (found.errorCode !== ErrorCode.none) throw new KafkaError(found.errorCode, groupId)
-  const offsets = new Map<string, Map<number, number>>()
-  for (const { name, partitions } of found.topics) {
-    for (const { partitionIndex, committedOffset, errorCode } of partitions) {
-      const place = `${groupId}, ${name}-${partitionIndex}`
+  const offsets: CommittedOffset[] = []
+  for (const { name: topic, partitions } of found.topics) {
+    for (const { partitionIndex: partition, committedOffset, metadata, errorCode } of partitions) {
+      const place = `${groupId}, ${topic}-${partition}`
       if (errorCode !== ErrorCode.none) throw new KafkaError(errorCode, place)
       if (committedOffset < 0) continue
-      const ofTopic = offsets.get(name) ?? new Map<number, number>()
-      offsets.set(name, ofTopic)
-      ofTopic.set(partitionIndex, committedOffset)
+      offsets.push({ topic, partition, offset: committedOffset, metadata: metadata ?? '' })
     }
+  }
+  return offsets
+}
+
+/** The next offset to read, by topic and partition. Otherwise as `fetchOffsets`. */
+export async function fetchCommittedOffsets(
+  cluster: Cluster,
+  groupId: string,
+  topics: ReadonlyMap<string, readonly number[]> | null,
+  lane = sharedLane,
+): Promise<Map<string, Map<number, number>>> {
+  const offsets = new Map<string, Map<number, number>>()
+  for (const { topic, partition, offset } of await fetchOffsets(cluster, groupId, topics, lane)) {
+    const ofTopic = offsets.get(topic) ?? new Map<number, number>()
+    offsets.set(topic, ofTopic)
+    ofTopic.set(partition, offset)
   }
   return offsets
 }

@@ -105,6 +105,11 @@ export class KafkaConnection implements ConnectionHandler {
     return this.#versions!.versionOf(api, atMost)
   }
 
+  /** Whether `send` finds a version of the API that both sides know. */
+  supports(api: Api): boolean {
+    return this.#versions!.supports(api)
+  }
+
   /**
    * Large records in `request` are sent by reference: they must not change before the answer. Error
    * codes in the answer are the caller's to look at. Fails with NetworkError when the connection

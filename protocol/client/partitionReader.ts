@@ -29,6 +29,8 @@ export interface PartitionReaderOptions {
   readonly topicId?: string | undefined
   /** How long a failure that may pass is retried before it is the caller's. */
   readonly retryTimeoutMs?: number
+  /** Shares the connections of this lane with other readers, for fetches that do not wait. */
+  readonly lane?: string
 }
 
 export interface FetchedPartition {
@@ -57,7 +59,7 @@ let lanes = 0
 
 export class PartitionReader {
   readonly #cluster: Cluster
-  readonly #options: Required<Omit<PartitionReaderOptions, 'topicId'>>
+  readonly #options: Required<Omit<PartitionReaderOptions, 'topicId' | 'lane'>>
   /** Undefined when any topic of the name will do. */
   readonly #topicId: string | undefined
   /** A fetch that waits for data would hold up whatever else is asked on its connection. */
@@ -74,7 +76,7 @@ export class PartitionReader {
       ...options,
     }
     this.#topicId = options.topicId === zeroUuid ? undefined : options.topicId
-    this.#lane = `read ${options.topic}-${options.partition} ${++lanes}`
+    this.#lane = options.lane ?? `read ${options.topic}-${options.partition} ${++lanes}`
   }
 
   /**

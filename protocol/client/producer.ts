@@ -131,6 +131,12 @@ export class Producer {
     this.#sender.close()
   }
 
+  /** Asks anew, with the next record, how many partitions the topic has: there may be more by now. */
+  forget(topic: string): void {
+    this.#partitionCounts.delete(topic)
+    this.#cluster.invalidate(topic)
+  }
+
   #refusal(record: ProducerRecord): ClientError | undefined {
     if (this.#isClosed) return new ClientError('CLIENT_CLOSED', 'this producer was closed')
     const { maxBufferedBytes } = this.#options

@@ -15,3 +15,29 @@ export function positive(text: string): number {
   if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
   throw new InvalidArgumentError('give a whole number of at least 1.')
 }
+
+const sizeUnits: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** A size in bytes as people write it: 512k, 10m, 1g; 0 is allowed. */
+export function sizeInBytes(text: string): number {
+  const [, number, unit] = /^(\d{1,12})(?:([kmg])b?)?$/i.exec(text) ?? []
+  const bytes = Number(number) * (sizeUnits[unit?.toLowerCase() ?? ''] ?? 1)
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new InvalidArgumentError('give a size in bytes, or with a unit: 512k, 10m, 1g.')
+}
+
+const secondMs = 1_000
+const timeUnits: Readonly<Record<string, number>> = {
+  s: secondMs,
+  m: 60 * secondMs,
+  h: 60 * 60 * secondMs,
+  d: 24 * 60 * 60 * secondMs,
+}
+
+/** A time in ms as people write it: 30m, 12h, 7d. */
+export function duration(text: string): number {
+  const [, number, unit] = /^(\d{1,9})([smhd])$/i.exec(text) ?? []
+  const ms = Number(number) * (timeUnits[unit?.toLowerCase() ?? ''] ?? Number.NaN)
+  if (Number.isSafeInteger(ms) && ms > 0) return ms
+  throw new InvalidArgumentError('give a time with its unit: 30m, 12h, 7d.')
+}

@@ -200,10 +200,13 @@ export class KafkaError extends Error {
   readonly errorCode: number
   /** Kafka's name of the error code. */
   readonly code: string
+  /** What the broker said, or what the error is about. */
+  readonly detail: string | undefined
 
   constructor(errorCode: number, detail?: string) {
     const name = errorName(errorCode)
     super(detail === undefined ? `${name} (${errorCode})` : `${name} (${errorCode}): ${detail}`)
+    this.detail = detail
     this.errorCode = errorCode
     this.code = name
   }

@@ -32,18 +32,40 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 /** setTimeout calls back after 1 ms when it is asked for more: an interval of a month would be none. */
 const longestTimeoutMs = 2 ** 31 - 1
 
+interface Timers {
+  readonly set: (callback: () => void, delayMs: number) => NodeJS.Timeout
+  readonly clear: (handle: NodeJS.Timeout) => void
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(delayMs, callback) {
+  setTimer: timerOf({
+    set: (callback, delayMs) => setTimeout(callback, delayMs),
+    clear: (handle) => clearTimeout(handle),
+  }),
+}
+
+/**
+ * The machine's clock for a server that runs inside somebody's test: fake timers, which test runners put in
+ * the place of the global functions, do not stop it.
+ */
+export const unfakedClock: Clock = {
+  nowMs: Date.now,
+  monotonicMs: performance.now.bind(performance),
+  setTimer: timerOf({ set: setTimeout, clear: clearTimeout }),
+}
+
+function timerOf({ set, clear }: Timers): Clock['setTimer'] {
+  return (delayMs, callback) => {
     let handle: NodeJS.Timeout
     const wait = (remainingMs: number): void => {
       const partMs = Math.min(remainingMs, longestTimeoutMs)
       const next = partMs === remainingMs ? callback : () => wait(remainingMs - partMs)
-      handle = setTimeout(next, partMs)
+      handle = set(next, partMs)
     }
     wait(delayMs)
-    return { cancel: () => clearTimeout(handle) }
-  },
+    return { cancel: () => clear(handle) }
+  }
 }

@@ -3,6 +3,7 @@
 // as strict as POSIX allows, stricter than most file systems are. Open files and locks die with it.
 
 import { basename, dirname, normalize } from 'node:path'
+import { assert } from './assert.ts'
 import {
   DirectoryInUseError,
   type Disk,
@@ -34,6 +35,11 @@ export interface MemoryDiskOptions {
   readonly sizeBytes?: number
   /** A new file gets the inode number of one that was removed and closed, the last one first. */
   readonly reusesInodes?: boolean
+  /**
+   * Whether `crash` may be called; true unless given. A disk that cannot crash holds each file once, where
+   * another one also holds what was synced and every write since.
+   */
+  readonly canCrash?: boolean
   /**
    * Called before each operation that changes something, with the name of the method. It may throw
    * (a failing disk) or call `crash` (the operation then does not happen).
@@ -79,6 +85,7 @@ export class MemoryDisk implements Disk {
 
   /** Loses power. Operations still under way fail; the disk can be used again at once. */
   crash({ keepUnsynced, reorder = false }: CrashOptions = {}): void {
+    assert(this.#canCrash, 'this disk keeps nothing to go back to')
     this.#crashes++
     this.#locks.clear()
     const keptChanges = keepUnsynced?.below(this.#nameChanges.length + 1) ?? 0
@@ -223,6 +230,10 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  get #canCrash(): boolean {
+    return this.#options.canCrash ?? true
+  }
+
   get #freeBytes(): number {
     const { sizeBytes } = this.#options
     if (sizeBytes === undefined) return memoryDiskBytes
@@ -242,7 +253,8 @@ export class MemoryDisk implements Disk {
 
   #newInode(isDirectory: boolean): MemoryInode {
     const reused = this.#options.reusesInodes ? this.#freeInodes.pop() : undefined
-    return new MemoryInode(reused ?? ++this.#inodeCount, isDirectory, () => this.#now())
+    const inode = reused ?? ++this.#inodeCount
+    return new MemoryInode(inode, isDirectory, () => this.#now(), this.#canCrash)
   }
 
   #freeInode(inode: MemoryInode): void {
@@ -268,7 +280,7 @@ export class MemoryDisk implements Disk {
   #change(directories: readonly string[], apply: (names: MemoryNames) => void): void {
     apply(this.#names)
     for (const directory of directories) this.#names.get(directory)?.touch()
-    this.#nameChanges.push({ directories, apply })
+    if (this.#canCrash) this.#nameChanges.push({ directories, apply })
   }
 
   #requireDirectory(directory: string): void {

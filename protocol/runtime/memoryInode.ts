@@ -1,6 +1,7 @@
 // One file of MemoryDisk: what a reader sees now, what a power failure would leave, and the writes
 // in between.
 
+import { assert } from './assert.ts'
 import type { DiskStat } from './disk.ts'
 import type { Random } from './random.ts'
 
@@ -44,16 +45,19 @@ export class MemoryInode {
   openCount = 0
   readonly #inode: number
   readonly #nowMs: () => number
+  readonly #canCrash: boolean
   #modifiedMs: number
   #durableModifiedMs: number
   #current = new Content()
   #durable = new Content()
   #unsynced: Change[] = []
 
-  constructor(inode: number, isDirectory: boolean, nowMs: () => number) {
+  /** One that cannot crash keeps its content once, and no history of it. */
+  constructor(inode: number, isDirectory: boolean, nowMs: () => number, canCrash = true) {
     this.#inode = inode
     this.isDirectory = isDirectory
     this.#nowMs = nowMs
+    this.#canCrash = canCrash
     this.#modifiedMs = nowMs()
     this.#durableModifiedMs = this.#modifiedMs
   }
@@ -97,6 +101,7 @@ export class MemoryInode {
 
   /** Goes back to what was synced, and a random part of what was not. */
   crash(keepUnsynced: Random | undefined, reorder: boolean): void {
+    assert(this.#canCrash, 'a file without a history cannot go back')
     if (keepUnsynced !== undefined && this.#unsynced.length > 0) {
       this.#durableModifiedMs = this.#modifiedMs
       for (const change of survivors(this.#unsynced, keepUnsynced, reorder)) {
@@ -111,7 +116,7 @@ export class MemoryInode {
 
   #change(change: Change): void {
     this.#current.apply(change)
-    this.#unsynced.push(change)
+    if (this.#canCrash) this.#unsynced.push(change)
     this.#modifiedMs = this.#nowMs()
   }
 }

@@ -5,6 +5,7 @@ import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { totalBytes } from '../bytes/totalBytes.ts'
+import { directoryProblem } from './directoryProblem.ts'
 import {
   DirectoryInUseError,
   type Disk,
@@ -118,7 +119,14 @@ export const nodeDisk: Disk = {
   },
 
   async stat(path) {
-    return await unlessMissing(async () => toStat(await fs.stat(path)))
+    try {
+      return toStat(await fs.stat(path))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      // Nothing has a name that is too long.
+      if (code === 'ENOENT' || code === 'ENAMETOOLONG') return undefined
+      throw error
+    }
   },
 
   async readFile(path) {
@@ -174,11 +182,16 @@ export const nodeDisk: Disk = {
   // their lock covers the bytes that SQLite locks.
   async lock(directory): Promise<DiskLock> {
     const path = join(directory, '.lock', 'LOCK')
-    await madeDirectory(dirname(path))
-    // Fails with the system's own error, which says more than SQLite's. Never opened here when it
-    // exists: closing any handle of a file releases the locks that the process has on it.
-    if ((await nodeDisk.stat(path)) === undefined) await (await fs.open(path, 'a')).close()
-    await fs.access(path, constants.R_OK | constants.W_OK)
+    try {
+      await madeWithParents(directory)
+      await madeWithParents(dirname(path))
+      // The system's own error says more than SQLite's. Never opened here when it exists: closing any
+      // handle of a file releases the locks that the process has on it.
+      if ((await nodeDisk.stat(path)) === undefined) await (await fs.open(path, 'a')).close()
+      await fs.access(path, constants.R_OK | constants.W_OK)
+    } catch (error) {
+      throw directoryProblem('write to', directory, error)
+    }
     const holder = lockFile(path, directory)
     heldLocks.add(holder)
     return {
@@ -225,14 +238,34 @@ const directorySyncs = new SharedRuns(async (directory) => {
 /** The first directory that had to be made, if any. */
 async function madeDirectory(directory: string): Promise<string | undefined> {
   try {
-    return await fs.mkdir(directory, { recursive: true })
+    return await madeWithParents(resolve(directory))
+  } catch (error) {
+    throw directoryProblem('create', directory, error)
+  }
+}
+
+/** Not `recursive` of Node, which never ends below a directory that takes no entries, such as /proc. */
+async function madeWithParents(directory: string): Promise<string | undefined> {
+  try {
+    await fs.mkdir(directory)
+    return directory
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error
-    const part = code === 'EEXIST' ? 'is' : 'lies below'
-    const message = `${directory} ${part} a file, and not a directory: give the path of a directory`
-    throw Object.assign(new Error(message, { cause: error }), { code })
+    if (await isDirectory(directory)) return undefined
+    if (code !== 'ENOENT' || dirname(directory) === directory) throw error
   }
+  const first = await madeWithParents(dirname(directory))
+  await fs.mkdir(directory).catch(async (error) => {
+    if (!(await isDirectory(directory))) throw error
+  })
+  return first ?? directory
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await fs.stat(path).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  )
 }
 
 function toStat(stat: {

@@ -14,15 +14,11 @@ let read: OwnPackage | undefined
 
 /** Reads the file once. */
 export function ownPackage(): OwnPackage {
-  read ??= manifestIn(new URL('../../package.json', import.meta.url))
-  return read
+  read ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return read as OwnPackage
 }
 
-/** The version in a package.json, such as that of another copy of Millrace. */
-export function versionIn(manifest: string): string {
-  return manifestIn(manifest).version
-}
-
-function manifestIn(path: URL | string): OwnPackage {
-  return JSON.parse(readFileSync(path, 'utf8'))
+/** The version in the package.json at `path`. */
+export function versionOf(path: string): string {
+  return (JSON.parse(readFileSync(path, 'utf8')) as OwnPackage).version
 }

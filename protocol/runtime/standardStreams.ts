@@ -36,6 +36,12 @@ export const standardError: LogOutput = {
   },
 }
 
+/** Whether people look at standard error, and in color. */
+export function standardErrorTerminal(): { readonly isTerminal: boolean; readonly color: boolean } {
+  const isTerminal = process.stderr.isTTY === true
+  return { isTerminal, color: isTerminal && process.stderr.hasColors() }
+}
+
 let isNonBlocking = false
 
 /**

@@ -32,10 +32,23 @@ export async function makeTemporaryDirectory(
   prefix: string,
   { disk, clock, parent = tmpdir() }: Surroundings,
 ): Promise<TemporaryDirectory> {
-  const removed = await removeDead(disk, clock, parent, prefix)
-  const path = await fs.mkdtemp(join(parent, prefix))
+  let removed: readonly string[]
+  let path: string
+  try {
+    removed = await removeDead(disk, clock, parent, prefix)
+    path = await fs.mkdtemp(join(parent, prefix))
+  } catch (error) {
+    throw temporaryProblem(parent, error)
+  }
   const lock = await disk.lock(path)
   return { path, removed, remove: () => removeLocked(path, lock) }
+}
+
+function temporaryProblem(parent: string, cause: unknown): unknown {
+  if (!isOperational(cause)) return cause
+  const { code } = cause as NodeJS.ErrnoException
+  const message = `cannot create a temporary directory in ${parent} (${cause.message}): free space there, or set TMPDIR to a directory that this user may write to`
+  return Object.assign(new Error(message), { code })
 }
 
 async function removeDead(

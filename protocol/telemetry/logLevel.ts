@@ -1,4 +1,4 @@
-// The levels of log lines. Apart from the logger, since a command line needs no more to be read.
+// The levels and formats of log lines. Apart from the logger, since a command line needs no more to be read.
 
 /** Importance of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -14,3 +14,8 @@ export function isLogLevel(value: unknown): value is LogLevel {
 export interface LogLevelControl {
   level: LogLevel
 }
+
+/** `auto` is pretty on a terminal, and JSON elsewhere. */
+export type LogFormat = 'auto' | 'pretty' | 'json'
+
+export const logFormats: readonly LogFormat[] = ['auto', 'pretty', 'json']

@@ -4,9 +4,14 @@
 
 import * as prometheus from 'prom-client'
 import { assert } from '../runtime/assert.ts'
+import { nextTurn } from '../runtime/nextTurn.ts'
+import type { Distribution } from './distribution.ts'
+import { Exposition } from './exposition.ts'
 import type { MetricSpec } from './metricSpec.ts'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
+export { Distribution } from './distribution.ts'
+export { labelText } from './exposition.ts'
 
 /** What a metric is called. Names are `millrace_<room>_<what>_<unit>`; counters end in `_total`. */
 export interface MetricOptions<Label extends string> {
@@ -27,39 +32,33 @@ export const latencyBucketsSeconds: readonly number[] = [
   30, 60,
 ]
 
-/** Takes one sample of a family. */
+/** Takes one sample of a family. `labels` is made by `labelText`. */
 export type SampleWriter = (labels: string, value: number) => void
+
+/** Takes so many samples as the lines of the format, the name of the family and the line feeds included. */
+export type BlockWriter = (lines: string, samples: number) => void
+
+/** Takes one histogram of a family. */
+export type DistributionWriter = (labels: string, distribution: Distribution) => void
 
 interface CollectedFamily {
   readonly spec: MetricSpec
-  readonly read: (sample: SampleWriter) => void
+  readonly write: (exposition: Exposition) => void
 }
 
-/** Labels as the text format has them: `{topic="orders",partition="3"}`; none is the empty text. */
-export function labelText(labels: Readonly<Record<string, string | number>>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`)
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
-}
-
-function escaped(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-function familyText({ spec, read }: CollectedFamily): string {
-  let text = `# HELP ${spec.name} ${spec.help}\n# TYPE ${spec.name} ${spec.type}\n`
-  read((labels, value) => {
-    text += `${spec.name}${labels} ${value}\n`
-  })
-  return text
-}
+/** After so many samples whatever else is due has its turn: a few ms. */
+const samplesPerTurn = 5_000
 
 export class Metrics {
   readonly #registry: prometheus.Registry
-  readonly #readers = new Set<() => void>()
-  readonly #collected = new Set<CollectedFamily>()
+  readonly #readers = new Set<() => void | Promise<void>>()
+  readonly #collected = new Map<string, CollectedFamily>()
+  readonly #nextTurn: () => Promise<void>
+  #exposing: Promise<Buffer> | undefined
 
-  constructor(registry: prometheus.Registry = new prometheus.Registry()) {
+  constructor(registry: prometheus.Registry = new prometheus.Registry(), turn = nextTurn) {
     this.#registry = registry
+    this.#nextTurn = turn
   }
 
   /** A count that only rises. On hot paths keep what `labels(…)` returns: it looks up no label. */
@@ -86,29 +85,74 @@ export class Metrics {
 
   /**
    * A family whose samples are only read at an exposition, and written as they are read: for the tens of
-   * thousands of samples that partitions have. `labels` is made by `labelText`, and kept by the caller
-   * where it can be. Returns what ends it.
+   * thousands of samples that partitions have, and for counts that hot paths keep in plain fields. Labels
+   * are kept as texts by the caller where there are many. Fails when the name is taken. Returns what
+   * ends the family.
    */
-  collected(spec: MetricSpec, read: (sample: SampleWriter) => void): () => void {
-    const family: CollectedFamily = { spec, read }
-    this.#collected.add(family)
-    return () => this.#collected.delete(family)
+  collected(
+    spec: MetricSpec,
+    read: (sample: SampleWriter, block: BlockWriter) => void,
+  ): () => void {
+    assert(spec.type !== 'histogram', `${spec.name} has distributions, not samples`)
+    return this.#collect({ spec, write: ({ sample, block }) => read(sample, block) })
+  }
+
+  /** The same for a histogram. */
+  collectedHistogram(spec: MetricSpec, read: (write: DistributionWriter) => void): () => void {
+    assert(spec.type === 'histogram', `${spec.name} is a ${spec.type}`)
+    return this.#collect({ spec, write: ({ distribution }) => read(distribution) })
+  }
+
+  #collect(family: CollectedFamily): () => void {
+    const { name } = family.spec
+    const isTaken = this.#collected.has(name) || this.#registry.getSingleMetric(name) !== undefined
+    assert(!isTaken, `metric ${name} is already registered`)
+    this.#collected.set(name, family)
+    return () => {
+      if (this.#collected.get(name) === family) this.#collected.delete(name)
+    }
   }
 
   /**
    * Calls `read` before each exposition, to set gauges that are cheaper to read then than to keep up
-   * to date (the length of a queue). Returns what ends it: call that when the queue goes away.
+   * to date (the length of a queue). The exposition waits for a promise, which must not be long in coming.
+   * Returns what ends it: call that when the queue goes away.
    */
-  onExpose(read: () => void): () => void {
+  onExpose(read: () => void | Promise<void>): () => void {
     this.#readers.add(read)
     return () => this.#readers.delete(read)
   }
 
   /** Everything, in Prometheus' text format (`contentType`). */
   async expose(): Promise<string> {
-    for (const read of this.#readers) read()
+    return (await this.exposeBytes()).toString()
+  }
+
+  /** The same in UTF-8. Whoever asks while an exposition is under way gets that one. */
+  exposeBytes(): Promise<Buffer> {
+    this.#exposing ??= this.#expose().finally(() => {
+      this.#exposing = undefined
+    })
+    return this.#exposing
+  }
+
+  async #expose(): Promise<Buffer> {
+    await Promise.all([...this.#readers].map((read) => read()))
+    const exposition = new Exposition()
+    // prom-client has blank lines between its families, and one where there is no family.
     const registered = await this.#registry.metrics()
-    return registered + [...this.#collected].map(familyText).join('')
+    if (registered.trim() !== '') exposition.text(registered.replaceAll(/\n+/g, '\n'))
+    let turnAt = samplesPerTurn
+    for (const family of [...this.#collected.values()]) {
+      // The family may have ended, and others begun, in another turn.
+      if (this.#collected.get(family.spec.name) !== family) continue
+      exposition.family(family.spec)
+      family.write(exposition)
+      if (exposition.samples < turnAt) continue
+      turnAt = exposition.samples + samplesPerTurn
+      await this.#nextTurn()
+    }
+    return exposition.end()
   }
 
   get contentType(): string {
@@ -116,6 +160,7 @@ export class Metrics {
   }
 
   #known<M>(name: string, kind: abstract new (...args: never[]) => M): M | undefined {
+    assert(!this.#collected.has(name), `metric ${name} is already registered`)
     const metric: unknown = this.#registry.getSingleMetric(name)
     if (metric === undefined) return undefined
     assert(metric instanceof kind, `metric ${name} is already registered as another kind`)

@@ -140,6 +140,8 @@ const jobStatus = Type.Object({
   progress: Type.Optional(batchProgress),
   /** Why no batch can be planned: `the topics cannot be read: ...`. */
   waiting: Type.Optional(text),
+  /** What fails and is tried again: `batch 7: foreachRDD failed: ...`. */
+  failing: Type.Optional(text),
   /** When this process started the job. Of two jobs of one name the later-started ends. */
   startedMs: Type.Optional(count),
   /** Name of the host that runs the job. */

@@ -8,6 +8,7 @@ import { ErrorCode, KafkaError } from '../kafka/errors.ts'
 import { splitBatches } from '../kafka/recordBatch.ts'
 import { records } from '../kafka/recordCursor.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
+import { LastingCondition } from './lastingCondition.ts'
 import type { Logger } from './logger.ts'
 import { decodeStatus, type Status, statusTopic } from './status.ts'
 
@@ -58,6 +59,7 @@ class Follower implements StatusFollower {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #listener: StatusListener
+  readonly #fails: LastingCondition
   readonly #reader: PartitionReader
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
@@ -74,6 +76,7 @@ class Follower implements StatusFollower {
     this.#clock = clock
     this.#logger = logger
     this.#listener = listener
+    this.#fails = new LastingCondition({ clock, logger, over: 'the status topic is read again' })
     this.#reader = new PartitionReader(cluster, {
       topic: statusTopic,
       partition: 0,
@@ -143,20 +146,21 @@ class Follower implements StatusFollower {
   }
 
   #reachable(): void {
-    if (this.failure) this.#logger.info({ topic: statusTopic }, 'the status topic is read again')
+    this.#fails.over({ topic: statusTopic })
     this.failure = undefined
   }
 
   #failed(error: Error): void {
     // The topic is created with its first status: until then there is nothing to read, and all is well.
     if (error instanceof KafkaError && error.errorCode === ErrorCode.unknownTopicOrPartition) {
+      this.#fails.over({ topic: statusTopic })
       this.failure = undefined
       this.#isCaughtUp()
       return
     }
-    if (!this.failure && !this.#stopping.signal.aborted) {
+    if (!this.#stopping.signal.aborted) {
       const fields = { topic: statusTopic, reason: error.message }
-      this.#logger.warn(fields, 'failed to read the status topic; retrying until it can be read')
+      this.#fails.met(fields, 'failed to read the status topic; retrying until it can be read')
     }
     this.failure ??= { sinceMs: this.#clock.nowMs(), reason: error.message }
   }

@@ -21,20 +21,24 @@ async function run(args: readonly string[], whenStarted = async (_: string) => {
   let stderr = ''
   let stdout = ''
   const started = Promise.withResolvers<void>()
-  const code = await agentCommand([...args, '--log-level', 'error'], {
-    stdout: (text) => {
-      stdout += text
-      if (text.includes('started')) started.resolve()
+  const code = await agentCommand(
+    [...args, '--log-level', 'error'],
+    { version: '0.0.0' },
+    {
+      stdout: (text) => {
+        stdout += text
+        if (text.includes('started')) started.resolve()
+      },
+      stderr: (text) => {
+        stderr += text
+      },
+      environment: {},
+      stopRequested: () => started.promise.then(() => whenStarted(stdout)),
+      endProcess: () => {
+        throw new Error('nothing hangs')
+      },
     },
-    stderr: (text) => {
-      stderr += text
-    },
-    environment: {},
-    stopRequested: () => started.promise.then(() => whenStarted(stdout)),
-    endProcess: () => {
-      throw new Error('nothing hangs')
-    },
-  })
+  )
   return { code, stderr, stdout }
 }
 
@@ -178,7 +182,7 @@ describe('arguments', () => {
     [['-Dflume.root.logger=WARN,LOGFILE', '--log-level', 'error'], 'error'],
     [['-Dflume.root.logger=OFF'], 'error'],
   ])('%j log at level %s', (args, level) => {
-    expect(parsed(...args).logLevel).toBe(level)
+    expect(parsed(...args).logging.logLevel).toBe(level)
   })
 
   test('that have no effect are named', () => {
@@ -229,7 +233,7 @@ test('runs until it is told to stop, and serves the metrics page as Flume does',
   const args = ['--name', 'a1', '--conf-file', file, '--no-reload-conf']
   const monitoring = ['-Dflume.monitoring.type=http', '-Dflume.monitoring.port=0']
   const { code } = await run([...args, ...monitoring], async (stdout) => {
-    const url = /http:\S+/.exec(stdout)![0]
+    const url = /http:[^\s,]+\/metrics/.exec(stdout)![0]
     let metrics: Record<string, Record<string, string>> = {}
     for (let asked = 0; metrics['CHANNEL.c1']?.EventTakeSuccessCount !== '2'; asked++) {
       expect(asked).toBeLessThan(5000)

@@ -10,10 +10,13 @@ import { Cluster } from '../../protocol/client/cluster.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 
-/** The messages of log lines, in order. */
+/** The line with which every log begins, which says version and settings. */
+const startLine = 'millrace broker'
+
+/** The messages of log lines after that one, in order. */
 function logged(complaints: string): string[] {
   const lines = complaints.split('\n').filter((line) => line.startsWith('{'))
-  return lines.map((line) => JSON.parse(line).msg)
+  return lines.map((line) => JSON.parse(line).msg).filter((message) => message !== startLine)
 }
 
 /** What Kafka 4 brings along as config/server.properties, as far as it says anything. */
@@ -73,7 +76,7 @@ describe('millrace broker', () => {
 
   function run(args: object): BrokerProcess {
     const script = `import { brokerCommand } from ${JSON.stringify(command)}
-      await brokerCommand(${JSON.stringify(args)})`
+      await brokerCommand(${JSON.stringify({ consolePort: 0, ...args, build: { version: '0.0.0' } })})`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script])
     let output = ''
     let complaints = ''

@@ -14,6 +14,7 @@ export class Program {
   readonly #words: readonly string[]
   readonly #ready: RegExp
   readonly #environment: Readonly<Record<string, string>>
+  readonly #currentDirectory: string
   #child: ChildProcess | undefined
   #exited: Promise<number | null> = Promise.resolve(null)
   #printed = ''
@@ -28,11 +29,13 @@ export class Program {
     words: readonly string[],
     ready: RegExp,
     environment: Readonly<Record<string, string>> = {},
+    currentDirectory: string = root,
   ) {
     this.name = name
     this.#words = words
     this.#ready = ready
     this.#environment = environment
+    this.#currentDirectory = currentDirectory
   }
 
   get printed(): string {
@@ -43,8 +46,8 @@ export class Program {
   start(): Promise<void> {
     this.starts++
     this.#printed += `--- start ${this.starts} of ${this.name}\n`
-    const child = spawn(process.execPath, ['millrace.ts', ...this.#words], {
-      cwd: root,
+    const child = spawn(process.execPath, [join(root, 'millrace.ts'), ...this.#words], {
+      cwd: this.#currentDirectory,
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -96,6 +99,13 @@ export class Program {
       child.stderr!.on('data', look)
       child.once('exit', () => reject(new Error(`${this.name} has ended:\n${this.#printed}`)))
     })
+  }
+
+  /** Calls `take` with everything that the running process prints from now on, on either stream. */
+  onPrinted(take: (chunk: string) => void): void {
+    const child = this.#child!
+    child.stdout!.on('data', (chunk: Buffer) => take(chunk.toString()))
+    child.stderr!.on('data', (chunk: Buffer) => take(chunk.toString()))
   }
 
   /** Of what was printed; `prints` waits for what comes from now on. */

@@ -1,5 +1,6 @@
 // A job that runs nothing: for tests of what is around a job.
 
+import { JobCounts, type JobFigures } from '../../engine/jobFigures.ts'
 import type {
   RunningJob,
   SavepointReport,
@@ -34,6 +35,16 @@ export class FakeJob implements RunningJob {
       ...{ topics: ['words'], batchIntervalMs: 100, lagRecords: 3, recordsTotal: 4, batches: [] },
       views: [],
       progress: { text: 'batch 17 for 60 s', batchId: 17, sinceMs: 1 },
+    }
+  }
+
+  figures(): JobFigures {
+    return {
+      ...new JobCounts(-1).figures(1, 3),
+      ...{ name: 'words', state: 'running', timeMs: 1, startedMs: 0, batchIntervalMs: 100 },
+      ...{ isWaiting: false, runningSinceMs: 1, recordsTotal: 4, lagRecords: 3, lateRows: 0 },
+      ...{ lostRecords: 0, watermarks: {}, recordsPerSecond: undefined, checkpointBytes: 0 },
+      tasks: { finished: 0, failed: 0, retried: 0, executors: 1, executorsLost: 0 },
     }
   }
 

@@ -6,6 +6,7 @@ import { EngineError } from '../../engine/engineError.ts'
 import { type JobServer, startJobServer } from '../../engine/jobServer.ts'
 import { type ServedJob, servedHere } from '../../engine/servedJob.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { plainOperations as operations } from '../protocol/operations/plainOperations.ts'
 import { FakeJob } from './fakeJob.ts'
 
 const listen = { host: '127.0.0.1', port: 0 }
@@ -16,7 +17,7 @@ let server: JobServer
 beforeEach(async () => {
   job = new FakeJob()
   served = servedHere(job)
-  server = await startJobServer({ logger: silentLogger, listen, job: () => served })
+  server = await startJobServer({ logger: silentLogger, listen, operations, job: () => served })
 })
 
 afterEach(() => server.close())
@@ -194,7 +195,8 @@ test('while a job is exchanged for its next version the address says so', async 
 })
 
 test('an address that others reach has to be asked for, and a port that is taken is said', async () => {
-  const open = { logger: silentLogger, job: () => served, listen: { host: '0.0.0.0', port: 0 } }
+  const listen = { host: '0.0.0.0', port: 0 }
+  const open = { logger: silentLogger, operations, job: () => served, listen }
   await expect(startJobServer(open)).rejects.toThrow(/no login yet.*--insecure/)
   const insecure = await startJobServer({ ...open, insecure: true })
   await insecure.close()

@@ -35,10 +35,10 @@ const mayWait = new Set(['Fetch', 'JoinGroup', 'SyncGroup'])
 const leftBehindBytes = 48 * megabyte
 
 const figuresOfClients = [
-  'queued_request_bytes',
-  'decoded_request_bytes',
-  'queued_response_bytes',
-  'connections',
+  'memory_used_bytes{budget="requests"}',
+  'memory_used_bytes{budget="decoded"}',
+  'memory_used_bytes{budget="responses"}',
+  'connections{listener="MEMORY"}',
 ]
 
 const topicConfigs: Readonly<Record<string, Readonly<Record<string, string>>>> = {

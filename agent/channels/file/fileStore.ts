@@ -124,11 +124,11 @@ export class FileStore implements EventStore {
     this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, reserveBytes)
   }
 
-  async open(state: ChannelState): Promise<void> {
+  async open(state: ChannelState, nowMs: number): Promise<void> {
     this.#state = state
     try {
       await this.#lockDirectories()
-      await this.#recover(state)
+      await this.#recover(state, nowMs)
       await this.#beginFile().catch(async (error: unknown) => {
         // What is in the log can be drained, which frees space.
         if (!isOutOfSpace(error)) throw error
@@ -188,6 +188,7 @@ export class FileStore implements EventStore {
       const entry: FileEntry = {
         from,
         until,
+        putMs: put.putMs,
         batch: undefined,
         logFile,
         position: position + offset,
@@ -458,7 +459,7 @@ export class FileStore implements EventStore {
     }
   }
 
-  async #recover(state: ChannelState): Promise<void> {
+  async #recover(state: ChannelState, nowMs: number): Promise<void> {
     this.#files = await this.#listFiles()
     const replay = new LogReplay<{ logFile: LogFile; position: number; sizeBytes: number }>(state)
     for (const [index, logFile] of this.#files.entries()) {
@@ -473,7 +474,8 @@ export class FileStore implements EventStore {
         const { record, position, sizeBytes } = next
         for (const { range, place } of replay.apply(record, { logFile, position, sizeBytes })) {
           const { from, until } = range
-          this.#entries.push({ from, until, batch: undefined, cachedBytes: 0, ...place })
+          const entry = { from, until, putMs: nowMs, batch: undefined, cachedBytes: 0 }
+          this.#entries.push({ ...entry, ...place })
         }
       }
       logFile.endEvent = state.nextEvent

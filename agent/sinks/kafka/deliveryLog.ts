@@ -4,32 +4,40 @@
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { NetworkError } from '../../../protocol/runtime/network.ts'
+import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel } from '../../channels/channel.ts'
 
 export class DeliveryLog {
-  readonly #logger: Logger
-  readonly #clock: Clock
   readonly #channel: Pick<Channel, 'name' | 'size'>
-  /** What is wrong now; failures with the same cause are one trouble. */
-  #cause: string | undefined
-  #sinceMs = 0
+  readonly #fails: LastingCondition
+  #reason = ''
 
   constructor(logger: Logger, clock: Clock, channel: Pick<Channel, 'name' | 'size'>) {
-    this.#logger = logger
-    this.#clock = clock
     this.#channel = channel
+    this.#fails = new LastingCondition({ logger, clock, over: 'events are delivered again' })
+  }
+
+  /** Why events cannot be delivered; undefined while they can. */
+  get trouble(): AgentReason | undefined {
+    const { sinceMs } = this.#fails
+    if (sinceMs === undefined) return undefined
+    const { name, size } = this.#channel
+    const waiting = `${size} events wait in channel ${name}`
+    const message = `events cannot be delivered: ${this.#reason}; ${waiting}`
+    return { code: 'SINK_FAILING', message, sinceMs }
   }
 
   failed(error: Error): void {
     const advice = adviceFor(error)
-    this.#trouble(causeOf(error), `${error.message}${advice === undefined ? '' : `: ${advice}`}`)
+    this.#met(causeOf(error), `${error.message}${advice === undefined ? '' : `: ${advice}`}`)
   }
 
   /** A batch was sent and is not answered, though some broker can be reached. */
   unanswered(place: string, seconds: number): void {
-    if (this.#cause !== undefined) return
-    this.#trouble(
+    if (this.#fails.holds && this.#fails.cause !== 'unanswered') return
+    this.#met(
       'unanswered',
       `a batch for ${place} has had no answer for ${seconds} s: look at the leader of that partition`,
     )
@@ -37,28 +45,25 @@ export class DeliveryLog {
 
   /** Some broker can be reached. */
   connected(): void {
-    if (this.#cause === unreachable) this.#over('the cluster can be reached again')
+    if (this.#fails.cause === unreachable) this.#over('the cluster can be reached again')
   }
 
   delivered(): void {
-    if (this.#cause !== undefined) this.#over('events are delivered again')
+    this.#over('events are delivered again')
   }
 
-  #trouble(cause: string, reason: string): void {
-    if (this.#cause === cause) return
-    if (this.#cause === undefined) this.#sinceMs = this.#clock.monotonicMs()
-    this.#cause = cause
+  #met(cause: string, reason: string): void {
+    this.#reason = reason
     const { name, size } = this.#channel
-    this.#logger.warn(
+    this.#fails.met(
       { channel: name, events: size },
       `events cannot be delivered: ${reason}; those of channel ${name} wait, ${size} now; retried until it works`,
+      cause,
     )
   }
 
   #over(message: string): void {
-    this.#cause = undefined
-    const afterMs = Math.round(this.#clock.monotonicMs() - this.#sinceMs)
-    this.#logger.info({ channel: this.#channel.name, afterMs }, message)
+    this.#fails.over({ channel: this.#channel.name }, message)
   }
 }
 

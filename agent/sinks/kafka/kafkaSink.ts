@@ -14,9 +14,10 @@ import { sleep } from '../../../protocol/runtime/clock.ts'
 import { NetworkError } from '../../../protocol/runtime/network.ts'
 import type { Runtime } from '../../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
-import type { KafkaSinkCounter } from '../../monitoring/counters.ts'
+import type { KafkaSinkCounter, SinkProgress } from '../../monitoring/counters.ts'
 import { longestWaitMs, orAborted, type Polled } from '../../polled.ts'
 import { countTake } from '../drainBatch.ts'
 import { ConnectionWatch } from './connectionWatch.ts'
@@ -48,6 +49,7 @@ export interface KafkaSinkSurroundings {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly counter: KafkaSinkCounter
+  readonly progress: SinkProgress
 }
 
 export class KafkaSink implements Polled {
@@ -118,6 +120,11 @@ export class KafkaSink implements Polled {
     this.#watch.stop()
     await this.#cluster.close()
     counter.StopTime = runtime.clock.nowMs()
+  }
+
+  troubles(): AgentReason[] {
+    const { trouble } = this.#log
+    return trouble ? [trouble] : []
   }
 
   async process(signal: AbortSignal): Promise<number> {
@@ -303,9 +310,13 @@ export class KafkaSink implements Polled {
     }
   }
 
-  async #commit({ transaction, events }: InFlightTake): Promise<void> {
+  async #commit({ transaction, events, sentMs }: InFlightTake): Promise<void> {
+    const { runtime, counter, progress } = this.#surroundings
+    const delayMs = transaction.oldestTakenMs()
     await transaction.commit()
-    this.#surroundings.counter.EventDrainSuccessCount += events
+    counter.EventDrainSuccessCount += events
+    counter.KafkaEventSendTimer += Math.round(runtime.clock.monotonicMs() - sentMs)
+    progress.deliveryDelay.observe(delayMs / 1000)
   }
 
   /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */

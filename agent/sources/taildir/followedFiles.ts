@@ -9,6 +9,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { ChannelProcessor, FormerPosition, ResumePosition } from '../../channelProcessor.ts'
 import type { SourcePosition } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
+import type { TailedFiles } from '../../monitoring/counters.ts'
 import { Copies } from './copies.ts'
 import type { FileSearch, Found, FoundFile } from './fileSearch.ts'
 import type { OpenFiles } from './openFiles.ts'
@@ -45,6 +46,8 @@ export class FollowedFiles {
   readonly #copies = new Copies()
   /** Files that could not be opened yet, by key, and when each is tried again. */
   readonly #unopened = new Map<string, number>()
+  /** The path of the last one of them. */
+  #lastUnopened = ''
   #isFirstScan = true
   #scannedMs = Number.NEGATIVE_INFINITY
   #lookedMs = Number.NEGATIVE_INFINITY
@@ -60,6 +63,17 @@ export class FollowedFiles {
   /** False until the files are known for the first time. */
   get hasScanned(): boolean {
     return !this.#isFirstScan
+  }
+
+  /** As of the last scan, and of what has been read since. */
+  tailed(): TailedFiles {
+    let bytesBehind = 0
+    let unreadable = this.#unopened.size
+    for (const { seen, position, isUnreadable } of this.#files.values()) {
+      bytesBehind += Math.max(0, seen.sizeBytes - position.offset)
+      if (isUnreadable) unreadable++
+    }
+    return { files: this.#files.size, unreadable, bytesBehind }
   }
 
   /** Brings the set up to date when it is time to; true when there is something new to note. */
@@ -92,6 +106,13 @@ export class FollowedFiles {
   async letGo(file: TailFile): Promise<void> {
     await this.#parts.openFiles.close(file)
     if (file.isOrphan) this.#depart(file)
+  }
+
+  /** Files that cannot be read now, of those that are known, and the path of one of them. */
+  unreadable(): { readonly count: number; readonly first: string } {
+    const skipped = [...this.#files.values()].filter(({ isUnreadable }) => isUnreadable)
+    const count = skipped.length + this.#unopened.size
+    return { count, first: skipped[0]?.path ?? this.#lastUnopened }
   }
 
   /** Skips a file until later; the reason is logged once. */
@@ -204,6 +225,7 @@ export class FollowedFiles {
       if (!isOperational(error) || error instanceof AgentError) throw error
       if (retryMs === undefined && found.matches) this.#warnUnreadable(path, error)
       this.#unopened.set(key, nowMs + unreadableRetryMs)
+      this.#lastUnopened = path
       return 'not yet'
     }
   }

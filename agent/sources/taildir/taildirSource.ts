@@ -11,7 +11,9 @@
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
+import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { AgentReason } from '../../agentReasons.ts'
 import type { ChannelProcessor } from '../../channelProcessor.ts'
 import { noFingerprint, type SourcePosition } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'
@@ -36,6 +38,8 @@ const maxFilesInFlight = 64
 const activeMs = 2000
 /** So long a file that was truncated waits for the position file to be written. */
 const longestUnnotedMs = 10_000
+/** A sink that is always a little slower than the files grow fills a channel many times a minute. */
+const blockedSettleMs = 60_000
 /** How often a file is looked at that no name leads to any more. */
 const orphanLookMs = 1000
 
@@ -65,6 +69,8 @@ export class TaildirSource implements Polled {
   readonly #orphanLooks = new WeakMap<TailFile, number>()
   #notedMs: number
   #retryDelayMs = 0
+  readonly #isBlocked: LastingCondition
+  #blockedBy = ''
   /** A file has content that no note knows: it could not be found under another name. */
   #mustNote = false
 
@@ -80,6 +86,10 @@ export class TaildirSource implements Polled {
     this.#surroundings = surroundings
     const { clock, disk, logger, processor } = surroundings
     this.#notedMs = clock.monotonicMs()
+    this.#isBlocked = new LastingCondition({
+      ...{ clock, logger, settleMs: blockedSettleMs },
+      over: 'channels take what the source puts again',
+    })
     this.#openFiles = new OpenFiles(disk)
     this.#notes = new PositionNotes(options.positionFile, disk, logger)
     this.#files = new FollowedFiles({
@@ -100,6 +110,7 @@ export class TaildirSource implements Polled {
     await this.#openFiles.start()
     // What an instance that failed knew is out of date from now on.
     processor.noteAtStop(async () => {})
+    this.#surroundings.progress.tailed = () => this.#files.tailed()
     counter.StartTime = clock.nowMs()
   }
 
@@ -112,6 +123,18 @@ export class TaildirSource implements Polled {
       await this.#note()
     })
     counter.StopTime = clock.nowMs()
+  }
+
+  troubles(): AgentReason[] {
+    const { holds, sinceMs } = this.#isBlocked
+    const reasons: AgentReason[] = []
+    if (holds) reasons.push({ code: 'SOURCE_BLOCKED', message: this.#blockedBy, sinceMs })
+    const { count, first } = this.#files.unreadable()
+    if (count > 0) {
+      const message = `${count} files cannot be read and are skipped until they can: ${first}`
+      reasons.push({ code: 'FILES_UNREADABLE', message })
+    }
+    return reasons
   }
 
   async process(signal: AbortSignal): Promise<number> {
@@ -127,6 +150,7 @@ export class TaildirSource implements Polled {
       return this.#backOff(error)
     }
     this.#retryDelayMs = 0
+    this.#isBlocked.over({ source: this.#name })
     await this.#noteIfDue()
     return foundAny ? 0 : this.#options.pollInterval
   }
@@ -138,14 +162,12 @@ export class TaildirSource implements Polled {
   }
 
   /** A channel is full: reads on, from what the channels have, a second later, then two, ... */
-  #backOff(error: unknown): number {
+  #backOff(error: AgentError): number {
     const { backoffSleepIncrement, maxBackoffSleep } = this.#options
     this.#retryDelayMs = Math.min(this.#retryDelayMs + backoffSleepIncrement, maxBackoffSleep)
-    const { logger } = this.#surroundings
-    logger.warn(
-      { source: this.#name, error, retryMs: this.#retryDelayMs },
-      'put failed, will retry',
-    )
+    const fields = { source: this.#name, error, maxRetryMs: maxBackoffSleep }
+    this.#isBlocked.met(fields, 'put failed, will retry', error.code)
+    this.#blockedBy = error.message
     return this.#retryDelayMs
   }
 
@@ -407,7 +429,7 @@ function isDelivered({ pos, read, former }: FileNote): boolean {
 }
 
 /** Failures that time may cure: the lines are read and put again. */
-function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'CHANNEL_WRITE', 'POSITION_GAP'].includes(error.code)
 }

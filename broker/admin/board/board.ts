@@ -24,7 +24,7 @@ export class Board {
   readonly #samples = new TopicSamples()
   readonly #ledgers = new Ledgers()
   readonly history = new History()
-  #brokerProblem: string | undefined
+  #brokerProblems: readonly string[] = []
   #picture: Picture | undefined
 
   /** The newest picture; all figures in it are of one moment. */
@@ -52,9 +52,9 @@ export class Board {
     )
   }
 
-  /** What keeps the console from the broker, as a line for people; undefined while nothing does. */
-  set brokerProblem(text: string | undefined) {
-    this.#brokerProblem = text
+  /** What is not well with the broker, or keeps the console from it, each as a line for people. */
+  set brokerProblems(texts: readonly string[]) {
+    this.#brokerProblems = texts
   }
 
   /** Ends one second: makes the picture of it and adds a point to the history. */
@@ -68,7 +68,7 @@ export class Board {
     this.#picture = {
       timeMs: nowMs,
       momentMs: sample.timeMs,
-      problems: problemsOf({ agents, topics, jobs, broker: this.#brokerProblem }),
+      problems: problemsOf({ agents, topics, jobs, broker: this.#brokerProblems }),
       agents,
       topics: topics.slice(0, mostTopics),
       topicsTotal: topics.length,
@@ -79,7 +79,7 @@ export class Board {
         this.#agents.read(sample.timeMs),
       ),
     }
-    this.history.add(historyPoint(this.#picture))
+    this.history.add(historyPoint(this.#picture, topics))
     return this.#picture
   }
 

@@ -19,14 +19,14 @@ interface Parts {
   readonly agents: readonly AgentPicture[]
   readonly topics: readonly TopicPicture[]
   readonly jobs: readonly JobPicture[]
-  /** What the console itself could not do: reach the broker. */
-  readonly broker: string | undefined
+  /** What the broker says of itself, and what the console could not do: reach the broker. */
+  readonly broker: readonly string[]
 }
 
 /** Most serious first: the broker, topics, jobs, then agents. */
 export function problemsOf({ agents, topics, jobs, broker }: Parts): Problem[] {
   return [
-    ...(broker === undefined ? [] : [{ subject: 'broker', id: '', text: broker } as const]),
+    ...broker.map((text) => ({ subject: 'broker', id: '', text }) as const),
     ...topics.flatMap(({ name, partitions, offlinePartitions }) =>
       offlinePartitions === 0
         ? []

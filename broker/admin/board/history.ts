@@ -1,7 +1,7 @@
 // The last hour, for the charts: every second of the last five minutes, and every ten seconds of the
 // time before. What was not known stays null, so that a chart shows a gap and never a slope across it.
 
-import type { JobPicture, Picture, ViewPicture } from './picture.ts'
+import type { JobPicture, Picture, TopicPicture, ViewPicture } from './picture.ts'
 
 /** Seconds kept one by one. */
 export const recentLength = 300
@@ -79,7 +79,11 @@ export interface HistoryEnd {
   readonly older: number
 }
 
-export function historyPoint({ timeMs, agents, topics, jobs }: Picture): HistoryPoint {
+/** `topics`: all of them, of which the picture may hold only the first ones. */
+export function historyPoint(
+  { timeMs, agents, jobs }: Picture,
+  topics: readonly TopicPicture[],
+): HistoryPoint {
   let figures = 0
   const points = jobs.flatMap((job) => {
     const shares = job.views.filter(({ chart }) => chart === 'share').map(sharesOf)

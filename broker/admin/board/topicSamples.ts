@@ -53,11 +53,11 @@ export class TopicSamples {
   #read(topic: TopicOverview, timeMs: number): void {
     const known = this.#traffic.get(topic.name)
     const { messagesInTotal, bytesInTotal, bytesOutTotal } = topic
-    const total = messagesInTotal + bytesOutTotal
+    const total = messagesInTotal + (bytesOutTotal ?? 0)
     const traffic = known ?? newTraffic(total)
     traffic.records.read(messagesInTotal, timeMs)
-    traffic.bytesIn.read(bytesInTotal, timeMs)
-    traffic.bytesOut.read(bytesOutTotal, timeMs)
+    if (bytesInTotal !== null) traffic.bytesIn.read(bytesInTotal, timeMs)
+    if (bytesOutTotal !== null) traffic.bytesOut.read(bytesOutTotal, timeMs)
     if (total !== traffic.total) traffic.lastMs = timeMs
     traffic.total = total
     if (!known) this.#traffic.set(topic.name, traffic)

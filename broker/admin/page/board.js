@@ -1,5 +1,6 @@
 // The whole page from one picture: what is not well, what flows, where every line is, and the results.
 
+import { About, Begin, isEmpty } from './about.js'
 import { Flow, Ledgers } from './flow.js'
 import { duration, timeOfDay } from './format.js'
 import { pointsOf, spans } from './history.js'
@@ -12,7 +13,7 @@ const unfoldedJobs = 2
 /** More problems than this are folded: the first ones are the most serious. */
 const mostProblems = 8
 
-export function Board({ picture, history, span, staleMs, onSpan }) {
+export function Board({ picture, history, span, staleMs, about, onSpan }) {
   if (!picture) {
     const text =
       staleMs === undefined ? 'Waiting for the first figures …' : 'Not connected; trying again …'
@@ -26,15 +27,20 @@ export function Board({ picture, history, span, staleMs, onSpan }) {
     <${Head} picture=${picture} problems=${problems} staleMs=${staleMs} />
     <main class=${staleMs === undefined ? '' : 'stale'}>
       <${Verdict} problems=${problems} />
-      <${Flow} picture=${picture} />
+      ${
+        isEmpty(picture)
+          ? html`<${Begin} />`
+          : html`<${Flow} picture=${picture} />
       <${Ledgers} ledgers=${picture.ledgers} />
       <${Spans} span=${span} onSpan=${onSpan} />
-      <${Overview} jobs=${picture.jobs} chart=${chart} />
+      <${Overview} agents=${picture.agents} jobs=${picture.jobs} chart=${chart} />`
+      }
       ${picture.jobs.map(
         (job) => html`<${JobSection} key=${job.id} job=${job} chart=${chart}
           unfolded=${picture.jobs.length <= unfoldedJobs} />`,
       )}
-    </main>`
+    </main>
+    <${About} about=${about} />`
 }
 
 /** While no news comes, that is the first problem, and the others are of the past. */

@@ -15,16 +15,16 @@ export function Flow({ picture }) {
   const used = topics.filter(({ quiet }) => !quiet)
   const quiet = topics.filter((topic) => topic.quiet)
   return html`<section class="flow" aria-label="What flows">
-    <${Stage} title="agents" empty="no agent has reported yet" more="agents">
+    <${Stage} title="agents" empty="no agent has reported yet (millrace agent)" more="agents">
       ${agents.map(agentNode)}
     </${Stage}>
     <${Arrow} rate=${total(agents, 'linesPerSecond')} />
     <${Stage} title="topics" empty=${quiet.length === 0 ? 'no topic yet' : 'no topic is in use'} more="topics in use"
-      after=${quiet.length > 0 && html`<${QuietTopics} topics=${quiet} hidden=${topicsTotal - topics.length} />`}>
+      after=${html`<${OtherTopics} quiet=${quiet} hidden=${topicsTotal - topics.length} />`}>
       ${used.map(topicNode)}
     </${Stage}>
     <${Arrow} rate=${total(jobs, 'recordsPerSecond')} />
-    <${Stage} title="jobs" empty="no job has reported yet" more="jobs">
+    <${Stage} title="jobs" empty="no job has reported yet (millrace job submit)" more="jobs">
       ${jobs.map(jobNode)}
     </${Stage}>
   </section>`
@@ -85,6 +85,13 @@ function Node({ id, name, main, more, bad }) {
     <span class="value">${main}</span>
     <span class="muted more">${more}</span>
   </div>`
+}
+
+/** Those in use come first: while one that is quiet is in the picture, all that are not in it are quiet. */
+function OtherTopics({ quiet, hidden }) {
+  if (quiet.length > 0) return html`<${QuietTopics} topics=${quiet} hidden=${hidden} />`
+  if (hidden === 0) return null
+  return html`<p class="muted">and ${count(hidden)} more topics, by name behind these</p>`
 }
 
 function QuietTopics({ topics, hidden }) {

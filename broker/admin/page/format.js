@@ -36,6 +36,9 @@ export function duration(ms) {
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
 }
 
+/** 2026-11-30 08:15, by the reader's clock. */
+export const dateAndTime = (ms) => new Date(ms).toLocaleString('sv-SE').slice(0, 16)
+
 export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString('en-GB')
 
 /** A key of a view as its job wants it called. */

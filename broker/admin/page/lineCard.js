@@ -71,7 +71,8 @@ export class LineCard extends Component {
         height,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-        padding: [8, 12, 0, 0],
+        // Room for half of the last time at the right end of the axis.
+        padding: [8, 30, 0, 0],
         scales: {
           x: { range: () => this.window() },
           y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },

@@ -8,13 +8,15 @@ import { html } from './markup.js'
 /** More lines cannot be told apart; the others have a chart in their own section. */
 const mostLines = 6
 
-export function Overview({ jobs, chart }) {
+export function Overview({ agents, jobs, chart }) {
   const { points } = chart
   const flow = [
-    ['read', (point) => point.linesPerSecond],
-    ['stored', (point) => point.storedPerSecond],
-    ['counted', (point) => point.countedPerSecond],
-  ].map(([label, pick]) => ({ label, values: valuesOf(points, pick) }))
+    ['read', agents.length, (point) => point.linesPerSecond],
+    ['stored', 1, (point) => point.storedPerSecond],
+    ['counted', jobs.length, (point) => point.countedPerSecond],
+  ]
+    .filter(([, programs]) => programs > 0)
+    .map(([label, , pick]) => ({ label, values: valuesOf(points, pick) }))
   const shown = jobs.slice(0, mostLines)
   const behind = shown.map(({ id, name }) => ({
     label: name,

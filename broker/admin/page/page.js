@@ -15,10 +15,12 @@ let history = { recent: [], older: [] }
 /** When the last event came, by a clock that does not jump. */
 let newsMs = performance.now()
 let span = 'recent'
+/** Which program serves the page. */
+let about
 
 function draw() {
   const ageMs = performance.now() - newsMs
-  const props = { picture, history, span, staleMs: ageMs > staleAfterMs ? ageMs : undefined }
+  const props = { picture, history, span, about, staleMs: ageMs > staleAfterMs ? ageMs : undefined }
   const choose = (chosen) => {
     span = chosen
     draw()
@@ -28,6 +30,7 @@ function draw() {
 
 function connect() {
   const events = new EventSource('/api/v1/events')
+  events.addEventListener('open', ask)
   events.addEventListener('board', (event) => {
     const board = JSON.parse(event.data)
     picture = board.picture
@@ -46,6 +49,16 @@ function connect() {
   events.addEventListener('error', () => {
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, reconnectMs)
   })
+}
+
+/** Asked again after each break: another version may have been started meanwhile. */
+async function ask() {
+  try {
+    about = await (await fetch('/version')).json()
+    draw()
+  } catch {
+    // Without a connection the page says that it has none.
+  }
 }
 
 /** A link leads to what may be folded away. */

@@ -5,13 +5,24 @@ import type { Admin } from '../../../protocol/client/admin.ts'
 import type { Cluster } from '../../../protocol/client/cluster.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Status } from '../../../protocol/telemetry/status.ts'
 import type { Picture } from '../board/picture.ts'
+import type { Places } from './requestLimits.ts'
 
-export interface AdminContext {
+/** What a program gives to the REST API that it serves. */
+export interface AdminSources {
   readonly cluster: Cluster
   readonly admin: Admin
   readonly clock: Clock
   readonly logger: Logger
   /** The console's newest picture: agents and jobs as they last reported. */
   readonly picture: () => Picture
+  /** What an agent or a job last reported, by its id: more than the picture shows. */
+  readonly status?: (id: string) => Status | undefined
+}
+
+export interface AdminContext extends AdminSources {
+  /** Of requests that read records: of all of them at once, not only of one client. */
+  readonly scans: Places
+  readonly tails: Places
 }

@@ -1,33 +1,152 @@
-// The admin REST API as a part of a fastify server: Confluent's v3 paths, and our own below /api/v1.
+// The admin REST API as a part of a fastify server: Confluent's v3 paths, and our own below /api/v1, in a
+// scope of its own, so that what is served beside it keeps its ways. What holds for every route is here:
+// strict schemas in both directions, one shape of errors, request ids, limits, no pages of other sites.
 
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyInstance } from 'fastify'
-import type { AdminContext } from './adminContext.ts'
-import type { AdminRoute } from './adminRoute.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { TSchema } from 'typebox'
+import type { AdminSources } from './adminContext.ts'
+import type { AdminRoute, AdminServer } from './adminRoute.ts'
+import { checkedSerializer, requireAnswer, requireSchema } from './checkedAnswers.ts'
+import { errorSchemas } from './errorAnswers.ts'
+import { restErrorOf } from './failures.ts'
+import { refuseForeignPages } from './foreignPages.ts'
+import { describeRoutes } from './openApi.ts'
+import { requestId } from './requestId.ts'
+import { limitRequests, Places, type RequestLimits, usualLimits } from './requestLimits.ts'
+import { logAnswer } from './requestLog.ts'
+import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
+import { serveTryIt } from './tryIt.ts'
+import { refuseMalformed, ServedPaths, sendError } from './unservedRequests.ts'
 import { v1Routes } from './v1/v1Routes.ts'
 import { v3Routes } from './v3/v3Routes.ts'
 
 export const restRoutes: readonly AdminRoute[] = [...v3Routes, ...v1Routes]
 
-/** Adds every route, in a scope of its own: errors elsewhere keep their shape. */
-export async function serveRest(server: FastifyInstance, context: AdminContext): Promise<void> {
-  await server.register((scope, _options, done) => {
-    scope.setErrorHandler((error: Error, request, reply) => {
-      const known =
-        error instanceof RestError
-          ? error
-          : new RestError(500, 'INTERNAL', error.message, 'look for the request id in the log')
-      return reply.code(known.statusCode).send({
-        error_code: known.errorCode,
-        message: known.message,
-        code: known.code,
-        action: known.action,
-        request_id: request.id,
-      })
-    })
-    const typed = scope.withTypeProvider<TypeBoxTypeProvider>()
-    for (const route of restRoutes) route(typed, context)
-    done()
+export interface RestOptions {
+  /** Of the OpenAPI document: that of the package. */
+  readonly version: string
+  readonly limits?: Partial<RequestLimits>
+  /** A request that takes longer is answered with 504. */
+  readonly timeoutMs?: number
+  readonly routes?: readonly AdminRoute[]
+}
+
+const usualTimeoutMs = 30_000
+export const bodyLimitBytes = 8 * 1024 * 1024
+
+/** For `fastify()`: what can only be said of a server as a whole. */
+export const restServerOptions = {
+  routerOptions: {
+    ignoreTrailingSlash: true,
+    // Names of groups are as long as anyone likes; this bounds what is looked at.
+    maxParamLength: 4_096,
+  },
+  clientErrorHandler: refuseMalformed,
+  frameworkErrors(error: Error, request: FastifyRequest, reply: FastifyReply) {
+    return sendError(reply, restErrorOf(error), request.id)
+  },
+}
+
+/** Adds every route. */
+export async function serveRest(
+  server: FastifyInstance,
+  sources: AdminSources,
+  options: RestOptions,
+): Promise<void> {
+  const limits = { ...usualLimits, ...options.limits }
+  const context = {
+    ...sources,
+    scans: new Places(limits.scansAtOnce, 'scans'),
+    tails: new Places(limits.tailsAtOnce, 'tails'),
+  }
+  await server.register(async (plain) => {
+    const scope = plain as unknown as AdminServer
+    const paths = new ServedPaths(plain)
+    scope.addHook('onRoute', (route) => completeRoute(route, options))
+    await describeRoutes(plain, options.version)
+    await limitRequests(scope, limits)
+    answerInOneShape(scope, context)
+    readBodies(scope)
+    scope.get('/openapi.json', { schema: { hide: true } }, () => plain.swagger())
+    for (const route of options.routes ?? restRoutes) route(scope, context)
+    // Routes with a scope of their own are added by then.
+    await plain.after()
+    paths.refuseTheRest(plain)
+    await serveTryIt(plain)
   })
+}
+
+/** What every route has without saying so. */
+function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: RestOptions): void {
+  route.bodyLimit ??= bodyLimitBytes
+  if (route.config?.endless !== true) route.handlerTimeout ??= timeoutMs
+  const { hide, querystring, params, body, response, ...rest } = (route.schema ?? {}) as Record<
+    string,
+    unknown
+  > & { readonly hide?: boolean; readonly response?: object }
+  if (hide === true) return
+  route.schema = {
+    ...rest,
+    querystring: closed((querystring as JsonSchema | undefined) ?? { properties: {} }),
+    ...(params === undefined ? {} : { params }),
+    ...(body === undefined ? {} : { body: closed(body as JsonSchema) }),
+    response: { ...errorSchemas(route), ...closedAll(response ?? {}) },
+  }
+}
+
+function closedAll(response: object): object {
+  return Object.fromEntries(
+    Object.entries(response).map(([status, schema]) => [status, closed(schema as JsonSchema)]),
+  )
+}
+
+function answerInOneShape(scope: AdminServer, context: AdminSources): void {
+  const { cluster, logger } = context
+  scope.setGenReqId(({ headers }) => requestId(headers['x-request-id'], cluster.runtime.random))
+  scope.setValidatorCompiler((part) => strictValidator({ ...part, schema: part.schema as TSchema }))
+  scope.setSerializerCompiler((part) =>
+    checkedSerializer({ ...part, schema: part.schema as unknown as TSchema }),
+  )
+  scope.decorateRequest('failure', undefined)
+  scope.decorateRequest('changed', undefined)
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    refuseForeignPages(request)
+  })
+  scope.addHook('preValidation', async (request) => refuseUnexpectedBody(request))
+  scope.addHook('preSerialization', async (request, reply) => requireSchema(request, reply))
+  scope.addHook('onSend', async (request, reply, answer) => requireAnswer(request, reply, answer))
+  scope.setErrorHandler((error: Error, request, reply) => {
+    const failure = restErrorOf(error)
+    request.failure = failure
+    reply.removeHeader('content-type').header('x-request-id', request.id)
+    return sendError(reply, failure, request.id)
+  })
+  scope.addHook('onResponse', async (request, reply) => logAnswer(logger, request, reply))
+}
+
+/** JSON alone: text/plain and forms are what pages of other sites can send without being asked. */
+function readBodies(scope: AdminServer): void {
+  scope.removeAllContentTypeParsers()
+  const parse = scope.getDefaultJsonParser('error', 'error')
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    (request, text: string, done) => {
+      // Some clients name a type for a body that they do not send.
+      if (text.length === 0) done(null, undefined)
+      else parse(request, text, done)
+    },
+  )
+}
+
+function refuseUnexpectedBody({ body, method, routeOptions }: FastifyRequest): void {
+  if (body === undefined || body === null || routeOptions.schema?.body !== undefined) return
+  throw new RestError(
+    40002,
+    'UNEXPECTED_BODY',
+    `${method} ${routeOptions.url} takes no body`,
+    'leave the body out; parameters belong into the path and the query',
+  )
 }

@@ -37,6 +37,8 @@ const maxChunkBytes = 64 * 1024
 export class Cleaner {
   readonly #options: CleanerOptions
   readonly #pace: Pace
+  /** Of segments that were replaced, and of those in their place. */
+  readonly replaced = { readBytes: 0, writtenBytes: 0 }
 
   constructor(options: CleanerOptions) {
     this.#options = options
@@ -66,7 +68,11 @@ export class Cleaner {
     const round = new CleaningRound(this.#options, log, offsets, aborted, walk)
     const cleaned = range.cleanable.filter(({ baseOffset }) => baseOffset < endOffset)
     for (const group of await groupsOf(cleaned, log.config)) {
-      if (signal.aborted || !(await round.cleanGroup(group))) return undefined
+      const readBytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      const writtenBytes = signal.aborted ? undefined : await round.cleanGroup(group)
+      if (writtenBytes === undefined) return undefined
+      this.replaced.readBytes += readBytes
+      this.replaced.writtenBytes += writtenBytes
     }
     return signal.aborted ? undefined : endOffset
   }
@@ -146,8 +152,8 @@ class CleaningRound {
     })
   }
 
-  /** False when it was stopped, or the segments are not the log's any more. */
-  async cleanGroup(group: readonly Segment[]): Promise<boolean> {
+  /** Returns the bytes written; undefined when it was stopped, or the segments are not the log's any more. */
+  async cleanGroup(group: readonly Segment[]): Promise<number | undefined> {
     const cleaned = await CleanedSegment.create({
       disk: this.#options.disk,
       directory: this.#log.directory,
@@ -159,10 +165,11 @@ class CleaningRound {
     let isReplaced = false
     try {
       await this.#fill(cleaned, group)
-      if (this.#walk.signal.aborted) return false
+      if (this.#walk.signal.aborted) return undefined
       await cleaned.finish()
+      const { sizeBytes } = cleaned
       isReplaced = await this.#log.replace(group, cleaned)
-      return isReplaced
+      return isReplaced ? sizeBytes : undefined
     } finally {
       if (!isReplaced) await cleaned.discard()
     }

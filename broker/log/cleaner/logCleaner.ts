@@ -37,8 +37,20 @@ interface Candidate {
   readonly range: CleaningRange<Segment>
 }
 
+/** What the last look at all compacted logs has found. */
+export interface CleanerLook {
+  /** New bytes of logs that are due to be cleaned. */
+  backlogBytes: number
+  /** The largest part of a log that is new, due or not. */
+  maxDirtyRatio: number
+  /** Logs that are left alone until the next start. */
+  uncleanable: number
+}
+
 export class LogCleaner {
   readonly #options: LogCleanerOptions
+  readonly runs = { cleaned: 0, failed: 0 }
+  #lastLook: CleanerLook = { backlogBytes: 0, maxDirtyRatio: 0, uncleanable: 0 }
   readonly #clock: Clock
   readonly #cleaner: Cleaner
   readonly #uncleanable = new WeakSet<PartitionLog>()
@@ -53,6 +65,15 @@ export class LogCleaner {
     this.#options = options
     this.#clock = options.clock
     this.#cleaner = new Cleaner(options)
+  }
+
+  get lastLook(): Readonly<CleanerLook> {
+    return this.#lastLook
+  }
+
+  /** Bytes of segments that were replaced, and of those in their place. */
+  get replaced(): { readonly readBytes: number; readonly writtenBytes: number } {
+    return this.#cleaner.replaced
   }
 
   start(): void {
@@ -97,15 +118,18 @@ export class LogCleaner {
 
   async #dirtiest(): Promise<Candidate | undefined> {
     let dirtiest: Candidate | undefined
+    const look = { backlogBytes: 0, maxDirtyRatio: 0, uncleanable: 0 }
     for (const directory of this.#options.directories) {
       for (const { log, topic, partition } of directory.partitions()) {
+        if (this.#uncleanable.has(log)) look.uncleanable++
         if (!log.config.cleanupPolicy.compact || this.#uncleanable.has(log) || log.offline) continue
-        const candidate = await this.#candidate(log, { topic, partition }, directory)
+        const candidate = await this.#candidate(log, { topic, partition }, directory, look)
         if (candidate && candidate.range.dirtyRatio > (dirtiest?.range.dirtyRatio ?? 0)) {
           dirtiest = candidate
         }
       }
     }
+    this.#lastLook = look
     return dirtiest
   }
 
@@ -114,14 +138,17 @@ export class LogCleaner {
     log: PartitionLog,
     topicPartition: TopicPartition,
     { cleanerCheckpoint: checkpoint }: CleanedDirectory,
+    look: CleanerLook,
   ): Promise<Candidate | undefined> {
     const { cleanable } = log
     try {
       const range = await this.#rangeOf(cleanable, checkpoint.get(topicPartition))
       const { dirty, dirtyRatio } = range
       if (dirty.length === 0) return undefined
+      look.maxDirtyRatio = Math.max(look.maxDirtyRatio, dirtyRatio)
       const isDue = dirtyRatio > cleanable.config.minCleanableDirtyRatio
       if (!isDue && !(await this.#isOverdue(cleanable, dirty))) return undefined
+      look.backlogBytes += dirty.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
       return { topicPartition, log, checkpoint, cleanable, range }
     } catch (error) {
       this.#setAside(log, cleanable, topicPartition, error)
@@ -177,6 +204,7 @@ export class LogCleaner {
       const endOffset = await this.#cleaner.clean(cleanable, range, this.#stop.signal)
       if (endOffset === undefined) return false
       await checkpoint.set(topicPartition, endOffset)
+      this.runs.cleaned++
       const { dirtyRatio } = range
       logger.info(
         { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
@@ -199,6 +227,7 @@ export class LogCleaner {
   ): boolean {
     if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
+    this.runs.failed++
     this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
     cleanable.noticed(error)
     return true

@@ -6,8 +6,10 @@
 // When others have used up even that, the reserve (diskReserve.ts) is released for what the broker itself has
 // to write, and no records are taken before there is room for it again.
 
+import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { diskFull, isDiskFailure, type LogError } from '../logError.ts'
 import { DiskReserve } from './diskReserve.ts'
@@ -20,6 +22,7 @@ export interface DiskSpaceOptions {
   readonly reservedBytes: number
   /** For what the reserve is filled with. */
   readonly random: Random | undefined
+  readonly clock: Clock
 }
 
 export class DiskSpace {
@@ -28,20 +31,41 @@ export class DiskSpace {
   #unaskedBytes = 0
   #shortage: LogError | undefined
   readonly #reserve: DiskReserve
+  readonly #isShort: LastingCondition
+  readonly #isReleased: LastingCondition
+  readonly #isUnknown: LastingCondition
   /** Set from when the reserve is released until there is room for it again. */
   #released: { readonly shortage: LogError; readonly done: Promise<void> } | undefined
   #asking: Promise<void> | undefined
+  #freeBytes: number | undefined
   /** Receives what the disk has refused. */
   noticed: (cause: unknown) => void = () => {}
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options
     this.#reserve = new DiskReserve(options)
+    const level = 'error' as const
+    const over = 'there is room again: records are taken'
+    this.#isShort = new LastingCondition({ ...options, level, over })
+    const restored = 'there is room for the reserve again'
+    this.#isReleased = new LastingCondition({ ...options, level, over: restored })
+    const known = 'the free space of a data directory is known again'
+    this.#isUnknown = new LastingCondition({ ...options, over: known })
   }
 
   /** Why no records of clients may be written; undefined when they may. */
   get shortage(): LogError | undefined {
     return this.#shortage ?? this.#released?.shortage
+  }
+
+  /** Since when no records of clients may be written, in ms since the epoch. */
+  get shortSinceMs(): number | undefined {
+    return this.#isShort.sinceMs ?? this.#isReleased.sinceMs
+  }
+
+  /** What the file system said last; undefined when it has not been asked or did not answer. */
+  get freeBytes(): number | undefined {
+    return this.#freeBytes
   }
 
   /**
@@ -66,10 +90,10 @@ export class DiskSpace {
    */
   async makeRoom(): Promise<boolean> {
     if (this.#reserve.isHeld) {
-      const { directory, logger } = this.#options
+      const { directory } = this.#options
       const shortage = diskFull(directory, 'its reserve was released')
       this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
-      logger.error({ error: shortage }, 'the disk is full: its reserve is released')
+      this.#isReleased.met({ error: shortage }, 'the disk is full: its reserve is released')
     }
     await this.#released?.done
     return this.#released !== undefined
@@ -77,7 +101,7 @@ export class DiskSpace {
 
   /** Makes the reserve, for the first time or again, as soon as it fits: before others take the room. */
   async restoreReserve(): Promise<void> {
-    const { disk, directory, logger } = this.#options
+    const { disk, directory } = this.#options
     const reserve = this.#reserve
     if (reserve.sizeBytes === 0 || reserve.isHeld) return
     try {
@@ -91,7 +115,7 @@ export class DiskSpace {
     }
     if (!this.#released) return
     this.#released = undefined
-    logger.info({ directory }, 'there is room for the reserve again')
+    this.#isReleased.over({ directory })
   }
 
   /** So much is written, or is going to be. */
@@ -109,26 +133,29 @@ export class DiskSpace {
   }
 
   async #ask(): Promise<void> {
-    const { disk, directory, reservedBytes, logger } = this.#options
+    const { disk, directory, reservedBytes } = this.#options
     try {
-      this.#note((await disk.freeBytes(directory)) - reservedBytes)
+      this.#freeBytes = await disk.freeBytes(directory)
+      this.#isUnknown.over({ directory })
+      this.#note(this.#freeBytes - reservedBytes)
     } catch (error) {
+      this.#freeBytes = undefined
       this.noticed(error)
-      logger.warn({ error, directory }, 'the free space of a data directory cannot be told')
+      const message = 'failed to read the free space of a data directory'
+      this.#isUnknown.met({ error, directory }, message)
     }
   }
 
   #note(roomBytes: number): void {
-    const { directory, reservedBytes, logger } = this.#options
+    const { directory, reservedBytes } = this.#options
     this.#unaskedBytes = roomBytes
-    const wasShort = this.#shortage !== undefined
     if (roomBytes > 0) {
       this.#shortage = undefined
-      if (wasShort) logger.info({ directory }, 'there is room again: records are taken')
+      this.#isShort.over({ directory })
       return
     }
     const free = `${roomBytes + reservedBytes} bytes free, log.dir.reserved.bytes is ${reservedBytes}`
     this.#shortage = diskFull(directory, free)
-    if (!wasShort) logger.error({ error: this.#shortage }, 'no records are taken')
+    this.#isShort.met({ error: this.#shortage }, 'no records are taken')
   }
 }

@@ -11,6 +11,7 @@ import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerChec
 import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
 import { isOutOfSpace, isPassing, type LogError, passingFailure } from '../logError.ts'
+import { LogFigures } from '../logFigures.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
 import {
@@ -122,6 +123,7 @@ export class LogDirectory {
   readonly health: DirectoryHealth
   readonly space: DiskSpace
   readonly journal: CommitJournal | undefined
+  readonly figures: LogFigures
   readonly cleanerCheckpoint: CleanerCheckpoint
   /** By the names of the partitions' directories. */
   readonly logs = new Map<string, ManagedLog>()
@@ -150,7 +152,11 @@ export class LogDirectory {
     }
     this.space = inherited.space
     this.health = new DirectoryHealth(disk, inherited.place, failed)
-    if (this.journal) this.journal.noticed = this.health.noticed
+    this.figures = new LogFigures(options.clock)
+    if (this.journal) {
+      this.journal.noticed = this.health.noticed
+      this.journal.figures = this.figures.journal
+    }
     this.space.noticed = this.health.noticed
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
       this.partitions(),

@@ -13,6 +13,7 @@ import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import { inParallel } from '../inParallel.ts'
 import { isPassing } from '../logError.ts'
+import type { SyncFigures } from '../logFigures.ts'
 import { encodeGroup, groupPrefixBytes, type JournalEntry, runIdBytes } from './journalGroup.ts'
 import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
@@ -80,6 +81,8 @@ export class CommitJournal {
   #running: Promise<void> | undefined
   /** Told why the files could not be written. */
   noticed: ((cause: unknown) => void) | undefined
+  /** Counts groups that were written. */
+  figures: SyncFigures | undefined
   /** Why nothing is written any more. */
   #failure: unknown
   /** A segment could not be synced: what the files hold is all there is of its last records. */
@@ -237,9 +240,16 @@ export class CommitJournal {
       half.names.add(entry.name)
       if (segment) half.segments.add(segment)
     }
-    await half.file.write(chunks, half.usedBytes)
+    await this.#measured(group, () => half.file.write(chunks, half.usedBytes))
     half.usedBytes += groupBytes
     half.oldNames.clear()
+  }
+
+  #measured(group: readonly Pending[], write: () => Promise<void>): Promise<void> {
+    if (!this.figures) return write()
+    const appends = group.filter(({ entry }) => entry.kind === 'append')
+    const bytes = appends.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    return this.figures.measure(bytes, appends.length, write)
   }
 
   /** The file that takes the next group: the other one when this one is full. */

@@ -48,3 +48,15 @@ export function endOfBatches(bytes: Buffer): number {
   }
   return nextOffset
 }
+
+/** How many records the headers of the batches say there are. */
+export function recordsIn(bytes: Buffer): number {
+  let records = 0
+  for (let at = 0; at < bytes.length; ) {
+    const size = batchSizeAt(bytes, at)
+    if (size === undefined) break
+    records += bytes.readInt32BE(at + RecordBatchField.recordCount)
+    at += size
+  }
+  return records
+}

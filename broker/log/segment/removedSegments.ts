@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { LogFigures } from '../logFigures.ts'
 import type { Segment } from './segment.ts'
 
 export interface RemovedSegmentsOptions {
@@ -12,6 +13,7 @@ export interface RemovedSegmentsOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly directory: string
+  readonly figures?: LogFigures | undefined
 }
 
 interface Batch {
@@ -24,11 +26,13 @@ export class RemovedSegments {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #directory: string
+  readonly #figures: LogFigures | undefined
   /** Made when there is something to remove: most of thousands of logs have nothing. */
   #waiting: Set<Batch> | undefined
   #removing: Promise<void> | undefined
 
-  constructor({ disk, clock, logger, directory }: RemovedSegmentsOptions) {
+  constructor({ disk, clock, logger, directory, figures }: RemovedSegmentsOptions) {
+    this.#figures = figures
     this.#disk = disk
     this.#clock = clock
     this.#logger = logger
@@ -40,6 +44,10 @@ export class RemovedSegments {
     if (segments.length === 0) return
     for (const segment of segments) await segment.markDeleted()
     await this.#disk.syncDirectory(this.#directory)
+    if (this.#figures) {
+      this.#figures.deletedSegments += segments.length
+      for (const { sizeBytes } of segments) this.#figures.deletedBytes += sizeBytes
+    }
     const timer = this.#clock.setTimer(delayMs, () => this.#remove(batch))
     const batch: Batch = { segments, timer }
     this.#waiting ??= new Set()

@@ -6,7 +6,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { ConfigType } from '../../configOption.ts'
 import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../configuration.ts'
-import { configsOf, findResource } from '../../controller/configRequests.ts'
+import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
 import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
 import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
 import { weakerOptions } from '../../controller/topicConfigs.ts'
@@ -17,6 +17,7 @@ import {
   dynamicOptionNames,
 } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
+import { loggerLevels, loggerProblem } from '../loggerConfigs.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
 /** Kafka's numbers for the types of values. */
@@ -46,11 +47,10 @@ export const describeConfigsHandler = handler(describeConfigs, (request, context
   return { throttleTimeMs: 0, results }
 })
 
-function describeResource(
-  { resourceType, resourceName, configurationKeys }: Resource,
-  request: DescribeRequest,
-  { controller, configuration, nodeId }: BrokerParts,
-) {
+function describeResource(resource: Resource, request: DescribeRequest, broker: BrokerParts) {
+  const { resourceType, resourceName, configurationKeys } = resource
+  const { controller, configuration, nodeId } = broker
+  if (resourceType === ResourceType.brokerLogger) return describeLoggers(resource, request, broker)
   const found = findResource(controller.state, { resourceType, resourceName }, nodeId)
   if ('errorCode' in found) {
     const { errorCode, message: errorMessage } = found
@@ -60,6 +60,26 @@ function describeResource(
   const configs = entriesOf(found, controller.state, configuration)
     .filter(({ name }) => wanted === null || wanted.has(name))
     .map((entry) => shown(entry, request))
+  return { errorCode: ErrorCode.none, errorMessage: null, resourceType, resourceName, configs }
+}
+
+function describeLoggers(
+  { resourceType, resourceName, configurationKeys }: Resource,
+  request: DescribeRequest,
+  broker: BrokerParts,
+) {
+  const problem = loggerProblem(resourceName, broker)
+  if (problem !== undefined) {
+    const refusal = { errorCode: ErrorCode.invalidRequest, errorMessage: problem }
+    return { ...refusal, resourceType, resourceName, configs: [] }
+  }
+  const configs = loggerLevels(broker)
+    .filter(({ name }) => configurationKeys === null || configurationKeys.includes(name))
+    .map((level) => {
+      const [source, type] = [ConfigSource.dynamicBrokerLogger, 'string' as const]
+      const doc = 'Least level of the lines that the broker logs.'
+      return shown({ ...level, source, type, doc, isReadOnly: false, synonyms: [] }, request)
+    })
   return { errorCode: ErrorCode.none, errorMessage: null, resourceType, resourceName, configs }
 }
 

@@ -3,6 +3,7 @@
 
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { recordsIn } from '../../log/segment/batchWalk.ts'
 import type { FetchOutcome } from '../fetchSessions.ts'
 import { handler } from '../handler.ts'
 import {
@@ -25,7 +26,7 @@ export const fetchHandler = handler(fetch, async (request, context) => {
   const maxBytes = Math.min(request.maxBytes, broker.config['fetch.max.bytes'])
   const responses = await readEnough(request, targets, maxBytes, context)
   const outcome = begun.finish(responses, broker.clock.monotonicMs())
-  if (outcome.errorCode === ErrorCode.none) countBytes(targets, responses, broker)
+  if (outcome.errorCode === ErrorCode.none) countTraffic(targets, responses, broker)
   const { errorCode, sessionId } = outcome
   return { errorCode, sessionId, responses: groupByTopic(targets, responses, outcome) }
 })
@@ -45,13 +46,19 @@ function groupByTopic(
   return topics
 }
 
-function countBytes(
+function countTraffic(
   targets: readonly FetchTarget[],
   responses: readonly PartitionResponse[],
   { traffic }: BrokerParts,
 ): void {
-  for (const [index, { topic }] of targets.entries()) {
-    const { length } = responses[index]!.records
-    if (length > 0) traffic.of(topic).bytesOut += length
+  for (const [index, { topic, log }] of targets.entries()) {
+    const { records, errorCode } = responses[index]!
+    if (records.length > 0) {
+      const counters = traffic.of(topic)
+      counters.bytesOut += records.length
+      counters.messagesOut += recordsIn(records)
+    } else if (errorCode !== ErrorCode.none && log) {
+      traffic.of(topic).failedReads++
+    }
   }
 }

@@ -12,6 +12,7 @@ import { type RecordError, type Refusal, refuse } from '../../log/refusal.ts'
 import { handler, noResponse } from '../handler.ts'
 import { leaderEpoch } from '../leaderEpoch.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import type { TopicTraffic } from '../topicTraffic.ts'
 
 type ProduceRequest = RequestOf<typeof produce>
 type TopicData = ProduceRequest['topicData'][number]
@@ -110,8 +111,23 @@ async function append(
   sender: Sender,
   broker: BrokerParts,
 ): Promise<PartitionResponse> {
-  const { controller, partitions, transactionalAppends, traffic } = broker
-  const { transactionalId, apiVersion, decompression } = sender
+  const counters = broker.traffic.of(topic)
+  counters.appends++
+  const response = await appendTo(topic, { index, records }, sender, broker, counters)
+  if (response.errorCode !== ErrorCode.none) {
+    counters.failedAppends++
+    counters.failedBytes += records?.length ?? 0
+  }
+  return response
+}
+
+async function appendTo(
+  topic: string,
+  { index, records }: PartitionData,
+  { transactionalId, apiVersion, decompression }: Sender,
+  { controller, partitions, transactionalAppends }: BrokerParts,
+  counters: TopicTraffic,
+): Promise<PartitionResponse> {
   const log = partitions.log(topic, index)
   if (!log) {
     return failure(index, partitions.errorCodeOfMissing(controller.state.topic(topic), index))
@@ -126,10 +142,12 @@ async function append(
       transactionalId !== null && first?.isTransactional
         ? await transactionalAppends.append({ ...target, transactionalId, first })
         : await log.append(bytes, { leaderEpoch, origin: 'client', decompression })
-    if (result.errorCode === ErrorCode.none && !result.duplicate) {
-      const counters = traffic.of(topic)
-      counters.bytesIn += bytes.length
-      counters.messagesIn += result.lastOffset - result.baseOffset + 1
+    if (result.errorCode === ErrorCode.none) {
+      if (result.duplicate) counters.duplicateAppends++
+      else {
+        counters.bytesIn += bytes.length
+        counters.messagesIn += result.lastOffset - result.baseOffset + 1
+      }
     }
     return {
       index,

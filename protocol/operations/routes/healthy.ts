@@ -1,5 +1,5 @@
 // `GET /healthy`: 200 while the program works or will work again by itself, 503 with the reasons when a
-// restart or an operator is needed.
+// restart or an operator is needed. Warnings change no status.
 
 import type { FastifyInstance } from 'fastify'
 import type { OperationsOptions } from '../operations.ts'
@@ -8,6 +8,6 @@ export function serveHealthy(server: FastifyInstance, { health }: OperationsOpti
   server.get('/healthy', (_request, reply) => {
     const reasons = health.unhealthy()
     reply.code(reasons.length === 0 ? 200 : 503)
-    return { healthy: reasons.length === 0, reasons }
+    return { healthy: reasons.length === 0, reasons, warnings: health.warnings?.() ?? [] }
   })
 }

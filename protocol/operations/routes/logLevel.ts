@@ -1,17 +1,23 @@
 // `GET /log-level` and `PUT /log-level` with `{"level": "debug"}`: what is logged, while the program runs.
+// Changing it is for this machine alone, also where others may ask: `debug` writes a lot.
 
 import type { FastifyInstance } from 'fastify'
 import { isLogLevel, logLevels } from '../../telemetry/logLevel.ts'
+import { isFromLoopback } from '../guardedServer.ts'
+import { HttpRefusal } from '../httpRefusal.ts'
 import type { OperationsOptions } from '../operations.ts'
 
 export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsOptions): void {
   if (logLevel === undefined) return
   server.get('/log-level', () => ({ level: logLevel.level }))
-  server.put('/log-level', (request, reply) => {
+  server.put('/log-level', (request) => {
+    if (!isFromLoopback(request.socket.remoteAddress)) {
+      throw new HttpRefusal('NOT_LOCAL', 'the level of the log is changed on its own machine only')
+    }
     const { level } = (request.body ?? {}) as { readonly level?: unknown }
     if (!isLogLevel(level)) {
       const message = `give {"level": L} with one of ${logLevels.join(', ')}`
-      return reply.code(400).send({ error: 'INVALID_LOG_LEVEL', message })
+      throw new HttpRefusal('LOG_LEVEL_INVALID', message)
     }
     logLevel.level = level
     return { level }

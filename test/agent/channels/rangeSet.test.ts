@@ -58,7 +58,7 @@ test('a put record gives back what was written', () => {
       const batch = batchOf(bodies, shared, eventHeaders)
       const range = { from, until: from + bodies.length }
       const writer = new ByteWriter()
-      const body = writePut(writer, { range, batch, position: undefined }, from, true)
+      const body = writePut(writer, { range, batch, position: undefined, putMs: 0 }, from, true)
       const bytes = Buffer.concat([writer.written(), body])
       const prefix = readFramePrefix(bytes, 0)!
       expect(isHeadValid(bytes, 0, prefix)).toBe(true)

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
-import { SinkCounter } from '../../../agent/monitoring/counters.ts'
+import { newSinkProgress, SinkCounter } from '../../../agent/monitoring/counters.ts'
 import { formatEvent, LoggerSink } from '../../../agent/sinks/loggerSink.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
@@ -59,8 +59,8 @@ test('each event is a line of the log, once', async () => {
   await put.commit()
   put.close()
   const logger = new MemoryLogger()
-  const counter = new SinkCounter()
-  const sink = new LoggerSink(channel, { maxBytesToLog: 2 }, counter, logger)
+  const figures = { counter: new SinkCounter(), progress: newSinkProgress() }
+  const sink = new LoggerSink(channel, { maxBytesToLog: 2 }, figures, logger)
   await sink.process(new AbortController().signal)
   expect(logger.messages('info')).toEqual([
     `Event: { headers:{} body: 6F 6E ${' '.repeat(42)}on }`,

@@ -107,8 +107,8 @@ async function measureCell(
   }
 }
 
-function create(admin: Admin, name: string, { partitions }: LoadCell): Promise<void> {
-  return admin.createTopics([{ name, partitions }])
+async function create(admin: Admin, name: string, { partitions }: LoadCell): Promise<void> {
+  await admin.createTopics([{ name, partitions }])
 }
 
 async function administer(address: Address, work: (admin: Admin) => Promise<void>): Promise<void> {

@@ -21,6 +21,6 @@ export async function withCluster<Result>(
   }
 }
 
-export function createTopics(server: Server, topics: readonly NewTopic[]): Promise<void> {
-  return withCluster(server, (cluster) => new Admin(cluster).createTopics(topics))
+export async function createTopics(server: Server, topics: readonly NewTopic[]): Promise<void> {
+  await withCluster(server, (cluster) => new Admin(cluster).createTopics(topics))
 }

@@ -10,9 +10,9 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { hasTool } from '../../tools.ts'
 import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
-import { plainOperations } from './plainOperations.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }
@@ -135,6 +135,19 @@ describe('a broker that is away', () => {
       expect(problems(manual)[0]).toMatch(/^broker not reachable for \d+ s, .*nowhere/)
     } finally {
       await manual.close()
+    }
+  })
+
+  test('a broker that is not healthy is not well, with the reason that /healthy gives', async () => {
+    const message = 'data directory /data has failed: check the disk, and start again'
+    const reasons = [{ code: 'DATA_DIRECTORY_FAILED', message }]
+    const health = { unhealthy: () => reasons, notReady: () => [] }
+    const sick = await start('127.0.0.1', 0, { operations: { ...plainOperations, health } })
+    try {
+      expect(problems(sick)).toEqual([`broker: ${message}`])
+      expect((await fetch(`${sick.url}healthy`)).status).toBe(503)
+    } finally {
+      await sick.close()
     }
   })
 

@@ -11,8 +11,8 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { topic } from './board/boardInput.ts'
-import { plainOperations } from './plainOperations.ts'
 
 let clock: ManualClock
 let page: Console

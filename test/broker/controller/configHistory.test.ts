@@ -6,12 +6,12 @@ import { expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
 import { configsOf, findResource } from '../../../broker/controller/configRequests.ts'
 import { Controller } from '../../../broker/controller/controller.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { models } from '../../modelRuns.ts'
-import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
 /** Type, name, keys of longs, keys of lists. */
 const resources = [

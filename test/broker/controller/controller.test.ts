@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
 import { Controller, type PartitionLogs } from '../../../broker/controller/controller.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import type {
   MetadataCommand,
@@ -17,7 +18,6 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from './memoryMetadataLog.ts'
 
 /** Longer than the longest pause between two tries. */
 const retriedMs = 10_000

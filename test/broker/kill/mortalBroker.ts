@@ -4,6 +4,7 @@
 
 import { startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
@@ -11,7 +12,6 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 export const address = { host: 'broker', port: 9092 }

@@ -38,15 +38,23 @@ describe('connection limits', () => {
     expect(limits.admit('[::ffff:10.0.0.1]:5001')).toBe(true)
   })
 
-  it('says once in a while how many were refused', () => {
-    const { limits, logger, clock } = limitsOf({ 'max.connections': 0 })
-    for (let count = 0; count < 1000; count++) limits.admit('a:1')
-    expect(logger.lines).toMatchObject([{ fields: { limit: 'max.connections', refused: 1 } }])
-    clock.advance(10_000)
-    limits.admit('a:1')
-    expect(logger.lines.at(-1)).toMatchObject({ fields: { refused: 1000 } })
+  it('logs when refusals begin, and when they have ended, how many there were', () => {
+    const { limits, logger, clock } = limitsOf({ 'max.connections': 1 })
+    limits.admit('10.0.0.1:1')
+    for (let times = 0; times < 1000; times++) {
+      limits.admit('10.0.0.2:1')
+      clock.advance(1_000)
+    }
+    expect(logger.lines).toMatchObject([{ level: 'warn', fields: { limit: 'max.connections' } }])
+    limits.left('10.0.0.1:1')
+    limits.admit('10.0.0.1:1')
+    limits.left('10.0.0.1:1')
+    expect(logger.lines).toHaveLength(1)
+    clock.advance(60_000)
+    limits.admit('10.0.0.1:1')
+    const [, over] = logger.lines
+    expect(over).toMatchObject({ level: 'info', fields: { times: 1000 } })
   })
-
   it('change while the broker runs, for whoever connects from then on', () => {
     let config = brokerConfig({ 'max.connections.per.ip': 1 })
     const broker = {

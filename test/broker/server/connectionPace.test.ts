@@ -73,7 +73,7 @@ describe('a broker with max.connection.creation.rate', () => {
     await first.send(apiVersions, 0, {})
     second.close()
     await broker.clock.advanceAndSettle(1000)
-    expect(await broker.metric('millrace_broker_connections')).toBe(2)
+    expect(await broker.metric('millrace_broker_connections{listener="MEMORY"}')).toBe(2)
     const closing = broker.broker.close()
     await third.closed
     await closing

@@ -13,7 +13,7 @@ import { arraysOf, bodyWith } from '../../fuzz/tinyElements.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024
-const decodedBytes = 'millrace_broker_decoded_request_bytes'
+const decodedBytes = 'millrace_broker_memory_used_bytes{budget="decoded"}'
 
 let broker: MemoryBroker
 

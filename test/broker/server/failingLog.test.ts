@@ -4,6 +4,7 @@
 import { expect, it } from 'vitest'
 import { startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
@@ -12,7 +13,6 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'
 import { lostLine, pinoLogger } from '../../../protocol/telemetry/logger.ts'
 import { LogLines } from '../../../protocol/telemetry/logLines.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
 import { RawClient } from './memoryBroker.ts'
 
 const address = { host: 'broker', port: 9092 }

@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
@@ -19,7 +20,6 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
 
 let broker: Broker
 let metrics: Metrics
@@ -81,10 +81,10 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 
 async function allIsFree(): Promise<boolean> {
   for (const name of [
-    'connections',
-    'queued_request_bytes',
-    'decoded_request_bytes',
-    'queued_response_bytes',
+    'connections{listener="TCP"}',
+    'memory_used_bytes{budget="requests"}',
+    'memory_used_bytes{budget="decoded"}',
+    'memory_used_bytes{budget="responses"}',
   ]) {
     if ((await figure(name)) !== 0) return false
   }
@@ -112,7 +112,7 @@ describe('a client', () => {
     const socket = await connected()
     await answerTo(socket, frameOf(metadata, 1, { topics: [{ name: 't' }] }))
     socket.write(waitingFetch)
-    await until(async () => (await figure('decoded_request_bytes')) > 0)
+    await until(async () => (await figure('memory_used_bytes{budget="decoded"}')) > 0)
     socket.end()
     await once(socket.resume(), 'end')
     await until(allIsFree)
@@ -121,7 +121,7 @@ describe('a client', () => {
   it('that ends in the middle of a request is let go', async () => {
     const socket = await connected()
     socket.write(waitingFetch.subarray(0, 30))
-    await until(async () => (await figure('queued_request_bytes')) > 0)
+    await until(async () => (await figure('memory_used_bytes{budget="requests"}')) > 0)
     socket.end()
     await once(socket.resume(), 'end')
     await until(allIsFree)
@@ -138,12 +138,12 @@ describe('a client', () => {
     // More than the kernel takes for a client that does not read.
     let before = 0
     await until(async () => {
-      const unsent = await figure('queued_response_bytes')
+      const unsent = await figure('memory_used_bytes{budget="responses"}')
       const stands = unsent > 1024 * 1024 && unsent === before
       before = unsent
       return stands
     })
-    expect(await figure('queued_request_bytes')).toBeGreaterThan(0)
+    expect(await figure('memory_used_bytes{budget="requests"}')).toBeGreaterThan(0)
     socket.resetAndDestroy()
     await until(allIsFree)
   })

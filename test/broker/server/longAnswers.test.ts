@@ -18,7 +18,7 @@ import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024
-const responseBytes = 'millrace_broker_queued_response_bytes'
+const responseBytes = 'millrace_broker_memory_used_bytes{budget="responses"}'
 const limit = 2 * megabyte
 
 let broker: MemoryBroker

@@ -3,6 +3,7 @@
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
@@ -16,7 +17,6 @@ import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 const address = { host: 'broker', port: 9092 }
@@ -30,7 +30,8 @@ export class MemoryBroker {
   /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
   wrapDisk: (disk: Disk) => Disk = (disk) => disk
   wrapMetadataLog: (log: MetadataLog) => MetadataLog = (log) => log
-  readonly metrics = new Metrics()
+  /** Of the present life: a killed one ends nothing. */
+  metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
@@ -51,6 +52,7 @@ export class MemoryBroker {
 
   async start(): Promise<void> {
     const { clock, logger, network } = this
+    this.metrics = new Metrics()
     const life = mortalDisk(this.disk)
     const disk = this.wrapDisk(life)
     this.#life = life

@@ -12,8 +12,8 @@ import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024
-const requestBytes = 'millrace_broker_queued_request_bytes'
-const responseBytes = 'millrace_broker_queued_response_bytes'
+const requestBytes = 'millrace_broker_memory_used_bytes{budget="requests"}'
+const responseBytes = 'millrace_broker_memory_used_bytes{budget="responses"}'
 
 let broker: MemoryBroker
 

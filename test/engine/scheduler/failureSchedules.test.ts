@@ -151,6 +151,7 @@ class Cluster {
       watermarks: {},
       advanceState: () => Promise.reject(new Error('no state here')),
       stateVersion: () => Promise.reject(new Error('no state here')),
+      stateSize: () => Promise.reject(new Error('no state here')),
       scanState: () => Promise.reject(new Error('no state here')),
       noteEventTime: () => {},
       reject: () => {},

@@ -20,6 +20,7 @@ import {
 } from '../../../engine/state/stateLayout.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import type { StateTransaction } from '../../../engine/state/stateTransaction.ts'
+import type { StateSize } from '../../../engine/state/stateVersion.ts'
 import type { StateView } from '../../../engine/state/stateView.ts'
 import { v8Codec } from '../../../engine/state/v8Codec.ts'
 import { ValueCache } from '../../../engine/state/valueCache.ts'
@@ -196,7 +197,16 @@ async function expectSame(store: StateStore, model: Model): Promise<void> {
   expect(values).toEqual(new Map(ofKeys))
 }
 
+function sizeOf({ values }: Model): StateSize {
+  let bytes = 0
+  for (const [stored, held] of values) {
+    bytes += Buffer.byteLength(stored) + v8Codec.encode(held).length
+  }
+  return { rows: [...values.keys()].filter((stored) => keys.includes(stored)).length, bytes }
+}
+
 async function expectEveryKeptVersion(store: StateStore, harness: Harness): Promise<void> {
+  expect(store.size).toEqual(sizeOf(harness.versions.get(store.version)!))
   for (const [at, version] of harness.chain.entries()) {
     const model = harness.versions.get(version)!
     const until = harness.chain[at + 1] ?? version + 2

@@ -1,6 +1,12 @@
 import { Registry, register } from 'prom-client'
 import { describe, expect, it } from 'vitest'
-import { latencyBucketsSeconds, Metrics } from '../../../protocol/telemetry/metrics.ts'
+import {
+  Distribution,
+  labelText,
+  latencyBucketsSeconds,
+  Metrics,
+  type SampleWriter,
+} from '../../../protocol/telemetry/metrics.ts'
 
 describe('Metrics', () => {
   it('exposes counters, gauges and histograms in text', async () => {
@@ -48,5 +54,103 @@ describe('Metrics', () => {
     forget()
     length = 3
     expect(await metrics.expose()).toContain('length 2')
+  })
+
+  describe('collected families', () => {
+    const spec = { name: 'a_bytes', type: 'gauge', help: 'Bytes of an a.', labels: ['b'] } as const
+
+    it('are read at each exposition, and gone when they have ended', async () => {
+      const metrics = new Metrics()
+      let value = 1
+      const end = metrics.collected(spec, (sample) => sample(labelText({ b: 'x' }), value))
+      expect(await metrics.expose()).toContain('# TYPE a_bytes gauge\na_bytes{b="x"} 1\n')
+      value = 2.5
+      expect(await metrics.expose()).toContain('a_bytes{b="x"} 2.5\n')
+      end()
+      expect(await metrics.expose()).not.toContain('a_bytes')
+    })
+
+    it('have a name once, whoever registers it', () => {
+      const metrics = new Metrics()
+      const end = metrics.collected(spec, () => {})
+      expect(() => metrics.collected(spec, () => {})).toThrow('already registered')
+      expect(() => metrics.gauge(spec)).toThrow('already registered')
+      end()
+      metrics.gauge(spec)
+      expect(() => metrics.collected(spec, () => {})).toThrow('already registered')
+    })
+
+    it('write any label, any help and any number as the format has them', async () => {
+      const metrics = new Metrics()
+      metrics.collected({ ...spec, help: 'A\\B\nC.' }, (sample) => {
+        sample(labelText({ b: '"\\\n\ud800 é' }), Infinity)
+        sample(labelText({ b: '' }), -Infinity)
+        sample('', Number.NaN)
+        sample(labelText({ b: 'x', c: 3 }), 1e21)
+      })
+      expect(await metrics.expose()).toBe(
+        [
+          '# HELP a_bytes A\\\\B\\nC.',
+          '# TYPE a_bytes gauge',
+          'a_bytes{b="\\"\\\\\\n\ufffd é"} +Inf',
+          'a_bytes{b=""} -Inf',
+          'a_bytes NaN',
+          'a_bytes{b="x",c="3"} 1e+21',
+          '',
+        ].join('\n'),
+      )
+    })
+
+    it('cumulate the buckets of a histogram', async () => {
+      const metrics = new Metrics()
+      const distribution = new Distribution([1, 2.5])
+      for (const value of [0.5, 1, 2, 3, 4]) distribution.observe(value)
+      const histogram = { name: 'c_seconds', type: 'histogram', help: 'C.', labels: ['d'] } as const
+      metrics.collectedHistogram(histogram, (write) => write('{d="x"}', distribution))
+      expect((await metrics.expose()).split('\n').slice(2)).toEqual([
+        'c_seconds_bucket{d="x",le="1"} 2',
+        'c_seconds_bucket{d="x",le="2.5"} 3',
+        'c_seconds_bucket{d="x",le="+Inf"} 5',
+        'c_seconds_sum{d="x"} 10.5',
+        'c_seconds_count{d="x"} 5',
+        '',
+      ])
+    })
+
+    it('let others have their turn between families, but not inside of one', async () => {
+      const turns: string[] = []
+      const metrics = new Metrics(undefined, async () => void turns.push('turn'))
+      const many = (sample: SampleWriter) => {
+        for (let index = 0; index < 6000; index++) sample('', index)
+      }
+      for (const name of ['a', 'b', 'c']) {
+        metrics.collected({ ...spec, name }, (sample) => {
+          turns.push(name)
+          many(sample)
+        })
+      }
+      const text = await metrics.expose()
+      expect(turns).toEqual(['a', 'turn', 'b', 'turn', 'c', 'turn'])
+      expect(text.split('\n').length).toBe(3 * 6002 + 1)
+    })
+
+    it('leave out a family that ended in another turn', async () => {
+      const ends: (() => void)[] = []
+      const metrics = new Metrics(undefined, async () => ends.pop()?.())
+      metrics.collected({ ...spec, name: 'a' }, (sample) => {
+        for (let index = 0; index < 6000; index++) sample('', index)
+      })
+      ends.push(metrics.collected({ ...spec, name: 'b' }, (sample) => sample('', 1)))
+      expect(await metrics.expose()).not.toContain('# TYPE b ')
+    })
+
+    it('are read once for all who ask at the same time', async () => {
+      let reads = 0
+      const metrics = new Metrics()
+      metrics.collected(spec, () => reads++)
+      const [first, second] = await Promise.all([metrics.expose(), metrics.expose()])
+      expect(first).toBe(second)
+      expect(reads).toBe(1)
+    })
   })
 })

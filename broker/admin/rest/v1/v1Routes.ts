@@ -1,5 +1,36 @@
 // The routes of our own below /api/v1, one file each.
 
 import type { AdminRoute } from '../adminRoute.ts'
+import { deleteGroup } from './groups/deleteGroup.ts'
+import { deleteGroupOffsets } from './groups/deleteGroupOffsets.ts'
+import { getGroup } from './groups/getGroup.ts'
+import { getGroupOffsets } from './groups/getGroupOffsets.ts'
+import { listGroups } from './groups/listGroups.ts'
+import { resetGroupOffsets } from './groups/resetGroupOffsets.ts'
+import { getAgent, listAgents } from './programs/agents.ts'
+import { getJob, listJobs } from './programs/jobs.ts'
+import { browseRecords } from './records/browseRecords.ts'
+import { deleteRecords } from './records/deleteRecords.ts'
+import { getRecord } from './records/getRecord.ts'
+import { tailRecords } from './records/tailRecords.ts'
+import { getTopic } from './topics/getTopic.ts'
+import { listTopics } from './topics/listTopics.ts'
 
-export const v1Routes: readonly AdminRoute[] = []
+export const v1Routes: readonly AdminRoute[] = [
+  listTopics,
+  getTopic,
+  browseRecords,
+  getRecord,
+  tailRecords,
+  deleteRecords,
+  listGroups,
+  getGroup,
+  deleteGroup,
+  getGroupOffsets,
+  resetGroupOffsets,
+  deleteGroupOffsets,
+  listAgents,
+  getAgent,
+  listJobs,
+  getJob,
+]

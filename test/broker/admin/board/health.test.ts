@@ -88,9 +88,9 @@ test('a job that is behind, and one whose batches take too long', () => {
 test('a broker that is away comes first', () => {
   const board = wellBoard()
   board.hear(jobStatus(100_000, 1_000, { state: 'failed' }), 100_000)
-  board.brokerProblem = 'broker not reachable for 4.0 s'
+  board.brokerProblems = ['broker not reachable for 4.0 s']
   expect(texts(board)).toEqual(['broker not reachable for 4.0 s', 'job orders FAILED'])
-  board.brokerProblem = undefined
+  board.brokerProblems = []
   expect(texts(board)).toEqual(['job orders FAILED'])
 })
 

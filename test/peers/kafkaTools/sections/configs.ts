@@ -70,11 +70,11 @@ const brokers: Section = {
     run('kafka-configs --describe --entity-type brokers --entity-name 7'),
     run('kafka-configs --describe --entity-type brokers'),
     run('kafka-configs --describe --entity-type broker-loggers --entity-name 1', {
-      note: 'refused: there is one log level, that of --log-level',
+      note: 'there is one logger, root',
     }),
     run(
       'kafka-configs --alter --entity-type broker-loggers --entity-name 1 --add-config kafka.server=DEBUG',
-      { note: 'refused: there is one log level, that of --log-level' },
+      { note: 'refused: there is one logger, root' },
     ),
   ],
 }

@@ -1,12 +1,14 @@
-// A metadata log that outlives the broker which writes it, but not the test.
+// A metadata log in memory, for a broker that keeps nothing on disk. It outlives the broker that writes it: a
+// broker that is started on it again finds what the one before it appended. Its fields are open to tests, which
+// look at what was written, and write a history of their own.
 
-import { expect } from 'vitest'
-import type { MetadataHistory, MetadataLog } from '../../../broker/controller/metadataLog.ts'
-import type { MetadataCommand, MetadataSnapshot } from '../../../broker/controller/metadataState.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
+import type { MetadataCommand, MetadataSnapshot } from './metadataState.ts'
 
 export class MemoryMetadataLog implements MetadataLog {
   commands: MetadataCommand[] = []
-  /** Of the first of the commands. */
+  /** Number of the first of the commands. */
   sequence = 0
   snapshot: MetadataSnapshot | undefined
   /** Every append and read fails with this. */
@@ -19,7 +21,8 @@ export class MemoryMetadataLog implements MetadataLog {
 
   async append(sequence: number, command: MetadataCommand): Promise<void> {
     if (this.failure) throw this.failure
-    expect(sequence).toBe(this.sequence + this.commands.length)
+    const next = this.sequence + this.commands.length
+    assert(sequence === next, `command ${sequence} is appended where ${next} is next`)
     this.commands.push(command)
   }
 
@@ -30,7 +33,7 @@ export class MemoryMetadataLog implements MetadataLog {
 
   async compact(sequence: number, snapshot: MetadataSnapshot): Promise<void> {
     this.snapshot = snapshot
-    this.commands = []
+    this.commands = this.commands.slice(sequence - this.sequence)
     this.sequence = sequence
   }
 

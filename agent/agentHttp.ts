@@ -1,0 +1,74 @@
+// The HTTP edge of an agent: metrics, health, version and the level of the log. It is there before the agent
+// is, and stays over reloads of the configuration.
+
+import { healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
+import type { OperationsOptions } from '../protocol/operations/operations.ts'
+import {
+  type OperationsServer,
+  startOperationsServer,
+} from '../protocol/operations/operationsServer.ts'
+import type { Clock } from '../protocol/runtime/clock.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import { duration } from '../protocol/telemetry/figures.ts'
+import type { Logger } from '../protocol/telemetry/logger.ts'
+import { type AgentReason, agentReasons } from './agentReasons.ts'
+
+export interface AgentHttpOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly listen: Address
+  /** Whether other hosts may ask. */
+  readonly isOpen: boolean
+  readonly operations: Omit<OperationsOptions, 'health'>
+}
+
+/** The agent that runs, as far as its health goes. */
+export interface TroubledAgent {
+  troubles(): readonly AgentReason[]
+}
+
+export class AgentHttp {
+  readonly #clock: Clock
+  readonly #sinceMs: number
+  #agent: TroubledAgent | undefined
+  #server: OperationsServer | undefined
+
+  private constructor(clock: Clock) {
+    this.#clock = clock
+    this.#sinceMs = clock.nowMs()
+  }
+
+  /** Fails with a ListenError. */
+  static async start(options: AgentHttpOptions): Promise<AgentHttp> {
+    const { clock, logger, listen, isOpen } = options
+    const http = new AgentHttp(clock)
+    const operations = { ...options.operations, health: http.#health() }
+    const option = '--listen'
+    http.#server = await startOperationsServer({ logger, listen, option, isOpen, operations })
+    return http
+  }
+
+  /** `http://127.0.0.1:41234` */
+  get url(): string {
+    return this.#server!.url
+  }
+
+  /** The agent has started. */
+  serves(agent: TroubledAgent): void {
+    this.#agent = agent
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close()
+  }
+
+  #health(): ProgramHealth {
+    return healthOf(agentReasons, () => this.#agent?.troubles() ?? this.#starting())
+  }
+
+  #starting(): AgentReason[] {
+    const since = duration(this.#clock.nowMs() - this.#sinceMs)
+    const message = `the agent has been starting for ${since}: it opens its channels`
+    return [{ code: 'STARTING', message, sinceMs: this.#sinceMs }]
+  }
+}

@@ -1,0 +1,53 @@
+// What is known of one source or sink over all its incarnations: whether it works, since when it fails, and
+// what the instance of now says of itself.
+
+import type { Clock } from '../protocol/runtime/clock.ts'
+import type { AgentReason } from './agentReasons.ts'
+import type { Polled } from './polled.ts'
+
+export class ComponentWatch {
+  readonly #clock: Clock
+  /** `sink k1` */
+  readonly #name: string
+  #instance: Polled | undefined
+  #incarnations = 0
+  #failure: { message: string; readonly sinceMs: number; times: number } | undefined
+
+  constructor(clock: Clock, name: string) {
+    this.#clock = clock
+    this.#name = name
+  }
+
+  /** Another instance is the component from now on. */
+  begins(instance: Polled): void {
+    this.#instance = instance
+    this.#incarnations++
+  }
+
+  /** How often it was started again after a failure. */
+  get restarts(): number {
+    return Math.max(0, this.#incarnations - 1)
+  }
+
+  /** A round of work has succeeded. */
+  works(): void {
+    this.#failure = undefined
+  }
+
+  failed(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error)
+    this.#failure ??= { message, sinceMs: this.#clock.nowMs(), times: 0 }
+    this.#failure.message = message
+    this.#failure.times++
+  }
+
+  reasons(): AgentReason[] {
+    const own = this.#instance?.troubles?.() ?? []
+    const told = own.map((reason) => ({ ...reason, message: `${this.#name}: ${reason.message}` }))
+    if (this.#failure === undefined) return told
+    const { message, sinceMs, times } = this.#failure
+    const often = times > 1 ? `failed ${times} times` : 'failed'
+    const text = `${this.#name} ${often} and is started again: ${message}`
+    return [{ code: 'COMPONENT_FAILING', message: text, sinceMs }, ...told]
+  }
+}

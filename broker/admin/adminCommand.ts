@@ -1,0 +1,146 @@
+// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, Kafka's or ours. A
+// cluster that is away keeps the server neither from starting nor from coming back by itself.
+
+import { Admin } from '../../protocol/client/admin.ts'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import { CommandError } from '../../protocol/commandLine/commandError.ts'
+import { parseHostPort } from '../../protocol/commandLine/hostPort.ts'
+import { requireLogFile } from '../../protocol/commandLine/loggingOptions.ts'
+import type { BuildInfo } from '../../protocol/operations/buildInfo.ts'
+import { healthOf } from '../../protocol/operations/health.ts'
+import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import type { Address } from '../../protocol/runtime/network.ts'
+import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
+import { isOperational } from '../../protocol/runtime/operational.ts'
+import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
+import { exposeLostLines } from '../../protocol/telemetry/logLines.ts'
+import { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { type LoggingOptions, openLog } from '../../protocol/telemetry/programLog.ts'
+import { adminReasons } from './adminReasons.ts'
+import { type Console, startConsole } from './console.ts'
+import { SampledTopics } from './sampledTopics.ts'
+
+export interface AdminArguments extends LoggingOptions {
+  /** Comma-separated `host:port`. */
+  readonly bootstrap: string
+  /** Of the console and the API, on 127.0.0.1. */
+  readonly port?: number | undefined
+  readonly build: BuildInfo
+}
+
+const usualPort = 8080
+/** A broker that does not answer for so long is asked again. */
+const requestTimeoutMs = 5_000
+
+/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+export async function adminCommand(args: AdminArguments): Promise<void> {
+  const stopped = stopSignal()
+  let server: AdminServing
+  try {
+    server = await serve(args)
+  } catch (error) {
+    if (!isOperational(error)) throw error
+    process.stderr.write(`millrace admin: ${error.message}\n`)
+    process.exitCode = 1
+    return
+  }
+  process.stdout.write(
+    `millrace admin of the cluster at ${args.bootstrap}, console at ${server.url}, REST API at ${server.url}api\n`,
+  )
+  await stopped
+  await server.close()
+}
+
+interface AdminServing {
+  readonly url: string
+  close(): Promise<void>
+}
+
+async function serve(args: AdminArguments): Promise<AdminServing> {
+  const startedMs = Date.now()
+  const bootstrap = parseBootstrap(args.bootstrap)
+  requireLogFile(args)
+  const { logger, lines } = await openLog(args, 'info')
+  const runtime = nodeRuntime(tcpNetwork)
+  const { clock } = runtime
+  const metrics = new Metrics()
+  exposeLostLines(metrics, lines)
+  const cluster = new Cluster(runtime, {
+    ...{ bootstrap, clientId: 'millrace-admin', requestTimeoutMs },
+    allowAutoTopicCreation: false,
+  })
+  const topics = new SampledTopics(new Admin(cluster), clock, logger)
+  const operations: OperationsOptions = {
+    ...{ program: 'admin', build: args.build, clock, startedMs, metrics, logLevel: logger },
+    health: healthOf(adminReasons, () => {
+      const { problem } = topics
+      return problem === undefined ? [] : [{ code: 'CLUSTER_UNREACHABLE', ...problem }]
+    }),
+  }
+  const start = (port: number) =>
+    startConsole({
+      ...{ runtime, logger, bootstrap, operations, portOption: '--port' },
+      address: { host: '127.0.0.1', port },
+      topics: () => topics.topics(),
+    })
+  let console: Console
+  try {
+    console = await onPort(args.port, start)
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+  topics.start()
+  logger.info({ bootstrap: args.bootstrap, url: console.url }, 'admin server started')
+  return {
+    url: console.url,
+    async close() {
+      logger.info({}, 'admin server stopping')
+      await cluster.close()
+      await Promise.all([topics.stop(), console.close()])
+      logger.info({}, 'admin server stopped')
+    },
+  }
+}
+
+/** On the port asked for; on the usual one otherwise, or on a free one. */
+async function onPort(
+  wanted: number | undefined,
+  start: (port: number) => Promise<Console>,
+): Promise<Console> {
+  try {
+    return await start(wanted ?? usualPort)
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown }
+    if (wanted !== undefined || code !== 'PORT_IN_USE') throw error
+    return await start(0)
+  }
+}
+
+const protocols = /^(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
+
+function parseBootstrap(list: string): Address[] {
+  return list.split(',').map((entry) => {
+    const [scheme] = protocols.exec(entry.trim()) ?? []
+    if (scheme !== undefined && !/^plaintext/i.test(scheme)) {
+      throw new CommandError(
+        `--bootstrap ${entry.trim()} asks for ${scheme.slice(0, -3).toUpperCase()}, which this client does not speak yet: name a listener of the cluster without TLS and SASL`,
+      )
+    }
+    const address = parseHostPort(entry.trim().replace(protocols, ''))
+    if (address !== undefined && address.port > 0) return address
+    throw new CommandError(`--bootstrap ${entry} is not the address of a broker: give host:port`)
+  })
+}
+
+/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
+function stopSignal(): Promise<void> {
+  return new Promise((stop) => {
+    const signals = ['SIGINT', 'SIGTERM'] as const
+    const onSignal = () => {
+      for (const signal of signals) process.removeListener(signal, onSignal)
+      stop()
+    }
+    for (const signal of signals) process.on(signal, onSignal)
+  })
+}

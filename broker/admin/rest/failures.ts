@@ -1,0 +1,226 @@
+// Every failure as an error of the REST API: the cluster's (KafkaError), the network's, the client's and the
+// HTTP server's. A 5xx is a failure of the cluster or of this server, never of the request. What nobody
+// foresaw becomes INTERNAL: its message and stack are for the log alone.
+
+import { ClientError, type ClientErrorCode } from '../../../protocol/client/clientError.ts'
+import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
+import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
+import { NetworkError } from '../../../protocol/runtime/network.ts'
+import { RestError } from './restError.ts'
+
+export function restErrorOf(failure: unknown): RestError {
+  if (failure instanceof RestError) return failure
+  if (failure instanceof KafkaError) return ofKafka(failure)
+  if (failure instanceof NetworkError) return unreachable(failure)
+  if (failure instanceof ClientError) return ofClient(failure)
+  if (failure instanceof HttpRefusal) return ofRefusal(failure)
+  return ofServer(failure) ?? internal(failure)
+}
+
+export function internal(cause: unknown): RestError {
+  return new RestError(
+    500,
+    'INTERNAL',
+    'the server failed to answer this request',
+    'look for the request id in the log of the server; if it happens again, report it with that line',
+    cause,
+  )
+}
+
+interface Meaning {
+  readonly errorCode: number
+  readonly action: string
+}
+
+const unknownName: Meaning = {
+  errorCode: 40403,
+  action: 'check the name: GET /api/v1/topics and GET /api/v1/groups list what exists',
+}
+const refused: Meaning = {
+  errorCode: 40002,
+  action: 'correct the request: the message says what the cluster does not accept',
+}
+const unsupported: Meaning = {
+  errorCode: 40002,
+  action: 'do without it, or upgrade the brokers: this cluster does not support it',
+}
+const conflict: Meaning = {
+  errorCode: 409,
+  action: 'read the present state, then try again',
+}
+const groupInUse: Meaning = {
+  errorCode: 409,
+  action: 'stop the members of the group first: GET /api/v1/groups/{group} lists them',
+}
+const forbidden: Meaning = {
+  errorCode: 40301,
+  action: 'allow it to the principal of this server in the ACLs of the cluster',
+}
+const tooLarge: Meaning = {
+  errorCode: 413,
+  action: 'send less, or raise max.message.bytes of the topic',
+}
+const goneOffset: Meaning = {
+  errorCode: 40404,
+  action: 'choose an offset between the log start and the end: GET /api/v1/topics/{topic} has both',
+}
+const throttled: Meaning = { errorCode: 429, action: 'wait, then try again' }
+const timedOut: Meaning = {
+  errorCode: 504,
+  action: 'read whether it happened, then try again',
+}
+const passing: Meaning = {
+  errorCode: 50301,
+  action: 'try again: the cluster is electing a leader or a coordinator, or is starting',
+}
+const storage: Meaning = {
+  errorCode: 50302,
+  action: 'look at the disks and the log of the broker',
+}
+const clusterFailed: Meaning = {
+  errorCode: 50002,
+  action: 'look for the reason in the log of the broker',
+}
+
+const meanings: ReadonlyMap<number, Meaning> = new Map([
+  ...meaning(unknownName, [
+    ErrorCode.unknownTopicOrPartition,
+    ErrorCode.unknownTopicId,
+    ErrorCode.groupIdNotFound,
+    ErrorCode.resourceNotFound,
+    ErrorCode.transactionalIdNotFound,
+    ErrorCode.logDirNotFound,
+    ErrorCode.brokerIdNotRegistered,
+  ]),
+  ...meaning(refused, [
+    ErrorCode.topicAlreadyExists,
+    ErrorCode.invalidTopicException,
+    ErrorCode.invalidPartitions,
+    ErrorCode.invalidReplicationFactor,
+    ErrorCode.invalidReplicaAssignment,
+    ErrorCode.invalidConfig,
+    ErrorCode.invalidRequest,
+    ErrorCode.invalidGroupId,
+    ErrorCode.invalidTimestamp,
+    ErrorCode.invalidRecord,
+    ErrorCode.invalidRequiredAcks,
+    ErrorCode.policyViolation,
+    ErrorCode.duplicateResource,
+    ErrorCode.offsetMetadataTooLarge,
+    ErrorCode.inconsistentGroupProtocol,
+  ]),
+  ...meaning(unsupported, [
+    ErrorCode.unsupportedVersion,
+    ErrorCode.unsupportedForMessageFormat,
+    ErrorCode.unsupportedCompressionType,
+    ErrorCode.securityDisabled,
+  ]),
+  ...meaning(conflict, [
+    ErrorCode.reassignmentInProgress,
+    ErrorCode.noReassignmentInProgress,
+    ErrorCode.concurrentTransactions,
+    ErrorCode.inconsistentTopicId,
+    ErrorCode.operationNotAttempted,
+  ]),
+  ...meaning(groupInUse, [
+    ErrorCode.nonEmptyGroup,
+    ErrorCode.groupSubscribedToTopic,
+    ErrorCode.unknownMemberId,
+    ErrorCode.illegalGeneration,
+    ErrorCode.rebalanceInProgress,
+    ErrorCode.fencedInstanceId,
+    ErrorCode.fencedMemberEpoch,
+    ErrorCode.staleMemberEpoch,
+  ]),
+  ...meaning(forbidden, [
+    ErrorCode.topicAuthorizationFailed,
+    ErrorCode.groupAuthorizationFailed,
+    ErrorCode.clusterAuthorizationFailed,
+    ErrorCode.transactionalIdAuthorizationFailed,
+    ErrorCode.saslAuthenticationFailed,
+    ErrorCode.topicDeletionDisabled,
+  ]),
+  ...meaning(tooLarge, [ErrorCode.messageTooLarge, ErrorCode.recordListTooLarge]),
+  ...meaning(goneOffset, [ErrorCode.offsetOutOfRange]),
+  ...meaning(throttled, [ErrorCode.throttlingQuotaExceeded]),
+  ...meaning(timedOut, [ErrorCode.requestTimedOut]),
+  ...meaning(storage, [ErrorCode.kafkaStorageError]),
+])
+
+function meaning(of: Meaning, codes: readonly number[]): (readonly [number, Meaning])[] {
+  return codes.map((code) => [code, of])
+}
+
+/** The failure that a broker's error code stands for; for outcomes of single topics or partitions, too. */
+export function kafkaFailure(errorCode: number, detail?: string | null): RestError {
+  return ofKafka(new KafkaError(errorCode, detail ?? undefined))
+}
+
+function ofKafka(failure: KafkaError): RestError {
+  const otherwise = failure.isRetriable ? passing : clusterFailed
+  const { errorCode, action } = meanings.get(failure.errorCode) ?? otherwise
+  const isPassing = errorCode === throttled.errorCode || errorCode === passing.errorCode
+  const retryAfterSeconds = isPassing ? 1 : undefined
+  return new RestError(errorCode, failure.code, failure.message, action, failure, retryAfterSeconds)
+}
+
+function unreachable(failure: NetworkError): RestError {
+  return new RestError(
+    503,
+    'CLUSTER_UNREACHABLE',
+    failure.message,
+    'start the brokers, or check the address given as bootstrap; the server comes back by itself',
+    failure,
+    1,
+  )
+}
+
+const ofClientCodes: Record<ClientErrorCode, Meaning> = {
+  CLIENT_CLOSED: { errorCode: 503, action: 'try again when the server has started again' },
+  CONSUMER_BUSY: {
+    errorCode: 50002,
+    action: 'report this: the server read one consumer twice at once',
+  },
+  TOO_MANY_REQUESTS: { errorCode: 503, action: 'try again: too many requests wait for the broker' },
+  NO_COMMON_VERSION: unsupported,
+  MALFORMED_RESPONSE: { errorCode: 50002, action: 'check that the bootstrap address is a broker' },
+  DELIVERY_TIMEOUT: timedOut,
+  TOPIC_RECREATED: conflict,
+  RECORD_TOO_LARGE: tooLarge,
+}
+
+function ofClient(failure: ClientError): RestError {
+  const { errorCode, action } = ofClientCodes[failure.code]
+  return new RestError(errorCode, failure.code, failure.message, action, failure)
+}
+
+function ofRefusal({ status, code, message }: HttpRefusal): RestError {
+  const action = 'ask from this machine, with a program or with the page of this server at /api'
+  return new RestError(status, code, message, action)
+}
+
+/** Failures of the HTTP server, by their codes; undefined for what is none. */
+function ofServer(failure: unknown): RestError | undefined {
+  const { code, statusCode, message } = failure as {
+    readonly code?: unknown
+    readonly statusCode?: unknown
+    readonly message?: unknown
+  }
+  const text = String(message)
+  switch (code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new RestError(
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+        text,
+        'send JSON, with the header content-type: application/json',
+      )
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new RestError(413, 'BODY_TOO_LARGE', text, 'send less at once')
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return new RestError(504, 'TIMEOUT', 'the cluster did not answer in time', timedOut.action)
+  }
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
+  const action = 'correct the request: the OpenAPI document at /openapi.json says what it may hold'
+  return new RestError(400, 'MALFORMED_REQUEST', text, action)
+}

@@ -1,0 +1,106 @@
+// The OpenAPI document: made of the schemas of the routes, by @fastify/swagger. What all routes share, their
+// errors and the request id, is said once and referred to.
+
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
+import { errorAnswers } from './errorAnswers.ts'
+import { errorBody } from './restError.ts'
+
+export const apiTitle = 'Millrace admin REST API'
+
+const description = `Administers a Kafka cluster: the brokers of Millrace, or any other.
+
+Paths below \`/v3\` are those of version 3 of Confluent's REST API, in its shapes. Paths below \`/api/v1\` are Millrace's
+own: browsing and tailing records, resetting the offsets of a group with a preview, agents and jobs.
+
+Every error has the same shape: a code for scripts, what happened, and what to do. What a schema does not name (a
+parameter, a property of a body) is an error, and never ignored. Every answer has a header \`x-request-id\`, which the log
+of the server has, too.
+
+There is no login yet, so the server answers this machine alone, and no page of another site.`
+
+const tags = [
+  { name: 'Records', description: 'Browse and tail the records of a topic.' },
+  { name: 'Groups', description: 'Consumer groups: offsets, lag, resetting offsets.' },
+  { name: 'Topics', description: 'Topics at a glance.' },
+  { name: 'Agents and jobs', description: 'What agents and jobs report of themselves.' },
+]
+
+/** Collects the routes that are added to the server from now on. */
+export async function describeRoutes(server: FastifyInstance, version: string): Promise<void> {
+  const options: FastifyDynamicSwaggerOptions = {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: apiTitle,
+        version,
+        description,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } as { name: string },
+      },
+      servers: [{ url: '/', description: 'This server.' }],
+      tags,
+    },
+    convertConstToEnum: false,
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject
+      return withSharedAnswers(document.openapiObject as Document)
+    },
+  }
+  await server.register(swagger, options)
+}
+
+interface Response {
+  description?: string
+  headers?: object
+  content?: object
+}
+
+interface Document {
+  paths?: Record<string, Record<string, { responses?: Record<string, Response> }>>
+  components?: { schemas?: object; responses?: object; headers?: object }
+}
+
+const requestIdHeader = { 'x-request-id': { $ref: '#/components/headers/RequestId' } }
+
+function withSharedAnswers(document: Document): Document {
+  for (const path of Object.values(document.paths ?? {})) {
+    for (const { responses = {} } of Object.values(path)) {
+      for (const [status, response] of Object.entries(responses)) {
+        const shared = errorAnswers[Number(status)]
+        responses[status] =
+          shared === undefined
+            ? { ...response, headers: { ...response.headers, ...requestIdHeader } }
+            : ({ $ref: `#/components/responses/${shared.name}` } as Response)
+      }
+    }
+  }
+  document.components = {
+    ...document.components,
+    schemas: { Error: errorBody, ...document.components?.schemas },
+    responses: sharedResponses(),
+    headers: {
+      RequestId: {
+        description: 'Names the request in the log. A client may give one in the same header.',
+        schema: { type: 'string' },
+      },
+      RetryAfter: {
+        description: 'Seconds until it is worth trying again.',
+        schema: { type: 'integer', minimum: 0 },
+      },
+    },
+  }
+  return document
+}
+
+function sharedResponses(): object {
+  const content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+  return Object.fromEntries(
+    Object.entries(errorAnswers).map(([status, { name, description }]) => {
+      const mayPass = status === '429' || status === '503'
+      const retryAfter = mayPass
+        ? { 'retry-after': { $ref: '#/components/headers/RetryAfter' } }
+        : {}
+      return [name, { description, headers: { ...requestIdHeader, ...retryAfter }, content }]
+    }),
+  )
+}

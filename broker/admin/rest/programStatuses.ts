@@ -1,0 +1,26 @@
+// What agents and jobs last reported of themselves, by id: the picture keeps only what the console shows.
+
+import type { Status } from '../../../protocol/telemetry/status.ts'
+
+/** A status can be 512 KB; beside this many programs, the one heard of least recently is forgotten. */
+const mostPrograms = 500
+
+export class ProgramStatuses {
+  readonly #statuses = new Map<string, Status>()
+
+  hear(status: Status): void {
+    this.#statuses.delete(status.id)
+    this.#statuses.set(status.id, status)
+    if (this.#statuses.size <= mostPrograms) return
+    const [oldest] = this.#statuses.keys()
+    this.#statuses.delete(oldest!)
+  }
+
+  delete(id: string): void {
+    this.#statuses.delete(id)
+  }
+
+  get(id: string): Status | undefined {
+    return this.#statuses.get(id)
+  }
+}

@@ -1,0 +1,131 @@
+// Requests that no route is for: another method of a path that exists (405, with the methods that it has), and
+// paths that do not exist (404, with the one that was probably meant).
+
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+  HTTPMethods,
+} from 'fastify'
+import { suggestion } from '../../../protocol/configuration/nearestName.ts'
+import { restErrorOf } from './failures.ts'
+import { RestError } from './restError.ts'
+
+const methods: readonly HTTPMethods[] = [
+  ...(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'] as const),
+]
+
+/** Watches which routes are added to a server, so that the rest can be answered. */
+export class ServedPaths {
+  readonly #methods = new Map<string, Set<string>>()
+
+  constructor(server: FastifyInstance) {
+    server.addHook('onRoute', ({ url, method }) => {
+      const known = this.#methods.get(url) ?? new Set()
+      for (const each of Array.isArray(method) ? method : [method]) known.add(each)
+      this.#methods.set(url, known)
+    })
+  }
+
+  /** Adds routes for all that is not served below the paths of the API. To be called when all routes are there. */
+  refuseTheRest(server: FastifyInstance): void {
+    const served = [...this.#methods]
+    for (const [url, known] of served) refuseOtherMethods(server, url, known)
+    const paths = served.map(([url]) => url.replaceAll('::', ':'))
+    for (const url of ['/v3', '/v3/*', '/api/*']) {
+      server.route({
+        url,
+        method: [...methods],
+        schema: { hide: true },
+        handler: (request) => {
+          throw unknownPath(pathOf(request), paths)
+        },
+      })
+    }
+  }
+}
+
+function refuseOtherMethods(
+  server: FastifyInstance,
+  url: string,
+  known: ReadonlySet<string>,
+): void {
+  const allow = [...new Set([...known, 'OPTIONS'])].sort().join(', ')
+  const others = methods.filter((method) => !known.has(method))
+  if (others.length === 0) return
+  server.route({
+    url,
+    method: others,
+    schema: { hide: true },
+    // Whatever else is wrong with it, such as a body of no type: the method comes first.
+    errorHandler: (error, request, reply) => {
+      const refusal = restErrorOf(error)
+      const isOfClient = refusal.statusCode === 403 || refusal.statusCode === 429
+      request.failure = isOfClient ? refusal : notAllowed(request, allow)
+      return sendError(reply.header('allow', allow), request.failure, request.id)
+    },
+    handler: (request, reply) => {
+      reply.header('allow', allow)
+      if (request.method === 'OPTIONS') return reply.code(204).send()
+      throw notAllowed(request, allow)
+    },
+  })
+}
+
+function notAllowed(request: FastifyRequest, allow: string): RestError {
+  return new RestError(
+    405,
+    'METHOD_NOT_ALLOWED',
+    `${request.method} is not a method of ${pathOf(request)}`,
+    `use ${allow}`,
+  )
+}
+
+function unknownPath(path: string, known: readonly string[]): RestError {
+  return new RestError(
+    404,
+    'UNKNOWN_PATH',
+    `${path} does not exist${suggestion(path, known)}`,
+    'the OpenAPI document at /openapi.json lists the paths of this API; the page at /api shows them',
+  )
+}
+
+/** An answer of JSON, outside of the scope of the routes. */
+export function sendError(reply: FastifyReply, error: RestError, requestId: string): FastifyReply {
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
+  return reply.code(error.statusCode).send(error.body(requestId))
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?')[0]!.slice(0, 200)
+}
+
+/** What is not HTTP, or too long for it, reaches no route and has no request id. */
+export const refuseMalformed: NonNullable<FastifyServerOptions['clientErrorHandler']> = (
+  error,
+  socket,
+) => {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
+  const refusal = isTooLong
+    ? new RestError(
+        431,
+        'HEADERS_TOO_LARGE',
+        'the request line and headers are too long',
+        'send less',
+      )
+    : new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1')
+  const body = JSON.stringify(refusal.body('none'))
+  const lines = [
+    `HTTP/1.1 ${refusal.statusCode} ${isTooLong ? 'Request Header Fields Too Large' : 'Bad Request'}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'x-request-id: none',
+    'connection: close',
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+}

@@ -1,0 +1,105 @@
+// Follows what is written to a topic. Once in a while it asks for the ends of all partitions, with one request for
+// each leader, and reads those that have grown: so an idle follower costs little, and one of a thousand
+// partitions holds no thousand connections. What comes faster than the follower may take is passed over, and
+// counted. It is pulled: a client that does not read makes nothing be read for it.
+
+import type { Admin } from '../../../../../protocol/client/admin.ts'
+import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
+import type { Cluster } from '../../../../../protocol/client/cluster.ts'
+import type { Isolation } from '../../../../../protocol/client/isolation.ts'
+import { type Clock, sleep } from '../../../../../protocol/runtime/clock.ts'
+import { RecordBrowser } from './recordBrowser.ts'
+import type { RecordFilter } from './recordFilter.ts'
+import { type OffsetRange, offsetsAt } from './recordRange.ts'
+import type { ShownRecord } from './shownRecord.ts'
+
+export interface TailOptions {
+  readonly topic: string
+  /** Where to begin, by partition. */
+  readonly from: ReadonlyMap<number, number>
+  readonly isolation: Isolation
+  readonly filter: RecordFilter | undefined
+  readonly mostValueBytes: number
+  /** Records looked at; what is beyond is passed over. */
+  readonly mostPerSecond: number
+}
+
+export type TailEvent =
+  | { readonly event: 'record'; readonly data: ShownRecord }
+  | { readonly event: 'skipped'; readonly data: { readonly offsets: number } }
+  | { readonly event: 'heartbeat'; readonly data: { readonly time: string } }
+
+const pollMs = 250
+const heartbeatMs = 15_000
+const mostFetchedBytes = 8 * 1024 * 1024
+const mostFoundBytes = 4 * 1024 * 1024
+
+/** Ends when `signal` aborts; fails as a request does. */
+export async function* tail(
+  { cluster, admin, clock }: { cluster: Cluster; admin: Admin; clock: Clock },
+  options: TailOptions,
+  signal: AbortSignal,
+): AsyncGenerator<TailEvent, void> {
+  const { topic, isolation, filter, mostValueBytes, mostPerSecond } = options
+  const browser = new RecordBrowser(cluster, clock)
+  const positions = new Map(options.from)
+  const partitions = [...positions.keys()]
+  let heardMs = clock.monotonicMs()
+  yield heartbeat(clock)
+  while (!signal.aborted) {
+    const startMs = clock.monotonicMs()
+    const ends = await offsetsAt(admin, topic, partitions, OffsetSpec.latest, isolation)
+    const grown = partitions.flatMap((partition, index): OffsetRange[] => {
+      const low = positions.get(partition)!
+      // A log that was cut goes on from its new end.
+      const high = ends[index]!
+      if (high < low) positions.set(partition, high)
+      return high > low ? [{ partition, low, high }] : []
+    })
+    const share = Math.ceil((mostPerSecond * pollMs) / 1_000)
+    const { ranges, skipped } = newestOf(grown, share)
+    if (ranges.length > 0) {
+      const result = await browser.browse(
+        {
+          ...{ topic, ranges, order: 'oldest', isolation, filter, mostValueBytes },
+          bounds: {
+            ...{ limit: share, records: share, fetchedBytes: mostFetchedBytes },
+            ...{ answerBytes: mostFoundBytes, timeMs: 10_000 },
+          },
+        },
+        signal,
+      )
+      for (const { partition, low } of result.left) positions.set(partition, low)
+      if (skipped > 0) yield { event: 'skipped', data: { offsets: skipped } }
+      for (const data of result.records) yield { event: 'record', data }
+      if (skipped > 0 || result.records.length > 0) heardMs = clock.monotonicMs()
+    }
+    if (clock.monotonicMs() - heardMs >= heartbeatMs) {
+      heardMs = clock.monotonicMs()
+      yield heartbeat(clock)
+    }
+    await sleep(clock, Math.max(0, startMs + pollMs - clock.monotonicMs()), signal)
+  }
+}
+
+/**
+ * The newest offsets of the ranges, no more than a few times what may be shown at once: a short burst is
+ * shown late and not passed over.
+ */
+function newestOf(
+  ranges: readonly OffsetRange[],
+  share: number,
+): { readonly ranges: OffsetRange[]; readonly skipped: number } {
+  const mostEach = Math.max(1, Math.ceil((share * 8) / Math.max(1, ranges.length)))
+  let skipped = 0
+  const kept = ranges.map((range) => {
+    const low = Math.max(range.low, range.high - mostEach)
+    skipped += low - range.low
+    return { ...range, low }
+  })
+  return { ranges: kept, skipped }
+}
+
+function heartbeat(clock: Clock): TailEvent {
+  return { event: 'heartbeat', data: { time: new Date(clock.nowMs()).toISOString() } }
+}

@@ -1,0 +1,126 @@
+// `GET /api/v1/topics/{topic}/records/tail`: what is written to a topic, as it is written: server-sent events, or
+// one JSON object a line for those who accept `application/x-ndjson`.
+
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import type { AdminRoute } from '../../adminRoute.ts'
+import { restErrorOf } from '../../failures.ts'
+import { topicParams } from '../topics/topicParams.ts'
+import { filterQuery, recordFilter } from './recordFilter.ts'
+import { isolationOf, isolationQuery, logRanges, partitionsOf } from './recordRange.ts'
+import { type TailEvent, type TailOptions, tail } from './recordTail.ts'
+
+const query = Type.Object({
+  partition: Type.Optional(
+    Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
+      maxItems: 200,
+      description: 'Partitions to follow; all of the topic unless given.',
+    }),
+  ),
+  from_offset: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'Where to begin; at the end unless given.' }),
+  ),
+  ...filterQuery,
+  isolation: isolationQuery,
+  max_per_second: Type.Optional(
+    Type.Integer({
+      ...{ minimum: 1, maximum: 1_000, default: 100 },
+      description:
+        'Records looked at in a second. More are passed over, and an event `skipped` says how many.',
+    }),
+  ),
+  max_value_bytes: Type.Optional(
+    Type.Integer({
+      ...{ minimum: 1, maximum: 256 * 1024, default: 16 * 1024 },
+      description: 'Bytes of a value that are shown; of a longer one, the beginning.',
+    }),
+  ),
+})
+
+const lines = Type.String({
+  description:
+    'Events `record` (a record, as browsing shows it), `skipped` (offsets that were passed over), `heartbeat` (every 15 s without others) and, last, `error`.',
+})
+
+const ndjson = 'application/x-ndjson'
+const eventStream = 'text/event-stream'
+
+export const tailRecords: AdminRoute = (server, context) => {
+  server.get(
+    '/api/v1/topics/:topic/records/tail',
+    {
+      // An answer without an end: neither the time for answers nor HEAD apply.
+      config: { scan: true, endless: true },
+      exposeHeadRoute: false,
+      schema: {
+        operationId: 'tailRecords',
+        tags: ['Records'],
+        summary: 'Follow what is written to a topic',
+        description:
+          'Server-sent events, until the client closes the connection; NDJSON with the header `accept: application/x-ndjson`.',
+        params: topicParams,
+        querystring: query,
+        response: {
+          200: {
+            description: 'Events, as they come.',
+            content: { [eventStream]: { schema: lines }, [ndjson]: { schema: lines } },
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { topic } = request.params
+      const { max_per_second: mostPerSecond = 100, max_value_bytes = 16 * 1024 } = request.query
+      const isolation = isolationOf(request.query.isolation)
+      const giveBack = context.tails.take()
+      const stop = new AbortController()
+      const end = () => {
+        giveBack()
+        stop.abort()
+      }
+      // Also when the client goes before the answer has begun.
+      reply.raw.once('close', end)
+      try {
+        const partitions = await partitionsOf(context.admin, topic, request.query.partition)
+        const { from_offset: offset } = request.query
+        const from = offset === undefined ? {} : { offset }
+        const logs = await logRanges(context.admin, topic, partitions, from, isolation)
+        const options: TailOptions = {
+          ...{ topic, isolation, mostPerSecond, mostValueBytes: max_value_bytes },
+          from: new Map(
+            logs.map(({ partition, low, endOffset }) => [
+              partition,
+              offset === undefined ? endOffset : low,
+            ]),
+          ),
+          filter: recordFilter(request.query),
+        }
+        const isLines = request.headers.accept?.includes(ndjson) === true
+        const events = texts(tail(context, options, stop.signal), isLines, request.id)
+        const stream = Readable.from(events, { objectMode: false, highWaterMark: 64 * 1024 })
+        reply.header('cache-control', 'no-store')
+        return reply.type(isLines ? ndjson : eventStream).send(stream as unknown as string)
+      } catch (error) {
+        end()
+        throw error
+      }
+    },
+  )
+}
+
+/** A failure after the beginning can only be told in the stream itself. */
+async function* texts(
+  events: AsyncIterable<TailEvent>,
+  isLines: boolean,
+  requestId: string,
+): AsyncGenerator<string, void> {
+  const text = (event: string, data: object) =>
+    isLines
+      ? `${JSON.stringify({ event, ...(event === 'record' ? { record: data } : data) })}\n`
+      : `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  try {
+    for await (const { event, data } of events) yield text(event, data)
+  } catch (error) {
+    yield text('error', restErrorOf(error).body(requestId))
+  }
+}

@@ -1,0 +1,145 @@
+// An entry of a configuration as a resource: of a topic, of a broker, or of all brokers of the cluster.
+
+import { Type } from 'typebox'
+import type { Admin } from '../../../../../protocol/client/admin.ts'
+import type {
+  ConfigDescription,
+  ConfigEntry,
+  ConfigResource,
+} from '../../../../../protocol/client/adminApi.ts'
+import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
+import { kafkaFailure } from '../../failures.ts'
+import { RestError } from '../../restError.ts'
+import { type Links, shortened } from '../links.ts'
+import { nullable, type ResourceOf, resourceSchema } from '../resource.ts'
+
+const sources = [
+  'DYNAMIC_TOPIC_CONFIG',
+  'DYNAMIC_BROKER_LOGGER_CONFIG',
+  'DYNAMIC_BROKER_CONFIG',
+  'DYNAMIC_DEFAULT_BROKER_CONFIG',
+  'STATIC_BROKER_CONFIG',
+  'DEFAULT_CONFIG',
+  'UNKNOWN',
+]
+const source = Type.Enum(sources, { description: 'Where the value comes from.' })
+const value = nullable(Type.String(), {
+  description: 'Null for a secret, which is never shown, and for what has no value.',
+})
+
+const configFields = {
+  name: Type.String(),
+  value,
+  is_default: Type.Boolean(),
+  is_read_only: Type.Boolean(),
+  is_sensitive: Type.Boolean(),
+  source,
+  synonyms: Type.Array(Type.Object({ name: Type.String(), value, source }), {
+    description: 'What the value is taken from, the first that is set.',
+  }),
+}
+
+export const topicConfigSchema = resourceSchema('KafkaTopicConfig', {
+  ...configFields,
+  topic_name: Type.String(),
+})
+export const brokerConfigSchema = resourceSchema('KafkaBrokerConfig', {
+  ...configFields,
+  broker_id: Type.Integer(),
+})
+export const clusterConfigSchema = resourceSchema('KafkaClusterConfig', {
+  ...configFields,
+  config_type: Type.Literal('BROKER'),
+})
+
+export function topicConfigResource(
+  links: Links,
+  topic: string,
+  entry: ConfigEntry,
+): ResourceOf<typeof topicConfigSchema> {
+  return {
+    kind: 'KafkaTopicConfig',
+    metadata: links.metadata('topics', topic, 'configs', entry.name),
+    cluster_id: links.clusterId,
+    ...fieldsOf(entry),
+    topic_name: topic,
+  }
+}
+
+export function brokerConfigResource(
+  links: Links,
+  broker: number,
+  entry: ConfigEntry,
+): ResourceOf<typeof brokerConfigSchema> {
+  return {
+    kind: 'KafkaBrokerConfig',
+    metadata: links.metadata('brokers', broker, 'configs', entry.name),
+    cluster_id: links.clusterId,
+    ...fieldsOf(entry),
+    broker_id: broker,
+  }
+}
+
+export function clusterConfigResource(
+  links: Links,
+  entry: ConfigEntry,
+): ResourceOf<typeof clusterConfigSchema> {
+  return {
+    kind: 'KafkaClusterConfig',
+    metadata: links.metadata('broker-configs', entry.name),
+    cluster_id: links.clusterId,
+    ...fieldsOf(entry),
+    config_type: 'BROKER',
+  }
+}
+
+/** The dynamic configuration of all brokers. */
+export const allBrokers: ConfigResource = { type: 'broker', name: '' }
+
+export async function configsOf(admin: Admin, resource: ConfigResource): Promise<ConfigEntry[]> {
+  const [description] = await admin.describeConfigs([resource])
+  return entriesOf(description!)
+}
+
+export function entriesOf(description: ConfigDescription): ConfigEntry[] {
+  const { resource, entries, errorCode, errorMessage } = description
+  if (errorCode === ErrorCode.none) return [...entries]
+  throw kafkaFailure(errorCode, errorMessage ?? resource.name)
+}
+
+/** Fails as 404 when the resource has no such entry. */
+export async function configOf(
+  admin: Admin,
+  resource: ConfigResource,
+  name: string,
+): Promise<ConfigEntry> {
+  const entry = (await configsOf(admin, resource)).find((each) => each.name === name)
+  if (entry !== undefined) return entry
+  throw unknownConfig(resource, name)
+}
+
+export function unknownConfig({ type, name: owner }: ConfigResource, name: string): RestError {
+  const of = owner === '' ? 'the cluster' : `${type} ${owner}`
+  return new RestError(
+    404,
+    'UNKNOWN_CONFIG',
+    `${of} has no configuration ${shortened(name)}`,
+    'check the name: the list of configurations has all of them',
+  )
+}
+
+function fieldsOf({ name, value, source, isReadOnly, isSensitive, synonyms }: ConfigEntry) {
+  return {
+    name,
+    value,
+    is_default: source === 'DEFAULT_CONFIG',
+    is_read_only: isReadOnly,
+    is_sensitive: isSensitive,
+    source: known(source),
+    synonyms: synonyms.map((each) => ({ ...each, source: known(each.source) })),
+  }
+}
+
+function known(source: string): string {
+  return sources.includes(source) ? source : 'UNKNOWN'
+}

@@ -1,0 +1,83 @@
+// Changes of configurations: what bodies may say, and how they reach the cluster. Those of one request happen
+// all or not at all.
+
+import { Type } from 'typebox'
+import type { Admin } from '../../../../../protocol/client/admin.ts'
+import type { ConfigChange, ConfigResource } from '../../../../../protocol/client/adminApi.ts'
+import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
+import { kafkaFailure } from '../../failures.ts'
+import { RestError } from '../../restError.ts'
+import { nullable, type ResourceOf } from '../resource.ts'
+import { configsOf, unknownConfig } from './config.ts'
+
+const newValue = Type.Optional(nullable(Type.String(), { description: 'The new value, as text.' }))
+
+export const configUpdateSchema = Type.Object({ value: newValue })
+
+export const configBatchSchema = Type.Object({
+  data: Type.Array(
+    Type.Object({
+      name: Type.String({ minLength: 1 }),
+      value: newValue,
+      operation: Type.Optional(
+        nullable(Type.Enum(['SET', 'DELETE']), {
+          description: 'SET unless given. DELETE brings the default back.',
+        }),
+      ),
+    }),
+    { minItems: 1, maxItems: 1_000 },
+  ),
+  validate_only: Type.Optional(
+    Type.Boolean({ default: false, description: 'Only checks whether it could be changed.' }),
+  ),
+})
+
+export function setting(name: string, { value }: ResourceOf<typeof configUpdateSchema>) {
+  if (typeof value === 'string') return [{ name, operation: 'set', value }] as const
+  throw missingValue(name)
+}
+
+export function resetting(name: string) {
+  return [{ name, operation: 'delete' }] as const
+}
+
+export function batchChanges({ data }: ResourceOf<typeof configBatchSchema>): ConfigChange[] {
+  return data.map(({ name, value, operation }) => {
+    if (operation === 'DELETE') return { name, operation: 'delete' }
+    if (typeof value === 'string') return { name, operation: 'set', value }
+    throw missingValue(name)
+  })
+}
+
+/** Fails as 404 when the resource has none with the name of a change. */
+export async function changeKnownConfigs(
+  admin: Admin,
+  resource: ConfigResource,
+  changes: readonly ConfigChange[],
+  validateOnly = false,
+): Promise<void> {
+  const known = new Set((await configsOf(admin, resource)).map(({ name }) => name))
+  const unknown = changes.find(({ name }) => !known.has(name))
+  if (unknown !== undefined) throw unknownConfig(resource, unknown.name)
+  await changeConfigs(admin, resource, changes, validateOnly)
+}
+
+export async function changeConfigs(
+  admin: Admin,
+  resource: ConfigResource,
+  changes: readonly ConfigChange[],
+  validateOnly = false,
+): Promise<void> {
+  const [outcome] = await admin.alterConfigs([{ resource, changes }], { validateOnly })
+  const { errorCode, errorMessage } = outcome!
+  if (errorCode !== ErrorCode.none) throw kafkaFailure(errorCode, errorMessage ?? resource.name)
+}
+
+function missingValue(name: string): RestError {
+  return new RestError(
+    40002,
+    'INVALID_CONFIG',
+    `there is no new value for ${name}`,
+    'give a value as text; to bring the default back, delete the configuration',
+  )
+}

@@ -1,0 +1,56 @@
+// GET /v3/clusters/{cluster_id}/topics/-/configs: of all topics.
+
+import { Type } from 'typebox'
+import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
+import type { AdminRoute } from '../../adminRoute.ts'
+import { pageQuery } from '../../paging.ts'
+import { linksOf } from '../links.ts'
+import { clusterPath } from '../pathParameters.ts'
+import { listAnswer, listPage, listSchema } from '../resource.ts'
+import { entriesOf, topicConfigResource, topicConfigSchema } from './config.ts'
+
+/** Each has some 35 entries. */
+const mostTopics = 1_000
+
+export const listAllTopicConfigs: AdminRoute = (server, context) => {
+  const { admin } = context
+  server.get(
+    '/v3/clusters/:cluster_id/topics/-/configs',
+    {
+      schema: {
+        operationId: 'listKafkaAllTopicConfigs',
+        summary: 'List the configurations of all topics',
+        tags: ['Configs (v3)'],
+        params: Type.Object(clusterPath),
+        querystring: Type.Object({
+          ...pageQuery,
+          page_size: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: mostTopics,
+              default: mostTopics,
+              description: 'Most topics of one page, each with all of its configurations.',
+            }),
+          ),
+        }),
+        response: { 200: listSchema('KafkaTopicConfigList', topicConfigSchema) },
+      },
+    },
+    async (request) => {
+      const links = await linksOf(context, request, request.params)
+      const { page_size = mostTopics, ...query } = request.query
+      const names = await admin.listTopics()
+      const page = listPage('configs of topics', names, (name) => name, { ...query, page_size })
+      const topics = await admin.describeConfigs(
+        page.entries.map((name) => ({ type: 'topic', name })),
+      )
+      const data = topics
+        // A topic may have been deleted since it was listed.
+        .filter(({ errorCode }) => errorCode !== ErrorCode.unknownTopicOrPartition)
+        .flatMap((topic) =>
+          entriesOf(topic).map((entry) => topicConfigResource(links, topic.resource.name, entry)),
+        )
+      return listAnswer('KafkaTopicConfigList', request, page, data)
+    },
+  )
+}

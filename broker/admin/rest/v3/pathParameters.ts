@@ -1,0 +1,36 @@
+// What paths name. Clients write names as they are, percent-encoded.
+
+import { Type } from 'typebox'
+
+export const clusterPath = {
+  cluster_id: Type.String({ description: 'Id of the cluster: GET /v3/clusters shows it.' }),
+}
+export const topicPath = {
+  ...clusterPath,
+  topic_name: Type.String({ description: 'Name of the topic.' }),
+}
+export const partitionPath = {
+  ...topicPath,
+  partition_id: Type.Integer({
+    minimum: 0,
+    maximum: 2_147_483_647,
+    description: 'Number of the partition, from 0 on.',
+  }),
+}
+export const brokerId = Type.Integer({
+  minimum: 0,
+  maximum: 2_147_483_647,
+  description: 'Id of the broker.',
+})
+export const brokerPath = { ...clusterPath, broker_id: brokerId }
+export const groupPath = {
+  ...clusterPath,
+  consumer_group_id: Type.String({ description: 'Id of the consumer group.' }),
+}
+export const consumerPath = {
+  ...groupPath,
+  consumer_id: Type.String({ description: 'Id of the member, as its coordinator gave it.' }),
+}
+export const configName = {
+  name: Type.String({ description: 'Name of the configuration, such as retention.ms.' }),
+}

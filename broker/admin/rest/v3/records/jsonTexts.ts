@@ -1,0 +1,168 @@
+// Cuts a stream of bytes into the JSON texts in it, one record each: concatenated JSON, as Confluent's API streams
+// records, or a text a line (NDJSON). A text that is no JSON must not take others with it, and what is kept of an
+// unfinished text is bounded.
+
+/** A text, or `undefined` in place of one that was too long to keep. */
+export type JsonText = Buffer | undefined
+
+export interface JsonTexts {
+  /** The texts that end in this chunk. */
+  push(chunk: Buffer): Generator<JsonText>
+  /** What the stream ended in. */
+  end(): Generator<JsonText>
+}
+
+const newline = 0x0a
+const quote = 0x22
+const backslash = 0x5c
+const open = { brace: 0x7b, bracket: 0x5b }
+const close = { brace: 0x7d, bracket: 0x5d }
+
+/** A text a line; empty lines are none. */
+export class JsonLines implements JsonTexts {
+  readonly #unfinished: UnfinishedText
+
+  constructor(maxBytes: number) {
+    this.#unfinished = new UnfinishedText(maxBytes)
+  }
+
+  *push(chunk: Buffer): Generator<JsonText> {
+    let from = 0
+    for (;;) {
+      const to = chunk.indexOf(newline, from)
+      if (to < 0) break
+      this.#unfinished.add(chunk.subarray(from, to))
+      yield* this.#take()
+      from = to + 1
+    }
+    this.#unfinished.add(chunk.subarray(from))
+  }
+
+  *end(): Generator<JsonText> {
+    yield* this.#take()
+  }
+
+  *#take(): Generator<JsonText> {
+    const text = this.#unfinished.take()
+    if (text === undefined || text.some((byte) => !isSpace(byte))) yield text
+  }
+}
+
+/**
+ * Objects one after another, with or without space between them. Where a text cannot go on as JSON (a line break
+ * in a string, an object right after a value) it has ended, and the next one begins.
+ */
+export class ConcatenatedJson implements JsonTexts {
+  readonly #unfinished: UnfinishedText
+  #depth = 0
+  #isInString = false
+  #isEscaped = false
+  /** What is neither an object nor space, up to the next line or object. */
+  #isStray = false
+  /** The last byte outside of strings that is no space: of the string itself its quote. */
+  #before = 0
+
+  constructor(maxBytes: number) {
+    this.#unfinished = new UnfinishedText(maxBytes)
+  }
+
+  *push(chunk: Buffer): Generator<JsonText> {
+    let from = 0
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at]!
+      if (this.#isInString) {
+        if (byte === newline) {
+          this.#unfinished.add(chunk.subarray(from, at))
+          from = at + 1
+          yield this.#take()
+        } else this.#inString(byte)
+        continue
+      }
+      if (isSpace(byte)) {
+        if (this.#isStray && byte === newline) {
+          this.#unfinished.add(chunk.subarray(from, at))
+          from = at + 1
+          yield this.#take()
+        } else if (this.#depth === 0 && !this.#isStray) from = at + 1
+        continue
+      }
+      if (byte === open.brace && this.#cannotHoldObject()) {
+        this.#unfinished.add(chunk.subarray(from, at))
+        from = at
+        yield this.#take()
+      }
+      if (this.#outside(byte)) {
+        this.#unfinished.add(chunk.subarray(from, at + 1))
+        from = at + 1
+        yield this.#take()
+      }
+    }
+    this.#unfinished.add(chunk.subarray(from))
+  }
+
+  *end(): Generator<JsonText> {
+    if (this.#depth > 0 || this.#isStray) yield this.#take()
+  }
+
+  #inString(byte: number): void {
+    if (this.#isEscaped) this.#isEscaped = false
+    else if (byte === backslash) this.#isEscaped = true
+    else if (byte === quote) this.#isInString = false
+  }
+
+  /** An object begins where none can be: the text before it is broken. */
+  #cannotHoldObject(): boolean {
+    if (this.#isStray) return true
+    const before = this.#before
+    return (
+      this.#depth > 0 && (before === close.brace || before === close.bracket || before === quote)
+    )
+  }
+
+  /** Takes in a byte outside of strings; true when it ends the text. */
+  #outside(byte: number): boolean {
+    this.#before = byte
+    if (byte === open.brace || (byte === open.bracket && !this.#isStray)) this.#depth++
+    else if (this.#depth === 0) this.#isStray = true
+    else if (byte === quote) this.#isInString = true
+    else if (byte === close.brace || byte === close.bracket) return --this.#depth === 0
+    return false
+  }
+
+  #take(): JsonText {
+    this.#depth = 0
+    this.#isInString = false
+    this.#isEscaped = false
+    this.#isStray = false
+    this.#before = 0
+    return this.#unfinished.take()
+  }
+}
+
+/** The bytes of a text so far, or that there were too many. */
+class UnfinishedText {
+  readonly #maxBytes: number
+  #pieces: Buffer[] = []
+  #bytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  add(piece: Buffer): void {
+    this.#bytes += piece.length
+    if (this.#bytes > this.#maxBytes) this.#pieces = []
+    else if (piece.length > 0) this.#pieces.push(piece)
+  }
+
+  take(): JsonText {
+    const text = this.#bytes > this.#maxBytes ? undefined : Buffer.concat(this.#pieces)
+    this.#pieces = []
+    this.#bytes = 0
+    return text
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === newline || byte === 0x0d || byte === 0x09
+}

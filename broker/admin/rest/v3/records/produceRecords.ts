@@ -1,0 +1,76 @@
+// POST /v3/clusters/{cluster_id}/topics/{topic_name}/records: one record, or a stream of them that lasts as long
+// as the client likes.
+
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import type { AdminRoute, AdminServer } from '../../adminRoute.ts'
+import { RestError } from '../../restError.ts'
+import { linksOf } from '../links.ts'
+import { topicPath } from '../pathParameters.ts'
+import { bodyOf, longestTimeoutMs, readStreams } from './bodyStream.ts'
+import { ConcatenatedJson, JsonLines } from './jsonTexts.ts'
+import { produceRequestSchema } from './produceRequest.ts'
+import { produceResultSchema } from './produceResult.ts'
+import { producerOf } from './recordProducer.ts'
+import { maxRecordBytes, resultsOf } from './recordStream.ts'
+
+const ndjson = 'application/x-ndjson'
+const json = 'application/json; charset=utf-8'
+
+export const produceRecords: AdminRoute = (server, context) => {
+  const producer = producerOf(server, context)
+  server.register(async (plain) => {
+    const scope = plain as unknown as AdminServer
+    readStreams(scope, ['application/json', ndjson])
+    scope.post(
+      '/v3/clusters/:cluster_id/topics/:topic_name/records',
+      {
+        handlerTimeout: longestTimeoutMs,
+        validatorCompiler: readStreams.validatorCompiler,
+        schema: {
+          operationId: 'produceRecord',
+          summary: 'Produce records',
+          description: `The body is one record, or any number of them, one after another (or one a line, as ${ndjson}). Each is answered with a result, in the same order, as soon as it is known: a client may keep the request open and go on sending. A record that fails does not keep others from being stored; its result says why.`,
+          tags: ['Records (v3)'],
+          params: Type.Object(topicPath),
+          consumes: ['application/json', ndjson],
+          body: produceRequestSchema,
+          response: { 200: produceResultSchema },
+        },
+      },
+      async (request, reply) => {
+        const { clusterId } = await linksOf(context, request, request.params)
+        const { topic_name: topic } = request.params
+        await producer.prepare(topic)
+        const isLines = request.headers['content-type']?.startsWith(ndjson) === true
+        const texts = isLines ? new JsonLines(maxRecordBytes) : new ConcatenatedJson(maxRecordBytes)
+        const results = resultsOf(bodyOf(request), texts, (text) =>
+          producer.produceText({ clusterId, topic }, text),
+        )
+        const first = await results.next()
+        if (first.done === true) throw emptyBody()
+        reply.header('content-type', isLines ? ndjson : json)
+        return await reply.send(Readable.from(rest(first.value, results)) as never)
+      },
+    )
+  })
+}
+
+/** Ends `results` when the client has gone. */
+async function* rest(first: string, results: AsyncGenerator<string>): AsyncGenerator<string> {
+  try {
+    yield first
+    yield* results
+  } finally {
+    await results.return(undefined)
+  }
+}
+
+function emptyBody(): RestError {
+  return new RestError(
+    422,
+    'EMPTY_BODY',
+    'the body has no record',
+    'send at least one: {"value": {"type": "STRING", "data": "hello"}}',
+  )
+}

@@ -1,0 +1,55 @@
+// Where a broker serves HTTP, by its command line and its configuration. Invariant: the console and the admin
+// REST API are never served on an address that other hosts reach, since they have no login yet.
+
+import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
+import type { Address } from '../protocol/runtime/network.ts'
+import type { BrokerConfig } from './configuration.ts'
+import { BrokerError } from './errors.ts'
+
+export interface HttpPlan {
+  /** The port on 127.0.0.1; 0 is a free one. Undefined: no console. */
+  readonly console: { readonly port: number; readonly isAsked: boolean } | undefined
+  /** Where other hosts may read metrics and health. */
+  readonly metrics: Address | undefined
+}
+
+export interface HttpArguments {
+  readonly consolePort?: number | undefined
+  /** False: neither console nor admin REST API, nor anything else on loopback. */
+  readonly console?: boolean | undefined
+  /** `host:port` */
+  readonly metricsListen?: string | undefined
+}
+
+type HttpConfig = Pick<BrokerConfig, 'console.enable' | 'console.port' | 'http.metrics.listen'>
+
+/** `given`: keys of the configuration file. Arguments win over the file. Fails with a BrokerError. */
+export function planHttp(
+  args: HttpArguments,
+  config: HttpConfig,
+  given: ReadonlySet<string>,
+): HttpPlan {
+  const isWanted = args.console === false ? false : config['console.enable']
+  const port = args.consolePort ?? config['console.port']
+  const isAsked = args.consolePort !== undefined || given.has('console.port')
+  if (args.console === false && args.consolePort !== undefined) {
+    throw invalid('--console-port and --no-console contradict each other: give one of them')
+  }
+  return {
+    console: isWanted || args.consolePort !== undefined ? { port, isAsked } : undefined,
+    metrics: metricsAddress(args.metricsListen ?? config['http.metrics.listen']),
+  }
+}
+
+function metricsAddress(text: string): Address | undefined {
+  if (text === '') return undefined
+  const address = parseHostPort(text)
+  if (address) return address
+  throw invalid(
+    `http.metrics.listen (--metrics-listen) is "${text}": give host:port, as in 0.0.0.0:9404`,
+  )
+}
+
+function invalid(message: string): BrokerError {
+  return new BrokerError('CONFIGURATION_INVALID', message)
+}

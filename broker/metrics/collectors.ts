@@ -1,0 +1,60 @@
+// The families that one broker has registered, so that they end together.
+
+import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type {
+  BlockWriter,
+  DistributionWriter,
+  Metrics,
+  SampleWriter,
+} from '../../protocol/telemetry/metrics.ts'
+
+export class Collectors {
+  readonly #metrics: Metrics
+  readonly #ends: (() => void)[] = []
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics
+  }
+
+  /** Calls `read` for the samples of a counter or a gauge at each exposition. */
+  samples(spec: MetricSpec, read: (sample: SampleWriter, block: BlockWriter) => void): void {
+    this.#ends.push(this.#metrics.collected(spec, read))
+  }
+
+  /** The same for a family with one sample and no labels. */
+  value(spec: MetricSpec, read: () => number): void {
+    this.samples(spec, (sample) => sample('', read()))
+  }
+
+  histograms(spec: MetricSpec, read: (write: DistributionWriter) => void): void {
+    this.#ends.push(this.#metrics.collectedHistogram(spec, read))
+  }
+
+  /** Calls `read` before the families are read. */
+  before(read: () => void | Promise<void>): void {
+    this.#ends.push(this.#metrics.onExpose(read))
+  }
+
+  end(): void {
+    for (const end of this.#ends.splice(0)) end()
+  }
+}
+
+/** Labels of one label each, made once for each value: those of a table that does not grow. */
+export class LabelTexts {
+  readonly #make: (value: string) => string
+  readonly #texts = new Map<string, string>()
+
+  constructor(make: (value: string) => string) {
+    this.#make = make
+  }
+
+  of(value: string): string {
+    let text = this.#texts.get(value)
+    if (text === undefined) {
+      text = this.#make(value)
+      this.#texts.set(value, text)
+    }
+    return text
+  }
+}

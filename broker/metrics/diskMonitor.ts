@@ -1,0 +1,105 @@
+// Looks every 10 s how much room the disks of the data directories have, for the time until they are full can only
+// be told from how it was. Two system calls a look, whatever the number of partitions.
+
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { LogManager } from '../log/logManager.ts'
+import { PeriodicTask } from '../log/periodicTask.ts'
+import { type DiskLevel, DiskTrend, diskLevel } from './diskTrend.ts'
+
+const intervalMs = 10_000
+
+export interface DiskMonitorOptions {
+  readonly clock: Clock
+  readonly disk: Pick<Disk, 'freeBytes' | 'totalBytes'>
+  readonly logs: Pick<LogManager, 'directories' | 'failedDirectories'>
+  /** log.dir.reserved.bytes */
+  readonly reservedBytes: number
+}
+
+/** The disk of one data directory that can be used. */
+export interface DiskFigures {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly freeBytes: number
+  readonly secondsUntilFull: number
+}
+
+interface Watched {
+  readonly trend: DiskTrend
+  sizeBytes: number
+  freeBytes: number
+}
+
+export class DiskMonitor {
+  readonly #options: DiskMonitorOptions
+  readonly #watched = new Map<string, Watched>()
+  readonly #first: Promise<void>
+  readonly #task: PeriodicTask
+
+  constructor(options: DiskMonitorOptions) {
+    this.#options = options
+    this.#first = this.#look()
+    this.#task = new PeriodicTask({
+      clock: options.clock,
+      delayMs: intervalMs,
+      intervalMs,
+      run: () => this.#look(),
+      failed: () => {},
+    })
+  }
+
+  /** Resolves when it has looked once. */
+  get looked(): Promise<void> {
+    return this.#first
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#first, this.#task.stop()])
+  }
+
+  /** What is known of the directories that can be used. */
+  disks(): DiskFigures[] {
+    const { logs, reservedBytes } = this.#options
+    return logs.directories.flatMap(({ path }) => {
+      const watched = this.#watched.get(path)
+      if (!watched) return []
+      const { sizeBytes, freeBytes, trend } = watched
+      return [{ path, sizeBytes, freeBytes, secondsUntilFull: trend.secondsUntil(reservedBytes) }]
+    })
+  }
+
+  /** Of every data directory, those that have failed included. */
+  levels(): { readonly path: string; readonly hasFailed: boolean; readonly level: DiskLevel }[] {
+    const { logs, reservedBytes } = this.#options
+    const known = new Map(this.disks().map((disk) => [disk.path, disk]))
+    const usable = logs.directories.map(({ path, space }) => {
+      const refuses = space.shortage !== undefined
+      const disk = known.get(path)
+      const level = disk ? diskLevel({ ...disk, refuses, reservedBytes }) : refuses ? 2 : 0
+      return { path, hasFailed: false, level: level as DiskLevel }
+    })
+    const failed = logs.failedDirectories.map(({ path }) => {
+      return { path, hasFailed: true, level: 2 as const }
+    })
+    return [...usable, ...failed]
+  }
+
+  async #look(): Promise<void> {
+    const { disk, logs, clock } = this.#options
+    await Promise.all(
+      logs.directories.map(async ({ path }) => {
+        try {
+          const freeBytes = await disk.freeBytes(path)
+          const sizeBytes = await disk.totalBytes(path)
+          const trend = this.#watched.get(path)?.trend ?? new DiskTrend()
+          trend.add(clock.monotonicMs(), freeBytes)
+          this.#watched.set(path, { trend, sizeBytes, freeBytes })
+        } catch {
+          // The log manager's own checks find out, and say, what is wrong with the directory.
+          this.#watched.delete(path)
+        }
+      }),
+    )
+  }
+}

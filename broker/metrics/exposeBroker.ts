@@ -1,0 +1,71 @@
+// Registers all metrics of a broker, and looks at everything once before each exposition.
+
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { labelText, type Metrics } from '../../protocol/telemetry/metrics.ts'
+import type { LogCleaner } from '../log/cleaner/logCleaner.ts'
+import type { LogManager } from '../log/logManager.ts'
+import type { BrokerServer } from '../server/brokerServer.ts'
+import type { BrokerParts } from '../server/requestContext.ts'
+import { Collectors } from './collectors.ts'
+import { collectConnections } from './connectionCollector.ts'
+import { collectController } from './controllerCollector.ts'
+import { collectDisks } from './diskCollector.ts'
+import { DiskMonitor } from './diskMonitor.ts'
+import { collectGroups } from './groupCollector.ts'
+import { GroupSnapshot } from './groupSnapshot.ts'
+import { LagLookups } from './lagLookups.ts'
+import { collectMaintenance, type StartFigures } from './maintenanceCollector.ts'
+import { collectPartitions, leftOut } from './partitionCollector.ts'
+import { PartitionSnapshot } from './partitionSnapshot.ts'
+import { collectRequests } from './requestCollector.ts'
+import { controllerMetrics } from './table/controller.ts'
+import { collectTransactions } from './transactionCollector.ts'
+
+export interface BrokerSources {
+  readonly runtime: Pick<Runtime, 'clock' | 'disk'>
+  readonly parts: BrokerParts
+  readonly server: BrokerServer
+  readonly logs: LogManager
+  readonly cleaner: LogCleaner
+  readonly start: StartFigures
+}
+
+/** Returns what ends the metrics; resolves when nothing is read for them any more. */
+export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Promise<void> {
+  const { runtime, parts, server, logs, cleaner, start } = sources
+  const { nodeId, controller, partitions, traffic, groups, transactions } = parts
+  const { clock, disk } = runtime
+  const limits = () => parts.config
+  const reservedBytes = parts.config['log.dir.reserved.bytes']
+  const snapshot = new PartitionSnapshot({ state: controller.state, logs, partitions })
+  const monotonicMs = () => clock.monotonicMs()
+  const groupSnapshot = new GroupSnapshot({ groups, partitions: snapshot, monotonicMs, limits })
+  const lookups = new LagLookups(clock, parts.logger)
+  const monitor = new DiskMonitor({ clock, disk, logs, reservedBytes })
+  const collectors = new Collectors(metrics)
+  collectors.before(() => {
+    snapshot.take()
+    groupSnapshot.take()
+    return lookups.refresh(groupSnapshot.lags())
+  })
+  const { requestFigures, followedRequests, fetchSessions } = parts
+  collectRequests(collectors, { requestFigures, followedRequests, fetchSessions, server })
+  collectPartitions(collectors, { nodeId, snapshot, traffic, limits })
+  collectGroups(collectors, { snapshot: groupSnapshot, clock, limits })
+  collectTransactions(collectors, { clock, transactions })
+  collectConnections(collectors, { server, groups, logs })
+  collectDisks(collectors, { logs, monitor, snapshot, reservedBytes })
+  collectMaintenance(collectors, { logs, cleaner, start })
+  collectController(collectors, { nodeId, controller, server, snapshot })
+  collectors.samples(controllerMetrics.seriesLeftOut, (sample) => {
+    const { topics, partitions: leftOutPartitions } = leftOut(snapshot, limits())
+    sample(labelText({ of: 'topics' }), topics)
+    sample(labelText({ of: 'partitions' }), leftOutPartitions)
+    sample(labelText({ of: 'groups' }), groupSnapshot.leftOutGroups)
+    sample(labelText({ of: 'group_partitions' }), groupSnapshot.leftOutPartitions)
+  })
+  return async () => {
+    collectors.end()
+    await Promise.all([lookups.close(), monitor.close()])
+  }
+}

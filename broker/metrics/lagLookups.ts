@@ -1,0 +1,101 @@
+// Finds out the lag of groups in seconds: reads, from the logs, the timestamp of the record that each has to read
+// next. An exposition waits for that, but not for long: what takes longer goes on behind it, and is there the next
+// time. While nobody asks, nothing is read.
+
+import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { PartitionLag } from './groupSnapshot.ts'
+import { nextTimestamp } from './nextTimestamp.ts'
+
+/** How long an exposition waits for the lookups. */
+const patienceMs = 250
+/** Reads in a row before others have the disk for a while: each reads a batch. */
+const readsAtATime = 50
+const pauseMs = 100
+
+export class LagLookups {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #hasFailed = false
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  /** Looks up what is out of date. Resolves when everything was, or patience is over. */
+  async refresh(lags: Iterable<PartitionLag>): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    const due = [...lags].filter(isDue)
+    if (due.length === 0) return
+    this.#running ??= this.#lookUp(due).finally(() => {
+      this.#running = undefined
+    })
+    const patience = new AbortController()
+    await Promise.race([this.#running, sleep(this.#clock, patienceMs, patience.signal)])
+    patience.abort()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #lookUp(due: readonly PartitionLag[]): Promise<void> {
+    const { signal } = this.#stop
+    for (const [index, lag] of due.entries()) {
+      if (signal.aborted) return
+      await this.#lookUpOne(lag)
+      const isPause = index % readsAtATime === readsAtATime - 1
+      if (isPause && index < due.length - 1) await sleep(this.#clock, pauseMs, signal)
+    }
+  }
+
+  async #lookUpOne(lag: PartitionLag): Promise<void> {
+    const { log } = lag.source
+    const offset = nextOffset(lag)
+    if (!log) return
+    try {
+      const timestampMs = (await nextTimestamp(log, offset)) ?? -1
+      const atMs = this.#clock.monotonicMs()
+      const lagSeconds = secondsSince(timestampMs, this.#clock.nowMs())
+      lag.lookedUp = { offset, timestampMs, atMs, lagSeconds }
+    } catch (error) {
+      // Whoever reads the log is told of it as well; here once is enough.
+      if (!this.#hasFailed) this.#logger.warn({ error }, 'the lag of a group in seconds is unknown')
+      this.#hasFailed = true
+    }
+  }
+}
+
+/** What the group has to read next: what it has committed, unless that was deleted. */
+function nextOffset({ committed, source }: PartitionLag): number {
+  return Math.max(committed, source.logStartOffset)
+}
+
+function isDue(lag: PartitionLag): boolean {
+  return lag.lag > 0 && lag.source.log !== undefined && lag.lookedUp?.offset !== nextOffset(lag)
+}
+
+function secondsSince(timestampMs: number, nowMs: number): number {
+  return Math.max(0, nowMs - timestampMs) / 1000
+}
+
+/**
+ * The lag in seconds as it is known; undefined when nothing is. Exact unless the group has committed since the
+ * record was looked up: then it is the lag at that time.
+ */
+export function lagSecondsOf(lag: PartitionLag, nowMs: number): number | undefined {
+  if (lag.lag === 0) return 0
+  const { lookedUp } = lag
+  if (!lookedUp || lookedUp.timestampMs < 0) return undefined
+  return isDue(lag) ? lookedUp.lagSeconds : secondsSince(lookedUp.timestampMs, nowMs)
+}
+
+/** For how long the lag in seconds has been out of date. */
+export function stalenessSecondsOf(lag: PartitionLag, monotonicMs: number): number {
+  if (!isDue(lag)) return 0
+  return Math.max(0, monotonicMs - (lag.lookedUp?.atMs ?? lag.sinceMs)) / 1000
+}

@@ -1,0 +1,64 @@
+// Exposes what is counted of requests and of fetch sessions.
+
+import { errorName } from '../../protocol/kafka/errors.ts'
+import type { Distribution } from '../../protocol/telemetry/distribution.ts'
+import { labelText } from '../../protocol/telemetry/metrics.ts'
+import type { BrokerServer } from '../server/brokerServer.ts'
+import type { FetchSessions } from '../server/fetchSessions.ts'
+import type { FollowedRequests } from '../server/followedRequests.ts'
+import type { ApiFigures, RequestFigures } from '../server/requestFigures.ts'
+import { type Collectors, LabelTexts } from './collectors.ts'
+import { requestMetrics } from './table/requests.ts'
+
+export interface RequestSources {
+  readonly requestFigures: RequestFigures
+  readonly followedRequests: FollowedRequests
+  readonly fetchSessions: FetchSessions
+  readonly server: Pick<BrokerServer, 'connections'>
+}
+
+const phases = ['queue', 'local', 'wait', 'send'] as const
+
+export function collectRequests(collectors: Collectors, sources: RequestSources): void {
+  const { requestFigures, followedRequests, fetchSessions, server } = sources
+  const spec = requestMetrics
+  const ofApi = new LabelTexts((api) => labelText({ api }))
+  const total = (
+    metric: (typeof spec)['requests' | 'requestBytes' | 'responseBytes'],
+    read: (figures: ApiFigures) => number,
+  ) =>
+    collectors.samples(metric, (sample) => {
+      for (const figures of requestFigures.all()) sample(ofApi.of(figures.name), read(figures))
+    })
+  total(spec.requests, ({ requests }) => requests)
+  total(spec.requestBytes, ({ requestBytes }) => requestBytes)
+  total(spec.responseBytes, ({ responseBytes }) => responseBytes)
+  collectors.samples(spec.errors, (sample) => {
+    for (const { name: api, errors } of requestFigures.all()) {
+      for (const [code, count] of errors) sample(labelText({ api, error: errorName(code) }), count)
+    }
+  })
+  collectors.histograms(spec.latency, (write) => {
+    for (const { name, latency } of requestFigures.all()) write(ofApi.of(name), latency)
+  })
+  collectors.histograms(spec.phases, (write) => {
+    for (const figures of requestFigures.all()) {
+      for (const phase of phases) {
+        const distribution: Distribution = figures[phase]
+        if (distribution.count > 0) write(labelText({ api: figures.name, phase }), distribution)
+      }
+    }
+  })
+  collectors.value(spec.pending, () => {
+    let pending = 0
+    for (const { pendingRequests } of server.connections) pending += pendingRequests
+    return pending
+  })
+  collectors.value(spec.waitingFetches, () => requestFigures.waitingFetches)
+  collectors.samples(spec.followed, (sample) => {
+    for (const [api, count] of followedRequests.counts) sample(ofApi.of(api), count)
+  })
+  collectors.value(spec.fetchSessions, () => fetchSessions.count)
+  collectors.value(spec.fetchSessionPartitions, () => fetchSessions.partitionCount)
+  collectors.value(spec.fetchSessionEvictions, () => fetchSessions.evictions)
+}

@@ -1,0 +1,86 @@
+// Metrics of data directories and their disks, and of the syncs that make appends durable. The label
+// `directory` is the path in log.dirs.
+
+import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
+
+const ofDirectory = ['directory'] as const
+const ofSync = ['directory', 'kind'] as const
+
+export const diskMetrics = {
+  diskBytes: {
+    name: 'millrace_broker_disk_size_bytes',
+    type: 'gauge',
+    help: 'Size of the file system that a data directory is on.',
+    labels: ofDirectory,
+  },
+  freeBytes: {
+    name: 'millrace_broker_disk_free_bytes',
+    type: 'gauge',
+    help: 'Free bytes of the file system that a data directory is on; read each 10 s.',
+    labels: ofDirectory,
+  },
+  reservedBytes: {
+    name: 'millrace_broker_disk_reserved_bytes',
+    type: 'gauge',
+    help: 'Free bytes below which no records of clients are taken (log.dir.reserved.bytes).',
+    labels: ofDirectory,
+  },
+  secondsUntilFull: {
+    name: 'millrace_broker_disk_full_in_seconds',
+    type: 'gauge',
+    help: 'Time until free bytes fall below the reserved bytes at the rate of the last half hour; +Inf when they do not fall.',
+    labels: ofDirectory,
+  },
+  level: {
+    name: 'millrace_broker_disk_alert_level',
+    type: 'gauge',
+    help: '0 when a data directory has room; 1 when less than 5 % of its disk (at most 10 GiB) is left above the reserved bytes, or it is full within 4 hours; 2 when records are refused.',
+    labels: ofDirectory,
+  },
+  failed: {
+    name: 'millrace_broker_directory_failed',
+    type: 'gauge',
+    help: '1 when a data directory has failed and is not used until the next start, else 0.',
+    labels: ofDirectory,
+  },
+  logBytes: {
+    name: 'millrace_broker_directory_log_bytes',
+    type: 'gauge',
+    help: 'Bytes of all segments in a data directory.',
+    labels: ofDirectory,
+  },
+  partitions: {
+    name: 'millrace_broker_directory_partitions',
+    type: 'gauge',
+    help: 'Partitions in a data directory.',
+    labels: ofDirectory,
+  },
+  syncSeconds: {
+    name: 'millrace_broker_sync_seconds',
+    type: 'histogram',
+    help: 'Duration of what makes appends durable: a synced write to the commit journal (journal), or a sync of a segment (segment).',
+    labels: ofSync,
+    buckets: latencyBucketsSeconds,
+  },
+  syncBytes: {
+    name: 'millrace_broker_sync_bytes',
+    type: 'histogram',
+    help: 'Bytes of appends that one sync made durable together.',
+    labels: ofSync,
+    buckets: [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216],
+  },
+  syncAppends: {
+    name: 'millrace_broker_sync_appends',
+    type: 'histogram',
+    help: 'Appends that one sync made durable together.',
+    labels: ofSync,
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+  },
+  pendingBytes: {
+    name: 'millrace_broker_append_pending_bytes',
+    type: 'gauge',
+    help: 'Bytes of appends accepted and not yet durable.',
+    labels: ofDirectory,
+  },
+} as const satisfies Record<string, MetricSpec>

@@ -1,0 +1,75 @@
+// Metrics of consumer groups of both protocols. Those with a label `partition` are left out with
+// metrics.partitions=false. The label is `consumergroup`, as kafka_exporter has it.
+
+import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+
+const ofPartition = ['consumergroup', 'topic', 'partition'] as const
+const ofTopic = ['consumergroup', 'topic'] as const
+
+export const groupMetrics = {
+  groups: {
+    name: 'millrace_consumer_groups',
+    type: 'gauge',
+    help: 'Consumer groups by protocol (classic, consumer) and state.',
+    labels: ['protocol', 'state'],
+  },
+  info: {
+    name: 'millrace_consumer_group_info',
+    type: 'gauge',
+    help: '1, with the protocol and the present state of a group as labels.',
+    labels: ['consumergroup', 'protocol', 'state'],
+  },
+  generation: {
+    name: 'millrace_consumer_group_generation',
+    type: 'gauge',
+    help: 'Generation of a classic group, or epoch of a group of KIP-848: rises with every rebalance.',
+    labels: ['consumergroup'],
+  },
+  members: {
+    name: 'kafka_consumergroup_members',
+    type: 'gauge',
+    help: 'Members of a group.',
+    labels: ['consumergroup'],
+  },
+  currentOffset: {
+    name: 'kafka_consumergroup_current_offset',
+    type: 'gauge',
+    help: 'Offset that a group has committed for a partition.',
+    labels: ofPartition,
+  },
+  currentOffsetSum: {
+    name: 'kafka_consumergroup_current_offset_sum',
+    type: 'gauge',
+    help: 'Sum of the offsets that a group has committed for the partitions of a topic.',
+    labels: ofTopic,
+  },
+  lag: {
+    name: 'kafka_consumergroup_lag',
+    type: 'gauge',
+    help: 'Offsets between what a group has committed for a partition and its high watermark.',
+    labels: ofPartition,
+  },
+  lagSum: {
+    name: 'kafka_consumergroup_lag_sum',
+    type: 'gauge',
+    help: 'Sum of the lag of a group over the partitions of a topic.',
+    labels: ofTopic,
+  },
+  lagSeconds: {
+    name: 'millrace_consumer_group_lag_seconds',
+    type: 'gauge',
+    help: 'Age of the first record that a group has not committed, by its timestamp; 0 when everything is committed. Read from the log in the background.',
+    labels: ofPartition,
+  },
+  lagMaxSeconds: {
+    name: 'millrace_consumer_group_lag_max_seconds',
+    type: 'gauge',
+    help: 'Largest lag in seconds of a group over the partitions of a topic.',
+    labels: ofTopic,
+  },
+  lagStaleness: {
+    name: 'millrace_consumer_group_lag_staleness_seconds',
+    type: 'gauge',
+    help: 'Time since the lag in seconds that was looked up longest ago; large when there are more groups than the background reads keep up with.',
+  },
+} as const satisfies Record<string, MetricSpec>

@@ -1,0 +1,79 @@
+// Metrics of requests: how many, how long they take and where the time goes, what they were refused with.
+
+import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
+
+/** Parts of a latency: fewer buckets, for each API has four of them. */
+const phaseBucketsSeconds = [0.0001, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1, 5, 30] as const
+
+export const requestMetrics = {
+  requests: {
+    name: 'millrace_broker_requests_total',
+    type: 'counter',
+    help: 'Requests handled, by API.',
+    labels: ['api'],
+  },
+  errors: {
+    name: 'millrace_broker_request_errors_total',
+    type: 'counter',
+    help: 'Error codes in responses, by API and by the name that Kafka has for the code; a response can have several.',
+    labels: ['api', 'error'],
+  },
+  latency: {
+    name: 'millrace_broker_request_latency_seconds',
+    type: 'histogram',
+    help: 'Time from the last byte of a request until its response was written to the connection. Fetch includes the time it waits for records.',
+    labels: ['api'],
+    buckets: latencyBucketsSeconds,
+  },
+  phases: {
+    name: 'millrace_broker_request_phase_seconds',
+    type: 'histogram',
+    help: 'Parts of the latency of a request: queue (behind other requests of its connection, or for memory), local (handling, including syncs), wait (a Fetch that waits for records), send (from the write of the response until the network has taken it).',
+    labels: ['api', 'phase'],
+    buckets: phaseBucketsSeconds,
+  },
+  requestBytes: {
+    name: 'millrace_broker_request_bytes_total',
+    type: 'counter',
+    help: 'Bytes of requests handled, by API.',
+    labels: ['api'],
+  },
+  responseBytes: {
+    name: 'millrace_broker_response_bytes_total',
+    type: 'counter',
+    help: 'Bytes of responses written to connections, by API.',
+    labels: ['api'],
+  },
+  pending: {
+    name: 'millrace_broker_requests_pending',
+    type: 'gauge',
+    help: 'Requests received and not yet answered.',
+  },
+  waitingFetches: {
+    name: 'millrace_broker_fetches_waiting',
+    type: 'gauge',
+    help: 'Fetch requests that wait for records at present.',
+  },
+  followed: {
+    name: 'millrace_broker_requests_followed_total',
+    type: 'counter',
+    help: 'Requests with bytes after their last field, which were ignored.',
+    labels: ['api'],
+  },
+  fetchSessions: {
+    name: 'kafka_server_fetchsessioncache_numincrementalfetchsessions',
+    type: 'gauge',
+    help: 'Incremental fetch sessions in the cache.',
+  },
+  fetchSessionPartitions: {
+    name: 'kafka_server_fetchsessioncache_numincrementalfetchpartitionscached',
+    type: 'gauge',
+    help: 'Partitions of all incremental fetch sessions in the cache.',
+  },
+  fetchSessionEvictions: {
+    name: 'kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total',
+    type: 'counter',
+    help: 'Incremental fetch sessions removed to make room for others.',
+  },
+} as const satisfies Record<string, MetricSpec>

@@ -1,0 +1,126 @@
+// One life of a broker in a test, from its start to its next stop: the real broker behind a TCP port, and a client
+// of the test's own inside the process, which needs no socket and meets no fault.
+
+import { Admin } from '../../protocol/client/admin.ts'
+import { Cluster } from '../../protocol/client/cluster.ts'
+import { Producer } from '../../protocol/client/producer.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
+import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
+import type { Address } from '../../protocol/runtime/network.ts'
+import { systemRandom } from '../../protocol/runtime/random.ts'
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
+import { type Broker, startBroker } from '../broker.ts'
+import type { LogManager } from '../log/logManager.ts'
+import type { BrokerParts } from '../server/requestContext.ts'
+import type { TestHooks } from '../server/testHooks.ts'
+import type { Storage } from './storage.ts'
+import type { TestBrokerPlan } from './testBrokerOptions.ts'
+
+/** What the test's own client connects to. */
+export const innerAddress: Address = { host: 'inside-the-test', port: 1 }
+const requestTimeoutMs = 30_000
+/** Taken before fake timers can be put in its place. */
+const nextTurn = setImmediate
+
+export interface LifeOptions {
+  readonly plan: TestBrokerPlan
+  readonly storage: Storage
+  readonly clock: Clock
+  /** Handles the requests of clients; the test's own pass by. */
+  readonly handle: TestHooks['handle']
+  /** Where clients find the broker; port 0 takes a free one. */
+  readonly address: Address
+}
+
+export class BrokerLife {
+  readonly broker: Broker
+  readonly cluster: Cluster
+  readonly admin: Admin
+  #producer: Producer | undefined
+
+  readonly #runtime: Pick<Runtime, 'clock' | 'random'>
+
+  /** What of the broker no client can reach. */
+  readonly parts: BrokerParts
+  readonly #logs: LogManager
+
+  private constructor(
+    broker: Broker,
+    cluster: Cluster,
+    runtime: Pick<Runtime, 'clock' | 'random'>,
+    inner: { readonly parts: BrokerParts; readonly logs: LogManager },
+  ) {
+    this.broker = broker
+    this.cluster = cluster
+    this.#runtime = runtime
+    this.parts = inner.parts
+    this.#logs = inner.logs
+    this.admin = new Admin(cluster, requestTimeoutMs)
+  }
+
+  static async start({ plan, storage, clock, handle, address }: LifeOptions): Promise<BrokerLife> {
+    let inner: { readonly parts: BrokerParts; readonly logs: LogManager } | undefined
+    const inside = memoryNetwork({ schedule: (run) => void nextTurn(run) })
+    const random = systemRandom()
+    const broker = await startBroker({
+      runtime: { clock, random, disk: storage.disk, network: tcpNetwork },
+      logger: plan.logger,
+      config: plan.config,
+      listeners: [
+        { name: 'PLAINTEXT', network: tcpNetwork, address },
+        { name: 'TEST', network: inside, address: innerAddress },
+      ],
+      openMetadataLog: storage.openMetadataLog,
+      testHooks: {
+        opened: (parts, logs) => {
+          inner = { parts, logs }
+        },
+        handle: (api, request, context, handleIt) =>
+          context.advertised.host === innerAddress.host
+            ? handleIt(request)
+            : handle(api, request, context, handleIt),
+      },
+    })
+    const cluster = new Cluster(
+      { clock, random, network: inside },
+      {
+        bootstrap: [innerAddress],
+        clientId: 'millrace/testing',
+        requestTimeoutMs,
+        retryBackoffMs: 5,
+        retryBackoffMaxMs: 50,
+        allowAutoTopicCreation: false,
+      },
+    )
+    return new BrokerLife(broker, cluster, { clock, random }, inner!)
+  }
+
+  /** Where clients find the broker. */
+  get address(): Address {
+    return this.broker.listeners[0]!.address
+  }
+
+  hasTopic(topic: string): boolean {
+    return this.parts.controller.state.topic(topic) !== undefined
+  }
+
+  /** Created on first use. */
+  get producer(): Producer {
+    // Not idempotent: records that a test puts there take no producer id.
+    this.#producer ??= new Producer(this.cluster, this.#runtime, { lingerMs: 0, acks: 1 })
+    return this.#producer
+  }
+
+  /** Lets the broker notice that its disk is full, or has room again, without delay. */
+  checkSpace(): Promise<void> {
+    return this.#logs.checkSpace()
+  }
+
+  /** Disconnects all clients, the test's own first. */
+  async close(): Promise<void> {
+    await this.cluster.close()
+    await this.#producer?.close()
+    await this.broker.close()
+  }
+}

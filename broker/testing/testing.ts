@@ -1,0 +1,26 @@
+/**
+ * A broker for tests of programs that use Kafka: in this process, in memory or in a folder, on a free port,
+ * with faults to inject. Any client of Kafka's protocol can talk to it.
+ *
+ * ```ts
+ * import { startBroker } from 'millrace/testing'
+ *
+ * await using broker = await startBroker({ topics: ['orders'] })
+ * console.log(`bootstrap.servers=${broker.bootstrap}`)
+ * ```
+ *
+ * Unstable: below 1.0, any release may change it.
+ *
+ * @module testing
+ */
+
+export type { ErrorCodeName } from './faults/errorCodeName.ts'
+export type { FallibleApiName } from './faults/errorPlaces.ts'
+export type { Fault, FaultOptions, TriggeredFault } from './faults/fault.ts'
+export type { ApiName, FailOptions, Faults } from './faults/faults.ts'
+export { type CommittedOffset, startBroker, type TestBroker } from './testBroker.ts'
+export { TestBrokerError, type TestBrokerErrorCode } from './testBrokerError.ts'
+export type { TestBrokerOptions, TestTopic } from './testBrokerOptions.ts'
+export type { MemberChoice, TestGroup, TestGroupMember } from './testGroups.ts'
+export type { RecordsOptions, RecordToProduce, StoredRecord, TestData } from './testRecords.ts'
+export type { WaitOptions } from './waiting.ts'

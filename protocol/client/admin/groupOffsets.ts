@@ -1,0 +1,118 @@
+// Reads, sets and deletes what a group committed.
+
+import { offsetCommit } from '../../kafka/apis/offsetCommit.ts'
+import { offsetDelete } from '../../kafka/apis/offsetDelete.ts'
+import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
+import type { CommittedOffset, Outcome, PartitionOutcome, TopicPartition } from '../adminApi.ts'
+import { fetchOffsets } from '../committedOffsets.ts'
+import type { KafkaConnection } from '../connection.ts'
+import type { AdminRequests } from './adminRequests.ts'
+import { mayPassAtCoordinator } from './groupRouting.ts'
+import { ByPartition, byTopic } from './partitionRouting.ts'
+
+export interface NewOffset extends TopicPartition {
+  readonly offset: number
+}
+
+/** By topic and partition; empty for a group that does not exist. */
+export async function groupOffsets(
+  requests: AdminRequests,
+  groupId: string,
+): Promise<CommittedOffset[]> {
+  const offsets = await requests.retrying(() => fetchOffsets(requests.cluster, groupId, null))
+  return offsets.sort(byPlace)
+}
+
+/** Those of a group with members are refused, with UNKNOWN_MEMBER_ID and its like. */
+export async function alterGroupOffsets(
+  requests: AdminRequests,
+  groupId: string,
+  offsets: readonly NewOffset[],
+): Promise<PartitionOutcome[]> {
+  return await ofCoordinator(requests, groupId, offsets, async (connection) => {
+    const { topics } = await connection.send(offsetCommit, {
+      groupId,
+      topics: [...byTopic(offsets)].map(([name, its]) => ({
+        name,
+        partitions: its.map(({ partition, offset }) => ({
+          partitionIndex: partition,
+          committedOffset: offset,
+          committedMetadata: '',
+        })),
+      })),
+    })
+    return { errorCode: ErrorCode.none, topics }
+  })
+}
+
+/** Those of topics that the group's members subscribe to are refused with GROUP_SUBSCRIBED_TO_TOPIC. */
+export async function deleteGroupOffsets(
+  requests: AdminRequests,
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Promise<PartitionOutcome[]> {
+  return await ofCoordinator(requests, groupId, partitions, (connection) =>
+    connection.send(offsetDelete, {
+      groupId,
+      topics: [...byTopic(partitions)].map(([name, its]) => ({
+        name,
+        partitions: its.map(({ partition }) => ({ partitionIndex: partition })),
+      })),
+    }),
+  )
+}
+
+interface CoordinatorAnswer {
+  /** For all partitions. */
+  readonly errorCode: number
+  readonly topics: readonly {
+    readonly name: string
+    readonly partitions: readonly { readonly partitionIndex: number; readonly errorCode: number }[]
+  }[]
+}
+
+/** One request for all partitions, sent again as a whole when the group's coordinator has moved. */
+async function ofCoordinator(
+  requests: AdminRequests,
+  groupId: string,
+  items: readonly TopicPartition[],
+  ask: (connection: KafkaConnection) => Promise<CoordinatorAnswer>,
+): Promise<PartitionOutcome[]> {
+  const { cluster } = requests
+  const answer = await requests.retrying(async () => {
+    const connection = await cluster.coordinator(groupId)
+    try {
+      return throwIfMoved(await ask(connection), groupId)
+    } catch (error) {
+      cluster.forgetCoordinator(groupId)
+      throw error
+    }
+  })
+  const codes = new ByPartition<number>()
+  for (const { name, partitions } of answer.topics) {
+    for (const { partitionIndex, errorCode } of partitions) {
+      codes.set(name, partitionIndex, errorCode)
+    }
+  }
+  return items.map(({ topic, partition }) => {
+    const ownCode = codes.get({ topic, partition }) ?? ErrorCode.unknownServerError
+    const outcome: Outcome = {
+      errorCode: answer.errorCode === ErrorCode.none ? ownCode : answer.errorCode,
+      errorMessage: null,
+    }
+    return { topic, partition, ...outcome }
+  })
+}
+
+function throwIfMoved(answer: CoordinatorAnswer, groupId: string): CoordinatorAnswer {
+  const codes = answer.topics.flatMap(({ partitions }) => partitions.map((one) => one.errorCode))
+  for (const errorCode of [answer.errorCode, ...codes]) {
+    if (mayPassAtCoordinator(errorCode)) throw new KafkaError(errorCode, groupId)
+  }
+  return answer
+}
+
+function byPlace(one: TopicPartition, other: TopicPartition): number {
+  if (one.topic !== other.topic) return one.topic < other.topic ? -1 : 1
+  return one.partition - other.partition
+}

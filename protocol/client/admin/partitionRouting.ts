@@ -1,0 +1,54 @@
+// Requests about partitions go to their leaders.
+
+import { ErrorCode } from '../../kafka/errors.ts'
+import type { Outcome, TopicPartition } from '../adminApi.ts'
+import type { Cluster } from '../cluster.ts'
+import { saysStale } from '../clusterView.ts'
+import type { KafkaConnection } from '../connection.ts'
+import type { Routing } from './adminRequests.ts'
+
+/**
+ * A topic or partition that fresh metadata does not have is an outcome at once. One that its leader does not
+ * have may have been created or moved a moment ago: metadata decides.
+ */
+export function toLeaders<Item extends TopicPartition, Answer extends Outcome>(
+  cluster: Cluster,
+  ask: (connection: KafkaConnection, items: readonly Item[]) => Promise<readonly Answer[]>,
+  failed: (item: Item, outcome: Outcome) => Answer,
+): Routing<Item, Answer> {
+  return {
+    route: ({ topic, partition }) => cluster.leader(topic, partition),
+    ask,
+    failed,
+    mayPass: (errorCode) => saysStale(errorCode) || errorCode === ErrorCode.offsetNotAvailable,
+    routeMayPass: (errorCode) =>
+      errorCode !== ErrorCode.unknownTopicOrPartition && saysStale(errorCode),
+    forget: ({ topic }) => cluster.invalidate(topic),
+  }
+}
+
+/** Partitions by topic, as requests name them. */
+export function byTopic<Item extends TopicPartition>(items: readonly Item[]): Map<string, Item[]> {
+  const topics = new Map<string, Item[]>()
+  for (const item of items) {
+    const its = topics.get(item.topic)
+    if (its === undefined) topics.set(item.topic, [item])
+    else its.push(item)
+  }
+  return topics
+}
+
+/** Finds the answer for a partition. */
+export class ByPartition<Answer> {
+  readonly #answers = new Map<string, Map<number, Answer>>()
+
+  set(topic: string, partition: number, answer: Answer): void {
+    const ofTopic = this.#answers.get(topic) ?? new Map<number, Answer>()
+    this.#answers.set(topic, ofTopic)
+    ofTopic.set(partition, answer)
+  }
+
+  get({ topic, partition }: TopicPartition): Answer | undefined {
+    return this.#answers.get(topic)?.get(partition)
+  }
+}

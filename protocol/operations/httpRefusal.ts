@@ -1,0 +1,31 @@
+// What a server of ours answers in place of what was asked for: a stable code, one line for people, and the
+// HTTP status that goes with the code.
+
+export const refusalStatus = {
+  REQUEST_INVALID: 400,
+  LOG_LEVEL_INVALID: 400,
+  HOST_REFUSED: 403,
+  ORIGIN_REFUSED: 403,
+  NOT_LOCAL: 403,
+  NOT_FOUND: 404,
+  INTERNAL: 500,
+} as const
+
+export type RefusalCode = keyof typeof refusalStatus
+
+export class HttpRefusal extends Error {
+  readonly code: RefusalCode
+  readonly status: number
+
+  constructor(code: RefusalCode, message: string) {
+    super(message)
+    this.code = code
+    this.status = refusalStatus[code]
+  }
+}
+
+/** The body of every answer that is not what was asked for. */
+export interface RefusalBody {
+  readonly error: string
+  readonly message: string
+}

@@ -1,0 +1,249 @@
+// The metrics of the process, the same for every program. Their names are those of Prometheus' clients
+// (process_*) and of prom-client (nodejs_*), so that dashboards for Node work. prom-client's own collectors
+// are not used: their sampler of the event loop takes half a percent of a core of an idle process, and its
+// delays include the 10 ms between two samples.
+
+import type { BuildInfo } from '../operations/buildInfo.ts'
+import type { CollectionKind, ProcessFigures } from '../runtime/processFigures.ts'
+import type { MetricSpec } from './metricSpec.ts'
+import { Distribution, labelText, type Metrics, type SampleWriter } from './metrics.ts'
+
+export const processMetrics = {
+  build: {
+    name: 'millrace_build_info',
+    type: 'gauge',
+    help: '1, with the version, the Git commit (empty in a checkout) and the program as labels.',
+    labels: ['program', 'version', 'commit'],
+  },
+  node: {
+    name: 'nodejs_version_info',
+    type: 'gauge',
+    help: '1, with the version of Node as labels.',
+    labels: ['version', 'major', 'minor', 'patch'],
+  },
+  start: {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'Start of the process, in seconds since the epoch.',
+  },
+  cpu: {
+    name: 'process_cpu_seconds_total',
+    type: 'counter',
+    help: 'CPU time of the process, in user and in system mode.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'CPU',
+        query: 'rate($metric[$__rate_interval])',
+        unit: 'percentunit',
+        legend: '{{instance}}',
+      },
+    ],
+  },
+  cpuUser: {
+    name: 'process_cpu_user_seconds_total',
+    type: 'counter',
+    help: 'CPU time of the process in user mode.',
+  },
+  cpuSystem: {
+    name: 'process_cpu_system_seconds_total',
+    type: 'counter',
+    help: 'CPU time of the process in system mode.',
+  },
+  resident: {
+    name: 'process_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Resident memory of the process.',
+    panels: [
+      { row: 'Process', title: 'Memory', query: '$metric', unit: 'bytes', legend: '{{instance}}' },
+    ],
+  },
+  openFiles: {
+    name: 'process_open_fds',
+    type: 'gauge',
+    help: 'Open file descriptors, connections included; without a sample where the system does not say.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'Open files',
+        query: '$metric',
+        unit: 'short',
+        legend: '{{instance}}',
+      },
+    ],
+    alerts: [
+      {
+        name: 'MillraceFileDescriptorsRunOut',
+        expression: '$metric / process_max_fds > 0.8',
+        for: '10m',
+        severity: 'warning',
+        summary:
+          '{{ $labels.instance }} has {{ $value | humanizePercentage }} of its file descriptors open.',
+        action:
+          'Raise the limit of open files of the service (LimitNOFILE), or look for clients that open too many connections.',
+      },
+    ],
+  },
+  maxFiles: {
+    name: 'process_max_fds',
+    type: 'gauge',
+    help: 'Limit of open file descriptors; without a sample where there is none.',
+  },
+  heapTotal: {
+    name: 'nodejs_heap_size_total_bytes',
+    type: 'gauge',
+    help: 'Size of the heap of JavaScript.',
+  },
+  heapUsed: {
+    name: 'nodejs_heap_size_used_bytes',
+    type: 'gauge',
+    help: 'Used part of the heap of JavaScript.',
+    panels: [
+      { row: 'Process', title: 'Heap', query: '$metric', unit: 'bytes', legend: '{{instance}}' },
+    ],
+    alerts: [
+      {
+        name: 'MillraceHeapAlmostFull',
+        expression: 'min_over_time($metric[10m]) / nodejs_heap_size_limit_bytes > 0.9',
+        for: '5m',
+        severity: 'critical',
+        summary:
+          'The heap of {{ $labels.instance }} has not been below {{ $value | humanizePercentage }} of its limit for 10 minutes.',
+        action:
+          'The process ends when the heap is full. Give it more (NODE_OPTIONS=--max-old-space-size), and see what has grown: partitions, groups, or the state of a job.',
+      },
+    ],
+  },
+  heapLimit: {
+    name: 'nodejs_heap_size_limit_bytes',
+    type: 'gauge',
+    help: 'Size at which the heap of JavaScript cannot grow any more, and the process ends.',
+  },
+  external: {
+    name: 'nodejs_external_memory_bytes',
+    type: 'gauge',
+    help: 'Memory outside of the heap that JavaScript objects hold, buffers above all.',
+  },
+  loopActive: {
+    name: 'nodejs_eventloop_active_seconds_total',
+    type: 'counter',
+    help: 'Time that the event loop was not waiting for events; its rate is the utilization of the one core that the program has.',
+  },
+  loopDelayP50: {
+    name: 'nodejs_eventloop_lag_p50_seconds',
+    type: 'gauge',
+    help: 'Median of the delays of the event loop since an earlier scrape (at least 10 s of samples, one each 100 ms).',
+  },
+  loopDelayP99: {
+    name: 'nodejs_eventloop_lag_p99_seconds',
+    type: 'gauge',
+    help: '99th percentile of the delays of the event loop over the same time.',
+    panels: [
+      {
+        row: 'Process',
+        title: 'Delay of the event loop, 99th percentile',
+        query: '$metric',
+        unit: 's',
+        legend: '{{instance}}',
+      },
+    ],
+    alerts: [
+      {
+        name: 'MillraceEventLoopSlow',
+        expression: '$metric > 0.5',
+        for: '10m',
+        severity: 'warning',
+        summary:
+          'The event loop of {{ $labels.instance }} is delayed by {{ $value | humanizeDuration }}.',
+        action:
+          'Its one core is busy, or the host is: look at rate(nodejs_eventloop_active_seconds_total[5m]) and at the CPU of the host.',
+      },
+    ],
+  },
+  loopDelayMax: {
+    name: 'nodejs_eventloop_lag_max_seconds',
+    type: 'gauge',
+    help: 'Longest delay of the event loop over the same time.',
+  },
+  collections: {
+    name: 'nodejs_gc_duration_seconds',
+    type: 'histogram',
+    help: 'Duration of garbage collections by kind: major, minor, incremental or weakcb.',
+    labels: ['kind'],
+    buckets: [0.001, 0.01, 0.1, 1, 2, 5],
+  },
+} as const satisfies Record<string, MetricSpec>
+
+export interface ProcessMetricsOptions {
+  /** `broker`, `agent`, `job`, `admin` or `demo`. */
+  readonly program: string
+  readonly build: BuildInfo
+  /** From processFigures(). */
+  readonly figures: ProcessFigures
+}
+
+/** Registers the metrics of the process. Returns what ends them, and closes `figures`. */
+export function exposeProcess(
+  metrics: Metrics,
+  { program, build, figures }: ProcessMetricsOptions,
+): () => void {
+  const { version, commit = '' } = build
+  const spec = processMetrics
+  const value = (metric: MetricSpec, read: () => number | undefined) =>
+    metrics.collected(metric, (sample) => {
+      const now = read()
+      if (now !== undefined) sample('', now)
+    })
+  const collections = new Map<CollectionKind, Distribution>()
+  // All three come from one look, for each may begin a new interval.
+  let delay = figures.loopDelay()
+  const ends = [
+    metrics.collected(spec.build, constant(labelText({ program, version, commit }))),
+    metrics.collected(spec.node, constant(nodeLabels(figures.nodeVersion))),
+    value(spec.start, () => figures.startSeconds),
+    value(spec.cpu, () => {
+      const { userSeconds, systemSeconds } = figures.cpu()
+      return userSeconds + systemSeconds
+    }),
+    value(spec.cpuUser, () => figures.cpu().userSeconds),
+    value(spec.cpuSystem, () => figures.cpu().systemSeconds),
+    value(spec.resident, () => figures.residentBytes()),
+    value(spec.openFiles, () => figures.openFiles()),
+    value(spec.maxFiles, () => figures.maxOpenFiles()),
+    value(spec.heapTotal, () => figures.heap().totalBytes),
+    value(spec.heapUsed, () => figures.heap().usedBytes),
+    value(spec.heapLimit, () => figures.heap().limitBytes),
+    value(spec.external, () => figures.heap().externalBytes),
+    value(spec.loopActive, () => figures.loopActiveSeconds()),
+    metrics.onExpose(() => {
+      delay = figures.loopDelay()
+    }),
+    value(spec.loopDelayP50, () => delay.p50Seconds),
+    value(spec.loopDelayP99, () => delay.p99Seconds),
+    value(spec.loopDelayMax, () => delay.maxSeconds),
+    metrics.collectedHistogram(spec.collections, (sample) => {
+      for (const [kind, distribution] of collections) sample(labelText({ kind }), distribution)
+    }),
+    figures.onCollection((kind, seconds) => {
+      let distribution = collections.get(kind)
+      if (!distribution) {
+        distribution = new Distribution(spec.collections.buckets)
+        collections.set(kind, distribution)
+      }
+      distribution.observe(seconds)
+    }),
+  ]
+  return () => {
+    for (const end of ends) end()
+    figures.close()
+  }
+}
+
+function constant(labels: string): (sample: SampleWriter) => void {
+  return (sample) => sample(labels, 1)
+}
+
+function nodeLabels(version: string): string {
+  const [major = '', minor = '', patch = ''] = version.replace(/^v/, '').split('.')
+  return labelText({ version, major, minor, patch })
+}

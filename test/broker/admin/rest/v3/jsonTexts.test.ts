@@ -1,0 +1,117 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parseExactly } from '../../../../../broker/admin/rest/v3/records/exactJson.ts'
+import {
+  ConcatenatedJson,
+  JsonLines,
+  type JsonTexts,
+} from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'
+
+/** The texts in `input`, which comes in pieces of these sizes. */
+function textsOf(texts: JsonTexts, input: string, sizes: readonly number[] = []): string[] {
+  const found: string[] = []
+  let rest = Buffer.from(input)
+  for (const size of [...sizes, rest.length]) {
+    for (const text of texts.push(rest.subarray(0, size))) found.push(String(text))
+    rest = rest.subarray(size)
+  }
+  for (const text of texts.end()) found.push(String(text))
+  return found
+}
+
+const concatenated = (input: string, sizes?: readonly number[]) =>
+  textsOf(new ConcatenatedJson(1000), input, sizes)
+const lines = (input: string, sizes?: readonly number[]) =>
+  textsOf(new JsonLines(1000), input, sizes)
+
+const anyObject = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 })
+const anySizes = fc.array(fc.nat(30), { maxLength: 20 })
+
+describe('concatenated JSON', () => {
+  test('property: objects come out as they went in, however they are joined and cut', () => {
+    const separator = fc.constantFrom('', ' ', '\n', '\r\n', '\n\n\t')
+    fc.assert(
+      fc.property(fc.array(anyObject), separator, anySizes, (objects, between, sizes) => {
+        const texts = objects.map((each) => JSON.stringify(each))
+        const input = texts.join(between)
+        expect(textsOf(new ConcatenatedJson(1e6), input, sizes)).toEqual(texts)
+      }),
+    )
+  })
+
+  test('property: whatever comes in, all of it is in a text or is space', () => {
+    fc.assert(
+      fc.property(fc.string(), anySizes, (input, sizes) => {
+        const whole = textsOf(new ConcatenatedJson(1e6), input).join('').replace(/\s/g, '')
+        expect(whole).toBe(Buffer.from(input).toString().replace(/\s/g, ''))
+        expect(textsOf(new ConcatenatedJson(1e6), input, sizes).join('').replace(/\s/g, '')).toBe(
+          whole,
+        )
+      }),
+    )
+  })
+
+  test.each([
+    ['a string that does not end', '{"a":"x}\n{"b":1}', ['{"a":"x}', '{"b":1}']],
+    ['a brace that is missing', '{"a":{"b":1}\n{"c":2}', ['{"a":{"b":1}\n', '{"c":2}']],
+    ['what is no object', 'hello\n{"a":1}', ['hello', '{"a":1}']],
+    ['stray braces', '}}{"a":1}]', ['}}', '{"a":1}', ']']],
+    ['a comma between objects', '{"a":1},{"b":2}', ['{"a":1}', ',', '{"b":2}']],
+    ['an end too early', '{"a":1}{"b":', ['{"a":1}', '{"b":']],
+    [
+      'braces and quotes in strings',
+      '{"a":"}\\"{"}{"b":"\\\\"}',
+      ['{"a":"}\\"{"}', '{"b":"\\\\"}'],
+    ],
+    ['an array of objects', '[{"a":1},{"b":2}]', ['[{"a":1},{"b":2}]']],
+    ['nothing', ' \n ', []],
+  ])('%s', (_, input, texts) => {
+    expect(concatenated(input)).toEqual(texts)
+    expect(
+      concatenated(
+        input,
+        [...input].map(() => 1),
+      ),
+    ).toEqual(texts)
+  })
+
+  test('a text that is too long is left out, and the next one is read', () => {
+    const long = JSON.stringify({ a: '{'.repeat(2000) })
+    expect(concatenated(`${long}{"b":1}`, [100, 100, 1900])).toEqual(['undefined', '{"b":1}'])
+  })
+})
+
+describe('lines of JSON', () => {
+  test.each([
+    ['a broken one', '{"a":\n{"b":1}\r\n', ['{"a":', '{"b":1}\r']],
+    ['empty ones', '\n\n  \n{"a":1}\n', ['{"a":1}']],
+    ['the last without an end', '{"a":1}\n{"b":2}', ['{"a":1}', '{"b":2}']],
+    ['too long', `${'x'.repeat(2000)}\n{"a":1}`, ['undefined', '{"a":1}']],
+  ])('%s', (_, input, texts) => {
+    expect(lines(input)).toEqual(texts)
+    expect(lines(input, [3, 3, 3, 3, 3, 3])).toEqual(texts)
+  })
+})
+
+describe('exact JSON', () => {
+  test.each([
+    '{"id":12345678901234567890,"price":1.10,"tiny":1e-400,"zero":-0}',
+    '{"a":[1.0,2],"b":"12345678901234567890"}',
+    '[0.1,100,true,null,"x"]',
+  ])('%s', (text) => {
+    expect(JSON.stringify(parseExactly(text))).toBe(text)
+  })
+
+  test('property: what JSON.parse reads is read the same', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value)
+        expect(JSON.stringify(parseExactly(text))).toBe(text)
+      }),
+    )
+  })
+
+  test('what is no JSON fails', () => {
+    expect(() => parseExactly('{"a":1.5')).toThrow(SyntaxError)
+  })
+})

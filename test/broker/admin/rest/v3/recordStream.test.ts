@@ -1,0 +1,107 @@
+// How many records of a stream are on their way at once, and in which order results come.
+
+import { expect, test } from 'vitest'
+import { JsonLines } from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'
+import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/produceResult.ts'
+import { resultsOf } from '../../../../../broker/admin/rest/v3/records/recordStream.ts'
+
+const texts = () => new JsonLines(1e6)
+
+/** Lines without end; counts how many were read. */
+async function* endless(line: string, read: { count: number }): AsyncGenerator<Buffer> {
+  for (;;) {
+    read.count++
+    yield Buffer.from(`${line}\n`)
+  }
+}
+
+/** Everything that can happen now has happened. */
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+async function allOf(results: AsyncIterable<string>): Promise<ProduceResult[]> {
+  let text = ''
+  for await (const piece of results) text += piece
+  return text
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ProduceResult)
+}
+
+test('while records are not stored, no more than a thousand are on their way', async () => {
+  const read = { count: 0 }
+  let produced = 0
+  const stored: ((result: ProduceResult) => void)[] = []
+  const results = resultsOf(endless('{}', read), texts(), () => {
+    produced++
+    return new Promise((resolve) => stored.push(resolve))
+  })
+  const first = results.next()
+  while (produced < 1000) await settled()
+  for (let turn = 0; turn < 20; turn++) await settled()
+  expect(produced).toBe(1000)
+  expect(read.count).toBeLessThanOrEqual(1001)
+  stored[1]!({ error_code: 200, offset: 1 })
+  await settled()
+  stored[0]!({ error_code: 200, offset: 0 })
+  expect((await first).value).toBe('{"error_code":200,"offset":0}\n{"error_code":200,"offset":1}\n')
+  void results.return(undefined)
+})
+
+test('nor more than 4 MiB of them', async () => {
+  let produced = 0
+  const results = resultsOf(endless('x'.repeat(500_000), { count: 0 }), texts(), () => {
+    produced++
+    return new Promise(() => {})
+  })
+  void results.next()
+  for (let turn = 0; turn < 200; turn++) await settled()
+  expect(produced).toBe(9)
+})
+
+test('while results are not taken, nothing is read', async () => {
+  const read = { count: 0 }
+  const produce = async () => ({ error_code: 200 })
+  const results = resultsOf(endless('{}', read), texts(), produce)
+  await results.next()
+  const { count } = read
+  for (let turn = 0; turn < 50; turn++) await settled()
+  expect(read.count).toBe(count)
+  await results.return(undefined)
+})
+
+test('results are in the order of the records, and the stream of the request is let go', async () => {
+  let isLetGo = false
+  async function* chunks(): AsyncGenerator<Buffer> {
+    try {
+      yield Buffer.from('{"n":0}\n{"n":1}\n{"n"')
+      yield Buffer.from(':2}\n')
+      yield Buffer.from('{"n":3}')
+    } finally {
+      isLetGo = true
+    }
+  }
+  const results = resultsOf(chunks(), texts(), async (text) => {
+    const { n } = JSON.parse(String(text)) as { n: number }
+    for (let turn = 4; turn > n; turn--) await settled()
+    return { error_code: 200, offset: n }
+  })
+  expect((await allOf(results)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3])
+  expect(isLetGo).toBe(true)
+})
+
+test('a request that breaks off ends the results as a failure', async () => {
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield Buffer.from('{}\n')
+    throw new Error('aborted')
+  }
+  const results = resultsOf(chunks(), texts(), async () => ({ error_code: 200 }))
+  await expect(allOf(results)).rejects.toThrow('aborted')
+})
+
+test('a request without records has no results', async () => {
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield Buffer.from('\n \n')
+  }
+  expect(await allOf(resultsOf(chunks(), texts(), async () => ({ error_code: 200 })))).toEqual([])
+})

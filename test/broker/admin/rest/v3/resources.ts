@@ -1,0 +1,16 @@
+// Answers of Confluent's paths, as tests look at them.
+
+/** Where requests of the fixture come in. */
+export const host = 'http://localhost'
+
+export interface Resource {
+  readonly kind: string
+  readonly metadata: { readonly self: string; readonly resource_name: string }
+  readonly [field: string]: unknown
+}
+
+export interface List {
+  readonly kind: string
+  readonly metadata: { readonly self: string; readonly next: string | null }
+  readonly data: readonly Resource[]
+}

@@ -1,0 +1,42 @@
+// What a test needs to know of a Dockerfile: its instructions, in order, lines that go on put together.
+
+export interface Instruction {
+  readonly name: string
+  readonly text: string
+}
+
+export function instructionsOf(dockerfile: string): Instruction[] {
+  const lines = dockerfile.split('\n').filter((line) => !line.startsWith('#'))
+  const whole = lines.join('\n').replaceAll('\\\n', ' ').split('\n')
+  return whole
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [, name, text] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? []
+      if (name === undefined) throw new Error(`no instruction: ${line}`)
+      return { name, text: text! }
+    })
+}
+
+/** The instructions of the image itself: those of its last stage. */
+export function lastStage(instructions: readonly Instruction[]): readonly Instruction[] {
+  return instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'))
+}
+
+/** The words of an instruction in exec form; fails for the form that a shell would read. */
+export function execForm(text: string): string[] {
+  const words: unknown = JSON.parse(text.slice(text.indexOf('[')))
+  if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) {
+    throw new Error(`not in exec form: ${text}`)
+  }
+  return words
+}
+
+/** `A=1 B=2`, as in ENV. */
+export function environmentOf(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text
+      .trim()
+      .split(/\s+/)
+      .map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
+}

@@ -1,0 +1,99 @@
+// The units of systemd in docs/deploy/systemd: accepted by systemd itself, exposed as little as Node allows,
+// and patient enough for an orderly stop.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { brokerOptions } from '../../broker/configuration.ts'
+
+const folder = join(import.meta.dirname, '../../docs/deploy/systemd')
+const files = readdirSync(folder).filter((name) => name.endsWith('.service'))
+const hasSystemd = existsSync('/usr/bin/systemd-analyze')
+/** Of ten; systemd calls less than 2.5 OK. */
+const mostExposure = 1.7
+
+function settings(file: string): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const line of readFileSync(join(folder, file), 'utf8').split('\n')) {
+    const [, key, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? []
+    if (key !== undefined) found.set(key, [...(found.get(key) ?? []), value!])
+  }
+  return found
+}
+
+describe.runIf(hasSystemd)('systemd', () => {
+  let directory: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'millrace-units-'))
+    for (const file of files) {
+      // An instance of a template, which systemd verifies as a unit of its own.
+      await cp(join(folder, file), join(directory, file))
+      await cp(join(folder, file), join(directory, file.replace('@', '@sample')))
+    }
+  })
+  afterAll(() => rm(directory, { recursive: true, force: true }))
+
+  test.each(files.map((file) => file.replace('@', '@sample')))('%s is valid', (file) => {
+    expect(run('verify', join(directory, file))).toBe('')
+  })
+
+  test.each(files.map((file) => file.replace('@', '@sample')))('%s is exposed little', (file) => {
+    const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(
+      run('security', '--offline=true', join(directory, file)),
+    )!
+    expect(Number(exposure)).toBeLessThanOrEqual(mostExposure)
+  })
+
+  test('a unit with a mistake is found', () => {
+    expect(() => run('verify', join(directory, 'missing.service'))).toThrow()
+  })
+})
+
+describe('every unit', () => {
+  test('there are three', () => {
+    expect(files.sort()).toEqual([
+      'millrace-agent@.service',
+      'millrace-broker.service',
+      'millrace-job@.service',
+    ])
+  })
+
+  test.each(files)('%s: not root, nothing writable but its own directories', (file) => {
+    const unit = settings(file)
+    expect(unit.get('User')).toEqual(['millrace'])
+    expect(unit.get('ProtectSystem')).toEqual(['strict'])
+    expect(unit.get('NoNewPrivileges')).toEqual(['yes'])
+    // Node compiles at run time: with it, V8 ends the process at once.
+    expect(unit.has('MemoryDenyWriteExecute')).toBe(false)
+    for (const kind of ['State', 'Logs', 'Configuration', 'Cache']) {
+      expect(unit.get(`${kind}Directory`)?.[0]).toMatch(/^millrace(\/|$)/)
+    }
+  })
+
+  test.each(files)('%s: started again after a failure, and not without end', (file) => {
+    const unit = settings(file)
+    expect(unit.get('Restart')).toEqual(['on-failure'])
+    expect(Number(unit.get('StartLimitBurst'))).toBeGreaterThan(0)
+    // Every failed start counts before the first one is forgotten.
+    const burst = Number(unit.get('StartLimitBurst'))
+    const restartSec = Number(unit.get('RestartSec'))
+    expect(Number(unit.get('StartLimitIntervalSec'))).toBeGreaterThan(burst * (restartSec + 10))
+  })
+
+  test.each(files)('%s: an orderly stop has the time that it may take', (file) => {
+    const drainMs = brokerOptions['shutdown.drain.timeout.ms'].default
+    expect(Number(settings(file).get('TimeoutStopSec'))).toBeGreaterThan((2 * drainMs) / 1000)
+    expect(settings(file).get('KillSignal')).toEqual(['SIGTERM'])
+  })
+})
+
+function run(...words: string[]): string {
+  return execFileSync('systemd-analyze', words, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}

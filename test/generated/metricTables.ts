@@ -1,0 +1,52 @@
+// The tables of metrics of all programs.
+
+import { agentMetrics } from '../../agent/monitoring/agentMetrics.ts'
+import type { AgentMetric } from '../../agent/monitoring/flumeMetrics.ts'
+import { brokerMetrics } from '../../broker/metrics/brokerMetrics.ts'
+import { jobMetrics } from '../../engine/jobMetricTable.ts'
+import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
+import { processMetrics } from '../../protocol/telemetry/processMetrics.ts'
+
+export interface MetricTable {
+  /** Whose metrics these are: `Broker`. */
+  readonly title: string
+  readonly about: string
+  readonly metrics: readonly (MetricSpec & Pick<AgentMetric, 'flumeName'>)[]
+}
+
+export const processTable: MetricTable = {
+  title: 'Every program',
+  about:
+    "What the process takes, by the names of Prometheus's own clients, so that dashboards for Node work.",
+  metrics: Object.values(processMetrics),
+}
+
+export const brokerTable: MetricTable = {
+  title: 'Broker',
+  about:
+    'Partitions, topics and consumer groups have the names of kafka_exporter, so that dashboards for it work.',
+  metrics: brokerMetrics,
+}
+
+export const agentTable: MetricTable = {
+  title: 'Agent',
+  about:
+    "What Flume counts has Flume's name in Prometheus's form ([why](decisions/0038-names-of-metrics.md)); the page of Flume's own HTTP monitoring has the same counters under Flume's names.",
+  metrics: agentMetrics,
+}
+
+export const jobTable: MetricTable = {
+  title: 'Job',
+  about:
+    'The label `job_name` is not called `job`, because Prometheus gives that label to what it scrapes.',
+  metrics: jobMetrics,
+}
+
+export const metricTables: readonly MetricTable[] = [
+  processTable,
+  brokerTable,
+  agentTable,
+  jobTable,
+]
+
+export const allMetrics: readonly MetricSpec[] = metricTables.flatMap(({ metrics }) => metrics)

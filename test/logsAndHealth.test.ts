@@ -1,0 +1,36 @@
+// docs/logs-and-health.md says of every code what its program's table says, and names no other.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { agentReasons } from '../agent/agentReasons.ts'
+import { brokerReasons } from '../broker/brokerReasons.ts'
+import { jobReasons } from '../engine/jobReasons.ts'
+import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
+import type { ReasonTable } from '../protocol/operations/health.ts'
+
+const page = await readFile(join(import.meta.dirname, '../docs/logs-and-health.md'), 'utf8')
+
+/** What stands below a heading, up to the next one. */
+function section(heading: string): string {
+  const [, after = ''] = page.split(`\n### ${heading}\n`)
+  return after.split(/\n##/)[0]!
+}
+
+test.each<[string, ReasonTable]>([
+  ['Broker', brokerReasons],
+  ['Agent', agentReasons],
+  ['Job', jobReasons],
+])('the codes of %s', (heading, table) => {
+  const rows = section(heading)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+  const expected = Object.entries(table).map(
+    ([code, { kind, meaning }]) => `| \`${code}\` | ${kind} | ${meaning} |`,
+  )
+  expect(rows).toEqual(expected)
+})
+
+test('every option of the log', () => {
+  for (const { long } of logOutputOptions()) expect(page).toContain(`\`${long} `)
+})

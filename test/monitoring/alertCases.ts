@@ -1,0 +1,233 @@
+// For each alert rule, series for which it fires and series for which it does not, in promtool's notation:
+// `a+bxn` begins with a and rises n times by b. One value a minute; the rules are looked at after 60.
+
+export interface AlertCase {
+  readonly fires: Readonly<Record<string, string>>
+  readonly quiet: Readonly<Record<string, string>>
+}
+
+/** Each case has a target of its own: `@` stands for its name. */
+const on = { instance: '@', job: 'millrace-@' } as const
+
+function series(name: string, labels: Readonly<Record<string, string>> = {}): string {
+  const pairs = Object.entries({ ...on, ...labels }).map(([label, value]) => `${label}="${value}"`)
+  return `${name}{${pairs.join(',')}}`
+}
+
+/** One series; what it is when the rule fires, and when it does not. */
+function one(
+  name: string,
+  fires: string,
+  quiet: string,
+  labels: Readonly<Record<string, string>> = {},
+): AlertCase {
+  const named = series(name, labels)
+  return { fires: { [named]: fires }, quiet: { [named]: quiet } }
+}
+
+const component = { agent: 'a1', component: 'c1' }
+const directory = { directory: '/data' }
+const job = { job_name: 'words' }
+const group = { consumergroup: 'g', topic: 't' }
+const gib = 1024 ** 3
+
+const lagSum = series('kafka_consumergroup_lag_sum', group)
+const offsetSum = series('kafka_consumergroup_current_offset_sum', group)
+const members = series('kafka_consumergroup_members', { consumergroup: 'g' })
+
+/** 99 % of the values at or below `low`, or all of them above it. */
+function buckets(name: string, labels: Readonly<Record<string, string>>, low: string) {
+  const bucket = (le: string) => series(`${name}_bucket`, { ...labels, le })
+  return {
+    slow: { [bucket(low)]: '0x120', [bucket('60')]: '0+10x120', [bucket('+Inf')]: '0+10x120' },
+    fast: { [bucket(low)]: '0+10x120', [bucket('60')]: '0+10x120', [bucket('+Inf')]: '0+10x120' },
+  }
+}
+
+const produce = buckets('millrace_broker_request_latency_seconds', { api: 'Produce' }, '1')
+const fetch = buckets('millrace_broker_request_latency_seconds', { api: 'Fetch' }, '1')
+const delivery = buckets('millrace_agent_delivery_delay_seconds', component, '30')
+
+const batchTime = (seconds: number) => ({
+  [series('millrace_job_batch_processing_seconds_sum', job)]: `0+${seconds * 30}x120`,
+  [series('millrace_job_batch_processing_seconds_count', job)]: '0+30x120',
+  [series('millrace_job_batch_interval_seconds', job)]: '2x120',
+})
+
+export const alertCases: Readonly<Record<string, AlertCase>> = {
+  MillraceTargetDown: {
+    ...one('up', '0x120', '1x120'),
+    quiet: { [series('up')]: '1x120', 'up{instance="@-b",job="node"}': '0x120' },
+  },
+  MillraceFileDescriptorsRunOut: {
+    fires: { [series('process_open_fds')]: '900x120', [series('process_max_fds')]: '1000x120' },
+    quiet: { [series('process_open_fds')]: '500x120', [series('process_max_fds')]: '1000x120' },
+  },
+  MillraceHeapAlmostFull: {
+    fires: {
+      [series('nodejs_heap_size_used_bytes')]: '95x120',
+      [series('nodejs_heap_size_limit_bytes')]: '100x120',
+    },
+    // Full before a collection, and not after it.
+    quiet: {
+      [series('nodejs_heap_size_used_bytes')]:
+        '95 40 95 40 95 40 95 40 95 40 95 40 95 40 95 40x110',
+      [series('nodejs_heap_size_limit_bytes')]: '100x120',
+    },
+  },
+  MillraceEventLoopSlow: one('nodejs_eventloop_lag_p99_seconds', '1x120', '0.02x120'),
+  MillraceDiskFullSoon: one(
+    'millrace_broker_disk_free_bytes',
+    `${100 * gib}-${gib}x90`,
+    `${100 * gib}-${gib / 1000}x90`,
+    directory,
+  ),
+  MillraceDiskAlmostFull: one('millrace_broker_disk_alert_level', '1x120', '0x120', directory),
+  MillraceDiskFull: one('millrace_broker_disk_alert_level', '2x120', '1x120', directory),
+  MillraceDirectoryFailed: one('millrace_broker_directory_failed', '1x120', '0x120', directory),
+  MillraceRequestErrors: {
+    fires: {
+      [series('millrace_broker_request_errors_total', { api: 'Produce', error: 'X' })]: '0+5x120',
+      [series('millrace_broker_requests_total', { api: 'Produce' })]: '0+100x120',
+    },
+    quiet: {
+      [series('millrace_broker_request_errors_total', { api: 'Produce', error: 'X' })]: '0+5x120',
+      [series('millrace_broker_requests_total', { api: 'Produce' })]: '0+10000x120',
+    },
+  },
+  // A slow fetch only waits for records.
+  MillraceProduceSlow: { fires: produce.slow, quiet: { ...produce.fast, ...fetch.slow } },
+  MillraceMemoryBudgetUsedUp: {
+    fires: {
+      [series('millrace_broker_memory_used_bytes', { budget: 'requests' })]: '95x120',
+      [series('millrace_broker_memory_limit_bytes', { budget: 'requests' })]: '100x120',
+    },
+    quiet: {
+      [series('millrace_broker_memory_used_bytes', { budget: 'requests' })]: '50x120',
+      [series('millrace_broker_memory_limit_bytes', { budget: 'requests' })]: '100x120',
+    },
+  },
+  MillraceConnectionsRefused: one('millrace_broker_connections_refused_total', '0+1x120', '7x120', {
+    limit: 'max.connections',
+  }),
+  MillraceNoActiveController: {
+    fires: { [series('kafka_controller_kafkacontroller_activecontrollercount')]: '0x120' },
+    quiet: {
+      'kafka_controller_kafkacontroller_activecontrollercount{instance="@-a",job="millrace-@"}':
+        '1x120',
+      'kafka_controller_kafkacontroller_activecontrollercount{instance="@-b",job="millrace-@"}':
+        '0x120',
+    },
+  },
+  MillraceOfflinePartitions: one(
+    'kafka_controller_kafkacontroller_offlinepartitionscount',
+    '1x120',
+    '0x120',
+  ),
+  MillracePreferredReplicaImbalance: one(
+    'kafka_controller_kafkacontroller_preferredreplicaimbalancecount',
+    '1x120',
+    '0x120',
+  ),
+  MillraceUnderReplicatedPartitions: one(
+    'kafka_server_replicamanager_underreplicatedpartitions',
+    '1x120',
+    '0x120',
+  ),
+  MillraceUnderMinIsrPartitions: one(
+    'kafka_server_replicamanager_underminisrpartitioncount',
+    '1x120',
+    '0x120',
+  ),
+  MillraceConsumerLagIncreases: {
+    fires: { [lagSum]: '0+10x120' },
+    // Large, and worked off.
+    quiet: { [lagSum]: '100000-10x120' },
+  },
+  MillraceConsumerGroupStalled: {
+    fires: { [lagSum]: '100x120', [offsetSum]: '500x120', [members]: '2x120' },
+    quiet: { [lagSum]: '100x120', [offsetSum]: '500+10x120', [members]: '2x120' },
+  },
+  MillraceConsumerGroupStopped: {
+    fires: { [lagSum]: '100x120', [offsetSum]: '500x120', [members]: '0x120' },
+    quiet: { [lagSum]: '0x120', [offsetSum]: '500x120', [members]: '0x120' },
+  },
+  MillraceConsumerGroupRewound: {
+    ...one('kafka_consumergroup_current_offset_sum', '500x58 20x60', '500+10x120', group),
+  },
+  MillraceConsumerLagTooHigh: one(
+    'millrace_consumer_group_lag_max_seconds',
+    '400x120',
+    '30x120',
+    group,
+  ),
+  MillraceTransactionHangs: one(
+    'millrace_broker_transaction_oldest_age_seconds',
+    '0+60x120',
+    '20x120',
+  ),
+  MillracePartitionsUncleanable: one(
+    'kafka_log_logcleanermanager_uncleanable_partitions_count',
+    '1x120',
+    '0x120',
+  ),
+  MillraceAgentChannelRefusesEvents: one(
+    'flume_source_channel_write_fail_total',
+    '0+1x120',
+    '9x120',
+    component,
+  ),
+  MillraceAgentChannelNearlyFull: one('flume_channel_fill_ratio', '0.95x120', '0.5x120', component),
+  MillraceAgentChannelUnhealthy: one('flume_channel_unhealthy', '1x120', '0x120', component),
+  MillraceAgentBrokerUnreachable: one(
+    'flume_sink_connection_failed_total',
+    '0+5x120',
+    '0x30 5x90',
+    component,
+  ),
+  MillraceAgentFilesUnreadable: one(
+    'millrace_agent_source_unreadable_files',
+    '2x120',
+    '0x120',
+    component,
+  ),
+  MillraceAgentSourceFallsBehind: one(
+    'millrace_agent_source_unread_bytes',
+    `${gib}+${gib}x120`,
+    `${100 * gib}-${gib / 10}x120`,
+    component,
+  ),
+  MillraceAgentChannelNotDraining: one(
+    'millrace_agent_channel_stalled_seconds',
+    '0+60x120',
+    '2x120',
+    component,
+  ),
+  MillraceAgentDeliverySlow: { fires: delivery.slow, quiet: delivery.fast },
+  MillraceAgentComponentRestarts: one(
+    'millrace_agent_component_restarts_total',
+    '0+1x120',
+    '0x40 1x80',
+    { ...component, kind: 'sink' },
+  ),
+  MillraceJobDriverHeld: one('millrace_job_driver_up', '0x120', '1x120'),
+  MillraceJobFailed: {
+    fires: { [series('millrace_job_state', { ...job, state: 'failed' })]: '1x120' },
+    quiet: {
+      [series('millrace_job_state', { ...job, state: 'failed' })]: '0x120',
+      [series('millrace_job_state', { ...job, state: 'running' })]: '1x120',
+    },
+  },
+  MillraceJobCannotReadTopics: one('millrace_job_waiting', '1x120', '0x120', job),
+  MillraceJobCannotKeepUp: { fires: batchTime(3), quiet: batchTime(1) },
+  MillraceJobBatchHangs: one('millrace_job_batch_running_seconds', '0+60x120', '1x120', job),
+  MillraceJobFallsBehind: one('millrace_job_lag_seconds', '0+60x120', '3600-20x120', job),
+  MillraceJobRejectsRecords: one('millrace_job_rejected_records_total', '0+1x120', '5x120', {
+    ...job,
+    topic: 't',
+    policy: 'skip',
+  }),
+  MillraceJobLosesRecords: one('millrace_job_lost_records_total', '0x50 7x70', '0x120', job),
+  MillraceJobTasksFail: one('millrace_job_tasks_failed_total', '0+1x120', '0x40 1x80', job),
+  MillraceJobLosesExecutors: one('millrace_job_executors_lost_total', '0+1x120', '0x40 1x80', job),
+}

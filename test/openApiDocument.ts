@@ -1,0 +1,36 @@
+// The OpenAPI document of the REST API as it is committed (docs/openapi.json): what a server answers at
+// /openapi.json.
+
+import { readFileSync } from 'node:fs'
+import { fastify } from 'fastify'
+import type { AdminSources } from '../broker/admin/rest/adminContext.ts'
+import { restServerOptions, serveRest } from '../broker/admin/rest/rest.ts'
+import { Admin } from '../protocol/client/admin.ts'
+import { Cluster } from '../protocol/client/cluster.ts'
+import { systemClock } from '../protocol/runtime/clock.ts'
+import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
+import { seededRandom } from '../protocol/runtime/random.ts'
+import { silentLogger } from '../protocol/telemetry/logger.ts'
+
+/** Of a server that is connected to nothing: no route is asked. */
+async function documentText(): Promise<string> {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
+  const runtime = { clock: systemClock, random: seededRandom(1), network: memoryNetwork() }
+  const cluster = new Cluster(runtime, { bootstrap: [], clientId: 'openapi' })
+  const sources: AdminSources = {
+    ...{ cluster, admin: new Admin(cluster), clock: systemClock, logger: silentLogger },
+    picture: () => {
+      throw new Error('no route is asked')
+    },
+  }
+  const server = fastify(restServerOptions)
+  await serveRest(server, sources, { version })
+  const answer = await server.inject('/openapi.json')
+  await server.close()
+  await cluster.close()
+  return `${JSON.stringify(JSON.parse(answer.payload), null, 2)}\n`
+}
+
+export const openApiDocument = await documentText()

@@ -1,0 +1,140 @@
+// A log file begins anew by size and by age, survives being moved away, and refuses what it cannot take
+// without ending or stopping anybody.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RotatedFile, type RotatedFileOptions } from '../../../protocol/runtime/rotatedFile.ts'
+
+let directory: string
+let path: string
+let nowMs: number
+let troubles: string[]
+let ends: (() => void)[]
+let later: (() => void)[]
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rotated-'))
+  path = join(directory, 'x.log')
+  nowMs = Date.now()
+  troubles = []
+  ends = []
+  later = []
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+function open(options: Partial<RotatedFileOptions> = {}): RotatedFile {
+  const file = new RotatedFile({
+    ...{ path, maxBytes: 0, maxAgeMs: 0, keptFiles: 2 },
+    nowMs: () => nowMs,
+    process: {
+      later: (_ms, callback) => later.push(callback),
+      atEnd: (callback) => ends.push(callback),
+      pause: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+    },
+    onTrouble: (message) => troubles.push(message),
+    ...options,
+  })
+  file.atEnd(() => {})
+  return file
+}
+
+const read = (suffix = '') => {
+  const file = path + suffix
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+/** Writes one line, and waits until the file of now has it. */
+async function line(file: RotatedFile, text: string): Promise<void> {
+  expect(file.write(Buffer.from(`${text}\n`))).toBe(text.length + 1)
+  await expect.poll(() => read()).toContain(text)
+}
+
+test('a new file begins before the size is exceeded, and the oldest ones go', async () => {
+  const file = open({ maxBytes: 10 })
+  for (const text of ['1111', '2222', '3333', '4444', '5555', '6666', '7777'])
+    await line(file, text)
+  expect(read()).toBe('7777\n')
+  expect(read('.1')).toBe('5555\n6666\n')
+  expect(read('.2')).toBe('3333\n4444\n')
+  expect(read('.3')).toBeUndefined()
+})
+
+test('a line that is larger than a file is written all the same', async () => {
+  const file = open({ maxBytes: 10 })
+  await line(file, 'x'.repeat(100))
+  await line(file, 'after')
+  expect(read()).toBe('after\n')
+})
+
+test('a new file begins when the old one is as old as it may become, also over a restart', async () => {
+  await line(open({ maxAgeMs: 60_000 }), 'old')
+  nowMs += 50_000
+  await line(open({ maxAgeMs: 60_000 }), 'not yet')
+  expect(read('.1')).toBeUndefined()
+  nowMs += 50_000
+  const file = open({ maxAgeMs: 60_000 })
+  await line(file, 'new')
+  expect(read()).toBe('new\n')
+  expect(read('.1')).toBe('old\nnot yet\n')
+})
+
+test('no older file is kept when none is asked for', async () => {
+  const file = open({ maxBytes: 5, keptFiles: 0 })
+  for (const text of ['1111', '2222']) await line(file, text)
+  expect(read()).toBe('2222\n')
+  expect(read('.1')).toBeUndefined()
+})
+
+test('a file that was moved away is opened anew under its name', async () => {
+  const file = open()
+  await line(file, 'before')
+  renameSync(path, `${path}-20260101`)
+  nowMs += 1_000
+  await line(file, 'after')
+  expect(read()).toBe('after\n')
+  expect(read('-20260101')).toBe('before\n')
+})
+
+test('a new file that cannot begin leaves the old one, and is tried again later', async () => {
+  const file = open({ maxBytes: 5 })
+  await line(file, '1111')
+  // A directory in the place of the oldest one: neither removed nor replaced.
+  mkdirSync(`${path}.2`)
+  mkdirSync(`${path}.2/held`)
+  await line(file, '2222')
+  expect(read()).toBe('1111\n2222\n')
+  expect(troubles).toEqual([expect.stringMatching(/failed to begin a new log file at .*x\.log/)])
+  rmSync(`${path}.2`, { recursive: true })
+  nowMs += 60_000
+  await line(file, '3333')
+  expect(read()).toBe('3333\n')
+})
+
+test('what was buffered is written when the process ends', () => {
+  const file = open()
+  for (let at = 0; at < 100; at++) file.write(Buffer.from(`${at}\n`))
+  for (const end of ends) end()
+  const lines = Array.from({ length: 100 }, (_, at) => `${at}\n`).join('')
+  expect(read()).toBe(lines)
+  file.write(Buffer.from('the last one\n'))
+  expect(read()).toBe(`${lines}the last one\n`)
+})
+
+test('a pipe that nobody reads is refused, and does not hold the program', () => {
+  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  expect(() => open()).toThrow(/ENXIO/)
+})
+
+test('a full buffer is refused with the reason of the failure', async () => {
+  // Every write to this device fails as on a full disk.
+  const file = open({ path: '/dev/full' })
+  const chunk = Buffer.alloc(100 * 1024, 'x')
+  file.write(chunk)
+  await expect.poll(() => later.length).toBe(1)
+  for (let sent = 0; sent < 2; sent++) file.write(chunk)
+  expect(() => file.write(chunk)).toThrow(/ENOSPC/)
+  for (const end of ends) end()
+})

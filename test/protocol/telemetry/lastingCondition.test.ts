@@ -1,0 +1,74 @@
+// A condition is logged when it begins and when it ends, however often it is met in between.
+
+import { beforeEach, expect, test } from 'vitest'
+import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+
+let clock: ManualClock
+let logger: MemoryLogger
+let away: LastingCondition
+
+beforeEach(() => {
+  clock = new ManualClock()
+  logger = new MemoryLogger()
+  away = new LastingCondition({ clock, logger, over: 'the broker is back' })
+})
+
+test('one line when it begins and one when it ends, with how long it lasted and how often it was met', () => {
+  const beganMs = clock.nowMs()
+  for (let times = 0; times < 5; times++) {
+    away.met({ broker: 1 }, `refused, try ${times}`)
+    clock.advance(1_000)
+  }
+  expect(away).toMatchObject({ holds: true, sinceMs: beganMs, message: 'refused, try 4' })
+  away.over({ broker: 1 })
+  away.over({ broker: 1 })
+  expect(away).toMatchObject({ holds: false, sinceMs: undefined, message: undefined })
+  expect(logger.lines).toEqual([
+    { level: 'warn', fields: { broker: 1 }, message: 'refused, try 0' },
+    {
+      level: 'info',
+      fields: { broker: 1, lastedMs: 5_000, times: 5 },
+      message: 'the broker is back',
+    },
+  ])
+})
+
+test('another cause is another line, and still the same condition', () => {
+  const beganMs = clock.nowMs()
+  away.met({}, 'refused', 'network')
+  clock.advance(1_000)
+  away.met({}, 'not allowed', 'authorization')
+  away.met({}, 'not allowed, again', 'authorization')
+  expect(away.sinceMs).toBe(beganMs)
+  away.over()
+  expect(logger.lines.map(({ message }) => message)).toEqual([
+    'refused',
+    'not allowed',
+    'the broker is back',
+  ])
+})
+
+test('what comes and goes is over only after it has not been met for a while', () => {
+  const full = new LastingCondition({ clock, logger, over: 'there is room', settleMs: 60_000 })
+  for (let times = 0; times < 10; times++) {
+    full.met({}, 'full')
+    clock.advance(1_000)
+    full.over()
+    expect(full.holds).toBe(false)
+    clock.advance(5_000)
+  }
+  expect(logger.lines).toHaveLength(1)
+  clock.advance(60_000)
+  full.over()
+  const [, end] = logger.lines
+  expect(end).toMatchObject({ message: 'there is room', fields: { lastedMs: 55_000, times: 10 } })
+})
+
+test('what is forgotten ends without a line', () => {
+  away.met({}, 'refused')
+  away.forget()
+  away.over()
+  expect(logger.lines).toHaveLength(1)
+})

@@ -1,0 +1,17 @@
+// What Prometheus' own tool says of a text of metrics.
+
+import { spawnSync } from 'node:child_process'
+import { hasTool } from '../../tools.ts'
+
+/** Whether promtool is here (Debian's package `prometheus`). */
+export const hasPromtool = hasTool('promtool', 'prometheus')
+
+/** Everything that `promtool check metrics` finds wrong with the text; empty when nothing is. */
+export function checkMetrics(text: string): string {
+  const { stdout, stderr, error } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
+  })
+  if (error) throw error
+  return stdout + stderr
+}
