@@ -42,7 +42,7 @@ const app = await typedoc.Application.bootstrapWithPlugins({
   excludeExternals: true,
   disableSources: true,
   // How the engine itself sees a stream, and tables of which only the keys are meant.
-  intentionallyNotExported: ['Lineage', 'Flaw', 'brokerOptions'],
+  intentionallyNotExported: ['Lineage', 'Flaw', 'brokerOptions', 'Screaming', 'fallibleApis'],
   validation: { notExported: true, invalidLink: true, notDocumented: true },
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Function', 'Variable'],
   hidePageHeader: true,

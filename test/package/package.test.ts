@@ -19,7 +19,7 @@ let installed: Installation
 beforeAll(async () => {
   installed = await Installation.create()
 }, 600_000)
-afterAll(() => installed?.remove())
+afterAll(() => installed?.remove(), 300_000)
 
 describe('the tarball', () => {
   test('has programs, declarations, maps with their sources, and documents; and no test', () => {
@@ -191,6 +191,11 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     const { code, stdout, stderr } = await installed.run(node, ['node', 'program.mjs'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toBe('read hello of lines-0\n')
+    const commonJs = "require('millrace/testing').startBroker().then((broker) => broker.close())"
+    expect(await installed.run(node, ['node', '--eval', commonJs])).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
   }, 240_000)
 })
 
@@ -308,7 +313,11 @@ import { startBroker } from 'millrace/broker'
 import { connect } from 'millrace/client'
 import { job, text } from 'millrace/engine'
 import { testJob } from 'millrace/engine/testing'
+import { startBroker as startTestBroker } from 'millrace/testing'
 
+const inMemory = await startTestBroker({ topics: ['orders'] })
+await inMemory.produce('orders', ['a'])
+await inMemory.close()
 const test = await testJob(job('lines', (stream) => void stream.fromTopic('lines', text()).foreachRDD(() => {})))
 await test.feed('lines', ['one'])
 await test.advance(1000)
