@@ -192,10 +192,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toBe('read hello of lines-0\n')
     const commonJs = "require('millrace/testing').startBroker().then((broker) => broker.close())"
-    expect(await installed.run(node, ['node', '--eval', commonJs])).toMatchObject({
-      code: 0,
-      stderr: '',
-    })
+    expect(await installed.run(node, ['node', '--eval', commonJs])).toMatchObject({ code: 0 })
   }, 240_000)
 })
 
