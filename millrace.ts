@@ -7,7 +7,7 @@ import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import type { Command as CommandType, Option as OptionType } from 'commander'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
-import { codeCacheDirectory } from './protocol/runtime/codeCache.ts'
+import { codeCacheDirectory, isWritableDirectory } from './protocol/runtime/codeCache.ts'
 import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
 import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
@@ -18,7 +18,9 @@ requireNode()
 const { platform, env: environment } = process
 const codeCache = { url: import.meta.url, platform, environment, home: homedir }
 const cacheDirectory = codeCacheDirectory(codeCache)
-if (cacheDirectory !== undefined) nodeModule.enableCompileCache(cacheDirectory)
+if (cacheDirectory !== undefined && isWritableDirectory(cacheDirectory)) {
+  nodeModule.enableCompileCache(cacheDirectory)
+}
 const [commander, rooms, optionValues, ...rest] = await Promise.all([
   import('commander'),
   import('./demo.ts'),

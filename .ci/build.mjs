@@ -36,13 +36,11 @@ process.stdout.write(
 
 function build() {
   const manifest = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
-  const { exports } = manifest
-  manifest.exports = Object.fromEntries(
-    Object.entries(exports).filter(([, path]) => fs.existsSync(join(root, path))),
-  )
   compile()
-  const entries = Object.values(manifest.exports).filter((path) => path.endsWith('.ts'))
-  removeUnreachableTypes(entries.map((path) => join(work, declarationOf(path))))
+  const entries = Object.values(manifest.exports).flatMap(pathsOf)
+  const modules = entries.filter((path) => path.endsWith('.ts'))
+  copyCommonJs(entries.filter((path) => path.endsWith('.cjs')))
+  removeUnreachableTypes(modules.map((path) => join(work, declarationOf(path))))
   nameJavaScript()
   placeSources()
   copyFiles()
@@ -56,6 +54,20 @@ function compile() {
   const words = ['-p', join(root, '.ci/build.tsconfig.json'), '--outDir', work]
   const { status } = spawnSync(process.execPath, [compiler, ...words], { stdio: ['ignore', 2, 2] })
   if (status !== 0) throw new Error('the compiler found errors: nothing was built')
+}
+
+/** An entry is a file, or one for each condition. */
+function pathsOf(entry) {
+  return typeof entry === 'string' ? [entry] : Object.values(entry)
+}
+
+/** Written by hand, as its declarations are. */
+function copyCommonJs(paths) {
+  for (const path of paths) {
+    for (const each of [path, declarationOf(path)]) {
+      fs.copyFileSync(join(root, each), join(work, each))
+    }
+  }
 }
 
 /** Types of what is not exported are nobody's to use. */
@@ -77,7 +89,7 @@ function removeUnreachableTypes(entries) {
 
 /** The compiler leaves `.ts` in declarations, where not every tool understands it. */
 function nameJavaScript() {
-  for (const file of filesBelow(work, '.d.ts')) {
+  for (const file of [...filesBelow(work, '.d.ts'), ...filesBelow(work, '.d.cts')]) {
     const text = fs.readFileSync(file, 'utf8')
     fs.writeFileSync(file, text.replaceAll(relativeImport, '$1.js$2'))
   }
@@ -129,20 +141,27 @@ function publishedManifest({
     engines,
     bin: { [name]: `./${program}` },
     exports: Object.fromEntries(
-      Object.entries(exports).map(([entry, path]) => [entry, published(path)]),
+      Object.entries(exports).map(([name, entry]) => [name, published(entry)]),
     ),
     dependencies,
     ...(gitHead && { gitHead }),
   }
 }
 
-function published(path) {
-  if (!path.endsWith('.ts')) return path
-  return { types: `./${declarationOf(path)}`, default: path.replace(/\.ts$/, '.js') }
+function published(entry) {
+  if (typeof entry === 'object') {
+    return Object.fromEntries(
+      Object.entries(entry).map(([condition, path]) => [condition, published(path)]),
+    )
+  }
+  if (!/\.c?[jt]s$/.test(entry)) return entry
+  return { types: `./${declarationOf(entry)}`, default: entry.replace(/\.ts$/, '.js') }
 }
 
 function declarationOf(path) {
-  return join('.', path).replace(/\.ts$/, '.d.ts')
+  return join('.', path)
+    .replace(/\.ts$/, '.d.ts')
+    .replace(/\.cjs$/, '.d.cts')
 }
 
 /** Undefined outside of a repository. */

@@ -297,6 +297,7 @@ export class TestBroker implements AsyncDisposable {
     return this.stop()
   }
 
+  /** Closes the broker. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

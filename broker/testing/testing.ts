@@ -1,5 +1,18 @@
-// A broker for tests of programs that use Kafka, as 'millrace/testing': in this process, in memory or in a
-// folder, on a free port, with faults to inject. Any client of Kafka's protocol can talk to it.
+/**
+ * A broker for tests of programs that use Kafka: in this process, in memory or in a folder, on a free port,
+ * with faults to inject. Any client of Kafka's protocol can talk to it.
+ *
+ * ```ts
+ * import { startBroker } from 'millrace/testing'
+ *
+ * await using broker = await startBroker({ topics: ['orders'] })
+ * console.log(`bootstrap.servers=${broker.bootstrap}`)
+ * ```
+ *
+ * Unstable: below 1.0, any release may change it.
+ *
+ * @module testing
+ */
 
 export type { ErrorCodeName } from './faults/errorCodeName.ts'
 export type { FallibleApiName } from './faults/errorPlaces.ts'

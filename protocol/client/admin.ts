@@ -28,6 +28,7 @@ export class Admin {
     this.#requests = new AdminRequests(cluster, timeoutMs)
   }
 
+  /** The brokers of the cluster, and which of them is the controller. */
   describeCluster() {
     return cluster.describeCluster(this.#requests)
   }

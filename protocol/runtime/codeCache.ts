@@ -1,7 +1,8 @@
 // Where Node keeps the code that it has compiled, so that the next start need not compile it again. Never
 // in an installed package, which may be read-only and belong to somebody else.
 
-import { isAbsolute, join } from 'node:path'
+import { accessSync, constants } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface CodeCacheSurroundings {
@@ -45,4 +46,20 @@ function userCacheDirectory({
   }
   if (!isAbsolute(directory)) return undefined
   return platform === 'darwin' ? join(directory, 'Library', 'Caches') : join(directory, '.cache')
+}
+
+/**
+ * Whether the directory exists, or can be created, and can be written. Node itself would try for ever to create
+ * it in a file system that has no directories of users, such as procfs.
+ */
+export function isWritableDirectory(directory: string): boolean {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      accessSync(path, constants.W_OK | constants.X_OK)
+      return true
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      if (!isMissing || dirname(path) === path) return false
+    }
+  }
 }

@@ -1,7 +1,13 @@
 // The package as people get it: built, packed, and installed from the tarball into an empty project and, apart
 // from that, globally; outside of the checkout, read-only, and run by a user who owns none of it.
 
-import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import {
+  type ChildProcess,
+  execFile,
+  type SpawnOptions,
+  spawn,
+  spawnSync,
+} from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -40,18 +46,35 @@ export class Installation {
   readonly global: string
   /** Home of the user who runs the programs. */
   readonly home: string
-  readonly packed: Packed
+  #packed: Packed | undefined
   #children: ChildProcess[] = []
 
-  constructor() {
-    this.directory = fs.mkdtempSync(join(tmpdir(), 'millrace-package-'))
+  private constructor(directory: string) {
+    this.directory = directory
     this.built = join(this.directory, 'dist')
     this.project = join(this.directory, 'project')
     this.global = join(this.directory, 'global')
     this.home = join(this.directory, 'home')
-    fs.chmodSync(this.directory, 0o755)
-    this.packed = this.#pack()
-    this.#install()
+  }
+
+  static async create(): Promise<Installation> {
+    const directory = fs.mkdtempSync(join(tmpdir(), 'millrace-package-'))
+    fs.chmodSync(directory, 0o755)
+    const installation = new Installation(directory)
+    try {
+      await installation.#install()
+      return installation
+    } catch (error) {
+      await installation.remove()
+      throw error
+    }
+  }
+
+  get packed(): Packed {
+    return this.#packed!
+  }
+
+  #makeHome(): void {
     fs.mkdirSync(this.home)
     fs.mkdirSync(this.work)
     if (isRoot)
@@ -95,7 +118,7 @@ export class Installation {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
-        PATH: `${dirname(this.#reachable(node))}:${process.env['PATH']}`,
+        PATH: `${dirname(this.#reachable(node))}:${process.env.PATH}`,
         HOME: this.home,
         ...environment,
       },
@@ -108,14 +131,14 @@ export class Installation {
 
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL')
-    makeWritable(this.directory)
+    await must('chmod', ['-R', 'u+w', this.directory], this.directory)
     fs.rmSync(this.directory, { recursive: true, force: true })
   }
 
-  #pack(): Packed {
-    must(process.execPath, ['.ci/build.mjs', '--out', this.built], root)
+  async #pack(): Promise<Packed> {
+    await must(process.execPath, ['.ci/build.mjs', '--out', this.built], root)
     const words = ['pack', '--json', '--pack-destination', this.directory, this.built]
-    const [packed] = JSON.parse(must('npm', words, this.directory)) as {
+    const [packed] = JSON.parse(await must('npm', words, this.directory)) as {
       filename: string
       files: PackedFile[]
       size: number
@@ -129,7 +152,8 @@ export class Installation {
     }
   }
 
-  #install(): void {
+  async #install(): Promise<void> {
+    this.#packed = await this.#pack()
     const { devDependencies } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
     fs.mkdirSync(this.project)
     fs.writeFileSync(join(this.project, 'package.json'), '{ "private": true, "type": "module" }\n')
@@ -144,18 +168,27 @@ export class Installation {
     const compilers = ['typescript', '@types/node'].map(
       (name) => `${name}@${devDependencies[name]}`,
     )
-    must('npm', ['install', ...quiet, tarball, ...compilers], this.project)
-    must('npm', ['install', '--global', '--prefix', this.global, ...quiet, tarball], this.directory)
-    for (const path of [this.project, this.global]) makeReadOnly(path)
+    await Promise.all([
+      must('npm', ['install', ...quiet, tarball, ...compilers], this.project),
+      must(
+        'npm',
+        ['install', '--global', '--prefix', this.global, ...quiet, tarball],
+        this.directory,
+      ),
+    ])
+    for (const path of [this.project, this.global]) {
+      await must('chmod', ['-R', 'a-w,a+rX', path], path)
+    }
     // The user's own files go here.
     fs.chmodSync(this.project, 0o755)
+    this.#makeHome()
   }
 
   /** The executable where the user reaches it: a home directory above the checkout may be closed to others. */
   #reachable(node: string): string {
     const user = isRoot ? { uid: ordinaryUser, gid: ordinaryUser } : {}
     if (spawnSync(node, ['--version'], user).status === 0) return node
-    const version = must(node, ['--version'], this.directory).trim()
+    const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
     const copy = join(this.directory, version, 'node')
     if (fs.existsSync(copy)) return copy
     fs.mkdirSync(dirname(copy))
@@ -194,25 +227,17 @@ export function terminated(child: ChildProcess): Promise<number | null> {
   return promise
 }
 
-function must(command: string, words: readonly string[], cwd: string): string {
-  const { status, stdout, stderr, error } = spawnSync(command, words, {
-    cwd,
-    encoding: 'utf8',
-    // The settings of `npm test` are not those of a user.
-    env: Object.fromEntries(
-      Object.entries(process.env).filter(
-        ([name]) => !/^npm_/i.test(name) && name !== 'NODE_OPTIONS',
-      ),
-    ),
+/** Resolves with what the command prints on standard output; fails with everything that it prints. */
+function must(command: string, words: readonly string[], cwd: string): Promise<string> {
+  // The settings of `npm test` are not those of a user.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_OPTIONS$/i.test(name)),
+  )
+  return new Promise((resolve, reject) => {
+    const options = { cwd, env, maxBuffer: 64 * 1024 * 1024 }
+    execFile(command, words, options, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${command} ${words.join(' ')}: ${error.message}\n${stdout}${stderr}`))
+    })
   })
-  if (status === 0) return stdout
-  throw new Error(`${command} ${words.join(' ')}: ${error?.message ?? ''}${stdout}${stderr}`)
-}
-
-function makeReadOnly(directory: string): void {
-  must('chmod', ['-R', 'a-w,a+rX', directory], directory)
-}
-
-function makeWritable(directory: string): void {
-  must('chmod', ['-R', 'u+w', directory], directory)
 }

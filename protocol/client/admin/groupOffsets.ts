@@ -10,6 +10,7 @@ import type { AdminRequests } from './adminRequests.ts'
 import { mayPassAtCoordinator } from './groupRouting.ts'
 import { ByPartition, byTopic } from './partitionRouting.ts'
 
+/** An offset to commit for a group. */
 export interface NewOffset extends TopicPartition {
   readonly offset: number
 }

@@ -1,0 +1,40 @@
+// The reference pages say what the comments of the entries say, every export has one, and every type that an
+// entry names can be imported from it.
+
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { hasTypedoc } from '../tools.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+test.skipIf(!hasTypedoc())(
+  'docs/reference says what the code does (npm run docs)',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'millrace-reference-'))
+    try {
+      const words = [join(root, '.ci/reference.mjs'), '--out', directory]
+      await promisify(execFile)(process.execPath, words)
+      const committed = join(root, 'docs/reference')
+      const pages = await pagesBelow(directory)
+      expect(await pagesBelow(committed)).toEqual(pages)
+      for (const page of pages) {
+        const [is, says] = await Promise.all(
+          [directory, committed].map((folder) => readFile(join(folder, page), 'utf8')),
+        )
+        expect(says, page).toBe(is)
+      }
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+  300_000,
+)
+
+async function pagesBelow(directory: string): Promise<string[]> {
+  const names = await readdir(directory, { recursive: true })
+  return names.filter((name) => name.endsWith('.md')).sort()
+}
