@@ -116,7 +116,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   exposeLostLines(metrics, lines)
   const listeners = [
     ...listenerPlan.listeners,
-    { name: insideName, network: memory, address: inside },
+    { name: insideName, network: memory, address: inside, isInProcess: true },
   ]
   const { build } = args
   exposeProcess(metrics, { program: 'broker', build, figures: processFigures() })
@@ -140,8 +140,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
 }
 
 function startedLine({ broker, http, config }: StartedBroker): string {
-  const served = broker.listeners.filter(({ name }) => name !== insideName)
-  const addresses = served.map(({ address }) => addressText(address)).join(', ')
+  const addresses = broker.listeners.map(({ address }) => addressText(address)).join(', ')
   const { consoleUrl, metricsUrl } = http
   return [
     `millrace broker listening on ${addresses}`,
