@@ -1,6 +1,7 @@
 // A log file that does not grow without end. A new one begins before FILE would exceed its size, and once FILE
 // is as old as it may become; the one before becomes FILE.1, that one FILE.2, and so on. When FILE is moved
-// away or removed (logrotate), another one is opened in its place within a second.
+// away or removed (by logrotate, or by another program that logs to it), another one is opened in its place
+// within a second.
 //
 // Writing is asynchronous and its buffer bounded: a disk that fills up or hangs neither ends nor stops the
 // program. What the buffer has no room for is refused, with the reason (LogLines counts it).
@@ -30,7 +31,7 @@ export interface RotatedFileOptions {
   readonly nowMs: () => number
   /** Timers, the end of the process and pauses: those of the real one, unless it is a test. */
   readonly process: Omit<LogOutput, 'write'>
-  /** Told once why a new file could not begin; the old one is written on. */
+  /** Told why a new file could not begin, once until one does; the old one is written on. */
   readonly onTrouble?: (message: string) => void
 }
 
@@ -55,6 +56,8 @@ export class RotatedFile implements LogOutput {
   #bornMs: number
   #lookedMs: number
   #rotateAfterMs = 0
+  /** What fails at present and was told. */
+  readonly #troubles = new Set<'open' | 'rotate'>()
   /** Not under way yet. */
   #buffered: Buffer[] = []
   #bufferedBytes = 0
@@ -152,22 +155,33 @@ export class RotatedFile implements LogOutput {
       this.#lookedMs = nowMs
       this.#follow()
     }
-    const { maxBytes, maxAgeMs } = this.#options
-    const isLarge = maxBytes > 0 && this.#sizeBytes > 0 && this.#sizeBytes + bytes > maxBytes
-    const isOld = maxAgeMs > 0 && this.#sizeBytes > 0 && nowMs - this.#bornMs >= maxAgeMs
-    if ((isLarge || isOld) && this.#stat.isFile() && nowMs >= this.#rotateAfterMs) {
-      this.#rotate(nowMs)
-    }
+    if (!this.#isDue(bytes, nowMs) || nowMs < this.#rotateAfterMs) return
+    // Another program may have begun the new file already.
+    this.#follow()
+    if (this.#isDue(bytes, nowMs)) this.#rotate(nowMs)
   }
 
-  /** Somebody may have moved the file away: its name leads to the file that is written. */
+  #isDue(bytes: number, nowMs: number): boolean {
+    const { maxBytes, maxAgeMs } = this.#options
+    if (this.#sizeBytes === 0 || !this.#stat.isFile()) return false
+    const isLarge = maxBytes > 0 && this.#sizeBytes + bytes > maxBytes
+    return isLarge || (maxAgeMs > 0 && nowMs - this.#bornMs >= maxAgeMs)
+  }
+
+  /** Somebody may have moved the file away: its name leads to the file that is written. Others may write it, too. */
   #follow(): void {
     try {
       const found = statSync(this.#options.path, { throwIfNoEntry: false })
-      if (found?.ino === this.#stat.ino && found.dev === this.#stat.dev) return
-      this.#reopen()
+      if (found?.ino === this.#stat.ino && found.dev === this.#stat.dev)
+        this.#sizeBytes = found.size
+      else this.#reopen()
+      this.#troubles.delete('open')
     } catch (error) {
-      this.#trouble(`failed to open ${this.#options.path}`, error)
+      this.#trouble(
+        'open',
+        `failed to open ${this.#options.path}, the old file is written on`,
+        error,
+      )
     }
   }
 
@@ -183,9 +197,11 @@ export class RotatedFile implements LogOutput {
       }
       this.#reopen()
       this.#bornMs = nowMs
+      this.#troubles.delete('rotate')
     } catch (error) {
       this.#rotateAfterMs = nowMs + rotationRetryMs
-      this.#trouble(`failed to begin a new log file at ${path}, the old one is written on`, error)
+      const what = `failed to begin a new log file at ${path}, the old one is written on`
+      this.#trouble('rotate', what, error)
     }
   }
 
@@ -205,7 +221,9 @@ export class RotatedFile implements LogOutput {
     return Math.min(birthtimeMs > 0 ? birthtimeMs : mtimeMs, nowMs)
   }
 
-  #trouble(what: string, error: unknown): void {
+  #trouble(kind: 'open' | 'rotate', what: string, error: unknown): void {
+    if (this.#troubles.has(kind)) return
+    this.#troubles.add(kind)
     this.#options.onTrouble?.(`${what}: ${(error as Error).message}`)
   }
 
@@ -214,6 +232,10 @@ export class RotatedFile implements LogOutput {
     if (this.#isEnding) return
     this.#isEnding = true
     this.#awaitWriting()
+    if (this.#failure !== undefined && this.#writing !== undefined) {
+      this.#buffered.unshift(this.#writing)
+      this.#bufferedBytes += this.#writing.length
+    }
     if (this.#bufferedBytes === 0) return
     try {
       this.#writeNow(this.#takeBuffered())

@@ -3,10 +3,11 @@
 import { describe, expect, test } from 'vitest'
 import { brokerConfig, parseBrokerConfig } from '../../broker/configuration.ts'
 import { type HttpArguments, planHttp } from '../../broker/httpPlan.ts'
+import type { Address } from '../../protocol/runtime/network.ts'
 
-function plan(args: HttpArguments, file = '') {
+function plan(args: HttpArguments, file = '', listeners: readonly Address[] = []) {
   const { values } = parseBrokerConfig(file, 'file')
-  return planHttp(args, brokerConfig(values), new Set(Object.keys(values)))
+  return planHttp(args, brokerConfig(values), new Set(Object.keys(values)), listeners)
 }
 
 describe('the console', () => {
@@ -67,4 +68,38 @@ describe('metrics for other hosts', () => {
       expect(() => plan({ metricsListen })).toThrow(/--metrics-listen.*host:port, as in 0\.0\.0\.0/)
     },
   )
+})
+
+describe('ports that the broker itself has', () => {
+  test.each(['127.0.0.1', '0.0.0.0', '::'])(
+    'clients are served at %s:8080: the console takes a free one, unless it was asked for that one',
+    (host) => {
+      const listeners = [{ host, port: 8080 }]
+      expect(plan({}, '', listeners).console).toEqual({ port: 0, isAsked: false })
+      expect(() => plan({ consolePort: 8080 }, '', listeners)).toThrow(
+        /console\.port \(--console-port\) is 127\.0\.0\.1:8080, and .*:8080 is served as well/,
+      )
+      expect(() => plan({}, 'console.port=8080', listeners)).toThrow(/a port of its own/)
+      expect(plan({ console: false }, '', listeners).console).toBeUndefined()
+    },
+  )
+
+  test('another address of this machine may have the same port', () => {
+    const listeners = [{ host: '127.0.0.2', port: 8080 }]
+    expect(plan({ consolePort: 8080 }, '', listeners).console).toEqual({
+      port: 8080,
+      isAsked: true,
+    })
+  })
+
+  test('metrics collide with clients and with the console', () => {
+    const listeners = [{ host: '127.0.0.1', port: 9092 }]
+    expect(() => plan({ metricsListen: '0.0.0.0:9092' }, '', listeners)).toThrow(
+      /http\.metrics\.listen \(--metrics-listen\) is 0\.0\.0\.0:9092, and 127\.0\.0\.1:9092/,
+    )
+    expect(plan({ metricsListen: '0.0.0.0:8080' }).console).toEqual({ port: 0, isAsked: false })
+    expect(() => plan({ metricsListen: '0.0.0.0:81', consolePort: 81 })).toThrow(/--console-port/)
+    const free = plan({ metricsListen: '127.0.0.1:0', consolePort: 0 })
+    expect(free).toMatchObject({ console: { port: 0 }, metrics: { port: 0 } })
+  })
 })

@@ -145,6 +145,15 @@ describe('the level of the log', () => {
     },
   )
 
+  test('is not changed under another name, to which a browser on this machine was led', async () => {
+    await server.close()
+    server = serve(true)
+    const headers = { host: 'evil.example:8080', origin: 'http://evil.example:8080' }
+    const answer = await ask({ ...change, remoteAddress: '127.0.0.1', headers })
+    expect(answer).toMatchObject({ status: 403, body: { error: 'NOT_LOCAL' } })
+    expect(logLevel.level).toBe('info')
+  })
+
   test.each([{}, { level: 'loud' }, { level: ['debug'] }, { level: null }, [], 'debug'])(
     'is not %j',
     async (payload) => {

@@ -2,7 +2,19 @@
 // without ending or stopping anybody.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -44,6 +56,11 @@ function open(options: Partial<RotatedFileOptions> = {}): RotatedFile {
 const read = (suffix = '') => {
   const file = path + suffix
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+/** Lets writes under way come to their end. */
+async function nextTurns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Writes one line, and waits until the file of now has it. */
@@ -111,6 +128,73 @@ test('a new file that cannot begin leaves the old one, and is tried again later'
   nowMs += 60_000
   await line(file, '3333')
   expect(read()).toBe('3333\n')
+})
+
+test('a directory that was removed is told once; the file is opened anew when the directory is back', async () => {
+  const file = open()
+  await line(file, 'before')
+  rmSync(directory, { recursive: true })
+  for (let second = 0; second < 3; second++) {
+    nowMs += 1_000
+    file.write(Buffer.from('nobody reads this\n'))
+    await nextTurns()
+  }
+  expect(troubles).toEqual([expect.stringMatching(/failed to open .*x\.log.*ENOENT/)])
+  mkdirSync(directory)
+  nowMs += 1_000
+  await line(file, 'after')
+  expect(read()).toBe('after\n')
+  rmSync(directory, { recursive: true })
+  nowMs += 1_000
+  file.write(Buffer.from('nor this\n'))
+  await expect.poll(() => troubles.length).toBe(2)
+  mkdirSync(directory)
+})
+
+test('two programs that log to one file lose no line, and begin a new file when both have filled it', async () => {
+  const files = [open({ maxBytes: 2_000, keptFiles: 50 }), open({ maxBytes: 2_000, keptFiles: 50 })]
+  const expected: string[] = []
+  for (let round = 0; round < 500; round++) {
+    for (const [program, file] of files.entries()) {
+      const text = `program ${program} line ${round}`
+      expected.push(text)
+      file.write(Buffer.from(`${text}\n`))
+    }
+    if (round % 10 === 0) {
+      nowMs += 1_000
+      await nextTurns()
+    }
+  }
+  const all = () => {
+    const names = readdirSync(directory)
+    return names.flatMap((name) => readFileSync(join(directory, name), 'utf8').trim().split('\n'))
+  }
+  await expect.poll(() => all().length).toBe(expected.length)
+  expect(all().sort()).toEqual(expected.sort())
+  // 22 KB: a file that is exchanged by one program at once is not exchanged again by the other.
+  expect(readdirSync(directory).length).toBeLessThan(20)
+  expect(troubles).toEqual([])
+})
+
+test('what could not be written for a moment is written when the process ends', async () => {
+  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const file = open()
+  const bytes = Buffer.alloc(100 * 1024, 'x')
+  file.write(bytes)
+  // The pipe is full.
+  await expect.poll(() => later.length).toBe(1)
+  file.write(Buffer.from('behind\n'))
+  let got = Buffer.alloc(0)
+  const drain = () => {
+    const chunk = Buffer.alloc(256 * 1024)
+    got = Buffer.concat([got, chunk.subarray(0, readSync(reader, chunk))])
+  }
+  drain()
+  for (const end of ends) end()
+  drain()
+  closeSync(reader)
+  expect(got.toString()).toBe(`${bytes}behind\n`)
 })
 
 test('what was buffered is written when the process ends', () => {
