@@ -35,7 +35,9 @@ export interface RotatedFileOptions {
   readonly onTrouble?: (message: string) => void
 }
 
-const mostBufferedBytes = 256 * 1024
+/** A second of 10,000 lines that are logged while the program has no time to write them. */
+const mostBufferedBytes = 4 * 1024 * 1024
+const mostBytesAtOnce = 256 * 1024
 /** How often FILE is looked for, and how soon after a failure it is tried again. */
 const lookMs = 1_000
 const rotationRetryMs = 60_000
@@ -58,7 +60,7 @@ export class RotatedFile implements LogOutput {
   #rotateAfterMs = 0
   /** What fails at present and was told. */
   readonly #troubles = new Set<'open' | 'rotate'>()
-  /** Not under way yet. */
+  /** Not under way yet: whole lines, but for the first, which may be the rest of one. */
   #buffered: Buffer[] = []
   #bufferedBytes = 0
   #writing: Buffer | undefined
@@ -78,7 +80,7 @@ export class RotatedFile implements LogOutput {
   write(bytes: Uint8Array): number {
     if (this.#isEnding) return this.#writeNow(bytes)
     if (this.#bufferedBytes + bytes.length > mostBufferedBytes && this.#bufferedBytes > 0) {
-      throw this.#failure ?? busy()
+      throw this.#failure ?? busy
     }
     this.#buffered.push(Buffer.from(bytes))
     this.#bufferedBytes += bytes.length
@@ -104,16 +106,31 @@ export class RotatedFile implements LogOutput {
   /** Writes what is buffered, unless a write is under way. */
   #next(): void {
     if (this.#writing !== undefined || this.#bufferedBytes === 0 || this.#isEnding) return
-    const bytes = this.#takeBuffered()
-    this.#prepare(bytes.length)
-    this.#write(bytes)
+    this.#prepare(this.#buffered[0]!.length)
+    this.#write(this.#takeBuffered(this.#roomBytes()))
   }
 
-  #takeBuffered(): Buffer {
-    const bytes = this.#buffered.length === 1 ? this.#buffered[0]! : Buffer.concat(this.#buffered)
-    this.#buffered = []
-    this.#bufferedBytes = 0
-    return bytes
+  /** How much may be written at once: until a new file begins. */
+  #roomBytes(): number {
+    const { maxBytes } = this.#options
+    if (maxBytes === 0 || !this.#stat.isFile()) return mostBytesAtOnce
+    const room = maxBytes - this.#sizeBytes
+    // A new file could not begin: the old one is written on, and not line by line.
+    return room > 0 ? Math.min(mostBytesAtOnce, room) : mostBytesAtOnce
+  }
+
+  /** Lines of no more than so many bytes together; one at least. */
+  #takeBuffered(mostBytes: number): Buffer {
+    let count = 0
+    let bytes = 0
+    while (count < this.#buffered.length) {
+      bytes += this.#buffered[count]!.length
+      if (count > 0 && bytes > mostBytes) break
+      count++
+    }
+    const taken = Buffer.concat(this.#buffered.splice(0, count))
+    this.#bufferedBytes -= taken.length
+    return taken
   }
 
   #write(bytes: Buffer): void {
@@ -238,7 +255,7 @@ export class RotatedFile implements LogOutput {
     }
     if (this.#bufferedBytes === 0) return
     try {
-      this.#writeNow(this.#takeBuffered())
+      this.#writeNow(this.#takeBuffered(Infinity))
     } catch {
       // Nowhere is left to say it.
     }
@@ -266,6 +283,5 @@ function renameIfThere(from: string, to: string): void {
   }
 }
 
-function busy(): NodeJS.ErrnoException {
-  return Object.assign(new Error('the writes before are under way'), { code: 'EAGAIN' })
-}
+/** Thrown for each line that is refused: without the stack of each. */
+const busy = Object.assign(new Error('the writes before are under way'), { code: 'EAGAIN' })

@@ -79,6 +79,18 @@ test('a new file begins before the size is exceeded, and the oldest ones go', as
   expect(read('.3')).toBeUndefined()
 })
 
+test('10,000 lines logged at once are all written, and no file is larger for it', async () => {
+  const file = open({ maxBytes: 100_000, keptFiles: 30 })
+  const lines = Array.from({ length: 10_000 }, (_, at) => `${at} ${'x'.repeat(200)}\n`)
+  for (const text of lines) expect(file.write(Buffer.from(text))).toBe(text.length)
+  await expect.poll(() => read(), { timeout: 10_000 }).toContain(`\n9999 `)
+  const suffixes = Array.from({ length: 30 }, (_, at) => `.${30 - at}`)
+  const files = [...suffixes, ''].map(read).filter((text) => text !== undefined)
+  expect(files.join('') === lines.join('')).toBe(true)
+  expect(files.length).toBeGreaterThan(20)
+  for (const text of files) expect(text.length).toBeLessThanOrEqual(100_000)
+})
+
 test('a line that is larger than a file is written all the same', async () => {
   const file = open({ maxBytes: 10 })
   await line(file, 'x'.repeat(100))
@@ -215,10 +227,10 @@ test('a pipe that nobody reads is refused, and does not hold the program', () =>
 test('a full buffer is refused with the reason of the failure', async () => {
   // Every write to this device fails as on a full disk.
   const file = open({ path: '/dev/full' })
-  const chunk = Buffer.alloc(100 * 1024, 'x')
+  const chunk = Buffer.alloc(1024 * 1024, 'x')
   file.write(chunk)
   await expect.poll(() => later.length).toBe(1)
-  for (let sent = 0; sent < 2; sent++) file.write(chunk)
+  for (let sent = 0; sent < 4; sent++) file.write(chunk)
   expect(() => file.write(chunk)).toThrow(/ENOSPC/)
   for (const end of ends) end()
 })
