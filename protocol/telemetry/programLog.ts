@@ -88,10 +88,17 @@ function openFile(
       onTrouble,
     })
   } catch (error) {
-    const { message } = error as Error
-    const todo = 'create its directory, or give another one with --log-file'
+    const { message, code = '' } = error as NodeJS.ErrnoException
+    const todo = todos[code] ?? 'give another one with --log-file'
     throw new LogFileError(`cannot open the log file ${path} (${message}): ${todo}`, {
       cause: error,
     })
   }
+}
+
+const todos: Readonly<Record<string, string>> = {
+  ENOENT: 'create its directory, or give another one with --log-file',
+  EISDIR: 'it is a directory; give the path of a file with --log-file',
+  EACCES: 'let this user write it, or give another one with --log-file',
+  ENXIO: 'it is a pipe that nobody reads; give the path of a file with --log-file',
 }

@@ -141,13 +141,13 @@ describe('a driver that does not answer', () => {
 })
 
 describe('what a running job says', () => {
-  const task = { operator: 'map', partition: 3, executor: 0, sinceMs: 0 }
+  const task = { stage: 'result', operator: 'map', partition: 3, executor: 0, sinceMs: 0 }
 
   function running(attempts: readonly number[], ranMs = 0): Partial<JobStatus> {
     const timeMs = clock.nowMs()
     const tasks = attempts.map((attempt) => ({ ...task, attempt }))
-    const running = { batchId: 17, sinceMs: timeMs - ranMs, tasks, tasksDone: 0, tasksTotal: 9 }
-    return { timeMs, running: { ...running, text: 'batch 17' }, batchIntervalMs: 1_000 }
+    const running = { batchId: 17, sinceMs: timeMs - ranMs, tasks }
+    return { timeMs, running, batchIntervalMs: 1_000 }
   }
 
   const batch: BatchStatus = {
