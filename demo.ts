@@ -202,7 +202,7 @@ async function runDemo(
         'log.segment.delete.delay.ms': 0,
       }),
       listeners: [
-        { name: 'INSIDE', network: memory, address: inside },
+        { name: 'INSIDE', network: memory, address: inside, isInProcess: true },
         { name: 'PLAINTEXT', network: rooms.tcpNetwork, address: { host: '127.0.0.1', port } },
       ],
     }),
@@ -293,7 +293,7 @@ async function runDemo(
   })
   let hideTable = async () => {}
   if (!options.json) {
-    const outside = broker.listeners[1]!.address.port
+    const outside = broker.listeners[0]!.address.port
     process.stderr.write(
       `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )

@@ -60,7 +60,7 @@ export interface BrokerOptions {
 
 export interface Broker {
   readonly clusterId: string
-  /** The addresses really bound, in the order of the options. */
+  /** The addresses really bound, in the order of the options; none that is for this process alone. */
   readonly listeners: readonly { readonly name: string; readonly address: Address }[]
   /** All topics as they are now, for the console. */
   topics(): TopicOverview[]

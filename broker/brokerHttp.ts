@@ -12,7 +12,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { duration } from '../protocol/telemetry/figures.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import { type Console, startConsole } from './admin/console.ts'
+import type { Console } from './admin/console.ts'
 import type { Broker } from './broker.ts'
 import type { HttpPlan } from './httpPlan.ts'
 
@@ -89,6 +89,8 @@ export class BrokerHttp {
     operations: OperationsOptions,
   ): Promise<Console> {
     const { runtime, logger, inside } = this.#options
+    // With all that it serves, the console is a large part of the program: loaded for those who want it.
+    const { startConsole } = await import('./admin/console.ts')
     const start = (on: number) =>
       startConsole({
         ...{ runtime, logger, operations },

@@ -53,7 +53,10 @@ export interface BrokerArguments extends HttpArguments, LoggingOptions {
  */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
   // From the start on: a broker that is stopped while it starts closes its logs in order as well.
-  const stopped = stopSignal()
+  let isStarting = true
+  const stopped = stopSignal(() => {
+    if (isStarting) process.stderr.write(`${stopsLater}\n`)
+  })
   let started: StartedBroker
   try {
     started = await start(args)
@@ -62,6 +65,7 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     fail(error)
     return
   }
+  isStarting = false
   const { broker, http } = started
   process.stdout.write(`${startedLine(started)}\n`)
   const failure = await Promise.race([stopped, broker.failed])
@@ -106,7 +110,8 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
     )
   }
   const listenerPlan = planListeners(config, tcpNetwork, hostname())
-  const plan = planHttp(args, config, read.given)
+  const addresses = listenerPlan.listeners.map(({ address }) => address)
+  const plan = planHttp(args, config, read.given, addresses)
   logListeners(listenerPlan, logger)
   logOpenMetrics(plan, logger)
   const memory = memoryNetwork()
@@ -116,7 +121,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   exposeLostLines(metrics, lines)
   const listeners = [
     ...listenerPlan.listeners,
-    { name: insideName, network: memory, address: inside },
+    { name: insideName, network: memory, address: inside, isInProcess: true },
   ]
   const { build } = args
   exposeProcess(metrics, { program: 'broker', build, figures: processFigures() })
@@ -140,8 +145,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
 }
 
 function startedLine({ broker, http, config }: StartedBroker): string {
-  const served = broker.listeners.filter(({ name }) => name !== insideName)
-  const addresses = served.map(({ address }) => addressText(address)).join(', ')
+  const addresses = broker.listeners.map(({ address }) => addressText(address)).join(', ')
   const { consoleUrl, metricsUrl } = http
   return [
     `millrace broker listening on ${addresses}`,
@@ -269,12 +273,17 @@ function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
   )
 }
 
+const stopsLater =
+  'millrace broker: stopping as soon as the logs are open and can be closed in order; a second signal ends ' +
+  'the process at once, and the next start recovers the logs'
+
 /** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
-function stopSignal(): Promise<void> {
+function stopSignal(onStop: () => void): Promise<void> {
   return new Promise((stop) => {
     const signals = ['SIGINT', 'SIGTERM'] as const
     const onSignal = () => {
       for (const signal of signals) process.removeListener(signal, onSignal)
+      onStop()
       stop()
     }
     for (const signal of signals) process.on(signal, onSignal)

@@ -5,6 +5,7 @@ import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { BrokerConfig } from './configuration.ts'
 import { BrokerError } from './errors.ts'
+import { addressText, isWildcard } from './server/listenerAddress.ts'
 
 export interface HttpPlan {
   /** The port on 127.0.0.1; 0 is a free one. Undefined: no console. */
@@ -23,11 +24,15 @@ export interface HttpArguments {
 
 type HttpConfig = Pick<BrokerConfig, 'console.enable' | 'console.port' | 'http.metrics.listen'>
 
-/** `given`: keys of the configuration file. Arguments win over the file. Fails with a BrokerError. */
+/**
+ * `given`: keys of the configuration file. Arguments win over the file. `listeners`: addresses for clients, with
+ * which those for HTTP must not collide. Fails with a BrokerError.
+ */
 export function planHttp(
   args: HttpArguments,
   config: HttpConfig,
   given: ReadonlySet<string>,
+  listeners: readonly Address[],
 ): HttpPlan {
   const isWanted = args.console === false ? false : config['console.enable']
   const port = args.consolePort ?? config['console.port']
@@ -35,10 +40,28 @@ export function planHttp(
   if (args.console === false && args.consolePort !== undefined) {
     throw invalid('--console-port and --no-console contradict each other: give one of them')
   }
-  return {
-    console: isWanted || args.consolePort !== undefined ? { port, isAsked } : undefined,
-    metrics: metricsAddress(args.metricsListen ?? config['http.metrics.listen']),
-  }
+  const metrics = metricsAddress(args.metricsListen ?? config['http.metrics.listen'])
+  const taken = metrics === undefined ? listeners : [...listeners, metrics]
+  if (metrics) requireFree('http.metrics.listen (--metrics-listen)', metrics, listeners)
+  if (!isWanted && args.consolePort === undefined) return { console: undefined, metrics }
+  const console = { host: '127.0.0.1', port }
+  if (isAsked) requireFree('console.port (--console-port)', console, taken)
+  const isFree = taken.every((address) => !collide(console, address))
+  return { console: { port: isFree ? port : 0, isAsked }, metrics }
+}
+
+/** The system would say that another program has the port, and that is this one. */
+function requireFree(name: string, address: Address, taken: readonly Address[]): void {
+  const other = taken.find((each) => collide(address, each))
+  if (other === undefined) return
+  throw invalid(
+    `${name} is ${addressText(address)}, and ${addressText(other)} is served as well: give each a port of its own`,
+  )
+}
+
+function collide(a: Address, b: Address): boolean {
+  if (a.port === 0 || a.port !== b.port) return false
+  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
 }
 
 function metricsAddress(text: string): Address | undefined {

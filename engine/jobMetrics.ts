@@ -54,11 +54,15 @@ export class JobExposition {
   }
 
   async expose(): Promise<string> {
+    return (await this.exposeBytes()).toString()
+  }
+
+  async exposeBytes(): Promise<Buffer> {
     this.#asking ??= this.#update().finally(() => {
       this.#asking = undefined
     })
     await this.#asking
-    return await this.#metrics.expose()
+    return await this.#metrics.exposeBytes()
   }
 
   async #update(): Promise<void> {

@@ -50,6 +50,12 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
   serveReads(server, call)
   serveActions(server, options.job, call)
   const { url } = await listenOn(server, listen, '--listen')
+  if (!isLoopback(listen.host)) {
+    const message =
+      'the address of the job is open to other hosts, and nothing protects it yet: whoever reaches it reads the ' +
+      'state, stops the job and has savepoints written'
+    logger.warn({ url }, message)
+  }
   return { url, close: () => server.close() }
 }
 

@@ -19,12 +19,15 @@ export interface BrokerListener {
   readonly address: Address
   /** What clients are told to connect to; without it, the address that was bound. */
   readonly advertised?: Address
+  /** For parts of the same process: nobody else can connect to it, so it is not shown as an address. */
+  readonly isInProcess?: boolean
 }
 
 interface OpenListener {
   readonly name: string
   readonly listener: Listener
   readonly advertised: Address
+  readonly isInProcess: boolean
 }
 
 /** What is counted of one listener, by its name. */
@@ -91,22 +94,25 @@ export class BrokerServer {
     return this.#connections
   }
 
+  /** Those that clients can connect to. */
   get listeners(): { name: string; address: Address; advertised: Address }[] {
-    return this.#listeners.map(({ name, listener, advertised }) => {
+    const open = this.#listeners.filter(({ isInProcess }) => !isInProcess)
+    return open.map(({ name, listener, advertised }) => {
       return { name, address: listener.address, advertised }
     })
   }
 
   /** Fails with a NetworkError when the address cannot be had. */
-  async listen({ name, network, address, advertised }: BrokerListener): Promise<void> {
-    let told = advertised
+  async listen(options: BrokerListener): Promise<void> {
+    const { name, network, address, isInProcess = false } = options
+    let told = options.advertised
     const figures = { name, open: 0, accepted: 0, delayed: 0 }
     const listener = await network.listen(address, (connection) =>
       this.#accept(connection, told ?? address, figures),
     )
     this.#figures.push(figures)
     told ??= listener.address
-    this.#listeners.push({ name, listener, advertised: told })
+    this.#listeners.push({ name, listener, advertised: told, isInProcess })
   }
 
   /** Accepts nobody and nothing new; what is under way is still answered. */

@@ -4,6 +4,7 @@
 
 import { AssertionError, assert } from '../runtime/assert.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { LastingCondition } from '../telemetry/lastingCondition.ts'
 import { Asked } from './ask.ts'
 import type {
   ActorRef,
@@ -25,6 +26,8 @@ import { RestartRound } from './restartRound.ts'
 import { type Decision, type RestartScope, restart, Supervisor } from './supervision.ts'
 
 const defaultMailboxCapacity = 1024
+/** An actor that failed works again when it has handled messages for so long: more than restarts wait. */
+const settleMs = 15_000
 
 /** Makes an actor, which starts on its own. The name must be free. */
 export function spawn<Message>(
@@ -68,6 +71,8 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
   /** What an asynchronous `receive` is handling; boxed, as a message may be undefined. */
   #handling: { readonly entry: Entry<Message> } | undefined
   #terminated: Terminated
+  /** From the first failure on: an actor may be restarted every ten seconds for days. */
+  #failing: LastingCondition | undefined
 
   constructor(
     household: Household,
@@ -165,7 +170,10 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
       this.#fail(thrown, { entry })
       return
     }
-    if (!(result instanceof Promise)) return
+    if (!(result instanceof Promise)) {
+      this.#failing?.over({ actor: this.path })
+      return
+    }
     this.#lifecycle.begin('handle')
     this.#handling = { entry }
     result.then(this.#fulfilled, this.#rejected)
@@ -235,6 +243,7 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
   }
 
   readonly #fulfilled = (): void => {
+    if (this.#handling) this.#failing?.over({ actor: this.path })
     this.#stepDone()
     this.#household.dispatcher.schedule(this)
   }
@@ -288,7 +297,7 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
     }
     switch (decision.kind) {
       case 'restart':
-        this.#log('warn', 'an actor failed and will be restarted', error, decision)
+        this.#willRestart(error, decision)
         this.#restart(decision.scope, decision.delayMs)
         break
       case 'stop':
@@ -312,6 +321,15 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
     if (failed) this.#inbox.lose(failed.entry, 'failed', error)
     this.#inbox.drop()
     this.#log('error', 'an actor failed while it stopped', error)
+  }
+
+  /** Logged again when the actor fails elsewhere, or with another code. */
+  #willRestart(error: Error, decision: Decision): void {
+    const { clock, logger } = this.#household
+    const over = 'an actor that failed works again'
+    this.#failing ??= new LastingCondition({ clock, logger, over, settleMs })
+    const message = 'an actor failed and will be restarted'
+    this.#failing.met({ actor: this.path, error, ...decision }, message, causeOf(error))
   }
 
   #restart(scope: RestartScope, delayMs: number): void {
@@ -421,4 +439,10 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
   unwatch(actor: ActorRef<never>, watcher: Watcher): void {
     cellOf(actor).removeWatcher(watcher)
   }
+}
+
+/** What two failures have in common that are the same: messages name times and addresses. */
+function causeOf(error: Error): string {
+  const { code = '' } = error as { code?: unknown }
+  return [error.name, String(code), /^ {4}at .*$/m.exec(error.stack ?? '')?.[0]].join(' ')
 }

@@ -29,6 +29,8 @@ export interface OperationsOptions {
 export interface ExposedMetrics {
   /** Everything, in Prometheus' text format. */
   expose(): Promise<string>
+  /** The same in UTF-8, where it is made of bytes anyway: with many partitions it is some MB. */
+  exposeBytes?(): Promise<Buffer>
   readonly contentType: string
 }
 

@@ -1,6 +1,7 @@
 // A log file that does not grow without end. A new one begins before FILE would exceed its size, and once FILE
 // is as old as it may become; the one before becomes FILE.1, that one FILE.2, and so on. When FILE is moved
-// away or removed (logrotate), another one is opened in its place within a second.
+// away or removed (by logrotate, or by another program that logs to it), another one is opened in its place
+// within a second.
 //
 // Writing is asynchronous and its buffer bounded: a disk that fills up or hangs neither ends nor stops the
 // program. What the buffer has no room for is refused, with the reason (LogLines counts it).
@@ -30,11 +31,13 @@ export interface RotatedFileOptions {
   readonly nowMs: () => number
   /** Timers, the end of the process and pauses: those of the real one, unless it is a test. */
   readonly process: Omit<LogOutput, 'write'>
-  /** Told once why a new file could not begin; the old one is written on. */
+  /** Told why a new file could not begin, once until one does; the old one is written on. */
   readonly onTrouble?: (message: string) => void
 }
 
-const mostBufferedBytes = 256 * 1024
+/** A second of 10,000 lines that are logged while the program has no time to write them. */
+const mostBufferedBytes = 4 * 1024 * 1024
+const mostBytesAtOnce = 256 * 1024
 /** How often FILE is looked for, and how soon after a failure it is tried again. */
 const lookMs = 1_000
 const rotationRetryMs = 60_000
@@ -55,7 +58,9 @@ export class RotatedFile implements LogOutput {
   #bornMs: number
   #lookedMs: number
   #rotateAfterMs = 0
-  /** Not under way yet. */
+  /** What fails at present and was told. */
+  readonly #troubles = new Set<'open' | 'rotate'>()
+  /** Not under way yet: whole lines, but for the first, which may be the rest of one. */
   #buffered: Buffer[] = []
   #bufferedBytes = 0
   #writing: Buffer | undefined
@@ -75,7 +80,7 @@ export class RotatedFile implements LogOutput {
   write(bytes: Uint8Array): number {
     if (this.#isEnding) return this.#writeNow(bytes)
     if (this.#bufferedBytes + bytes.length > mostBufferedBytes && this.#bufferedBytes > 0) {
-      throw this.#failure ?? busy()
+      throw this.#failure ?? busy
     }
     this.#buffered.push(Buffer.from(bytes))
     this.#bufferedBytes += bytes.length
@@ -101,16 +106,31 @@ export class RotatedFile implements LogOutput {
   /** Writes what is buffered, unless a write is under way. */
   #next(): void {
     if (this.#writing !== undefined || this.#bufferedBytes === 0 || this.#isEnding) return
-    const bytes = this.#takeBuffered()
-    this.#prepare(bytes.length)
-    this.#write(bytes)
+    this.#prepare(this.#buffered[0]!.length)
+    this.#write(this.#takeBuffered(this.#roomBytes()))
   }
 
-  #takeBuffered(): Buffer {
-    const bytes = this.#buffered.length === 1 ? this.#buffered[0]! : Buffer.concat(this.#buffered)
-    this.#buffered = []
-    this.#bufferedBytes = 0
-    return bytes
+  /** How much may be written at once: until a new file begins. */
+  #roomBytes(): number {
+    const { maxBytes } = this.#options
+    if (maxBytes === 0 || !this.#stat.isFile()) return mostBytesAtOnce
+    const room = maxBytes - this.#sizeBytes
+    // A new file could not begin: the old one is written on, and not line by line.
+    return room > 0 ? Math.min(mostBytesAtOnce, room) : mostBytesAtOnce
+  }
+
+  /** Lines of no more than so many bytes together; one at least. */
+  #takeBuffered(mostBytes: number): Buffer {
+    let count = 0
+    let bytes = 0
+    while (count < this.#buffered.length) {
+      bytes += this.#buffered[count]!.length
+      if (count > 0 && bytes > mostBytes) break
+      count++
+    }
+    const taken = Buffer.concat(this.#buffered.splice(0, count))
+    this.#bufferedBytes -= taken.length
+    return taken
   }
 
   #write(bytes: Buffer): void {
@@ -152,22 +172,33 @@ export class RotatedFile implements LogOutput {
       this.#lookedMs = nowMs
       this.#follow()
     }
-    const { maxBytes, maxAgeMs } = this.#options
-    const isLarge = maxBytes > 0 && this.#sizeBytes > 0 && this.#sizeBytes + bytes > maxBytes
-    const isOld = maxAgeMs > 0 && this.#sizeBytes > 0 && nowMs - this.#bornMs >= maxAgeMs
-    if ((isLarge || isOld) && this.#stat.isFile() && nowMs >= this.#rotateAfterMs) {
-      this.#rotate(nowMs)
-    }
+    if (!this.#isDue(bytes, nowMs) || nowMs < this.#rotateAfterMs) return
+    // Another program may have begun the new file already.
+    this.#follow()
+    if (this.#isDue(bytes, nowMs)) this.#rotate(nowMs)
   }
 
-  /** Somebody may have moved the file away: its name leads to the file that is written. */
+  #isDue(bytes: number, nowMs: number): boolean {
+    const { maxBytes, maxAgeMs } = this.#options
+    if (this.#sizeBytes === 0 || !this.#stat.isFile()) return false
+    const isLarge = maxBytes > 0 && this.#sizeBytes + bytes > maxBytes
+    return isLarge || (maxAgeMs > 0 && nowMs - this.#bornMs >= maxAgeMs)
+  }
+
+  /** Somebody may have moved the file away: its name leads to the file that is written. Others may write it, too. */
   #follow(): void {
     try {
       const found = statSync(this.#options.path, { throwIfNoEntry: false })
-      if (found?.ino === this.#stat.ino && found.dev === this.#stat.dev) return
-      this.#reopen()
+      if (found?.ino === this.#stat.ino && found.dev === this.#stat.dev)
+        this.#sizeBytes = found.size
+      else this.#reopen()
+      this.#troubles.delete('open')
     } catch (error) {
-      this.#trouble(`failed to open ${this.#options.path}`, error)
+      this.#trouble(
+        'open',
+        `failed to open ${this.#options.path}, the old file is written on`,
+        error,
+      )
     }
   }
 
@@ -183,9 +214,11 @@ export class RotatedFile implements LogOutput {
       }
       this.#reopen()
       this.#bornMs = nowMs
+      this.#troubles.delete('rotate')
     } catch (error) {
       this.#rotateAfterMs = nowMs + rotationRetryMs
-      this.#trouble(`failed to begin a new log file at ${path}, the old one is written on`, error)
+      const what = `failed to begin a new log file at ${path}, the old one is written on`
+      this.#trouble('rotate', what, error)
     }
   }
 
@@ -205,7 +238,9 @@ export class RotatedFile implements LogOutput {
     return Math.min(birthtimeMs > 0 ? birthtimeMs : mtimeMs, nowMs)
   }
 
-  #trouble(what: string, error: unknown): void {
+  #trouble(kind: 'open' | 'rotate', what: string, error: unknown): void {
+    if (this.#troubles.has(kind)) return
+    this.#troubles.add(kind)
     this.#options.onTrouble?.(`${what}: ${(error as Error).message}`)
   }
 
@@ -214,9 +249,13 @@ export class RotatedFile implements LogOutput {
     if (this.#isEnding) return
     this.#isEnding = true
     this.#awaitWriting()
+    if (this.#failure !== undefined && this.#writing !== undefined) {
+      this.#buffered.unshift(this.#writing)
+      this.#bufferedBytes += this.#writing.length
+    }
     if (this.#bufferedBytes === 0) return
     try {
-      this.#writeNow(this.#takeBuffered())
+      this.#writeNow(this.#takeBuffered(Infinity))
     } catch {
       // Nowhere is left to say it.
     }
@@ -244,6 +283,5 @@ function renameIfThere(from: string, to: string): void {
   }
 }
 
-function busy(): NodeJS.ErrnoException {
-  return Object.assign(new Error('the writes before are under way'), { code: 'EAGAIN' })
-}
+/** Thrown for each line that is refused: without the stack of each. */
+const busy = Object.assign(new Error('the writes before are under way'), { code: 'EAGAIN' })

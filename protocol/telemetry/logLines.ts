@@ -123,7 +123,7 @@ export class LogLines {
 export function exposeLostLines(metrics: Metrics, lines: Pick<LogLines, 'lostTotal'>): () => void {
   const counter = metrics.counter({
     name: 'millrace_log_lines_lost_total',
-    help: 'Log lines that could not be written to standard error.',
+    help: 'Log lines that were lost: their file or standard error could not be written.',
   })
   let exposed = 0
   return metrics.onExpose(() => {

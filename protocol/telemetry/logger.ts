@@ -55,7 +55,7 @@ export function lostLine(count: number, reason: string): string {
   const fields = { lost: count, reason }
   pinoLogger('warn', { write }).warn(
     fields,
-    'log lines were lost: standard error could not be written',
+    'log lines were lost: the log could not be written fast enough, or not at all',
   )
   return line
 }

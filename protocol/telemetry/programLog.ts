@@ -5,7 +5,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { RotatedFile } from '../runtime/rotatedFile.ts'
 import { standardError, standardErrorTerminal } from '../runtime/standardStreams.ts'
 import { jsonFormat, type LineFormat, prettyFormat } from './logFormat.ts'
-import { type AdjustableLogger, lostLine, pinoLogger } from './logger.ts'
+import { type AdjustableLogger, lostLine, pinoLogger, standardErrorLines } from './logger.ts'
 import type { LogFormat, LogLevel } from './logLevel.ts'
 import { LogLines } from './logLines.ts'
 
@@ -53,8 +53,14 @@ export async function openLog(options: LoggingOptions, usualLevel: LogLevel): Pr
   })
   const destination = { write: (line: string) => lines.write(format(line)) }
   const logger = pinoLogger(options.logLevel ?? usualLevel, destination)
+  // The file may be where nobody looks any more: removed with its directory.
+  const seen = { write: (line: string) => standardErrorLines().write(format(line)) }
+  const aside = pinoLogger('warn', seen)
   // Not within the write of another line.
-  report = (message) => standardError.later(0, () => logger.warn({}, message))
+  report = (message) =>
+    standardError.later(0, () => {
+      for (const each of [logger, aside]) each.warn({}, message)
+    })
   return { logger, lines, destination }
 }
 
@@ -82,10 +88,17 @@ function openFile(
       onTrouble,
     })
   } catch (error) {
-    const { message } = error as Error
-    const todo = 'create its directory, or give another one with --log-file'
+    const { message, code = '' } = error as NodeJS.ErrnoException
+    const todo = todos[code] ?? 'give another one with --log-file'
     throw new LogFileError(`cannot open the log file ${path} (${message}): ${todo}`, {
       cause: error,
     })
   }
+}
+
+const todos: Readonly<Record<string, string>> = {
+  ENOENT: 'create its directory, or give another one with --log-file',
+  EISDIR: 'it is a directory; give the path of a file with --log-file',
+  EACCES: 'let this user write it, or give another one with --log-file',
+  ENXIO: 'it is a pipe that nobody reads; give the path of a file with --log-file',
 }

@@ -1,6 +1,7 @@
 // `millrace broker` as a process: what it prints, how it stops, and how mistakes end.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,8 +115,25 @@ describe('millrace broker', () => {
         'broker stopping',
         'broker stopped',
       ])
+      // How the console reaches the broker is nobody's address.
+      expect(complaints).not.toContain('millrace.inside')
     },
   )
+
+  it('that is stopped while it starts closes its logs in order', async () => {
+    const data = join(directory, 'early')
+    const broker = run({ port: 0, data })
+    await once(broker.child.stderr!, 'data')
+    broker.child.kill('SIGTERM')
+    const { code, complaints } = await broker.ended
+    expect(code).toBe(0)
+    expect(logged(complaints).slice(-2)).toEqual(['broker stopping', 'broker stopped'])
+    const next = run({ port: 0, data })
+    await next.firstLine
+    next.child.kill('SIGTERM')
+    const { complaints: later } = await next.ended
+    expect(logged(later)).not.toContain('broker was not stopped cleanly: logs recovered')
+  })
 
   it('says after SIGKILL that it recovers its logs', async () => {
     const data = join(directory, 'killed')

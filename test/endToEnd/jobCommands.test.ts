@@ -144,7 +144,7 @@ test('a job that runs is listed, described and stopped', async () => {
   const stored = await job('describe', '--directory', stateOf('plain'))
   expect(stored.stdout).toMatch(/^job plain, instance [0-9a-f]{8}: does not run\n/)
   expect(stored.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
-}, 90_000)
+}, 300_000)
 
 test('a job is stopped, killed and found by its directory, also after a process that was killed', async () => {
   const program = await submitted('placed')
@@ -162,7 +162,7 @@ test('a job is stopped, killed and found by its directory, also after a process 
   expect((await job('kill', ...place)).stdout).toMatch(/^job placed has ended; the batch that ran/)
   expect(await program.exited()).toBe(0)
   expectMistake(await job('describe', '--directory', directory), /is no directory of a job/)
-}, 90_000)
+}, 300_000)
 
 test('a job that was stopped goes back to where it is told, with empty state', async () => {
   const program = await submitted('back')
@@ -188,7 +188,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   await program.start()
   const rows = async () => (await status('back')).views[0]!.rows
   await expect.poll(rows, { timeout: 20_000 }).toEqual([['a', 1]])
-}, 90_000)
+}, 300_000)
 
 test('a job tells values of its state, and a savepoint of it starts another one', async () => {
   const first = await submitted('saved')
@@ -238,7 +238,7 @@ test('a job whose output holds the driver still answers, and is killed', async (
   await job('kill', '--directory', stateOf(name))
   expect(await program.exited()).toBe(1)
   expect(program.printed).toMatch(/does not let go of the driver's thread/)
-}, 90_000)
+}, 300_000)
 
 test('a mistake in the options of a job ends in one line', async () => {
   const file = await module('options')
@@ -263,7 +263,7 @@ test('a mistake in the options of a job ends in one line', async () => {
     await job('list', '--bootstrap', '127.0.0.1:1'),
     /cannot read the statuses of jobs from 127.0.0.1:1/,
   )
-}, 90_000)
+}, 300_000)
 
 test('--watch runs a job whose first batch holds the driver for long', async () => {
   const name = 'busy'
@@ -278,7 +278,7 @@ test('--watch runs a job whose first batch holds the driver for long', async () 
   await program.start()
   await program.interrupt(/stopping when the batch/)
   expect(await program.exited()).toBe(0)
-}, 90_000)
+}, 300_000)
 
 test('--watch goes on with the next version, and with the old one when the next is wrong', async () => {
   const program = await submitted('watched', '--watch')

@@ -6,6 +6,7 @@ import { EngineError } from '../../engine/engineError.ts'
 import { type JobServer, startJobServer } from '../../engine/jobServer.ts'
 import { type ServedJob, servedHere } from '../../engine/servedJob.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { MemoryLogger } from '../memoryLogger.ts'
 import { plainOperations as operations } from '../protocol/operations/plainOperations.ts'
 import { FakeJob } from './fakeJob.ts'
 
@@ -196,10 +197,16 @@ test('while a job is exchanged for its next version the address says so', async 
 
 test('an address that others reach has to be asked for, and a port that is taken is said', async () => {
   const listen = { host: '0.0.0.0', port: 0 }
-  const open = { logger: silentLogger, operations, job: () => served, listen }
+  const logger = new MemoryLogger()
+  const open = { logger, operations, job: () => served, listen }
   await expect(startJobServer(open)).rejects.toThrow(/no login yet.*--insecure/)
   const insecure = await startJobServer({ ...open, insecure: true })
   await insecure.close()
+  expect(logger.messages('warn')).toEqual([
+    expect.stringMatching(
+      /^the address of the job is open to other hosts, and nothing protects it/,
+    ),
+  ])
   const port = Number(new URL(server.url).port)
   const taken = { ...open, listen: { host: '127.0.0.1', port } }
   await expect(startJobServer(taken)).rejects.toThrow(/port \d+ is in use/)

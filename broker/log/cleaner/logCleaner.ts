@@ -3,6 +3,7 @@
 // that cannot be cleaned is left alone until the next start, and never keeps others from their turn.
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isPassing } from '../logError.ts'
@@ -53,6 +54,10 @@ export class LogCleaner {
   #lastLook: CleanerLook = { backlogBytes: 0, maxDirtyRatio: 0, uncleanable: 0 }
   readonly #clock: Clock
   readonly #cleaner: Cleaner
+  /** No log can be chosen. */
+  readonly #blind: LastingCondition
+  /** A log could not be compacted for a reason that passes, such as a full disk; tried in each round. */
+  readonly #obstructed: LastingCondition
   readonly #uncleanable = new WeakSet<PartitionLog>()
   /** By segment: the first timestamp, which never changes. */
   readonly #firstTimestamps = new WeakMap<Segment, number>()
@@ -65,6 +70,12 @@ export class LogCleaner {
     this.#options = options
     this.#clock = options.clock
     this.#cleaner = new Cleaner(options)
+    const { clock, logger } = options
+    this.#blind = new LastingCondition({
+      ...{ clock, logger, level: 'error' },
+      over: 'logs to compact can be chosen again',
+    })
+    this.#obstructed = new LastingCondition({ clock, logger, over: 'logs can be compacted again' })
   }
 
   get lastLook(): Readonly<CleanerLook> {
@@ -109,9 +120,11 @@ export class LogCleaner {
 
   async #tryClean(): Promise<boolean> {
     try {
-      return await this.cleanDirtiest()
+      const cleaned = await this.cleanDirtiest()
+      this.#blind.over()
+      return cleaned
     } catch (error) {
-      this.#options.logger.error({ error }, 'looking for a log to compact failed')
+      this.#blind.met({ error }, 'failed to choose a log to compact; tried again and again')
       return false
     }
   }
@@ -205,6 +218,7 @@ export class LogCleaner {
       if (endOffset === undefined) return false
       await checkpoint.set(topicPartition, endOffset)
       this.runs.cleaned++
+      this.#obstructed.over()
       const { dirtyRatio } = range
       logger.info(
         { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
@@ -213,7 +227,9 @@ export class LogCleaner {
       return true
     } catch (error) {
       if (!isPassing(error)) return this.#setAside(log, cleanable, topicPartition, error)
-      logger.warn({ ...topicPartition, error }, 'there is no room to compact a log in')
+      const message = 'a log cannot be compacted for now; tried again and again'
+      const { code } = error as { code?: string }
+      this.#obstructed.met({ ...topicPartition, error }, message, code)
       return false
     }
   }

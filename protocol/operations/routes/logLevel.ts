@@ -1,7 +1,9 @@
 // `GET /log-level` and `PUT /log-level` with `{"level": "debug"}`: what is logged, while the program runs.
-// Changing it is for this machine alone, also where others may ask: `debug` writes a lot.
+// Changing it is for this machine alone, also where others may ask: `debug` writes a lot. A browser on this
+// machine can be led here under another name (DNS rebinding), so the name counts as well.
 
 import type { FastifyInstance } from 'fastify'
+import { isLoopbackHostHeader } from '../../runtime/loopback.ts'
 import { isLogLevel, logLevels } from '../../telemetry/logLevel.ts'
 import { isFromLoopback } from '../guardedServer.ts'
 import { HttpRefusal } from '../httpRefusal.ts'
@@ -11,8 +13,12 @@ export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsO
   if (logLevel === undefined) return
   server.get('/log-level', () => ({ level: logLevel.level }))
   server.put('/log-level', (request) => {
-    if (!isFromLoopback(request.socket.remoteAddress)) {
-      throw new HttpRefusal('NOT_LOCAL', 'the level of the log is changed on its own machine only')
+    const { socket, headers } = request
+    if (!isFromLoopback(socket.remoteAddress) || !isLoopbackHostHeader(headers.host)) {
+      throw new HttpRefusal(
+        'NOT_LOCAL',
+        'the level of the log is changed on its own machine only, at 127.0.0.1',
+      )
     }
     const { level } = (request.body ?? {}) as { readonly level?: unknown }
     if (!isLogLevel(level)) {

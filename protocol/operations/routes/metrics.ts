@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import type { OperationsOptions } from '../operations.ts'
 
 export function serveMetrics(server: FastifyInstance, { metrics }: OperationsOptions): void {
-  server.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.expose()),
-  )
+  server.get('/metrics', async (_request, reply) => {
+    const exposition = await (metrics.exposeBytes?.() ?? metrics.expose())
+    return reply.type(metrics.contentType).send(exposition)
+  })
 }

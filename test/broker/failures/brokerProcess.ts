@@ -32,7 +32,7 @@ export class BrokerProcess {
   /** Fails with what the process complained of when it ends instead of listening. */
   static async start({ maxOpenFiles, ...args }: BrokerProcessOptions): Promise<BrokerProcess> {
     const script = `import { brokerCommand } from ${JSON.stringify(command)}
-      await brokerCommand(${JSON.stringify({ ...args, port: 0, consolePort: 0, build: { version: '0.0.0' } })})`
+      await brokerCommand(${JSON.stringify({ ...args, port: 0, console: false, build: { version: '0.0.0' } })})`
     const limit = maxOpenFiles === undefined ? '' : `ulimit -n ${maxOpenFiles} && `
     const node = [process.execPath, '--input-type=module', '-e', script]
     const broker = new BrokerProcess(spawn('sh', ['-c', `${limit}exec "$0" "$@"`, ...node]))

@@ -58,6 +58,29 @@ describe('restart', () => {
     expect(figures).toContain('millrace_actor_restarts_total 1')
   })
 
+  it('is logged once while it lasts, again for another cause, and when it is over', async () => {
+    const lines = () => scene.logger.lines.map(({ level, message }) => `${level}: ${message}`)
+    const failed = 'warn: an actor failed and will be restarted'
+    const supervision = quick({ maxRestarts: 1_000 })
+    const actor = scene.system.spawn('a', recorder('a', []), { supervision })
+    for (let time = 0; time < 20; time++) {
+      await actor.tell(`crash ${time}`)
+      await scene.clock.advanceAndSettle(100)
+      await actor.tell('goes well')
+    }
+    await scene.clock.advanceAndSettle(0)
+    expect(lines()).toEqual([failed])
+    expect(scene.logger.lines[0]!.fields).toMatchObject({ actor: '/a', delayMs: 100 })
+    await scene.clock.advanceAndSettle(15_000)
+    await actor.tell('goes well')
+    await scene.clock.advanceAndSettle(0)
+    expect(lines()).toEqual([failed, 'info: an actor that failed works again'])
+    expect(scene.logger.lines[1]!.fields).toMatchObject({ actor: '/a', times: 20, lastedMs: 2_000 })
+    await actor.tell('crash again')
+    await scene.clock.advanceAndSettle(100)
+    expect(lines().slice(2)).toEqual([failed])
+  })
+
   it('retries the message first when the strategy says so', async () => {
     let attempts = 0
     const handled: string[] = []

@@ -145,7 +145,7 @@ describe('whatever the interleaving', () => {
         const scene = stage()
         const supervision = restart({ ...unlimited, scope: 'all-for-one' })
         const [a, b] = [new Witness(), new Witness()]
-        const failures = () => scene.logger.messages('warn').length
+        const failures = () => scene.deadLetters.length
         const spawn = (name: string, witness: Witness) => {
           const factory = () => {
             const failuresBefore = failures()

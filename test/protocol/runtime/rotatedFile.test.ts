@@ -2,7 +2,19 @@
 // without ending or stopping anybody.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -46,6 +58,11 @@ const read = (suffix = '') => {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 
+/** Lets writes under way come to their end. */
+async function nextTurns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Writes one line, and waits until the file of now has it. */
 async function line(file: RotatedFile, text: string): Promise<void> {
   expect(file.write(Buffer.from(`${text}\n`))).toBe(text.length + 1)
@@ -60,6 +77,18 @@ test('a new file begins before the size is exceeded, and the oldest ones go', as
   expect(read('.1')).toBe('5555\n6666\n')
   expect(read('.2')).toBe('3333\n4444\n')
   expect(read('.3')).toBeUndefined()
+})
+
+test('10,000 lines logged at once are all written, and no file is larger for it', async () => {
+  const file = open({ maxBytes: 100_000, keptFiles: 30 })
+  const lines = Array.from({ length: 10_000 }, (_, at) => `${at} ${'x'.repeat(200)}\n`)
+  for (const text of lines) expect(file.write(Buffer.from(text))).toBe(text.length)
+  await expect.poll(() => read(), { timeout: 10_000 }).toContain(`\n9999 `)
+  const suffixes = Array.from({ length: 30 }, (_, at) => `.${30 - at}`)
+  const files = [...suffixes, ''].map(read).filter((text) => text !== undefined)
+  expect(files.join('') === lines.join('')).toBe(true)
+  expect(files.length).toBeGreaterThan(20)
+  for (const text of files) expect(text.length).toBeLessThanOrEqual(100_000)
 })
 
 test('a line that is larger than a file is written all the same', async () => {
@@ -113,6 +142,73 @@ test('a new file that cannot begin leaves the old one, and is tried again later'
   expect(read()).toBe('3333\n')
 })
 
+test('a directory that was removed is told once; the file is opened anew when the directory is back', async () => {
+  const file = open()
+  await line(file, 'before')
+  rmSync(directory, { recursive: true })
+  for (let second = 0; second < 3; second++) {
+    nowMs += 1_000
+    file.write(Buffer.from('nobody reads this\n'))
+    await nextTurns()
+  }
+  expect(troubles).toEqual([expect.stringMatching(/failed to open .*x\.log.*ENOENT/)])
+  mkdirSync(directory)
+  nowMs += 1_000
+  await line(file, 'after')
+  expect(read()).toBe('after\n')
+  rmSync(directory, { recursive: true })
+  nowMs += 1_000
+  file.write(Buffer.from('nor this\n'))
+  await expect.poll(() => troubles.length).toBe(2)
+  mkdirSync(directory)
+})
+
+test('two programs that log to one file lose no line, and begin a new file when both have filled it', async () => {
+  const files = [open({ maxBytes: 2_000, keptFiles: 50 }), open({ maxBytes: 2_000, keptFiles: 50 })]
+  const expected: string[] = []
+  for (let round = 0; round < 500; round++) {
+    for (const [program, file] of files.entries()) {
+      const text = `program ${program} line ${round}`
+      expected.push(text)
+      file.write(Buffer.from(`${text}\n`))
+    }
+    if (round % 10 === 0) {
+      nowMs += 1_000
+      await nextTurns()
+    }
+  }
+  const all = () => {
+    const names = readdirSync(directory)
+    return names.flatMap((name) => readFileSync(join(directory, name), 'utf8').trim().split('\n'))
+  }
+  await expect.poll(() => all().length).toBe(expected.length)
+  expect(all().sort()).toEqual(expected.sort())
+  // 22 KB: a file that is exchanged by one program at once is not exchanged again by the other.
+  expect(readdirSync(directory).length).toBeLessThan(20)
+  expect(troubles).toEqual([])
+})
+
+test('what could not be written for a moment is written when the process ends', async () => {
+  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const file = open()
+  const bytes = Buffer.alloc(100 * 1024, 'x')
+  file.write(bytes)
+  // The pipe is full.
+  await expect.poll(() => later.length).toBe(1)
+  file.write(Buffer.from('behind\n'))
+  let got = Buffer.alloc(0)
+  const drain = () => {
+    const chunk = Buffer.alloc(256 * 1024)
+    got = Buffer.concat([got, chunk.subarray(0, readSync(reader, chunk))])
+  }
+  drain()
+  for (const end of ends) end()
+  drain()
+  closeSync(reader)
+  expect(got.toString()).toBe(`${bytes}behind\n`)
+})
+
 test('what was buffered is written when the process ends', () => {
   const file = open()
   for (let at = 0; at < 100; at++) file.write(Buffer.from(`${at}\n`))
@@ -131,10 +227,10 @@ test('a pipe that nobody reads is refused, and does not hold the program', () =>
 test('a full buffer is refused with the reason of the failure', async () => {
   // Every write to this device fails as on a full disk.
   const file = open({ path: '/dev/full' })
-  const chunk = Buffer.alloc(100 * 1024, 'x')
+  const chunk = Buffer.alloc(1024 * 1024, 'x')
   file.write(chunk)
   await expect.poll(() => later.length).toBe(1)
-  for (let sent = 0; sent < 2; sent++) file.write(chunk)
+  for (let sent = 0; sent < 4; sent++) file.write(chunk)
   expect(() => file.write(chunk)).toThrow(/ENOSPC/)
   for (const end of ends) end()
 })

@@ -1,0 +1,71 @@
+// The log of a program that goes to a file: what it says when the file cannot be opened, and what becomes of
+// lines when its directory vanishes.
+
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openLog } from '../../../protocol/telemetry/programLog.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-program-log-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+test.each([
+  ['missing/x.log', /ENOENT.*: create its directory, or give another one with --log-file$/],
+  ['', /EISDIR.*: it is a directory; give the path of a file with --log-file$/],
+  ['file/x.log', /ENOTDIR.*: give another one with --log-file$/],
+])('the file "%s" cannot be opened: why, and what to do', async (name, message) => {
+  writeFileSync(join(directory, 'file'), '')
+  const logFile = join(directory, name)
+  const failed = await openLog({ logFile }, 'info').catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'LOG_FILE', message: expect.stringMatching(message) })
+})
+
+/** Logs a line for each line of its input. */
+const logging = `
+import { createInterface } from 'node:readline'
+import { openLog } from ${JSON.stringify(join(import.meta.dirname, '../../../protocol/telemetry/programLog.ts'))}
+const { logger } = await openLog({ logFile: process.argv[1] }, 'info')
+for await (const line of createInterface(process.stdin)) logger.info({}, line)
+`
+
+test('a directory that vanishes is told once on standard error, and lines come back with it', async () => {
+  const inner = join(directory, 'logs')
+  mkdirSync(inner)
+  const logFile = join(inner, 'x.log')
+  const child = spawn(process.execPath, ['--input-type=module', '-e', logging, logFile])
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said += chunk
+  })
+  const read = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '')
+  /** Until it has an effect: the file is looked for once a second. */
+  const logUntil = (line: string, condition: () => boolean) =>
+    expect
+      .poll(
+        () => {
+          child.stdin.write(`${line}\n`)
+          return condition()
+        },
+        { timeout: 30_000, interval: 100 },
+      )
+      .toBe(true)
+  await logUntil('before', () => read().includes('before'))
+  rmSync(inner, { recursive: true })
+  await logUntil('nobody reads this', () => said.includes('failed to open'))
+  mkdirSync(inner)
+  await logUntil('after', () => read().includes('after'))
+  child.stdin.end()
+  await ended
+  expect(said.trim().split('\n')).toHaveLength(1)
+  expect(JSON.parse(said)).toMatchObject({
+    level: 40,
+    msg: expect.stringMatching(/^failed to open .*x\.log, the old file is written on: ENOENT/),
+  })
+})
