@@ -36,13 +36,11 @@ process.stdout.write(
 
 function build() {
   const manifest = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
-  const { exports } = manifest
-  manifest.exports = Object.fromEntries(
-    Object.entries(exports).filter(([, path]) => fs.existsSync(join(root, path))),
-  )
+  const entries = Object.values(manifest.exports).flatMap(pathsOf)
   compile()
-  const entries = Object.values(manifest.exports).filter((path) => path.endsWith('.ts'))
-  removeUnreachableTypes(entries.map((path) => join(work, declarationOf(path))))
+  copyCommonJs(entries.filter((path) => path.endsWith('.cjs')))
+  const declarations = entries.filter((path) => isCode(path)).map(declarationOf)
+  removeUnreachableTypes(declarations.map((path) => join(work, path)))
   nameJavaScript()
   placeSources()
   copyFiles()
@@ -75,9 +73,16 @@ function removeUnreachableTypes(entries) {
   }
 }
 
+/** CommonJS is written as it is published, beside its declarations. */
+function copyCommonJs(paths) {
+  for (const path of paths.flatMap((path) => [path, declarationOf(path)])) {
+    fs.copyFileSync(join(root, path), join(work, path))
+  }
+}
+
 /** The compiler leaves `.ts` in declarations, where not every tool understands it. */
 function nameJavaScript() {
-  for (const file of filesBelow(work, '.d.ts')) {
+  for (const file of [...filesBelow(work, '.d.ts'), ...filesBelow(work, '.d.cts')]) {
     const text = fs.readFileSync(file, 'utf8')
     fs.writeFileSync(file, text.replaceAll(relativeImport, '$1.js$2'))
   }
@@ -98,11 +103,11 @@ function placeSources() {
   }
 }
 
-/** What is no code: the console's page, samples, documents. */
+/** What is no code: the console's page, samples, and the documents, so that the links of the README hold. */
 function copyFiles() {
-  const read = ['broker/admin/page', 'agent/orders.conf', 'README.md']
+  const read = ['broker/admin/page', 'agent/orders.conf', 'README.md', 'docs']
   const legal = fs.readdirSync(root).filter((name) => license.test(name))
-  for (const path of [...read, ...legal, 'docs/deploy', 'docs/monitoring']) {
+  for (const path of [...read, ...legal]) {
     const from = join(root, path)
     if (fs.existsSync(from)) fs.cpSync(from, join(work, path), { recursive: true })
   }
@@ -129,20 +134,34 @@ function publishedManifest({
     engines,
     bin: { [name]: `./${program}` },
     exports: Object.fromEntries(
-      Object.entries(exports).map(([entry, path]) => [entry, published(path)]),
+      Object.entries(exports).map(([entry, target]) => [entry, published(target)]),
     ),
     dependencies,
     ...(gitHead && { gitHead }),
   }
 }
 
-function published(path) {
-  if (!path.endsWith('.ts')) return path
-  return { types: `./${declarationOf(path)}`, default: path.replace(/\.ts$/, '.js') }
+/** A path, or one for each of `import` and `require`. */
+function published(target) {
+  if (typeof target === 'string') {
+    if (!isCode(target)) return target
+    return { types: `./${declarationOf(target)}`, default: target.replace(/\.ts$/, '.js') }
+  }
+  return Object.fromEntries(
+    Object.entries(target).map(([condition, path]) => [condition, published(path)]),
+  )
+}
+
+function pathsOf(target) {
+  return typeof target === 'string' ? [target] : Object.values(target)
+}
+
+function isCode(path) {
+  return /\.(?:ts|cjs)$/.test(path)
 }
 
 function declarationOf(path) {
-  return join('.', path).replace(/\.ts$/, '.d.ts')
+  return join('.', path).replace(/\.(c?)[jt]s$/, '.d.$1ts')
 }
 
 /** Undefined outside of a repository. */

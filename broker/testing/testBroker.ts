@@ -297,6 +297,7 @@ export class TestBroker implements AsyncDisposable {
     return this.stop()
   }
 
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -25,6 +25,7 @@ export interface TestTopic {
   readonly configs?: Readonly<Record<string, string | number | boolean>>
 }
 
+/** Options of `startBroker`. */
 export interface TestBrokerOptions {
   /** Topics that exist when `startBroker` resolves: names, or names with partitions and configuration. */
   readonly topics?: readonly (string | TestTopic)[]

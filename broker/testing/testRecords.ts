@@ -40,6 +40,7 @@ export interface StoredRecord {
   readonly allHeaders: readonly { readonly name: string; readonly value: Buffer | null }[]
 }
 
+/** Which records to read. */
 export interface RecordsOptions {
   /** Only of this partition. */
   readonly partition?: number

@@ -28,6 +28,7 @@ export class Admin {
     this.#requests = new AdminRequests(cluster, timeoutMs)
   }
 
+  /** The id of the cluster, its controller and its brokers. */
   describeCluster() {
     return cluster.describeCluster(this.#requests)
   }

@@ -1,6 +1,7 @@
 // What the admin client (admin.ts) is asked about and answers with. Where several things are asked for at once,
 // each has its own error code, and none fails the others.
 
+/** A broker, with the address at which clients reach it. */
 export interface BrokerDescription {
   readonly id: number
   readonly host: string
@@ -8,6 +9,7 @@ export interface BrokerDescription {
   readonly rack: string | null
 }
 
+/** A cluster and the brokers that are alive. */
 export interface ClusterDescription {
   readonly clusterId: string
   /** -1 while there is none. */
@@ -15,6 +17,7 @@ export interface ClusterDescription {
   readonly brokers: readonly BrokerDescription[]
 }
 
+/** What has a configuration. */
 export interface ConfigResource {
   readonly type: 'topic' | 'broker' | 'broker-logger' | 'group'
   /** Of a broker its id; the empty name is the default of all brokers. */
@@ -24,6 +27,7 @@ export interface ConfigResource {
 /** Kafka's names, such as `DYNAMIC_TOPIC_CONFIG`, `STATIC_BROKER_CONFIG`, `DEFAULT_CONFIG`. */
 export type ConfigSource = string
 
+/** A key of a configuration, with the value that holds and where it comes from. */
 export interface ConfigEntry {
   readonly name: string
   /** Null for a secret, which is never shown, and for what has no value. */
@@ -39,11 +43,13 @@ export interface ConfigEntry {
   readonly documentation: string | null
 }
 
+/** The configuration of one resource; without entries when its error code says why. */
 export interface ConfigDescription extends Outcome {
   readonly resource: ConfigResource
   readonly entries: readonly ConfigEntry[]
 }
 
+/** A change of one key. */
 export interface ConfigChange {
   readonly name: string
   readonly operation: 'set' | 'delete' | 'append' | 'subtract'
@@ -51,22 +57,26 @@ export interface ConfigChange {
   readonly value?: string
 }
 
+/** What became of one of several things that were asked for. The others do not fail with it. */
 export interface Outcome {
   /** 0 is success. */
   readonly errorCode: number
   readonly errorMessage: string | null
 }
 
+/** A partition of a topic. */
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }
 
+/** Which offset of a partition is asked for. */
 export interface OffsetQuestion extends TopicPartition {
   /** An OffsetSpec, or the ms since the epoch from which on the first offset is wanted. */
   readonly at: number
 }
 
+/** The offset that was asked for. */
 export interface FoundOffset extends TopicPartition, Outcome {
   /** -1 where there is none: no record is as new as the time asked for. */
   readonly offset: number
@@ -74,6 +84,7 @@ export interface FoundOffset extends TopicPartition, Outcome {
   readonly timestampMs: number
 }
 
+/** A group in the list of all. */
 export interface GroupListing {
   readonly groupId: string
   /** `Stable`, `Empty`, `PreparingRebalance`, ... ; Unknown from old brokers. */
@@ -85,6 +96,7 @@ export interface GroupListing {
   readonly coordinator: number
 }
 
+/** A member of a group, and what it reads. */
 export interface GroupMember {
   readonly memberId: string
   readonly instanceId: string | null
@@ -93,6 +105,7 @@ export interface GroupMember {
   readonly assignment: readonly TopicPartition[]
 }
 
+/** A group, its coordinator and its members. */
 export interface GroupDescription extends Outcome {
   readonly groupId: string
   readonly state: string
@@ -106,13 +119,16 @@ export interface GroupDescription extends Outcome {
   readonly members: readonly GroupMember[]
 }
 
+/** What a group has committed for a partition. */
 export interface CommittedOffset extends TopicPartition {
   readonly offset: number
   readonly metadata: string
 }
 
+/** What became of one partition. */
 export interface PartitionOutcome extends TopicPartition, Outcome {}
 
+/** A data directory of a broker, and the sizes of what is in it. */
 export interface LogDirectory extends Outcome {
   readonly broker: number
   readonly path: string
@@ -126,6 +142,7 @@ export interface LogDirectory extends Outcome {
   })[]
 }
 
+/** A partition whose replicas are being moved. */
 export interface Reassignment extends TopicPartition {
   readonly replicas: readonly number[]
   readonly adding: readonly number[]

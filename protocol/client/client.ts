@@ -32,6 +32,11 @@ import { type Producer, type ProducerOptions, RecordProducer } from './recordPro
 
 export { ErrorCode, KafkaError } from '../kafka/errors.ts'
 export { NetworkError, type NetworkErrorCode } from '../runtime/network.ts'
+export type { ConfigAlteration, ConfigOutcome } from './admin/configs.ts'
+export type { NewOffset } from './admin/groupOffsets.ts'
+export type { GroupFilter, GroupOutcome } from './admin/groups.ts'
+export type { DeletedRecords, RecordsBefore } from './admin/records.ts'
+export type { CreatedTopic } from './admin/topics.ts'
 export {
   type Admin,
   type NewTopic,
@@ -39,6 +44,26 @@ export {
   type PartitionDescription,
   type TopicDescription,
 } from './admin.ts'
+export type {
+  BrokerDescription,
+  ClusterDescription,
+  CommittedOffset,
+  ConfigChange,
+  ConfigDescription,
+  ConfigEntry,
+  ConfigResource,
+  ConfigSource,
+  FoundOffset,
+  GroupDescription,
+  GroupListing,
+  GroupMember,
+  LogDirectory,
+  OffsetQuestion,
+  Outcome,
+  PartitionOutcome,
+  Reassignment,
+  TopicPartition,
+} from './adminApi.ts'
 export { AddressError } from './bootstrap.ts'
 export { ClientError, type ClientErrorCode } from './clientError.ts'
 export type { Isolation } from './isolation.ts'

@@ -17,11 +17,13 @@ import type { Cluster } from '../cluster.ts'
 import type { KafkaConnection } from '../connection.ts'
 import type { AdminRequests, Routing } from './adminRequests.ts'
 
+/** The changes of one resource. */
 export interface ConfigAlteration {
   readonly resource: ConfigResource
   readonly changes: readonly ConfigChange[]
 }
 
+/** What became of the changes of one resource. */
 export interface ConfigOutcome extends Outcome {
   readonly resource: ConfigResource
 }

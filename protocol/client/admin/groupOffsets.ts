@@ -10,6 +10,7 @@ import type { AdminRequests } from './adminRequests.ts'
 import { mayPassAtCoordinator } from './groupRouting.ts'
 import { ByPartition, byTopic } from './partitionRouting.ts'
 
+/** The offset from which a group is to go on in a partition. */
 export interface NewOffset extends TopicPartition {
   readonly offset: number
 }

@@ -19,6 +19,7 @@ import type { KafkaConnection } from '../connection.ts'
 import { type AdminRequests, success } from './adminRequests.ts'
 import { toCoordinators } from './groupRouting.ts'
 
+/** Which groups to list. */
 export interface GroupFilter {
   /** `classic`, `consumer`, `share`, `streams`; all unless given. */
   readonly types?: readonly string[]
@@ -26,6 +27,7 @@ export interface GroupFilter {
   readonly states?: readonly string[]
 }
 
+/** What became of one group. */
 export interface GroupOutcome extends Outcome {
   readonly groupId: string
 }
