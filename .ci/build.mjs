@@ -36,11 +36,11 @@ process.stdout.write(
 
 function build() {
   const manifest = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
-  compile()
   const entries = Object.values(manifest.exports).flatMap(pathsOf)
-  const modules = entries.filter((path) => path.endsWith('.ts'))
+  compile()
   copyCommonJs(entries.filter((path) => path.endsWith('.cjs')))
-  removeUnreachableTypes(modules.map((path) => join(work, declarationOf(path))))
+  const declarations = entries.filter((path) => isCode(path)).map(declarationOf)
+  removeUnreachableTypes(declarations.map((path) => join(work, path)))
   nameJavaScript()
   placeSources()
   copyFiles()
@@ -87,6 +87,13 @@ function removeUnreachableTypes(entries) {
   }
 }
 
+/** CommonJS is written as it is published, beside its declarations. */
+function copyCommonJs(paths) {
+  for (const path of paths.flatMap((path) => [path, declarationOf(path)])) {
+    fs.copyFileSync(join(root, path), join(work, path))
+  }
+}
+
 /** The compiler leaves `.ts` in declarations, where not every tool understands it. */
 function nameJavaScript() {
   for (const file of [...filesBelow(work, '.d.ts'), ...filesBelow(work, '.d.cts')]) {
@@ -110,11 +117,11 @@ function placeSources() {
   }
 }
 
-/** What is no code: the console's page, samples, documents. */
+/** What is no code: the console's page, samples, and the documents, so that the links of the README hold. */
 function copyFiles() {
-  const read = ['broker/admin/page', 'agent/orders.conf', 'README.md']
+  const read = ['broker/admin/page', 'agent/orders.conf', 'README.md', 'docs']
   const legal = fs.readdirSync(root).filter((name) => license.test(name))
-  for (const path of [...read, ...legal, 'docs/deploy', 'docs/monitoring']) {
+  for (const path of [...read, ...legal]) {
     const from = join(root, path)
     if (fs.existsSync(from)) fs.cpSync(from, join(work, path), { recursive: true })
   }
@@ -141,27 +148,34 @@ function publishedManifest({
     engines,
     bin: { [name]: `./${program}` },
     exports: Object.fromEntries(
-      Object.entries(exports).map(([name, entry]) => [name, published(entry)]),
+      Object.entries(exports).map(([entry, target]) => [entry, published(target)]),
     ),
     dependencies,
     ...(gitHead && { gitHead }),
   }
 }
 
-function published(entry) {
-  if (typeof entry === 'object') {
-    return Object.fromEntries(
-      Object.entries(entry).map(([condition, path]) => [condition, published(path)]),
-    )
+/** A path, or one for each of `import` and `require`. */
+function published(target) {
+  if (typeof target === 'string') {
+    if (!isCode(target)) return target
+    return { types: `./${declarationOf(target)}`, default: target.replace(/\.ts$/, '.js') }
   }
-  if (!/\.c?[jt]s$/.test(entry)) return entry
-  return { types: `./${declarationOf(entry)}`, default: entry.replace(/\.ts$/, '.js') }
+  return Object.fromEntries(
+    Object.entries(target).map(([condition, path]) => [condition, published(path)]),
+  )
+}
+
+function pathsOf(target) {
+  return typeof target === 'string' ? [target] : Object.values(target)
+}
+
+function isCode(path) {
+  return /\.(?:ts|cjs)$/.test(path)
 }
 
 function declarationOf(path) {
-  return join('.', path)
-    .replace(/\.ts$/, '.d.ts')
-    .replace(/\.cjs$/, '.d.cts')
+  return join('.', path).replace(/\.(c?)[jt]s$/, '.d.$1ts')
 }
 
 /** Undefined outside of a repository. */

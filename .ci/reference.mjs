@@ -21,7 +21,7 @@ const { values } = parseArgs({
   options: { out: { type: 'string', default: join(root, 'docs', 'reference') } },
 })
 const entries = Object.values(manifest.exports)
-  .map((entry) => (typeof entry === 'string' ? entry : entry.import))
+  .map((target) => target.import ?? target)
   .filter((path) => path.endsWith('.ts'))
   .map((path) => join(root, path))
 

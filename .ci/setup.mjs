@@ -15,6 +15,9 @@ const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathna
 const modules = join(root, 'node_modules')
 const node = join(modules, 'node', 'bin', 'node')
 
+/** Of packages whose command has another name, that command. */
+const commands = { prometheus: 'promtool', systemd: 'systemd-analyze' }
+
 const [tools, command] = parse(process.argv.slice(2))
 installPackages()
 installTools(tools)
@@ -137,7 +140,9 @@ function leaveOut(missing, how) {
 
 /** A package of Debian's is there by its command, or, when it is a Python module, by that. */
 function isInstalled(name) {
-  if (!name.startsWith('python3-')) return spawnSync('which', [name]).status === 0
+  if (!name.startsWith('python3-')) {
+    return spawnSync('which', [commands[name] ?? name]).status === 0
+  }
   const module = name.slice('python3-'.length)
   return spawnSync('/usr/bin/python3', ['-c', `import ${module}`]).status === 0
 }

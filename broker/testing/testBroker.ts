@@ -297,7 +297,7 @@ export class TestBroker implements AsyncDisposable {
     return this.stop()
   }
 
-  /** Closes the broker. */
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

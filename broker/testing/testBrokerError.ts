@@ -1,6 +1,6 @@
 // The table of what can go wrong with a broker in a test, besides what the broker itself reports.
 
-/** Why a broker in a test failed. */
+/** What a TestBrokerError is about. */
 export type TestBrokerErrorCode =
   /** An option or an argument that cannot be used. */
   | 'INVALID_ARGUMENT'

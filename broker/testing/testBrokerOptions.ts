@@ -25,7 +25,7 @@ export interface TestTopic {
   readonly configs?: Readonly<Record<string, string | number | boolean>>
 }
 
-/** What a broker in a test has from the start. */
+/** Options of `startBroker`. */
 export interface TestBrokerOptions {
   /** Topics that exist when `startBroker` resolves: names, or names with partitions and configuration. */
   readonly topics?: readonly (string | TestTopic)[]

@@ -7,7 +7,7 @@ import type { GroupService } from '../groups/groupService.ts'
 import type { FencedMembers } from './fencedMembers.ts'
 import { invalidArgument, TestBrokerError } from './testBrokerError.ts'
 
-/** A member of a consumer group. */
+/** A member of a group, with the client id of its program. */
 export interface TestGroupMember {
   readonly memberId: string
   readonly clientId: string

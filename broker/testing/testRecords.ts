@@ -40,7 +40,7 @@ export interface StoredRecord {
   readonly allHeaders: readonly { readonly name: string; readonly value: Buffer | null }[]
 }
 
-/** Which records of a topic a test looks at. */
+/** Which records to read. */
 export interface RecordsOptions {
   /** Only of this partition. */
   readonly partition?: number

@@ -1,13 +1,17 @@
 /**
- * A broker for tests of programs that use Kafka: in this process, in memory or in a folder, on a free port,
- * with faults to inject. Any client of Kafka's protocol can talk to it.
+ * A broker for tests of programs that use Kafka: in the process of the test, in memory or in a directory, on a
+ * free port, with faults to inject. Any client of Kafka's protocol can talk to it.
  *
  * ```ts
  * import { startBroker } from 'millrace/testing'
  *
  * await using broker = await startBroker({ topics: ['orders'] })
- * console.log(`bootstrap.servers=${broker.bootstrap}`)
+ * await broker.produce('orders', [{ key: 'alice', value: 'apple' }])
+ * broker.faults.fail('Produce', 'NOT_LEADER_OR_FOLLOWER')
+ * console.log(broker.bootstrap, await broker.records('orders'))
  * ```
+ *
+ * With vitest, node:test and jest, for kafkajs and \@platformatic/kafka: `docs/testing-clients.md`.
  *
  * Unstable: below 1.0, any release may change it.
  *

@@ -3,7 +3,7 @@
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import { TestBrokerError } from './testBrokerError.ts'
 
-/** How long a test waits. */
+/** How long to wait. */
 export interface WaitOptions {
   /** After this many ms the wait fails; 10,000 unless given. */
   readonly timeoutMs?: number

@@ -28,7 +28,7 @@ export class Admin {
     this.#requests = new AdminRequests(cluster, timeoutMs)
   }
 
-  /** The brokers of the cluster, and which of them is the controller. */
+  /** The id of the cluster, its controller and its brokers. */
   describeCluster() {
     return cluster.describeCluster(this.#requests)
   }

@@ -1,7 +1,7 @@
 // What the admin client (admin.ts) is asked about and answers with. Where several things are asked for at once,
 // each has its own error code, and none fails the others.
 
-/** A broker, and where clients reach it. */
+/** A broker, with the address at which clients reach it. */
 export interface BrokerDescription {
   readonly id: number
   readonly host: string
@@ -9,7 +9,7 @@ export interface BrokerDescription {
   readonly rack: string | null
 }
 
-/** The brokers of a cluster. */
+/** A cluster and the brokers that are alive. */
 export interface ClusterDescription {
   readonly clusterId: string
   /** -1 while there is none. */
@@ -27,7 +27,7 @@ export interface ConfigResource {
 /** Kafka's names, such as `DYNAMIC_TOPIC_CONFIG`, `STATIC_BROKER_CONFIG`, `DEFAULT_CONFIG`. */
 export type ConfigSource = string
 
-/** A key of a configuration with its value, and where the value comes from. */
+/** A key of a configuration, with the value that holds and where it comes from. */
 export interface ConfigEntry {
   readonly name: string
   /** Null for a secret, which is never shown, and for what has no value. */
@@ -43,13 +43,13 @@ export interface ConfigEntry {
   readonly documentation: string | null
 }
 
-/** The configuration of a resource. */
+/** The configuration of one resource; without entries when its error code says why. */
 export interface ConfigDescription extends Outcome {
   readonly resource: ConfigResource
   readonly entries: readonly ConfigEntry[]
 }
 
-/** A change of one key of a configuration. */
+/** A change of one key. */
 export interface ConfigChange {
   readonly name: string
   readonly operation: 'set' | 'delete' | 'append' | 'subtract'
@@ -57,7 +57,7 @@ export interface ConfigChange {
   readonly value?: string
 }
 
-/** An error code of Kafka, or success. */
+/** What became of one of several things that were asked for. The others do not fail with it. */
 export interface Outcome {
   /** 0 is success. */
   readonly errorCode: number
@@ -70,13 +70,13 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** A position in a partition whose offset is asked for. */
+/** Which offset of a partition is asked for. */
 export interface OffsetQuestion extends TopicPartition {
   /** An OffsetSpec, or the ms since the epoch from which on the first offset is wanted. */
   readonly at: number
 }
 
-/** The offset of a position in a partition. */
+/** The offset that was asked for. */
 export interface FoundOffset extends TopicPartition, Outcome {
   /** -1 where there is none: no record is as new as the time asked for. */
   readonly offset: number
@@ -84,7 +84,7 @@ export interface FoundOffset extends TopicPartition, Outcome {
   readonly timestampMs: number
 }
 
-/** A group as a list of groups has it. */
+/** A group in the list of all. */
 export interface GroupListing {
   readonly groupId: string
   /** `Stable`, `Empty`, `PreparingRebalance`, ... ; Unknown from old brokers. */
@@ -96,7 +96,7 @@ export interface GroupListing {
   readonly coordinator: number
 }
 
-/** A member of a group, and its partitions. */
+/** A member of a group, and what it reads. */
 export interface GroupMember {
   readonly memberId: string
   readonly instanceId: string | null
@@ -105,7 +105,7 @@ export interface GroupMember {
   readonly assignment: readonly TopicPartition[]
 }
 
-/** A group with its members. */
+/** A group, its coordinator and its members. */
 export interface GroupDescription extends Outcome {
   readonly groupId: string
   readonly state: string
@@ -125,10 +125,10 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string
 }
 
-/** What became of a change of one partition. */
+/** What became of one partition. */
 export interface PartitionOutcome extends TopicPartition, Outcome {}
 
-/** A data directory of a broker. */
+/** A data directory of a broker, and the sizes of what is in it. */
 export interface LogDirectory extends Outcome {
   readonly broker: number
   readonly path: string
@@ -142,7 +142,7 @@ export interface LogDirectory extends Outcome {
   })[]
 }
 
-/** A partition that moves to other brokers. */
+/** A partition whose replicas are being moved. */
 export interface Reassignment extends TopicPartition {
   readonly replicas: readonly number[]
   readonly adding: readonly number[]

@@ -2,16 +2,17 @@
 // and patient enough for an orderly stop.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { brokerOptions } from '../../broker/configuration.ts'
+import { hasTool } from '../tools.ts'
 
 const folder = join(import.meta.dirname, '../../docs/deploy/systemd')
 const files = readdirSync(folder).filter((name) => name.endsWith('.service'))
-const hasSystemd = existsSync('/usr/bin/systemd-analyze')
+const hasSystemd = hasTool('systemd-analyze', 'systemd')
 /** Of ten; systemd calls less than 2.5 OK. */
 const mostExposure = 1.7
 

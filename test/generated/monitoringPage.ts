@@ -29,7 +29,7 @@ export function monitoringPage(): string {
       '2. In Grafana, add the Prometheus as a data source, and import the boards (Dashboards, New, Import). They need no changes: the data source is chosen at the top of each board.',
       '3. Read through the rules before you rely on them. Their bounds suit small and middling loads; what is normal in your house may be another figure.',
     ].join('\n'),
-    'A program on another host is reached through a port that is forwarded (an SSH tunnel, an agent of Prometheus on that host): there is no login yet. `--insecure` opens the address to everyone who reaches it.',
+    'There is no login yet. A broker on another host serves metrics and health alone at a second address (`--metrics-listen HOST:PORT`). Agents and jobs are reached through a port that is forwarded (an SSH tunnel, an agent of Prometheus on that host), or with `--insecure`, which opens all of their address to everyone who reaches it.',
     '## Boards',
     ['| file | board | |', '|---|---|---|', ...boards].join('\n'),
     '## Alerts',

@@ -17,7 +17,7 @@ import type { Cluster } from '../cluster.ts'
 import type { KafkaConnection } from '../connection.ts'
 import type { AdminRequests, Routing } from './adminRequests.ts'
 
-/** Changes of the configuration of one resource. */
+/** The changes of one resource. */
 export interface ConfigAlteration {
   readonly resource: ConfigResource
   readonly changes: readonly ConfigChange[]

@@ -10,7 +10,7 @@ import type { AdminRequests } from './adminRequests.ts'
 import { mayPassAtCoordinator } from './groupRouting.ts'
 import { ByPartition, byTopic } from './partitionRouting.ts'
 
-/** An offset to commit for a group. */
+/** The offset from which a group is to go on in a partition. */
 export interface NewOffset extends TopicPartition {
   readonly offset: number
 }

@@ -19,7 +19,7 @@ import type { KafkaConnection } from '../connection.ts'
 import { type AdminRequests, success } from './adminRequests.ts'
 import { toCoordinators } from './groupRouting.ts'
 
-/** Which groups are listed. */
+/** Which groups to list. */
 export interface GroupFilter {
   /** `classic`, `consumer`, `share`, `streams`; all unless given. */
   readonly types?: readonly string[]
@@ -27,7 +27,7 @@ export interface GroupFilter {
   readonly states?: readonly string[]
 }
 
-/** What became of the deletion of a group. */
+/** What became of one group. */
 export interface GroupOutcome extends Outcome {
   readonly groupId: string
 }

@@ -8,13 +8,13 @@ import type { AdminRequests } from './adminRequests.ts'
 import { learnTopics } from './offsets.ts'
 import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
 
-/** A partition, and the offset below which its records are deleted. */
+/** Up to where the records of a partition are to be deleted. */
 export interface RecordsBefore extends TopicPartition {
   /** The new first offset; -1 for the high watermark. */
   readonly offset: number
 }
 
-/** What became of the deletion of records of a partition. */
+/** Where a partition begins now. */
 export interface DeletedRecords extends PartitionOutcome {
   /** The first offset that is left; -1 after a failure. */
   readonly lowWatermark: number

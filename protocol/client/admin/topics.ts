@@ -9,7 +9,7 @@ import { zeroUuid } from '../../kafka/fields.ts'
 import type { ResponseOf } from '../../kafka/schema.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 
-/** A topic to be created. */
+/** A topic to create. */
 export interface NewTopic {
   readonly name: string
   /** -1 for as many as the broker gives by default; brokers since Kafka 2.4. Left out with `assignments`. */
@@ -21,7 +21,7 @@ export interface NewTopic {
   readonly configs?: Readonly<Record<string, string | null>>
 }
 
-/** A topic that was created. */
+/** A topic as its cluster created it. */
 export interface CreatedTopic {
   readonly name: string
   /** The zero UUID from brokers before Kafka 2.8. */
@@ -31,7 +31,7 @@ export interface CreatedTopic {
   readonly replicationFactor: number
 }
 
-/** A topic as the cluster describes it. */
+/** A topic and its partitions. */
 export interface TopicDescription {
   readonly name: string
   /** The zero UUID from brokers before Kafka 2.8. */
@@ -42,7 +42,7 @@ export interface TopicDescription {
   readonly authorizedOperations?: readonly string[]
 }
 
-/** A partition, and where its replicas are. */
+/** A partition: the brokers that have replicas of it, and which of these are in sync. */
 export interface PartitionDescription {
   readonly partition: number
   /** -1 while there is none. */
