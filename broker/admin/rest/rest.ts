@@ -59,6 +59,7 @@ export async function serveRest(
     ...sources,
     scans: new Places(limits.scansAtOnce, 'scans'),
     tails: new Places(limits.tailsAtOnce, 'tails'),
+    streamIdleMs: limits.streamIdleMs,
   }
   await server.register(async (plain) => {
     const scope = plain as unknown as AdminServer

@@ -35,6 +35,8 @@ export interface RestFixtureOptions {
   readonly bootstrap?: readonly Address[]
   readonly network?: Network
   readonly requestTimeoutMs?: number
+  /** Of the HTTP server, for a body to arrive. */
+  readonly bodyTimeoutMs?: number
 }
 
 export interface Answer<Body = unknown> {
@@ -49,8 +51,10 @@ const noLimits: RequestLimits = {
   reads: 1_000_000,
   changes: 1_000_000,
   scans: 1_000_000,
+  records: 1_000_000,
   scansAtOnce: 8,
   tailsAtOnce: 20,
+  streamIdleMs: 60_000,
 }
 
 const emptyPicture: Picture = {
@@ -95,7 +99,10 @@ export class RestFixture {
     undo.push(() => cluster.close())
     const logger = new MemoryLogger()
     const admin = new Admin(cluster)
-    const server = guardedServer({ logger, settings: restServerOptions })
+    const server = guardedServer({
+      ...{ logger, settings: restServerOptions },
+      ...(options.bodyTimeoutMs === undefined ? {} : { requestTimeoutMs: options.bodyTimeoutMs }),
+    })
     const context = {
       ...{ cluster, admin, clock: systemClock, logger },
       picture: options.picture ?? (() => emptyPicture),
