@@ -28,6 +28,11 @@ export class ServedPaths {
     })
   }
 
+  /** Of a path that somebody else serves. */
+  know(url: string, methods: readonly string[]): void {
+    this.#methods.set(url, new Set(methods))
+  }
+
   /** Adds routes for all that is not served below the paths of the API. To be called when all routes are there. */
   refuseTheRest(server: FastifyInstance): void {
     const served = [...this.#methods]

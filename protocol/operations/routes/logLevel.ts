@@ -14,8 +14,9 @@ export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsO
     if (!isFromLoopback(request.socket.remoteAddress)) {
       throw new HttpRefusal('NOT_LOCAL', 'the level of the log is changed on its own machine only')
     }
-    const { level } = (request.body ?? {}) as { readonly level?: unknown }
-    if (!isLogLevel(level)) {
+    const body = (request.body ?? {}) as { readonly level?: unknown }
+    const { level } = body
+    if (!isLogLevel(level) || Object.keys(body).length > 1) {
       const message = `give {"level": L} with one of ${logLevels.join(', ')}`
       throw new HttpRefusal('LOG_LEVEL_INVALID', message)
     }
