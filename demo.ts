@@ -226,6 +226,7 @@ async function runDemo(
       address: { host: '127.0.0.1', port },
       bootstrap: [inside],
       topics: () => broker.topics(),
+      metrics,
       operations: {
         program: 'demo',
         build,

@@ -12,6 +12,7 @@ import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { duration } from '../protocol/telemetry/figures.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { Console } from './admin/console.ts'
 import type { Broker } from './broker.ts'
 import type { HttpPlan } from './httpPlan.ts'
@@ -23,6 +24,8 @@ export interface BrokerHttpOptions {
   /** How the console reaches the broker. */
   readonly inside: Address
   readonly operations: Omit<OperationsOptions, 'health'>
+  /** Where requests to the console and the REST API are counted. */
+  readonly metrics?: Metrics | undefined
 }
 
 export class BrokerHttp {
@@ -88,12 +91,12 @@ export class BrokerHttp {
     { port, isAsked }: NonNullable<HttpPlan['console']>,
     operations: OperationsOptions,
   ): Promise<Console> {
-    const { runtime, logger, inside } = this.#options
+    const { runtime, logger, inside, metrics } = this.#options
     // With all that it serves, the console is a large part of the program: loaded for those who want it.
     const { startConsole } = await import('./admin/console.ts')
     const start = (on: number) =>
       startConsole({
-        ...{ runtime, logger, operations },
+        ...{ runtime, logger, operations, metrics },
         address: { host: '127.0.0.1', port: on },
         bootstrap: [inside],
         topics: () => this.#broker?.topics() ?? [],

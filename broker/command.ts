@@ -126,7 +126,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   const { build } = args
   exposeProcess(metrics, { program: 'broker', build, figures: processFigures() })
   const http = await BrokerHttp.start({
-    ...{ runtime, logger, plan, inside },
+    ...{ runtime, logger, plan, inside, metrics },
     operations: {
       ...{ program: 'broker', build, clock: runtime.clock, startedMs, metrics },
       logLevel: logger,

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { agentReasons } from '../agent/agentReasons.ts'
+import { adminReasons } from '../broker/admin/adminReasons.ts'
 import { brokerReasons } from '../broker/brokerReasons.ts'
 import { jobReasons } from '../engine/jobReasons.ts'
 import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
@@ -19,6 +20,7 @@ function section(heading: string): string {
 
 test.each<[string, ReasonTable]>([
   ['Broker', brokerReasons],
+  ['Admin', adminReasons],
   ['Agent', agentReasons],
   ['Job', jobReasons],
 ])('the codes of %s', (heading, table) => {

@@ -12,10 +12,13 @@ import type { OperationsOptions } from '../../protocol/operations/operations.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../../protocol/runtime/operational.ts'
+import { processFigures } from '../../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { exposeLostLines } from '../../protocol/telemetry/logLines.ts'
 import { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../../protocol/telemetry/processMetrics.ts'
 import { type LoggingOptions, openLog } from '../../protocol/telemetry/programLog.ts'
+import { exposeSampledTopics } from './adminExposure.ts'
 import { adminReasons } from './adminReasons.ts'
 import { type Console, startConsole } from './console.ts'
 import { SampledTopics } from './sampledTopics.ts'
@@ -65,13 +68,16 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   const { clock } = runtime
   const metrics = new Metrics()
   exposeLostLines(metrics, lines)
+  const { build } = args
+  exposeProcess(metrics, { program: 'admin', build, figures: processFigures() })
   const cluster = new Cluster(runtime, {
     ...{ bootstrap, clientId: 'millrace-admin', requestTimeoutMs },
     allowAutoTopicCreation: false,
   })
   const topics = new SampledTopics(new Admin(cluster), clock, logger)
+  exposeSampledTopics(metrics, topics)
   const operations: OperationsOptions = {
-    ...{ program: 'admin', build: args.build, clock, startedMs, metrics, logLevel: logger },
+    ...{ program: 'admin', build, clock, startedMs, metrics, logLevel: logger },
     health: healthOf(adminReasons, () => {
       const { problem } = topics
       return problem === undefined ? [] : [{ code: 'CLUSTER_UNREACHABLE', ...problem }]
@@ -79,7 +85,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   }
   const start = (port: number) =>
     startConsole({
-      ...{ runtime, logger, bootstrap, operations, portOption: '--port' },
+      ...{ runtime, logger, bootstrap, operations, metrics, portOption: '--port' },
       address: { host: '127.0.0.1', port },
       topics: () => topics.topics(),
     })

@@ -18,12 +18,14 @@ import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { duration } from '../../protocol/telemetry/figures.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { followStatus, type StatusFollower } from '../../protocol/telemetry/statusFollower.ts'
 import type { TopicOverview } from '../server/overview.ts'
 import { Board } from './board/board.ts'
 import { ConsoleError } from './errors.ts'
 import { type EventSink, EventStream } from './eventStream.ts'
 import { pageHtml, vendored } from './pageHtml.ts'
+import { countRequests } from './requestMetrics.ts'
 import type { AdminSources } from './rest/adminContext.ts'
 import { ProgramStatuses } from './rest/programStatuses.ts'
 import { restServerOptions, serveRest } from './rest/rest.ts'
@@ -41,6 +43,8 @@ export interface ConsoleOptions {
   readonly topics: () => readonly TopicOverview[]
   /** What `/metrics`, `/healthy` and the like answer. */
   readonly operations: OperationsOptions
+  /** Where requests are counted. */
+  readonly metrics?: Metrics | undefined
 }
 
 export interface Console {
@@ -85,7 +89,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     picture: () => board.picture,
     status: (id) => statuses.get(id),
   }
-  const server = await newServer(options, board, stream)
+  const server = await newServer(options, stream)
   await serveRest(server, sources, { version: options.operations.build.version })
   const { url } = await listenOn(server, address, options.portOption ?? '--console-port')
 
@@ -187,8 +191,9 @@ class Ticker {
   }
 }
 
-async function newServer(options: ConsoleOptions, board: Board, stream: EventStream) {
+async function newServer(options: ConsoleOptions, stream: EventStream) {
   const server = guardedServer({ logger: options.logger, settings: restServerOptions })
+  if (options.metrics) countRequests(server, options.metrics)
   const html = pageHtml()
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
@@ -198,10 +203,10 @@ async function newServer(options: ConsoleOptions, board: Board, stream: EventStr
   await serveFiles(server)
 
   server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(html.text))
-  server.get('/api/v1/status', () => board.picture)
   server.get('/api/v1/events', (_request, reply) => {
     if (stream.isFull) {
-      return reply.code(503).send({ error: 'Too many pages are open: close one and try again.' })
+      const message = 'too many pages are open: close one and try again'
+      return reply.code(503).send({ error: 'TOO_MANY_PAGES', message })
     }
     reply.hijack()
     serveEvents(reply.raw, stream)

@@ -7,7 +7,7 @@ import type { FoundOffset } from '../../protocol/client/adminApi.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { duration } from '../../protocol/telemetry/figures.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { TopicOverview } from '../server/overview.ts'
+import { recordsIn, type TopicOverview } from '../server/overview.ts'
 
 const pauseMs = 2_000
 /** Of the time that a sample takes: a cluster with very many partitions is asked less often. */
@@ -38,6 +38,7 @@ export class SampledTopics {
   #topics: readonly TopicOverview[] = []
   #sizes = noSizes
   #samples = 0
+  #sampledMs: number | undefined
   #failure: SampleProblem | undefined
   #isReported = false
   #isCut = false
@@ -72,6 +73,16 @@ export class SampledTopics {
     return isOld || this.#samples === 0 ? this.#failure : undefined
   }
 
+  /** Topics of the newest sample. */
+  get count(): number {
+    return this.#topics.length
+  }
+
+  /** Time since the newest sample; undefined before the first. */
+  get ageMs(): number | undefined {
+    return this.#sampledMs === undefined ? undefined : this.#clock.monotonicMs() - this.#sampledMs
+  }
+
   /** The client should be closed first, so that no question is waited for. */
   async stop(): Promise<void> {
     this.#isStopped = true
@@ -84,6 +95,7 @@ export class SampledTopics {
     try {
       this.#topics = await this.#ask()
       this.#samples++
+      this.#sampledMs = this.#clock.monotonicMs()
       this.#back()
     } catch (error) {
       this.#away(error as Error)
@@ -132,7 +144,7 @@ export class SampledTopics {
     return new Map(known.map((each: FoundOffset) => [key(each), each.offset]))
   }
 
-  /** A cluster that does not say how large its logs are has none here. */
+  /** Of a cluster that does not say how large its logs are, nothing is known. */
   async #bytes(): Promise<Map<string, number>> {
     const sizes = new Map<string, number>()
     const directories = await this.#admin.describeLogDirs().catch(() => [])
@@ -174,12 +186,11 @@ function overview(
 ): TopicOverview {
   const shown = partitions.map(({ partition }) => {
     const place = key({ topic: name, partition })
-    const highWatermark = ends.get(place) ?? 0
     return {
       partition,
-      logStartOffset: starts.get(place) ?? 0,
-      highWatermark,
-      sizeBytes: bytes.get(place) ?? 0,
+      logStartOffset: starts.get(place) ?? null,
+      highWatermark: ends.get(place) ?? null,
+      sizeBytes: bytes.get(place) ?? null,
       isOffline: !ends.has(place),
     }
   })
@@ -188,7 +199,7 @@ function overview(
     bytesInTotal: null,
     bytesOutTotal: null,
     // Every record written has moved a high watermark: as good a counter as the broker's own.
-    messagesInTotal: shown.reduce((sum, { highWatermark }) => sum + highWatermark, 0),
+    messagesInTotal: recordsIn(shown),
   }
 }
 

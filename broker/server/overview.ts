@@ -8,10 +8,11 @@ import type { TrafficByTopic } from './topicTraffic.ts'
 
 export interface PartitionOverview {
   readonly partition: number
-  readonly logStartOffset: number
+  /** Figures are null where they are not known: the log is offline, or its broker has not said it. */
+  readonly logStartOffset: number | null
   /** One above the last record that consumers can read. */
-  readonly highWatermark: number
-  readonly sizeBytes: number
+  readonly highWatermark: number | null
+  readonly sizeBytes: number | null
   /** Whether its log is in a data directory that has failed: nobody can read or write it. */
   readonly isOffline: boolean
 }
@@ -25,7 +26,17 @@ export interface TopicOverview {
   /** Null where they are not known: of a broker that is asked as a client asks. */
   readonly bytesInTotal: number | null
   readonly bytesOutTotal: number | null
-  readonly messagesInTotal: number
+  readonly messagesInTotal: number | null
+}
+
+/** High watermarks, summed; null while any is not known. */
+export function recordsIn(partitions: readonly PartitionOverview[]): number | null {
+  let records = 0
+  for (const { highWatermark } of partitions) {
+    if (highWatermark === null) return null
+    records += highWatermark
+  }
+  return records
 }
 
 export function describeTopics(
@@ -57,9 +68,9 @@ function describePartition(
   const log = partitions.log(topic.name, partition)
   return {
     partition,
-    logStartOffset: log?.logStartOffset ?? 0,
-    highWatermark: log?.highWatermark ?? 0,
-    sizeBytes: log?.size ?? 0,
+    logStartOffset: log?.logStartOffset ?? null,
+    highWatermark: log?.highWatermark ?? null,
+    sizeBytes: log?.size ?? null,
     isOffline: log === undefined && partitions.isOffline(topic, partition),
   }
 }

@@ -8,9 +8,11 @@ import {
   type FastifyServerOptions,
   fastify,
 } from 'fastify'
+import { type Clock, systemClock } from '../runtime/clock.ts'
 import { isLoopback, isLoopbackHostHeader, isOwnOrigin, urlHost } from '../runtime/loopback.ts'
 import type { Address } from '../runtime/network.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { limitBodyTime } from './bodyTimeout.ts'
 import { HttpRefusal } from './httpRefusal.ts'
 
 export interface GuardedServerOptions {
@@ -21,25 +23,28 @@ export interface GuardedServerOptions {
   readonly statusOf?: ((error: Error) => number | undefined) | undefined
   /** What a program's routes need beside the usual. */
   readonly settings?: FastifyServerOptions | undefined
+  readonly clock?: Clock | undefined
+  /** For a whole request to arrive; 30 s unless given. */
+  readonly requestTimeoutMs?: number | undefined
 }
 
 const mostConnections = 256
 /** A route that takes more says so itself. */
 const mostBodyBytes = 64 * 1024
-/** For a whole request to arrive. */
-const requestTimeoutMs = 30_000
+const usualRequestTimeoutMs = 30_000
 const longestShown = 200
 
 export function guardedServer(options: GuardedServerOptions): FastifyInstance {
-  const { logger, isOpen = false, statusOf, settings } = options
+  const { logger, isOpen = false, statusOf, settings, clock = systemClock } = options
+  const { requestTimeoutMs = usualRequestTimeoutMs } = options
   const server = fastify({
     // A client that keeps its connection must not keep the process.
     forceCloseConnections: true,
     bodyLimit: mostBodyBytes,
-    requestTimeout: requestTimeoutMs,
     ...settings,
   })
   server.server.maxConnections = mostConnections
+  server.server.headersTimeout = requestTimeoutMs
   // Only JSON: a page of another site cannot send that without asking first.
   server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', async ({ headers: { host, origin } }, reply) => {
@@ -51,6 +56,7 @@ export function guardedServer(options: GuardedServerOptions): FastifyInstance {
       throw new HttpRefusal('ORIGIN_REFUSED', 'pages of other sites are not answered')
     }
   })
+  limitBodyTime(server, clock, requestTimeoutMs)
   server.setErrorHandler((error: Error, _request, reply) => refuse(error, reply, logger, statusOf))
   server.setNotFoundHandler(({ method, url }) => {
     throw new HttpRefusal('NOT_FOUND', `there is no ${method} ${url.slice(0, longestShown)}`)

@@ -2,6 +2,7 @@
 
 import { agentMetrics } from '../../agent/monitoring/agentMetrics.ts'
 import type { AgentMetric } from '../../agent/monitoring/flumeMetrics.ts'
+import { adminMetrics, consoleMetrics } from '../../broker/admin/consoleMetrics.ts'
 import { brokerMetrics } from '../../broker/metrics/brokerMetrics.ts'
 import { jobMetrics } from '../../engine/jobMetricTable.ts'
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
@@ -28,6 +29,19 @@ export const brokerTable: MetricTable = {
   metrics: brokerMetrics,
 }
 
+export const consoleTable: MetricTable = {
+  title: 'Console and REST API',
+  about:
+    'Of `millrace broker`, `millrace admin` and the demo: who asks their HTTP address for what, and how long it takes. In Prometheus: `histogram_quantile(0.99, sum by (route, le) (rate(millrace_http_request_seconds_bucket[5m])))`.',
+  metrics: Object.values(consoleMetrics),
+}
+
+export const adminTable: MetricTable = {
+  title: 'millrace admin',
+  about: 'What it knows of the cluster that it administers.',
+  metrics: Object.values(adminMetrics),
+}
+
 export const agentTable: MetricTable = {
   title: 'Agent',
   about:
@@ -45,6 +59,8 @@ export const jobTable: MetricTable = {
 export const metricTables: readonly MetricTable[] = [
   processTable,
   brokerTable,
+  consoleTable,
+  adminTable,
   agentTable,
   jobTable,
 ]

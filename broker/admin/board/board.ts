@@ -3,7 +3,7 @@
 // second it makes one picture, which the page, the terminal and the API all show until the next.
 
 import type { Status } from '../../../protocol/telemetry/status.ts'
-import type { TopicOverview } from '../../server/overview.ts'
+import { recordsIn, type TopicOverview } from '../../server/overview.ts'
 import { AgentBoard } from './agentBoard.ts'
 import { problemsOf } from './health.ts'
 import { History, historyPoint } from './history.ts'
@@ -98,7 +98,7 @@ export class Board {
       name,
       partitions: partitions.length,
       offlinePartitions,
-      records: partitions.reduce((sum, { highWatermark }) => sum + highWatermark, 0),
+      records: recordsIn(partitions),
       recordsPerSecond: traffic?.records.perSecond ?? null,
       bytesInPerSecond: traffic?.bytesIn.perSecond ?? null,
       bytesOutPerSecond: traffic?.bytesOut.perSecond ?? null,

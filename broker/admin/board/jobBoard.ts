@@ -133,7 +133,7 @@ function positionOf({ positions }: Count, { topics }: TopicSample): JobPosition 
   for (const { topic, partition, until } of positions) {
     const logs = topics.get(topic)?.partitions
     const log = logs?.[partition] ?? logs?.find((other) => other.partition === partition)
-    if (log === undefined) continue
+    if (log === undefined || log.highWatermark === null) continue
     stored += log.highWatermark
     // More only where clocks differ: nothing is counted before it is stored.
     passed += Math.min(until, log.highWatermark)

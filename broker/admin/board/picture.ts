@@ -57,8 +57,11 @@ export interface TopicPicture {
   readonly partitions: number
   /** Partitions that nobody can read or write now. */
   readonly offlinePartitions: number
-  /** High watermarks, summed over the partitions: records ever stored that consumers may read. */
-  readonly records: number
+  /**
+   * High watermarks, summed over the partitions: records ever stored that consumers may read. Null while that
+   * of any partition is not known.
+   */
+  readonly records: number | null
   readonly recordsPerSecond: number | null
   readonly bytesInPerSecond: number | null
   readonly bytesOutPerSecond: number | null

@@ -53,13 +53,15 @@ export class TopicSamples {
   #read(topic: TopicOverview, timeMs: number): void {
     const known = this.#traffic.get(topic.name)
     const { messagesInTotal, bytesInTotal, bytesOutTotal } = topic
-    const total = messagesInTotal + (bytesOutTotal ?? 0)
+    const isKnown = messagesInTotal !== null
+    const total = (messagesInTotal ?? 0) + (bytesOutTotal ?? 0)
     const traffic = known ?? newTraffic(total)
-    traffic.records.read(messagesInTotal, timeMs)
+    if (isKnown) traffic.records.read(messagesInTotal, timeMs)
+    else traffic.records.perSecond = null
     if (bytesInTotal !== null) traffic.bytesIn.read(bytesInTotal, timeMs)
     if (bytesOutTotal !== null) traffic.bytesOut.read(bytesOutTotal, timeMs)
-    if (total !== traffic.total) traffic.lastMs = timeMs
-    traffic.total = total
+    if (isKnown && total !== traffic.total) traffic.lastMs = timeMs
+    if (isKnown) traffic.total = total
     if (!known) this.#traffic.set(topic.name, traffic)
   }
 }

@@ -25,4 +25,6 @@ export interface AdminContext extends AdminSources {
   /** Of requests that read records: of all of them at once, not only of one client. */
   readonly scans: Places
   readonly tails: Places
+  /** A stream of records in which nothing has come or gone for so long is ended. */
+  readonly streamIdleMs: number
 }

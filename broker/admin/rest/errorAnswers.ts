@@ -18,6 +18,7 @@ export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
     description: 'The request comes from a page of another site, or the cluster does not allow it.',
   },
   404: { name: 'NotFound', description: 'What the path names does not exist.' },
+  408: { name: 'RequestTimeout', description: 'The request took too long to arrive.' },
   409: {
     name: 'Conflict',
     description: 'The present state does not allow it, such as a group that has members.',
@@ -50,6 +51,6 @@ export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
 export function errorSchemas(route: RouteOptions): Record<number, typeof errorBody> {
   const methods = Array.isArray(route.method) ? route.method : [route.method]
   const statuses = [400, 403, 404, 429, 431, 500, 503, 504]
-  if (!methods.every(isRead)) statuses.push(409, 413, 415)
+  if (!methods.every(isRead)) statuses.push(408, 409, 413, 415)
   return Object.fromEntries(statuses.map((status) => [status, errorBody]))
 }

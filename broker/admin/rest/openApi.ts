@@ -4,6 +4,7 @@
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { errorAnswers } from './errorAnswers.ts'
+import { otherPaths } from './otherPaths.ts'
 import { errorBody } from './restError.ts'
 
 export const apiTitle = 'Millrace admin REST API'
@@ -24,6 +25,22 @@ const tags = [
   { name: 'Groups', description: 'Consumer groups: offsets, lag, resetting offsets.' },
   { name: 'Topics', description: 'Topics at a glance.' },
   { name: 'Agents and jobs', description: 'What agents and jobs report of themselves.' },
+  { name: 'Cluster (v3)', description: "Clusters, as Confluent's API has them." },
+  {
+    name: 'Broker (v3)',
+    description: 'The brokers of a cluster, and the replicas that they hold.',
+  },
+  { name: 'Topic (v3)', description: 'List, create, delete and extend topics.' },
+  { name: 'Configs (v3)', description: 'Configurations of the cluster, of brokers and of topics.' },
+  { name: 'Partition (v3)', description: 'Partitions, their offsets and reassignments.' },
+  { name: 'Replica (v3)', description: 'Replicas of partitions.' },
+  {
+    name: 'Consumer Group (v3)',
+    description: 'Consumer groups, their members, assignments and lag.',
+  },
+  { name: 'Records (v3)', description: 'Produce records: one, a batch, or a stream.' },
+  { name: 'Console', description: 'The picture that the console shows.' },
+  { name: 'Operations', description: 'How this server is: the same paths for every program.' },
 ]
 
 /** Collects the routes that are added to the server from now on. */
@@ -43,7 +60,8 @@ export async function describeRoutes(server: FastifyInstance, version: string): 
     convertConstToEnum: false,
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject
-      return withSharedAnswers(document.openapiObject as Document)
+      const complete = withSharedAnswers(document.openapiObject as Document)
+      return { ...complete, paths: { ...complete.paths, ...otherPaths } }
     },
   }
   await server.register(swagger, options)

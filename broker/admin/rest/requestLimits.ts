@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route reads records of topics, which costs the brokers more than anything else. */
     scan?: boolean
+    /** The route produces records: a change, but one of very many. */
+    records?: boolean
     /** The answer ends when the client wants no more. */
     endless?: boolean
   }
@@ -23,10 +25,14 @@ export interface RequestLimits {
   readonly reads: number
   readonly changes: number
   readonly scans: number
+  /** Requests that produce; each may bring a stream of records. */
+  readonly records: number
   /** Most scans at once, of all clients. */
   readonly scansAtOnce: number
   /** Most clients at once that follow what is written. */
   readonly tailsAtOnce: number
+  /** Of a stream of records, without a byte in either direction. */
+  readonly streamIdleMs: number
 }
 
 export const usualLimits: RequestLimits = {
@@ -34,16 +40,26 @@ export const usualLimits: RequestLimits = {
   reads: 2_000,
   changes: 200,
   scans: 200,
+  records: 20_000,
   scansAtOnce: 8,
   tailsAtOnce: 20,
+  streamIdleMs: 120_000,
 }
 
-type Kind = 'reads' | 'changes' | 'scans'
+type Kind = 'reads' | 'changes' | 'scans' | 'records'
 
 const advice: Record<Kind, string> = {
   reads: 'wait, then ask less often',
   changes: 'wait, then change several things with one request where that is possible',
   scans: 'wait, then read more records with one request',
+  records: 'send several records with one request, or stream them',
+}
+
+const nouns: Record<Kind, string> = {
+  reads: 'reads',
+  changes: 'changes',
+  scans: 'scans',
+  records: 'requests with records',
 }
 
 /** Bounds every route that is added to the server from now on. */
@@ -60,7 +76,12 @@ export async function limitRequests(server: AdminServer, limits: RequestLimits):
       if (state.isExceeded) throw exceeded(kind, limits, state.ttlInSeconds)
     }
   }
-  const limiters = { reads: limiter('reads'), changes: limiter('changes'), scans: limiter('scans') }
+  const limiters: Record<Kind, onRequestAsyncHookHandler> = {
+    reads: limiter('reads'),
+    changes: limiter('changes'),
+    scans: limiter('scans'),
+    records: limiter('records'),
+  }
   server.addHook('onRoute', (route) => {
     const own = route.onRequest ?? []
     route.onRequest = [limiters[kindOf(route)], ...(Array.isArray(own) ? own : [own])]
@@ -69,6 +90,7 @@ export async function limitRequests(server: AdminServer, limits: RequestLimits):
 
 function kindOf({ method, config }: RouteOptions): Kind {
   if (config?.scan === true) return 'scans'
+  if (config?.records === true) return 'records'
   const methods = Array.isArray(method) ? method : [method]
   return methods.every(isRead) ? 'reads' : 'changes'
 }
@@ -78,7 +100,7 @@ function exceeded(kind: Kind, limits: RequestLimits, retryAfterSeconds: number):
   return new RestError(
     429,
     'TOO_MANY_REQUESTS',
-    `more than ${limits[kind]} ${kind} in ${seconds} s from this client`,
+    `more than ${limits[kind]} ${nouns[kind]} in ${seconds} s from this client`,
     advice[kind],
     undefined,
     Math.max(1, retryAfterSeconds),

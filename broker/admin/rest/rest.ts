@@ -11,6 +11,7 @@ import { errorSchemas } from './errorAnswers.ts'
 import { restErrorOf } from './failures.ts'
 import { refuseForeignPages } from './foreignPages.ts'
 import { describeRoutes } from './openApi.ts'
+import { otherPaths } from './otherPaths.ts'
 import { requestId } from './requestId.ts'
 import { limitRequests, Places, type RequestLimits, usualLimits } from './requestLimits.ts'
 import { logAnswer } from './requestLog.ts'
@@ -59,10 +60,15 @@ export async function serveRest(
     ...sources,
     scans: new Places(limits.scansAtOnce, 'scans'),
     tails: new Places(limits.tailsAtOnce, 'tails'),
+    streamIdleMs: limits.streamIdleMs,
   }
   await server.register(async (plain) => {
     const scope = plain as unknown as AdminServer
     const paths = new ServedPaths(plain)
+    for (const [path, methods] of Object.entries(otherPaths)) {
+      const names = Object.keys(methods).map((method) => method.toUpperCase())
+      paths.know(path, [...names, 'HEAD'])
+    }
     scope.addHook('onRoute', (route) => completeRoute(route, options))
     await describeRoutes(plain, options.version)
     await limitRequests(scope, limits)

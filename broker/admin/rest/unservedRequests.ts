@@ -28,6 +28,11 @@ export class ServedPaths {
     })
   }
 
+  /** Of a path that somebody else serves. */
+  know(url: string, methods: readonly string[]): void {
+    this.#methods.set(url, new Set(methods))
+  }
+
   /** Adds routes for all that is not served below the paths of the API. To be called when all routes are there. */
   refuseTheRest(server: FastifyInstance): void {
     const served = [...this.#methods]
@@ -110,22 +115,37 @@ export const refuseMalformed: NonNullable<FastifyServerOptions['clientErrorHandl
     socket.destroy()
     return
   }
-  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
-  const refusal = isTooLong
-    ? new RestError(
-        431,
-        'HEADERS_TOO_LARGE',
-        'the request line and headers are too long',
-        'send less',
-      )
-    : new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1')
+  const { statusText, refusal } = refusalOf(error.code)
   const body = JSON.stringify(refusal.body('none'))
   const lines = [
-    `HTTP/1.1 ${refusal.statusCode} ${isTooLong ? 'Request Header Fields Too Large' : 'Bad Request'}`,
+    `HTTP/1.1 ${refusal.statusCode} ${statusText}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     'x-request-id: none',
     'connection: close',
   ]
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+  // A client that does not close its side must not keep the connection.
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+function refusalOf(code: string): { statusText: string; refusal: RestError } {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const message = 'the request took too long to arrive'
+    const action = 'send the headers and the body of a request without a break'
+    return {
+      statusText: 'Request Timeout',
+      refusal: new RestError(408, 'REQUEST_TIMEOUT', message, action),
+    }
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const message = 'the request line and headers are too long'
+    return {
+      statusText: 'Request Header Fields Too Large',
+      refusal: new RestError(431, 'HEADERS_TOO_LARGE', message, 'send less'),
+    }
+  }
+  return {
+    statusText: 'Bad Request',
+    refusal: new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1'),
+  }
 }

@@ -20,8 +20,9 @@ export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsO
         'the level of the log is changed on its own machine only, at 127.0.0.1',
       )
     }
-    const { level } = (request.body ?? {}) as { readonly level?: unknown }
-    if (!isLogLevel(level)) {
+    const body = (request.body ?? {}) as { readonly level?: unknown }
+    const { level } = body
+    if (!isLogLevel(level) || Object.keys(body).length > 1) {
       const message = `give {"level": L} with one of ${logLevels.join(', ')}`
       throw new HttpRefusal('LOG_LEVEL_INVALID', message)
     }

@@ -93,6 +93,10 @@ describe('millrace admin', () => {
       .poll(async () => (await json(`${url}api/v1/status`)).body.topics, { timeout: 60_000 })
       .toMatchObject([{ name: 'orders', records: 1, bytesInPerSecond: null }])
     expect((await json(`${url}version`)).body).toMatchObject({ program: 'admin' })
+    const metrics = await (await fetch(`${url}metrics`)).text()
+    expect(metrics).toContain('\nmillrace_admin_cluster_reachable 1\n')
+    expect(metrics).toContain('\nprocess_resident_memory_bytes ')
+    expect(metrics).toMatch(/millrace_http_requests_total\{.*route="\/api\/v1\/topics".*\} \d/)
 
     await second.stop()
     await expect

@@ -8,6 +8,7 @@ import { getGroupOffsets } from './groups/getGroupOffsets.ts'
 import { listGroups } from './groups/listGroups.ts'
 import { resetGroupOffsets } from './groups/resetGroupOffsets.ts'
 import { getAgent, listAgents } from './programs/agents.ts'
+import { getStatus } from './programs/getStatus.ts'
 import { getJob, listJobs } from './programs/jobs.ts'
 import { browseRecords } from './records/browseRecords.ts'
 import { deleteRecords } from './records/deleteRecords.ts'
@@ -33,4 +34,5 @@ export const v1Routes: readonly AdminRoute[] = [
   getAgent,
   listJobs,
   getJob,
+  getStatus,
 ]

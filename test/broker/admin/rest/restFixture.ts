@@ -15,12 +15,15 @@ import { type BrokerConfig, brokerConfig } from '../../../../broker/configuratio
 import { Admin } from '../../../../protocol/client/admin.ts'
 import { Cluster } from '../../../../protocol/client/cluster.ts'
 import { guardedServer } from '../../../../protocol/operations/guardedServer.ts'
+import { alwaysHealthy } from '../../../../protocol/operations/health.ts'
+import { serveOperations } from '../../../../protocol/operations/operations.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'
 import { memoryNetwork } from '../../../../protocol/runtime/memoryNetwork.ts'
 import type { Address, Network } from '../../../../protocol/runtime/network.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { Metrics } from '../../../../protocol/telemetry/metrics.ts'
 import type { Status } from '../../../../protocol/telemetry/status.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 
@@ -35,6 +38,8 @@ export interface RestFixtureOptions {
   readonly bootstrap?: readonly Address[]
   readonly network?: Network
   readonly requestTimeoutMs?: number
+  /** Of the HTTP server, for a body to arrive. */
+  readonly bodyTimeoutMs?: number
 }
 
 export interface Answer<Body = unknown> {
@@ -49,8 +54,10 @@ const noLimits: RequestLimits = {
   reads: 1_000_000,
   changes: 1_000_000,
   scans: 1_000_000,
+  records: 1_000_000,
   scansAtOnce: 8,
   tailsAtOnce: 20,
+  streamIdleMs: 60_000,
 }
 
 const emptyPicture: Picture = {
@@ -95,7 +102,14 @@ export class RestFixture {
     undo.push(() => cluster.close())
     const logger = new MemoryLogger()
     const admin = new Admin(cluster)
-    const server = guardedServer({ logger, settings: restServerOptions })
+    const server = guardedServer({
+      ...{ logger, settings: restServerOptions },
+      ...(options.bodyTimeoutMs === undefined ? {} : { requestTimeoutMs: options.bodyTimeoutMs }),
+    })
+    serveOperations(server, {
+      ...{ program: 'broker', build: { version: '0.0.0' }, clock: systemClock, startedMs: 0 },
+      ...{ metrics: new Metrics(), health: alwaysHealthy, logLevel: { level: 'info' } },
+    })
     const context = {
       ...{ cluster, admin, clock: systemClock, logger },
       picture: options.picture ?? (() => emptyPicture),

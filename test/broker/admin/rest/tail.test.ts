@@ -38,10 +38,17 @@ class Tail {
     this.#reader = response.body!.getReader()
   }
 
-  static async open(query = '', accept = 'application/x-ndjson'): Promise<Tail> {
+  static async open(
+    query = '',
+    accept = 'application/x-ndjson',
+    more: Record<string, string> = {},
+  ): Promise<Tail> {
     const stop = new AbortController()
     const url = `${address}/api/v1/topics/orders/records/tail${query}`
-    const tail = new Tail(await fetch(url, { headers: { accept }, signal: stop.signal }), stop)
+    const tail = new Tail(
+      await fetch(url, { headers: { accept, ...more }, signal: stop.signal }),
+      stop,
+    )
     if (tail.response.status === 200 && accept !== 'text/event-stream') await tail.next()
     return tail
   }
@@ -93,10 +100,12 @@ test('server-sent events unless lines are asked for', async () => {
   const tail = await Tail.open('?from_offset=0', 'text/event-stream')
   expect(tail.response.headers.get('content-type')).toBe('text/event-stream')
   expect(await tail.line()).toBe('event: heartbeat')
+  expect(await tail.line()).toBe('id: 0:0,0,0')
   expect(await tail.line()).toMatch(/^data: \{"time":/)
   expect(await tail.line()).toBe('')
   await send('one')
   expect(await tail.line()).toBe('event: record')
+  expect(await tail.line()).toBe('id: 0:1,0,0')
   expect(await tail.line()).toMatch(/^data: \{"partition":0,"offset":0,/)
   tail.close()
 })
@@ -107,6 +116,51 @@ test('only the wanted records, from an offset on', async () => {
   expect(await tail.values(3)).toEqual(['value 9', 'value 13', 'value 17'])
   tail.close()
 })
+
+test('a client that connects again goes on behind the newest event that it has', async () => {
+  const first = await Tail.open('?from_offset=0&key=k')
+  for (let at = 0; at < 12; at++) await send(`value ${at}`, at % 3, at === 4 ? 'other' : 'k')
+  const seen: unknown[] = []
+  let id = ''
+  while (seen.length < 5) {
+    const event = await first.next()
+    if (event.event === 'record') {
+      seen.push((event.record as { value: { data: unknown } }).value.data)
+    }
+    id = String(event.id)
+  }
+  first.close()
+  const second = await Tail.open('?from_offset=0&key=k', undefined, { 'last-event-id': id })
+  seen.push(...(await second.values(6)))
+  second.close()
+  const wanted = Array.from({ length: 12 }, (_, at) => `value ${at}`).filter((_, at) => at !== 4)
+  expect(seen.toSorted()).toEqual(wanted.toSorted())
+}, 30_000)
+
+test('a browser that connects again goes on behind the newest event that it has', async () => {
+  const tail = await Tail.open('', 'text/event-stream')
+  const lineOf = async (start: string) => {
+    for (;;) {
+      const line = await tail.line()
+      if (line.startsWith(start)) return line.slice(start.length)
+    }
+  }
+  const id = await lineOf('id: ')
+  tail.close()
+  await send('between', 2)
+  const again = await Tail.open('', undefined, { 'last-event-id': id })
+  expect(await again.values(1)).toEqual(['between'])
+  again.close()
+})
+
+test.each(['x', '', '0:1,', '7:1', '0:1,0:2', '0:99999999999999999', '0:-1'])(
+  'the event id %j is refused',
+  async (id) => {
+    const headers = { 'last-event-id': id }
+    const url = '/api/v1/topics/orders/records/tail'
+    expect(await rest.refused({ url, headers })).toMatchObject({ code: 'INVALID_EVENT_ID' })
+  },
+)
 
 test('more than a client may take is passed over, and counted', async () => {
   const count = 500

@@ -12,11 +12,12 @@ import { RecordBrowser } from './recordBrowser.ts'
 import type { RecordFilter } from './recordFilter.ts'
 import { type OffsetRange, offsetsAt } from './recordRange.ts'
 import type { ShownRecord } from './shownRecord.ts'
+import type { TailPosition } from './tailPosition.ts'
 
 export interface TailOptions {
   readonly topic: string
   /** Where to begin, by partition. */
-  readonly from: ReadonlyMap<number, number>
+  readonly from: TailPosition
   readonly isolation: Isolation
   readonly filter: RecordFilter | undefined
   readonly mostValueBytes: number
@@ -24,10 +25,12 @@ export interface TailOptions {
   readonly mostPerSecond: number
 }
 
-export type TailEvent =
+/** With the position behind the event: whoever goes on there misses nothing and gets nothing twice. */
+export type TailEvent = { readonly position: TailPosition } & (
   | { readonly event: 'record'; readonly data: ShownRecord }
   | { readonly event: 'skipped'; readonly data: { readonly offsets: number } }
   | { readonly event: 'heartbeat'; readonly data: { readonly time: string } }
+)
 
 const pollMs = 250
 const heartbeatMs = 15_000
@@ -45,7 +48,7 @@ export async function* tail(
   const positions = new Map(options.from)
   const partitions = [...positions.keys()]
   let heardMs = clock.monotonicMs()
-  yield heartbeat(clock)
+  yield heartbeat(clock, positions)
   while (!signal.aborted) {
     const startMs = clock.monotonicMs()
     const ends = await offsetsAt(admin, topic, partitions, OffsetSpec.latest, isolation)
@@ -69,14 +72,19 @@ export async function* tail(
         },
         signal,
       )
+      for (const { partition, low } of ranges) positions.set(partition, low)
+      if (skipped > 0) yield { event: 'skipped', data: { offsets: skipped }, position: positions }
+      for (const data of result.records) {
+        positions.set(data.partition, data.offset + 1)
+        yield { event: 'record', data, position: positions }
+      }
+      // Behind what the filter does not want.
       for (const { partition, low } of result.left) positions.set(partition, low)
-      if (skipped > 0) yield { event: 'skipped', data: { offsets: skipped } }
-      for (const data of result.records) yield { event: 'record', data }
       if (skipped > 0 || result.records.length > 0) heardMs = clock.monotonicMs()
     }
     if (clock.monotonicMs() - heardMs >= heartbeatMs) {
       heardMs = clock.monotonicMs()
-      yield heartbeat(clock)
+      yield heartbeat(clock, positions)
     }
     await sleep(clock, Math.max(0, startMs + pollMs - clock.monotonicMs()), signal)
   }
@@ -100,6 +108,6 @@ function newestOf(
   return { ranges: kept, skipped }
 }
 
-function heartbeat(clock: Clock): TailEvent {
-  return { event: 'heartbeat', data: { time: new Date(clock.nowMs()).toISOString() } }
+function heartbeat(clock: Clock, position: TailPosition): TailEvent {
+  return { event: 'heartbeat', data: { time: new Date(clock.nowMs()).toISOString() }, position }
 }

@@ -5,10 +5,15 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
 import { restErrorOf } from '../../failures.ts'
+import { RestError } from '../../restError.ts'
 import { topicParams } from '../topics/topicParams.ts'
 import { filterQuery, recordFilter } from './recordFilter.ts'
 import { isolationOf, isolationQuery, logRanges, partitionsOf } from './recordRange.ts'
 import { type TailEvent, type TailOptions, tail } from './recordTail.ts'
+import { longestPosition, positionOfText, textOfPosition } from './tailPosition.ts'
+
+/** Each is asked for its end several times a second. */
+const mostPartitions = 1_000
 
 const query = Type.Object({
   partition: Type.Optional(
@@ -37,9 +42,19 @@ const query = Type.Object({
   ),
 })
 
+const headers = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({
+      maxLength: longestPosition,
+      description:
+        'The `id` of the newest event that the client has: it gets what came after that, and `from_offset` does not count. Browsers send it by themselves when they connect again.',
+    }),
+  ),
+})
+
 const lines = Type.String({
   description:
-    'Events `record` (a record, as browsing shows it), `skipped` (offsets that were passed over), `heartbeat` (every 15 s without others) and, last, `error`.',
+    'Each event has an `id`, for `last-event-id`. Events `record` (a record, as browsing shows it), `skipped` (offsets that were passed over), `heartbeat` (every 15 s without others) and, last, `error`.',
 })
 
 const ndjson = 'application/x-ndjson'
@@ -60,6 +75,7 @@ export const tailRecords: AdminRoute = (server, context) => {
           'Server-sent events, until the client closes the connection; NDJSON with the header `accept: application/x-ndjson`.',
         params: topicParams,
         querystring: query,
+        headers,
         response: {
           200: {
             description: 'Events, as they come.',
@@ -82,16 +98,21 @@ export const tailRecords: AdminRoute = (server, context) => {
       reply.raw.once('close', end)
       try {
         const partitions = await partitionsOf(context.admin, topic, request.query.partition)
+        if (partitions.length > mostPartitions) throw tooMany(topic, partitions.length)
+        const lastId = request.headers['last-event-id']
+        const position = lastId === undefined ? undefined : positionOfText(lastId, partitions)
         const { from_offset: offset } = request.query
         const from = offset === undefined ? {} : { offset }
         const logs = await logRanges(context.admin, topic, partitions, from, isolation)
         const options: TailOptions = {
           ...{ topic, isolation, mostPerSecond, mostValueBytes: max_value_bytes },
           from: new Map(
-            logs.map(({ partition, low, endOffset }) => [
-              partition,
-              offset === undefined ? endOffset : low,
-            ]),
+            logs.map(({ partition, low, logStartOffset, endOffset }) => {
+              if (position === undefined) return [partition, offset === undefined ? endOffset : low]
+              // A partition that the id does not have was added later: all of it is new.
+              const next = position.get(partition) ?? 0
+              return [partition, Math.min(Math.max(next, logStartOffset), endOffset)]
+            }),
           ),
           filter: recordFilter(request.query),
         }
@@ -114,13 +135,28 @@ async function* texts(
   isLines: boolean,
   requestId: string,
 ): AsyncGenerator<string, void> {
-  const text = (event: string, data: object) =>
-    isLines
-      ? `${JSON.stringify({ event, ...(event === 'record' ? { record: data } : data) })}\n`
-      : `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  const text = (event: string, data: object, id?: string) => {
+    if (isLines) {
+      const content = event === 'record' ? { record: data } : data
+      return `${JSON.stringify({ event, id, ...content })}\n`
+    }
+    const idLine = id === undefined ? '' : `id: ${id}\n`
+    return `event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`
+  }
   try {
-    for await (const { event, data } of events) yield text(event, data)
+    for await (const { event, data, position } of events) {
+      yield text(event, data, textOfPosition(position))
+    }
   } catch (error) {
     yield text('error', restErrorOf(error).body(requestId))
   }
+}
+
+function tooMany(topic: string, partitions: number): RestError {
+  return new RestError(
+    40002,
+    'TOO_MANY_PARTITIONS',
+    `topic ${topic} has ${partitions} partitions, and ${mostPartitions} are followed at once`,
+    'choose some with partition=0&partition=1',
+  )
 }

@@ -1,6 +1,7 @@
 // Bodies of records, which are read as they come and by the rules of records, not of other bodies.
 
 import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { AdminServer } from '../../adminRoute.ts'
 import { strictValidator } from '../../requestValidation.ts'
@@ -29,6 +30,26 @@ export function bodyOf(request: { readonly body: unknown }): AsyncIterable<Buffe
   return (request.body as Readable | undefined | null) ?? Readable.from([])
 }
 
+/**
+ * Ends a stream in which nothing has come or gone for so long: a client that stalls must not keep its place for
+ * ever. Fails as 408 while the answer has not begun; breaks the connection afterwards.
+ */
+export function idleLimit(
+  { raw }: { readonly raw: FastifyRequest['raw'] },
+  reply: { readonly raw: FastifyReply['raw']; header(name: string, value: string): unknown },
+  idleMs: number,
+): Promise<never> {
+  return new Promise((_, fail) => {
+    raw.setTimeout?.(idleMs, () => {
+      if (reply.raw.headersSent) raw.destroy()
+      else {
+        reply.header('connection', 'close')
+        fail(idle(idleMs))
+      }
+    })
+  })
+}
+
 /** The whole body. Fails as 413 when it is longer than `maxBytes`. */
 export async function wholeBody(
   request: { readonly body: unknown },
@@ -50,5 +71,14 @@ function tooLarge(maxBytes: number): RestError {
     'BODY_TOO_LARGE',
     `the body has more than ${maxBytes} bytes`,
     'send fewer records at once, or stream them to the path of single records',
+  )
+}
+
+function idle(idleMs: number): RestError {
+  return new RestError(
+    408,
+    'STREAM_IDLE',
+    `no record has come for ${idleMs / 1000} s`,
+    'end the request when there is nothing more to send, and begin another one later',
   )
 }

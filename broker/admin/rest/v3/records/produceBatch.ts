@@ -34,6 +34,7 @@ export const produceBatch: AdminRoute = (server, context) => {
     scope.post(
       '/v3/clusters/:cluster_id/topics/:topic_name/records::batch',
       {
+        config: { records: true },
         validatorCompiler: readStreams.validatorCompiler,
         schema: {
           operationId: 'produceRecordsBatch',

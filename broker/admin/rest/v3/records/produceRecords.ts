@@ -7,7 +7,7 @@ import type { AdminRoute, AdminServer } from '../../adminRoute.ts'
 import { RestError } from '../../restError.ts'
 import { linksOf } from '../links.ts'
 import { topicPath } from '../pathParameters.ts'
-import { bodyOf, longestTimeoutMs, readStreams } from './bodyStream.ts'
+import { bodyOf, idleLimit, longestTimeoutMs, readStreams } from './bodyStream.ts'
 import { ConcatenatedJson, JsonLines } from './jsonTexts.ts'
 import { produceRequestSchema } from './produceRequest.ts'
 import { produceResultSchema } from './produceResult.ts'
@@ -25,6 +25,7 @@ export const produceRecords: AdminRoute = (server, context) => {
     scope.post(
       '/v3/clusters/:cluster_id/topics/:topic_name/records',
       {
+        config: { records: true, streamsBody: true },
         handlerTimeout: longestTimeoutMs,
         validatorCompiler: readStreams.validatorCompiler,
         schema: {
@@ -42,12 +43,16 @@ export const produceRecords: AdminRoute = (server, context) => {
         const { clusterId } = await linksOf(context, request, request.params)
         const { topic_name: topic } = request.params
         await producer.prepare(topic)
+        const idle = idleLimit(request, reply, context.streamIdleMs)
+        idle.catch(() => {})
         const isLines = request.headers['content-type']?.startsWith(ndjson) === true
         const texts = isLines ? new JsonLines(maxRecordBytes) : new ConcatenatedJson(maxRecordBytes)
         const results = resultsOf(bodyOf(request), texts, (text) =>
           producer.produceText({ clusterId, topic }, text),
         )
-        const first = await results.next()
+        const next = results.next()
+        next.catch(() => {})
+        const first = await Promise.race([next, idle])
         if (first.done === true) throw emptyBody()
         reply.header('content-type', isLines ? ndjson : json)
         return await reply.send(Readable.from(rest(first.value, results)) as never)

@@ -1,0 +1,131 @@
+// What the same server answers beside the routes of the API: the operations edge, which every program has, and the
+// stream of the console. For the OpenAPI document only: the routes are elsewhere, and their errors are shorter.
+
+import { type TSchema, Type } from 'typebox'
+import { logLevels } from '../../../protocol/telemetry/logLevel.ts'
+
+const closed = { additionalProperties: false }
+const reason = Type.Object(
+  {
+    code: Type.String({ description: 'Stable, for scripts and alerts.' }),
+    message: Type.String({ description: 'What happened, to what, and what to do.' }),
+    sinceMs: Type.Optional(Type.Number({ description: 'In ms since the epoch.' })),
+  },
+  closed,
+)
+const reasons = Type.Array(reason)
+const level = Type.Object({ level: Type.Enum([...logLevels]) }, closed)
+
+/** The bodies of the answers, by path. */
+export const operationsAnswers = {
+  '/healthy': Type.Object({ healthy: Type.Boolean(), reasons, warnings: reasons }, closed),
+  '/ready': Type.Object({ ready: Type.Boolean(), reasons }, closed),
+  '/version': Type.Object(
+    {
+      program: Type.Enum(['broker', 'agent', 'job', 'admin', 'demo']),
+      version: Type.String(),
+      commit: Type.Optional(Type.String()),
+      node: Type.String(),
+      startedMs: Type.Number(),
+      uptimeSeconds: Type.Integer({ minimum: 0 }),
+    },
+    closed,
+  ),
+  '/log-level': level,
+} as const satisfies Record<string, TSchema>
+
+export const operationsRefusal = Type.Object(
+  {
+    error: Type.String({ description: 'Stable name of the error.' }),
+    message: Type.String(),
+  },
+  closed,
+)
+
+const refused = (description: string) => jsonAnswer(description, operationsRefusal)
+const refusals = {
+  403: refused('The request is of another host, or of a page of another site.'),
+}
+
+export const otherPaths = {
+  '/api/v1/events': {
+    get: {
+      operationId: 'followStatus',
+      tags: ['Console'],
+      summary: 'Follow what the console shows',
+      description:
+        'Server-sent events: `board` (the whole, with the last hour) when the stream begins, then `tick` once a second.',
+      responses: {
+        200: textAnswer('Events, as they come.', 'text/event-stream'),
+        ...refusals,
+        503: refused('Too many pages are open.'),
+      },
+    },
+  },
+  '/healthy': {
+    get: {
+      ...operation('getHealth', 'Say whether the program works'),
+      responses: {
+        200: jsonAnswer('It works, or will again by itself.', operationsAnswers['/healthy']),
+        503: jsonAnswer('An operator or a restart is needed.', operationsAnswers['/healthy']),
+        ...refusals,
+      },
+    },
+  },
+  '/ready': {
+    get: {
+      ...operation('getReadiness', 'Say whether the program does its work'),
+      responses: {
+        200: jsonAnswer('It does.', operationsAnswers['/ready']),
+        503: jsonAnswer('It cannot at present, or is unhealthy.', operationsAnswers['/ready']),
+        ...refusals,
+      },
+    },
+  },
+  '/version': {
+    get: {
+      ...operation('getVersion', 'Say which program this is'),
+      responses: {
+        200: jsonAnswer('Program, version and build.', operationsAnswers['/version']),
+        ...refusals,
+      },
+    },
+  },
+  '/metrics': {
+    get: {
+      ...operation('getMetrics', 'Get all metrics'),
+      responses: { 200: textAnswer("Prometheus' text format.", 'text/plain'), ...refusals },
+    },
+  },
+  '/log-level': {
+    get: {
+      ...operation('getLogLevel', 'Get the level of the log'),
+      responses: { 200: jsonAnswer('The level.', level), ...refusals },
+    },
+    put: {
+      ...operation('setLogLevel', 'Set the level of the log'),
+      description: 'From the next line on, until the program ends.',
+      requestBody: { required: true, content: { 'application/json': { schema: level } } },
+      responses: {
+        200: jsonAnswer('The new level.', level),
+        400: refused('The body is malformed, or no level.'),
+        408: jsonAnswer('The request took too long to arrive.', Type.Unknown()),
+        413: refused('The body is too large.'),
+        415: refused('The body is not JSON.'),
+        ...refusals,
+      },
+    },
+  },
+}
+
+function operation(operationId: string, summary: string) {
+  return { operationId, tags: ['Operations'], summary }
+}
+
+function jsonAnswer(description: string, schema: TSchema) {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+function textAnswer(description: string, contentType: string) {
+  return { description, content: { [contentType]: { schema: Type.String() } } }
+}
