@@ -334,7 +334,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_rows',
     type: 'gauge',
-    help: 'Keys that have a value in the state of an operator, by partition.',
+    help: 'Keys that have a value in the state of an operator, by partition; without samples for a state that an earlier release (before sizes were kept) has begun.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {
@@ -352,7 +352,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_bytes',
     type: 'gauge',
-    help: 'Bytes of keys and values in the state of an operator as they are encoded, by partition; without timers.',
+    help: 'Bytes of keys and values in the state of an operator as they are encoded, by partition; without timers, and without samples for a state that an earlier release has begun.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {
