@@ -284,7 +284,8 @@ const records: readonly JobMetric[] = [
       alerts: [
         {
           name: 'MillraceJobLosesRecords',
-          expression: 'increase($metric[1h]) > 0',
+          // The second part: lost in the first batch after a start, before the first scrape, which is when it happens.
+          expression: 'increase($metric[1h]) > 0 or ($metric > 0 unless $metric offset 1h)',
           for: '0m',
           severity: 'critical',
           summary:

@@ -12,9 +12,11 @@ import type { OperationsOptions } from '../../protocol/operations/operations.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../../protocol/runtime/operational.ts'
+import { processFigures } from '../../protocol/runtime/processFigures.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { exposeLostLines } from '../../protocol/telemetry/logLines.ts'
 import { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../../protocol/telemetry/processMetrics.ts'
 import { type LoggingOptions, openLog } from '../../protocol/telemetry/programLog.ts'
 import { adminReasons } from './adminReasons.ts'
 import { type Console, startConsole } from './console.ts'
@@ -65,13 +67,15 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   const { clock } = runtime
   const metrics = new Metrics()
   exposeLostLines(metrics, lines)
+  const { build } = args
+  const endMetrics = exposeProcess(metrics, { program: 'admin', build, figures: processFigures() })
   const cluster = new Cluster(runtime, {
     ...{ bootstrap, clientId: 'millrace-admin', requestTimeoutMs },
     allowAutoTopicCreation: false,
   })
   const topics = new SampledTopics(new Admin(cluster), clock, logger)
   const operations: OperationsOptions = {
-    ...{ program: 'admin', build: args.build, clock, startedMs, metrics, logLevel: logger },
+    ...{ program: 'admin', build, clock, startedMs, metrics, logLevel: logger },
     health: healthOf(adminReasons, () => {
       const { problem } = topics
       return problem === undefined ? [] : [{ code: 'CLUSTER_UNREACHABLE', ...problem }]
@@ -87,6 +91,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   try {
     console = await onPort(args.port, start)
   } catch (error) {
+    endMetrics()
     await cluster.close()
     throw error
   }
@@ -98,6 +103,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
       logger.info({}, 'admin server stopping')
       await cluster.close()
       await Promise.all([topics.stop(), console.close()])
+      endMetrics()
       logger.info({}, 'admin server stopped')
     },
   }
