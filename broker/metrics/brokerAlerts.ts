@@ -61,8 +61,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   millrace_broker_request_errors_total: [
     {
       name: 'MillraceRequestErrors',
-      expression:
-        `sum by (instance) (rate($metric{error!~"${orderlyErrors}"}[5m])) / sum by (instance) (rate(millrace_broker_requests_total[5m])) > 0.01`,
+      expression: `sum by (instance) (rate($metric{error!~"${orderlyErrors}"}[5m])) / sum by (instance) (rate(millrace_broker_requests_total[5m])) > 0.01`,
       for: '10m',
       severity: 'warning',
       summary:

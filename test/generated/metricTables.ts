@@ -46,7 +46,8 @@ export const jobTable: MetricTable = {
 
 export const actorTable: MetricTable = {
   title: 'Actors',
-  about: 'The parts of an agent are actors. What counts for its sources, channels and sinks is above.',
+  about:
+    'The parts of an agent are actors. What counts for its sources, channels and sinks is above.',
   metrics: Object.values(actorMetrics),
 }
 

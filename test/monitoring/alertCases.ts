@@ -88,9 +88,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     fires: { [freeBytes]: `${100 * gib}-${gib}x90`, [reservedBytes]: `${gib}x120` },
     quiet: { [freeBytes]: `${100 * gib}-${gib / 1000}x90`, [reservedBytes]: `${gib}x120` },
     // Not full within 4 hours, but down to what is reserved.
-    alsoFires: [
-      { [freeBytes]: `${400 * gib}-${gib}x90`, [reservedBytes]: `${120 * gib}x120` },
-    ],
+    alsoFires: [{ [freeBytes]: `${400 * gib}-${gib}x90`, [reservedBytes]: `${120 * gib}x120` }],
   },
   MillraceDiskAlmostFull: one('millrace_broker_disk_alert_level', '1x120', '0x120', directory),
   MillraceDiskFull: one('millrace_broker_disk_alert_level', '2x120', '1x120', directory),

@@ -16,16 +16,16 @@ interface Made {
   readonly clock: ManualClock
 }
 
-function made(
-  type: 'file' | 'memory',
-  clock = new ManualClock(),
-  disk = new MemoryDisk(),
-): Made {
+function made(type: 'file' | 'memory', clock = new ManualClock(), disk = new MemoryDisk()): Made {
   if (type === 'memory') {
     const channel = memoryChannel(component('channels', 'c1', { type }), clock)
     return { channel, clock }
   }
-  const directories = { checkpointDir: '/checkpoint', dataDirs: '/data', minimumRequiredSpace: 1000 }
+  const directories = {
+    checkpointDir: '/checkpoint',
+    dataDirs: '/data',
+    minimumRequiredSpace: 1000,
+  }
   const channel = fileChannel(component('channels', 'c1', { type, ...directories }), {
     ...{ clock, disk, logger: silentLogger },
     resolvePath: (path) => path,
@@ -75,7 +75,6 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
     expect(() => transaction.oldestTakenMs()).not.toThrow()
     await expect(transaction.commit()).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' })
   })
-
 })
 
 test('events that a restart has recovered count as put at the start', async () => {
