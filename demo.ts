@@ -251,8 +251,7 @@ async function runDemo(
   onStop(() => job.stop({ graceful: true }))
   const agentHost = await rooms.localHost(runtime.clock)
   const agent = await rooms.startAgent({
-    runtime,
-    logger,
+    ...{ runtime, logger, metrics },
     name: 'orders',
     host: agentHost,
     configuration: await readFile(new URL('./agent/orders.conf', import.meta.url), 'latin1'),

@@ -197,6 +197,7 @@ class RunningAgent implements Agent {
       clock,
       random,
       logger: options.logger,
+      ...(options.metrics && { metrics: options.metrics }),
       name: options.name,
       onEscalate: (error) => {
         this.#failure = error

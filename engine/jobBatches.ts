@@ -73,7 +73,7 @@ export class JobBatches {
     const { runtime, logger, driver, cluster, offsetLog, commitLog, isolation } = options
     const { graph } = driver
     this.#options = options
-    this.counts = new JobCounts(commitLog.latest())
+    this.counts = new JobCounts(commitLog.latest(), graph.topics)
     this.#outputs = new JobOutputs(driver, logger, runtime.clock)
     const over = 'the topics can be read again'
     this.#waits = new LastingCondition({ clock: runtime.clock, logger, over })

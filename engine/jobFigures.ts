@@ -107,9 +107,13 @@ export class JobCounts {
   #committedMs: number | undefined
   #oldestTimestampMs: number | undefined
 
-  /** `batchId`: of the newest committed batch at the start; -1 for none. */
-  constructor(batchId: number) {
+  /**
+   * `batchId`: of the newest committed batch at the start; -1 for none. `topics` are those that the job reads: their
+   * counts begin at 0, for Prometheus sees no increase in a counter that begins with more.
+   */
+  constructor(batchId: number, topics: readonly string[] = []) {
     this.#batchId = batchId
+    for (const topic of topics) this.#rejected.set(topic, { skip: 0, dead_letter: 0 })
   }
 
   committed(batch: CountedBatch): void {

@@ -284,7 +284,8 @@ const records: readonly JobMetric[] = [
       alerts: [
         {
           name: 'MillraceJobLosesRecords',
-          expression: 'increase($metric[1h]) > 0',
+          // The second part: lost in the first batch after a start, before the first scrape, which is when it happens.
+          expression: 'increase($metric[1h]) > 0 or ($metric > 0 unless $metric offset 1h)',
           for: '0m',
           severity: 'critical',
           summary:
@@ -334,7 +335,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_rows',
     type: 'gauge',
-    help: 'Keys that have a value in the state of an operator, by partition.',
+    help: 'Keys that have a value in the state of an operator, by partition; without samples for a state that an earlier release (before sizes were kept) has begun.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {
@@ -352,7 +353,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_bytes',
     type: 'gauge',
-    help: 'Bytes of keys and values in the state of an operator as they are encoded, by partition; without timers.',
+    help: 'Bytes of keys and values in the state of an operator as they are encoded, by partition; without timers, and without samples for a state that an earlier release has begun.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {

@@ -14,11 +14,11 @@ export interface Channel {
   readonly size: number
   readonly counter: ChannelCounter
   /**
-   * Milliseconds since the oldest event in it was put; 0 when it is empty. Events that a restart has
+   * Milliseconds since the oldest event in it was put; 0 when it is empty or not open. Events that a restart has
    * recovered count as put when the channel was opened.
    */
   readonly oldestEventMs: number
-  /** Milliseconds for which it has held events and none has left it; 0 when it is empty. */
+  /** Milliseconds for which it has held events and none has left it; 0 when it is empty or not open. */
   readonly stalledMs: number
   /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>

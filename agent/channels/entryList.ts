@@ -39,6 +39,12 @@ export class EntryList<E extends Entry> {
     return entry
   }
 
+  /** When the event was put, by the monotonic clock; undefined for an event that has no entry now. */
+  putMsOf(event: number): number | undefined {
+    const entry = this.#entries[this.#indexOf(event)]
+    return entry !== undefined && entry.from <= event ? entry.putMs : undefined
+  }
+
   /** Entries that hold any of `[from, until)`, in order. */
   *within(from: number, until: number): Iterable<E> {
     for (let at = this.#indexOf(from); at < this.#entries.length; at++) {

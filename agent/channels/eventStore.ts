@@ -40,5 +40,7 @@ export interface EventStore {
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SafePosition | undefined
   entryHolding(event: number): Entry
+  /** When an event was put, by the monotonic clock; undefined for one that has no entry (any more). */
+  putMsOf(event: number): number | undefined
   load(entry: Entry): Promise<EventBatch>
 }

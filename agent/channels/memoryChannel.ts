@@ -172,6 +172,10 @@ class MemoryStore implements EventStore {
     return this.#entries.holding(event)
   }
 
+  putMsOf(event: number): number | undefined {
+    return this.#entries.putMsOf(event)
+  }
+
   async load(entry: Entry): Promise<EventBatch> {
     return entry.batch!
   }

@@ -84,12 +84,11 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 
   get oldestEventMs(): number {
-    if (this.size === 0) return 0
-    return this.#clock.monotonicMs() - this.store.entryHolding(this.state.lowestHeld).putMs
+    return this.#isOpen && this.size > 0 ? this.#ageOf(this.state.lowestHeld) : 0
   }
 
   get stalledMs(): number {
-    return this.size === 0 ? 0 : this.#clock.monotonicMs() - this.#movedMs
+    return this.#isOpen && this.size > 0 ? this.#clock.monotonicMs() - this.#movedMs : 0
   }
 
   async start(): Promise<void> {
@@ -370,8 +369,13 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 
   ageOf([oldest]: readonly Range[]): number {
-    if (oldest === undefined) return 0
-    return this.#clock.monotonicMs() - this.store.entryHolding(oldest.from).putMs
+    return oldest === undefined ? 0 : this.#ageOf(oldest.from)
+  }
+
+  /** Asked by monitoring, which must not fail: 0 for an event that a failed put or a stop is taking out. */
+  #ageOf(event: number): number {
+    const nowMs = this.#clock.monotonicMs()
+    return nowMs - (this.store.putMsOf(event) ?? nowMs)
   }
 
   detachTake(prepared: PreparedTake): void {

@@ -69,7 +69,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   const metrics = new Metrics()
   exposeLostLines(metrics, lines)
   const { build } = args
-  exposeProcess(metrics, { program: 'admin', build, figures: processFigures() })
+  const endMetrics = exposeProcess(metrics, { program: 'admin', build, figures: processFigures() })
   const cluster = new Cluster(runtime, {
     ...{ bootstrap, clientId: 'millrace-admin', requestTimeoutMs },
     allowAutoTopicCreation: false,
@@ -93,6 +93,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   try {
     console = await onPort(args.port, start)
   } catch (error) {
+    endMetrics()
     await cluster.close()
     throw error
   }
@@ -104,6 +105,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
       logger.info({}, 'admin server stopping')
       await cluster.close()
       await Promise.all([topics.stop(), console.close()])
+      endMetrics()
       logger.info({}, 'admin server stopped')
     },
   }

@@ -5,6 +5,11 @@ import type { AlertSpec } from '../../protocol/telemetry/metricSpec.ts'
 
 const lagAction =
   'Look at the members of the group and at the time that they take for a record. More partitions and more members share the work; records that retention removes before they are read are lost.'
+/** What clients are answered in good order: at a join, in a rebalance, when a fetch session has ended. */
+const orderlyErrors = [
+  ...['MEMBER_ID_REQUIRED', 'REBALANCE_IN_PROGRESS'],
+  ...['FETCH_SESSION_ID_NOT_FOUND', 'INVALID_FETCH_SESSION_EPOCH'],
+].join('|')
 const replicaAction =
   'Look which broker is away or slow: kafka_topic_partition_under_replicated_partition names the partitions. Do not restart another broker until the replicas are in sync again.'
 
@@ -12,11 +17,11 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   millrace_broker_disk_free_bytes: [
     {
       name: 'MillraceDiskFullSoon',
-      expression: 'predict_linear($metric[30m], 4 * 3600) < 0',
+      expression: 'predict_linear($metric[30m], 4 * 3600) < millrace_broker_disk_reserved_bytes',
       for: '10m',
       severity: 'warning',
       summary:
-        'The disk of {{ $labels.directory }} at {{ $labels.instance }} is full within 4 hours at the rate of the last 30 minutes.',
+        'The disk of {{ $labels.directory }} at {{ $labels.instance }} takes no more records within 4 hours at the rate of the last 30 minutes.',
       action:
         'Look at millrace_broker_topic_log_bytes for the topic that grows. Lower its retention.bytes or retention.ms, remove what is not needed, or enlarge the disk.',
     },
@@ -56,14 +61,13 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   millrace_broker_request_errors_total: [
     {
       name: 'MillraceRequestErrors',
-      expression:
-        'sum by (instance) (rate($metric[5m])) / sum by (instance) (rate(millrace_broker_requests_total[5m])) > 0.01',
+      expression: `sum by (instance) (rate($metric{error!~"${orderlyErrors}"}[5m])) / sum by (instance) (rate(millrace_broker_requests_total[5m])) > 0.01`,
       for: '10m',
       severity: 'warning',
       summary:
-        '{{ $value | humanizePercentage }} of the requests to {{ $labels.instance }} are answered with an error.',
+        '{{ $labels.instance }} answers with errors: {{ $value | humanizePercentage }} of the number of requests.',
       action:
-        'The labels api and error of millrace_broker_request_errors_total say which requests fail, and how.',
+        'topk(5, sum by (api, error) (rate(millrace_broker_request_errors_total[5m]))) says which requests fail, and how. Errors by which clients find their way (a rebalance, a fetch session that ended) are not counted here.',
     },
   ],
   millrace_broker_request_latency_seconds: [
@@ -166,13 +170,13 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
     {
       name: 'MillraceConsumerGroupStalled',
       expression:
-        '$metric > 0 and on (instance, consumergroup, topic) changes(kafka_consumergroup_current_offset_sum[10m]) == 0 and on (instance, consumergroup) kafka_consumergroup_members > 0',
+        '$metric > 0 and on (instance, consumergroup, topic) changes(kafka_consumergroup_current_offset_sum[10m]) == 0 and on (instance, consumergroup, topic) kafka_consumergroup_current_offset_sum offset 10m and on (instance, consumergroup) kafka_consumergroup_members > 0',
       for: '5m',
       severity: 'critical',
       summary:
         'Group {{ $labels.consumergroup }} has members and records to read on {{ $labels.topic }}, and has not moved for 10 minutes (Burrow: STALL).',
       action:
-        'A record that the consumer fails at again and again is the most frequent cause: look at the log of the consumer, at the offset where it stands.',
+        'A record that the consumer fails at again and again is the most frequent cause: look at the log of the consumer, at the offset where it stands. With isolation.level=read_committed also look at millrace_broker_transaction_oldest_age_seconds: it waits for open transactions.',
     },
     {
       name: 'MillraceConsumerGroupStopped',
@@ -189,7 +193,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   kafka_consumergroup_current_offset_sum: [
     {
       name: 'MillraceConsumerGroupRewound',
-      expression: 'resets($metric[5m]) > 0',
+      // By partition where there are series of partitions: the sum also falls when the offset of one expires.
+      expression:
+        'max by (job, instance, consumergroup, topic) (resets(kafka_consumergroup_current_offset[5m])) > 0 or (resets($metric[5m]) > 0 unless on (instance, consumergroup, topic) kafka_consumergroup_current_offset)',
       for: '0m',
       severity: 'warning',
       summary:
@@ -201,7 +207,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   millrace_consumer_group_lag_max_seconds: [
     {
       name: 'MillraceConsumerLagTooHigh',
-      expression: '$metric > 300',
+      // A group that nobody has used for hours is forgotten, and pages no one (MillraceConsumerGroupStopped names it).
+      expression:
+        '$metric > 300 and on (instance, consumergroup) max_over_time(kafka_consumergroup_members[6h]) > 0',
       for: '15m',
       severity: 'critical',
       summary:

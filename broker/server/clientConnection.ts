@@ -29,11 +29,10 @@ const frameOverheadBytes = 1024
 const stalledMs = 30_000
 
 /** A request under way: its place in the order of answers. */
-interface Slot {
+interface Slot extends RequestRecord {
   readonly frameBytes: number
   /** What the frame lies in, when nobody has it any more once the request is answered. */
-  readonly block: Buffer | undefined
-  readonly record: RequestRecord
+  block: Buffer | undefined
   done: boolean
   answer: Answer
 }
@@ -224,11 +223,19 @@ export class ClientConnection implements ConnectionHandler {
 
   #start(frame: Buffer, arrivedMs: number): void {
     const allowance = this.#decodedMemory.allowance()
-    const startedMs = this.#clock.monotonicMs()
-    const record: RequestRecord = { figures: undefined, arrivedMs, startedMs, waitedMs: 0 }
+    const slot: Slot = {
+      figures: undefined,
+      arrivedMs,
+      startedMs: this.#clock.monotonicMs(),
+      waitedMs: 0,
+      frameBytes: frame.length + frameOverheadBytes,
+      block: undefined,
+      done: false,
+      answer: undefined,
+    }
     let outcome: Answer | Promise<Answer>
     try {
-      outcome = dispatch(frame, allowance, this.#context, record)
+      outcome = dispatch(frame, allowance, this.#context, slot)
     } catch (error) {
       if (allowance.isExceeded && this.#decodedMemory.mayGrow(allowance)) {
         this.#frames.unshift(frame)
@@ -242,7 +249,7 @@ export class ClientConnection implements ConnectionHandler {
       return
     }
     const release = this.#decodedMemory.take(allowance)
-    const slot = this.#newSlot(frame, record)
+    slot.block = this.#blockOf(frame)
     this.#slots.push(slot)
     if (!(outcome instanceof Promise)) {
       release()
@@ -262,11 +269,6 @@ export class ClientConnection implements ConnectionHandler {
         this.#finish(slot, undefined)
       },
     )
-  }
-
-  #newSlot(frame: Buffer, record: RequestRecord): Slot {
-    const frameBytes = frame.length + frameOverheadBytes
-    return { frameBytes, block: this.#blockOf(frame), record, done: false, answer: undefined }
   }
 
   #takeBlock(bytes: number): Buffer {
@@ -292,28 +294,28 @@ export class ClientConnection implements ConnectionHandler {
     const nowMs = this.#clock.monotonicMs()
     slot.done = true
     slot.answer = answer
-    slot.record.figures?.handled(slot.record, slot.frameBytes - frameOverheadBytes, nowMs)
+    slot.figures?.handled(slot, slot.frameBytes - frameOverheadBytes, nowMs)
     while (this.#slots[0]?.done) {
       const first = this.#slots.shift()!
       this.#outstandingBytes -= first.frameBytes
-      if (first.answer) this.#send(first.answer, first.record, nowMs)
-      else first.record.figures?.answered(first.record, 0, nowMs)
+      if (first.answer) this.#send(first.answer, first, nowMs)
+      else first.figures?.answered(first.arrivedMs, 0, nowMs)
     }
     this.#count()
     this.#lastActivityMs = nowMs
     this.#endWhenDrained()
   }
 
-  #send(answer: readonly Uint8Array[], record: RequestRecord, nowMs: number): void {
+  #send(answer: readonly Uint8Array[], { figures, arrivedMs }: Slot, nowMs: number): void {
     if (this.#answerMemory.unsentBytes === 0) this.#lastTakenMs = nowMs
     const bytes = totalBytes(answer)
-    record.figures?.answered(record, bytes, nowMs)
+    figures?.answered(arrivedMs, bytes, nowMs)
     const release = this.#answerMemory.sent(bytes)
     const below = this.#connection.write(answer, () => {
       release()
       this.#lastTakenMs = this.#clock.monotonicMs()
       this.#lastActivityMs = this.#lastTakenMs
-      record.figures?.sent(this.#lastTakenMs - nowMs)
+      figures?.sent(this.#lastTakenMs - nowMs)
       if (this.#frames.length > 0) this.#advance()
     })
     if (!below) this.#sendBlocked = true

@@ -93,7 +93,8 @@ export async function readEnough(
       const enough = round.bytes >= minBytes || round.isUrgent || !hasLogs
       if (enough) return responses
       requestFigures.waitingFetches++
-      const appended = await wait.forAppend().finally(() => requestFigures.waitingFetches--)
+      const appended = await wait.forAppend()
+      requestFigures.waitingFetches--
       if (!appended) return responses
       // What was read is read again, for its memory is given back with the next reservation.
       due = [...new Set([...appended, ...round.filled])].sort((one, other) => one - other)

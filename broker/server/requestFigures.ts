@@ -56,7 +56,7 @@ export class ApiFigures {
   }
 
   /** The response is written, or there is none. */
-  answered({ arrivedMs }: RequestRecord, bytes: number, nowMs: number): void {
+  answered(arrivedMs: number, bytes: number, nowMs: number): void {
     this.responseBytes += bytes
     this.latency.observe((nowMs - arrivedMs) / 1000)
   }

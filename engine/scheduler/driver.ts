@@ -85,7 +85,7 @@ export interface AdvancedBatch {
   readonly changed: ReadonlyMap<number, number>
   /** Rows that came too late to count, over all operators. */
   readonly lateRows: number
-  /** The states that were advanced, as far as their sizes are known. */
+  /** The states that were advanced, of the operators whose size is known in all partitions. */
   readonly states: readonly StatePartition[]
 }
 
@@ -192,11 +192,11 @@ export class Driver {
       this.graph.advancing(batchId).map(async ({ uid: operator, streamId, rdd }) => {
         const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
         let newest = -1
-        for (const [partition, { changedIn, lateRows: late, size }] of partitions.entries()) {
+        for (const { changedIn, lateRows: late } of partitions) {
           newest = Math.max(newest, changedIn)
           lateRows += late
-          if (size !== undefined) states.push({ operator, partition, ...size })
         }
+        states.push(...sizesOf(operator, partitions))
         changed.set(streamId, newest)
       }),
     )
@@ -473,4 +473,14 @@ function beingStopped(): EngineError {
 /** Ids of shuffles have their batch after the word (see StreamGraph). */
 function batchOf(shuffleId: string): number {
   return Number(shuffleId.slice('shuffle-'.length, shuffleId.indexOf(':')))
+}
+
+/** Nothing unless all sizes are known: what they add up to would pass for the size of the whole state. */
+function sizesOf(operator: string, partitions: readonly Advanced[]): StatePartition[] {
+  const states: StatePartition[] = []
+  for (const [partition, { size }] of partitions.entries()) {
+    if (size === undefined) return []
+    states.push({ operator, partition, ...size })
+  }
+  return states
 }

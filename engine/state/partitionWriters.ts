@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
 import { timerKey, valueKey, versionKey } from './stateLayout.ts'
-import { sizeOfValue } from './stateSize.ts'
+import { StateGrowth } from './stateSize.ts'
 import type { StateEntry } from './stateTransfer.ts'
-import { emptySize, encodeVersion, type StateSize } from './stateVersion.ts'
+import { encodeVersion } from './stateVersion.ts'
 import { VersionHistory } from './versionHistory.ts'
 
 const mostBytes = 32 * 1024 * 1024
@@ -19,7 +19,7 @@ export class PartitionWriters {
   readonly #openDatabase: (directory: string) => Promise<StateDatabase>
   readonly #directory: string
   readonly #gathered: StateChange[][]
-  readonly #sizes: StateSize[]
+  readonly #sizes: readonly StateGrowth[]
   #bytes = 0
 
   constructor(
@@ -32,13 +32,13 @@ export class PartitionWriters {
     this.#openDatabase = openDatabase
     this.#directory = directory
     this.#gathered = Array.from({ length: partitions }, () => [])
-    this.#sizes = Array.from({ length: partitions }, () => emptySize)
+    this.#sizes = Array.from({ length: partitions }, () => new StateGrowth())
   }
 
   /** Resolves at once unless the bound of what is gathered is reached. */
   async write(partition: number, entry: StateEntry): Promise<void> {
     this.#gathered[partition]!.push(changeOf(entry))
-    if (entry.kind === 'value') this.#count(partition, entry)
+    if (entry.kind === 'value') this.#sizes[partition]!.change(entry.key, null, entry.value)
     const { key, value } = entry.kind === 'value' ? entry : { key: entry.timer.key, value: '' }
     this.#bytes += entryBytes + key.length + value.length
     if (this.#bytes < mostBytes) return
@@ -58,12 +58,6 @@ export class PartitionWriters {
       await this.#disk.syncDirectory(join(this.#directory, String(partition)))
     }
     await this.#disk.syncDirectory(this.#directory)
-  }
-
-  #count(partition: number, { key, value }: Extract<StateEntry, { kind: 'value' }>): void {
-    const { rows, bytes } = this.#sizes[partition]!
-    const added = sizeOfValue(key, value)
-    this.#sizes[partition] = { rows: rows + added.rows, bytes: bytes + added.bytes }
   }
 
   async #flush(partition: number): Promise<void> {

@@ -7,7 +7,7 @@ import { bytesOf, type HeldValue, held, isSameValue } from './heldValue.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'
 import { groupOf, timerKey, valueKeyIn } from './stateLayout.ts'
-import { growth } from './stateSize.ts'
+import { StateGrowth } from './stateSize.ts'
 import type { StateSize } from './stateVersion.ts'
 import { TimerWrites } from './timerWrites.ts'
 import type { CachePart } from './valueCache.ts'
@@ -164,15 +164,12 @@ export class StateTransaction {
     // A key may be written without being read; what undoes the batch needs its value all the same.
     const touched = [...this.#touched.values()]
     await this.#read(touched.filter((one) => one.before === undefined))
-    let rows = 0
-    let bytes = 0
+    const growth = new StateGrowth()
     for (const one of touched) {
       if (!one.isChanged) continue
       changes.push(one)
       before.push(one.before!)
-      const grown = growth(one.name, one.before!, one.after!)
-      rows += grown.rows
-      bytes += grown.bytes
+      growth.change(one.name, one.before!, one.after!)
     }
     for (const { timer, isSet, wasSet } of await this.#timers.changes()) {
       if (isSet === wasSet) continue
@@ -181,7 +178,7 @@ export class StateTransaction {
       before.push(wasSet ? noBytes : null)
     }
     const firstTimerMs = this.#timers.firstTimerMs()
-    return { changes, before, firstTimerMs, growth: { rows, bytes } }
+    return { changes, before, firstTimerMs, growth }
   }
 
   #touch(key: string): TouchedKey {

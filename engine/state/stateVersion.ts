@@ -64,9 +64,8 @@ function decodeVersion(where: string, bytes: Uint8Array): StoredVersion {
   try {
     record = JSON.parse(Buffer.from(bytes).toString()) as VersionRecord
     links = record.undo.map(([version, previous]) => ({ version, previous }))
-    sizes = new Map(
-      (record.sizes ?? []).map(([version, rows, bytes]) => [version, { rows, bytes }]),
-    )
+    sizes = new Map([[noVersion, emptySize]])
+    for (const [version, rows, bytes] of record.sizes ?? []) sizes.set(version, { rows, bytes })
   } catch (cause) {
     throw damaged(where, 'its version cannot be read', cause)
   }

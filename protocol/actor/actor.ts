@@ -14,6 +14,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { actorMetrics } from './actorMetrics.ts'
 import type {
   ActorRef,
   BehaviorFactory,
@@ -142,13 +143,8 @@ export class ActorSystem {
 
   #exposeMailboxes(metrics: Metrics | undefined, system: string): () => void {
     if (!metrics) return () => {}
-    const labels = ['system'] as const
-    const actors = metrics.gauge({ name: 'millrace_actors', help: 'Living actors', labels })
-    const queued = metrics.gauge({
-      name: 'millrace_actor_mailbox_messages',
-      help: 'Messages accepted and not yet handled, over all actors',
-      labels,
-    })
+    const actors = metrics.gauge(actorMetrics.actors)
+    const queued = metrics.gauge(actorMetrics.queued)
     return metrics.onExpose(() => {
       let messages = 0
       let count = 0

@@ -2,6 +2,7 @@
 // message is allowed where a strategy says so; losing it silently never is.
 
 import type { Counter, Metrics } from '../telemetry/metrics.ts'
+import { actorMetrics } from './actorMetrics.ts'
 
 export type DeadLetterReason =
   /** Sent to an actor that is stopping or has stopped. */
@@ -27,11 +28,7 @@ export class DeadLetters {
 
   constructor(metrics: Metrics | undefined, hook: DeadLetterHook | undefined) {
     this.#hook = hook
-    this.#counter = metrics?.counter({
-      name: 'millrace_actor_dead_letters_total',
-      help: 'Messages to actors that none will handle',
-      labels: ['reason'],
-    })
+    this.#counter = metrics?.counter(actorMetrics.deadLetters)
   }
 
   get count(): number {

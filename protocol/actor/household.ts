@@ -3,7 +3,9 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { MetricSpec } from '../telemetry/metricSpec.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { actorMetrics } from './actorMetrics.ts'
 import type { DeadLetters } from './deadLetters.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { EscalatedError } from './failures.ts'
@@ -27,12 +29,12 @@ export class ActorFigures {
   readonly waited: () => void
 
   constructor(metrics: Metrics | undefined) {
-    const count = (name: string, help: string) => {
-      const counter = metrics?.counter({ name, help })
+    const count = (spec: MetricSpec<never>) => {
+      const counter = metrics?.counter(spec)
       return () => counter?.inc()
     }
-    this.failed = count('millrace_actor_failures_total', 'Failures of actors')
-    this.restarted = count('millrace_actor_restarts_total', 'Restarts that a failure led to')
-    this.waited = count('millrace_actor_mailbox_waits_total', 'Messages that met a full mailbox')
+    this.failed = count(actorMetrics.failed)
+    this.restarted = count(actorMetrics.restarted)
+    this.waited = count(actorMetrics.waited)
   }
 }

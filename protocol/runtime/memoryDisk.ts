@@ -13,7 +13,7 @@ import {
   type DiskStat,
 } from './disk.ts'
 import { MemoryInode } from './memoryInode.ts'
-import { MemoryNames } from './memoryNames.ts'
+import { MemoryNames, NameChanges } from './memoryNames.ts'
 import type { Random } from './random.ts'
 
 export interface CrashOptions {
@@ -53,18 +53,12 @@ export const memoryDiskBytes = 2 ** 40
 /** A file takes whole ones, a directory one. */
 const blockBytes = 4096
 
-/** One change to a directory that no syncDirectory has covered yet. */
-interface NameChange {
-  readonly directories: readonly string[]
-  readonly apply: (names: MemoryNames) => void
-}
-
 export class MemoryDisk implements Disk {
   readonly #options: MemoryDiskOptions
   readonly #locks = new Set<string>()
   #names: MemoryNames
   #durableNames: MemoryNames
-  #nameChanges: NameChange[] = []
+  readonly #nameChanges = new NameChanges()
   #inodeCount = 0
   readonly #freeInodes: number[] = []
   #operationCount = 0
@@ -88,12 +82,12 @@ export class MemoryDisk implements Disk {
     assert(this.#canCrash, 'this disk keeps nothing to go back to')
     this.#crashes++
     this.#locks.clear()
-    const keptChanges = keepUnsynced?.below(this.#nameChanges.length + 1) ?? 0
-    for (const { apply, directories } of this.#nameChanges.slice(0, keptChanges)) {
+    const changes = this.#nameChanges.takeAll()
+    const keptChanges = keepUnsynced?.below(changes.length + 1) ?? 0
+    for (const { apply, directories } of changes.slice(0, keptChanges)) {
       apply(this.#durableNames)
       for (const directory of directories) this.#durableNames.get(directory)?.sync()
     }
-    this.#nameChanges = []
     for (const path of [...this.#durableNames.keys()].sort()) {
       if (path !== '/' && !this.#durableNames.has(dirname(path))) this.#durableNames.delete(path)
     }
@@ -195,12 +189,7 @@ export class MemoryDisk implements Disk {
     directory = normalize(directory)
     this.#requireDirectory(directory)
     await this.#effect('syncDirectory', directory, () => {
-      const waiting: NameChange[] = []
-      for (const change of this.#nameChanges) {
-        if (change.directories.includes(directory)) change.apply(this.#durableNames)
-        else waiting.push(change)
-      }
-      this.#nameChanges = waiting
+      for (const { apply } of this.#nameChanges.take(directory)) apply(this.#durableNames)
       this.#names.get(directory)!.sync()
     })
   }
@@ -280,7 +269,7 @@ export class MemoryDisk implements Disk {
   #change(directories: readonly string[], apply: (names: MemoryNames) => void): void {
     apply(this.#names)
     for (const directory of directories) this.#names.get(directory)?.touch()
-    if (this.#canCrash) this.#nameChanges.push({ directories, apply })
+    if (this.#canCrash) this.#nameChanges.add({ directories, apply })
   }
 
   #requireDirectory(directory: string): void {

@@ -1,5 +1,5 @@
-// The names on a disk in memory, found by directory: a rename or a removal costs what is renamed or
-// removed, however many other names there are.
+// The names on a disk in memory and the changes to them that are not durable, both found by directory: a rename,
+// a removal or a sync costs what is renamed, removed or synced, however many other names there are.
 
 import { dirname } from 'node:path'
 import type { MemoryInode } from './memoryInode.ts'
@@ -58,5 +58,49 @@ export class MemoryNames {
   *under(path: string): Generator<string> {
     if (this.#inodes.has(path)) yield path
     for (const inside of this.in(path)) yield* this.under(inside)
+  }
+}
+
+/** One change to directories that no syncDirectory of any of them has covered yet. */
+export interface NameChange {
+  readonly directories: readonly string[]
+  readonly apply: (names: MemoryNames) => void
+}
+
+export class NameChanges {
+  /** In the order in which they were made. */
+  readonly #all = new Set<NameChange>()
+  readonly #byDirectory = new Map<string, Set<NameChange>>()
+
+  add(change: NameChange): void {
+    this.#all.add(change)
+    for (const directory of change.directories) {
+      const changes = this.#byDirectory.get(directory)
+      if (changes) changes.add(change)
+      else this.#byDirectory.set(directory, new Set([change]))
+    }
+  }
+
+  /** Removes and returns those of a directory, in their order. */
+  take(directory: string): Iterable<NameChange> {
+    const taken = this.#byDirectory.get(directory) ?? []
+    this.#byDirectory.delete(directory)
+    for (const change of taken) {
+      this.#all.delete(change)
+      for (const other of change.directories) {
+        const changes = this.#byDirectory.get(other)
+        changes?.delete(change)
+        if (changes?.size === 0) this.#byDirectory.delete(other)
+      }
+    }
+    return taken
+  }
+
+  /** Removes and returns all, in their order. */
+  takeAll(): NameChange[] {
+    const taken = [...this.#all]
+    this.#all.clear()
+    this.#byDirectory.clear()
+    return taken
   }
 }

@@ -3,6 +3,7 @@
 // backlog full is counted, and the count is logged when writing works again.
 
 import type { LogOutput } from '../runtime/standardStreams.ts'
+import type { MetricSpec } from './metricSpec.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface LogLinesOptions {
@@ -119,12 +120,15 @@ export class LogLines {
   }
 }
 
+export const lostLinesMetric = {
+  name: 'millrace_log_lines_lost_total',
+  type: 'counter',
+  help: 'Log lines that could not be written to standard error or to the log file.',
+} as const satisfies MetricSpec
+
 /** Counts lost lines in `millrace_log_lines_lost_total`. Returns what ends that. */
 export function exposeLostLines(metrics: Metrics, lines: Pick<LogLines, 'lostTotal'>): () => void {
-  const counter = metrics.counter({
-    name: 'millrace_log_lines_lost_total',
-    help: 'Log lines that were lost: their file or standard error could not be written.',
-  })
+  const counter = metrics.counter(lostLinesMetric)
   let exposed = 0
   return metrics.onExpose(() => {
     const { lostTotal } = lines

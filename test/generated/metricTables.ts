@@ -5,6 +5,8 @@ import type { AgentMetric } from '../../agent/monitoring/flumeMetrics.ts'
 import { adminMetrics, consoleMetrics } from '../../broker/admin/consoleMetrics.ts'
 import { brokerMetrics } from '../../broker/metrics/brokerMetrics.ts'
 import { jobMetrics } from '../../engine/jobMetricTable.ts'
+import { actorMetrics } from '../../protocol/actor/actorMetrics.ts'
+import { lostLinesMetric } from '../../protocol/telemetry/logLines.ts'
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import { processMetrics } from '../../protocol/telemetry/processMetrics.ts'
 
@@ -19,7 +21,7 @@ export const processTable: MetricTable = {
   title: 'Every program',
   about:
     "What the process takes, by the names of Prometheus's own clients, so that dashboards for Node work.",
-  metrics: Object.values(processMetrics),
+  metrics: [...Object.values(processMetrics), lostLinesMetric],
 }
 
 export const brokerTable: MetricTable = {
@@ -56,13 +58,30 @@ export const jobTable: MetricTable = {
   metrics: jobMetrics,
 }
 
+export const actorTable: MetricTable = {
+  title: 'Actors',
+  about:
+    'The parts of an agent are actors. What counts for its sources, channels and sinks is above.',
+  metrics: Object.values(actorMetrics),
+}
+
 export const metricTables: readonly MetricTable[] = [
   processTable,
   brokerTable,
   consoleTable,
   adminTable,
   agentTable,
+  actorTable,
   jobTable,
 ]
+
+/** What each program serves. */
+export const tablesOfProgram = {
+  broker: [processTable, brokerTable],
+  agent: [processTable, agentTable, actorTable],
+  job: [processTable, jobTable],
+  demo: metricTables,
+  admin: [processTable],
+} as const
 
 export const allMetrics: readonly MetricSpec[] = metricTables.flatMap(({ metrics }) => metrics)

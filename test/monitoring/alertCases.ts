@@ -4,6 +4,9 @@
 export interface AlertCase {
   readonly fires: Readonly<Record<string, string>>
   readonly quiet: Readonly<Record<string, string>>
+  /** Others for which it fires, and for which it does not. */
+  readonly alsoFires?: readonly Readonly<Record<string, string>>[]
+  readonly alsoQuiet?: readonly Readonly<Record<string, string>>[]
 }
 
 /** Each case has a target of its own: `@` stands for its name. */
@@ -33,6 +36,11 @@ const gib = 1024 ** 3
 
 const lagSum = series('kafka_consumergroup_lag_sum', group)
 const offsetSum = series('kafka_consumergroup_current_offset_sum', group)
+const lagSeconds = series('millrace_consumer_group_lag_max_seconds', group)
+const offsetOf = (partition: string) =>
+  series('kafka_consumergroup_current_offset', { ...group, partition })
+const freeBytes = series('millrace_broker_disk_free_bytes', directory)
+const reservedBytes = series('millrace_broker_disk_reserved_bytes', directory)
 const members = series('kafka_consumergroup_members', { consumergroup: 'g' })
 
 /** 99 % of the values at or below `low`, or all of them above it. */
@@ -76,12 +84,12 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     },
   },
   MillraceEventLoopSlow: one('nodejs_eventloop_lag_p99_seconds', '1x120', '0.02x120'),
-  MillraceDiskFullSoon: one(
-    'millrace_broker_disk_free_bytes',
-    `${100 * gib}-${gib}x90`,
-    `${100 * gib}-${gib / 1000}x90`,
-    directory,
-  ),
+  MillraceDiskFullSoon: {
+    fires: { [freeBytes]: `${100 * gib}-${gib}x90`, [reservedBytes]: `${gib}x120` },
+    quiet: { [freeBytes]: `${100 * gib}-${gib / 1000}x90`, [reservedBytes]: `${gib}x120` },
+    // Not full within 4 hours, but down to what is reserved.
+    alsoFires: [{ [freeBytes]: `${400 * gib}-${gib}x90`, [reservedBytes]: `${120 * gib}x120` }],
+  },
   MillraceDiskAlmostFull: one('millrace_broker_disk_alert_level', '1x120', '0x120', directory),
   MillraceDiskFull: one('millrace_broker_disk_alert_level', '2x120', '1x120', directory),
   MillraceDirectoryFailed: one('millrace_broker_directory_failed', '1x120', '0x120', directory),
@@ -94,6 +102,14 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       [series('millrace_broker_request_errors_total', { api: 'Produce', error: 'X' })]: '0+5x120',
       [series('millrace_broker_requests_total', { api: 'Produce' })]: '0+10000x120',
     },
+    alsoQuiet: [
+      {
+        [series('millrace_broker_request_errors_total', {
+          ...{ api: 'Heartbeat', error: 'REBALANCE_IN_PROGRESS' },
+        })]: '0+5x120',
+        [series('millrace_broker_requests_total', { api: 'Heartbeat' })]: '0+100x120',
+      },
+    ],
   },
   // A slow fetch only waits for records.
   MillraceProduceSlow: { fires: produce.slow, quiet: { ...produce.fast, ...fetch.slow } },
@@ -147,6 +163,8 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   MillraceConsumerGroupStalled: {
     fires: { [lagSum]: '100x120', [offsetSum]: '500x120', [members]: '2x120' },
     quiet: { [lagSum]: '100x120', [offsetSum]: '500+10x120', [members]: '2x120' },
+    // Has just begun.
+    alsoQuiet: [{ [lagSum]: '_x52 100x60', [offsetSum]: '_x52 500x60', [members]: '_x52 2x60' }],
   },
   MillraceConsumerGroupStopped: {
     fires: { [lagSum]: '100x120', [offsetSum]: '500x120', [members]: '0x120' },
@@ -154,13 +172,26 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   MillraceConsumerGroupRewound: {
     ...one('kafka_consumergroup_current_offset_sum', '500x58 20x60', '500+10x120', group),
+    alsoFires: [
+      // Another partition makes up for it.
+      {
+        [offsetSum]: '1000+10x120',
+        [offsetOf('0')]: '500x58 20x60',
+        [offsetOf('1')]: '500x58 1500x60',
+      },
+    ],
+    alsoQuiet: [
+      // The offset of a partition has expired.
+      { [offsetSum]: '1000x58 500x60', [offsetOf('0')]: '500x58', [offsetOf('1')]: '500x120' },
+    ],
   },
-  MillraceConsumerLagTooHigh: one(
-    'millrace_consumer_group_lag_max_seconds',
-    '400x120',
-    '30x120',
-    group,
-  ),
+  MillraceConsumerLagTooHigh: {
+    fires: { [lagSeconds]: '400x120', [members]: '2x120' },
+    quiet: { [lagSeconds]: '30x120', [members]: '2x120' },
+    // Its consumers died.
+    alsoFires: [{ [lagSeconds]: '400x120', [members]: '2x10 0x110' }],
+    alsoQuiet: [{ [lagSeconds]: '0+60x120', [members]: '0x120' }],
+  },
   MillraceTransactionHangs: one(
     'millrace_broker_transaction_oldest_age_seconds',
     '0+60x120',
@@ -227,7 +258,12 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     topic: 't',
     policy: 'skip',
   }),
-  MillraceJobLosesRecords: one('millrace_job_lost_records_total', '0x50 7x70', '0x120', job),
+  MillraceJobLosesRecords: {
+    ...one('millrace_job_lost_records_total', '0x50 7x70', '0x120', job),
+    // Lost before the first scrape after a start; and a loss that is two hours old.
+    alsoFires: [{ [series('millrace_job_lost_records_total', job)]: '_x50 7x70' }],
+    alsoQuiet: [{ [series('millrace_job_lost_records_total', job)]: '7x120' }],
+  },
   MillraceJobTasksFail: one('millrace_job_tasks_failed_total', '0+1x120', '0x40 1x80', job),
   MillraceJobLosesExecutors: one('millrace_job_executors_lost_total', '0+1x120', '0x40 1x80', job),
 }

@@ -61,10 +61,17 @@ describe.skipIf(!hasPromtool)('as Prometheus sees them', () => {
   })
 
   test('each fires when it should, and does not when it should not', async () => {
-    const cases = Object.entries(alertCases).flatMap(([name, { fires, quiet }]) => [
-      { name, target: `${name}-fires`, series: fires, isFiring: true },
-      { name, target: `${name}-quiet`, series: quiet, isFiring: false },
-    ])
+    const cases = Object.entries(alertCases).flatMap(([name, each]) => {
+      const { fires, quiet, alsoFires = [], alsoQuiet = [] } = each
+      return [
+        ...[fires, ...alsoFires].map((series, at) => {
+          return { name, target: `${name}-fires-${at}`, series, isFiring: true }
+        }),
+        ...[quiet, ...alsoQuiet].map((series, at) => {
+          return { name, target: `${name}-quiet-${at}`, series, isFiring: false }
+        }),
+      ]
+    })
     // All at once: every test of promtool's evaluates all rules.
     const input = cases.flatMap(({ target, series }) =>
       Object.entries(series).map(([named, values]) => {

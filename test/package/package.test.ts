@@ -16,11 +16,11 @@ const version = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')).
 const mebibyte = 1024 * 1024
 
 let installed: Installation
-beforeAll(() => {
-  installed = new Installation()
+beforeAll(async () => {
   // Builds, packs and installs twice: minutes on a machine that is busy.
+  installed = await Installation.create()
 }, 900_000)
-afterAll(() => installed?.remove())
+afterAll(() => installed?.remove(), 300_000)
 
 describe('the tarball', () => {
   test('has programs, declarations, maps with their sources, and documents; and no test', () => {
@@ -46,7 +46,7 @@ describe('the tarball', () => {
     // 3.1 and 12.3 MiB when this was written.
     expect(packedBytes).toBeLessThan(4 * mebibyte)
     expect(unpackedBytes).toBeLessThan(16 * mebibyte)
-    expect(files.length).toBeLessThan(4_000)
+    expect(files.length).toBeLessThan(5_000)
   })
 
   test('says in package.json what a user needs, and nothing of the checkout', () => {

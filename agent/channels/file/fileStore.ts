@@ -237,6 +237,10 @@ export class FileStore implements EventStore {
     return this.#entries.holding(event)
   }
 
+  putMsOf(event: number): number | undefined {
+    return this.#entries.putMsOf(event)
+  }
+
   async load(entry: Entry): Promise<EventBatch> {
     const { logFile, position, sizeBytes } = entry as FileEntry
     const bytes = Buffer.allocUnsafeSlow(sizeBytes)

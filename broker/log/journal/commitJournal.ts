@@ -247,9 +247,14 @@ export class CommitJournal {
 
   #measured(group: readonly Pending[], write: () => Promise<void>): Promise<void> {
     if (!this.figures) return write()
-    const appends = group.filter(({ entry }) => entry.kind === 'append')
-    const bytes = appends.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    return this.figures.measure(bytes, appends.length, write)
+    let appends = 0
+    let bytes = 0
+    for (const { entry, sizeBytes } of group) {
+      if (entry.kind !== 'append') continue
+      appends++
+      bytes += sizeBytes
+    }
+    return this.figures.measure(bytes, appends, write)
   }
 
   /** The file that takes the next group: the other one when this one is full. */

@@ -108,32 +108,21 @@ function topicError(name: string | undefined, byId: boolean): number {
 async function append(
   topic: string,
   { index, records }: PartitionData,
-  sender: Sender,
-  broker: BrokerParts,
-): Promise<PartitionResponse> {
-  const counters = broker.traffic.of(topic)
-  counters.appends++
-  const response = await appendTo(topic, { index, records }, sender, broker, counters)
-  if (response.errorCode !== ErrorCode.none) {
-    counters.failedAppends++
-    counters.failedBytes += records?.length ?? 0
-  }
-  return response
-}
-
-async function appendTo(
-  topic: string,
-  { index, records }: PartitionData,
   { transactionalId, apiVersion, decompression }: Sender,
-  { controller, partitions, transactionalAppends }: BrokerParts,
-  counters: TopicTraffic,
+  { controller, partitions, transactionalAppends, traffic }: BrokerParts,
 ): Promise<PartitionResponse> {
+  const counters = traffic.of(topic)
+  counters.appends++
   const log = partitions.log(topic, index)
   if (!log) {
-    return failure(index, partitions.errorCodeOfMissing(controller.state.topic(topic), index))
+    const errorCode = partitions.errorCodeOfMissing(controller.state.topic(topic), index)
+    return failedAppend(failure(index, errorCode), records, counters)
   }
   const refusal = refuseBatches(records, apiVersion)
-  if (refusal) return failure(index, refusal.errorCode, refusal.message)
+  if (refusal) {
+    const { errorCode, message } = refusal
+    return failedAppend(failure(index, errorCode, message), records, counters)
+  }
   try {
     const bytes = records!
     const first = firstBatch(bytes)
@@ -149,7 +138,7 @@ async function appendTo(
         counters.messagesIn += result.lastOffset - result.baseOffset + 1
       }
     }
-    return {
+    const response = {
       index,
       errorCode: result.errorCode,
       errorMessage: result.errorMessage ?? null,
@@ -158,9 +147,23 @@ async function appendTo(
       logAppendTimeMs: result.logAppendTimeMs,
       logStartOffset: result.logStartOffset,
     }
+    if (result.errorCode === ErrorCode.none) return response
+    return failedAppend(response, records, counters)
   } catch (error) {
-    return failure(index, partitions.errorCodeOf(error, topic, index))
+    const response = failure(index, partitions.errorCodeOf(error, topic, index))
+    return failedAppend(response, records, counters)
   }
+}
+
+/** Counts an append that was refused or has failed, and returns its response. */
+function failedAppend(
+  response: PartitionResponse,
+  records: Buffer | null,
+  counters: TopicTraffic,
+): PartitionResponse {
+  counters.failedAppends++
+  counters.failedBytes += records?.length ?? 0
+  return response
 }
 
 /** What a request may not carry for a partition, whatever its log would say of it. */

@@ -11,6 +11,7 @@ import { decodeKey, encodeKey, type Key, partNamed, partOf } from '../../../engi
 import { HashPartitioner, KeyGroupPartitioner } from '../../../engine/rdd/partitioner.ts'
 import type { StateTimer } from '../../../engine/state/keyedState.ts'
 import { OperatorState } from '../../../engine/state/operatorState.ts'
+import { StateGrowth } from '../../../engine/state/stateSize.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { type StateEntry, StateTransfer } from '../../../engine/state/stateTransfer.ts'
 import { v8Codec } from '../../../engine/state/v8Codec.ts'
@@ -132,7 +133,11 @@ describe('rescaling', () => {
           const store = await StateStore.open(`${target}/${partition}`, { openDatabase: open })
           expect(store.version).toBe(1)
           const owned: string[] = []
-          await store.scan((key) => owned.push(key))
+          const stored = new StateGrowth()
+          await store.scan((key, bytes) => {
+            owned.push(key)
+            stored.change(key, null, bytes)
+          })
           for (const key of owned) expect(partitioner.partitionOf(decodeKey(key))).toBe(partition)
           // The parts of a key are where the key is.
           const view = await store.begin(2)
@@ -140,7 +145,14 @@ describe('rescaling', () => {
             const part = partOf(key, -1)
             await view.load([part])
             expect(view.get(part)).toEqual(v8Codec.encode('old'))
+            // Batch 1 has set a second part of some keys.
+            for (const one of [part, partOf(key, 0)]) {
+              await view.load([one])
+              const bytes = view.get(one)
+              if (bytes !== undefined) stored.change(one, null, bytes)
+            }
           }
+          expect(store.size).toEqual({ rows: stored.rows, bytes: stored.bytes })
           await store.close()
         }
       }),

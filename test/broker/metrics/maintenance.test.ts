@@ -1,0 +1,58 @@
+// What is counted of the upkeep of logs, and what is shown of a data directory that has failed.
+
+import { expect, test } from 'vitest'
+import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { batchOf } from '../server/memoryBroker.ts'
+import { BusyBroker } from './busyBroker.ts'
+
+const data = '{directory="/data"}'
+
+async function configure(busy: BusyBroker, name: string, value: string): Promise<void> {
+  const configs = [{ name, configOperation: 0, value }]
+  const resources = [{ resourceType: 2, resourceName: 't', configs }]
+  await busy.client.send(incrementalAlterConfigs, 1, { resources, validateOnly: false })
+}
+
+async function fill(busy: BusyBroker): Promise<void> {
+  for (let count = 0; count < 20; count++) await busy.produce('t', batchOf('x'.repeat(500)))
+}
+
+test('segments that retention deletes are counted, with their bytes', async () => {
+  const busy = await BusyBroker.start({ 'log.segment.bytes': 2000 })
+  await busy.createTopic('t')
+  await fill(busy)
+  const before = (await busy.sample('millrace_broker_topic_log_bytes', '{topic="t"}'))!
+  expect(await busy.sample('millrace_broker_deleted_segments_total', data)).toBe(0)
+  await configure(busy, 'retention.bytes', '2000')
+  await busy.broker.clock.advanceAndSettle(10 * 60_000)
+  await settle()
+  const left = (await busy.sample('millrace_broker_topic_log_bytes', '{topic="t"}'))!
+  expect(left).toBeLessThan(before)
+  expect(await busy.sample('millrace_broker_deleted_segment_bytes_total', data)).toBe(before - left)
+  expect(await busy.sample('millrace_broker_deleted_segments_total', data)).toBeGreaterThan(0)
+  await busy.stop()
+})
+
+test('partitions of a directory that has failed are offline, and its disk is at the highest level', async () => {
+  const busy = await BusyBroker.start({ 'log.dirs': '/one,/two' })
+  await busy.createTopic('t', 2)
+  const { broker } = busy
+  await broker.stop()
+  await broker.disk.rename('/two', '/taken-away')
+  await (await broker.disk.open('/two', 'write')).close()
+  await broker.start()
+  const families = await busy.families()
+  const at = (name: string, labels = '') => families.get(name)!.samples.get(labels)
+  expect(at('millrace_broker_directory_failed', '{directory="/one"}')).toBe(0)
+  expect(at('millrace_broker_directory_failed', '{directory="/two"}')).toBe(1)
+  expect(at('millrace_broker_disk_alert_level', '{directory="/one"}')).toBe(0)
+  expect(at('millrace_broker_disk_alert_level', '{directory="/two"}')).toBe(2)
+  expect(at('millrace_broker_disk_free_bytes', '{directory="/two"}')).toBeUndefined()
+  const offline = at('kafka_controller_kafkacontroller_offlinepartitionscount')!
+  expect(offline).toBeGreaterThanOrEqual(1)
+  expect(at('kafka_controller_kafkacontroller_globalpartitioncount')).toBe(
+    at('kafka_server_replicamanager_leadercount')! + offline,
+  )
+  await busy.stop()
+})
