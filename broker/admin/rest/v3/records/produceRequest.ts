@@ -105,11 +105,21 @@ function bytesOf(name: string, content: Data | null | undefined): Buffer | null 
   if (type !== undefined && typeOf(content) === undefined) throw needsRegistry(name, type)
   if (data === undefined || data === null) return null
   if (type === undefined) throw needsRegistry(name, 'no type')
-  if (type === 'JSON') return Buffer.from(JSON.stringify(data))
+  if (type === 'JSON') return jsonBytes(name, data)
   if (typeof data !== 'string') {
     throw invalid(`${name}/data is no text`, `give text for the type ${type}, or the type JSON`)
   }
   return type === 'BINARY' ? base64(`${name}/data`, data) : Buffer.from(data)
+}
+
+/** What can be parsed may still be nested too deeply to be written. */
+function jsonBytes(name: string, data: unknown): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(data))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw invalid(`${name}/data is nested too deeply`, 'send it as a STRING', error)
+  }
 }
 
 /** Undefined for none, and for those that need a schema registry. */
