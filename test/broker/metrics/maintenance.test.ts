@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { batchOf } from '../server/memoryBroker.ts'
 import { BusyBroker } from './busyBroker.ts'
@@ -54,5 +55,30 @@ test('partitions of a directory that has failed are offline, and its disk is at 
   expect(at('kafka_controller_kafkacontroller_globalpartitioncount')).toBe(
     at('kafka_server_replicamanager_leadercount')! + offline,
   )
+  await busy.stop()
+})
+
+test('a log that is compacted counts as cleaned, with the bytes before and after', async () => {
+  const busy = await BusyBroker.start({ 'log.segment.bytes': 2000 })
+  await busy.createTopic('t')
+  const keyed = () => {
+    const builder = new RecordBatchBuilder({})
+    builder.append(1_000_000, Buffer.from('key'), Buffer.from('x'.repeat(500)))
+    return builder.build()
+  }
+  await configure(busy, 'cleanup.policy', 'compact')
+  for (let count = 0; count < 20; count++) await busy.produce('t', keyed())
+  const before = (await busy.sample('millrace_broker_topic_log_bytes', '{topic="t"}'))!
+  await busy.broker.clock.advanceAndSettle(60_000)
+  await settle()
+  const families = await busy.families()
+  const at = (name: string, labels = '') => families.get(name)!.samples.get(labels)
+  expect(at('millrace_broker_cleaner_runs_total', '{outcome="cleaned"}')).toBeGreaterThan(0)
+  expect(at('millrace_broker_cleaner_runs_total', '{outcome="failed"}')).toBe(0)
+  const read = at('millrace_broker_cleaner_read_bytes_total')!
+  const written = at('millrace_broker_cleaner_written_bytes_total')!
+  expect(before - at('millrace_broker_topic_log_bytes', '{topic="t"}')!).toBe(read - written)
+  expect(written).toBeLessThan(read)
+  expect(at('millrace_broker_cleaner_backlog_bytes')).toBe(0)
   await busy.stop()
 })
