@@ -42,10 +42,10 @@ describe('the tarball', () => {
       expect.arrayContaining(['LICENSE', 'README.md', 'millrace.js', 'broker/admin/page/page.css']),
     )
     expect(paths.filter((path) => /\.test\.|(?:^|\/)(?:test|bench)\//.test(path))).toEqual([])
-    // 2.2 and 9.2 MiB when this was written.
+    // 2.7 and 11.2 MiB in 3,543 files when this was written.
     expect(packedBytes).toBeLessThan(4 * mebibyte)
     expect(unpackedBytes).toBeLessThan(16 * mebibyte)
-    expect(files.length).toBeLessThan(4_000)
+    expect(files.length).toBeLessThan(5_000)
   })
 
   test('says in package.json what a user needs, and nothing of the checkout', () => {
