@@ -56,20 +56,6 @@ function compile() {
   if (status !== 0) throw new Error('the compiler found errors: nothing was built')
 }
 
-/** An entry is a file, or one for each condition. */
-function pathsOf(entry) {
-  return typeof entry === 'string' ? [entry] : Object.values(entry)
-}
-
-/** Written by hand, as its declarations are. */
-function copyCommonJs(paths) {
-  for (const path of paths) {
-    for (const each of [path, declarationOf(path)]) {
-      fs.copyFileSync(join(root, each), join(work, each))
-    }
-  }
-}
-
 /** Types of what is not exported are nobody's to use. */
 function removeUnreachableTypes(entries) {
   const reachable = new Set(entries)
