@@ -20,8 +20,8 @@ let logLevel: LogLevelControl
 let server: FastifyInstance
 const sockets: Socket[] = []
 
-function serve(isOpen: boolean): FastifyInstance {
-  const made = guardedServer({ logger, isOpen })
+function serve(isOpen: boolean, requestTimeoutMs?: number): FastifyInstance {
+  const made = guardedServer({ logger, isOpen, requestTimeoutMs })
   made.post('/echo', ({ body }) => ({ body }))
   made.get('/fails', () => {
     throw new Error('the password is secret')
@@ -199,8 +199,18 @@ describe('bounds', () => {
     await expect.poll(async () => await answer(await open())).toBe('HTTP/1.1 200')
   })
 
-  test('a request that does not arrive is not waited for without end', () => {
-    expect(server.server.requestTimeout).toBe(30_000)
+  test('headers and a body that do not arrive are not waited for without end', async () => {
+    expect(server.server.headersTimeout).toBe(30_000)
+    await server.close()
+    server = serve(false, 20)
+    const { address } = await listenOn(server, { host: '127.0.0.1', port: 0 }, '--listen')
+    const socket = connect(address.port, address.host)
+    sockets.push(socket)
+    socket.write(`POST /echo HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\n`)
+    socket.write('content-length: 10\r\n\r\n"half')
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 /)
+    await once(socket, 'close')
   })
 
   test('a path of any length is repeated in a few characters', async () => {
