@@ -17,6 +17,11 @@ export interface ConditionOptions {
    * such as a full channel. `over` has to be called again and again then.
    */
   readonly settleMs?: number
+  /**
+   * How long it may be met before anything is logged, 0 unless given: for what passes by itself in a moment, such
+   * as a topic that is just being created. One that is over before is not logged at all.
+   */
+  readonly graceMs?: number
 }
 
 export class LastingCondition {
@@ -24,6 +29,8 @@ export class LastingCondition {
   #began: { readonly ms: number; readonly monotonicMs: number } | undefined
   #times = 0
   #cause: string | undefined
+  /** The cause that was logged last. */
+  #loggedCause: string | undefined
   #message: string | undefined
   /** Since when it has not been met any more, while that may be a pause. */
   #pausedMs: number | undefined
@@ -55,13 +62,15 @@ export class LastingCondition {
    * name addresses and times, which vary with each try, and causes must not.
    */
   met(fields: object, message: string, cause = ''): void {
-    const { clock, logger, level = 'warn' } = this.#options
+    const { clock, logger, level = 'warn', graceMs = 0 } = this.#options
     this.#times++
     this.#pausedMs = undefined
     this.#message = message
-    if (this.#began !== undefined && this.#cause === cause) return
-    this.#began ??= { ms: clock.nowMs(), monotonicMs: clock.monotonicMs() }
     this.#cause = cause
+    this.#began ??= { ms: clock.nowMs(), monotonicMs: clock.monotonicMs() }
+    if (this.#loggedCause === cause) return
+    if (clock.monotonicMs() - this.#began.monotonicMs < graceMs) return
+    this.#loggedCause = cause
     logger[level](fields, message)
   }
 
@@ -74,8 +83,9 @@ export class LastingCondition {
     if (nowMs - this.#pausedMs < settleMs) return
     const lastedMs = Math.round(this.#pausedMs - this.#began.monotonicMs)
     const times = this.#times
+    const wasLogged = this.#loggedCause !== undefined
     this.forget()
-    logger.info({ ...fields, lastedMs, times }, message)
+    if (wasLogged) logger.info({ ...fields, lastedMs, times }, message)
   }
 
   /** Ends it without a word: what was watched does not exist any more. */
@@ -84,6 +94,7 @@ export class LastingCondition {
     this.#pausedMs = undefined
     this.#times = 0
     this.#cause = undefined
+    this.#loggedCause = undefined
     this.#message = undefined
   }
 }

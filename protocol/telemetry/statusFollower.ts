@@ -13,6 +13,8 @@ import type { Logger } from './logger.ts'
 import { decodeStatus, type Status, statusTopic } from './status.ts'
 
 const retryMs = 500
+/** The topic has no leader for a moment when it is created, and when its broker starts again. */
+const failureGraceMs = 2_000
 /** Retried here as well, so that a failure is known while it lasts and not only when it is over. */
 const retryTimeoutMs = 1_000
 const mostDecompressedBytes = 16 * 1024 * 1024
@@ -76,7 +78,10 @@ class Follower implements StatusFollower {
     this.#clock = clock
     this.#logger = logger
     this.#listener = listener
-    this.#fails = new LastingCondition({ clock, logger, over: 'the status topic is read again' })
+    this.#fails = new LastingCondition({
+      ...{ clock, logger, graceMs: failureGraceMs },
+      over: 'the status topic is read again',
+    })
     this.#reader = new PartitionReader(cluster, {
       topic: statusTopic,
       partition: 0,

@@ -72,3 +72,22 @@ test('what is forgotten ends without a line', () => {
   away.over()
   expect(logger.lines).toHaveLength(1)
 })
+
+test('what passes within the grace is not logged; what lasts longer is, with its whole length', () => {
+  const away = new LastingCondition({ clock, logger, over: 'the broker is back', graceMs: 2_000 })
+  away.met({}, 'no leader')
+  clock.advance(1_500)
+  away.met({}, 'no leader')
+  expect(away.holds).toBe(true)
+  away.over()
+  expect(logger.lines).toEqual([])
+  away.met({}, 'refused')
+  clock.advance(2_000)
+  away.met({}, 'refused')
+  clock.advance(1_000)
+  away.over()
+  expect(logger.lines).toEqual([
+    { level: 'warn', fields: {}, message: 'refused' },
+    { level: 'info', fields: { lastedMs: 3_000, times: 2 }, message: 'the broker is back' },
+  ])
+})
