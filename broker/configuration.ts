@@ -144,16 +144,16 @@ export const brokerOptions = {
     int32Max,
     'How long a stopping broker waits for requests in flight.',
   ),
-  'metrics.partitions': dynamic(
+  'http.metrics.partitions': dynamic(
     boolean(
       true,
       'Whether /metrics has series of each partition, and of each partition of a group; those of topics and groups are always there.',
     ),
   ),
-  'metrics.max.topics': dynamic(
+  'http.metrics.max.topics': dynamic(
     integer(10_000, 0, int32Max, 'The most topics that have series in /metrics.'),
   ),
-  'metrics.max.partitions': dynamic(
+  'http.metrics.max.partitions': dynamic(
     integer(
       20_000,
       0,
@@ -161,7 +161,7 @@ export const brokerOptions = {
       'The most partitions of topics, and of groups, that have series in /metrics.',
     ),
   ),
-  'metrics.max.groups': dynamic(
+  'http.metrics.max.groups': dynamic(
     integer(1_000, 0, int32Max, 'The most groups that have series in /metrics.'),
   ),
   'group.initial.rebalance.delay.ms': integer(

@@ -35,7 +35,7 @@ export function collectGroups(
   const partitions = (metric: MetricSpec, read: (lag: PartitionLag) => number | undefined) => {
     const lines = new LineBlocks(metric.name, read)
     collectors.samples(metric, (_, block) => {
-      if (!limits()['metrics.partitions']) return
+      if (!limits()['http.metrics.partitions']) return
       for (const group of snapshot.groups()) {
         for (const topic of group.topics.values()) {
           lines.write(topic, topic.order, block)

@@ -93,11 +93,11 @@ export class GroupSnapshot {
     this.counts.clear()
     this.leftOutGroups = 0
     this.leftOutPartitions = 0
-    let left = limits['metrics.max.partitions']
+    let left = limits['http.metrics.max.partitions']
     for (const group of this.#sources.groups.groups()) {
       if (group.state === 'Dead') continue
       this.#count(group)
-      if (this.#shown.size >= limits['metrics.max.groups']) {
+      if (this.#shown.size >= limits['http.metrics.max.groups']) {
         this.leftOutGroups++
         continue
       }

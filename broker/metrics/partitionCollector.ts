@@ -9,10 +9,10 @@ import { partitionMetrics } from './table/partitions.ts'
 import { trafficMetrics } from './table/traffic.ts'
 
 export interface SeriesLimits {
-  readonly 'metrics.partitions': boolean
-  readonly 'metrics.max.topics': number
-  readonly 'metrics.max.partitions': number
-  readonly 'metrics.max.groups': number
+  readonly 'http.metrics.partitions': boolean
+  readonly 'http.metrics.max.topics': number
+  readonly 'http.metrics.max.partitions': number
+  readonly 'http.metrics.max.groups': number
 }
 
 export interface PartitionSources {
@@ -84,7 +84,7 @@ function* shownTopics(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,
 ): Generator<TopicFigures, void> {
-  let left = limits['metrics.max.topics']
+  let left = limits['http.metrics.max.topics']
   for (const topic of snapshot.topics()) {
     if (left-- <= 0) return
     yield topic
@@ -96,8 +96,8 @@ function* shownPartitions(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,
 ): Generator<TopicFigures, void> {
-  if (!limits['metrics.partitions']) return
-  let left = limits['metrics.max.partitions']
+  if (!limits['http.metrics.partitions']) return
+  let left = limits['http.metrics.max.partitions']
   for (const topic of shownTopics(snapshot, limits)) {
     left -= topic.partitions.length
     if (left < 0) return
@@ -110,8 +110,8 @@ export function leftOut(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,
 ): { readonly topics: number; readonly partitions: number } {
-  const topics = Math.max(0, snapshot.topicCount - limits['metrics.max.topics'])
-  if (!limits['metrics.partitions']) return { topics, partitions: 0 }
+  const topics = Math.max(0, snapshot.topicCount - limits['http.metrics.max.topics'])
+  if (!limits['http.metrics.partitions']) return { topics, partitions: 0 }
   let shown = 0
   for (const { partitions } of shownPartitions(snapshot, limits)) shown += partitions.length
   return { topics, partitions: snapshot.partitionCount - shown }

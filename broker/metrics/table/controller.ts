@@ -83,7 +83,7 @@ export const controllerMetrics = {
   seriesLeftOut: {
     name: 'millrace_broker_metrics_series_left_out',
     type: 'gauge',
-    help: 'Topics, partitions, groups or group_partitions without series of their own in this exposition, because there are more than metrics.max.topics, metrics.max.partitions or metrics.max.groups.',
+    help: 'Topics, partitions, groups or group_partitions without series of their own in this exposition, because there are more than http.metrics.max.topics, http.metrics.max.partitions or http.metrics.max.groups.',
     labels: ['of'],
   },
 } as const satisfies Record<string, MetricSpec>

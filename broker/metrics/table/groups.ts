@@ -1,5 +1,5 @@
 // Metrics of consumer groups of both protocols. Those with a label `partition` are left out with
-// metrics.partitions=false. The label is `consumergroup`, as kafka_exporter has it.
+// http.metrics.partitions=false. The label is `consumergroup`, as kafka_exporter has it.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 

@@ -1,5 +1,5 @@
 // Metrics of topics and of their partitions. Those with a label `partition` are left out with
-// metrics.partitions=false.
+// http.metrics.partitions=false.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 

@@ -93,12 +93,12 @@ describe('the lag of a group', () => {
     expect(text).not.toContain('consumergroup="g"')
   })
 
-  test('has no series of partitions with metrics.partitions=false, and none above the limits', async () => {
+  test('has no series of partitions with http.metrics.partitions=false, and none above the limits', async () => {
     await busy.stop()
     busy = await BusyBroker.start({
-      'metrics.partitions': false,
-      'metrics.max.groups': 1,
-      'metrics.max.topics': 2,
+      'http.metrics.partitions': false,
+      'http.metrics.max.groups': 1,
+      'http.metrics.max.topics': 2,
     })
     await busy.createTopic('t', 2)
     await busy.createTopic('u')
