@@ -83,7 +83,7 @@ function threePrograms(directory: string, bootstrap: string): Three {
   return [
     new Program(
       'broker',
-      ['broker', '--port', port, '--data', join(directory, 'broker')],
+      ['broker', '--no-console', '--port', port, '--data', join(directory, 'broker')],
       /listening/,
     ),
     new Program(

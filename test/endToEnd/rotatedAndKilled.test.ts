@@ -41,7 +41,7 @@ test(`every line once through ${rounds} rotations and kills`, { timeout: 120_000
   const address = { host: '127.0.0.1', port: await freePort() }
   const broker = new Program(
     'broker',
-    ['broker', '--port', `${address.port}`, '--data', join(directory, 'broker')],
+    ['broker', '--no-console', '--port', `${address.port}`, '--data', join(directory, 'broker')],
     /listening/,
   )
   closing.push(() => broker.kill())

@@ -96,7 +96,7 @@ async function startBroker(port: number, dataFolder: string): Promise<Program> {
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
   await writeFile(config, lines.join(''))
   const words = ['--port', String(port), '--data', dataFolder, '--config', config]
-  const broker = new Program('the broker', ['broker', ...words], /listening/)
+  const broker = new Program('the broker', ['broker', '--no-console', ...words], /listening/)
   await broker.start()
   return broker
 }

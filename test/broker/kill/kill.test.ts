@@ -143,7 +143,16 @@ class Victim {
     await writeFile(config, options.map(([key, value]) => `${key}=${value}\n`).join(''))
     const port = await freePort()
     const data = join(directory, 'data')
-    const words = ['broker', '--port', String(port), '--data', data, '--config', config]
+    const words = [
+      'broker',
+      '--no-console',
+      '--port',
+      String(port),
+      '--data',
+      data,
+      '--config',
+      config,
+    ]
     const cache = { NODE_COMPILE_CACHE: join(directory, 'compiled') }
     const program = new Program('broker', words, /listening/, cache)
     await program.start()
