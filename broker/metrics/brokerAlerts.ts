@@ -1,4 +1,4 @@
-// When somebody has to be told of a broker, by the name of the metric. The rules follow kafka-mixin and
+// Alert rules of a broker, by the name of the metric. The rules follow kafka-mixin and
 // Redpanda's; those of consumer groups follow Burrow's verdicts as far as metrics can tell them.
 
 import type { AlertSpec } from '../../protocol/telemetry/metricSpec.ts'

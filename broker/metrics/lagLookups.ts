@@ -63,7 +63,7 @@ export class LagLookups {
       const lagSeconds = secondsSince(timestampMs, this.#clock.nowMs())
       lag.lookedUp = { offset, timestampMs, atMs, lagSeconds }
     } catch (error) {
-      // Whoever reads the log is told of it as well; here once is enough.
+      // The reader of the log reports the failure as well; the collector logs it once.
       if (!this.#hasFailed) this.#logger.warn({ error }, 'the lag of a group in seconds is unknown')
       this.#hasFailed = true
     }

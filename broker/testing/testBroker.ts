@@ -288,7 +288,7 @@ export class TestBroker implements AsyncDisposable {
   }
 
   /**
-   * Stops the broker for good. What was in memory is gone; a folder stays. Resolves when no socket, timer or file
+   * Stops the broker; it cannot be started again. Data in memory is lost; a directory is kept. Resolves when no socket, timer or file
    * is left of it; calling it again changes nothing.
    */
   close(): Promise<void> {
