@@ -288,8 +288,8 @@ export class TestBroker implements AsyncDisposable {
   }
 
   /**
-   * Stops the broker; it cannot be started again. Data in memory is lost; a directory is kept. Resolves when no socket, timer or file
-   * is left of it; calling it again changes nothing.
+   * Stops the broker; it cannot be started again. Data in memory is lost; a directory is kept. Resolves when no
+   * socket, timer or file is left of it; calling it again changes nothing.
    */
   close(): Promise<void> {
     this.#isClosed = true
