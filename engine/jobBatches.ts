@@ -5,6 +5,7 @@
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
 import type { Isolation } from '../protocol/client/isolation.ts'
+import type { Timer } from '../protocol/runtime/clock.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -47,6 +48,8 @@ export interface JobBatchesOptions {
 
 /** After this time a batch that runs is logged, once. */
 const slowBatchMs = 30_000
+/** While a batch runs, its topics are looked at this often. */
+const lookMs = 3_000
 
 export class JobBatches {
   readonly loop: BatchLoop
@@ -64,7 +67,7 @@ export class JobBatches {
   #advanced: Pick<AdvancedBatch, 'lateRows' | 'states'> = { lateRows: 0, states: [] }
   /** The batch that runs, with when it began. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
-  /** As of when the newest batch was planned. */
+  /** As of when the newest batch was planned, or a batch that runs was looked at. */
   #logEnds: readonly PartitionEnds[] = []
   /** For topics that cannot be read. */
   readonly #waits: LastingCondition
@@ -138,22 +141,74 @@ export class JobBatches {
   }
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
-    const { driver, offsetLog } = this.#options
+    const { offsetLog } = this.#options
     // For a batch that is planned anew, because its ranges are lost.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
+    const ends = await this.#waiting(
+      async () => {
+        const found = await this.#offsets.ends(read)
+        this.#deadLetterEnds = await this.#deadLetters?.ends()
+        return found
+      },
+      () => true,
+    )
+    if (ends !== undefined) this.#logEnds = ends
+    return ends
+  }
+
+  /**
+   * Asks the brokers, and keeps in the status whether that works; undefined when they are away, or the answer is not
+   * wanted any more.
+   */
+  async #waiting<Answer>(
+    ask: () => Promise<Answer>,
+    isWanted: () => boolean,
+  ): Promise<Answer | undefined> {
+    const { driver, record } = this.#options
+    const { name: job, topics } = driver.graph
     try {
-      this.#logEnds = await this.#offsets.ends(read)
-      this.#deadLetterEnds = await this.#deadLetters?.ends()
-      this.#waits.over({ job: driver.graph.name })
-      this.#options.record().waitsFor(undefined)
-      return this.#logEnds
+      const answer = await ask()
+      if (!isWanted()) return undefined
+      this.#waits.over({ job })
+      record().waitsFor(undefined)
+      return answer
     } catch (error) {
+      if (!isWanted()) return undefined
       if (!isRetriableFailure(error)) throw error
-      const { name: job, topics } = driver.graph
       const fields = { job, topics, reason: (error as Error).message }
       this.#waits.met(fields, 'the topics cannot be read; trying until they can')
-      this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
+      record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
+    }
+  }
+
+  /**
+   * A batch that runs for long may be waiting for its topics, and they grow meanwhile: both show while it runs.
+   * Returns what ends that.
+   */
+  #watchTopics(batch: OffsetLogEntry): () => void {
+    const { clock } = this.#options.runtime
+    let runs = true
+    let timer: Timer
+    const look = async () => {
+      try {
+        const ends = await this.#waiting(
+          () => this.#offsets.ends(),
+          () => runs,
+        )
+        if (ends !== undefined) {
+          this.#logEnds = ends
+          this.#options.record().batchStarted(this.#lagBefore(batch))
+        }
+      } catch {
+        // What is more than a broker that is away, the batch finds by itself.
+      }
+      if (runs) timer = clock.setTimer(lookMs, look)
+    }
+    timer = clock.setTimer(lookMs, look)
+    return () => {
+      runs = false
+      timer.cancel()
     }
   }
 
@@ -193,6 +248,7 @@ export class JobBatches {
       this.#options.logger.warn(fields, 'offsets of a topic are lost')
     }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
+    const endWatch = this.#watchTopics(batch)
     try {
       const advancing = driver.advance(batch)
       const changed = advancing.then((advanced) => advanced.changed)
@@ -200,6 +256,7 @@ export class JobBatches {
       this.#advanced = await advancing
     } finally {
       slow.cancel()
+      endWatch()
       this.#batch = undefined
     }
   }

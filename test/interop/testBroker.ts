@@ -42,7 +42,16 @@ export class TestBroker {
 
   /** Stops and starts again on the same port and the same data. */
   async restart(): Promise<void> {
+    await this.pause()
+    await this.resume()
+  }
+
+  /** Stops; the port and the data are kept for `resume`. */
+  async pause(): Promise<void> {
     await this.#broker?.close()
+  }
+
+  async resume(): Promise<void> {
     await this.#open()
   }
 

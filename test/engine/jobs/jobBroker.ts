@@ -72,6 +72,15 @@ export class JobBroker {
     return running
   }
 
+  /** The broker is away until `resume`. */
+  pause(): Promise<void> {
+    return this.#broker.pause()
+  }
+
+  resume(): Promise<void> {
+    return this.#broker.resume()
+  }
+
   async stop(): Promise<void> {
     // A job that has failed was looked at by its test.
     for (const job of this.#running) await job.stop().catch(() => {})

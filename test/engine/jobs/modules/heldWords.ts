@@ -1,0 +1,11 @@
+// A job whose batches do not end before there is a certain file.
+
+import { existsSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
+import { job, text } from 'millrace/engine'
+
+export default job('held-words', (stream) => {
+  stream.fromTopic('words', text()).foreachRDD(async () => {
+    while (!existsSync(process.env.MILLRACE_TEST_GATE!)) await setTimeout(20)
+  })
+})
