@@ -77,11 +77,11 @@ export const metricTables: readonly MetricTable[] = [
 
 /** What each program serves. */
 export const tablesOfProgram = {
-  broker: [processTable, brokerTable],
+  broker: [processTable, brokerTable, consoleTable],
   agent: [processTable, agentTable, actorTable],
   job: [processTable, jobTable],
-  demo: metricTables,
-  admin: [processTable],
-} as const
+  demo: metricTables.filter((table) => table !== adminTable),
+  admin: [processTable, consoleTable, adminTable],
+} as const satisfies Record<string, readonly MetricTable[]>
 
 export const allMetrics: readonly MetricSpec[] = metricTables.flatMap(({ metrics }) => metrics)

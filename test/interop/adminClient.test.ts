@@ -278,11 +278,19 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     await admin.createTopics([{ name: 'stored', partitions: 2 }])
     await produce('stored', ['a'.repeat(1000)])
     const { controllerId } = await admin.describeCluster()
+    const storedIn = (directories: Awaited<ReturnType<typeof admin.describeLogDirs>>) =>
+      directories
+        .flatMap(({ replicas }) => replicas)
+        .filter(({ topic }) => topic === 'stored')
+        .sort((one, other) => one.partition - other.partition)
+    // Kafka creates the logs of a new topic one after another.
+    await eventually('the logs', async () => {
+      return storedIn(await admin.describeLogDirs()).length === 2
+    })
     const directories = await admin.describeLogDirs()
-    const replicas = directories.flatMap((directory) => directory.replicas)
-    const stored = replicas.filter(({ topic }) => topic === 'stored')
-    expect(stored.map(({ partition }) => partition).sort()).toEqual([0, 1])
-    expect(stored.find(({ partition }) => partition === 0)!.sizeBytes).toBeGreaterThan(1000)
+    const stored = storedIn(directories)
+    expect(stored.map(({ partition }) => partition)).toEqual([0, 1])
+    expect(stored[0]!.sizeBytes).toBeGreaterThan(1000)
     expect(directories[0]).toMatchObject({ broker: controllerId, errorCode: 0 })
     expect(directories[0]!.usableBytes).toBeGreaterThan(0)
     expect(await admin.describeLogDirs([99])).toMatchObject([{ broker: 99, errorCode: 8 }])
