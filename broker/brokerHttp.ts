@@ -8,17 +8,19 @@ import {
   type OperationsServer,
   startOperationsServer,
 } from '../protocol/operations/operationsServer.ts'
+import type { Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { duration } from '../protocol/telemetry/figures.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { Console } from './admin/console.ts'
+import { listenForConsole } from './admin/consoleFront.ts'
 import type { Broker } from './broker.ts'
 import type { HttpPlan } from './httpPlan.ts'
 
 export interface BrokerHttpOptions {
-  readonly runtime: Runtime
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
   readonly plan: HttpPlan
   /** How the console reaches the broker. */
@@ -28,14 +30,21 @@ export interface BrokerHttpOptions {
   readonly metrics?: Metrics | undefined
 }
 
+/** A console that nobody has asked for yet waits so long, while clients that have waited for the broker come back. */
+const consoleAfterMs = 1_000
+
 export class BrokerHttp {
   readonly #options: BrokerHttpOptions
+  readonly #operations: OperationsOptions
   #broker: Broker | undefined
-  #console: Console | undefined
+  #front: OperationsServer | undefined
+  #console: Promise<Console> | undefined
+  #consoleTimer: Timer | undefined
   #open: OperationsServer | undefined
 
   private constructor(options: BrokerHttpOptions) {
     this.#options = options
+    this.#operations = { ...options.operations, health: this.#health() }
   }
 
   /** Starts serving what the plan says. Fails with a ListenError. */
@@ -52,7 +61,7 @@ export class BrokerHttp {
 
   /** Where the console is: `http://127.0.0.1:8080/`. */
   get consoleUrl(): string | undefined {
-    return this.#console?.url
+    return this.#front && `${this.#front.url}/`
   }
 
   /** Where the metrics are, for other hosts. */
@@ -63,53 +72,85 @@ export class BrokerHttp {
   /** The broker serves its clients from now on. */
   serves(broker: Broker): void {
     this.#broker = broker
+    const { runtime, logger } = this.#options
+    if (this.#front === undefined) return
+    this.#consoleTimer = runtime.clock.setTimer(consoleAfterMs, () => {
+      this.#openConsole().catch((error: unknown) => {
+        logger.error(
+          { error },
+          'failed to load the console; it is loaded again when it is asked for',
+        )
+      })
+    })
   }
 
   /** The broker is going to close: the console asks it no more, and still answers. */
   async leave(): Promise<void> {
-    await this.#console?.leave()
+    this.#consoleTimer?.cancel()
+    await (await this.#openedConsole())?.leave()
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#console?.close(), this.#open?.close()])
+    this.#consoleTimer?.cancel()
+    await Promise.all([this.#front?.close(), this.#open?.close()])
+    await (await this.#openedConsole())?.close()
   }
 
   async #serve(): Promise<void> {
     const { plan, logger } = this.#options
-    const operations: OperationsOptions = { ...this.#options.operations, health: this.#health() }
-    if (plan.console) this.#console = await this.#serveConsole(plan.console, operations)
+    if (plan.console) this.#front = await this.#listenForConsole(plan.console)
     if (!plan.metrics) return
     // Whoever is on another host reads, and changes nothing.
-    const readOnly = { ...operations, logLevel: undefined }
+    const readOnly = { ...this.#operations, logLevel: undefined }
     this.#open = await startOperationsServer({
       ...{ logger, listen: plan.metrics, option: '--metrics-listen', isOpen: true },
       operations: readOnly,
     })
   }
 
-  async #serveConsole(
-    { port, isAsked }: NonNullable<HttpPlan['console']>,
-    operations: OperationsOptions,
-  ): Promise<Console> {
-    const { runtime, logger, inside, metrics } = this.#options
-    // With all that it serves, the console is a large part of the program: loaded for those who want it.
-    const { startConsole } = await import('./admin/console.ts')
-    const start = (on: number) =>
-      startConsole({
-        ...{ runtime, logger, operations, metrics },
-        address: { host: '127.0.0.1', port: on },
-        bootstrap: [inside],
-        topics: () => this.#broker?.topics() ?? [],
-      })
+  async #listenForConsole({
+    port,
+    isAsked,
+  }: NonNullable<HttpPlan['console']>): Promise<OperationsServer> {
+    const { logger, metrics } = this.#options
+    const listen = (on: number) =>
+      listenForConsole(
+        { logger, metrics, operations: this.#operations, address: { host: '127.0.0.1', port: on } },
+        async () => (await this.#openConsole()).routes(),
+      )
     try {
-      return await start(port)
+      return await listen(port)
     } catch (error) {
       if (isAsked || (error as { code?: unknown }).code !== 'PORT_IN_USE') throw error
-      const console = await start(0)
-      const message = `port ${port} is in use: the console is at ${console.url}`
-      logger.info({ port, url: console.url }, message)
-      return console
+      const front = await listen(0)
+      const url = `${front.url}/`
+      logger.info({ port, url }, `port ${port} is in use: the console is at ${url}`)
+      return front
     }
+  }
+
+  /** With all that it shows, the console is a part of the program that a start does not wait for. */
+  async #openConsole(): Promise<Console> {
+    const { runtime, logger, inside, metrics } = this.#options
+    const operations = this.#operations
+    this.#console ??= import('./admin/console.ts').then(({ openConsole }) =>
+      openConsole({
+        ...{ runtime, logger, operations, metrics },
+        bootstrap: [inside],
+        topics: () => this.#broker?.topics() ?? [],
+      }),
+    )
+    try {
+      return await this.#console
+    } catch (error) {
+      this.#console = undefined
+      throw error
+    }
+  }
+
+  /** Undefined when nobody has opened it, or nobody could. */
+  #openedConsole(): Promise<Console | undefined> {
+    return Promise.resolve(this.#console).catch(() => undefined)
   }
 
   #health(): ProgramHealth {

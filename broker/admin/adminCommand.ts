@@ -20,7 +20,7 @@ import { exposeProcess } from '../../protocol/telemetry/processMetrics.ts'
 import { type LoggingOptions, openLog } from '../../protocol/telemetry/programLog.ts'
 import { exposeSampledTopics } from './adminExposure.ts'
 import { adminReasons } from './adminReasons.ts'
-import { type Console, startConsole } from './console.ts'
+import { type ServedConsole, startConsole } from './console.ts'
 import { SampledTopics } from './sampledTopics.ts'
 
 export interface AdminArguments extends LoggingOptions {
@@ -89,7 +89,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
       address: { host: '127.0.0.1', port },
       topics: () => topics.topics(),
     })
-  let console: Console
+  let console: ServedConsole
   try {
     console = await onPort(args.port, start)
   } catch (error) {
@@ -114,8 +114,8 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
 /** On the port asked for; on the usual one otherwise, or on a free one. */
 async function onPort(
   wanted: number | undefined,
-  start: (port: number) => Promise<Console>,
-): Promise<Console> {
+  start: (port: number) => Promise<ServedConsole>,
+): Promise<ServedConsole> {
   try {
     return await start(wanted ?? usualPort)
   } catch (error) {

@@ -1,19 +1,14 @@
 // The console: one page on this machine's loopback address, fed by one stream of events. It reads
-// the status topic as any client would and the broker's counters, and changes nothing anywhere.
+// the status topic as any client would and the broker's counters, and changes nothing anywhere. What the page
+// shows is collected from the start on; the page, and the admin REST API beside it, are loaded when somebody asks.
 
-import { createHash } from 'node:crypto'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import helmet from '@fastify/helmet'
-import fastifyStatic from '@fastify/static'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
-import { guardedServer, listenOn } from '../../protocol/operations/guardedServer.ts'
 import type { ProgramHealth } from '../../protocol/operations/health.ts'
-import { type OperationsOptions, serveOperations } from '../../protocol/operations/operations.ts'
+import type { LateRoutes } from '../../protocol/operations/lateRoutes.ts'
+import type { OperationsOptions } from '../../protocol/operations/operations.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import { isLoopback } from '../../protocol/runtime/loopback.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { duration } from '../../protocol/telemetry/figures.ts'
@@ -22,21 +17,14 @@ import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { followStatus, type StatusFollower } from '../../protocol/telemetry/statusFollower.ts'
 import type { TopicOverview } from '../server/overview.ts'
 import { Board } from './board/board.ts'
-import { ConsoleError } from './errors.ts'
-import { type EventSink, EventStream } from './eventStream.ts'
-import { pageHtml, vendored } from './pageHtml.ts'
-import { countRequests } from './requestMetrics.ts'
+import { type ConsolePlace, listenForConsole } from './consoleFront.ts'
+import { EventStream } from './eventStream.ts'
 import type { AdminSources } from './rest/adminContext.ts'
 import { ProgramStatuses } from './rest/programStatuses.ts'
-import { restServerOptions, serveRest } from './rest/rest.ts'
 
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
-  /** Loopback only; port 0 takes a free one. */
-  readonly address: Address
-  /** Option of the command line that gives the port, for messages; `--console-port` unless given. */
-  readonly portOption?: string
   /** Brokers to ask first for the status topic. */
   readonly bootstrap: readonly Address[]
   /** The counters of the topics, read once a second; the same array while nothing newer is known. */
@@ -47,10 +35,11 @@ export interface ConsoleOptions {
   readonly metrics?: Metrics | undefined
 }
 
+/** The console without an address. */
 export interface Console {
-  /** Where the page is, for people: `http://127.0.0.1:8080/`. */
-  readonly url: string
   readonly board: Board
+  /** Loads the page and the REST API; resolves with what answers requests for them. */
+  readonly routes: LateRoutes
   /** Asks the broker no more, because it is going to close; what is known is still served. */
   leave(): Promise<void>
   close(): Promise<void>
@@ -64,12 +53,10 @@ const unreachableAfterMs = 3_000
 /** A broker that does not answer a request for so long is not waited for. */
 const requestTimeoutMs = 5_000
 
-/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
-export async function startConsole(options: ConsoleOptions): Promise<Console> {
-  const { address, runtime, logger, bootstrap } = options
+/** Starts collecting what the page shows. */
+export function openConsole(options: ConsoleOptions): Console {
+  const { runtime, logger, bootstrap, operations, metrics } = options
   const { clock } = runtime
-  if (!isLoopback(address.host)) throw notLoopback(address.host)
-
   const board = new Board()
   board.tick(clock.nowMs())
   const stream = new EventStream(board)
@@ -89,10 +76,6 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
     picture: () => board.picture,
     status: (id) => statuses.get(id),
   }
-  const server = await newServer(options, stream)
-  await serveRest(server, sources, { version: options.operations.build.version })
-  const { url } = await listenOn(server, address, options.portOption ?? '--console-port')
-
   const follower = followStatus(cluster, clock, logger, {
     heard: (status, heardMs) => {
       board.hear(status, heardMs)
@@ -103,19 +86,56 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
       statuses.delete(id)
     },
   })
-  const ticker = new Ticker(clock, options.topics, board, follower, options.operations.health)
+  const ticker = new Ticker(clock, options.topics, board, follower, operations.health)
   ticker.start(() => stream.tick())
 
+  let loaded: Promise<FastifyInstance> | undefined
+  const load = async (): Promise<FastifyInstance> => {
+    const { consoleServer } = await import('./consoleServer.ts')
+    return await consoleServer({ logger, metrics, stream, sources, build: operations.build })
+  }
   const leave = async () => {
     ticker.stop()
     await Promise.all([follower.stop(), cluster.close()])
   }
   return {
-    url: `${url}/`,
+    board,
+    async routes() {
+      loaded = load()
+      return (await loaded).routing
+    },
+    leave,
+    async close() {
+      const server = loaded?.then(
+        (server) => server.close(),
+        // Whoever asked for it was told.
+        () => {},
+      )
+      await Promise.all([leave(), server])
+    },
+  }
+}
+
+export interface ConsoleServerOptions extends ConsoleOptions, ConsolePlace {}
+
+/** The console at an address. */
+export interface ServedConsole extends Pick<Console, 'board' | 'leave' | 'close'> {
+  /** Where the page is, for people: `http://127.0.0.1:8080/`. */
+  readonly url: string
+}
+
+/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
+export async function startConsole(options: ConsoleServerOptions): Promise<ServedConsole> {
+  let console: Console | undefined
+  const open = () => (console ??= openConsole(options))
+  const front = await listenForConsole(options, () => open().routes())
+  const { board, leave, close } = open()
+  return {
+    url: `${front.url}/`,
     board,
     leave,
     async close() {
-      await Promise.all([leave(), server.close()])
+      await Promise.all([front.close(), close()])
     },
   }
 }
@@ -189,81 +209,4 @@ class Ticker {
     const since = duration(nowMs - failure.sinceMs)
     return `broker not reachable for ${since}, agents and jobs are as last reported: ${failure.reason}`
   }
-}
-
-async function newServer(options: ConsoleOptions, stream: EventStream) {
-  const server = guardedServer({ logger: options.logger, settings: restServerOptions })
-  if (options.metrics) countRequests(server, options.metrics)
-  const html = pageHtml()
-  await server.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
-    // Plain HTTP on loopback: a browser that took either to heart would ask for HTTPS, and find nothing.
-    strictTransportSecurity: false,
-  })
-  await serveFiles(server)
-
-  server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(html.text))
-  server.get('/api/v1/events', (_request, reply) => {
-    if (stream.isFull) {
-      const message = 'too many pages are open: close one and try again'
-      return reply.code(503).send({ error: 'TOO_MANY_PAGES', message })
-    }
-    reply.hijack()
-    serveEvents(reply.raw, stream)
-  })
-  serveOperations(server, options.operations)
-  return server
-}
-
-/** The page's own files, and the libraries it uses as they come in their packages. */
-async function serveFiles(server: FastifyInstance): Promise<void> {
-  const here = dirname(fileURLToPath(import.meta.url))
-  await server.register(fastifyStatic, { root: join(here, 'page'), prefix: '/page/' })
-  for (const [name, directory] of Object.entries(vendored())) {
-    const prefix = `/vendor/${name}/`
-    await server.register(fastifyStatic, { root: directory, prefix, decorateReply: false })
-  }
-}
-
-/**
- * Nothing from elsewhere, as consoles run where there is no way out, and nothing that the page does not
- * use. Complete: Helmet's defaults would add `upgrade-insecure-requests`, with which Safari asks for
- * the page's own files over HTTPS, and `font-src https:`.
- */
-function policy(importMap: string): Record<string, string[]> {
-  const hash = createHash('sha256').update(importMap).digest('base64')
-  return {
-    'default-src': ["'none'"],
-    'script-src': ["'self'", `'sha256-${hash}'`],
-    'style-src': ["'self'"],
-    'img-src': ["'self'"],
-    'connect-src': ["'self'"],
-    'base-uri': ["'none'"],
-    'form-action': ["'none'"],
-    'frame-ancestors': ["'none'"],
-  }
-}
-
-/** Connects a page to the stream until either side closes. */
-function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
-  const page: EventSink = {
-    write: (text) => response.write(text),
-    drop: () => response.destroy(),
-  }
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-  })
-  response.on('drain', () => stream.drained(page))
-  response.on('close', () => stream.close(page))
-  // A connection that breaks is closed next; an error without a listener would end the process.
-  response.on('error', () => {})
-  stream.open(page)
-}
-
-function notLoopback(host: string): ConsoleError {
-  return new ConsoleError(
-    'NOT_LOOPBACK',
-    `the console has no login yet and is served on this machine only: use 127.0.0.1 in place of ${host}`,
-  )
 }

@@ -41,6 +41,7 @@ export function guardedServer(options: GuardedServerOptions): FastifyInstance {
     // A client that keeps its connection must not keep the process.
     forceCloseConnections: true,
     bodyLimit: mostBodyBytes,
+    routerOptions: { ignoreTrailingSlash: true },
     ...settings,
   })
   server.server.maxConnections = mostConnections

@@ -18,7 +18,7 @@ const behaviour = `## What no schema shows
 - Configurations have to be given as text; a value of null is an error. To bring the default back, delete the
   configuration.
 - A record that is malformed is answered in its result, with status 200 of the request, also when it is the only one.
-  A request without a record is an error (422).
+  A request without a record is an error (400).
 - Records may also be streamed as lines (\`content-type: application/x-ndjson\`); results are lines in any case. A line
   that is no JSON costs that record alone.
 - The time in the result of a record is the one it was sent with; in a topic with \`message.timestamp.type=LogAppendTime\`

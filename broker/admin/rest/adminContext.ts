@@ -6,6 +6,7 @@ import type { Cluster } from '../../../protocol/client/cluster.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { MemoryBudget } from '../../server/memoryBudget.ts'
 import type { Picture } from '../board/picture.ts'
 import type { Places } from './requestLimits.ts'
 
@@ -25,6 +26,8 @@ export interface AdminContext extends AdminSources {
   /** Of requests that read records: of all of them at once, not only of one client. */
   readonly scans: Places
   readonly tails: Places
+  /** Of records that requests bring, of all requests together. */
+  readonly recordMemory: MemoryBudget
   /** A stream of records in which nothing has come or gone for so long is ended. */
   readonly streamIdleMs: number
 }

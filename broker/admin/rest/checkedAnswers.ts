@@ -4,7 +4,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
 
 export class AnswerMismatch extends Error {
   readonly code = 'ANSWER_MISMATCH'
@@ -18,12 +18,13 @@ interface AnswerOfRoute {
   readonly contentType?: string
 }
 
-/** Fastify's serializer compiler. */
+/** Fastify's serializer compiler. There are hundreds of schemas, of which a server may never need one. */
 export function checkedSerializer({ schema, url, method, httpStatus }: AnswerOfRoute) {
-  const validator = Compile(schema)
+  let compiled: Validator | undefined
   return (answer: unknown): string => {
-    if (validator.Check(answer)) return JSON.stringify(answer)
-    const [error] = validator.Errors(answer)
+    compiled ??= Compile(schema)
+    if (compiled.Check(answer)) return JSON.stringify(answer)
+    const [error] = compiled.Errors(answer)
     throw new AnswerMismatch(
       `${method} ${url} ${httpStatus}: ${error?.instancePath || 'the answer'} ${error?.message}`,
     )

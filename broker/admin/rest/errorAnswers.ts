@@ -1,9 +1,40 @@
 // The errors that every route may answer, beside what it says of itself: added to each route's schema, so that
-// the OpenAPI document names them all, once.
+// the OpenAPI document names them all, once. And the body that all errors have.
 
 import type { RouteOptions } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { isRead } from './requestLog.ts'
-import { errorBody } from './restError.ts'
+
+export const errorBody = Type.Object(
+  {
+    error_code: Type.Integer({
+      description:
+        "As Confluent's REST API numbers errors: the HTTP status, or the status and two digits: 40403 is an unknown topic or partition, 40002 a request that the cluster does not accept.",
+    }),
+    message: Type.String({ description: 'What happened, to what.' }),
+    code: Type.String({
+      description: "Stable name of the error, for scripts: Kafka's own name where there is one.",
+    }),
+    action: Type.String({ description: 'What to do about it.' }),
+    request_id: Type.String({
+      description: 'Names the request in the log; also in the header `x-request-id`.',
+    }),
+  },
+  {
+    description: 'An error: what happened, and what to do about it.',
+    examples: [
+      {
+        error_code: 40403,
+        message: 'UNKNOWN_TOPIC_OR_PARTITION (3): orders',
+        code: 'UNKNOWN_TOPIC_OR_PARTITION',
+        action: 'check the name: GET /api/v1/topics lists the topics that exist',
+        request_id: '5f3a0c1e9b7d2a48',
+      },
+    ],
+  },
+)
+
+export type ErrorBody = Static<typeof errorBody>
 
 interface ErrorAnswer {
   /** Of the response in the OpenAPI document. */

@@ -3,9 +3,8 @@
 
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
-import { errorAnswers } from './errorAnswers.ts'
+import { errorAnswers, errorBody } from './errorAnswers.ts'
 import { otherPaths } from './otherPaths.ts'
-import { errorBody } from './restError.ts'
 
 export const apiTitle = 'Millrace admin REST API'
 

@@ -31,6 +31,8 @@ export interface RequestLimits {
   readonly scansAtOnce: number
   /** Most clients at once that follow what is written. */
   readonly tailsAtOnce: number
+  /** Of records that are read from requests and not stored yet, of all requests together. */
+  readonly recordBytes: number
   /** Of a stream of records, without a byte in either direction. */
   readonly streamIdleMs: number
 }
@@ -43,6 +45,7 @@ export const usualLimits: RequestLimits = {
   records: 20_000,
   scansAtOnce: 8,
   tailsAtOnce: 20,
+  recordBytes: 64 * 1024 * 1024,
   streamIdleMs: 120_000,
 }
 

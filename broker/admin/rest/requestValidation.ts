@@ -3,7 +3,7 @@
 // booleans come as text in a path or a query, and only as themselves in a body.
 
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { RestError } from './restError.ts'
@@ -26,15 +26,21 @@ export interface PartOfRoute {
   readonly httpPart?: string
 }
 
-/** Fastify's validator compiler. */
+/** Fastify's validator compiler. Compiles at the first request: a server has more schemas than it needs. */
 export function strictValidator({ schema, httpPart }: PartOfRoute) {
   const part = (httpPart ?? 'body') as RequestPart
-  const validator = Compile(schema)
+  let compiled: Validator | undefined
   return (value: unknown): { value: unknown } | { error: RestError } => {
+    compiled ??= Compile(schema)
     const read = part === 'body' ? value : readTexts(schema as JsonSchema, value)
-    if (validator.Check(read)) return { value: read }
-    return { error: invalid(part, schema as JsonSchema, validator.Errors(read)) }
+    if (compiled.Check(read)) return { value: read }
+    return { error: invalid(part, schema as JsonSchema, compiled.Errors(read)) }
   }
+}
+
+/** For bodies that a route reads by itself, as strict as those that the server reads. */
+export function bodyValidator(schema: TSchema): ReturnType<typeof strictValidator> {
+  return strictValidator({ schema: closed(schema as JsonSchema) as TSchema })
 }
 
 /** The same schema, in which an object has no other properties than it names unless it says so. */

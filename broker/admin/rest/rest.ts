@@ -4,12 +4,14 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { TSchema } from 'typebox'
+import { MemoryBudget } from '../../server/memoryBudget.ts'
 import type { AdminSources } from './adminContext.ts'
 import type { AdminRoute, AdminServer } from './adminRoute.ts'
 import { checkedSerializer, requireAnswer, requireSchema } from './checkedAnswers.ts'
 import { errorSchemas } from './errorAnswers.ts'
 import { restErrorOf } from './failures.ts'
 import { refuseForeignPages } from './foreignPages.ts'
+import { refuseMalformed } from './malformedRequests.ts'
 import { describeRoutes } from './openApi.ts'
 import { otherPaths } from './otherPaths.ts'
 import { requestId } from './requestId.ts'
@@ -18,7 +20,7 @@ import { logAnswer } from './requestLog.ts'
 import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
 import { serveTryIt } from './tryIt.ts'
-import { refuseMalformed, ServedPaths, sendError } from './unservedRequests.ts'
+import { ServedPaths, sendError } from './unservedRequests.ts'
 import { v1Routes } from './v1/v1Routes.ts'
 import { v3Routes } from './v3/v3Routes.ts'
 
@@ -34,7 +36,8 @@ export interface RestOptions {
 }
 
 const usualTimeoutMs = 30_000
-export const bodyLimitBytes = 8 * 1024 * 1024
+/** Enough for the offsets of a group with thousands of partitions. Records have limits of their own. */
+const bodyLimitBytes = 1024 * 1024
 
 /** For `fastify()`: what can only be said of a server as a whole. */
 export const restServerOptions = {
@@ -60,6 +63,7 @@ export async function serveRest(
     ...sources,
     scans: new Places(limits.scansAtOnce, 'scans'),
     tails: new Places(limits.tailsAtOnce, 'tails'),
+    recordMemory: new MemoryBudget(limits.recordBytes),
     streamIdleMs: limits.streamIdleMs,
   }
   await server.register(async (plain) => {
@@ -101,10 +105,19 @@ function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: Rest
   }
 }
 
+/** Of schemas by their status; an answer with several content types has a schema for each. */
 function closedAll(response: object): object {
-  return Object.fromEntries(
-    Object.entries(response).map(([status, schema]) => [status, closed(schema as JsonSchema)]),
-  )
+  return mapValues(response, (answer) => {
+    if (!('content' in answer)) return closed(answer)
+    const content = mapValues(answer.content as object, ({ schema }) => ({
+      schema: closed(schema as JsonSchema),
+    }))
+    return { ...answer, content }
+  })
+}
+
+function mapValues(object: object, change: (value: Record<string, unknown>) => object): object {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]))
 }
 
 function answerInOneShape(scope: AdminServer, context: AdminSources): void {

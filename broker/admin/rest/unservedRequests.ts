@@ -1,13 +1,7 @@
 // Requests that no route is for: another method of a path that exists (405, with the methods that it has), and
 // paths that do not exist (404, with the one that was probably meant).
 
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  FastifyServerOptions,
-  HTTPMethods,
-} from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { restErrorOf } from './failures.ts'
 import { RestError } from './restError.ts'
@@ -104,48 +98,4 @@ export function sendError(reply: FastifyReply, error: RestError, requestId: stri
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?')[0]!.slice(0, 200)
-}
-
-/** What is not HTTP, or too long for it, reaches no route and has no request id. */
-export const refuseMalformed: NonNullable<FastifyServerOptions['clientErrorHandler']> = (
-  error,
-  socket,
-) => {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const { statusText, refusal } = refusalOf(error.code)
-  const body = JSON.stringify(refusal.body('none'))
-  const lines = [
-    `HTTP/1.1 ${refusal.statusCode} ${statusText}`,
-    'content-type: application/json; charset=utf-8',
-    `content-length: ${Buffer.byteLength(body)}`,
-    'x-request-id: none',
-    'connection: close',
-  ]
-  // A client that does not close its side must not keep the connection.
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
-}
-
-function refusalOf(code: string): { statusText: string; refusal: RestError } {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    const message = 'the request took too long to arrive'
-    const action = 'send the headers and the body of a request without a break'
-    return {
-      statusText: 'Request Timeout',
-      refusal: new RestError(408, 'REQUEST_TIMEOUT', message, action),
-    }
-  }
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    const message = 'the request line and headers are too long'
-    return {
-      statusText: 'Request Header Fields Too Large',
-      refusal: new RestError(431, 'HEADERS_TOO_LARGE', message, 'send less'),
-    }
-  }
-  return {
-    statusText: 'Bad Request',
-    refusal: new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1'),
-  }
 }

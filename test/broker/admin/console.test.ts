@@ -3,7 +3,11 @@
 
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Console, type ConsoleOptions, startConsole } from '../../../broker/admin/console.ts'
+import {
+  type ConsoleServerOptions,
+  type ServedConsole,
+  startConsole,
+} from '../../../broker/admin/console.ts'
 import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
@@ -16,9 +20,9 @@ import { agentStatus, jobStatus, topic } from './board/boardInput.ts'
 
 const runtime = nodeRuntime(memoryNetwork())
 const nowhere = { host: 'nowhere', port: 1 }
-let page: Console
+let page: ServedConsole
 
-const start = (host: string, port = 0, more: Partial<ConsoleOptions> = {}) =>
+const start = (host: string, port = 0, more: Partial<ConsoleServerOptions> = {}) =>
   startConsole({
     runtime,
     logger: silentLogger,
@@ -122,7 +126,7 @@ describe('over HTTP', () => {
 })
 
 describe('a broker that is away', () => {
-  const problems = ({ board }: Console) => board.picture.problems.map(({ text }) => text)
+  const problems = ({ board }: ServedConsole) => board.picture.problems.map(({ text }) => text)
 
   test('is a problem after some seconds, with how long and why', async () => {
     const clock = new ManualClock()

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Console, startConsole } from '../../../broker/admin/console.ts'
+import { type ServedConsole, startConsole } from '../../../broker/admin/console.ts'
 import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
@@ -15,7 +15,7 @@ import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { topic } from './board/boardInput.ts'
 
 let clock: ManualClock
-let page: Console
+let page: ServedConsole
 const tabs: Tab[] = []
 
 beforeEach(async () => {

@@ -2,7 +2,7 @@
 // report through the status topic. Broker, clients and statuses are the real ones; disk, network and clock
 // are the test's.
 
-import { type Console, startConsole } from '../../../broker/admin/console.ts'
+import { type ServedConsole, startConsole } from '../../../broker/admin/console.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { Producer } from '../../../protocol/client/producer.ts'
@@ -25,7 +25,7 @@ const bootstrap = [{ host: 'broker', port: 9092 }]
 const input = ['access', 'behaviour', 'sensors'] as const
 
 export class StandaloneConsole {
-  readonly console: Console
+  readonly console: ServedConsole
   readonly #broker: MemoryBroker
   readonly #cluster: Cluster
   readonly #producer: Producer
@@ -51,7 +51,7 @@ export class StandaloneConsole {
     return started
   }
 
-  private constructor(broker: MemoryBroker, console: Console, load: StandaloneLoad) {
+  private constructor(broker: MemoryBroker, console: ServedConsole, load: StandaloneLoad) {
     const { clock, network } = broker
     const runtime = { clock, network, random: seededRandom(8) }
     this.console = console

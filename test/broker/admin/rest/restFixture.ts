@@ -57,6 +57,7 @@ const noLimits: RequestLimits = {
   records: 1_000_000,
   scansAtOnce: 8,
   tailsAtOnce: 20,
+  recordBytes: 1024 * 1024 * 1024,
   streamIdleMs: 60_000,
 }
 

@@ -9,6 +9,7 @@ import type {
 } from '../../../../../protocol/client/adminApi.ts'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
 import { kafkaFailure } from '../../failures.ts'
+import { pageQuery } from '../../paging.ts'
 import { RestError } from '../../restError.ts'
 import { type Links, shortened } from '../links.ts'
 import { nullable, type ResourceOf, resourceSchema } from '../resource.ts'
@@ -57,13 +58,8 @@ export function topicConfigResource(
   topic: string,
   entry: ConfigEntry,
 ): ResourceOf<typeof topicConfigSchema> {
-  return {
-    kind: 'KafkaTopicConfig',
-    metadata: links.metadata('topics', topic, 'configs', entry.name),
-    cluster_id: links.clusterId,
-    ...fieldsOf(entry),
-    topic_name: topic,
-  }
+  const fields = fieldsOf(links, ['topics', topic, 'configs'], entry)
+  return { kind: 'KafkaTopicConfig', ...fields, topic_name: topic }
 }
 
 export function brokerConfigResource(
@@ -71,26 +67,23 @@ export function brokerConfigResource(
   broker: number,
   entry: ConfigEntry,
 ): ResourceOf<typeof brokerConfigSchema> {
-  return {
-    kind: 'KafkaBrokerConfig',
-    metadata: links.metadata('brokers', broker, 'configs', entry.name),
-    cluster_id: links.clusterId,
-    ...fieldsOf(entry),
-    broker_id: broker,
-  }
+  const fields = fieldsOf(links, ['brokers', broker, 'configs'], entry)
+  return { kind: 'KafkaBrokerConfig', ...fields, broker_id: broker }
 }
 
 export function clusterConfigResource(
   links: Links,
   entry: ConfigEntry,
 ): ResourceOf<typeof clusterConfigSchema> {
-  return {
-    kind: 'KafkaClusterConfig',
-    metadata: links.metadata('broker-configs', entry.name),
-    cluster_id: links.clusterId,
-    ...fieldsOf(entry),
-    config_type: 'BROKER',
-  }
+  const fields = fieldsOf(links, ['broker-configs'], entry)
+  return { kind: 'KafkaClusterConfig', ...fields, config_type: 'BROKER' }
+}
+
+/** Of a list whose pages are of so many brokers or topics, each with all of its configurations. */
+export function ownersQuery(owners: 'brokers' | 'topics', most: number) {
+  const description = `Most ${owners} of one page, each with all of its configurations.`
+  const size = Type.Integer({ minimum: 1, maximum: most, default: most, description })
+  return Type.Object({ ...pageQuery, page_size: Type.Optional(size) })
 }
 
 /** The dynamic configuration of all brokers. */
@@ -128,8 +121,11 @@ export function unknownConfig({ type, name: owner }: ConfigResource, name: strin
   )
 }
 
-function fieldsOf({ name, value, source, isReadOnly, isSensitive, synonyms }: ConfigEntry) {
+function fieldsOf(links: Links, path: readonly (string | number)[], entry: ConfigEntry) {
+  const { name, value, source, isReadOnly, isSensitive, synonyms } = entry
   return {
+    metadata: links.metadata(...path, name),
+    cluster_id: links.clusterId,
     name,
     value,
     is_default: source === 'DEFAULT_CONFIG',

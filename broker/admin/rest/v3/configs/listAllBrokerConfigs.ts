@@ -2,11 +2,10 @@
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
-import { pageQuery } from '../../paging.ts'
 import { linksOf } from '../links.ts'
 import { clusterPath } from '../pathParameters.ts'
 import { listAnswer, listPage, listSchema } from '../resource.ts'
-import { brokerConfigResource, brokerConfigSchema, entriesOf } from './config.ts'
+import { brokerConfigResource, brokerConfigSchema, entriesOf, ownersQuery } from './config.ts'
 
 /** Each has some 300 entries. */
 const mostBrokers = 100
@@ -21,17 +20,7 @@ export const listAllBrokerConfigs: AdminRoute = (server, context) => {
         summary: 'List the configurations of all brokers',
         tags: ['Configs (v3)'],
         params: Type.Object(clusterPath),
-        querystring: Type.Object({
-          ...pageQuery,
-          page_size: Type.Optional(
-            Type.Integer({
-              minimum: 1,
-              maximum: mostBrokers,
-              default: mostBrokers,
-              description: 'Most brokers of one page, each with all of its configurations.',
-            }),
-          ),
-        }),
+        querystring: ownersQuery('brokers', mostBrokers),
         response: { 200: listSchema('KafkaBrokerConfigList', brokerConfigSchema) },
       },
     },

@@ -3,11 +3,10 @@
 import { Type } from 'typebox'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
 import type { AdminRoute } from '../../adminRoute.ts'
-import { pageQuery } from '../../paging.ts'
 import { linksOf } from '../links.ts'
 import { clusterPath } from '../pathParameters.ts'
 import { listAnswer, listPage, listSchema } from '../resource.ts'
-import { entriesOf, topicConfigResource, topicConfigSchema } from './config.ts'
+import { entriesOf, ownersQuery, topicConfigResource, topicConfigSchema } from './config.ts'
 
 /** Each has some 35 entries. */
 const mostTopics = 1_000
@@ -22,17 +21,7 @@ export const listAllTopicConfigs: AdminRoute = (server, context) => {
         summary: 'List the configurations of all topics',
         tags: ['Configs (v3)'],
         params: Type.Object(clusterPath),
-        querystring: Type.Object({
-          ...pageQuery,
-          page_size: Type.Optional(
-            Type.Integer({
-              minimum: 1,
-              maximum: mostTopics,
-              default: mostTopics,
-              description: 'Most topics of one page, each with all of its configurations.',
-            }),
-          ),
-        }),
+        querystring: ownersQuery('topics', mostTopics),
         response: { 200: listSchema('KafkaTopicConfigList', topicConfigSchema) },
       },
     },

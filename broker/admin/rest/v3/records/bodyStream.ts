@@ -6,6 +6,7 @@ import type { TSchema } from 'typebox'
 import type { AdminServer } from '../../adminRoute.ts'
 import { strictValidator } from '../../requestValidation.ts'
 import { RestError } from '../../restError.ts'
+import type { RecordMemory } from './recordMemory.ts'
 
 /** A stream of records lasts as long as its client likes: 24 days, which is as long as timers can. */
 export const longestTimeoutMs = 2 ** 31 - 1
@@ -50,16 +51,21 @@ export function idleLimit(
   })
 }
 
-/** The whole body. Fails as 413 when it is longer than `maxBytes`. */
+/**
+ * The whole body, whose bytes are taken of `memory`. Fails as 413 when it is longer than `maxBytes`, as 429 when
+ * there is no room for it.
+ */
 export async function wholeBody(
   request: { readonly body: unknown },
   maxBytes: number,
+  memory: RecordMemory,
 ): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of bodyOf(request)) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(maxBytes)
+    if (!memory.take(chunk.length)) throw memory.refusal()
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -2,14 +2,24 @@
 // records, or a text a line (NDJSON). A text that is no JSON must not take others with it, and what is kept of an
 // unfinished text is bounded.
 
-/** A text, or `undefined` in place of one that was too long to keep. */
-export type JsonText = Buffer | undefined
+import type { RecordMemory } from './recordMemory.ts'
+
+/** A text, or why it was not kept: it is too long by itself, or there is no memory for it at present. */
+export type JsonText = Buffer | 'too long' | 'no room'
 
 export interface JsonTexts {
   /** The texts that end in this chunk. */
   push(chunk: Buffer): Generator<JsonText>
   /** What the stream ended in. */
   end(): Generator<JsonText>
+  /** Nothing more comes: what is kept of an unfinished text is dropped. */
+  close(): void
+}
+
+/** What texts may take; whoever gets a text releases its bytes. */
+export interface TextLimits {
+  readonly maxBytes: number
+  readonly memory: RecordMemory
 }
 
 const newline = 0x0a
@@ -22,8 +32,12 @@ const close = { brace: 0x7d, bracket: 0x5d }
 export class JsonLines implements JsonTexts {
   readonly #unfinished: UnfinishedText
 
-  constructor(maxBytes: number) {
-    this.#unfinished = new UnfinishedText(maxBytes)
+  constructor(limits: TextLimits) {
+    this.#unfinished = new UnfinishedText(limits)
+  }
+
+  close(): void {
+    this.#unfinished.drop()
   }
 
   *push(chunk: Buffer): Generator<JsonText> {
@@ -44,7 +58,8 @@ export class JsonLines implements JsonTexts {
 
   *#take(): Generator<JsonText> {
     const text = this.#unfinished.take()
-    if (text === undefined || text.some((byte) => !isSpace(byte))) yield text
+    if (typeof text === 'string' || text.some((byte) => !isSpace(byte))) yield text
+    else this.#unfinished.release(text)
   }
 }
 
@@ -62,8 +77,12 @@ export class ConcatenatedJson implements JsonTexts {
   /** The last byte outside of strings that is no space: of the string itself its quote. */
   #before = 0
 
-  constructor(maxBytes: number) {
-    this.#unfinished = new UnfinishedText(maxBytes)
+  constructor(limits: TextLimits) {
+    this.#unfinished = new UnfinishedText(limits)
+  }
+
+  close(): void {
+    this.#unfinished.drop()
   }
 
   *push(chunk: Buffer): Generator<JsonText> {
@@ -139,27 +158,49 @@ export class ConcatenatedJson implements JsonTexts {
   }
 }
 
-/** The bytes of a text so far, or that there were too many. */
+/** The bytes of a text so far, or why they are not kept. */
 class UnfinishedText {
-  readonly #maxBytes: number
+  readonly #limits: TextLimits
   #pieces: Buffer[] = []
   #bytes = 0
+  #refusal: 'too long' | 'no room' | undefined
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+  constructor(limits: TextLimits) {
+    this.#limits = limits
   }
 
   add(piece: Buffer): void {
-    this.#bytes += piece.length
-    if (this.#bytes > this.#maxBytes) this.#pieces = []
-    else if (piece.length > 0) this.#pieces.push(piece)
+    if (piece.length === 0 || this.#refusal !== undefined) return
+    const { maxBytes, memory } = this.#limits
+    if (this.#bytes + piece.length > maxBytes) this.#refuse('too long')
+    else if (!memory.take(piece.length)) this.#refuse('no room')
+    else {
+      this.#pieces.push(piece)
+      this.#bytes += piece.length
+    }
   }
 
   take(): JsonText {
-    const text = this.#bytes > this.#maxBytes ? undefined : Buffer.concat(this.#pieces)
+    const text = this.#refusal ?? Buffer.concat(this.#pieces)
     this.#pieces = []
     this.#bytes = 0
+    this.#refusal = undefined
     return text
+  }
+
+  drop(): void {
+    this.#limits.memory.release(this.#bytes)
+    this.#pieces = []
+    this.#bytes = 0
+  }
+
+  release(text: Buffer): void {
+    this.#limits.memory.release(text.length)
+  }
+
+  #refuse(refusal: 'too long' | 'no room'): void {
+    this.drop()
+    this.#refusal = refusal
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Type } from 'typebox'
 import type { AdminRoute, AdminServer } from '../../adminRoute.ts'
-import { strictValidator } from '../../requestValidation.ts'
+import { bodyValidator } from '../../requestValidation.ts'
 import { RestError } from '../../restError.ts'
 import { linksOf } from '../links.ts'
 import { topicPath } from '../pathParameters.ts'
@@ -10,21 +10,21 @@ import type { ResourceOf } from '../resource.ts'
 import { readStreams, wholeBody } from './bodyStream.ts'
 import { batchEntrySchema, parseText, readRecord } from './produceRequest.ts'
 import { failureFields, type ProduceResult, stored, storedFields } from './produceResult.ts'
+import { RecordMemory } from './recordMemory.ts'
 import { producerOf } from './recordProducer.ts'
 
 const maxBodyBytes = 8 * 1024 * 1024
 
-const batchSchema = Type.Object(
-  { entries: Type.Array(batchEntrySchema, { minItems: 1, maxItems: 1_000 }) },
-  { additionalProperties: false },
-)
+const batchSchema = Type.Object({
+  entries: Type.Array(batchEntrySchema, { minItems: 1, maxItems: 1_000 }),
+})
 const id = Type.String({ description: 'Of the entry, as the request gave it.' })
 const batchResultSchema = Type.Object({
   successes: Type.Array(Type.Object({ id, ...storedFields })),
   failures: Type.Array(Type.Object({ id, error_code: Type.Integer(), ...failureFields })),
 })
 
-const validate = strictValidator({ schema: batchSchema, httpPart: 'body' })
+const validate = bodyValidator(batchSchema)
 
 export const produceBatch: AdminRoute = (server, context) => {
   const producer = producerOf(server, context)
@@ -51,15 +51,20 @@ export const produceBatch: AdminRoute = (server, context) => {
         const { clusterId } = await linksOf(context, request, request.params)
         const { topic_name: topic } = request.params
         await producer.prepare(topic)
-        const entries = readEntries(await wholeBody(request, maxBodyBytes))
-        request.changed = { records: entries.length }
-        const results = await Promise.all(
-          entries.map(async ({ id, ...entry }) => {
-            const read = () => readRecord(entry, producer.nowMs)
-            return { id, ...(await producer.produce({ clusterId, topic }, read)) }
-          }),
-        )
-        return await reply.code(207).send(batchResult(results))
+        const memory = new RecordMemory(context.recordMemory)
+        try {
+          const entries = readEntries(await wholeBody(request, maxBodyBytes, memory))
+          request.changed = { records: entries.length }
+          const results = await Promise.all(
+            entries.map(async ({ id, ...entry }) => {
+              const read = () => readRecord(entry, producer.nowMs)
+              return { id, ...(await producer.produce({ clusterId, topic }, read)) }
+            }),
+          )
+          return await reply.code(207).send(batchResult(results))
+        } finally {
+          memory.releaseAll()
+        }
       },
     )
   })

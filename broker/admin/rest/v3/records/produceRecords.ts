@@ -11,6 +11,7 @@ import { bodyOf, idleLimit, longestTimeoutMs, readStreams } from './bodyStream.t
 import { ConcatenatedJson, JsonLines } from './jsonTexts.ts'
 import { produceRequestSchema } from './produceRequest.ts'
 import { produceResultSchema } from './produceResult.ts'
+import { RecordMemory } from './recordMemory.ts'
 import { producerOf } from './recordProducer.ts'
 import { maxRecordBytes, resultsOf } from './recordStream.ts'
 
@@ -36,7 +37,15 @@ export const produceRecords: AdminRoute = (server, context) => {
           params: Type.Object(topicPath),
           consumes: ['application/json', ndjson],
           body: produceRequestSchema,
-          response: { 200: produceResultSchema },
+          response: {
+            200: {
+              description: 'A result for each record, as soon as it is known: in lines for lines.',
+              content: {
+                'application/json': { schema: produceResultSchema },
+                [ndjson]: { schema: produceResultSchema },
+              },
+            },
+          },
         },
       },
       async (request, reply) => {
@@ -46,8 +55,10 @@ export const produceRecords: AdminRoute = (server, context) => {
         const idle = idleLimit(request, reply, context.streamIdleMs)
         idle.catch(() => {})
         const isLines = request.headers['content-type']?.startsWith(ndjson) === true
-        const texts = isLines ? new JsonLines(maxRecordBytes) : new ConcatenatedJson(maxRecordBytes)
-        const results = resultsOf(bodyOf(request), texts, (text) =>
+        const memory = new RecordMemory(context.recordMemory)
+        const limits = { maxBytes: maxRecordBytes, memory }
+        const texts = isLines ? new JsonLines(limits) : new ConcatenatedJson(limits)
+        const results = resultsOf(bodyOf(request), texts, memory, (text) =>
           producer.produceText({ clusterId, topic }, text),
         )
         const next = results.next()
@@ -73,7 +84,7 @@ async function* rest(first: string, results: AsyncGenerator<string>): AsyncGener
 
 function emptyBody(): RestError {
   return new RestError(
-    422,
+    400,
     'EMPTY_BODY',
     'the body has no record',
     'send at least one: {"value": {"type": "STRING", "data": "hello"}}',

@@ -3,7 +3,7 @@
 
 import { Type } from 'typebox'
 import type { ProducerRecord } from '../../../../../protocol/client/producer.ts'
-import { strictValidator } from '../../requestValidation.ts'
+import { bodyValidator } from '../../requestValidation.ts'
 import { RestError } from '../../restError.ts'
 import { nullable, type ResourceOf } from '../resource.ts'
 import { parseExactly } from './exactJson.ts'
@@ -43,12 +43,12 @@ const recordFields = {
   ),
 }
 
-export const produceRequestSchema = Type.Object(recordFields, { additionalProperties: false })
+export const produceRequestSchema = Type.Object(recordFields)
 
-export const batchEntrySchema = Type.Object(
-  { id: Type.String({ minLength: 1, maxLength: 80 }), ...recordFields },
-  { additionalProperties: false },
-)
+export const batchEntrySchema = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 80 }),
+  ...recordFields,
+})
 
 export type ProduceRequest = ResourceOf<typeof produceRequestSchema>
 export type DataType = 'BINARY' | 'JSON' | 'STRING'
@@ -61,7 +61,7 @@ export interface ReadRecord {
   readonly valueType: DataType | undefined
 }
 
-const validate = strictValidator({ schema: produceRequestSchema, httpPart: 'body' })
+const validate = bodyValidator(produceRequestSchema)
 /** The latest that a Date can be. */
 const maxTimestampMs = 8_640_000_000_000_000
 const dateTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/

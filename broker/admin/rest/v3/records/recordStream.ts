@@ -5,6 +5,7 @@
 import { RestError } from '../../restError.ts'
 import type { JsonText, JsonTexts } from './jsonTexts.ts'
 import { failedResult, type ProduceResult } from './produceResult.ts'
+import type { RecordMemory } from './recordMemory.ts'
 
 /** Of one request: records on their way to the brokers, and their bytes. */
 const mostInFlight = 1_000
@@ -17,13 +18,17 @@ interface InFlight {
   result: ProduceResult | undefined
 }
 
-/** Pieces of the answer: results as JSON, one a line. Fails when the stream of the request does. */
+/**
+ * Pieces of the answer: results as JSON, one a line. Fails when the stream of the request does. `memory` is that of
+ * which `texts` are taken.
+ */
 export async function* resultsOf(
   chunks: AsyncIterable<Buffer>,
   texts: JsonTexts,
+  memory: RecordMemory,
   produce: (text: Buffer) => Promise<ProduceResult>,
 ): AsyncGenerator<string> {
-  const inFlight = new RecordsInFlight(produce)
+  const inFlight = new RecordsInFlight(memory, produce)
   const input = chunks[Symbol.asyncIterator]()
   let arriving: Promise<IteratorResult<Buffer>> | undefined
   let arrived: Iterator<JsonText> = texts.push(Buffer.alloc(0))
@@ -50,16 +55,19 @@ export async function* resultsOf(
       arrived = chunk.done === true ? texts.end() : texts.push(chunk.value)
     }
   } finally {
+    texts.close()
     await input.return?.()
   }
 }
 
 class RecordsInFlight {
+  readonly #memory: RecordMemory
   readonly #produce: (text: Buffer) => Promise<ProduceResult>
   readonly #records: InFlight[] = []
   #bytes = 0
 
-  constructor(produce: (text: Buffer) => Promise<ProduceResult>) {
+  constructor(memory: RecordMemory, produce: (text: Buffer) => Promise<ProduceResult>) {
+    this.#memory = memory
     this.#produce = produce
   }
 
@@ -69,7 +77,7 @@ class RecordsInFlight {
 
   /** Produces texts while there is room; true when there are no more of them. */
   takeFrom(texts: Iterator<JsonText>): boolean {
-    while (this.#records.length < mostInFlight && this.#bytes < mostInFlightBytes) {
+    while (this.#hasRoom()) {
       const next = texts.next()
       if (next.done === true) return true
       this.#take(next.value)
@@ -89,27 +97,37 @@ class RecordsInFlight {
     return text
   }
 
+  #hasRoom(): boolean {
+    if (this.#records.length >= mostInFlight || this.#bytes >= mostInFlightBytes) return false
+    return this.#records.length === 0 || !this.#memory.isShort
+  }
+
   #take(text: JsonText): void {
-    const produced = text === undefined ? Promise.resolve(tooLong()) : this.#produce(text)
+    const isKept = typeof text !== 'string'
+    const bytes = isKept ? text.length : 0
+    const produced = isKept ? this.#produce(text) : Promise.resolve(this.#refused(text))
     const record: InFlight = {
-      bytes: text?.length ?? 0,
+      bytes,
       settled: produced.then((result) => {
         record.result = result
+        this.#memory.release(bytes)
       }),
       result: undefined,
     }
     this.#records.push(record)
-    this.#bytes += record.bytes
+    this.#bytes += bytes
+  }
+
+  #refused(why: 'too long' | 'no room'): ProduceResult {
+    return failedResult(why === 'too long' ? tooLong() : this.#memory.refusal())
   }
 }
 
-function tooLong(): ProduceResult {
-  return failedResult(
-    new RestError(
-      413,
-      'RECORD_TOO_LARGE',
-      `a record of more than ${maxRecordBytes} bytes`,
-      'send smaller records: brokers do not take such either',
-    ),
+function tooLong(): RestError {
+  return new RestError(
+    413,
+    'RECORD_TOO_LARGE',
+    `a record of more than ${maxRecordBytes} bytes`,
+    'send smaller records: brokers do not take such either',
   )
 }

@@ -1,28 +1,42 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { parseExactly } from '../../../../../broker/admin/rest/v3/records/exactJson.ts'
 import {
   ConcatenatedJson,
   JsonLines,
+  type JsonText,
   type JsonTexts,
 } from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'
+import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
+import { MemoryBudget } from '../../../../../broker/server/memoryBudget.ts'
+
+const budget = new MemoryBudget(2e6)
+const limits = (maxBytes: number) => ({ maxBytes, memory: new RecordMemory(budget) })
+afterEach(() => {
+  // Every text was released.
+  expect(budget.usedBytes).toBe(0)
+})
 
 /** The texts in `input`, which comes in pieces of these sizes. */
 function textsOf(texts: JsonTexts, input: string, sizes: readonly number[] = []): string[] {
   const found: string[] = []
+  const take = (text: JsonText) => {
+    found.push(String(text))
+    if (typeof text !== 'string') budget.release(text.length)
+  }
   let rest = Buffer.from(input)
   for (const size of [...sizes, rest.length]) {
-    for (const text of texts.push(rest.subarray(0, size))) found.push(String(text))
+    for (const text of texts.push(rest.subarray(0, size))) take(text)
     rest = rest.subarray(size)
   }
-  for (const text of texts.end()) found.push(String(text))
+  for (const text of texts.end()) take(text)
   return found
 }
 
 const concatenated = (input: string, sizes?: readonly number[]) =>
-  textsOf(new ConcatenatedJson(1000), input, sizes)
+  textsOf(new ConcatenatedJson(limits(1000)), input, sizes)
 const lines = (input: string, sizes?: readonly number[]) =>
-  textsOf(new JsonLines(1000), input, sizes)
+  textsOf(new JsonLines(limits(1000)), input, sizes)
 
 const anyObject = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 })
 const anySizes = fc.array(fc.nat(30), { maxLength: 20 })
@@ -34,7 +48,7 @@ describe('concatenated JSON', () => {
       fc.property(fc.array(anyObject), separator, anySizes, (objects, between, sizes) => {
         const texts = objects.map((each) => JSON.stringify(each))
         const input = texts.join(between)
-        expect(textsOf(new ConcatenatedJson(1e6), input, sizes)).toEqual(texts)
+        expect(textsOf(new ConcatenatedJson(limits(1e6)), input, sizes)).toEqual(texts)
       }),
     )
   })
@@ -42,11 +56,15 @@ describe('concatenated JSON', () => {
   test('property: whatever comes in, all of it is in a text or is space', () => {
     fc.assert(
       fc.property(fc.string(), anySizes, (input, sizes) => {
-        const whole = textsOf(new ConcatenatedJson(1e6), input).join('').replace(/\s/g, '')
+        const whole = textsOf(new ConcatenatedJson(limits(1e6)), input)
+          .join('')
+          .replace(/\s/g, '')
         expect(whole).toBe(Buffer.from(input).toString().replace(/\s/g, ''))
-        expect(textsOf(new ConcatenatedJson(1e6), input, sizes).join('').replace(/\s/g, '')).toBe(
-          whole,
-        )
+        expect(
+          textsOf(new ConcatenatedJson(limits(1e6)), input, sizes)
+            .join('')
+            .replace(/\s/g, ''),
+        ).toBe(whole)
       }),
     )
   })
@@ -77,7 +95,7 @@ describe('concatenated JSON', () => {
 
   test('a text that is too long is left out, and the next one is read', () => {
     const long = JSON.stringify({ a: '{'.repeat(2000) })
-    expect(concatenated(`${long}{"b":1}`, [100, 100, 1900])).toEqual(['undefined', '{"b":1}'])
+    expect(concatenated(`${long}{"b":1}`, [100, 100, 1900])).toEqual(['too long', '{"b":1}'])
   })
 })
 
@@ -86,11 +104,41 @@ describe('lines of JSON', () => {
     ['a broken one', '{"a":\n{"b":1}\r\n', ['{"a":', '{"b":1}\r']],
     ['empty ones', '\n\n  \n{"a":1}\n', ['{"a":1}']],
     ['the last without an end', '{"a":1}\n{"b":2}', ['{"a":1}', '{"b":2}']],
-    ['too long', `${'x'.repeat(2000)}\n{"a":1}`, ['undefined', '{"a":1}']],
+    ['too long', `${'x'.repeat(2000)}\n{"a":1}`, ['too long', '{"a":1}']],
   ])('%s', (_, input, texts) => {
     expect(lines(input)).toEqual(texts)
     expect(lines(input, [3, 3, 3, 3, 3, 3])).toEqual(texts)
   })
+})
+
+describe('memory for texts', () => {
+  const large = `{"a":"${'x'.repeat(100_000)}"}`
+  const kinds = [
+    ['concatenated JSON', ConcatenatedJson],
+    ['lines of JSON', JsonLines],
+  ] as const
+
+  test.each(kinds)(
+    '%s: a text for which there is no room is refused, a small one is not',
+    (_, Texts) => {
+      const others = new RecordMemory(budget)
+      expect(others.take(1_950_000)).toBe(true)
+      const input = `${large}\n{"b":1}\n`
+      expect(textsOf(new Texts(limits(1e6)), input)).toEqual(['no room', '{"b":1}'])
+      others.releaseAll()
+      expect(textsOf(new Texts(limits(1e6)), input)).toEqual([large, '{"b":1}'])
+    },
+  )
+
+  test.each(kinds)(
+    '%s: what is kept of an unfinished text is given back at the end',
+    (_, Texts) => {
+      const texts = new Texts(limits(1e6))
+      expect([...texts.push(Buffer.from(large.slice(0, 90_000)))]).toEqual([])
+      expect(budget.usedBytes).toBe(90_000)
+      texts.close()
+    },
+  )
 })
 
 describe('exact JSON', () => {

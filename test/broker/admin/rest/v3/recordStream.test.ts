@@ -3,9 +3,19 @@
 import { expect, test } from 'vitest'
 import { JsonLines } from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'
 import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/produceResult.ts'
+import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
 import { resultsOf } from '../../../../../broker/admin/rest/v3/records/recordStream.ts'
+import { MemoryBudget } from '../../../../../broker/server/memoryBudget.ts'
 
-const texts = () => new JsonLines(1e6)
+const budget = new MemoryBudget(64e6)
+
+const stream = (
+  chunks: AsyncIterable<Buffer>,
+  produce: (text: Buffer) => Promise<ProduceResult>,
+) => {
+  const memory = new RecordMemory(budget)
+  return resultsOf(chunks, new JsonLines({ maxBytes: 1e6, memory }), memory, produce)
+}
 
 /** Lines without end; counts how many were read. */
 async function* endless(line: string, read: { count: number }): AsyncGenerator<Buffer> {
@@ -32,7 +42,7 @@ test('while records are not stored, no more than a thousand are on their way', a
   const read = { count: 0 }
   let produced = 0
   const stored: ((result: ProduceResult) => void)[] = []
-  const results = resultsOf(endless('{}', read), texts(), () => {
+  const results = stream(endless('{}', read), () => {
     produced++
     return new Promise((resolve) => stored.push(resolve))
   })
@@ -50,7 +60,7 @@ test('while records are not stored, no more than a thousand are on their way', a
 
 test('nor more than 4 MiB of them', async () => {
   let produced = 0
-  const results = resultsOf(endless('x'.repeat(500_000), { count: 0 }), texts(), () => {
+  const results = stream(endless('x'.repeat(500_000), { count: 0 }), () => {
     produced++
     return new Promise(() => {})
   })
@@ -62,7 +72,7 @@ test('nor more than 4 MiB of them', async () => {
 test('while results are not taken, nothing is read', async () => {
   const read = { count: 0 }
   const produce = async () => ({ error_code: 200 })
-  const results = resultsOf(endless('{}', read), texts(), produce)
+  const results = stream(endless('{}', read), produce)
   await results.next()
   const { count } = read
   for (let turn = 0; turn < 50; turn++) await settled()
@@ -81,7 +91,7 @@ test('results are in the order of the records, and the stream of the request is 
       isLetGo = true
     }
   }
-  const results = resultsOf(chunks(), texts(), async (text) => {
+  const results = stream(chunks(), async (text) => {
     const { n } = JSON.parse(String(text)) as { n: number }
     for (let turn = 4; turn > n; turn--) await settled()
     return { error_code: 200, offset: n }
@@ -95,7 +105,7 @@ test('a request that breaks off ends the results as a failure', async () => {
     yield Buffer.from('{}\n')
     throw new Error('aborted')
   }
-  const results = resultsOf(chunks(), texts(), async () => ({ error_code: 200 }))
+  const results = stream(chunks(), async () => ({ error_code: 200 }))
   await expect(allOf(results)).rejects.toThrow('aborted')
 })
 
@@ -103,5 +113,56 @@ test('a request without records has no results', async () => {
   async function* chunks(): AsyncGenerator<Buffer> {
     yield Buffer.from('\n \n')
   }
-  expect(await allOf(resultsOf(chunks(), texts(), async () => ({ error_code: 200 })))).toEqual([])
+  expect(await allOf(stream(chunks(), async () => ({ error_code: 200 })))).toEqual([])
+})
+
+test('memory is held from the first byte of a record until it is stored, and what is left at the end is given back', async () => {
+  const own = new MemoryBudget(64e6)
+  const memory = new RecordMemory(own)
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield Buffer.from('{"n":0}\n{"n"')
+    throw new Error('aborted')
+  }
+  let store = (_: ProduceResult) => {}
+  const results = resultsOf(chunks(), new JsonLines({ maxBytes: 1e6, memory }), memory, () => {
+    expect(own.usedBytes).toBe(7)
+    return new Promise((resolve) => {
+      store = resolve
+    })
+  })
+  await expect(results.next()).rejects.toThrow('aborted')
+  // The record is still on its way.
+  expect(own.usedBytes).toBe(7)
+  store({ error_code: 200 })
+  await settled()
+  expect(own.usedBytes).toBe(0)
+})
+
+test('while others fill the memory, a stream has one small record on its way, and large ones are refused', async () => {
+  const own = new MemoryBudget(1e6)
+  const others = new RecordMemory(own)
+  others.take(1e6)
+  const memory = new RecordMemory(own)
+  let onTheirWay = 0
+  let most = 0
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield Buffer.from('{"n":0}\n'.repeat(5))
+    yield Buffer.from(`${'x'.repeat(100_000)}\n`)
+    yield Buffer.from('{"n":1}\n')
+  }
+  const results = resultsOf(
+    chunks(),
+    new JsonLines({ maxBytes: 1e6, memory }),
+    memory,
+    async () => {
+      most = Math.max(most, ++onTheirWay)
+      await settled()
+      onTheirWay--
+      return { error_code: 200 }
+    },
+  )
+  const codes = (await allOf(results)).map(({ error_code }) => error_code)
+  expect(codes).toEqual([200, 200, 200, 200, 200, 429, 200])
+  expect(most).toBe(1)
+  expect(own.usedBytes).toBe(1e6)
 })

@@ -164,7 +164,7 @@ describe('one record', () => {
   test('has to be there, and to be JSON', async () => {
     const url = await create('checked')
     const none = await rest.refused({ method: 'POST', url })
-    expect(none).toMatchObject({ status: 422, code: 'EMPTY_BODY' })
+    expect(none).toMatchObject({ status: 400, code: 'EMPTY_BODY' })
     const headers = { 'content-type': 'text/plain' }
     const plain = await rest.refused({ method: 'POST', url, payload: '{}', headers })
     expect(plain.status).toBe(415)

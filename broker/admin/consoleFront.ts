@@ -1,0 +1,53 @@
+// Where the console listens. Health, metrics and the like are answered from the start on; the rest is the console's,
+// which may not be there yet. Invariant: there is no login yet, so nothing but loopback is listened on.
+
+import type { LateRoutes } from '../../protocol/operations/lateRoutes.ts'
+import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import {
+  type OperationsServer,
+  startOperationsServer,
+} from '../../protocol/operations/operationsServer.ts'
+import { isLoopback } from '../../protocol/runtime/loopback.ts'
+import type { Address } from '../../protocol/runtime/network.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { ConsoleError } from './errors.ts'
+import { countRequests } from './requestMetrics.ts'
+import { refuseMalformed } from './rest/malformedRequests.ts'
+
+export interface ConsolePlace {
+  /** Loopback only; port 0 takes a free one. */
+  readonly address: Address
+  /** Option of the command line that gives the port, for messages; `--console-port` unless given. */
+  readonly portOption?: string
+}
+
+export interface ConsoleFrontOptions extends ConsolePlace {
+  readonly logger: Logger
+  readonly operations: OperationsOptions
+  readonly metrics?: Metrics | undefined
+}
+
+/** Starts listening. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
+export async function listenForConsole(
+  { address, portOption = '--console-port', logger, operations, metrics }: ConsoleFrontOptions,
+  others: LateRoutes,
+): Promise<OperationsServer> {
+  if (!isLoopback(address.host)) throw notLoopback(address.host)
+  return await startOperationsServer({
+    ...{ logger, operations, others },
+    listen: address,
+    option: portOption,
+    settings: { clientErrorHandler: refuseMalformed },
+    prepare: (server) => {
+      if (metrics) countRequests(server, metrics)
+    },
+  })
+}
+
+function notLoopback(host: string): ConsoleError {
+  return new ConsoleError(
+    'NOT_LOOPBACK',
+    `the console has no login yet and is served on this machine only: use 127.0.0.1 in place of ${host}`,
+  )
+}

@@ -1,0 +1,127 @@
+// Routes that are loaded when they are first asked for, over sockets, as they are served.
+
+import { type RequestListener, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LateRoutes } from '../../../protocol/operations/lateRoutes.ts'
+import {
+  type OperationsServer,
+  startOperationsServer,
+} from '../../../protocol/operations/operationsServer.ts'
+import { MemoryLogger } from '../../memoryLogger.ts'
+import { plainOperations } from './plainOperations.ts'
+
+let logger: MemoryLogger
+let server: OperationsServer
+let loads: number
+let load: LateRoutes
+
+/** Answers with what it was asked, and what came with it. */
+const echo: RequestListener = async (incoming, response) => {
+  const body = await text(incoming)
+  response.end(`${incoming.method} ${incoming.url} ${body}`)
+}
+
+beforeEach(async () => {
+  logger = new MemoryLogger()
+  loads = 0
+  load = async () => echo
+  server = await startOperationsServer({
+    ...{ logger, listen: { host: '127.0.0.1', port: 0 }, option: '--listen' },
+    operations: plainOperations,
+    others: () => {
+      loads++
+      return load()
+    },
+  })
+})
+afterEach(() => server.close())
+
+async function ask(path: string, options: RequestInit = {}) {
+  const response = await fetch(`${server.url}${path}`, options)
+  return { status: response.status, body: await response.text() }
+}
+
+test.each(['/healthy', '/ready', '/version', '/metrics', '/metrics/', '/healthy?verbose=1'])(
+  'the server itself answers %s, and nothing is loaded',
+  async (path) => {
+    expect(await ask(path)).toMatchObject({ status: 200 })
+    expect(await ask(path, { method: 'HEAD' })).toEqual({ status: 200, body: '' })
+    expect(loads).toBe(0)
+  },
+)
+
+test.each([
+  ['GET', '/'],
+  ['POST', '/healthy'],
+  ['OPTIONS', '/metrics'],
+  ['PROPFIND', '/healthy'],
+  ['GET', '//healthy'],
+  ['GET', '/healthy%20'],
+  ['GET', '/%'],
+])('%s %s is for the routes that are loaded', async (method, path) => {
+  expect(await ask(path, { method })).toEqual({ status: 200, body: `${method} ${path} ` })
+  expect(loads).toBe(1)
+})
+
+describe('while the routes are loaded', () => {
+  let finish: (routes: RequestListener | Error) => void
+  beforeEach(() => {
+    load = () =>
+      new Promise((resolve, reject) => {
+        finish = (routes) => (routes instanceof Error ? reject(routes) : resolve(routes))
+      })
+  })
+
+  test('requests wait, with their bodies, and loading happens once', async () => {
+    const body = 'x'.repeat(1_000_000)
+    const asked = Array.from({ length: 20 }, (_, at) => ask(`/${at}`, { method: 'PUT', body }))
+    await expect.poll(() => loads).toBe(1)
+    expect(await ask('/healthy')).toMatchObject({ status: 200 })
+    finish(echo)
+    for (const [at, answer] of (await Promise.all(asked)).entries()) {
+      expect(answer).toEqual({ status: 200, body: `PUT /${at} ${body}` })
+    }
+    expect(await ask('/later')).toEqual({ status: 200, body: 'GET /later ' })
+    expect(loads).toBe(1)
+  })
+
+  test('a client that leaves is not answered', async () => {
+    const leaving = request(`${server.url}/leaving`)
+    leaving.on('error', () => {})
+    leaving.end()
+    await expect.poll(() => loads).toBe(1)
+    leaving.destroy()
+    await new Promise((resolve) => leaving.once('close', resolve))
+    // The server hears of it at the latest with what others ask afterwards.
+    for (let at = 0; at < 5; at++) await ask('/healthy', { headers: { connection: 'close' } })
+    const answered: (string | undefined)[] = []
+    finish((incoming, response) => {
+      answered.push(incoming.url)
+      response.end()
+    })
+    await ask('/staying')
+    expect(answered).toEqual(['/staying'])
+  })
+
+  test('a failure is answered and logged, and the next request loads again', async () => {
+    const asked = ask('/', { method: 'POST', body: 'x'.repeat(100_000) })
+    await expect.poll(() => loads).toBe(1)
+    finish(new Error('a file of the package is missing'))
+    const { status, body } = await asked
+    expect(status).toBe(500)
+    expect(JSON.parse(body)).toEqual({
+      error: 'INTERNAL',
+      message: 'failed to answer; the log of the program says why',
+    })
+    expect(logger.lines).toMatchObject([
+      { level: 'error', message: 'failed to load the routes of an HTTP server' },
+    ])
+    const again = ask('/')
+    await expect.poll(() => loads).toBe(2)
+    finish(echo)
+    expect(await again).toMatchObject({ status: 200 })
+    await turn()
+  })
+})
