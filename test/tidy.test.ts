@@ -42,6 +42,10 @@ describe('nothing ambient', () => {
     { file: /^(?:millrace|demo)\.ts$/, why: 'the front door, and the demo' },
     { file: /^[a-z]+\/(.+\/)?[a-z]*[cC]ommand\.ts$/, why: 'a command line' },
     { file: /^engine\/jobClient\.ts$/, why: 'asks a job over HTTP' },
+    {
+      file: /^protocol\/operations\/lateServer\.ts$/,
+      why: 'listens for HTTP before fastify is there',
+    },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
   ]
   const ambient =

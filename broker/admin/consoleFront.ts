@@ -1,7 +1,7 @@
 // Where the console listens. Health, metrics and the like are answered from the start on; the rest is the console's,
 // which may not be there yet. Invariant: there is no login yet, so nothing but loopback is listened on.
 
-import type { LateRoutes } from '../../protocol/operations/lateRoutes.ts'
+import type { LateRoutes } from '../../protocol/operations/lateServer.ts'
 import type { OperationsOptions } from '../../protocol/operations/operations.ts'
 import {
   type OperationsServer,
@@ -38,7 +38,7 @@ export async function listenForConsole(
     ...{ logger, operations, others },
     listen: address,
     option: portOption,
-    settings: { clientErrorHandler: refuseMalformed },
+    onMalformed: refuseMalformed,
     prepare: (server) => {
       if (metrics) countRequests(server, metrics)
     },

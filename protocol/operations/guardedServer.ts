@@ -9,11 +9,12 @@ import {
   fastify,
 } from 'fastify'
 import { type Clock, systemClock } from '../runtime/clock.ts'
-import { isLoopback, isLoopbackHostHeader, isOwnOrigin, urlHost } from '../runtime/loopback.ts'
+import { isLoopback, isLoopbackHostHeader, isOwnOrigin } from '../runtime/loopback.ts'
 import type { Address } from '../runtime/network.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { limitBodyTime } from './bodyTimeout.ts'
 import { HttpRefusal } from './httpRefusal.ts'
+import { type Bound, bareHost, boundTo, listenError, mostConnections } from './listening.ts'
 
 export interface GuardedServerOptions {
   readonly logger: Logger
@@ -28,7 +29,6 @@ export interface GuardedServerOptions {
   readonly requestTimeoutMs?: number | undefined
 }
 
-const mostConnections = 256
 /** A route that takes more says so itself. */
 const mostBodyBytes = 64 * 1024
 const usualRequestTimeoutMs = 30_000
@@ -86,24 +86,6 @@ function refuse(
   return reply.code(500).send({ error: 'INTERNAL', message: reason })
 }
 
-export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
-
-/** An address that cannot be listened on. */
-export class ListenError extends Error {
-  readonly code: ListenErrorCode
-  constructor(code: ListenErrorCode, message: string, cause: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
-
-/** Where a server really listens. */
-export interface Bound {
-  readonly address: Address
-  /** `http://127.0.0.1:41234` */
-  readonly url: string
-}
-
 /**
  * Starts listening; port 0 takes a free one. Fails with a ListenError, which names `option` as what gives
  * another address.
@@ -114,32 +96,12 @@ export async function listenOn(
   option: string,
 ): Promise<Bound> {
   try {
-    await server.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port })
+    await server.listen({ host: bareHost(host), port })
   } catch (error) {
     await server.close()
     throw listenError({ host, port }, option, error as NodeJS.ErrnoException)
   }
-  const bound = server.server.address()
-  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
-  return { address: { host, port: boundPort }, url: `http://${urlHost(host)}:${boundPort}` }
-}
-
-function listenError(address: Address, option: string, error: NodeJS.ErrnoException): ListenError {
-  const where = `cannot listen on ${urlHost(address.host)}:${address.port}`
-  if (error.code === 'EADDRINUSE') {
-    const what = `port ${address.port} is in use by another program`
-    const todo = `stop that one, or choose another with ${option}`
-    return new ListenError('PORT_IN_USE', `${where}: ${what}: ${todo}`, error)
-  }
-  const reason = reasons[error.code ?? ''] ?? error.message
-  const message = `${where}: ${reason}; choose another address with ${option}`
-  return new ListenError('ADDRESS_UNUSABLE', message, error)
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not listen on the port',
-  EADDRNOTAVAIL: 'this machine does not have the address',
-  ENOTFOUND: 'the name has no address',
+  return boundTo(server.server, host)
 }
 
 /** Whether a request comes from this machine: what only its users may do is done for no other. */

@@ -1,49 +1,60 @@
-// The operations edge as a server of its own, for programs that serve nothing else over HTTP, and for a
-// second address that other hosts may reach.
+// The operations edge as a server of its own, for programs that serve nothing else over HTTP, for a second
+// address that other hosts may reach, and in front of what is loaded only when somebody asks for it.
 
-import type { FastifyInstance, FastifyServerOptions } from 'fastify'
-import type { Address } from '../runtime/network.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import { type Bound, guardedServer, listenOn } from './guardedServer.ts'
-import { type LateRoutes, serveLater } from './lateRoutes.ts'
-import { type OperationsOptions, serveOperations } from './operations.ts'
+import type { FastifyInstance } from 'fastify'
+import {
+  type LateRoutes,
+  type LateServer,
+  type LateServerOptions,
+  lateRoutes,
+  type RequestListener,
+  startLateServer,
+} from './lateServer.ts'
+import type { OperationsOptions } from './operations.ts'
 
-export interface OperationsServerOptions {
-  readonly logger: Logger
-  /** Port 0 takes a free one. */
-  readonly listen: Address
-  /** The option of the command line that gives `listen`, for messages. */
-  readonly option: string
+export interface OperationsServerOptions extends LateServerOptions {
   /** Lets other hosts ask, under whatever name they know this one by. */
   readonly isOpen?: boolean | undefined
   readonly operations: OperationsOptions
   /** What answers the requests for all other paths. */
   readonly others?: LateRoutes | undefined
-  /** What a program needs beside the usual. */
-  readonly settings?: FastifyServerOptions | undefined
   /** Called before routes are added. */
   readonly prepare?: ((server: FastifyInstance) => void) | undefined
 }
 
-export interface OperationsServer extends Bound {
-  close(): Promise<void>
-}
+export type OperationsServer = LateServer
 
 /** Starts listening. Fails with a ListenError. */
-export async function startOperationsServer({
-  logger,
-  listen,
-  option,
-  isOpen,
-  operations,
-  others,
-  settings,
-  prepare,
-}: OperationsServerOptions): Promise<OperationsServer> {
-  const server = guardedServer({ logger, isOpen, settings })
-  prepare?.(server)
-  serveOperations(server, operations)
-  if (others) serveLater(server, others, logger)
-  const bound = await listenOn(server, listen, option)
-  return { ...bound, close: () => server.close() }
+export async function startOperationsServer(
+  options: OperationsServerOptions,
+): Promise<OperationsServer> {
+  let edge: FastifyInstance | undefined
+  const late = await startLateServer(options, async () => {
+    const { guardedServer } = await import('./guardedServer.ts')
+    const { serveOperations } = await import('./operations.ts')
+    const { logger, isOpen, operations, others, prepare } = options
+    const server = guardedServer({ logger, isOpen })
+    prepare?.(server)
+    serveOperations(server, operations)
+    await server.ready()
+    edge = server
+    return others === undefined ? server.routing : servedBy(server, lateRoutes(others, logger))
+  })
+  return {
+    ...late,
+    async close() {
+      await Promise.all([late.close(), edge?.close()])
+    },
+  }
+}
+
+/** Requests that `server` has a route for are its own. */
+function servedBy(server: FastifyInstance, others: RequestListener): RequestListener {
+  return (request, response) => {
+    const { method, url = '' } = request
+    const path = url.split('?', 1)[0]!.replace(/(?<=.)\/$/, '')
+    const isServed = server.hasRoute({ method: method as 'GET', url: path })
+    if (isServed) server.routing(request, response)
+    else others(request, response)
+  }
 }

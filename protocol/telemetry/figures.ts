@@ -1,12 +1,15 @@
 // Figures as people read them, in messages and on the terminal. The console's page has its own
 // (page/format.js), which also chooses the digits of axes.
 
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+/** Made when it is first needed: that takes 20 ms, for which a program that starts has no use. */
+let whole: Intl.NumberFormat | undefined
 const missing = '–'
 
 /** 1234567 -> 1,234,567; a figure that is not known is a dash. */
 export function count(value: number | null): string {
-  return value === null ? missing : whole.format(value)
+  if (value === null) return missing
+  whole ??= new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+  return whole.format(value)
 }
 
 /** 0.994 -> 99.4 %; never 100 % for less. */

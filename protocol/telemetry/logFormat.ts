@@ -1,7 +1,7 @@
 // How a log line looks: JSON for programs, or pretty for people at a terminal. Text from outside (a topic's
 // name, a client's id, a file's content) never reaches a terminal as anything but visible characters.
 
-import { harmless } from './terminalText.ts'
+import { harmless } from './harmlessText.ts'
 
 /** Makes what is written of a JSON line that ends with its newline. */
 export type LineFormat = (line: string) => string

@@ -2,12 +2,13 @@
 // global register: two programs in one process keep their figures apart. Asking twice for a metric
 // gives the same one, so every part names what it counts without knowing who else does.
 
-import * as prometheus from 'prom-client'
+import type * as prometheus from 'prom-client'
 import { assert } from '../runtime/assert.ts'
 import { nextTurn } from '../runtime/nextTurn.ts'
 import type { Distribution } from './distribution.ts'
 import { Exposition } from './exposition.ts'
 import type { MetricSpec } from './metricSpec.ts'
+import { Counter, Gauge, Histogram, Registry } from './promClient.ts'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
 export { Distribution } from './distribution.ts'
@@ -56,31 +57,31 @@ export class Metrics {
   readonly #nextTurn: () => Promise<void>
   #exposing: Promise<Buffer> | undefined
 
-  constructor(registry: prometheus.Registry = new prometheus.Registry(), turn = nextTurn) {
+  constructor(registry: prometheus.Registry = new Registry(), turn = nextTurn) {
     this.#registry = registry
     this.#nextTurn = turn
   }
 
   /** A count that only rises. On hot paths keep what `labels(…)` returns: it looks up no label. */
   counter<Label extends string = never>(options: MetricOptions<Label>): prometheus.Counter<Label> {
-    const known = this.#known(options.name, prometheus.Counter<Label>)
-    return known ?? new prometheus.Counter(this.#configuration(options))
+    const known = this.#known(options.name, Counter<Label>)
+    return known ?? new Counter(this.#configuration(options))
   }
 
   /** A value that rises and falls. */
   gauge<Label extends string = never>(options: MetricOptions<Label>): prometheus.Gauge<Label> {
-    const known = this.#known(options.name, prometheus.Gauge<Label>)
-    return known ?? new prometheus.Gauge(this.#configuration(options))
+    const known = this.#known(options.name, Gauge<Label>)
+    return known ?? new Gauge(this.#configuration(options))
   }
 
   /** A distribution over fixed buckets. */
   histogram<Label extends string = never>(
     options: HistogramOptions<Label>,
   ): prometheus.Histogram<Label> {
-    const known = this.#known(options.name, prometheus.Histogram<Label>)
+    const known = this.#known(options.name, Histogram<Label>)
     if (known) return known
     const buckets = [...options.buckets]
-    return new prometheus.Histogram({ ...this.#configuration(options), buckets })
+    return new Histogram({ ...this.#configuration(options), buckets })
   }
 
   /**

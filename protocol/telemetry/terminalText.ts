@@ -1,8 +1,9 @@
 // Lines for a terminal, measured in the cells that it draws: a wide character takes two. Text from
-// outside (names, keys, messages) is made harmless first: an escape sequence in it would be obeyed.
+// outside (names, keys, messages) is made harmless first.
 
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
+import { harmless } from './harmlessText.ts'
 
 export type Style = 'plain' | 'bold' | 'dim' | 'good' | 'bad'
 
@@ -16,17 +17,10 @@ export type Line = readonly Span[]
 
 const formats = { bold: 'bold', dim: 'dim', good: 'green', bad: ['bold', 'red'] } as const
 const ellipsis = '…'
-/** Controls, line separators, and marks that turn the direction of the rest of the line. */
-const harmful = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 const segmenter = new Intl.Segmenter()
 
 export function span(text: string, style: Style = 'plain'): Span {
   return { text, style }
-}
-
-/** `text` with a visible mark in place of each character that could move the cursor. */
-export function harmless(text: string): string {
-  return text.replace(harmful, '�')
 }
 
 /** How many cells `text` takes. */

@@ -1,13 +1,10 @@
 // What is not HTTP, too long for it, or too slow: Node ends it before it is a request.
 
-import type { FastifyServerOptions } from 'fastify'
+import type { MalformedListener } from '../../../protocol/operations/lateServer.ts'
 import { RestError } from './restError.ts'
 
 /** Answers in the shape of the API's errors. There is no request, and so no request id. */
-export const refuseMalformed: NonNullable<FastifyServerOptions['clientErrorHandler']> = (
-  error,
-  socket,
-) => {
+export const refuseMalformed: MalformedListener = (error, socket) => {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return

@@ -1,10 +1,12 @@
 // Routes that are loaded when they are first asked for, over sockets, as they are served.
 
+import { once } from 'node:events'
 import { type RequestListener, request } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { LateRoutes } from '../../../protocol/operations/lateRoutes.ts'
+import type { LateRoutes } from '../../../protocol/operations/lateServer.ts'
 import {
   type OperationsServer,
   startOperationsServer,
@@ -63,6 +65,63 @@ test.each([
 ])('%s %s is for the routes that are loaded', async (method, path) => {
   expect(await ask(path, { method })).toEqual({ status: 200, body: `${method} ${path} ` })
   expect(loads).toBe(1)
+})
+
+describe('connections', () => {
+  const open = async () => {
+    const { host, port } = server.address
+    const socket = connect(port, host)
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    return socket
+  }
+  const answer = async (socket: Socket, text: string) => {
+    socket.write(text)
+    return await Promise.race([
+      once(socket, 'data').then(([chunk]) => String(chunk).slice(0, 12)),
+      once(socket, 'close').then(() => 'closed'),
+    ])
+  }
+  const version = 'GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n'
+
+  test('one more than 256 is closed at once, and a place is free again when one ends', async () => {
+    const held = await Promise.all(Array.from({ length: 256 }, open))
+    expect(await answer(held.at(-1)!, version)).toBe('HTTP/1.1 200')
+    expect(await answer(await open(), version)).toBe('closed')
+    held[0]!.destroy()
+    await expect.poll(async () => await answer(await open(), version)).toBe('HTTP/1.1 200')
+  })
+
+  test('what is not HTTP is answered with 400, and loads nothing', async () => {
+    const socket = await open()
+    expect(await answer(socket, 'SSH-2.0-OpenSSH_9.2\r\n\r\n')).toBe('HTTP/1.1 400')
+    await once(socket, 'close')
+    expect(loads).toBe(0)
+  })
+
+  test('those that are kept alive do not keep the server from closing', async () => {
+    const idle = await open()
+    const asked = await open()
+    expect(await answer(asked, version)).toBe('HTTP/1.1 200')
+    await server.close()
+    for (const socket of [idle, asked]) if (!socket.closed) await once(socket, 'close')
+    server = await startOperationsServer({
+      ...{ logger, listen: { host: '127.0.0.1', port: 0 }, option: '--listen' },
+      operations: plainOperations,
+    })
+  })
+})
+
+test('a port in use is said with the option that gives another', async () => {
+  const { port } = server.address
+  const again = startOperationsServer({
+    ...{ logger, listen: { host: '127.0.0.1', port }, option: '--listen' },
+    operations: plainOperations,
+  })
+  await expect(again).rejects.toMatchObject({
+    code: 'PORT_IN_USE',
+    message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that one, or choose another with --listen`,
+  })
 })
 
 describe('while the routes are loaded', () => {

@@ -1,0 +1,64 @@
+// Listening for HTTP: where a server is, why it cannot be there, and how many connections it takes.
+
+import { urlHost } from '../runtime/loopback.ts'
+import type { Address } from '../runtime/network.ts'
+
+export const mostConnections = 256
+
+export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
+
+/** An address that cannot be listened on. */
+export class ListenError extends Error {
+  readonly code: ListenErrorCode
+  constructor(code: ListenErrorCode, message: string, cause: unknown) {
+    super(message, { cause })
+    this.code = code
+  }
+}
+
+/** Where a server really listens. */
+export interface Bound {
+  readonly address: Address
+  /** `http://127.0.0.1:41234` */
+  readonly url: string
+}
+
+/** A server of node:net or node:http. */
+interface ListeningServer {
+  address(): { readonly port: number } | string | null
+}
+
+/** Where `server`, which listens, is to be found under the name `host`. */
+export function boundTo(server: ListeningServer, host: string): Bound {
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+  return { address: { host, port }, url: `http://${urlHost(host)}:${port}` }
+}
+
+/** As the system wants it: without the brackets of an IPv6 address. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+/** `option` gives another address. */
+export function listenError(
+  address: Address,
+  option: string,
+  error: NodeJS.ErrnoException,
+): ListenError {
+  const where = `cannot listen on ${urlHost(address.host)}:${address.port}`
+  if (error.code === 'EADDRINUSE') {
+    const what = `port ${address.port} is in use by another program`
+    const todo = `stop that one, or choose another with ${option}`
+    return new ListenError('PORT_IN_USE', `${where}: ${what}: ${todo}`, error)
+  }
+  const reason = reasons[error.code ?? ''] ?? error.message
+  const message = `${where}: ${reason}; choose another address with ${option}`
+  return new ListenError('ADDRESS_UNUSABLE', message, error)
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not listen on the port',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  ENOTFOUND: 'the name has no address',
+}
