@@ -1,7 +1,8 @@
 // What the REST API costs: records produced over one stream beside the same client without HTTP, and the time of the
 // main reads with a thousand topics.
 
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { restServerOptions, serveRest } from '../../broker/admin/rest/rest.ts'
 import { Admin } from '../../protocol/client/admin.ts'
@@ -19,6 +20,7 @@ const valueBytes = 100
 /** Records that wait for their results. */
 const mostWaiting = 1_000
 const value = 'x'.repeat(valueBytes)
+const newline = 0x0a
 const emptyPicture = {
   ...{ timeMs: 0, momentMs: 0, problems: [], agents: [], topics: [], topicsTotal: 0 },
   ...{ jobs: [], ledgers: [] },
@@ -32,7 +34,9 @@ export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> 
     const { clusterId } = await new Admin(broker.cluster).describeCluster()
     const v3 = `${address}/v3/clusters/${clusterId}`
     const direct = await produceDirectly(broker, seconds)
-    const streamed = await stream(`${v3}/topics/${ordersTopic}/records`, seconds)
+    const records = `${v3}/topics/${ordersTopic}/records`
+    const file = await streamFile(records, seconds)
+    const single = await stream(records, seconds)
     const names = Array.from({ length: topics }, (_, at) => ({ name: `t${at}`, partitions: 1 }))
     while (names.length > 0) await new Admin(broker.cluster).createTopics(names.splice(0, 50))
     const reads: [string, string][] = [
@@ -41,7 +45,10 @@ export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> 
       ['GET /api/v1/topics/{topic}', `${address}/api/v1/topics/${ordersTopic}`],
       ['GET .../records (newest 50)', `${address}/api/v1/topics/${ordersTopic}/records`],
     ]
-    const rows = throughputRows('streamed records, beside the client alone', streamed, direct)
+    const rows = [
+      ...throughputRows('records of a file, beside the client alone', file, direct),
+      ...throughputRows('records, each in a write of its own', single, direct),
+    ]
     for (const [name, url] of reads) rows.push(row(`${name}, median`, await medianMs(url), 'ms'))
     return rows
   } finally {
@@ -81,12 +88,42 @@ async function produceDirectly(
   return { bytes: records * valueBytes, records, seconds: took }
 }
 
+const line = `${JSON.stringify({ value: { type: 'STRING', data: value } })}\n`
+
+/** As curl sends a file: in pieces of some 64 KiB, as fast as they are taken. */
+async function streamFile(url: string, seconds: number): Promise<Throughput> {
+  const linesAPiece = Math.floor((64 * 1024) / line.length)
+  const piece = line.repeat(linesAPiece)
+  const sending = sendTo(url)
+  const startMs = performance.now()
+  const write = async () => {
+    while (performance.now() - startMs < seconds * 1_000) {
+      if (!sending.write(piece)) await once(sending, 'drain')
+    }
+    sending.end()
+  }
+  const count = async () => {
+    const [response] = (await once(sending, 'response')) as [IncomingMessage]
+    let records = 0
+    for await (const chunk of response) for (const byte of chunk) if (byte === newline) records++
+    return records
+  }
+  const [records] = await Promise.all([count(), write()])
+  return {
+    ...{ records, bytes: records * valueBytes },
+    seconds: (performance.now() - startMs) / 1_000,
+  }
+}
+
+function sendTo(url: string): ClientRequest {
+  const headers = { 'content-type': 'application/x-ndjson' }
+  return request(url, { method: 'POST', headers })
+}
+
 /** As many records at once as the client above has. */
 function stream(url: string, seconds: number): Promise<Throughput> {
-  const line = `${JSON.stringify({ value: { type: 'STRING', data: value } })}\n`
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/x-ndjson' }
-    const sending = request(url, { method: 'POST', headers })
+    const sending = sendTo(url)
     const startMs = performance.now()
     const endMs = startMs + seconds * 1_000
     let records = 0
