@@ -15,6 +15,7 @@ import {
   type JobMethod,
   refusalOf,
 } from './servedJob.ts'
+import { youngGenerationMb } from './threadMemory.ts'
 
 export type ToDriver =
   | { readonly kind: 'stop'; readonly options: StopOptions }
@@ -79,6 +80,7 @@ export class DriverThread<Arguments> {
     this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
       name: 'driver',
       workerData: args,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     })
     const running = Promise.withResolvers<StartedJob>()
     const checked = Promise.withResolvers<boolean>()

@@ -7,6 +7,7 @@ import { ownModule } from '../../protocol/runtime/ownModule.ts'
 import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { EngineError, type EngineErrorCode, errorOf } from '../engineError.ts'
+import { youngGenerationMb } from '../threadMemory.ts'
 import type { Executor, ExecutorListener, StartExecutor, StateAnswer, StateQuery } from './task.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
@@ -45,7 +46,10 @@ class WorkerExecutor implements Executor {
       name: `executor-${slot}`,
       workerData,
       transferList: [port2],
-      ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
+      resourceLimits: {
+        maxYoungGenerationSizeMb: youngGenerationMb,
+        ...(memoryMb !== undefined && { maxOldGenerationSizeMb: memoryMb }),
+      },
     })
     const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
     this.started = new Promise((resolve, reject) => {
