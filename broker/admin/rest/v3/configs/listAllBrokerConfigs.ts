@@ -7,8 +7,8 @@ import { clusterPath } from '../pathParameters.ts'
 import { listAnswer, listPage, listSchema } from '../resource.ts'
 import { brokerConfigResource, brokerConfigSchema, entriesOf, ownersQuery } from './config.ts'
 
-/** Each has some 300 entries. */
-const mostBrokers = 100
+/** Each has some 130 entries. */
+const mostBrokers = 50
 
 export const listAllBrokerConfigs: AdminRoute = (server, context) => {
   const { admin } = context
