@@ -8,8 +8,9 @@ import type { Timer } from '../protocol/runtime/clock.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
-import { encodeStatus, type JobStatus, statusTopic } from '../protocol/telemetry/status.ts'
+import { encodeStatus, type JobStatus } from '../protocol/telemetry/status.ts'
 import { ensureStatusTopic } from '../protocol/telemetry/statusTopic.ts'
+import { statusTopic } from '../protocol/telemetry/statusTopicName.ts'
 
 const intervalMs = 1000
 const deliveryTimeoutMs = 5000

@@ -7,8 +7,9 @@ import type { Cluster } from '../../protocol/client/cluster.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { type AgentStatus, encodeStatus, statusTopic } from '../../protocol/telemetry/status.ts'
+import { type AgentStatus, encodeStatus } from '../../protocol/telemetry/status.ts'
 import { ensureStatusTopic } from '../../protocol/telemetry/statusTopic.ts'
+import { statusTopic } from '../../protocol/telemetry/statusTopicName.ts'
 
 const intervalMs = 1000
 const deliveryTimeoutMs = 5000

@@ -4,9 +4,7 @@
 
 import { type Static, type TSchema, Type } from 'typebox'
 import { Check, Errors } from 'typebox/value'
-
-/** One partition; programs produce to it about once a second. */
-export const statusTopic = '__millrace_status'
+import { statusTopic } from './statusTopicName.ts'
 
 /** No status is longer; a longer value is refused before it is parsed. */
 export const maxStatusBytes = 512 * 1024

@@ -10,7 +10,8 @@ import { records } from '../kafka/recordCursor.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import { LastingCondition } from './lastingCondition.ts'
 import type { Logger } from './logger.ts'
-import { decodeStatus, type Status, statusTopic } from './status.ts'
+import type { Status } from './status.ts'
+import { statusTopic } from './statusTopicName.ts'
 
 const retryMs = 500
 /** The topic has no leader for a moment when it is created, and when its broker starts again. */
@@ -65,6 +66,8 @@ class Follower implements StatusFollower {
   readonly #reader: PartitionReader
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
+  /** Loaded with the first status: where there are none, most of what a console needs is never loaded. */
+  #decode: ((value: Uint8Array) => Status) | undefined
   #hasCaughtUp = false
   failure: StatusFailure | undefined
 
@@ -102,7 +105,7 @@ class Follower implements StatusFollower {
     while (!signal.aborted) {
       try {
         offset ??= await this.#catchUp()
-        const { batches, nextOffset } = await this.#reader.fetch(offset)
+        const { batches, nextOffset } = await this.#fetch(offset)
         this.#read(batches, offset, (key, value) => this.#hear(key, value))
         offset = nextOffset
         this.#reachable()
@@ -121,13 +124,19 @@ class Follower implements StatusFollower {
     let offset = await this.#reader.earliest()
     const newest = new NewestValues(this.#listener.wants)
     while (offset < end && !this.#stopping.signal.aborted) {
-      const { batches, nextOffset } = await this.#reader.fetch(offset)
+      const { batches, nextOffset } = await this.#fetch(offset)
       this.#read(batches, offset, (key, value) => newest.set(key, value))
       offset = nextOffset
     }
     for (const [key, value] of newest.entries()) this.#hear(key, value, true)
     this.#isCaughtUp()
     return offset
+  }
+
+  async #fetch(offset: number) {
+    const fetched = await this.#reader.fetch(offset)
+    if (fetched.batches.length > 0) this.#decode ??= (await import('./status.ts')).decodeStatus
+    return fetched
   }
 
   #isCaughtUp(): void {
@@ -142,7 +151,7 @@ class Follower implements StatusFollower {
       return
     }
     try {
-      const status = decodeStatus(value)
+      const status = this.#decode!(value)
       const nowMs = this.#clock.nowMs()
       this.#listener.heard(status, isOld ? Math.min(nowMs, status.timeMs) : nowMs, isOld)
     } catch (error) {

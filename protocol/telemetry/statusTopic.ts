@@ -4,7 +4,7 @@
 import { Admin, type NewTopic } from '../client/admin.ts'
 import type { Cluster } from '../client/cluster.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import { statusTopic } from './status.ts'
+import { statusTopic } from './statusTopicName.ts'
 
 export const newStatusTopic: NewTopic = {
   name: statusTopic,

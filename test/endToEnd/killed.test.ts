@@ -17,7 +17,8 @@ import { sleep, systemClock } from '../../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
-import { decodeStatus, type JobStatus, statusTopic } from '../../protocol/telemetry/status.ts'
+import { decodeStatus, type JobStatus } from '../../protocol/telemetry/status.ts'
+import { statusTopic } from '../../protocol/telemetry/statusTopicName.ts'
 import { freePort, Program } from './programs.ts'
 
 const kills = 21

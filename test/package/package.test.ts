@@ -143,8 +143,9 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
 
   test('broker, agent and a job in TypeScript work together and stop at SIGTERM', async () => {
     const { work, globalBin, projectBin } = installed
-    const broker = installed.start(node, [globalBin, 'broker', '--port', '0', '--data', 'data'])
-    const [, address] = await printed(broker, /listening on (\S+),/)
+    const brokerWords = ['broker', '--port', '0', '--console-port', '0', '--data', 'data']
+    const broker = installed.start(node, [globalBin, ...brokerWords])
+    const [, address, url] = await printed(broker, /listening on (\S+),.* console at (\S+)\//)
     await using client = connect(address!)
     await client.admin.createTopics([{ name: 'lines', partitions: 2 }])
     fs.writeFileSync(join(work, 'words.ts'), wordsJob)
@@ -157,12 +158,27 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     job.stderr!.on('data', (chunk: Buffer) => {
       log += chunk
     })
-    await printed(job, /job words running at/)
+    const [, jobUrl] = await printed(job, /job words running at (http:[^\s,]+)/)
     fs.writeFileSync(join(work, 'access.log'), 'to be\nor not\nto be\n')
     fs.writeFileSync(join(work, 'flume.conf'), flumeConf(address!, work))
     const agentWords = ['agent', '--name', 'a1', '--conf-file', 'flume.conf']
     const agent = installed.start(node, [projectBin, ...agentWords])
-    await printed(agent, /agent a1 started/)
+    const [, agentUrl] = await printed(agent, /agent a1 started.* health at (http:[^\s,]+)/)
+    // All that is loaded only when somebody asks.
+    const page = ['/', '/page/page.js', '/vendor/preact/preact.mjs', '/vendor/uplot/uPlot.esm.js']
+    const api = ['/api', '/openapi.json', '/api/v1/topics', '/v3/clusters']
+    for (const path of [...page, ...api]) expect(await statusOf(url + path), path).toBe(200)
+    for (const program of [url, jobUrl, agentUrl]) {
+      for (const path of ['/metrics', '/healthy', '/version']) {
+        expect(await statusOf(program + path), `${program}${path}`).toBe(200)
+      }
+    }
+    const adminWords = ['admin', '--bootstrap', address!, '--port', '0']
+    const admin = installed.start(node, [projectBin, ...adminWords])
+    const [, adminUrl] = await printed(admin, /console at (\S+)\//)
+    for (const path of ['/', '/v3/clusters'])
+      expect(await statusOf(adminUrl + path), path).toBe(200)
+    expect(await terminated(admin)).toBe(0)
     const consumer = client.consumer({
       groupId: 'test',
       topics: ['totals'],
@@ -293,6 +309,12 @@ test('a job whose project has another version of millrace is refused, and one th
   expect(another.stderr).toContain(`imports millrace 9.9.9 of ${join(other, 'package.json')}`)
   expect(another.stderr).toContain("run it with 'npx millrace' in the project of the job")
 }, 240_000)
+
+async function statusOf(url: string): Promise<number> {
+  const response = await fetch(url, { headers: { connection: 'close' } })
+  await response.arrayBuffer()
+  return response.status
+}
 
 const wordsJob = `
 import { add, job, sum, text } from 'millrace/engine'

@@ -9,7 +9,8 @@ import { decodeStamp, encodeStamp } from '../../../agent/sinks/kafka/kafkaStamp.
 import { murmur2 } from '../../../agent/sinks/kafka/partitionOfKey.ts'
 import { ProducerSequences } from '../../../agent/sinks/kafka/producerSequences.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { decodeStatus, statusTopic } from '../../../protocol/telemetry/status.ts'
+import { decodeStatus } from '../../../protocol/telemetry/status.ts'
+import { statusTopic } from '../../../protocol/telemetry/statusTopicName.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
 import { component, testHost } from '../component.ts'
 
