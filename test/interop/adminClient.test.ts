@@ -57,6 +57,12 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     return (await admin.describeTopics([topic]))[0]!
   }
 
+  /** Of a topic that was just created, Kafka's brokers may not know yet. */
+  async function create(topic: string, partitions: number): Promise<void> {
+    await admin.createTopics([{ name: topic, partitions }])
+    await described(topic)
+  }
+
   it('describes the cluster', async () => {
     const { clusterId, controllerId, brokers } = await admin.describeCluster()
     expect(clusterId).toMatch(/^[\w-]{22}$/)
@@ -113,7 +119,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   })
 
   it('describes and changes configurations of topics and brokers', async () => {
-    await admin.createTopics([{ name: 'tuned', partitions: 1 }])
+    await create('tuned', 1)
     const topic = { type: 'topic', name: 'tuned' } as const
     const broker = {
       type: 'broker',
@@ -159,7 +165,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   })
 
   it('finds offsets and deletes records', async () => {
-    await admin.createTopics([{ name: 'filled', partitions: 2 }])
+    await create('filled', 2)
     const startMs = Date.now() - 10_000
     await produce('filled', ['a', 'b', 'c', 'd'], startMs)
     const place = { topic: 'filled', partition: 0 }
@@ -207,7 +213,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   it.each(['classic', 'consumer'] as const)('lists and describes a %s group', async (type) => {
     const topic = `read-${type}`
     const groupId = `readers-${type}`
-    await admin.createTopics([{ name: topic, partitions: 2 }])
+    await create(topic, 2)
     const member = await members.join(groupId, topic, { groupProtocol: type, clientId: 'reader' })
     await eventually('both partitions', () => member.share() === 2)
     const isListed = async () => (await admin.listGroups()).some((each) => each.groupId === groupId)
@@ -249,7 +255,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   })
 
   it('sets and deletes the offsets of a group without members, and the group', async () => {
-    await admin.createTopics([{ name: 'offsets', partitions: 3 }])
+    await create('offsets', 3)
     const at = (partition: number, topic = 'offsets') => ({ topic, partition })
     const set = await admin.alterGroupOffsets('moved', [
       { ...at(2), offset: 12 },
@@ -275,7 +281,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   })
 
   it('describes log directories and reassignments', async () => {
-    await admin.createTopics([{ name: 'stored', partitions: 2 }])
+    await create('stored', 2)
     await produce('stored', ['a'.repeat(1000)])
     const { controllerId } = await admin.describeCluster()
     const storedIn = (directories: Awaited<ReturnType<typeof admin.describeLogDirs>>) =>
@@ -299,7 +305,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
   })
 
   it('deletes topics', async () => {
-    await admin.createTopics([{ name: 'gone', partitions: 1 }])
+    await create('gone', 1)
     await admin.deleteTopics(['gone'])
     await eventually('the deletion', async () => !(await admin.listTopics()).includes('gone'))
     await expect(admin.deleteTopics(['gone'])).rejects.toMatchObject({
