@@ -1,7 +1,7 @@
 // The operations edge of broker, agent and submitted job, each as a process of its own: what it answers
 // while all is well, what it says when something real breaks, and that the reasons go when it is mended.
 
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -208,8 +208,14 @@ describe('millrace agent', () => {
     const ready = () => codes(`${url}/ready`)
     await expect.poll(ready, { timeout: 30_000 }).toEqual([])
     await answersAsWell(url, 'agent')
+    // The topic is created with the first line: before that, a broker that is away is one cause of several.
+    const delivered = async () => (await ask(`${url}/metrics`)).text
+    await expect
+      .poll(delivered, { timeout: 30_000 })
+      .toMatch(/^flume_sink_event_drain_success_total\{.*\} 1$/m)
 
     await first.program.kill()
+    await appendFile(log, 'two\n')
     await expect.poll(ready, { timeout: 30_000 }).toEqual(['SINK_FAILING'])
     const { status, text } = await ask(`${url}/ready`)
     expect(status).toBe(503)
