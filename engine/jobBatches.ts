@@ -144,14 +144,11 @@ export class JobBatches {
     const { offsetLog } = this.#options
     // For a batch that is planned anew, because its ranges are lost.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
-    const ends = await this.#waiting(
-      async () => {
-        const found = await this.#offsets.ends(read)
-        this.#deadLetterEnds = await this.#deadLetters?.ends()
-        return found
-      },
-      () => true,
-    )
+    const ends = await this.#asked(async () => {
+      const found = await this.#offsets.ends(read)
+      this.#deadLetterEnds = await this.#deadLetters?.ends()
+      return found
+    })
     if (ends !== undefined) this.#logEnds = ends
     return ends
   }
@@ -160,24 +157,23 @@ export class JobBatches {
    * Asks the brokers, and keeps in the status whether that works; undefined when they are away, or the answer is not
    * wanted any more.
    */
-  async #waiting<Answer>(
+  async #asked<Answer>(
     ask: () => Promise<Answer>,
-    isWanted: () => boolean,
+    isWanted = () => true,
   ): Promise<Answer | undefined> {
-    const { driver, record } = this.#options
-    const { name: job, topics } = driver.graph
+    const { name: job, topics } = this.#options.driver.graph
     try {
       const answer = await ask()
       if (!isWanted()) return undefined
       this.#waits.over({ job })
-      record().waitsFor(undefined)
+      this.#options.record().waitsFor(undefined)
       return answer
     } catch (error) {
       if (!isWanted()) return undefined
       if (!isRetriableFailure(error)) throw error
       const fields = { job, topics, reason: (error as Error).message }
       this.#waits.met(fields, 'the topics cannot be read; trying until they can')
-      record().waitsFor(`the topics cannot be read: ${fields.reason}`)
+      this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
       return undefined
     }
   }
@@ -192,13 +188,13 @@ export class JobBatches {
     let timer: Timer
     const look = async () => {
       try {
-        const ends = await this.#waiting(
+        const ends = await this.#asked(
           () => this.#offsets.ends(),
           () => runs,
         )
         if (ends !== undefined) {
           this.#logEnds = ends
-          this.#options.record().batchStarted(this.#lagBefore(batch))
+          this.#options.record().lags(this.#lagBefore(batch))
         }
       } catch {
         // What is more than a broker that is away, the batch finds by itself.
@@ -242,7 +238,7 @@ export class JobBatches {
     const { driver, runtime } = this.#options
     driver.addBatch(batch)
     this.#batch = { batchId: batch.batchId, sinceMs: runtime.clock.nowMs() }
-    this.#options.record().batchStarted(this.#lagBefore(batch))
+    this.#options.record().lags(this.#lagBefore(batch))
     for (const lost of this.#lostBefore(batch)) {
       const fields = { job: driver.graph.name, batchId: batch.batchId, ...lost }
       this.#options.logger.warn(fields, 'offsets of a topic are lost')

@@ -104,7 +104,7 @@ export class JobStatusRecord {
   }
 
   /** `lagRecords`: in the log beyond the newest committed batch; a batch that hangs must show in it. */
-  batchStarted(lagRecords: number): void {
+  lags(lagRecords: number): void {
     this.#lagRecords = lagRecords
   }
 

@@ -14,7 +14,14 @@ import type { Address } from '../runtime/network.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { limitBodyTime } from './bodyTimeout.ts'
 import { HttpRefusal } from './httpRefusal.ts'
-import { type Bound, bareHost, boundTo, listenError, mostConnections } from './listening.ts'
+import {
+  type Bound,
+  bareHost,
+  boundTo,
+  listenError,
+  mostConnections,
+  usualRequestTimeoutMs,
+} from './listening.ts'
 
 export interface GuardedServerOptions {
   readonly logger: Logger
@@ -31,7 +38,6 @@ export interface GuardedServerOptions {
 
 /** A route that takes more says so itself. */
 const mostBodyBytes = 64 * 1024
-const usualRequestTimeoutMs = 30_000
 const longestShown = 200
 
 export function guardedServer(options: GuardedServerOptions): FastifyInstance {

@@ -11,7 +11,14 @@ import {
 import type { Duplex } from 'node:stream'
 import type { Address } from '../runtime/network.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { type Bound, bareHost, boundTo, listenError, mostConnections } from './listening.ts'
+import {
+  type Bound,
+  bareHost,
+  boundTo,
+  listenError,
+  mostConnections,
+  usualRequestTimeoutMs,
+} from './listening.ts'
 
 export type { RequestListener } from 'node:http'
 
@@ -32,14 +39,14 @@ export interface LateServerOptions {
 }
 
 export interface LateServer extends Bound {
-  /** Breaks all connections. */
+  /** Breaks all connections. Calling it again changes nothing. */
   close(): Promise<void>
 }
 
 /** Those of fastify. Bodies have a limit of their own: bodyTimeout.ts. */
 const timeouts: ServerOptions = {
   keepAliveTimeout: 72_000,
-  headersTimeout: 30_000,
+  headersTimeout: usualRequestTimeoutMs,
   requestTimeout: 0,
 }
 
@@ -57,15 +64,14 @@ export async function startLateServer(
   } catch (error) {
     throw listenError(listen, option, error as NodeJS.ErrnoException)
   }
-  return {
-    ...boundTo(server, listen.host),
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
-    },
+  const close = async () => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
   }
+  let closing: Promise<void> | undefined
+  return { ...boundTo(server, listen.host), close: () => (closing ??= close()) }
 }
 
 /**

@@ -4,6 +4,8 @@ import { urlHost } from '../runtime/loopback.ts'
 import type { Address } from '../runtime/network.ts'
 
 export const mostConnections = 256
+/** For the head of a request to arrive, and again for its body. */
+export const usualRequestTimeoutMs = 30_000
 
 export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
 

@@ -7,6 +7,7 @@ import { MemoryLogger } from '../../memoryLogger.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 
 const hungry = join(import.meta.dirname, 'jobs', 'hungry.ts')
+const youngGeneration = join(import.meta.dirname, 'jobs', 'youngGeneration.ts')
 let broker: JobBroker
 
 beforeEach(async () => {
@@ -31,3 +32,14 @@ test('a batch of which an executor dies for lack of memory is split, and every l
     reason: expect.stringMatching(/lost its executor 2 times.*ran out of memory of 64 MB/),
   })
 }, 60_000)
+
+test.each([undefined, 64])(
+  'the young generation is bounded, with %s MB of memory as well',
+  async (executorMemoryMb) => {
+    await broker.produce(['x'])
+    const memory = executorMemoryMb === undefined ? {} : { executorMemoryMb }
+    const job = await broker.submit(youngGeneration, { executors: 1, ...memory })
+    expect((await counted(job, 1)).views[0]!.rows).toEqual([['48', 1]])
+  },
+  60_000,
+)

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { guardedServer } from '../../../protocol/operations/guardedServer.ts'
 import type { LateRoutes } from '../../../protocol/operations/lateServer.ts'
 import {
   type OperationsServer,
@@ -103,6 +104,7 @@ describe('connections', () => {
     const idle = await open()
     const asked = await open()
     expect(await answer(asked, version)).toBe('HTTP/1.1 200')
+    await Promise.all([server.close(), server.close()])
     await server.close()
     for (const socket of [idle, asked]) if (!socket.closed) await once(socket, 'close')
     server = await startOperationsServer({
@@ -122,6 +124,28 @@ test('a port in use is said with the option that gives another', async () => {
     code: 'PORT_IN_USE',
     message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that one, or choose another with --listen`,
   })
+})
+
+test('a body that stalls is given up on, also by a server whose sockets are those of another', async () => {
+  const app = guardedServer({ logger, requestTimeoutMs: 20 })
+  app.post('/echo', ({ body }) => ({ body }))
+  await app.ready()
+  load = async () => app.routing
+  const { host, port } = server.address
+  const socket = connect(port, host)
+  const head = 'POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
+  socket.write(`${head}content-length: 10\r\n\r\n"half`)
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1.1 408 /)
+  await once(socket, 'close')
+  const asked = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '"x"' }
+  expect(await ask('/echo', asked)).toEqual({ status: 200, body: '{"body":"x"}' })
+  const foreign = await ask('/echo', {
+    ...asked,
+    headers: { ...asked.headers, origin: 'http://a.b' },
+  })
+  expect(foreign.status).toBe(403)
+  await app.close()
 })
 
 describe('while the routes are loaded', () => {

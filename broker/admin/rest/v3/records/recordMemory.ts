@@ -5,7 +5,7 @@ import type { MemoryBudget } from '../../../../server/memoryBudget.ts'
 import { RestError } from '../../restError.ts'
 
 /** A request may always hold so much: small records come through while large ones fill the budget. */
-export const freeBytes = 64 * 1024
+const freeBytes = 64 * 1024
 
 /** What one request holds of the budget of all. */
 export class RecordMemory {
@@ -14,10 +14,6 @@ export class RecordMemory {
 
   constructor(budget: MemoryBudget) {
     this.#budget = budget
-  }
-
-  get heldBytes(): number {
-    return this.#heldBytes
   }
 
   /** Others leave no room: a request with records on their way waits for those before it brings more. */
