@@ -27,12 +27,12 @@ import { releaseReserve } from './log/directory/diskReserve.ts'
 import type { LogError } from './log/logError.ts'
 import { LogManager } from './log/logManager.ts'
 import { exposeBroker } from './metrics/exposeBroker.ts'
+import { ReplicaManager } from './replication/replicaManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { FollowedRequests } from './server/followedRequests.ts'
 import { addressText } from './server/listenerAddress.ts'
 import { describeTopics, type TopicOverview } from './server/overview.ts'
-import { Partitions } from './server/partitions.ts'
 import type { BrokerParts } from './server/requestContext.ts'
 import { RequestFigures } from './server/requestFigures.ts'
 import type { TestHooks } from './server/testHooks.ts'
@@ -155,9 +155,9 @@ async function start(
   }
   const directoryFailure = fatalFailure(manager, directories[0]!, logger)
   const failed = Promise.race([metadataFailure.promise, directoryFailure])
-  const partitions = new Partitions(manager, controller.state, configuration, logger)
+  const replicas = new ReplicaManager(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
-  const world = { runtime, config, logger, controller, partitions }
+  const world = { runtime, config, logger, controller, replicas }
   const groups = await openGroups({
     ...world,
     configuration,
@@ -173,7 +173,7 @@ async function start(
     if (errorCode === ErrorCode.none) return
     throw new KafkaError(errorCode, `the offsets committed for ${name} could not be forgotten`)
   })
-  await controller.start(partitions)
+  await controller.start(replicas)
   undo.push(() => controller.stop())
   transactions.start()
   const cleaner = startCleaner(options, configuration, manager)
@@ -188,7 +188,7 @@ async function start(
     logger,
     logLevel: options.logLevel,
     controller,
-    partitions,
+    replicas,
     groups,
     transactions,
     transactionalAppends: new TransactionalAppends(transactions),
@@ -229,10 +229,10 @@ async function start(
   return {
     clusterId: controller.clusterId,
     listeners: server.listeners,
-    topics: () => describeTopics(controller.state, partitions, traffic),
+    topics: () => describeTopics(controller.state, replicas, traffic),
     failed,
     health: brokerHealth({
-      ...{ manager, partitions, reservedBytes: config['log.dir.reserved.bytes'] },
+      ...{ manager, replicas, reservedBytes: config['log.dir.reserved.bytes'] },
       metadataFailure: () => metadataError,
       isStopping: () => closing !== undefined,
     }),

@@ -5,11 +5,11 @@ import { type CodedReason, healthOf, type ProgramHealth } from '../protocol/oper
 import { type BrokerReasonCode, brokerReasons } from './brokerReasons.ts'
 import { isPassing } from './log/logError.ts'
 import type { LogManager, ManagedLog } from './log/logManager.ts'
-import type { Partitions } from './server/partitions.ts'
+import type { ReplicaManager } from './replication/replicaManager.ts'
 
 export interface HealthSources {
   readonly manager: LogManager
-  readonly partitions: Partitions
+  readonly replicas: ReplicaManager
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
   /** Why the metadata log cannot be used any more. */
@@ -51,8 +51,8 @@ function directories({ manager }: HealthSources): Reason[] {
 }
 
 /** Partitions that cannot be read or written, and those that can only be read. */
-function offline({ manager, partitions }: HealthSources): Reason[] {
-  const hidden = partitions.offline()
+function offline({ manager, replicas }: HealthSources): Reason[] {
+  const hidden = replicas.offline()
   const failed = [...manager.partitions()].filter(({ log }) => log.offline)
   const [waiting, broken] = [failed.filter(isWaiting), failed.filter((log) => !isWaiting(log))]
   const reasons: Reason[] = []

@@ -16,8 +16,7 @@ import { GroupService } from './groups/groupService.ts'
 import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
 import { CoordinatorTopic } from './log/coordinatorTopic.ts'
 import { smallestSegmentBytes } from './logOptions.ts'
-import { leaderEpoch } from './server/leaderEpoch.ts'
-import type { Partitions } from './server/partitions.ts'
+import type { ReplicaManager } from './replication/replicaManager.ts'
 import { TransactionMarkers } from './transactions/transactionMarkers.ts'
 import { TransactionService } from './transactions/transactionService.ts'
 import {
@@ -30,7 +29,7 @@ export interface CoordinatorWorld {
   readonly logger: Logger
   readonly config: BrokerConfig
   readonly controller: Controller
-  readonly partitions: Partitions
+  readonly replicas: ReplicaManager
 }
 
 export interface GroupWorld extends CoordinatorWorld {
@@ -103,7 +102,7 @@ function memberIdPrefix(name: string): string {
 export async function openTransactions(
   world: CoordinatorWorld & { readonly producerIds: ProducerIds; readonly groups: GroupService },
 ): Promise<TransactionService> {
-  const { runtime, config, logger, controller, partitions, producerIds, groups } = world
+  const { runtime, config, logger, controller, replicas, producerIds, groups } = world
   const topic = coordinatorTopic(world, {
     name: transactionStateTopicName,
     contents: 'transactional ids (transactions open in it stay open)',
@@ -117,15 +116,14 @@ export async function openTransactions(
     markers: new TransactionMarkers({
       clock: runtime.clock,
       logger,
-      leaderEpoch,
-      findLog: async (of) => {
+      findPartition: async (of) => {
         const known = controller.state.topic(of.topic)
-        const log = known && (await partitions.readable(known, of.partition))
-        return log ?? partitions.errorCodeOfMissing(known, of.partition)
+        const partition = known && (await replicas.readable(known, of.partition))
+        return partition ?? replicas.errorCodeOfMissing(known, of.partition)
       },
       offsets: groups,
     }),
-    coordinatorEpoch: leaderEpoch,
+    coordinatorEpoch: 0,
     nextProducerId: () => producerIds.next(),
     limits: {
       maxTimeoutMs: config['transaction.max.timeout.ms'],
@@ -145,7 +143,7 @@ interface TopicOptions {
 }
 
 function coordinatorTopic(
-  { controller, partitions }: CoordinatorWorld,
+  { controller, replicas }: CoordinatorWorld,
   { name, contents, numPartitions, segmentBytes }: TopicOptions,
 ): CoordinatorTopic {
   const topic = () => controller.state.topic(name)
@@ -159,8 +157,8 @@ function coordinatorTopic(
     name,
     contents,
     partitionCount: topic()?.partitions ?? 0,
-    find: (partition) => partitions.log(name, partition),
-    open: (partition) => partitions.open(topic()!, partition),
+    find: (partition) => replicas.partition(name, partition),
+    open: (partition) => replicas.open(topic()!, partition),
     ensureTopic: async () => {
       const wish = { name, numPartitions, replicationFactor: 1, assignments: [], configs }
       const { message } = topic() ? { message: null } : await controller.createTopic(wish)

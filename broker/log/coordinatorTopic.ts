@@ -7,6 +7,7 @@ import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import { BrokerError } from '../errors.ts'
+import type { Partition } from '../replication/partition.ts'
 import type { AppendResult } from './appendResult.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
 import { LogError } from './logError.ts'
@@ -27,8 +28,8 @@ export interface CoordinatorTopicOptions {
   readonly ensureTopic: () => Promise<number>
   /** How many partitions the topic has; 0 when it is not there. */
   readonly partitionCount: number
-  readonly find: (partition: number) => PartitionLog | undefined
-  readonly open: (partition: number) => Promise<PartitionLog>
+  readonly find: (partition: number) => Partition | undefined
+  readonly open: (partition: number) => Promise<Partition>
 }
 
 /** What became of an append: a Kafka error code, and where its first record is without one. */
@@ -50,7 +51,7 @@ export class CoordinatorTopic {
   /** Visits every batch that has been written, partition by partition, each in its order. */
   async load(visit: (partition: number, batch: RecordBatch) => void): Promise<void> {
     for (let partition = 0; partition < this.#partitionCount; partition++) {
-      const log = this.#options.find(partition)
+      const log = this.#options.find(partition)?.log
       if (log) await this.#loadPartition(partition, log, (batch) => visit(partition, batch))
     }
   }
@@ -81,9 +82,10 @@ export class CoordinatorTopic {
     batch: Buffer,
     verification: VerificationGuard | undefined,
   ): Promise<{ readonly result: Promise<AppendResult> }> {
-    const partition = await this.partitionOf(id)
-    const log = this.#options.find(partition) ?? (await this.#options.open(partition))
-    return { result: log.append(batch, { leaderEpoch: 0, origin: 'coordinator', verification }) }
+    const number = await this.partitionOf(id)
+    const partition = this.#options.find(number) ?? (await this.#options.open(number))
+    const options = { origin: 'coordinator', acks: 'all', verification } as const
+    return { result: partition.appendAsLeader(batch, options) }
   }
 
   async #loadPartition(

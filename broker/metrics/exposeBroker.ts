@@ -33,11 +33,11 @@ export interface BrokerSources {
 /** Returns what ends the metrics; resolves when nothing is read for them any more. */
 export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Promise<void> {
   const { runtime, parts, server, logs, cleaner, start } = sources
-  const { nodeId, controller, partitions, traffic, groups, transactions } = parts
+  const { nodeId, controller, replicas, traffic, groups, transactions } = parts
   const { clock, disk } = runtime
   const limits = () => parts.config
   const reservedBytes = parts.config['log.dir.reserved.bytes']
-  const snapshot = new PartitionSnapshot({ state: controller.state, logs, partitions })
+  const snapshot = new PartitionSnapshot({ state: controller.state, logs, replicas })
   const monotonicMs = () => clock.monotonicMs()
   const groupSnapshot = new GroupSnapshot({ groups, partitions: snapshot, monotonicMs, limits })
   const lookups = new LagLookups(clock, parts.logger)

@@ -5,7 +5,7 @@ import { labelText } from '../../protocol/telemetry/metrics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
-import type { Partitions } from '../server/partitions.ts'
+import type { ReplicaManager } from '../replication/replicaManager.ts'
 
 export interface PartitionFigures {
   readonly labels: string
@@ -38,7 +38,7 @@ export interface DirectoryFigures {
 export interface SnapshotSources {
   readonly state: Pick<MetadataState, 'topics'>
   readonly logs: Pick<LogManager, 'partitions' | 'directories'>
-  readonly partitions: Pick<Partitions, 'isLed'>
+  readonly replicas: Pick<ReplicaManager, 'isLed'>
 }
 
 export class PartitionSnapshot {
@@ -118,7 +118,7 @@ export class PartitionSnapshot {
         figures.partitions.push(each)
       }
       lookAt(each)
-      each.isLed = this.#sources.partitions.isLed(topic, partition)
+      each.isLed = this.#sources.replicas.isLed(topic, partition)
       if (each.isLed) this.ledCount++
       figures.sizeBytes += each.sizeBytes
       figures.segments += each.segments

@@ -16,12 +16,13 @@ export interface OffsetsPartition {
 /** The partition of the group, or an error code. */
 export async function offsetsPartition(
   groupId: string,
-  { groups, partitions, controller, logger }: BrokerParts,
+  { groups, replicas, controller, logger }: BrokerParts,
 ): Promise<OffsetsPartition | number> {
   try {
     const partition = await groups.partitionOf(groupId)
     const topic = controller.state.topic(offsetsTopicName)!
-    return { partition, log: await partitions.open(topic, partition) }
+    const { log } = await replicas.open(topic, partition)
+    return { partition, log }
   } catch (error) {
     if (!(error instanceof LogError || error instanceof BrokerError)) throw error
     logger.error({ error, groupId }, 'the partition of a group cannot be opened')

@@ -3,22 +3,22 @@
 // is not missed. Never reads a log itself.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { PartitionLog } from '../log/partitionLog.ts'
+import type { Partition } from '../replication/partition.ts'
 
 export class FetchWait {
   readonly #timer: Timer | undefined
   readonly #signal: AbortSignal
   readonly #listening: (() => void)[] = []
-  /** The numbers of the logs that have got more since somebody asked. */
+  /** The numbers of the partitions with more records since somebody asked. */
   #appended = new Set<number>()
   #over: boolean
   #wake: (() => void) | undefined
   readonly #clock: Clock
   #waitedMs = 0
 
-  /** The logs are known by their numbers; where there is none there is nothing to wait for. */
+  /** Partitions are known by their place in the list; where there is none there is nothing to wait for. */
   constructor(
-    logs: readonly (PartitionLog | undefined)[],
+    partitions: readonly (Pick<Partition, 'onHighWatermark'> | undefined)[],
     clock: Clock,
     maxWaitMs: number,
     signal: AbortSignal,
@@ -29,8 +29,9 @@ export class FetchWait {
     if (this.#over) return
     this.#timer = clock.setTimer(maxWaitMs, this.#finish)
     signal.addEventListener('abort', this.#finish)
-    for (const [number, log] of logs.entries()) {
-      if (log) this.#listening.push(log.onAppend(() => this.#notice(number)))
+    for (const [number, partition] of partitions.entries()) {
+      if (!partition) continue
+      this.#listening.push(partition.onHighWatermark(() => this.#notice(number)))
     }
   }
 

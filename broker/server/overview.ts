@@ -3,7 +3,7 @@
 
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
-import type { Partitions } from './partitions.ts'
+import type { ReplicaManager } from '../replication/replicaManager.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 
 export interface PartitionOverview {
@@ -41,7 +41,7 @@ export function recordsIn(partitions: readonly PartitionOverview[]): number | nu
 
 export function describeTopics(
   state: MetadataState,
-  partitions: Partitions,
+  replicas: ReplicaManager,
   traffic: TrafficByTopic,
 ): TopicOverview[] {
   return [...state.topics()].map((topic) => {
@@ -51,7 +51,7 @@ export function describeTopics(
       id: topic.id,
       isInternal: isInternalTopic(topic.name),
       partitions: Array.from({ length: topic.partitions }, (_, partition) =>
-        describePartition(topic, partition, partitions),
+        describePartition(topic, partition, replicas),
       ),
       bytesInTotal: bytesIn,
       bytesOutTotal: bytesOut,
@@ -63,14 +63,14 @@ export function describeTopics(
 function describePartition(
   topic: Topic,
   partition: number,
-  partitions: Partitions,
+  replicas: ReplicaManager,
 ): PartitionOverview {
-  const log = partitions.log(topic.name, partition)
+  const log = replicas.log(topic.name, partition)
   return {
     partition,
     logStartOffset: log?.logStartOffset ?? null,
     highWatermark: log?.highWatermark ?? null,
     sizeBytes: log?.size ?? null,
-    isOffline: log === undefined && partitions.isOffline(topic, partition),
+    isOffline: log === undefined && replicas.isOffline(topic, partition),
   }
 }

@@ -3,11 +3,10 @@
 // with; a batch may begin before the offset that was asked for.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { PartitionLog } from '../log/partitionLog.ts'
 import type { AbortedTransaction, ReadOptions } from '../log/readResult.ts'
+import type { Partition } from '../replication/partition.ts'
 import type { FetchRequest, PartitionRequest, WantedPartition } from './fetchSessions.ts'
 import { FetchWait } from './fetchWait.ts'
-import { epochEnd, leaderEpochError } from './leaderEpoch.ts'
 import type { RequestContext } from './requestContext.ts'
 
 /** One partition to read, or the reason why not. */
@@ -15,7 +14,7 @@ export interface FetchTarget {
   readonly topic: string
   readonly topicId: string
   readonly request: PartitionRequest
-  readonly log: PartitionLog | undefined
+  readonly partition: Partition | undefined
   readonly errorCode: number
 }
 
@@ -48,20 +47,20 @@ export async function findTargets(
   byId: boolean,
   { broker }: RequestContext,
 ): Promise<FetchTarget[]> {
-  const { controller, partitions } = broker
+  const { controller, replicas } = broker
   const targets: FetchTarget[] = []
   for (const { topic: name, topicId, request } of wanted) {
     const topic = byId ? controller.state.topicById(topicId) : controller.state.topic(name)
-    const log =
+    const partition =
       topic &&
-      (partitions.log(topic.name, request.partition) ??
-        (await partitions.readable(topic, request.partition)))
+      (replicas.partition(topic.name, request.partition) ??
+        (await replicas.readable(topic, request.partition)))
     const missing =
       byId && !topic
         ? ErrorCode.unknownTopicId
-        : partitions.errorCodeOfMissing(topic, request.partition)
-    const errorCode = log ? leaderEpochError(request.currentLeaderEpoch) : missing
-    targets.push({ topic: topic?.name ?? name, topicId, request, log, errorCode })
+        : replicas.errorCodeOfMissing(topic, request.partition)
+    const errorCode = partition ? partition.leaderEpochError(request.currentLeaderEpoch) : missing
+    targets.push({ topic: topic?.name ?? name, topicId, request, partition, errorCode })
   }
   return targets
 }
@@ -78,10 +77,10 @@ export async function readEnough(
 ): Promise<PartitionResponse[]> {
   const { answerMemory, broker, stopWaiting, record } = context
   const { requestFigures } = broker
-  const logs = targets.map(({ log }) => log)
-  const hasLogs = logs.some((log) => log !== undefined)
+  const partitions = targets.map(({ partition }) => partition)
+  const hasLogs = partitions.some((partition) => partition !== undefined)
   // Before the first read, so that nothing appended during it goes unnoticed.
-  const wait = new FetchWait(logs, broker.clock, request.maxWaitMs, stopWaiting)
+  const wait = new FetchWait(partitions, broker.clock, request.maxWaitMs, stopWaiting)
   const responses: PartitionResponse[] = []
   let due: readonly number[] = [...targets.keys()]
   try {
@@ -141,7 +140,7 @@ async function readRound(
       left = Math.max(0, left - length)
       bytes += length
       if (length > 0) filled.push(number)
-      isUrgent ||= targets[number]!.log !== undefined && cannotWait(response)
+      isUrgent ||= targets[number]!.partition !== undefined && cannotWait(response)
     }
     first = end
   }
@@ -184,17 +183,18 @@ function cannotWait({ errorCode, divergingEpoch }: PartitionResponse): boolean {
 /** The first batch of an answer is given whole however large it is: clients would get stuck. */
 async function readPartition(
   { isolationLevel }: FetchRequest,
-  { topic, request, log, errorCode }: FetchTarget,
+  { topic, request, partition: source, errorCode }: FetchTarget,
   bytesLeft: number,
   minOneBatch: boolean,
   { broker, answerMemory }: RequestContext,
 ): Promise<PartitionResponse> {
   const { partition } = request
-  if (!log || errorCode !== ErrorCode.none) return failure(partition, errorCode)
+  if (!source || errorCode !== ErrorCode.none) return failure(partition, errorCode)
   const isCommitted = isolationLevel === readCommitted
   const upTo: ReadOptions['upTo'] = isCommitted ? 'lastStable' : 'highWatermark'
   try {
-    const diverging = divergence(log, request)
+    const { log } = source
+    const diverging = divergence(source, request)
     if (diverging === 'unknown') return failure(partition, ErrorCode.offsetOutOfRange)
     const maxBytes = diverging ? 0 : Math.min(request.partitionMaxBytes, bytesLeft)
     const from = diverging ? log.highWatermark : request.fetchOffset
@@ -215,7 +215,7 @@ async function readPartition(
       records: result.bytes,
     }
   } catch (error) {
-    return failure(partition, broker.partitions.errorCodeOf(error, topic, partition))
+    return failure(partition, broker.replicas.errorCodeOf(error, topic, partition))
   }
 }
 
@@ -224,11 +224,11 @@ async function readPartition(
  * (KIP-595). Undefined when it is; 'unknown' when that cannot be told.
  */
 function divergence(
-  log: PartitionLog,
+  partition: Partition,
   { lastFetchedEpoch, fetchOffset }: PartitionRequest,
 ): { epoch: number; endOffset: number } | 'unknown' | undefined {
   if (lastFetchedEpoch < 0) return undefined
-  const end = epochEnd(log, lastFetchedEpoch)
+  const end = partition.endOffsetForEpoch(lastFetchedEpoch)
   if (!end) return 'unknown'
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : undefined
 }

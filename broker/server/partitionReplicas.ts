@@ -3,7 +3,6 @@
 // offline.
 
 import type { Topic } from '../controller/metadataState.ts'
-import { leaderEpoch } from './leaderEpoch.ts'
 import type { BrokerParts } from './requestContext.ts'
 
 const noLeader = -1
@@ -19,12 +18,12 @@ export interface PartitionReplicas {
 export function replicasOf(
   topic: Topic,
   partition: number,
-  { partitions, nodeId }: BrokerParts,
+  { replicas, nodeId }: BrokerParts,
 ): PartitionReplicas {
-  const isOffline = !partitions.isLed(topic, partition)
+  const isOffline = !replicas.isLed(topic, partition)
   return {
     leaderId: isOffline ? noLeader : nodeId,
-    leaderEpoch,
+    leaderEpoch: replicas.leaderEpoch(topic, partition),
     replicaNodes: [nodeId],
     // It is the last one that had everything, and stays that.
     isrNodes: [nodeId],

@@ -9,11 +9,11 @@ import type { Controller } from '../controller/controller.ts'
 import type { ProducerIds } from '../controller/producerIds.ts'
 import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { GroupService } from '../groups/groupService.ts'
+import type { ReplicaManager } from '../replication/replicaManager.ts'
 import type { TransactionService } from '../transactions/transactionService.ts'
 import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
-import type { Partitions } from './partitions.ts'
 import type { RequestFigures, RequestRecord } from './requestFigures.ts'
 import type { TestHooks } from './testHooks.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
@@ -29,7 +29,7 @@ export interface BrokerParts {
   /** Undefined: the level of the log is not changed by clients. */
   readonly logLevel: LogLevelControl | undefined
   readonly controller: Controller
-  readonly partitions: Partitions
+  readonly replicas: ReplicaManager
   readonly groups: GroupService
   readonly transactions: TransactionService
   readonly transactionalAppends: TransactionalAppends

@@ -7,21 +7,21 @@ import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { type AppendResult, notAppended } from '../log/appendResult.ts'
-import type { PartitionLog } from '../log/partitionLog.ts'
+import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 import { refuse } from '../log/refusal.ts'
+import type { Partition } from '../replication/partition.ts'
 import type { TransactionVerifier } from '../transactions/transactionVerifier.ts'
-import { leaderEpoch } from './leaderEpoch.ts'
 
 export interface TransactionalAppend {
   readonly transactionalId: string
-  readonly topic: string
-  readonly partition: number
-  readonly log: PartitionLog
+  readonly partition: Partition
   readonly bytes: Buffer
   /** The first batch among the bytes. */
   readonly first: RecordBatch
   /** Of the Produce request. */
   readonly apiVersion: number
+  /** Of the Produce request. */
+  readonly acks: 'all' | 'leader'
   readonly decompression: MemoryAllowance
 }
 
@@ -37,20 +37,20 @@ const addingVersion = 12
 
 export class TransactionalAppends {
   readonly #verifier: TransactionVerifier
-  /** Per log and producer id: done when the last append that waits there has gone to the log. */
-  readonly #waiting = new Map<PartitionLog, Map<number, Promise<unknown>>>()
+  /** Per partition and producer id: done when the last append that waits there has gone to the log. */
+  readonly #waiting = new Map<Partition, Map<number, Promise<unknown>>>()
 
   constructor(verifier: TransactionVerifier) {
     this.#verifier = verifier
   }
 
   append(append: TransactionalAppend): Promise<AppendResult> {
-    const { log, first } = append
+    const { partition, first } = append
     const { producerId } = first
-    const ahead = this.#waiting.get(log)?.get(producerId)
+    const ahead = this.#waiting.get(partition)?.get(producerId)
     if (!ahead && !this.#guardFor(append)) return this.#toLog(append, undefined)
     const started = this.#inTurn(ahead, append)
-    this.#wait(log, producerId, started)
+    this.#wait(partition, producerId, started)
     return started.then(({ result }) => result)
   }
 
@@ -64,14 +64,13 @@ export class TransactionalAppends {
     const errorCode = guard ? await this.#verify(append) : ErrorCode.none
     if (errorCode === ErrorCode.none) return { result: this.#toLog(append, guard) }
     const message = 'the partition could not be verified to be part of the transaction'
-    const refused = notAppended(refuse(errorCode, message), append.log.logStartOffset)
+    const refused = notAppended(refuse(errorCode, message), append.partition.log.logStartOffset)
     return { result: Promise.resolve(refused) }
   }
 
   async #verify({
     transactionalId,
-    topic,
-    partition,
+    partition: { topic, partition },
     first,
     apiVersion,
   }: TransactionalAppend): Promise<number> {
@@ -83,26 +82,32 @@ export class TransactionalAppends {
   }
 
   /** Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless. */
-  #guardFor({ log, first, apiVersion }: TransactionalAppend) {
+  #guardFor({ partition, first, apiVersion }: TransactionalAppend) {
     const { producerId, producerEpoch, baseSequence } = first
     const supportsEpochBump = apiVersion >= addingVersion
-    return log.verificationFor({ producerId, producerEpoch, baseSequence, supportsEpochBump })
+    return partition.log.verificationFor({
+      producerId,
+      producerEpoch,
+      baseSequence,
+      supportsEpochBump,
+    })
   }
 
   #toLog(
-    { log, bytes, decompression }: TransactionalAppend,
-    verification: ReturnType<PartitionLog['verificationFor']>,
+    { partition, bytes, acks, decompression }: TransactionalAppend,
+    verification: VerificationGuard | undefined,
   ): Promise<AppendResult> {
-    return log.append(bytes, { leaderEpoch, origin: 'client', verification, decompression })
+    const options = { origin: 'client', acks, verification, decompression } as const
+    return partition.appendAsLeader(bytes, options)
   }
 
-  #wait(log: PartitionLog, producerId: number, started: Promise<Started>): void {
-    const producers = this.#waiting.get(log) ?? new Map<number, Promise<unknown>>()
-    this.#waiting.set(log, producers.set(producerId, started))
+  #wait(partition: Partition, producerId: number, started: Promise<Started>): void {
+    const producers = this.#waiting.get(partition) ?? new Map<number, Promise<unknown>>()
+    this.#waiting.set(partition, producers.set(producerId, started))
     const over = () => {
       if (producers.get(producerId) !== started) return
       producers.delete(producerId)
-      if (producers.size === 0) this.#waiting.delete(log)
+      if (producers.size === 0) this.#waiting.delete(partition)
     }
     started.then(over, over)
   }

@@ -9,6 +9,7 @@ import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { type Broker, startBroker } from '../broker.ts'
 import type { LogManager } from '../log/logManager.ts'
@@ -64,7 +65,13 @@ export class BrokerLife {
     const inside = memoryNetwork({ schedule: (run) => void nextTurn(run) })
     const random = systemRandom()
     const broker = await startBroker({
-      runtime: { clock, random, disk: storage.disk, network: tcpNetwork },
+      runtime: {
+        clock,
+        random,
+        disk: storage.disk,
+        network: tcpNetwork,
+        scheduler: systemScheduler,
+      },
       logger: plan.logger,
       config: plan.config,
       listeners: [

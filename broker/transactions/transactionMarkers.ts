@@ -7,7 +7,7 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { offsetsTopicName } from '../groups/offsetsTopic.ts'
-import type { PartitionLog } from '../log/partitionLog.ts'
+import type { Partition } from '../replication/partition.ts'
 import type { TopicPartition } from './partitionSet.ts'
 import type { TransactionalOffsets } from './transactionalOffsets.ts'
 import type { TransactionMarker } from './transactionCoordinator.ts'
@@ -19,8 +19,7 @@ export interface TransactionMarkersOptions {
    * Creates the log of a coordinator's partition that nothing has been written to. Resolves with an error code
    * when there is no log: the partition does not exist, or cannot be reached now.
    */
-  readonly findLog: (partition: TopicPartition) => Promise<PartitionLog | number>
-  readonly leaderEpoch: number
+  readonly findPartition: (partition: TopicPartition) => Promise<Partition | number>
   readonly offsets: Pick<TransactionalOffsets, 'completeTransaction'>
 }
 
@@ -37,13 +36,16 @@ export class TransactionMarkers {
     marker: TransactionMarker,
     coordinatorEpoch: number,
   ): Promise<number> {
-    const { clock, logger, findLog, leaderEpoch, offsets } = this.#options
+    const { clock, logger, findPartition, offsets } = this.#options
     try {
-      const log = await findLog(partition)
-      if (typeof log === 'number') return log
+      const found = await findPartition(partition)
+      if (typeof found === 'number') return found
       const isCommit = marker.committed
       const batch = buildEndTransactionMarker(marker, { isCommit, coordinatorEpoch }, clock.nowMs())
-      const { errorCode } = await log.append(batch, { leaderEpoch, origin: 'coordinator' })
+      const { errorCode } = await found.appendAsLeader(batch, {
+        origin: 'coordinator',
+        acks: 'all',
+      })
       if (errorCode === ErrorCode.none && partition.topic === offsetsTopicName) {
         offsets.completeTransaction(partition.partition, marker.producerId, isCommit)
       }

@@ -16,6 +16,7 @@ import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 
 const base = `a1.sources = r1
@@ -34,7 +35,13 @@ function plan(text: string) {
   const read = readFlumeConfiguration(properties)
   const clock = new ManualClock()
   const surroundings = {
-    runtime: { clock, random: seededRandom(1), disk: new MemoryDisk(), network: memoryNetwork() },
+    runtime: {
+      clock,
+      random: seededRandom(1),
+      disk: new MemoryDisk(),
+      network: memoryNetwork(),
+      scheduler: systemScheduler,
+    },
     logger: silentLogger,
     host: { name: 'h', fullName: 'h.example', address: '10.0.0.1' },
     startProcess: () => {

@@ -12,6 +12,7 @@ import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
 import { drive } from '../protocol/client/drive.ts'
@@ -34,7 +35,13 @@ export class AgentRig {
   /** `configuration`: keys of server.properties. */
   async startBroker(configuration: Readonly<Record<string, string>> = {}): Promise<void> {
     const { clock, network } = this
-    const runtime = { clock, network, random: seededRandom(1), disk: new MemoryDisk() }
+    const runtime = {
+      clock,
+      network,
+      random: seededRandom(1),
+      disk: new MemoryDisk(),
+      scheduler: systemScheduler,
+    }
     const starting = startBroker({
       runtime,
       logger: silentLogger,
@@ -53,7 +60,7 @@ export class AgentRig {
 
   async startAgent(configuration: string, options: Partial<AgentOptions> = {}): Promise<void> {
     const { clock, network, disk, logger } = this
-    const runtime = { clock, network, disk, random: seededRandom(2) }
+    const runtime = { clock, network, disk, random: seededRandom(2), scheduler: systemScheduler }
     const host = { name: 'host', fullName: 'host.example', address: '10.0.0.1' }
     this.agent = await drive(
       clock,

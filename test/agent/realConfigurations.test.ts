@@ -13,6 +13,7 @@ import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import { sharedFile } from '../sharedFile.ts'
 import { testHost } from './component.ts'
@@ -41,6 +42,7 @@ async function problems(file: string, text: string, name: string): Promise<strin
     random: seededRandom(1),
     disk: new MemoryDisk(),
     network: memoryNetwork(),
+    scheduler: systemScheduler,
   }
   try {
     const checked = await checkAgent({

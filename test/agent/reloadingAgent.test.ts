@@ -6,6 +6,7 @@ import type { ConfigurationFile } from '../../agent/agent.ts'
 import { AgentError } from '../../agent/errors.ts'
 import { type ReloadingAgent, startReloadingAgent } from '../../agent/reloadingAgent.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { drive } from '../protocol/client/drive.ts'
 import { AgentRig, tailToKafka } from './agentRig.ts'
 import { testHost } from './component.ts'
@@ -32,7 +33,7 @@ function file(text: string): readonly ConfigurationFile[] {
 async function start(text: string): Promise<void> {
   const { clock, network, disk, logger } = rig
   read = async () => file(text)
-  const runtime = { clock, network, disk, random: seededRandom(2) }
+  const runtime = { clock, network, disk, random: seededRandom(2), scheduler: systemScheduler }
   const options = { runtime, logger, name: 'a1', configuration: file(text), host: testHost }
   const starting = startReloadingAgent(options, { read: () => read(), intervalMs: 30_000 })
   agent = await drive(clock, starting)

@@ -12,6 +12,7 @@ import { systemClock } from '../../protocol/runtime/clock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { batchOf, RawClient } from '../broker/server/memoryBroker.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
@@ -89,7 +90,13 @@ class Scene {
     const network = memoryNetwork()
     const metrics = new Metrics()
     const broker = await startBroker({
-      runtime: { clock: systemClock, disk: new MemoryDisk(), network, random: systemRandom() },
+      runtime: {
+        clock: systemClock,
+        disk: new MemoryDisk(),
+        network,
+        random: systemRandom(),
+        scheduler: systemScheduler,
+      },
       logger: new MemoryLogger(),
       metrics,
       config: brokerConfig({ 'log.dir': '/data', 'log.dir.reserved.bytes': 0, ...quiet }),

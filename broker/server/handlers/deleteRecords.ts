@@ -27,13 +27,13 @@ export const deleteRecordsHandler = handler(deleteRecords, async ({ topics }, { 
 async function deleteBefore(
   topic: string,
   { partitionIndex, offset }: PartitionRequest,
-  { controller, partitions }: BrokerParts,
+  { controller, replicas }: BrokerParts,
 ): Promise<DeleteRecordsResult> {
   const known = controller.state.topic(topic)
   if (!known) return refuse(ErrorCode.unknownTopicOrPartition)
   if (isInternalTopic(topic)) return refuse(ErrorCode.invalidTopicException)
-  const log = partitions.log(topic, partitionIndex)
-  if (!log) return refuse(partitions.errorCodeOfMissing(known, partitionIndex))
+  const log = replicas.log(topic, partitionIndex)
+  if (!log) return refuse(replicas.errorCodeOfMissing(known, partitionIndex))
   // The key's last value must stay where cleaning keeps it.
   if (!log.config.cleanupPolicy.delete) return refuse(ErrorCode.policyViolation)
   return await log.deleteRecordsBefore(offset)

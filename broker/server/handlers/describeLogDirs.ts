@@ -14,7 +14,7 @@ type Wanted = ReadonlyMap<string, ReadonlySet<number>> | null
 
 export const describeLogDirsHandler = handler(describeLogDirs, async (request, { broker }) => {
   const wanted = wantedOf(request)
-  const directories = await broker.partitions.directories()
+  const directories = await broker.replicas.directories()
   return {
     errorCode: ErrorCode.none,
     results: directories.map((directory) => describe(directory, wanted)),

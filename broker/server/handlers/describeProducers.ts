@@ -28,14 +28,14 @@ export const describeProducersHandler = handler(describeProducers, ({ topics }, 
   }
 })
 
-function describe(topic: string, partition: number, { controller, partitions }: BrokerParts) {
+function describe(topic: string, partition: number, { controller, replicas }: BrokerParts) {
   const problem = topicNameProblem(topic)
   if (problem) return failure(ErrorCode.invalidTopicException, problem)
   if (!partitionExists(controller.state, topic, partition)) {
     return failure(ErrorCode.unknownTopicOrPartition, null)
   }
   // The partition of a coordinator that has not written to it yet has no log, and no producers.
-  const producers = [...(partitions.log(topic, partition)?.producers() ?? [])]
+  const producers = [...(replicas.log(topic, partition)?.producers() ?? [])]
   return {
     errorCode: ErrorCode.none,
     errorMessage: null,

@@ -51,13 +51,13 @@ function countTraffic(
   responses: readonly PartitionResponse[],
   { traffic }: BrokerParts,
 ): void {
-  for (const [index, { topic, log }] of targets.entries()) {
+  for (const [index, { topic, partition }] of targets.entries()) {
     const { records, errorCode } = responses[index]!
     if (records.length > 0) {
       const counters = traffic.of(topic)
       counters.bytesOut += records.length
       counters.messagesOut += recordsIn(records)
-    } else if (errorCode !== ErrorCode.none && log) {
+    } else if (errorCode !== ErrorCode.none && partition) {
       traffic.of(topic).failedReads++
     }
   }

@@ -4,10 +4,9 @@
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { PartitionLog } from '../../log/partitionLog.ts'
 import type { TimestampedOffset } from '../../log/readResult.ts'
+import type { Partition } from '../../replication/partition.ts'
 import { handler } from '../handler.ts'
-import { leaderEpoch, leaderEpochError } from '../leaderEpoch.ts'
 import type { RequestContext } from '../requestContext.ts'
 
 /** Timestamps that stand for a place in the log. */
@@ -87,15 +86,16 @@ async function findOrRefuse(
     return refuse(ErrorCode.unsupportedVersion)
   }
   const known = broker.controller.state.topic(topic)
-  const log = known && (await broker.partitions.readable(known, partitionIndex))
-  if (!log) return refuse(broker.partitions.errorCodeOfMissing(known, partitionIndex))
-  const epochError = leaderEpochError(currentLeaderEpoch)
+  const partition = known && (await broker.replicas.readable(known, partitionIndex))
+  if (!partition) return refuse(broker.replicas.errorCodeOfMissing(known, partitionIndex))
+  const epochError = partition.leaderEpochError(currentLeaderEpoch)
   if (epochError !== ErrorCode.none) return refuse(epochError)
   try {
+    const { log } = partition
     const end = isolationLevel === readCommitted ? log.lastStableOffset : log.highWatermark
-    return { errorCode: ErrorCode.none, found: await find(log, timestamp, end) }
+    return { errorCode: ErrorCode.none, found: await find(partition, timestamp, end) }
   } catch (error) {
-    return refuse(broker.partitions.errorCodeOf(error, topic, partitionIndex))
+    return refuse(broker.replicas.errorCodeOf(error, topic, partitionIndex))
   }
 }
 
@@ -104,7 +104,11 @@ function refuse(errorCode: number): { errorCode: number; found: Found } {
 }
 
 /** Only what is below `end` may be found by its timestamp. */
-async function find(log: PartitionLog, timestamp: number, end: number): Promise<Found> {
+async function find(
+  { log, leaderEpoch }: Partition,
+  timestamp: number,
+  end: number,
+): Promise<Found> {
   switch (timestamp) {
     case Place.latest:
       return { offset: end, timestamp: -1, leaderEpoch }

@@ -5,7 +5,6 @@ import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLead
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { handler } from '../handler.ts'
-import { epochEnd, leaderEpochError } from '../leaderEpoch.ts'
 import type { RequestContext } from '../requestContext.ts'
 
 type PartitionRequest = RequestOf<
@@ -32,11 +31,11 @@ async function endOf(
   { broker }: RequestContext,
 ) {
   const topic = broker.controller.state.topic(name)
-  const log = topic && (await broker.partitions.readable(topic, partition))
-  if (!log) return { partition, errorCode: broker.partitions.errorCodeOfMissing(topic, partition) }
-  const errorCode = leaderEpochError(currentLeaderEpoch)
+  const found = topic && (await broker.replicas.readable(topic, partition))
+  if (!found) return { partition, errorCode: broker.replicas.errorCodeOfMissing(topic, partition) }
+  const errorCode = found.leaderEpochError(currentLeaderEpoch)
   if (errorCode !== ErrorCode.none) return { partition, errorCode }
-  const end = epochEnd(log, leaderEpoch)
+  const end = found.endOffsetForEpoch(leaderEpoch)
   return end
     ? { partition, errorCode, leaderEpoch: end.epoch, endOffset: end.endOffset }
     : { partition, errorCode }

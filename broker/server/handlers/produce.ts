@@ -10,7 +10,6 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { type RecordError, type Refusal, refuse } from '../../log/refusal.ts'
 import { handler, noResponse } from '../handler.ts'
-import { leaderEpoch } from '../leaderEpoch.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
 import type { TopicTraffic } from '../topicTraffic.ts'
 
@@ -19,6 +18,7 @@ type TopicData = ProduceRequest['topicData'][number]
 type PartitionData = TopicData['partitionData'][number]
 
 interface Sender {
+  readonly acks: 'all' | 'leader'
   readonly transactionalId: string | null
   readonly apiVersion: number
   /** What validating the records of the request may still decompress. */
@@ -48,7 +48,8 @@ const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
   const refusal = refuseRequest(request, context.apiVersion)
-  const sender = {
+  const sender: Sender = {
+    acks: request.acks === -1 ? 'all' : 'leader',
     transactionalId: request.transactionalId,
     apiVersion: context.apiVersion,
     decompression: new MemoryAllowance(context.broker.config['socket.request.max.bytes']),
@@ -108,14 +109,14 @@ function topicError(name: string | undefined, byId: boolean): number {
 async function append(
   topic: string,
   { index, records }: PartitionData,
-  { transactionalId, apiVersion, decompression }: Sender,
-  { controller, partitions, transactionalAppends, traffic }: BrokerParts,
+  { transactionalId, acks, apiVersion, decompression }: Sender,
+  { controller, replicas, transactionalAppends, traffic }: BrokerParts,
 ): Promise<PartitionResponse> {
   const counters = traffic.of(topic)
   counters.appends++
-  const log = partitions.log(topic, index)
-  if (!log) {
-    const errorCode = partitions.errorCodeOfMissing(controller.state.topic(topic), index)
+  const partition = replicas.partition(topic, index)
+  if (!partition) {
+    const errorCode = replicas.errorCodeOfMissing(controller.state.topic(topic), index)
     return failedAppend(failure(index, errorCode), records, counters)
   }
   const refusal = refuseBatches(records, apiVersion)
@@ -126,11 +127,11 @@ async function append(
   try {
     const bytes = records!
     const first = firstBatch(bytes)
-    const target = { topic, partition: index, log, bytes, apiVersion, decompression }
+    const target = { partition, bytes, acks, apiVersion, decompression }
     const result =
       transactionalId !== null && first?.isTransactional
         ? await transactionalAppends.append({ ...target, transactionalId, first })
-        : await log.append(bytes, { leaderEpoch, origin: 'client', decompression })
+        : await partition.appendAsLeader(bytes, { origin: 'client', acks, decompression })
     if (result.errorCode === ErrorCode.none) {
       if (result.duplicate) counters.duplicateAppends++
       else {
@@ -150,7 +151,7 @@ async function append(
     if (result.errorCode === ErrorCode.none) return response
     return failedAppend(response, records, counters)
   } catch (error) {
-    const response = failure(index, partitions.errorCodeOf(error, topic, index))
+    const response = failure(index, replicas.errorCodeOf(error, topic, index))
     return failedAppend(response, records, counters)
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { startAgent } from '../../../agent/agent.ts'
 import { agentMetrics, exposeAgent } from '../../../agent/monitoring/agentMetrics.ts'
 import { prometheusName } from '../../../agent/monitoring/flumeMetrics.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { drive } from '../../protocol/client/drive.ts'
 import { breaches } from '../../protocol/telemetry/namingRules.ts'
@@ -203,7 +204,13 @@ test('the sinks that Flume publishes no counters of have metrics, too', async ()
   rig.agent = await drive(
     clock,
     startAgent({
-      runtime: { clock, disk, network, random: { float: () => 0.5 } as never },
+      runtime: {
+        clock,
+        disk,
+        network,
+        random: { float: () => 0.5 } as never,
+        scheduler: systemScheduler,
+      },
       logger,
       name: 'a1',
       configuration,

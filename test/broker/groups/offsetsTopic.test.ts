@@ -8,6 +8,7 @@ import type { OffsetRecord } from '../../../broker/groups/groupRecords.ts'
 import { OffsetsTopic } from '../../../broker/groups/offsetsTopic.ts'
 import { CoordinatorTopic } from '../../../broker/log/coordinatorTopic.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { Partition } from '../../../broker/replication/partition.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { encodeGroupRecordKey } from '../../../protocol/kafka/groupRecords.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
@@ -22,13 +23,14 @@ const groupId = 'g'
 const partitionCount = 3
 
 function topicOver(log: PartitionLog): OffsetsTopic {
+  const partition = new Partition({ topic: '__consumer_offsets', partition: 0, nodeId: 0, log })
   const topic = new CoordinatorTopic({
     name: '__consumer_offsets',
     contents: 'group offsets',
     ensureTopic: async () => 1,
     partitionCount: 1,
-    find: () => log,
-    open: async () => log,
+    find: () => partition,
+    open: async () => partition,
   })
   return new OffsetsTopic(new ManualClock(), topic)
 }

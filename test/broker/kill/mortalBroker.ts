@@ -11,6 +11,7 @@ import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
@@ -103,7 +104,12 @@ export class MortalBroker {
     }
     const started = startBroker({
       runtime: {
-        ...{ clock: this.#lifeClock, network: listening, disk: process },
+        ...{
+          clock: this.#lifeClock,
+          network: listening,
+          disk: process,
+          scheduler: systemScheduler,
+        },
         random: seededRandom(this.#random.uint32()),
       },
       logger: this.#logger,

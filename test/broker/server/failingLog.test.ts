@@ -10,6 +10,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'
 import { lostLine, pinoLogger } from '../../../protocol/telemetry/logger.ts'
 import { LogLines } from '../../../protocol/telemetry/logLines.ts'
@@ -34,7 +35,13 @@ async function life(from: number, until: number, code: string): Promise<string[]
   }
   const network = memoryNetwork()
   const broker = await startBroker({
-    runtime: { clock: new ManualClock(), disk: new MemoryDisk(), network, random: seededRandom(1) },
+    runtime: {
+      clock: new ManualClock(),
+      disk: new MemoryDisk(),
+      network,
+      random: seededRandom(1),
+      scheduler: systemScheduler,
+    },
     logger: pinoLogger('info', new LogLines({ output, lostLine, maxPendingBytes: 1 })),
     config: brokerConfig({ 'log.dir': '/data', 'shutdown.drain.timeout.ms': 0 }),
     listeners: [{ name: 'MEMORY', network, address }],

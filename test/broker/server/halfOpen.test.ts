@@ -17,6 +17,7 @@ import type { Api, RequestInput } from '../../../protocol/kafka/schema.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
@@ -34,6 +35,7 @@ beforeEach(async () => {
       disk: new MemoryDisk(),
       network: tcpNetwork,
       random: seededRandom(1),
+      scheduler: systemScheduler,
     },
     logger: silentLogger,
     metrics,

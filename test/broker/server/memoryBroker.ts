@@ -15,6 +15,7 @@ import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection, Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
@@ -57,7 +58,13 @@ export class MemoryBroker {
     const disk = this.wrapDisk(life)
     this.#life = life
     this.broker = await startBroker({
-      runtime: { clock, disk, network, random: seededRandom(this.#seed++) },
+      runtime: {
+        clock,
+        disk,
+        network,
+        random: seededRandom(this.#seed++),
+        scheduler: systemScheduler,
+      },
       logger,
       metrics: this.metrics,
       config: brokerConfig({

@@ -3,6 +3,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
+import { Partition } from '../../../broker/replication/partition.ts'
 import { TransactionalAppends } from '../../../broker/server/transactionalAppends.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
@@ -11,11 +12,13 @@ import { diskWithData, makeBatch, openLog } from '../log/logFixture.ts'
 
 describe('TransactionalAppends', () => {
   let log: PartitionLog
+  let partition: Partition
   let questions: ((errorCode: number) => void)[]
   let appends: TransactionalAppends
 
   beforeEach(async () => {
     log = await openLog(await diskWithData())
+    partition = new Partition({ topic: 't', partition: 0, nodeId: 0, log })
     questions = []
     appends = new TransactionalAppends({
       verify: () => new Promise((resolve) => questions.push(resolve)),
@@ -25,7 +28,7 @@ describe('TransactionalAppends', () => {
   function write(producerId: number, baseSequence: number, apiVersion = 12) {
     const spec = { records: 1, producerId, producerEpoch: 0, baseSequence, isTransactional: true }
     const bytes = makeBatch(spec)
-    const target = { transactionalId: 'tx', topic: 't', partition: 0, log, apiVersion }
+    const target = { transactionalId: 'tx', partition, acks: 'all', apiVersion } as const
     const first = new RecordBatch(bytes)
     const decompression = new MemoryAllowance(1000)
     const appended = appends.append({ ...target, bytes, first, decompression })

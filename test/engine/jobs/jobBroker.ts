@@ -10,6 +10,7 @@ import { Producer } from '../../../protocol/client/producer.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
@@ -18,6 +19,7 @@ import { TestBroker } from '../../interop/testBroker.ts'
 const runtime = {
   clock: systemClock,
   random: systemRandom(),
+  scheduler: systemScheduler,
   disk: nodeDisk,
   network: tcpNetwork,
 }

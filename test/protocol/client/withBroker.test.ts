@@ -21,6 +21,7 @@ import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Network } from '../../../protocol/runtime/network.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
@@ -39,7 +40,13 @@ describe.each<[string, () => Network]>([
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'millrace-client-'))
     const network = makeNetwork()
-    const runtime = { clock: systemClock, random: systemRandom(), disk: nodeDisk, network }
+    const runtime = {
+      clock: systemClock,
+      random: systemRandom(),
+      disk: nodeDisk,
+      network,
+      scheduler: systemScheduler,
+    }
     broker = await startBroker({
       runtime,
       logger: silentLogger,

@@ -22,6 +22,7 @@ import { memoryNetwork } from '../../../../protocol/runtime/memoryNetwork.ts'
 import type { Address, Network } from '../../../../protocol/runtime/network.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../../protocol/telemetry/metrics.ts'
 import type { Status } from '../../../../protocol/telemetry/status.ts'
@@ -91,7 +92,13 @@ export class RestFixture {
   static async start(options: RestFixtureOptions = {}): Promise<RestFixture> {
     const undo: (() => Promise<unknown>)[] = []
     const network = options.network ?? memoryNetwork()
-    const runtime = { clock: systemClock, random: systemRandom(), disk: nodeDisk, network }
+    const runtime = {
+      clock: systemClock,
+      random: systemRandom(),
+      disk: nodeDisk,
+      network,
+      scheduler: systemScheduler,
+    }
     const broker =
       options.bootstrap === undefined ? await ownBroker(runtime, options, undo) : undefined
     const bootstrap = options.bootstrap ?? [broker!.listeners[0]!.address]

@@ -1,5 +1,5 @@
-// The logs behind the topics: makes and removes them for the controller, finds them for requests,
-// and turns what the log throws into error codes for clients. Knows no request.
+// The partitions of this broker: opens, creates and removes their logs as the metadata says, finds them for
+// requests, and turns errors of logs into error codes for clients. Knows no request.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
@@ -17,7 +17,8 @@ import {
 } from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
-import { logConfigOf } from './topicLogConfig.ts'
+import { logConfigOf } from '../server/topicLogConfig.ts'
+import { Partition } from './partition.ts'
 
 /** Logs made at the same time: each takes a few syncs, which the disk can share. */
 const createdAtOnce = 16
@@ -25,7 +26,7 @@ const createdAtOnce = 16
 /** Errors of so many places in files are remembered as reported. */
 const maxReported = 1000
 
-export class Partitions implements PartitionLogs {
+export class ReplicaManager implements PartitionLogs {
   readonly #manager: LogManager
   readonly #state: MetadataState
   readonly #configuration: DynamicConfiguration
@@ -38,6 +39,7 @@ export class Partitions implements PartitionLogs {
   readonly #uncreated = new Map<string, ReadonlySet<number>>()
   /** The messages of errors that the log has been told of. */
   readonly #reported = new Set<string>()
+  readonly #partitions = new WeakMap<PartitionLog, Partition>()
 
   constructor(
     manager: LogManager,
@@ -62,9 +64,20 @@ export class Partitions implements PartitionLogs {
     return this.#manager.get(topic, partition)
   }
 
+  /** The partition, when its log is open here. */
+  partition(topic: string, partition: number): Partition | undefined {
+    const log = this.#manager.get(topic, partition)
+    return log && this.#partitionOf(topic, partition, log)
+  }
+
+  /** The epoch of whoever leads the partition, whether this broker can reach its log or not. */
+  leaderEpoch(topic: Topic, partition: number): number {
+    return this.partition(topic.name, partition)?.leaderEpoch ?? 0
+  }
+
   /** The same, for reading: a coordinator's partition that has not been written to yet is empty. */
-  async readable(topic: Topic, partition: number): Promise<PartitionLog | undefined> {
-    const known = this.log(topic.name, partition)
+  async readable(topic: Topic, partition: number): Promise<Partition | undefined> {
+    const known = this.partition(topic.name, partition)
     const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
     if (known || !isLazy || this.isOffline(topic, partition)) return known
     try {
@@ -112,11 +125,12 @@ export class Partitions implements PartitionLogs {
   }
 
   /** Makes one log unless it is there. Throws LogError when it may be in a failed data folder. */
-  async open(topic: Topic, partition: number): Promise<PartitionLog> {
-    const known = this.#manager.get(topic.name, partition)
+  async open(topic: Topic, partition: number): Promise<Partition> {
+    const known = this.partition(topic.name, partition)
     if (known) return known
     if (this.isOffline(topic, partition)) throw hiddenPartition(topic.name, partition)
-    return await this.#create(topic, partition)
+    const log = await this.#create(topic, partition)
+    return this.#partitionOf(topic.name, partition, log)
   }
 
   /** See PartitionLogs. */
@@ -170,6 +184,15 @@ export class Partitions implements PartitionLogs {
     this.#report(error, topic, partition)
     // As Kafka: a consumer that is told of a storage error would look for another leader for ever.
     return isDamage(error) ? ErrorCode.corruptMessage : ErrorCode.kafkaStorageError
+  }
+
+  #partitionOf(topic: string, partition: number, log: PartitionLog): Partition {
+    const known = this.#partitions.get(log)
+    if (known) return known
+    const { nodeId } = this.#configuration
+    const made = new Partition({ topic, partition, nodeId, log })
+    this.#partitions.set(log, made)
+    return made
   }
 
   /** Once, however often a client asks again; `error` says which file, and where in it. */
