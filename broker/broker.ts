@@ -31,6 +31,9 @@ import { ReplicaManager } from './replication/replicaManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
 import { FetchSessions } from './server/fetchSessions.ts'
 import { FollowedRequests } from './server/followedRequests.ts'
+import { allowAll } from './server/gate/authorizer.ts'
+import { RequestGate } from './server/gate/requestGate.ts'
+import { noThrottle } from './server/gate/throttle.ts'
 import { addressText } from './server/listenerAddress.ts'
 import { describeTopics, type TopicOverview } from './server/overview.ts'
 import type { BrokerParts } from './server/requestContext.ts'
@@ -187,6 +190,11 @@ async function start(
     clock: runtime.clock,
     logger,
     logLevel: options.logLevel,
+    gate: new RequestGate({
+      authorizer: allowAll,
+      throttle: noThrottle,
+      topics: controller.state,
+    }),
     controller,
     replicas,
     groups,

@@ -14,6 +14,8 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { AnswerMemory } from './answerMemory.ts'
 import { DecodedMemory } from './decodedMemory.ts'
 import { type Answer, dispatch, isProduce } from './dispatch.ts'
+import { ConnectionAccess } from './gate/connectionAccess.ts'
+import { AccessDeniedError } from './gate/requestGate.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
 import type { BrokerParts, ConnectionContext } from './requestContext.ts'
@@ -111,10 +113,12 @@ export class ClientConnection implements ConnectionHandler {
     this.#lastActivityMs = broker.clock.monotonicMs()
     this.#lastReceivedMs = this.#lastActivityMs
     this.#lastTakenMs = this.#lastActivityMs
+    const clientHost = `/${connection.remoteAddress.replace(/:\d+$/, '')}`
     this.#context = {
       broker,
+      access: new ConnectionAccess(broker.gate.authorizer, clientHost),
       advertised: options.advertised,
-      clientHost: `/${connection.remoteAddress.replace(/:\d+$/, '')}`,
+      clientHost,
       answerMemory: this.#answerMemory,
       stopWaiting: this.#abort.signal,
       disconnect: (reason) => this.#disconnect(reason, 'refused'),
@@ -393,6 +397,10 @@ export class ClientConnection implements ConnectionHandler {
   #fail(error: unknown, decoding?: MemoryAllowance): void {
     if (error instanceof MalformedError) {
       this.#disconnect(error.message, 'malformed')
+      return
+    }
+    if (error instanceof AccessDeniedError) {
+      this.#disconnect(error.message, 'refused')
       return
     }
     if (error instanceof TooCostlyError) {

@@ -1,6 +1,7 @@
-// From a frame to the chunks of its answer: reads the header, checks the version, finds the handler,
-// decodes, encodes. The one table of what this broker serves; ApiVersions is made from it. What it knows
-// and does not serve is answered with an error (refusedRequests.ts).
+// From a frame to the chunks of its answer: decodes the header, checks the version, finds the handler,
+// decodes the request, passes it through the gate, runs the handler, encodes the response. Holds the
+// table of the APIs that this broker serves, from which ApiVersions is answered. Known APIs that are not
+// served are answered with an error (refusedRequests.ts). Invariant: no handler runs before the gate.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
@@ -13,6 +14,8 @@ import {
   encodeResponse,
   type RequestHeader,
 } from '../../protocol/kafka/frame.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import { type ApiAccess, apiAccess } from './gate/apiAccess.ts'
 import { type Handler, noResponse } from './handler.ts'
 import { addOffsetsToTxnHandler } from './handlers/addOffsetsToTxn.ts'
 import { addPartitionsToTxnHandler } from './handlers/addPartitionsToTxn.ts'
@@ -122,16 +125,11 @@ const served: readonly Handler[] = [
 
 /** Every API that this broker serves, and offers in ApiVersions. */
 export const servedApis = [...served.map(({ api }) => api), apiVersions]
-const handlers = byKey([...served, apiVersionsHandler(servedApis)])
-const refusals = byKey(refusedHandlers)
-
-function byKey(entries: readonly Handler[]): ReadonlyMap<number, Handler> {
-  return new Map(entries.map((entry) => [entry.api.key, entry]))
-}
 
 /**
- * Those whose answers tell what the broker has, and can be long: while others do not read theirs and there
- * is no memory left, these wait. What clients need to go on with what they do is answered at once.
+ * Handlers whose responses describe what the broker has, and can be long. While clients leave their
+ * answers unread and the memory for answers is exhausted, these wait. What clients need for their work
+ * is answered at once.
  */
 const longAnswers: ReadonlySet<Handler> = new Set([
   metadataHandler,
@@ -149,6 +147,33 @@ const longAnswers: ReadonlySet<Handler> = new Set([
   listTransactionsHandler,
 ])
 
+/** An API in the table: how it is handled, and what it needs from the authorizer. */
+interface Entry extends Handler {
+  readonly access: ApiAccess
+  readonly isServed: boolean
+  readonly isLongAnswer: boolean
+}
+
+/** By the key of the API. */
+const entries: ReadonlyMap<number, Entry> = new Map(
+  [
+    ...[...served, apiVersionsHandler(servedApis)].map(servedEntry),
+    ...refusedHandlers.map(refusedEntry),
+  ].map((entry) => [entry.api.key, entry]),
+)
+
+function servedEntry(handler: Handler): Entry {
+  const access = apiAccess.find(({ api }) => api.key === handler.api.key)
+  assert(access !== undefined, `${handler.api.name} is served and its access is not declared`)
+  return { ...handler, access, isServed: true, isLongAnswer: longAnswers.has(handler) }
+}
+
+/** A refusal is the same for everybody and discloses nothing. */
+function refusedEntry(handler: Handler): Entry {
+  const access = { api: handler.api, requirements: [] }
+  return { ...handler, access, isServed: false, isLongAnswer: false }
+}
+
 /** What is written to the client: the chunks of one frame, or nothing. */
 export type Answer = readonly Uint8Array[] | undefined
 
@@ -158,10 +183,10 @@ export function isProduce(frame: Buffer): boolean {
 }
 
 /**
- * Starts handling a request: when this returns, everything the handler does before its first await
- * has happened, so that frames dispatched in order reach the log in order. Throws or rejects with a
- * MalformedError when the client must be disconnected. When decoding alone would take more than the
- * allowance, a TooCostlyError is thrown, and nothing has happened.
+ * Starts handling a request. When this returns, everything that the handler does before its first await
+ * has happened, so that frames dispatched in order reach the log in order. Throws, or rejects with, a
+ * MalformedError or an AccessDeniedError when the client must be disconnected. When decoding alone would
+ * take more than the allowance, a TooCostlyError is thrown, and nothing has happened.
  */
 export function dispatch(
   frame: Buffer,
@@ -172,20 +197,22 @@ export function dispatch(
   const reader = new ByteReader(frame, 0, frame.length, allowance)
   const header = decodeRequestHeader(reader)
   const { apiKey, apiVersion, correlationId } = header
-  const entry = handlers.get(apiKey) ?? refusals.get(apiKey)
+  const entry = entries.get(apiKey)
   if (!entry) throw new MalformedError(`API ${apiKey} is not known here`)
   const { api } = entry
-  const figures = connection.broker.requestFigures.of(api)
+  const { access, broker } = connection
+  const { gate, testHooks } = broker
+  const figures = broker.requestFigures.of(api)
   record.figures = figures
   if (apiVersion < api.advertisedMinVersion || apiVersion > api.maxVersion) {
     return refuseVersion(entry, header)
   }
   const request = decodeRequest(api, apiVersion, reader)
-  if (reader.remaining > 0 && !refusals.has(apiKey)) {
-    connection.broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
+  if (reader.remaining > 0 && entry.isServed) {
+    broker.followedRequests.note(api, apiVersion, reader.remaining, header.clientId)
   }
+  gate.admit(entry.access, request, access)
   const context = { ...connection, apiVersion, clientId: header.clientId ?? '', record }
-  const { testHooks } = connection.broker
   const outcome =
     testHooks === undefined
       ? handle(entry, request, context)
@@ -193,19 +220,20 @@ export function dispatch(
   const encode = (response: unknown): Answer => {
     if (response === noResponse) return undefined
     figures.responded(response)
-    return encodeResponse(api, apiVersion, correlationId, response)
+    const body = gate.throttled(api, response, access, context.clientId)
+    return encodeResponse(api, apiVersion, correlationId, body)
   }
   return outcome instanceof Promise ? outcome.then(encode) : encode(outcome)
 }
 
-function handle(entry: Handler, request: unknown, context: RequestContext): unknown {
-  return longAnswers.has(entry) && context.answerMemory.isScarce
+function handle(entry: Entry, request: unknown, context: RequestContext): unknown {
+  return entry.isLongAnswer && context.answerMemory.isScarce
     ? handleWhenThereIsRoom(entry, request, context)
     : entry.handle(request, context)
 }
 
 async function handleWhenThereIsRoom(
-  entry: Handler,
+  entry: Entry,
   request: unknown,
   context: RequestContext,
 ): Promise<unknown> {
@@ -213,7 +241,7 @@ async function handleWhenThereIsRoom(
   return context.stopWaiting.aborted ? noResponse : entry.handle(request, context)
 }
 
-/** A client that cannot know what we speak asks with a version of its own: KIP-511 has the answer. */
+/** ApiVersions is answered whatever its version is: a client cannot know what is served (KIP-511). */
 function refuseVersion({ api }: Handler, header: RequestHeader): Answer {
   if (api.key === apiVersions.key) {
     return encodeResponse(apiVersions, 0, header.correlationId, unsupportedApiVersions)

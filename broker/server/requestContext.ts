@@ -1,4 +1,5 @@
-// What a handler may use: the broker's parts, and who asked, how, and over which listener.
+// What a handler may use: the parts of the broker, and the connection and header of the request.
+// A handler must not keep a context longer than it handles the request.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
@@ -14,6 +15,8 @@ import type { TransactionService } from '../transactions/transactionService.ts'
 import type { AnswerMemory } from './answerMemory.ts'
 import type { FetchSessions } from './fetchSessions.ts'
 import type { FollowedRequests } from './followedRequests.ts'
+import type { ConnectionAccess } from './gate/connectionAccess.ts'
+import type { RequestGate } from './gate/requestGate.ts'
 import type { RequestFigures, RequestRecord } from './requestFigures.ts'
 import type { TestHooks } from './testHooks.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
@@ -21,13 +24,15 @@ import type { TransactionalAppends } from './transactionalAppends.ts'
 
 export interface BrokerParts {
   readonly nodeId: number
-  /** What holds now: it may be another one at the next look. */
+  /** The configuration in force: read it each time, it changes while the broker runs. */
   readonly config: BrokerConfig
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
   readonly logger: Logger
-  /** Undefined: the level of the log is not changed by clients. */
+  /** Undefined when clients may not change the log level. */
   readonly logLevel: LogLevelControl | undefined
+  /** Checks every request before its handler. */
+  readonly gate: RequestGate
   readonly controller: Controller
   readonly replicas: ReplicaManager
   readonly groups: GroupService
@@ -45,15 +50,17 @@ export interface BrokerParts {
 /** The same for every request of a connection. */
 export interface ConnectionContext {
   readonly broker: BrokerParts
+  /** What the client may do; `access.principal` is the client. */
+  readonly access: ConnectionAccess
   /** `/host`, as Kafka shows it. */
   readonly clientHost: string
-  /** What this client is told to connect to: the address that its own listener advertises. */
+  /** The address that the client's own listener advertises. */
   readonly advertised: Address
-  /** What is read for an answer is reserved here first. */
+  /** Memory to reserve before anything is read for an answer. */
   readonly answerMemory: AnswerMemory
-  /** Aborted when nobody reads the answer any more, or the broker stops: long polls end. */
+  /** Aborted when the connection ends or the broker stops: long polls end. */
   readonly stopWaiting: AbortSignal
-  /** Closes the connection because of a request that gets no answer. */
+  /** Closes the connection: the only way to report the failure of a request without an answer. */
   readonly disconnect: (reason: string) => void
 }
 

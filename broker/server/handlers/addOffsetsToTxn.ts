@@ -14,11 +14,11 @@ const fencedVersion = 2
 export const addOffsetsToTxnHandler = handler(
   addOffsetsToTxn,
   async (request, { broker, apiVersion }) => {
-    if (request.groupId === '') return { throttleTimeMs: 0, errorCode: ErrorCode.invalidGroupId }
+    if (request.groupId === '') return { errorCode: ErrorCode.invalidGroupId }
     const offsets = await offsetsPartition(request.groupId, broker)
-    if (typeof offsets === 'number') return { throttleTimeMs: 0, errorCode: offsets }
+    if (typeof offsets === 'number') return { errorCode: offsets }
     const partitions = [{ topic: offsetsTopicName, partition: offsets.partition }]
     const errorCode = await broker.transactions.addPartitions(request, partitions, 0)
-    return { throttleTimeMs: 0, errorCode: errorForOlder(errorCode, apiVersion, fencedVersion) }
+    return { errorCode: errorForOlder(errorCode, apiVersion, fencedVersion) }
   },
 )

@@ -25,7 +25,6 @@ export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (requ
       topicResults: await topicResults(transaction, context),
     }))
     return {
-      throttleTimeMs: 0,
       errorCode: ErrorCode.none,
       resultsByTransaction: await Promise.all(resultsByTransaction),
       resultsByTopicV3AndBelow: [],
@@ -39,7 +38,7 @@ export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (requ
     topics: request.v3AndBelowTopics,
   }
   const resultsByTopicV3AndBelow = await topicResults(transaction, context)
-  return { throttleTimeMs: 0, resultsByTransaction: [], resultsByTopicV3AndBelow }
+  return { resultsByTransaction: [], resultsByTopicV3AndBelow }
 })
 
 async function topicResults(transaction: Transaction, context: RequestContext) {

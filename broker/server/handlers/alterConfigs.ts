@@ -19,6 +19,6 @@ export const alterConfigsHandler = handler(
       })),
       replacesAll: true,
     }))
-    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+    return { responses: await alterEach(wishes, validateOnly, broker) }
   },
 )

@@ -16,11 +16,11 @@ export const createPartitionsHandler = handler(createPartitions, async (request,
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const wishes = unique.filter(({ name }) => !repeated.has(name) && !isInternalTopic(name))
   const refusal = createPartitionsRefusal(broker.controller.state, wishes)
-  if (refusal) return { throttleTimeMs: 0, results: unique.map((topic) => refused(topic, refusal)) }
+  if (refusal) return { results: unique.map((topic) => refused(topic, refusal)) }
   const results = unique.map((topic) =>
     repeated.has(topic.name) ? refusedTwice(topic.name) : grow(topic, request.validateOnly, broker),
   )
-  return { throttleTimeMs: 0, results: await Promise.all(results) }
+  return { results: await Promise.all(results) }
 })
 
 function refused({ name }: TopicRequest, { errorCode, message }: Refusal) {

@@ -9,10 +9,12 @@ import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import type { TopicWish } from '../../controller/topicRequests.ts'
 import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
+import type { ConnectionAccess } from '../gate/connectionAccess.ts'
 import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
+import type { BrokerParts } from '../requestContext.ts'
 
-export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
+export const createTopicsHandler = handler(createTopics, async (request, { broker, access }) => {
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const wishes = unique.filter(({ name }) => !repeated.has(name))
   const refusal = createTopicsRefusal(broker.controller.state, wishes, broker.configuration.current)
@@ -23,10 +25,10 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
   }
   const topics = await Promise.all(
     unique.map(async (topic) =>
-      answer(topic.name, await outcomeOf(topic), request.validateOnly, broker.configuration),
+      answer(topic.name, await outcomeOf(topic), request.validateOnly, broker, access),
     ),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 function givenTwice(name: string): TopicOutcome {
@@ -41,8 +43,10 @@ function answer(
   name: string,
   { errorCode, message, topic }: TopicOutcome,
   validateOnly: boolean,
-  configuration: DynamicConfiguration,
+  { configuration }: BrokerParts,
+  access: ConnectionAccess,
 ) {
+  const seesConfigs = topic !== undefined && access.allows('describeConfigs', 'topic', name)
   return {
     name,
     topicId: topic && !validateOnly ? topic.id : zeroUuid,
@@ -50,7 +54,7 @@ function answer(
     errorMessage: message,
     numPartitions: topic?.partitions ?? -1,
     replicationFactor: topic ? 1 : -1,
-    configs: topic ? configsOf(topic, configuration) : [],
+    configs: seesConfigs ? configsOf(topic, configuration) : [],
   }
 }
 

@@ -8,5 +8,5 @@ export const deleteGroupsHandler = handler(deleteGroups, async (request, { broke
     groupId,
     errorCode: await broker.groups.deleteGroup(groupId),
   }))
-  return { throttleTimeMs: 0, results: await Promise.all(results) }
+  return { results: await Promise.all(results) }
 })

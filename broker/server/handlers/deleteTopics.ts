@@ -39,7 +39,7 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
       return refusal ? answer(topic, refusal) : await deleteTopic(topic, known, context.broker)
     }),
   )
-  return { throttleTimeMs: 0, responses }
+  return { responses }
 })
 
 type Refusal = Pick<TopicOutcome, 'errorCode' | 'message'>

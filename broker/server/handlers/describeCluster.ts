@@ -2,7 +2,7 @@
 
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
+import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../handler.ts'
 
 const EndpointType = { brokers: 1, controllers: 2 } as const
@@ -26,8 +26,8 @@ export const describeClusterHandler = handler(describeCluster, (request, context
       },
     ],
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? allOperations.cluster
-      : noOperations,
+      ? context.access.clusterOperations
+      : operationsNotRequested,
   }
 })
 

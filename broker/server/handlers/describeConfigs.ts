@@ -44,7 +44,7 @@ export const describeConfigsHandler = handler(describeConfigs, (request, context
     allowance.take(costOf(result.configs), 'what DescribeConfigs is to tell')
     return result
   })
-  return { throttleTimeMs: 0, results }
+  return { results }
 })
 
 function describeResource(resource: Resource, request: DescribeRequest, broker: BrokerParts) {

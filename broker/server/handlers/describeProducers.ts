@@ -20,7 +20,6 @@ export const describeProducersHandler = handler(describeProducers, ({ topics }, 
     return { partitionIndex, ...partition }
   }
   return {
-    throttleTimeMs: 0,
     topics: topics.map(({ name, partitionIndexes }) => ({
       name,
       partitions: partitionIndexes.map((partitionIndex) => described(name, partitionIndex)),

@@ -22,7 +22,7 @@ export const describeTransactionsHandler = handler(
       }
       return { transactionalId, ...state }
     })
-    return { throttleTimeMs: 0, transactionStates }
+    return { transactionStates }
   },
 )
 

@@ -21,5 +21,5 @@ export const endTxnHandler = handler(endTxn, async (request, { broker, apiVersio
       ? failed(ErrorCode.invalidRequest)
       : await broker.transactions.endTxn(transactionalId, end)
   const errorCode = errorForOlder(outcome.errorCode, apiVersion, fencedVersion)
-  return { throttleTimeMs: 0, ...outcome, errorCode }
+  return { ...outcome, errorCode }
 })

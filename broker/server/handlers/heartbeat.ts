@@ -4,6 +4,5 @@ import { heartbeat } from '../../../protocol/kafka/apis/heartbeat.ts'
 import { handler } from '../handler.ts'
 
 export const heartbeatHandler = handler(heartbeat, (request, { broker }) => ({
-  throttleTimeMs: 0,
   errorCode: broker.groups.heartbeat(request.groupId, request, request.generationId),
 }))

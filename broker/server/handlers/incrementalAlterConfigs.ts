@@ -17,6 +17,6 @@ export const incrementalAlterConfigsHandler = handler(
       })),
       replacesAll: false,
     }))
-    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+    return { responses: await alterEach(wishes, validateOnly, broker) }
   },
 )

@@ -21,7 +21,7 @@ export const initProducerIdHandler = handler(
     if (transactionalId === null) {
       // Always a new id, whatever id and epoch the client says it has: without a transactional id
       // there is nothing that would prove it, and some clients send zeros.
-      return { throttleTimeMs: 0, ...(await nextProducer(broker)) }
+      return { ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
       ? failed(ErrorCode.invalidRequest)
@@ -30,7 +30,7 @@ export const initProducerIdHandler = handler(
           expected: expectedOf(request),
         })
     const errorCode = errorForOlder(outcome.errorCode, apiVersion, fencedVersion)
-    return { throttleTimeMs: 0, ...outcome, errorCode }
+    return { ...outcome, errorCode }
   },
 )
 

@@ -42,5 +42,5 @@ function answer(
   errorCode: number,
   configResources: { resourceName: string; resourceType: number }[] = [],
 ) {
-  return { throttleTimeMs: 0, errorCode, configResources }
+  return { errorCode, configResources }
 }

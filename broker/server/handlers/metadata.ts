@@ -9,7 +9,8 @@ import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
+import { clusterResource } from '../gate/authorizer.ts'
+import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../handler.ts'
 import { replicasOf } from '../partitionReplicas.ts'
 import type { BrokerParts, RequestContext } from '../requestContext.ts'
@@ -29,10 +30,12 @@ const byIdVersion = 12
 const notYet = ErrorCode.unknownTopicOrPartition
 
 export const metadataHandler = handler(metadata, async (request, context) => {
-  const { broker, apiVersion, advertised } = context
+  const { broker, apiVersion, advertised, access } = context
   const { nodeId, controller } = broker
   const topics = wantsAll(request, apiVersion)
-    ? [...controller.state.topics()].map((topic) => describe(topic, request, broker))
+    ? [...controller.state.topics()]
+        .filter(({ name }) => access.allows('describe', 'topic', name))
+        .map((topic) => describe(topic, request, context))
     : await findOrCreateAll(request, context)
   return {
     brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
@@ -40,8 +43,8 @@ export const metadataHandler = handler(metadata, async (request, context) => {
     controllerId: nodeId,
     topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? allOperations.cluster
-      : noOperations,
+      ? access.clusterOperations
+      : operationsNotRequested,
   }
 })
 
@@ -74,19 +77,20 @@ async function findOrCreate(
   { topicId, name }: RequestedTopic,
   mayCreate: boolean,
   request: MetadataRequest,
-  { broker, apiVersion }: RequestContext,
+  context: RequestContext,
 ) {
+  const { broker, apiVersion, access } = context
   const { controller } = broker
   if (name === null || topicId !== zeroUuid) {
     if (apiVersion < byIdVersion) return missing(name ?? '', topicId, ErrorCode.invalidRequest)
     const topic = controller.state.topicById(topicId)
     return topic
-      ? describe(topic, request, broker)
+      ? describe(topic, request, context)
       : missing(null, topicId, ErrorCode.unknownTopicId)
   }
   const known = controller.state.topic(name)
-  if (known) return describe(known, request, broker)
-  if (!mayCreate || isInternalTopic(name)) {
+  if (known) return describe(known, request, context)
+  if (!mayCreate || isInternalTopic(name) || !isCreatable(name, access)) {
     const isName = topicNameProblem(name) === undefined
     const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
     return missing(name, zeroUuid, errorCode)
@@ -104,7 +108,13 @@ function defaultTopic(name: string) {
   return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
 }
 
-function describe(topic: Topic, request: MetadataRequest, broker: BrokerParts) {
+function isCreatable(name: string, access: ConnectionAccess): boolean {
+  return (
+    access.allows('create', 'topic', name) || access.allows('create', 'cluster', clusterResource)
+  )
+}
+
+function describe(topic: Topic, request: MetadataRequest, { broker, access }: RequestContext) {
   return {
     errorCode: ErrorCode.none,
     name: topic.name,
@@ -117,8 +127,8 @@ function describe(topic: Topic, request: MetadataRequest, broker: BrokerParts) {
       return { errorCode, partitionIndex, ...replicas }
     }),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations
-      ? allOperations.topic
-      : noOperations,
+      ? access.authorizedOperations('topic', topic.name)
+      : operationsNotRequested,
   }
 }
 
@@ -129,6 +139,6 @@ function missing(name: string | null, topicId: string, errorCode: number) {
     topicId,
     isInternal: name !== null && isInternalTopic(name),
     partitions: [],
-    topicAuthorizedOperations: noOperations,
+    topicAuthorizedOperations: operationsNotRequested,
   }
 }

@@ -23,7 +23,7 @@ export const offsetCommitHandler = handler(offsetCommit, async (request, context
     (topic, partition) => offsetToCommit(topic, partition, timestamps),
     (offsets) => broker.groups.commit(request.groupId, committer, offsets),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 /** Up to version 4 a client may say how long its offsets are to be kept. */

@@ -8,12 +8,12 @@ import { handler } from '../handler.ts'
 export const offsetDeleteHandler = handler(offsetDelete, async (request, { broker }) => {
   const { groupId } = request
   const errorCode = broker.groups.admitOffsetDelete(groupId)
-  if (errorCode !== ErrorCode.none) return { errorCode, throttleTimeMs: 0, topics: [] }
+  if (errorCode !== ErrorCode.none) return { errorCode, topics: [] }
   const topics = await codesByPartition(
     broker.controller.state,
     request.topics,
     (topic, { partitionIndex }) => ({ topic, partition: partitionIndex }),
     (wanted) => broker.groups.deleteOffsets(groupId, wanted),
   )
-  return { errorCode, throttleTimeMs: 0, topics }
+  return { errorCode, topics }
 })

@@ -28,7 +28,7 @@ export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, c
     (topic, partition) => offsetToCommit(topic, partition, timestamps),
     (offsets) => commit(request, offsets, context),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 /** An error code for each offset. */
