@@ -1,51 +1,52 @@
-// What one connection holds of the memory for answers: what is read for an answer under way, and
-// what has been written and the client has not taken. A client that asks for much and reads nothing
-// makes others wait, but never the memory grow.
+// What one connection holds of the memory for answers: reserved or read for an answer in progress, and
+// written but not yet taken by the client. A client that asks for much and reads nothing makes others
+// wait; it cannot make memory grow. Invariant, asserted: neither amount is negative.
 
 import { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
 
-/** So much is kept free for one batch of usual size, which every answer may bring whole. */
+/** The least that is reserved: enough for one batch of usual size, which a fetch returns whole. */
 const smallestReserveBytes = 1024 * 1024
 
 export class AnswerMemory {
   readonly #budget: MemoryBudget
   readonly #buffers: ReadBuffers | undefined
-  /** What was read into for the answer under way. */
+  /** Blocks that data for the answer in progress was read into. */
   #blocks: Buffer[] = []
   #reservedBytes = 0
   #unsentBytes = 0
   #waiting: { readonly room: RoomRequest; readonly giveUp: () => void } | undefined
   #isClosed = false
 
-  /** Without `buffers` what is read is left to the garbage collector. */
+  /** Without `buffers`, memory that is read into is left to the garbage collector. */
   constructor(budget: MemoryBudget, buffers?: ReadBuffers) {
     this.#budget = budget
     this.#buffers = buffers
   }
 
-  /** Written and not taken by the client. */
+  /** Bytes written and not taken by the client. */
   get unsentBytes(): number {
     return this.#unsentBytes
   }
 
-  /** Whether others wait for what this connection holds, or soon will. */
+  /** Whether other connections wait for what this one holds, or soon will. */
   get isScarce(): boolean {
     return this.#budget.isExceeded || this.#budget.isWaitedFor
   }
 
   /**
-   * For an answer that tells of each thing it is asked for what the broker has, of one named a thousand
-   * times a thousand times: it may not take more than all answers together.
+   * For an answer that describes every resource the request names, once for each time it is named: a
+   * limit on what it takes, as large as the budget of all answers together.
    */
   allowance(): MemoryAllowance {
     return new MemoryAllowance(this.#budget.limitBytes)
   }
 
   /**
-   * Waits until something may be read for an answer: how many bytes, at most `wantedBytes`. Takes
-   * the place of what was reserved before. No more than a quarter of what is free is given to one.
+   * Waits for memory to read for an answer, and returns how many bytes may be read: at most
+   * `wantedBytes`, and no more than a quarter of what is free. Replaces an earlier reservation.
    */
   async reserve(wantedBytes: number): Promise<number> {
     if (this.#isClosed) return 0
@@ -64,16 +65,17 @@ export class AnswerMemory {
     return bytes
   }
 
-  /** So much was read: the rest of what was reserved is free again. */
+  /** `bytes` were read: the rest of the reservation is released. */
   keep(bytes: number): void {
     if (this.#isClosed) return
+    assert(bytes >= 0, 'a reservation is not negative')
     const before = this.#reservedBytes
     this.#reservedBytes = bytes
     if (bytes > before) this.#budget.take(bytes - before)
     else this.#budget.release(before - bytes)
   }
 
-  /** Memory to read into for the answer under way, until it is taken or `reserve` is called again. */
+  /** Memory to read into for the answer in progress, valid until it is taken or `reserve` is called again. */
   readonly allocate = (length: number): Buffer => {
     if (!this.#buffers) return Buffer.allocUnsafeSlow(length)
     const block = this.#buffers.take(length)
@@ -81,7 +83,7 @@ export class AnswerMemory {
     return block.subarray(0, length)
   }
 
-  /** An answer is written. Returns what must be called when the client has taken it. */
+  /** Counts an answer that is written. The returned function must be called when the client has taken it. */
   sent(bytes: number): () => void {
     this.#unsentBytes += bytes
     this.#budget.take(bytes)
@@ -90,12 +92,13 @@ export class AnswerMemory {
     this.#blocks = []
     return () => {
       this.#unsentBytes -= bytes
+      assert(this.#unsentBytes >= 0, 'an answer is taken once')
       this.#budget.release(bytes)
       this.#giveBack(blocks)
     }
   }
 
-  /** Nothing is read for this connection any more. What was sent counts until it is dropped. */
+  /** Ends reservations. Answers that were written count until the network drops them. */
   close(): void {
     this.keep(0)
     this.#isClosed = true
@@ -110,7 +113,7 @@ export class AnswerMemory {
     if (!this.#isClosed) this.keep(bytes)
   }
 
-  /** Resolves when so many bytes have been taken, or the connection is closed. */
+  /** Resolves when `neededBytes` have been taken from the budget, or the connection is closed. */
   #room(neededBytes: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

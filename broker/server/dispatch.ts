@@ -7,7 +7,6 @@ import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { apiVersions } from '../../protocol/kafka/apis/apiVersions.ts'
-import { produce } from '../../protocol/kafka/apis/produce.ts'
 import {
   decodeRequest,
   decodeRequestHeader,
@@ -174,13 +173,8 @@ function refusedEntry(handler: Handler): Entry {
   return { ...handler, access, isServed: false, isLongAnswer: false }
 }
 
-/** What is written to the client: the chunks of one frame, or nothing. */
+/** The chunks of one response frame, or undefined when the request gets no response. */
 export type Answer = readonly Uint8Array[] | undefined
-
-/** Whether a frame is a Produce request: those of one connection may overlap (clientConnection.ts). */
-export function isProduce(frame: Buffer): boolean {
-  return frame.length >= 2 && frame.readInt16BE(0) === produce.key
-}
 
 /**
  * Starts handling a request. When this returns, everything that the handler does before its first await

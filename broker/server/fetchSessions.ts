@@ -1,7 +1,7 @@
-// Fetch sessions (KIP-227): what a consumer asks for is kept, so that it sends only what has changed
-// and gets only what is new. A state machine without I/O. Sessions are a convenience: a client whose
-// session is gone is told so and sends everything again, hence they may be evicted, and they are
-// bounded in number and in partitions.
+// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that its requests
+// carry only changes and its responses only news. A state machine without I/O. Sessions are best effort:
+// a client whose session does not exist gets an error and sends all of its partitions again. Sessions
+// are therefore evicted freely, and bounded in number and in partitions.
 
 import type { fetch } from '../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -17,7 +17,7 @@ export interface WantedPartition {
   readonly request: PartitionRequest
 }
 
-/** What of a partition's answer decides whether the client has to hear of it. */
+/** The part of a partition's response that decides whether the partition is in an incremental response. */
 export interface PartitionNews {
   readonly errorCode: number
   readonly highWatermark: number
@@ -26,23 +26,25 @@ export interface PartitionNews {
   readonly divergingEpoch?: unknown
 }
 
-/** How one request is to be answered. */
+/** The partitions of one request, and the end of its session's turn. */
 export interface FetchContext {
   readonly wanted: readonly WantedPartition[]
-  /** Given an answer for each wanted partition: the session's id, and which answers are sent. */
+  /** Takes the response of each wanted partition; returns the session id, and which of them are sent. */
   finish(news: readonly PartitionNews[], nowMs: number): FetchOutcome
 }
 
 export interface FetchOutcome {
   readonly errorCode: number
   readonly sessionId: number
-  /** Whether to send the answer to the wanted partition of this index. */
+  /** Whether the response of the wanted partition with this index is sent. */
   readonly isSent: (index: number) => boolean
 }
 
 interface SessionPartition {
+  /** In the session's map. Kept, so that a fetch builds no keys. */
+  readonly key: string
   wanted: WantedPartition
-  /** As the client knows them. */
+  /** As the client was told last. */
   highWatermark: number
   logStartOffset: number
 }
@@ -65,12 +67,12 @@ export interface FetchSessionsOptions {
   readonly newId: () => number
 }
 
-/** A request of this epoch begins a session, or does without one. */
+/** Epochs of requests that begin a session, and of requests without one. */
 const initialEpoch = 0
 const finalEpoch = -1
 const noSession = 0
 const defaultMaxPartitions = 500_000
-/** Kafka's min.incremental.fetch.session.eviction.ms: so long a session is safe from larger ones. */
+/** Kafka's min.incremental.fetch.session.eviction.ms: for this long a larger session does not evict one. */
 const evictionMs = 120_000
 
 export class FetchSessions {
@@ -90,17 +92,17 @@ export class FetchSessions {
     return this.#sessions.size
   }
 
-  /** Of all sessions. */
+  /** Number of partitions in all sessions. */
   get partitionCount(): number {
     return this.#partitionCount
   }
 
-  /** Sessions that others took the place of. */
+  /** Number of sessions evicted to make room for others. */
   get evictions(): number {
     return this.#evictions
   }
 
-  /** `byId`: whether the request's version names topics by id. Else an error code. */
+  /** Returns an error code, or the partitions to fetch. `byId`: the request gives topics by id. */
   begin(request: FetchRequest, byId: boolean, nowMs: number): FetchContext | number {
     const { sessionId, sessionEpoch } = request
     if (sessionEpoch !== initialEpoch && sessionEpoch !== finalEpoch) {
@@ -149,7 +151,7 @@ export class FetchSessions {
       const key = keyOf(byId ? wanted.topicId : wanted.topic, wanted.request.partition)
       const known = partitions.get(key)
       if (known) known.wanted = wanted
-      else partitions.set(key, { wanted, highWatermark: -1, logStartOffset: -1 })
+      else partitions.set(key, { key, wanted, highWatermark: -1, logStartOffset: -1 })
     }
     for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData) {
       for (const partition of forgotten) partitions.delete(keyOf(byId ? topicId : topic, partition))
@@ -157,7 +159,7 @@ export class FetchSessions {
     this.#partitionCount += partitions.size - before
   }
 
-  /** The id of a new session, or that of none when there is no room for it. */
+  /** Returns the id of a new session, or `noSession` when there is no room for it. */
   #create(
     wanted: readonly WantedPartition[],
     news: readonly PartitionNews[],
@@ -166,9 +168,10 @@ export class FetchSessions {
   ): number {
     const partitions = new Map<string, SessionPartition>()
     const read = wanted.map((each, index) => {
-      const partition = { wanted: each, highWatermark: -1, logStartOffset: -1 }
+      const key = keyOf(byId ? each.topicId : each.topic, each.request.partition)
+      const partition = { key, wanted: each, highWatermark: -1, logStartOffset: -1 }
       note(partition, news[index]!)
-      partitions.set(keyOf(byId ? each.topicId : each.topic, each.request.partition), partition)
+      partitions.set(key, partition)
       return partition
     })
     if (!this.#makeRoom(partitions.size, nowMs)) return noSession
@@ -203,7 +206,7 @@ export class FetchSessions {
     return hasSlot && this.#partitionCount + partitions <= this.#maxPartitions
   }
 
-  /** One that nobody has used for long, or the smallest of those that have lived long enough. */
+  /** An idle session, or else the smallest of the sessions that are old enough to be evicted. */
   #victimFor(partitions: number, nowMs: number): Session | undefined {
     const oldest = this.#sessions.values().next().value
     if (oldest && nowMs - oldest.lastUsedMs > evictionMs) return oldest
@@ -238,7 +241,7 @@ function finishIncremental(
   partitions: readonly SessionPartition[],
   news: readonly PartitionNews[],
 ): FetchOutcome {
-  // Somebody else has used the session meanwhile: what the client knows is no longer certain.
+  // Another request has used the session meanwhile: what the client was told last is not certain.
   if (session.epoch !== epoch) {
     const errorCode = ErrorCode.invalidFetchSessionEpoch
     return { errorCode, sessionId: noSession, isSent: () => false }
@@ -252,23 +255,22 @@ function finishIncremental(
   }
 }
 
-/** Those that had something are read last the next time, so that none starves the others. */
+/** Moves partitions that had records to the end: read last the next time, they do not starve others. */
 function putLast(
-  { partitions, byId }: Session,
+  { partitions }: Session,
   read: readonly SessionPartition[],
   news: readonly PartitionNews[],
 ): void {
   for (const [index, partition] of read.entries()) {
     if (news[index]!.records.length === 0) continue
-    const { topic, topicId, request } = partition.wanted
-    const key = keyOf(byId ? topicId : topic, request.partition)
+    const { key } = partition
     if (partitions.get(key) !== partition) continue
     partitions.delete(key)
     partitions.set(key, partition)
   }
 }
 
-/** Notes what the client will know of the partition; false when it knows all of that already. */
+/** Records what the client is told of the partition. Returns false when it was told the same before. */
 function note(partition: SessionPartition, news: PartitionNews): boolean {
   const { highWatermark, logStartOffset } = news
   const isNews =

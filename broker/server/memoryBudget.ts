@@ -1,14 +1,17 @@
-// Memory that all connections together may hold, in bytes: one budget for requests and one for
-// answers. A state machine that only counts and says whose turn it is; it never refuses what is
-// there already, so a budget can be exceeded by what one turn brings, and by no more.
+// A limit in bytes on memory that all connections hold together; there is one budget each for received
+// requests, decoded requests and answers. A state machine that counts, and keeps a line of those who
+// wait for room. It does not refuse memory that is already taken, so that usage can exceed the limit by
+// what one turn brings, and by no more. Invariant, asserted: usage is never negative.
+
+import { assert } from '../../protocol/runtime/assert.ts'
 
 export interface RoomRequest {
   readonly neededBytes: number
-  /** Called once, when there is room for so many bytes or without room, as one that overdraws. */
+  /** Called once: when there is room for the bytes, or, to overdraw, without room. */
   readonly go: (overdraws: boolean) => void
   /**
-   * Whether it may go on without room, one at a time: half-received requests could otherwise fill
-   * the budget, and wait for each other for good.
+   * Whether it may go on without room, one request at a time. Otherwise half-received requests could
+   * fill the budget and wait for each other forever.
    */
   readonly mayOverdraw: boolean
 }
@@ -37,38 +40,40 @@ export class MemoryBudget {
     return this.#usedBytes > this.limitBytes
   }
 
-  /** How often somebody had to wait for room. */
+  /** How many times a request had to wait for room. */
   get waits(): number {
     return this.#waits
   }
 
-  /** Whether somebody waits for room. */
+  /** Whether requests are waiting for room. */
   get isWaitedFor(): boolean {
     return this.#waiting.size > 0
   }
 
   take(bytes: number): void {
+    assert(bytes >= 0, 'memory is taken in amounts that are not negative')
     this.#usedBytes += bytes
   }
 
   release(bytes: number): void {
     this.#usedBytes -= bytes
+    assert(this.#usedBytes >= 0, 'a memory budget gets back no more than was taken from it')
     this.#wake()
   }
 
-  /** Whether so much may be taken now; an empty budget gives whatever is asked for. */
+  /** Whether `bytes` may be taken now. An unused budget has room for any number. */
   hasRoomFor(bytes: number): boolean {
     return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.limitBytes
   }
 
-  /** Waits in line. `go` may be called before this returns. */
+  /** Joins the end of the line. `go` may be called before this returns. */
   wait(request: RoomRequest): void {
     this.#waiting.add(request)
     this.#wake()
     if (this.#waiting.has(request)) this.#waits++
   }
 
-  /** Waits no longer, and gives back its turn to overdraw. */
+  /** Leaves the line, and gives up the turn to overdraw. */
   leave(request: RoomRequest): void {
     this.#waiting.delete(request)
     if (this.#overdrawing !== request) return
@@ -76,7 +81,7 @@ export class MemoryBudget {
     this.#wake()
   }
 
-  /** Lets on all those at the head of the line that there is room for. */
+  /** Serves requests from the head of the line until one does not fit. */
   #wake(): void {
     if (this.#isWaking) return
     this.#isWaking = true

@@ -1,14 +1,14 @@
-// Blocks of memory that logs are read into, used again when the answer has left, and those that requests
-// to append are put together in, used again when they are answered. New memory each time costs more, in
-// the kernel and in the garbage collector, than filling it does. A block is given back by its only user,
-// or not at all.
+// A pool of memory blocks: for log data that is read for an answer, until the answer has left, and for
+// Produce frames that arrive in several chunks, until they are answered. Allocating costs more, in the
+// kernel and in the garbage collector, than filling a block does. Contract: a block is given back by
+// its only user, or never.
 
-/** Smaller reads get memory of their own. */
+/** Smaller requests are allocated, and not pooled. */
 const smallestBytes = 64 * 1024
 
 export class ReadBuffers {
   readonly #maxKeptBytes: number
-  /** Those given back last are at the end: they are in the processor's caches. */
+  /** The blocks given back last are at the end: they are still in the processor's caches. */
   readonly #free: Buffer[] = []
   #freeBytes = 0
 
@@ -16,12 +16,12 @@ export class ReadBuffers {
     this.#maxKeptBytes = maxKeptBytes
   }
 
-  /** Bytes of the blocks that nobody uses. */
+  /** Bytes of the free blocks. */
   get freeBytes(): number {
     return this.#freeBytes
   }
 
-  /** A block of at least `length` bytes, and not much more. */
+  /** Returns a block of at least `length` bytes, and at most twice as many. */
   take(length: number): Buffer {
     if (length < smallestBytes) return Buffer.allocUnsafeSlow(length)
     const at = this.#free.findLastIndex(
@@ -33,7 +33,7 @@ export class ReadBuffers {
     return block!
   }
 
-  /** Nobody reads or writes the block any more. The oldest free ones make room for it. */
+  /** Takes back a block that nothing refers to any more. The oldest free blocks make room for it. */
   giveBack(block: Buffer): void {
     if (block.length < smallestBytes || block.length > this.#maxKeptBytes) return
     this.#free.push(block)
