@@ -30,12 +30,12 @@ import {
   dataDirectories,
   parseBrokerConfig,
   type UnusedOption,
-} from './configuration.ts'
+} from './configuration/brokerOptions.ts'
+import { addressText, hostText } from './configuration/listenerAddress.ts'
+import { type ListenerPlan, planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'
 import { giveHeapRoom } from './heapRoom.ts'
 import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
-import { type ListenerPlan, planListeners } from './listeners.ts'
-import { addressText, hostText } from './server/listenerAddress.ts'
 
 export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined

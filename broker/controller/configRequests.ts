@@ -2,14 +2,14 @@
 // the whole new set, or an error code with words for the client. Pure: state and wish in, outcome out.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { type ConfigOption, listElements } from '../configOption.ts'
-import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration.ts'
-import type { ConfigTexts, DynamicConfiguration } from '../dynamicConfiguration.ts'
-import { unusedReason } from '../unusedOptions.ts'
-import { groupConfigsProblem } from './groupConfiguration.ts'
+import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration/brokerOptions.ts'
+import { type ConfigOption, listElements } from '../configuration/configOption.ts'
+import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
+import { groupConfigsProblem } from '../configuration/groupSettings.ts'
+import { isTopicConfigName, topicConfigs } from '../configuration/topicOptions.ts'
+import { topicConfigsProblem } from '../configuration/topicSettings.ts'
+import { unusedReason } from '../configuration/unusedOptions.ts'
 import type { ConfigResource, MetadataCommand, MetadataState } from './metadataState.ts'
-import { isTopicConfigName, topicConfigs } from './topicConfigs.ts'
-import { topicConfigsProblem } from './topicConfiguration.ts'
 import { topicNameProblem } from './topicName.ts'
 import { type Decision, type Refusal, refuse } from './topicRequests.ts'
 

@@ -4,12 +4,12 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { BrokerConfig } from '../configuration.ts'
+import type { BrokerConfig } from '../configuration/brokerOptions.ts'
 import {
   connectionOverridesBounds,
   ipAddress,
   parseConnectionOverrides,
-} from '../connectionOverrides.ts'
+} from '../configuration/connectionOverrides.ts'
 import { BrokerError } from '../errors.ts'
 
 /** Clients that try again and again are one condition. */

@@ -2,7 +2,7 @@
 // wait for their turn, so that many clients that come back at once do not hold up those who are there.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { BrokerConfig } from '../configuration.ts'
+import type { BrokerConfig } from '../configuration/brokerOptions.ts'
 
 /** The rate is one of seconds: so much of it may be taken at once. */
 const burstMs = 1000

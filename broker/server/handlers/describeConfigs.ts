@@ -4,18 +4,22 @@
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { ConfigType } from '../../configOption.ts'
-import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../configuration.ts'
-import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
-import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
-import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
-import { weakerOptions } from '../../controller/topicConfigs.ts'
-import { type ConfigEntry, describeTopicConfigs } from '../../controller/topicConfiguration.ts'
+import {
+  type BrokerOptionName,
+  brokerOptionNames,
+  brokerOptions,
+} from '../../configuration/brokerOptions.ts'
+import type { ConfigType } from '../../configuration/configOption.ts'
 import {
   ConfigSource,
   type DynamicConfiguration,
   dynamicOptionNames,
-} from '../../dynamicConfiguration.ts'
+} from '../../configuration/configuration.ts'
+import { describeGroupConfigs } from '../../configuration/groupSettings.ts'
+import { weakerOptions } from '../../configuration/topicOptions.ts'
+import { type ConfigEntry, describeTopicConfigs } from '../../configuration/topicSettings.ts'
+import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
+import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
 import { handler } from '../handler.ts'
 import { loggerLevels, loggerProblem } from '../loggerConfigs.ts'
 import type { BrokerParts } from '../requestContext.ts'

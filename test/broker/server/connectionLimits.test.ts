@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { brokerConfig, brokerOptions } from '../../../broker/configuration.ts'
+import { brokerConfig, brokerOptions } from '../../../broker/configuration/brokerOptions.ts'
 import { ConnectionLimits } from '../../../broker/server/connectionLimits.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { brokerConfig } from '../../../broker/configuration.ts'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { ConnectionPace } from '../../../broker/server/connectionPace.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'

@@ -3,17 +3,12 @@
 // `controller.listener.names`. Invariant: no listener is served with less protection than it asks for,
 // and none advertises an address that no client can connect to. Decision 28.
 
-import { isLoopback } from '../protocol/runtime/loopback.ts'
-import type { Address, Network } from '../protocol/runtime/network.ts'
-import type { BrokerConfig } from './configuration.ts'
-import { BrokerError } from './errors.ts'
-import type { BrokerListener } from './server/brokerServer.ts'
-import {
-  addressText,
-  isWildcard,
-  type ListenerAddress,
-  parseListeners,
-} from './server/listenerAddress.ts'
+import { isLoopback } from '../../protocol/runtime/loopback.ts'
+import type { Address, Network } from '../../protocol/runtime/network.ts'
+import { BrokerError } from '../errors.ts'
+import type { BrokerListener } from '../server/brokerServer.ts'
+import type { BrokerConfig } from './brokerOptions.ts'
+import { addressText, isWildcard, type ListenerAddress, parseListeners } from './listenerAddress.ts'
 
 export interface ListenerPlan {
   readonly listeners: readonly BrokerListener[]

@@ -1,15 +1,15 @@
 // The configuration file: what is read, and how its mistakes are named.
 
 import { describe, expect, it } from 'vitest'
-import { configText } from '../../broker/configOption.ts'
 import {
   brokerConfig,
   brokerOptionNames,
   brokerOptions,
   parseBrokerConfig,
-} from '../../broker/configuration.ts'
-import { parseListeners } from '../../broker/server/listenerAddress.ts'
-import { unusedReason } from '../../broker/unusedOptions.ts'
+} from '../../../broker/configuration/brokerOptions.ts'
+import { configText } from '../../../broker/configuration/configOption.ts'
+import { parseListeners } from '../../../broker/configuration/listenerAddress.ts'
+import { unusedReason } from '../../../broker/configuration/unusedOptions.ts'
 
 describe('parseBrokerConfig', () => {
   it('reads a file as Java would', () => {

@@ -1,14 +1,10 @@
 // What can be set for a consumer group of KIP-848, and which broker option stands behind it. A group
 // need not exist to be configured, and what is set outlives it, as in Kafka.
 
-import { type ConfigOption, configText, int32Max, integer } from '../configOption.ts'
-import type { BrokerConfig, BrokerOptionName } from '../configuration.ts'
-import {
-  ConfigSource,
-  type ConfigTexts,
-  type DynamicConfiguration,
-} from '../dynamicConfiguration.ts'
-import type { ConfigEntry } from './topicConfiguration.ts'
+import type { BrokerConfig, BrokerOptionName } from './brokerOptions.ts'
+import { type ConfigOption, configText, int32Max, integer } from './configOption.ts'
+import { ConfigSource, type ConfigTexts, type DynamicConfiguration } from './configuration.ts'
+import type { ConfigEntry } from './topicSettings.ts'
 
 interface GroupConfig {
   readonly option: ConfigOption<number>

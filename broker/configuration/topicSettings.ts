@@ -1,15 +1,15 @@
 // What holds for a topic: its own configs over the broker's options. Values are kept as the text
 // they were set with; this file reads them, checks them, and says where each comes from.
 
-import type { ConfigType } from '../configOption.ts'
-import { configText } from '../configOption.ts'
-import type { BrokerConfig } from '../configuration.ts'
+import type { BrokerConfig } from './brokerOptions.ts'
+import type { ConfigType } from './configOption.ts'
+import { configText } from './configOption.ts'
 import {
   ConfigSource,
   type ConfigSynonym,
   type ConfigTexts,
   type DynamicConfiguration,
-} from '../dynamicConfiguration.ts'
+} from './configuration.ts'
 import {
   type BrokerSynonym,
   isTopicConfigName,
@@ -17,7 +17,7 @@ import {
   type TopicConfigName,
   type TopicConfigValue,
   topicConfigs,
-} from './topicConfigs.ts'
+} from './topicOptions.ts'
 
 /** A config as it is shown. */
 export interface ConfigEntry {

@@ -1,10 +1,10 @@
 // From what is set for a topic, and for the broker behind it, to how its logs are kept.
 
-import { listElements } from '../configOption.ts'
-import type { BrokerConfig } from '../configuration.ts'
-import { topicConfigValue } from '../controller/topicConfiguration.ts'
-import type { ConfigTexts } from '../dynamicConfiguration.ts'
 import { defaultLogConfig, type LogConfig } from '../log/logConfig.ts'
+import type { BrokerConfig } from './brokerOptions.ts'
+import { listElements } from './configOption.ts'
+import type { ConfigTexts } from './configuration.ts'
+import { topicConfigValue } from './topicSettings.ts'
 
 export function logConfigOf(configs: ConfigTexts, broker: BrokerConfig): LogConfig {
   const policies = listElements(topicConfigValue('cleanup.policy', configs, broker))

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { brokerOptionNames, brokerOptions } from '../../../broker/configuration/brokerOptions.ts'
 import {
   boolean,
   configText,
@@ -11,9 +12,8 @@ import {
   integer,
   list,
   listElements,
-} from '../../broker/configOption.ts'
-import { brokerOptionNames, brokerOptions } from '../../broker/configuration.ts'
-import { topicConfigs } from '../../broker/controller/topicConfigs.ts'
+} from '../../../broker/configuration/configOption.ts'
+import { topicConfigs } from '../../../broker/configuration/topicOptions.ts'
 
 describe('options', () => {
   it('reads what it writes', () => {

@@ -1,8 +1,10 @@
 // Everything a broker can be told, as one table in Kafka's own key names. The parser, the command
 // line's help and the documentation page come from it; nothing else may define an option.
 
-import { nearestName } from '../protocol/configuration/nearestName.ts'
-import { logLevels } from '../protocol/telemetry/logLevel.ts'
+import { nearestName } from '../../protocol/configuration/nearestName.ts'
+import { logLevels } from '../../protocol/telemetry/logLevel.ts'
+import { BrokerError } from '../errors.ts'
+import { type Property, parseProperties } from '../server/properties.ts'
 import {
   boolean,
   type ConfigOption,
@@ -17,10 +19,8 @@ import {
   string,
 } from './configOption.ts'
 import { connectionOverridesBounds, parseConnectionOverrides } from './connectionOverrides.ts'
-import { BrokerError } from './errors.ts'
-import { logOptions } from './logOptions.ts'
+import { logOptions } from './logDefaults.ts'
 import { asksForProtection } from './securityOptions.ts'
-import { type Property, parseProperties } from './server/properties.ts'
 import { unusedKeys, unusedReason } from './unusedOptions.ts'
 
 export const brokerOptions = {

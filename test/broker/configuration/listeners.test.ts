@@ -1,9 +1,9 @@
 // Which listeners a configuration serves, to whom, and which it must not.
 
 import { describe, expect, it } from 'vitest'
-import { brokerConfig } from '../../broker/configuration.ts'
-import { planListeners } from '../../broker/listeners.ts'
-import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
+import { planListeners } from '../../../broker/configuration/listeners.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 
 const network = memoryNetwork()
 

@@ -2,14 +2,14 @@
 // it ran, for all brokers or for this one. Whoever asks for `current` gets an immutable whole, so
 // that a change never shows half of itself; nobody may keep it longer than the work in hand.
 
-import { configText } from './configOption.ts'
 import {
   type BrokerConfig,
   type BrokerOptionName,
   brokerOptionNames,
   brokerOptions,
   isOptionName,
-} from './configuration.ts'
+} from './brokerOptions.ts'
+import { configText } from './configOption.ts'
 
 /** Where a value comes from, as DescribeConfigs numbers it. */
 export const ConfigSource = {

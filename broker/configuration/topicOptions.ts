@@ -1,6 +1,7 @@
 // The table of what can be set for a topic: Kafka's names, and for each either the broker options
 // that give its default or, where Kafka has no such option, an option of its own.
 
+import { type BrokerOptionName, brokerOptions } from './brokerOptions.ts'
 import {
   boolean,
   type ConfigOption,
@@ -9,8 +10,7 @@ import {
   integer,
   list,
   withoutEffect,
-} from '../configOption.ts'
-import { type BrokerOptionName, brokerOptions } from '../configuration.ts'
+} from './configOption.ts'
 
 /** A broker option that stands behind a topic's config, and what one of its units is there. */
 export interface BrokerSynonym {
