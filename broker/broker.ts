@@ -14,7 +14,7 @@ import { brokerHealth } from './brokerHealth.ts'
 import { type BrokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
 import { DynamicConfiguration } from './configuration/configuration.ts'
 import { addressText } from './configuration/listenerAddress.ts'
-import { logConfigOf } from './configuration/logConfigOf.ts'
+import { logConfigOf } from './configuration/topicSettings.ts'
 import { Controller } from './controller/controller.ts'
 import {
   type LevelMetadataLogOptions,

@@ -24,13 +24,8 @@ import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { type Broker, startBroker } from './broker.ts'
 import { BrokerHttp } from './brokerHttp.ts'
-import {
-  type BrokerConfig,
-  brokerConfig,
-  dataDirectories,
-  parseBrokerConfig,
-  type UnusedOption,
-} from './configuration/brokerOptions.ts'
+import { type BrokerConfig, brokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
+import { parseBrokerConfig, type UnusedOption } from './configuration/configurationFile.ts'
 import { addressText, hostText } from './configuration/listenerAddress.ts'
 import { type ListenerPlan, planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'

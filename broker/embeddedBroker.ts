@@ -28,8 +28,8 @@ import {
   type BrokerConfig,
   type BrokerOptionName,
   brokerConfig,
-  parseBrokerConfig,
 } from './configuration/brokerOptions.ts'
+import { parseBrokerConfig } from './configuration/configurationFile.ts'
 import { addressText, hostText } from './configuration/listenerAddress.ts'
 import { planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'

@@ -1,34 +1,34 @@
-// One option of a configuration: how its text is read and written, what it is without one, and
-// when it may change. The tables of options are in configuration.ts and logOptions.ts, and those of
-// topics and groups in controller/.
+// The kinds of options: how the text of a value is read and written, its default and bounds, and when it
+// may change. Pure functions. The tables made of them are brokerOptions.ts, logDefaults.ts,
+// topicOptions.ts and groupSettings.ts.
 
-/** Kafka's types of values, as far as options here have them. */
+/** The types of Kafka's ConfigDef that options here have. */
 export type ConfigType = 'int' | 'long' | 'double' | 'boolean' | 'string' | 'list'
 
 /**
- * When a broker option may change. `read-only` options come from the file and hold until the next
- * start; `cluster-wide` ones can be set while the broker runs, for all brokers or for one.
+ * When a broker option may change. A `read-only` option is read at start. A `cluster-wide` option can be
+ * set while the broker runs, for all brokers or for one.
  */
 export type UpdateMode = 'read-only' | 'cluster-wide'
 
-/** One option: how its text is read, what it is without one, and what it is for. */
+/** An option: its type, default, bounds, documentation and parser. */
 export interface ConfigOption<Value> {
   readonly type: ConfigType
   readonly default: Value
-  /** Allowed values, for people: `0 to 1000`, `group or os`. */
+  /** The allowed values, for messages: `0 to 1000`, `group or os`. */
   readonly bounds: string
   readonly doc: string
   readonly updateMode: UpdateMode
-  /** Why setting it changes nothing: it is accepted because Kafka's tools and clients set it. */
+  /** Why the option has no effect here: it is accepted because Kafka's tools and clients set it. */
   readonly noEffect?: string
-  /** The value, or undefined when the text is not one within the bounds. */
+  /** Returns the value, or undefined for a text that is not a value within the bounds. */
   readonly parse: (text: string) => Value | undefined
 }
 
 export const int32Max = 2 ** 31 - 1
 /**
- * Kafka's largest long is beyond what a number holds exactly. Values above this are read as this
- * one, which is "never" for every time and size; their text is kept where they were set.
+ * A number does not hold Kafka's largest long exactly. Larger values are read as this one, which means
+ * "never" for every time and size; their text is kept where they were set.
  */
 export const int64Max = Number.MAX_SAFE_INTEGER
 const kafkaLongMax = 2n ** 63n - 1n
@@ -49,7 +49,7 @@ export function integer(
   }
 }
 
-/** An integer that may be left out: then another option says what holds. */
+/** An integer without a default: another option is in force where this one has no value. */
 export function optionalInteger(
   min: number,
   max: number,
@@ -91,7 +91,7 @@ export function boolean(standard: boolean, doc: string): ConfigOption<boolean> {
   }
 }
 
-/** The same option, accepted for the sake of Kafka's tools and without effect here, for `reason`. */
+/** An option that is accepted for Kafka's tools and has no effect here, for `reason`. */
 export function withoutEffect<Value>(
   option: (doc: string) => ConfigOption<Value>,
   reason: string,
@@ -126,8 +126,8 @@ export function choice<const C extends string>(
 }
 
 /**
- * Words separated by commas, each of which `isElement` accepts. The value is their text without
- * blanks, so that two spellings of one list are one value.
+ * Elements separated by commas, each accepted by `isElement`. The value is the text without blanks, so
+ * that two spellings of a list are equal.
  */
 export function list(
   standard: string,
@@ -148,7 +148,7 @@ export function list(
   }
 }
 
-/** The same option, which must say something. */
+/** The same option, which must have at least one element. */
 export function nonEmpty(option: ConfigOption<string>): ConfigOption<string> {
   return { ...option, parse: (text) => option.parse(text) || undefined }
 }
@@ -158,13 +158,13 @@ export function dynamic<Value>(option: ConfigOption<Value>): ConfigOption<Value>
   return { ...option, updateMode: 'cluster-wide' }
 }
 
-/** The words of a list's text, in their order. */
+/** The elements of a list, in their order. */
 export function listElements(text: string): string[] {
   const trimmed = text.trim()
   return trimmed === '' ? [] : trimmed.split(',').map((element) => element.trim())
 }
 
-/** A value as Kafka writes it; null when an option has none. */
+/** The text of a value as Kafka writes it; null for an option without a value. */
 export function configText(value: unknown): string | null {
   if (value === undefined) return null
   return value === int64Max ? String(kafkaLongMax) : String(value)

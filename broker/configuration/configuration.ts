@@ -1,6 +1,22 @@
-// The configuration that holds now: what the broker was started with, and over it what was set while
-// it ran, for all brokers or for this one. Whoever asks for `current` gets an immutable whole, so
-// that a change never shows half of itself; nobody may keep it longer than the work in hand.
+// The configuration in force: what the broker was started with, overlaid with what was set while it runs,
+// for all brokers or for this one. Contract: `current` is an immutable snapshot, so that a change is never
+// half visible; a caller must not keep it longer than the work in hand.
+//
+// The way of a configuration key from the file to its use has five stops:
+//
+//   server.properties
+//     1. protocol/configuration/properties.ts    text -> key, value, line
+//     2. configurationFile.ts                    text of a value -> BrokerConfig, by the table in
+//                                                brokerOptions.ts (its part for logs: logDefaults.ts)
+//     3. configuration.ts                        BrokerConfig and the values set while running
+//                                                -> BrokerConfig in force      (broker options end here)
+//     4. topicSettings.ts                        texts set for a topic over the BrokerConfig in force
+//                                                -> LogConfig, by the table in topicOptions.ts
+//     5. broker/log, LogConfig                   read where it is used: appending, rolling, retention
+//
+// Settings of consumer groups leave after stop 3: groupSettings.ts is their table, and returns values.
+// Changes by clients (AlterConfigs) are decided in controller/configRequests.ts, against the same tables,
+// stored in the metadata log, and enter at stop 3 or 4. Listeners: listeners.ts, listenerAddress.ts.
 
 import {
   type BrokerConfig,
@@ -11,7 +27,7 @@ import {
 } from './brokerOptions.ts'
 import { configText } from './configOption.ts'
 
-/** Where a value comes from, as DescribeConfigs numbers it. */
+/** Where a value comes from, with the numbers of DescribeConfigs. */
 export const ConfigSource = {
   topic: 1,
   dynamicBroker: 2,
@@ -23,14 +39,14 @@ export const ConfigSource = {
 } as const
 export type ConfigSource = (typeof ConfigSource)[keyof typeof ConfigSource]
 
-/** One of the places that say what an option is; the first of several holds. */
+/** One of the places where an option has a value. Of several, the first is in force. */
 export interface ConfigSynonym {
   readonly name: string
   readonly value: string | null
   readonly source: ConfigSource
 }
 
-/** Texts by key, as they were set. */
+/** Values by key, as the texts that were set. */
 export type ConfigTexts = Readonly<Record<string, string>>
 
 export class DynamicConfiguration {
@@ -53,7 +69,7 @@ export class DynamicConfiguration {
     return this.#started['node.id']
   }
 
-  /** What was set for this broker wins over what was set for all. */
+  /** Replaces the values set while running. A value for this broker wins over one for all brokers. */
   set(ofBroker: ConfigTexts, ofCluster: ConfigTexts): void {
     this.#ofBroker = ofBroker
     this.#ofCluster = ofCluster
@@ -70,7 +86,7 @@ export class DynamicConfiguration {
     this.#listeners.add(listener)
   }
 
-  /** Everything that says what the option is, the strongest first. */
+  /** Every place where the option has a value, the one in force first. */
   synonyms(name: BrokerOptionName): ConfigSynonym[] {
     const { default: standard } = brokerOptions[name]
     const started = this.#started[name]
@@ -86,26 +102,26 @@ export class DynamicConfiguration {
   }
 
   /**
-   * The same of an option and of those that stand in for it where it is not set. As in Kafka, none
-   * of those is told of when nothing says what the option itself is.
+   * The synonyms of an option, followed by those of the options that stand in for it. As in Kafka, there
+   * are none of the latter when the option itself has no value.
    */
   synonymsOf(name: BrokerOptionName, weaker: readonly BrokerOptionName[]): ConfigSynonym[] {
     const own = this.synonyms(name)
     return own.length === 0 ? [] : [...own, ...weaker.flatMap((each) => this.synonyms(each))]
   }
 
-  /** What holds for the option, as text: the way it was set, where it was set while running. */
+  /** The value in force as text; the text as set, if it was set while running. */
   text(name: BrokerOptionName): string | null {
     return this.synonyms(name)[0]?.value ?? null
   }
 }
 
-/** Every option that may change while the broker runs. */
+/** The options that may change while the broker runs. */
 export const dynamicOptionNames: readonly BrokerOptionName[] = brokerOptionNames.filter(
   (name) => brokerOptions[name].updateMode !== 'read-only',
 )
 
-/** What an older or a newer version has set and this one does not know, or would refuse, is left out. */
+/** Leaves out options and values, set by another version, that this version does not have or refuses. */
 function changeable(texts: ConfigTexts): Partial<BrokerConfig> {
   const values: Record<string, unknown> = {}
   for (const [name, text] of Object.entries(texts)) {

@@ -1,11 +1,11 @@
 // max.connections.per.ip.overrides: limits for single addresses, as `address:number` separated by
-// commas. Kafka also takes names of hosts here and looks them up; a name is refused, because nothing is
-// looked up here, and a limit that holds for nobody would be ignored without a word.
+// commas. Kafka also accepts host names and resolves them. Here a host name is refused: names are not
+// resolved, and a limit that applies to no client would be ignored silently.
 
 export const connectionOverridesBounds =
   'IP addresses with a number each, such as 127.0.0.1:200,[::1]:200'
 
-/** Limits by address; undefined when the text cannot be read. */
+/** The limits by address; undefined for a text that is malformed. */
 export function parseConnectionOverrides(text: string): ReadonlyMap<string, number> | undefined {
   const limits = new Map<string, number>()
   for (const entry of text.split(',').map((each) => each.trim())) {
@@ -19,8 +19,8 @@ export function parseConnectionOverrides(text: string): ReadonlyMap<string, numb
 }
 
 /**
- * One spelling of an IP address: an IPv6 address is written as URLs write it, without brackets, and one
- * that stands for an IPv4 address as that. Undefined for anything else, such as a name.
+ * The canonical spelling of an IP address: IPv6 as in URLs but without brackets, IPv4-mapped IPv6 as IPv4.
+ * Undefined for anything else, such as a host name.
  */
 export function ipAddress(host: string): string | undefined {
   const bare = host.replace(/^\[(.*)\]$/, '$1')

@@ -1,5 +1,6 @@
-// What can be set for a consumer group of KIP-848, and which broker option stands behind it. A group
-// need not exist to be configured, and what is set outlives it, as in Kafka.
+// The table of configs of consumer groups (KIP-848), their defaults and bounds in broker options, and the
+// settings in force for a group. As in Kafka, a group that does not exist can have configs, and they
+// outlive it.
 
 import type { BrokerConfig, BrokerOptionName } from './brokerOptions.ts'
 import { type ConfigOption, configText, int32Max, integer } from './configOption.ts'
@@ -15,13 +16,18 @@ interface GroupConfig {
 
 const groupConfigs = {
   'consumer.heartbeat.interval.ms': {
-    option: integer(5000, 1, int32Max, 'How often the members of the group say that they live.'),
+    option: integer(5000, 1, int32Max, 'Heartbeat interval of the members of the group, in ms.'),
     standard: 'group.consumer.heartbeat.interval.ms',
     smallest: 'group.consumer.min.heartbeat.interval.ms',
     largest: 'group.consumer.max.heartbeat.interval.ms',
   },
   'consumer.session.timeout.ms': {
-    option: integer(45_000, 1, int32Max, 'After which silence a member is taken for dead.'),
+    option: integer(
+      45_000,
+      1,
+      int32Max,
+      'How long the coordinator waits for a heartbeat before it removes a member, in ms.',
+    ),
     standard: 'group.consumer.session.timeout.ms',
     smallest: 'group.consumer.min.session.timeout.ms',
     largest: 'group.consumer.max.session.timeout.ms',
@@ -36,7 +42,7 @@ function isGroupConfigName(name: string): name is GroupConfigName {
   return Object.hasOwn(groupConfigs, name)
 }
 
-/** Why these cannot be a group's configs, in words for the client; undefined when they can. */
+/** Returns why a group cannot have these configs, as a message for the client; undefined if it can. */
 export function groupConfigsProblem(
   configs: ConfigTexts,
   broker: BrokerConfig,
@@ -51,7 +57,7 @@ export function groupConfigsProblem(
   return `consumer.session.timeout.ms (${sessionMs}) must be more than consumer.heartbeat.interval.ms (${heartbeatMs})`
 }
 
-/** What holds for a group: its own value, held within the broker's limits, or the broker's. */
+/** The value in force for a group: its own, clamped to the broker's limits, or the broker's. */
 export function groupConfigValue(
   name: GroupConfigName,
   configs: ConfigTexts,
@@ -64,7 +70,7 @@ export function groupConfigValue(
   return Math.min(Math.max(value, broker[smallest]), broker[largest])
 }
 
-/** Every config of a group with where its value comes from. */
+/** All configs of a group and where their values come from. */
 export function describeGroupConfigs(
   configs: ConfigTexts,
   configuration: DynamicConfiguration,

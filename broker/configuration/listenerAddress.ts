@@ -1,4 +1,4 @@
-// `listeners` and `advertised.listeners` as addresses: NAME://host:port, separated by commas.
+// Parses `listeners` and `advertised.listeners`: NAME://host:port, separated by commas.
 
 import type { Address } from '../../protocol/runtime/network.ts'
 import { BrokerError } from '../errors.ts'
@@ -8,7 +8,7 @@ export interface ListenerAddress {
   readonly address: Address
 }
 
-/** `option` is the key of the configuration, for the error message. Port 0 asks for a free one. */
+/** Throws a BrokerError that names `option`. Port 0 stands for a free port. */
 export function parseListeners(text: string, option: string): ListenerAddress[] {
   const entries = text.split(',').map((entry) => entry.trim())
   const listeners = entries.filter((entry) => entry !== '').map((entry) => parse(entry, option))
@@ -30,7 +30,7 @@ function parse(entry: string, option: string): ListenerAddress {
   return { name: match[1]!, address: { host: host === '' ? '0.0.0.0' : host, port } }
 }
 
-/** `host:port`, with the brackets that an IPv6 address needs. */
+/** `host:port`, with brackets around an IPv6 address. */
 export function addressText({ host, port }: Address): string {
   return `${hostText(host)}:${port}`
 }
@@ -41,7 +41,7 @@ export function hostText(host: string): string {
 
 /** Whether the host stands for all addresses of the machine, which no client can connect to. */
 export function isWildcard(host: string): boolean {
-  // The parser of URLs knows every spelling of an address: 0, 0x0, 0:0:0:0:0:0:0:0.
+  // The URL parser knows every spelling of an address: 0, 0x0, 0:0:0:0:0:0:0:0.
   const url = URL.parse(`http://${hostText(host)}`)
   return ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(url?.hostname ?? host)
 }

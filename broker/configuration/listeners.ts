@@ -1,5 +1,5 @@
-// Which addresses the broker of a command line serves, and what each tells its clients to connect to:
-// Kafka's keys `listeners`, `advertised.listeners`, `listener.security.protocol.map` and
+// Plans the listeners of a broker from its configuration, and the address that each advertises: Kafka's
+// keys `listeners`, `advertised.listeners`, `listener.security.protocol.map` and
 // `controller.listener.names`. Invariant: no listener is served with less protection than it asks for,
 // and none advertises an address that no client can connect to. Decision 28.
 
@@ -12,9 +12,9 @@ import { addressText, isWildcard, type ListenerAddress, parseListeners } from '.
 
 export interface ListenerPlan {
   readonly listeners: readonly BrokerListener[]
-  /** Names of those that other hosts can reach. */
+  /** Names of the listeners that other hosts can reach. */
   readonly open: readonly string[]
-  /** Names of Kafka's controller listeners: the controller is in this process, so nothing connects. */
+  /** Names of controller listeners. They are not opened: the controller runs in this process. */
   readonly unserved: readonly string[]
 }
 
@@ -26,7 +26,7 @@ type ListenerConfig = Pick<
   | 'controller.listener.names'
 >
 
-/** `hostName` is this machine's, for the line that a message suggests. Fails with a BrokerError. */
+/** Throws a BrokerError. `hostName`: of this machine, for the line that a message suggests. */
 export function planListeners(
   config: ListenerConfig,
   network: Network,
@@ -51,7 +51,7 @@ export function planListeners(
   }
 }
 
-/** As in Kafka, a name outside the map is not the name of a listener. */
+/** As in Kafka, every listener needs an entry in the map. */
 function requirePlaintext(served: readonly ListenerAddress[], mapText: string): void {
   const protocols = new Map(words(mapText).map(parseMapping))
   for (const { name } of served) {

@@ -1,5 +1,5 @@
-// The table of what can be set for a topic: Kafka's names, and for each either the broker options
-// that give its default or, where Kafka has no such option, an option of its own.
+// The table of topic configs, under Kafka's names. The default of each comes from broker options, or, where
+// Kafka has no such broker option, from an option of its own.
 
 import { type BrokerOptionName, brokerOptions } from './brokerOptions.ts'
 import {
@@ -12,7 +12,7 @@ import {
   withoutEffect,
 } from './configOption.ts'
 
-/** A broker option that stands behind a topic's config, and what one of its units is there. */
+/** A broker option that gives the default of a topic config; `scale` converts its unit. */
 export interface BrokerSynonym {
   readonly option: BrokerOptionName
   readonly scale: number
@@ -20,9 +20,9 @@ export interface BrokerSynonym {
 
 export interface TopicConfig<Value> {
   readonly option: ConfigOption<Value>
-  /** The strongest first: the first that has a value gives the default. Empty: the option does. */
+  /** The first broker option with a value gives the default; without any, the option itself does. */
   readonly synonyms: readonly BrokerSynonym[]
-  /** For tests: it can be set, and is not shown. */
+  /** Can be set, and is not listed: for tests. */
   readonly isInternal: boolean
 }
 
@@ -42,7 +42,7 @@ function internal<Value>(option: ConfigOption<Value>): TopicConfig<Value> {
   return { ...own(option), isInternal: true }
 }
 
-/** Replicas by partition and broker, or all of them. */
+/** Replicas as partition:broker, or * for all. */
 const throttledReplicas = withoutEffect(
   (doc) =>
     list(
@@ -51,10 +51,10 @@ const throttledReplicas = withoutEffect(
       (element) => element === '*' || /^\d+:\d+$/.test(element),
       doc,
     ),
-  'there is no replication to be throttled',
+  'there is no replication to throttle',
 )
 const tieredStorage = {
-  ...boolean(false, 'Tiered storage is not supported, so that this stays false.'),
+  ...boolean(false, 'Always false: tiered storage is not supported.'),
   bounds: 'false: tiered storage is not supported',
   parse: (text: string) => (text.trim().toLowerCase() === 'false' ? false : undefined),
 }
@@ -63,7 +63,7 @@ const localRetention = withoutEffect(
   'tiered storage is not supported',
 )
 
-export const topicConfigs = {
+export const topicOptions = {
   'cleanup.policy': inherited('log.cleanup.policy'),
   'compression.gzip.level': inherited('compression.gzip.level'),
   'compression.lz4.level': inherited('compression.lz4.level'),
@@ -79,7 +79,7 @@ export const topicConfigs = {
   'follower.replication.throttled.replicas': own(throttledReplicas),
   'index.interval.bytes': inherited('log.index.interval.bytes'),
   'internal.segment.bytes': internal(
-    integer(int32Max, 1, int32Max, 'Like segment.bytes, without its lower limit.'),
+    integer(int32Max, 1, int32Max, 'Like segment.bytes, without the lower limit.'),
   ),
   'leader.replication.throttled.replicas': own(throttledReplicas),
   'local.retention.bytes': own(localRetention),
@@ -112,17 +112,17 @@ export const topicConfigs = {
   'unclean.leader.election.enable': inherited('unclean.leader.election.enable'),
 } as const satisfies Record<string, TopicConfig<unknown>>
 
-export type TopicConfigName = keyof typeof topicConfigs
+export type TopicConfigName = keyof typeof topicOptions
 
-/** What the config is once read. */
+/** The type of a config's value. */
 export type TopicConfigValue<Name extends TopicConfigName> =
-  (typeof topicConfigs)[Name]['option'] extends ConfigOption<infer Value>
+  (typeof topicOptions)[Name]['option'] extends ConfigOption<infer Value>
     ? NonNullable<Value>
     : never
 
-/** The options that say what a broker option is where it has no value itself, the strongest first. */
+/** The broker options that stand in for a broker option without a value, in the order in which they do. */
 export function weakerOptions(name: BrokerOptionName): BrokerOptionName[] {
-  for (const { synonyms } of Object.values<TopicConfig<unknown>>(topicConfigs)) {
+  for (const { synonyms } of Object.values<TopicConfig<unknown>>(topicOptions)) {
     const at = synonyms.findIndex(({ option }) => option === name)
     if (at >= 0) return synonyms.slice(at + 1).map(({ option }) => option)
   }
@@ -130,5 +130,5 @@ export function weakerOptions(name: BrokerOptionName): BrokerOptionName[] {
 }
 
 export function isTopicConfigName(name: string): name is TopicConfigName {
-  return Object.hasOwn(topicConfigs, name)
+  return Object.hasOwn(topicOptions, name)
 }

@@ -1,6 +1,6 @@
-// Keys of Kafka's server.properties that this broker knows and has no use for, each with the reason.
-// A file that has them is read without a warning; setting one while the broker runs is refused with
-// the reason, because a success would promise an effect.
+// Keys of Kafka's server.properties that have no effect in this broker, each with the reason. In a
+// configuration file they cause no warning. Setting one while the broker runs is refused with the
+// reason, because success would promise an effect.
 
 const threads = 'one thread serves all requests here'
 const oneNode = 'there is one node, which is its own controller'
@@ -112,10 +112,10 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
   ['alter.log.dirs.replication.quota.', noQuotas],
 ]
 
-/** The keys that are known by their whole name, to tell typing mistakes by. */
+/** The keys that are known by their full name, for suggestions after a typing mistake. */
 export const unusedKeys: readonly string[] = Object.keys(byKey)
 
-/** Why Kafka's option has no effect here; undefined when it is used, or not Kafka's at all. */
+/** Why an option of Kafka has no effect here; undefined if it has one, or is not an option of Kafka. */
 export function unusedReason(key: string): string | undefined {
   if (Object.hasOwn(byKey, key)) return byKey[key]
   return byPrefix.find(([prefix]) => key.startsWith(prefix))?.[1]

@@ -4,7 +4,7 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DynamicConfiguration } from '../configuration/configuration.ts'
-import { logConfigOf } from '../configuration/logConfigOf.ts'
+import { logConfigOf } from '../configuration/topicSettings.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { PartitionLogs } from '../controller/topicWork.ts'

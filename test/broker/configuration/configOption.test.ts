@@ -13,7 +13,7 @@ import {
   list,
   listElements,
 } from '../../../broker/configuration/configOption.ts'
-import { topicConfigs } from '../../../broker/configuration/topicOptions.ts'
+import { topicOptions } from '../../../broker/configuration/topicOptions.ts'
 
 describe('options', () => {
   it('reads what it writes', () => {
@@ -32,7 +32,7 @@ describe('options', () => {
 
   it('reads any text as a value that it writes and reads again, or not at all', () => {
     const options = [...brokerOptionNames.map((name) => brokerOptions[name])].concat(
-      Object.values(topicConfigs).map(({ option }) => option as never),
+      Object.values(topicOptions).map(({ option }) => option as never),
     )
     const texts = fc.oneof(
       fc.string(),

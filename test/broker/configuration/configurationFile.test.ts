@@ -5,9 +5,9 @@ import {
   brokerConfig,
   brokerOptionNames,
   brokerOptions,
-  parseBrokerConfig,
 } from '../../../broker/configuration/brokerOptions.ts'
 import { configText } from '../../../broker/configuration/configOption.ts'
+import { parseBrokerConfig } from '../../../broker/configuration/configurationFile.ts'
 import { parseListeners } from '../../../broker/configuration/listenerAddress.ts'
 import { unusedReason } from '../../../broker/configuration/unusedOptions.ts'
 
