@@ -1,5 +1,5 @@
-// Requests that ask for the same to be done with many partitions, and are answered with an error code
-// for each. Those that are there are taken all at once; the others are answered here.
+// For requests that do the same to many partitions and are answered with an error code for each: passes the
+// partitions that exist on at once, and answers for those that do not.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { MetadataState } from '../controller/metadataState.ts'
@@ -10,12 +10,12 @@ interface WantedTopic<Partition> {
   readonly partitions: readonly Partition[]
 }
 
-/** Where the code of a partition comes from: the item of that number, or it is known already. */
+/** Where the code of a partition comes from: the item with that index, or known already. */
 type Place = { readonly at: number } | { readonly errorCode: number }
 
 /**
- * `itemOf` gives what is to be done, or the error code of what cannot be. `act` answers with a code for
- * each item; it is not called when there is none.
+ * `itemOf` returns the item for a partition, or the error code with which it is refused. `act` returns a
+ * code for each item; it is not called without items.
  */
 export async function codesByPartition<
   Partition extends { readonly partitionIndex: number },

@@ -1,5 +1,5 @@
-// Carries out the changes of one request, resource by resource: each has an outcome of its own, and
-// what one refuses does not keep the others from changing.
+// Applies the config changes of one request, resource by resource. Each resource has its own outcome: a
+// refused one does not prevent the others.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type ConfigWish, ResourceType } from '../controller/configRequests.ts'

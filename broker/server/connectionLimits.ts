@@ -1,6 +1,7 @@
-// How many clients may be connected, in all and from one address. A flood of connections costs no
-// more than closing them: refusals are counted, and logged when they begin and when they end.
+// Limits the number of connections, in all and per IP address. A flood of connections costs no more than
+// closing them: refusals are counted, and logged when they begin and when they end.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
@@ -12,7 +13,7 @@ import {
 } from '../configuration/connectionOverrides.ts'
 import { BrokerError } from '../errors.ts'
 
-/** Clients that try again and again are one condition. */
+/** Refusals with shorter pauses between them are one condition in the log. */
 const settleMs = 60_000
 const overridesOption = 'max.connections.per.ip.overrides'
 
@@ -33,11 +34,11 @@ export class ConnectionLimits {
   #overrides: ReadonlyMap<string, number> = new Map()
   readonly #byHost = new Map<string, number>()
   #count = 0
-  /** Clients not served, by the option whose limit was reached. */
+  /** Number of refused connections, by the option whose limit was reached. */
   readonly refusals = new Map<string, number>()
   readonly #refuses: LastingCondition
 
-  /** Fails with a BrokerError when the overrides cannot be read. */
+  /** Throws a BrokerError for malformed overrides. */
   constructor(broker: LimitedBroker) {
     this.#broker = broker
     const { clock, logger } = broker
@@ -46,7 +47,7 @@ export class ConnectionLimits {
     this.#readOverrides()
   }
 
-  /** Counts a client in, unless there are too many; each that was admitted must leave once. */
+  /** Counts a connection unless a limit is reached. `left` must be called once for each that is admitted. */
   admit(remoteAddress: string): boolean {
     const { config } = this.#broker
     const host = hostOf(remoteAddress)
@@ -68,6 +69,7 @@ export class ConnectionLimits {
   left(remoteAddress: string): void {
     const host = hostOf(remoteAddress)
     this.#count--
+    assert(this.#count >= 0, 'a connection leaves once')
     const remaining = this.#byHost.get(host)! - 1
     if (remaining === 0) this.#byHost.delete(host)
     else this.#byHost.set(host, remaining)
@@ -88,7 +90,7 @@ export class ConnectionLimits {
     return overrides
   }
 
-  /** Notes that a client was not served because of `limit`. */
+  /** Records that a connection was refused because of `limit`. */
   refuse(client: string, limit: string): false {
     this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1)
     this.#refuses.met({ client, limit }, 'clients are refused', limit)
@@ -96,7 +98,7 @@ export class ConnectionLimits {
   }
 }
 
-/** The address without the port, in the spelling of the overrides; of another network, its own. */
+/** The IP address without the port, in canonical spelling; another network's address as it is. */
 function hostOf(remoteAddress: string): string {
   const host = remoteAddress.replace(/:\d+$/, '')
   return ipAddress(host) ?? host

@@ -1,12 +1,12 @@
-// max.connection.creation.rate: how fast new connections are taken. As in Kafka they are not refused but
-// wait for their turn, so that many clients that come back at once do not hold up those who are there.
+// Limits the rate of new connections: max.connection.creation.rate. As in Kafka, connections above the rate
+// are delayed and not refused, so that many reconnecting clients do not slow down connected ones.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { BrokerConfig } from '../configuration/brokerOptions.ts'
 
-/** The rate is one of seconds: so much of it may be taken at once. */
+/** The rate is per second: one second of it may be used in a burst. */
 const burstMs = 1000
-/** Whoever would wait for longer has given up by then. */
+/** A client that would wait longer has given up by then: it is refused. */
 const longestWaitMs = 30_000
 
 /** The rate may change while the broker runs. */
@@ -17,14 +17,14 @@ export interface PacedBroker {
 
 export class ConnectionPace {
   readonly #broker: PacedBroker
-  /** The turn of the last connection that was taken. */
+  /** When the last accepted connection is served. */
   #lastTurnMs = -Infinity
 
   constructor(broker: PacedBroker) {
     this.#broker = broker
   }
 
-  /** How long the next connection waits, in ms; undefined when it would be too long to be of use. */
+  /** Returns how long the next connection waits, in ms; undefined when it is refused. */
   nextWaitMs(): number | undefined {
     const { config, clock } = this.#broker
     const nowMs = clock.monotonicMs()

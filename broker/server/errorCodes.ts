@@ -1,5 +1,5 @@
-// Finds the error codes in a response. Where they are is read from the table of the API once, so that counting
-// them takes a look at each, and nothing for responses that have none.
+// Finds the error codes in a response. Their places are derived from the declaration of the API once, so that
+// counting visits only fields with error codes.
 
 import type { Fields, FieldType } from '../../protocol/kafka/fields.ts'
 import type { Api } from '../../protocol/kafka/schema.ts'

@@ -1,5 +1,5 @@
-// The level of the broker's log as Kafka's tools see and change it: the configs of a BROKER_LOGGER, one per
-// logger. There is one logger here, Kafka's `root`. As in Kafka, a change holds until the broker stops.
+// The log level of the broker, as Kafka's tools read and change it: the configs of BROKER_LOGGER, one per
+// logger. There is one logger, Kafka's `root`. As in Kafka, a change lasts until the broker stops.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { isLogLevel, type LogLevelControl, logLevels } from '../../protocol/telemetry/logLevel.ts'
@@ -12,7 +12,7 @@ const shownLevels = logLevels.map((level) => level.toUpperCase()).join(', ')
 
 type LoggingBroker = Pick<BrokerParts, 'nodeId' | 'logger' | 'logLevel'>
 
-/** Why a broker's loggers cannot be asked for or changed; undefined when they can. */
+/** Returns why the loggers cannot be described or changed; undefined if they can. */
 export function loggerProblem(
   resourceName: string,
   { nodeId, logLevel }: LoggingBroker,
@@ -22,7 +22,7 @@ export function loggerProblem(
   return `this is broker ${nodeId}, not ${resourceName}`
 }
 
-/** The loggers and their levels, for a broker without a `loggerProblem`. */
+/** The loggers and their levels. Requires that there is no `loggerProblem`. */
 export function loggerLevels({ logLevel }: LoggingBroker): { name: string; value: string }[] {
   return [{ name: rootLogger, value: logLevel!.level.toUpperCase() }]
 }

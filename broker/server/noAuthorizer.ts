@@ -1,5 +1,5 @@
-// What requests about access control are told by a broker that has none: Kafka's own error, by which
-// admin clients know that nobody is kept from anything.
+// The error with which requests about access control are answered by a broker without it: Kafka's own, by
+// which admin clients recognise that everything is allowed.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 

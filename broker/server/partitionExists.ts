@@ -1,4 +1,4 @@
-// Whether a partition that a request names is there.
+// Whether a partition that a request names exists.
 
 import type { MetadataState } from '../controller/metadataState.ts'
 

@@ -1,6 +1,6 @@
-// The APIs of Kafka that this broker knows and does not serve, with the error that each is answered with.
-// ApiVersions does not offer them; a client that sends one all the same gets Kafka's own error for it,
-// where closing the connection would look like a network failure, to be retried.
+// The APIs of Kafka that this broker does not serve, with the error for each. ApiVersions does not list them.
+// A client that sends one anyway gets Kafka's error for it; a closed connection would look like a network
+// failure, which clients retry.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import {

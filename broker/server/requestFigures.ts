@@ -1,19 +1,19 @@
-// What is counted of requests: plain fields, one object for each API, so that a request costs some additions
-// and no lookup by name. Prometheus reads them when it asks (broker/metrics).
+// The counters of requests: plain fields, one object for each API, so that counting a request takes a few
+// additions and no lookup by name. Read when Prometheus scrapes (broker/metrics).
 
 import type { Api } from '../../protocol/kafka/schema.ts'
 import { Distribution } from '../../protocol/telemetry/distribution.ts'
 import { requestMetrics } from '../metrics/table/requests.ts'
 import { ErrorCodes } from './errorCodes.ts'
 
-/** One request on its way, by the monotonic clock. */
+/** The times of one request, of the monotonic clock. */
 export interface RequestRecord {
-  /** Undefined until its header has been read. */
+  /** Undefined until the header is decoded. */
   figures: ApiFigures | undefined
-  /** When its last byte came. */
+  /** When its last byte was received. */
   readonly arrivedMs: number
   readonly startedMs: number
-  /** How long it has waited for records of others. */
+  /** How long a fetch has waited for records. */
   waitedMs: number
 }
 
@@ -29,7 +29,7 @@ export class ApiFigures {
   readonly local = new Distribution(phaseBuckets)
   readonly wait = new Distribution(phaseBuckets)
   readonly send = new Distribution(phaseBuckets)
-  /** By error code. */
+  /** Number of errors in responses, by error code. */
   readonly errors = new Map<number, number>()
   readonly #errorCodes: ErrorCodes
   readonly #countError = (code: number): void => {
@@ -41,12 +41,12 @@ export class ApiFigures {
     this.#errorCodes = new ErrorCodes(api)
   }
 
-  /** Counts the error codes in a response that is going to be encoded. */
+  /** Counts the error codes in a response, before it is encoded. */
   responded(response: unknown): void {
     this.#errorCodes.each(response, this.#countError)
   }
 
-  /** The request has been handled; its response may have to wait for those before it. */
+  /** Counts a request that is handled. Its response may still wait for those of older requests. */
   handled({ arrivedMs, startedMs, waitedMs }: RequestRecord, bytes: number, nowMs: number): void {
     this.requests++
     this.requestBytes += bytes
@@ -55,20 +55,20 @@ export class ApiFigures {
     if (waitedMs > 0) this.wait.observe(waitedMs / 1000)
   }
 
-  /** The response is written, or there is none. */
+  /** Counts a response that is written, or a request without one. */
   answered(arrivedMs: number, bytes: number, nowMs: number): void {
     this.responseBytes += bytes
     this.latency.observe((nowMs - arrivedMs) / 1000)
   }
 
-  /** The network has taken the response. */
+  /** Counts a response that the network has taken. */
   sent(tookMs: number): void {
     this.send.observe(tookMs / 1000)
   }
 }
 
 export class RequestFigures {
-  /** Fetch requests that wait for records. */
+  /** Number of fetch requests waiting for records. */
   waitingFetches = 0
   /** By the key of the API. */
   readonly #apis: ApiFigures[] = []
@@ -82,7 +82,7 @@ export class RequestFigures {
     return figures
   }
 
-  /** Those of which there have been requests. */
+  /** The APIs that were requested at least once. */
   *all(): Generator<ApiFigures> {
     for (const figures of this.#apis) if (figures !== undefined) yield figures
   }

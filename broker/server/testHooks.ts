@@ -1,5 +1,5 @@
-// What a test of a client may do to the broker that it talks to (broker/testing). The only seam for it:
-// a broker that is started without hooks runs none of it.
+// The hooks with which tests of clients influence the broker (broker/testing). The only seam for them: a
+// broker that is started without hooks runs no code of theirs.
 
 import type { Api } from '../../protocol/kafka/schema.ts'
 import type { LogManager } from '../log/logManager.ts'

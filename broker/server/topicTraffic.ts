@@ -1,12 +1,12 @@
-// What has gone through each topic since the broker started. Totals only: whoever shows rates takes
-// the difference of two looks at its own pace.
+// Counters of the traffic of each topic since the broker started. Totals only: rates are differences of two
+// readings, at the reader's own interval.
 
 export interface TopicTraffic {
   bytesIn: number
   bytesOut: number
   messagesIn: number
   messagesOut: number
-  /** Appends asked for, of which some were refused or had been done before. */
+  /** Appends requested, including failed and duplicate ones. */
   appends: number
   failedAppends: number
   failedBytes: number
@@ -31,7 +31,7 @@ function noTraffic(): TopicTraffic {
 export class TrafficByTopic {
   readonly #byTopic = new Map<string, TopicTraffic>()
 
-  /** The counters of a topic, to be kept and added to. */
+  /** The counters of a topic, created lazily; a caller may keep and increment them. */
   of(topic: string): TopicTraffic {
     let traffic = this.#byTopic.get(topic)
     if (!traffic) {
@@ -41,7 +41,7 @@ export class TrafficByTopic {
     return traffic
   }
 
-  /** Undefined while nothing has gone through the topic. */
+  /** Undefined while the topic has had no traffic. */
   find(topic: string): Readonly<TopicTraffic> | undefined {
     return this.#byTopic.get(topic)
   }

@@ -1,4 +1,4 @@
-// Creates access rules: each is refused without an authorizer that would keep to it.
+// CreateAcls: every rule is refused, because there is no authorizer to enforce it.
 
 import { createAcls } from '../../../protocol/kafka/apis/createAcls.ts'
 import { handler } from '../handler.ts'

@@ -1,4 +1,4 @@
-// Gives topics more partitions. Assignments are accepted only where they say what happens anyway.
+// CreatePartitions: adds partitions to topics. Only assignments to this broker are accepted.
 
 import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -57,7 +57,7 @@ function refuseAssignments(
   const placedHere = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
-  // Some clients have no other way to say none.
+  // Some clients can give no assignments only as an empty list.
   const areEnough = assignments.length === 0 || assignments.length === newPartitions
   if (placedHere && areEnough) return undefined
   const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`

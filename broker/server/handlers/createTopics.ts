@@ -1,4 +1,4 @@
-// Creates topics, one by one; each has an outcome of its own, unless they are too many.
+// CreateTopics: creates topics one by one, each with its own outcome; a request for too many is refused whole.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

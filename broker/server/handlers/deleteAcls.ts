@@ -1,4 +1,4 @@
-// Deletes access rules: each filter is refused without an authorizer.
+// DeleteAcls: every filter is refused, because there is no authorizer.
 
 import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
 import { handler } from '../handler.ts'

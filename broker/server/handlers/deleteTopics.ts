@@ -1,4 +1,4 @@
-// Deletes topics by name or, from version 6, by id.
+// DeleteTopics: deletes topics by name or, from version 6, by id.
 
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -16,7 +16,7 @@ interface Wanted {
 }
 
 const byIdVersion = 6
-/** From here on there is an error code of its own for a broker that deletes no topics. */
+/** The first version with an error code for a broker with delete.topic.enable=false. */
 const disabledCodeVersion = 3
 
 export const deleteTopicsHandler = handler(deleteTopics, async (request, context) => {
@@ -25,7 +25,7 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
   const { unique, repeated } = byKey(wanted, keyOf)
-  // A topic may also be in the request once by its name and once by its id.
+  // A topic may be in the request twice, once by name and once by id.
   const topics = byKey(
     unique.filter((topic) => find(context.broker, topic)),
     (topic) => find(context.broker, topic)!.id,

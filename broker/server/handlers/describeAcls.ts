@@ -1,4 +1,4 @@
-// Lists access rules: there are none to list without an authorizer.
+// DescribeAcls: refused, because there is no authorizer.
 
 import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
 import { handler } from '../handler.ts'

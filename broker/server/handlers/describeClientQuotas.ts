@@ -1,4 +1,4 @@
-// Lists the quotas of clients: none can be set, so there are none.
+// DescribeClientQuotas: always empty, because no quota can be set.
 
 import { describeClientQuotas } from '../../../protocol/kafka/apis/describeClientQuotas.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

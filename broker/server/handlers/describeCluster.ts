@@ -1,4 +1,4 @@
-// Says who the brokers are, without topics.
+// DescribeCluster: the brokers of the cluster and the controller.
 
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Shows what is configured for topics, for this broker and for groups, with where every value comes
-// from.
+// DescribeConfigs: the configs of topics, of this broker, of its loggers and of groups, and where each value
+// comes from.
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -24,7 +24,7 @@ import { handler } from '../handler.ts'
 import { loggerLevels, loggerProblem } from '../loggerConfigs.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-/** Kafka's numbers for the types of values. */
+/** Kafka's ConfigType codes. */
 const configTypes: Readonly<Record<ConfigType, number>> = {
   boolean: 1,
   string: 2,
@@ -34,7 +34,7 @@ const configTypes: Readonly<Record<ConfigType, number>> = {
   list: 7,
 }
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate bytes of one, as an object and encoded. */
 const configBytes = 160
 const synonymBytes = 64
 

@@ -1,4 +1,4 @@
-// The producers that partitions know: where their sequences are, and which transactions are open.
+// DescribeProducers: the producer state of partitions, with last sequences and open transactions.
 
 import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import { handler } from '../handler.ts'
 import { partitionExists } from '../partitionExists.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate bytes of one, as an object and encoded. */
 const producerBytes = 150
 
 export const describeProducersHandler = handler(describeProducers, ({ topics }, context) => {
@@ -33,7 +33,7 @@ function describe(topic: string, partition: number, { controller, replicas }: Br
   if (!partitionExists(controller.state, topic, partition)) {
     return failure(ErrorCode.unknownTopicOrPartition, null)
   }
-  // The partition of a coordinator that has not written to it yet has no log, and no producers.
+  // A coordinator's partition that was never written has no log, and therefore no producers.
   const producers = [...(replicas.log(topic, partition)?.producers() ?? [])]
   return {
     errorCode: ErrorCode.none,

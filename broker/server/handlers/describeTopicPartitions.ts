@@ -1,5 +1,5 @@
-// Describes partitions a page at a time, by topic name: a client goes on from the cursor that it got
-// with the page before, so that an answer stays small however many partitions there are (KIP-966).
+// DescribeTopicPartitions: describes partitions in pages, ordered by topic name. Each page has a cursor with
+// which the client requests the next one, so that responses stay small (KIP-966).
 
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,4 +1,4 @@
-// Says which users have SCRAM credentials: none can be set, so nobody has.
+// DescribeUserScramCredentials: no user has SCRAM credentials, because none can be set.
 
 import { describeUserScramCredentials } from '../../../protocol/kafka/apis/describeUserScramCredentials.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,4 +1,4 @@
-// Changes single configs of topics, brokers and groups; what is not named stays as it is.
+// IncrementalAlterConfigs: changes single configs of topics, brokers and groups, and leaves the others.
 
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
 import { alterEach } from '../configChanges.ts'

@@ -1,4 +1,4 @@
-// Lists the moves of replicas under way: a single broker has nowhere to move them.
+// ListPartitionReassignments: always empty, because a single broker has nowhere to move replicas.
 
 import { listPartitionReassignments } from '../../../protocol/kafka/apis/listPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

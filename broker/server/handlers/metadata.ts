@@ -1,5 +1,5 @@
-// Describes topics and the leaders of their partitions, and creates topics that are asked for the first
-// time, where that is allowed. Every client is told the address of its own listener.
+// Metadata: describes topics and the leaders of their partitions, and creates topics on first use where that
+// is enabled. The brokers have the address that the client's own listener advertises.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -18,14 +18,14 @@ import type { BrokerParts, RequestContext } from '../requestContext.ts'
 type MetadataRequest = RequestOf<typeof metadata>
 type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 
-/** From here on an empty list asks for nothing; before, for everything. */
+/** The first version in which an empty list requests no topics; before, it requests all. */
 const emptyMeansNoneVersion = 1
-/** From here on topics can be asked for by their ids; before, the field is there and not used. */
+/** The first version with topics by id; earlier versions have the field and do not use it. */
 const byIdVersion = 12
 
 /**
- * The answer that creates a topic says that the topic does not exist, as Kafka's does, and clients ask
- * again: whoever deletes a topic and looks must not be shown the one that the question has created.
+ * The response to the request that creates a topic says that the topic does not exist, as in Kafka, and
+ * clients retry. A client that deletes a topic and looks must not find the topic that looking created.
  */
 const notYet = ErrorCode.unknownTopicOrPartition
 
@@ -63,7 +63,7 @@ function findOrCreateAll(request: MetadataRequest, context: RequestContext) {
   return Promise.all(topics.map((topic) => findOrCreate(topic, mayCreate, request, context)))
 }
 
-/** A request for more new topics than one may create gets none of them, as in Kafka. */
+/** As in Kafka, a request for more new topics than may be created at once creates none. */
 function mayCreateMissing(topics: readonly RequestedTopic[], broker: BrokerParts): boolean {
   if (!broker.config['auto.create.topics.enable']) return false
   const { state } = broker.controller
@@ -96,7 +96,7 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Created, perhaps by another request; or there is no room now, or the former topic is still being deleted.
+  // Created, perhaps by another request; or the disk is full; or the former topic is still being deleted.
   const willExist =
     controller.state.topic(name) !== undefined ||
     errorCode === ErrorCode.kafkaStorageError ||
