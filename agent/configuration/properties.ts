@@ -1,6 +1,6 @@
-// The properties of flume.conf, read exactly as Flume does: by java.util.Properties.load. Several files
-// may be given; later ones override earlier ones. Each property keeps its file and line, so that every
-// later complaint can name them. A malformed escape is an error, as in Java.
+// The properties of flume.conf, read exactly as Flume does: by java.util.Properties.load. Several
+// files may be given; later ones override earlier ones. Each property keeps its file and line, so
+// that every later complaint can name them. A malformed escape is an error, as in Java.
 
 import * as properties from '../../protocol/configuration/properties.ts'
 import { AgentError } from '../errors.ts'

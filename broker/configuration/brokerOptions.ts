@@ -1,6 +1,6 @@
-// The table of broker options, under Kafka's key names where Kafka has the option. The reader of the
-// configuration file, the help of the command line, DescribeConfigs and the documentation page are all
-// made from it. Contract: no option of the broker is defined anywhere else.
+// The table of broker options, under Kafka's key names where Kafka has the option. The reader of
+// the configuration file, the help of the command line, DescribeConfigs and the documentation page
+// are all made from it. Contract: no option of the broker is defined anywhere else.
 
 import { logLevels } from '../../protocol/telemetry/logLevel.ts'
 import {

@@ -1,13 +1,13 @@
-// The kinds of options: how the text of a value is read and written, its default and bounds, and when it
-// may change. Pure functions. The tables made of them are brokerOptions.ts, logDefaults.ts,
+// The kinds of options: how the text of a value is read and written, its default and bounds, and
+// when it may change. Pure functions. The tables made of them are brokerOptions.ts, logDefaults.ts,
 // topicOptions.ts and groupSettings.ts.
 
 /** The types of Kafka's ConfigDef that options here have. */
 export type ConfigType = 'int' | 'long' | 'double' | 'boolean' | 'string' | 'list'
 
 /**
- * When a broker option may change. A `read-only` option is read at start. A `cluster-wide` option can be
- * set while the broker runs, for all brokers or for one.
+ * When a broker option may change. A `read-only` option is read at start. A `cluster-wide` option
+ * can be set while the broker runs, for all brokers or for one.
  */
 export type UpdateMode = 'read-only' | 'cluster-wide'
 
@@ -27,8 +27,8 @@ export interface ConfigOption<Value> {
 
 export const int32Max = 2 ** 31 - 1
 /**
- * A number does not hold Kafka's largest long exactly. Larger values are read as this one, which means
- * "never" for every time and size; their text is kept where they were set.
+ * A number does not hold Kafka's largest long exactly. Larger values are read as this one, which
+ * means "never" for every time and size; their text is kept where they were set.
  */
 export const int64Max = Number.MAX_SAFE_INTEGER
 const kafkaLongMax = 2n ** 63n - 1n
@@ -126,8 +126,8 @@ export function choice<const C extends string>(
 }
 
 /**
- * Elements separated by commas, each accepted by `isElement`. The value is the text without blanks, so
- * that two spellings of a list are equal.
+ * Elements separated by commas, each accepted by `isElement`. The value is the text without blanks,
+ * so that two spellings of a list are equal.
  */
 export function list(
   standard: string,

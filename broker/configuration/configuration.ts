@@ -1,6 +1,6 @@
-// The configuration in force: what the broker was started with, overlaid with what was set while it runs,
-// for all brokers or for this one. Contract: `current` is an immutable snapshot, so that a change is never
-// half visible; a caller must not keep it longer than the work in hand.
+// The configuration in force: what the broker was started with, overlaid with what was set while it
+// runs, for all brokers or for this one. Contract: `current` is an immutable snapshot, so that a
+// change is never half visible; a caller must not keep it longer than the work in hand.
 //
 // The way of a configuration key from the file to its use has five stops:
 //
@@ -14,9 +14,10 @@
 //                                                -> LogConfig, by the table in topicOptions.ts
 //     5. broker/log, LogConfig                   read where it is used: appending, rolling, retention
 //
-// Settings of consumer groups leave after stop 3: groupSettings.ts is their table, and returns values.
-// Changes by clients (AlterConfigs) are decided in controller/configRequests.ts, against the same tables,
-// stored in the metadata log, and enter at stop 3 or 4. Listeners: listeners.ts, listenerAddress.ts.
+// Settings of consumer groups leave after stop 3: groupSettings.ts is their table, and returns
+// values. Changes by clients (AlterConfigs) are decided in controller/configRequests.ts, against
+// the same tables, stored in the metadata log, and enter at stop 3 or 4. Listeners: listeners.ts,
+// listenerAddress.ts.
 
 import {
   type BrokerConfig,
@@ -69,7 +70,9 @@ export class DynamicConfiguration {
     return this.#started['node.id']
   }
 
-  /** Replaces the values set while running. A value for this broker wins over one for all brokers. */
+  /**
+   * Replaces the values set while running. A value for this broker wins over one for all brokers.
+   */
   set(ofBroker: ConfigTexts, ofCluster: ConfigTexts): void {
     this.#ofBroker = ofBroker
     this.#ofCluster = ofCluster
@@ -102,8 +105,8 @@ export class DynamicConfiguration {
   }
 
   /**
-   * The synonyms of an option, followed by those of the options that stand in for it. As in Kafka, there
-   * are none of the latter when the option itself has no value.
+   * The synonyms of an option, followed by those of the options that stand in for it. As in Kafka,
+   * there are none of the latter when the option itself has no value.
    */
   synonymsOf(name: BrokerOptionName, weaker: readonly BrokerOptionName[]): ConfigSynonym[] {
     const own = this.synonyms(name)
@@ -121,7 +124,10 @@ export const dynamicOptionNames: readonly BrokerOptionName[] = brokerOptionNames
   (name) => brokerOptions[name].updateMode !== 'read-only',
 )
 
-/** Leaves out options and values, set by another version, that this version does not have or refuses. */
+/**
+ * Leaves out options and values, set by another version, that this version does not have or
+ * refuses.
+ */
 function changeable(texts: ConfigTexts): Partial<BrokerConfig> {
   const values: Record<string, unknown> = {}
   for (const [name, text] of Object.entries(texts)) {

@@ -1,7 +1,8 @@
-// Reads the broker's configuration file, Kafka's server.properties: checks each key against the table of
-// options (brokerOptions.ts) and returns the values. A file of Kafka is readable: keys that have no effect
-// here are listed, not refused. Contract: every value that is returned is within its bounds, and a file
-// that asks for a protection that the broker does not have is refused.
+// Reads the broker's configuration file, Kafka's server.properties: checks each key against the
+// table of options (brokerOptions.ts) and returns the values. A file of Kafka is readable: keys
+// that have no effect here are listed, not refused. Contract: every value that is returned is
+// within its bounds, and a file that asks for a protection that the broker does not have is
+// refused.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import { type Property, parseProperties } from '../../protocol/configuration/properties.ts'
@@ -16,7 +17,10 @@ import type { ConfigOption } from './configOption.ts'
 import { asksForProtection } from './securityOptions.ts'
 import { unusedKeys, unusedReason } from './unusedOptions.ts'
 
-/** A key of a configuration file that has no effect here: unknown, or accepted for Kafka's tools only. */
+/**
+ * A key of a configuration file that has no effect here: unknown, or accepted for Kafka's tools
+ * only.
+ */
 export interface UnusedOption {
   readonly line: number
   readonly key: string
@@ -27,8 +31,9 @@ export interface UnusedOption {
 }
 
 /**
- * Reads the text of a configuration file. Throws a BrokerError that names file, line and key for a value
- * that is out of bounds, and for a key that asks for a protection that the broker does not have.
+ * Reads the text of a configuration file. Throws a BrokerError that names file, line and key for a
+ * value that is out of bounds, and for a key that asks for a protection that the broker does not
+ * have.
  */
 export function parseBrokerConfig(
   text: string,
@@ -59,7 +64,10 @@ export function parseBrokerConfig(
   return { values: values as Partial<BrokerConfig>, unused }
 }
 
-/** Kafka's rules, but stricter: a key needs a separator, and blanks at the end of a value are dropped. */
+/**
+ * Kafka's rules, but stricter: a key needs a separator, and blanks at the end of a value are
+ * dropped.
+ */
 function readProperties(text: string, file: string): Property[] {
   const properties = [...parseProperties(text.replace(/^\uFEFF/, ''))]
   for (const { key, line, text: content, hasSeparator } of properties) {

@@ -1,6 +1,6 @@
 // max.connections.per.ip.overrides: limits for single addresses, as `address:number` separated by
-// commas. Kafka also accepts host names and resolves them. Here a host name is refused: names are not
-// resolved, and a limit that applies to no client would be ignored silently.
+// commas. Kafka also accepts host names and resolves them. Here a host name is refused: names are
+// not resolved, and a limit that applies to no client would be ignored silently.
 
 export const connectionOverridesBounds =
   'IP addresses with a number each, such as 127.0.0.1:200,[::1]:200'
@@ -19,8 +19,8 @@ export function parseConnectionOverrides(text: string): ReadonlyMap<string, numb
 }
 
 /**
- * The canonical spelling of an IP address: IPv6 as in URLs but without brackets, IPv4-mapped IPv6 as IPv4.
- * Undefined for anything else, such as a host name.
+ * The canonical spelling of an IP address: IPv6 as in URLs but without brackets, IPv4-mapped IPv6
+ * as IPv4. Undefined for anything else, such as a host name.
  */
 export function ipAddress(host: string): string | undefined {
   const bare = host.replace(/^\[(.*)\]$/, '$1')

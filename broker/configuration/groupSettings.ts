@@ -1,6 +1,6 @@
-// The table of configs of consumer groups (KIP-848), their defaults and bounds in broker options, and the
-// settings in force for a group. As in Kafka, a group that does not exist can have configs, and they
-// outlive it.
+// The table of configs of consumer groups (KIP-848), their defaults and bounds in broker options,
+// and the settings in force for a group. As in Kafka, a group that does not exist can have configs,
+// and they outlive it.
 
 import type { BrokerConfig, BrokerOptionName } from './brokerOptions.ts'
 import { type ConfigOption, configText, int32Max, integer } from './configOption.ts'
@@ -42,7 +42,9 @@ function isGroupConfigName(name: string): name is GroupConfigName {
   return Object.hasOwn(groupConfigs, name)
 }
 
-/** Returns why a group cannot have these configs, as a message for the client; undefined if it can. */
+/**
+ * Returns why a group cannot have these configs, as a message for the client; undefined if it can.
+ */
 export function groupConfigsProblem(
   configs: ConfigTexts,
   broker: BrokerConfig,

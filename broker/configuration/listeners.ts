@@ -1,7 +1,7 @@
-// Plans the listeners of a broker from its configuration, and the address that each advertises: Kafka's
-// keys `listeners`, `advertised.listeners`, `listener.security.protocol.map` and
-// `controller.listener.names`. Invariant: no listener is served with less protection than it asks for,
-// and none advertises an address that no client can connect to. Decision 28.
+// Plans the listeners of a broker from its configuration, and the address that each advertises:
+// Kafka's keys `listeners`, `advertised.listeners`, `listener.security.protocol.map` and
+// `controller.listener.names`. Invariant: no listener is served with less protection than it asks
+// for, and none advertises an address that no client can connect to. Decision 28.
 
 import { isLoopback } from '../../protocol/runtime/loopback.ts'
 import type { Address, Network } from '../../protocol/runtime/network.ts'

@@ -1,5 +1,5 @@
-// The part of the table of broker options (brokerOptions.ts) that is about logs. Most of them are the
-// default of a topic config (topicOptions.ts), and may change while the broker runs.
+// The part of the table of broker options (brokerOptions.ts) that is about logs. Most of them are
+// the default of a topic config (topicOptions.ts), and may change while the broker runs.
 
 import {
   boolean,

@@ -1,5 +1,5 @@
-// The table of topic configs, under Kafka's names. The default of each comes from broker options, or, where
-// Kafka has no such broker option, from an option of its own.
+// The table of topic configs, under Kafka's names. The default of each comes from broker options,
+// or, where Kafka has no such broker option, from an option of its own.
 
 import { type BrokerOptionName, brokerOptions } from './brokerOptions.ts'
 import {
@@ -20,7 +20,9 @@ export interface BrokerSynonym {
 
 export interface TopicConfig<Value> {
   readonly option: ConfigOption<Value>
-  /** The first broker option with a value gives the default; without any, the option itself does. */
+  /**
+   * The first broker option with a value gives the default; without any, the option itself does.
+   */
   readonly synonyms: readonly BrokerSynonym[]
   /** Can be set, and is not listed: for tests. */
   readonly isInternal: boolean
@@ -120,7 +122,10 @@ export type TopicConfigValue<Name extends TopicConfigName> =
     ? NonNullable<Value>
     : never
 
-/** The broker options that stand in for a broker option without a value, in the order in which they do. */
+/**
+ * The broker options that stand in for a broker option without a value, in the order in which they
+ * do.
+ */
 export function weakerOptions(name: BrokerOptionName): BrokerOptionName[] {
   for (const { synonyms } of Object.values<TopicConfig<unknown>>(topicOptions)) {
     const at = synonyms.findIndex(({ option }) => option === name)

@@ -1,6 +1,6 @@
-// The settings in force for a topic: the configs set for it, and the broker's options for the rest. Reads
-// and validates the texts that were set, describes where each value comes from, and makes the LogConfig
-// of the topic's logs. Pure functions.
+// The settings in force for a topic: the configs set for it, and the broker's options for the rest.
+// Reads and validates the texts that were set, describes where each value comes from, and makes the
+// LogConfig of the topic's logs. Pure functions.
 
 import { defaultLogConfig, type LogConfig } from '../log/logConfig.ts'
 import type { BrokerConfig } from './brokerOptions.ts'
@@ -41,7 +41,9 @@ function topicConfigProblem(name: string, value: string): string | undefined {
   return undefined
 }
 
-/** Returns why a topic cannot have these configs, as a message for the client; undefined if it can. */
+/**
+ * Returns why a topic cannot have these configs, as a message for the client; undefined if it can.
+ */
 export function topicConfigsProblem(
   configs: ConfigTexts,
   broker: BrokerConfig,

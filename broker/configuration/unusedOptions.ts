@@ -115,7 +115,9 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
 /** The keys that are known by their full name, for suggestions after a typing mistake. */
 export const unusedKeys: readonly string[] = Object.keys(byKey)
 
-/** Why an option of Kafka has no effect here; undefined if it has one, or is not an option of Kafka. */
+/**
+ * Why an option of Kafka has no effect here; undefined if it has one, or is not an option of Kafka.
+ */
 export function unusedReason(key: string): string | undefined {
   if (Object.hasOwn(byKey, key)) return byKey[key]
   return byPrefix.find(([prefix]) => key.startsWith(prefix))?.[1]

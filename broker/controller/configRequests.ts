@@ -1,6 +1,6 @@
-// Decides on a client's request to change the configs of a resource: either a command for the metadata
-// log, with the complete new set of configs, or an error code with a message for the client. Pure
-// functions of the metadata state and the request.
+// Decides on a client's request to change the configs of a resource: either a command for the
+// metadata log, with the complete new set of configs, or an error code with a message for the
+// client. Pure functions of the metadata state and the request.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration/brokerOptions.ts'

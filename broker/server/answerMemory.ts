@@ -1,6 +1,6 @@
-// What one connection holds of the memory for answers: reserved or read for an answer in progress, and
-// written but not yet taken by the client. A client that asks for much and reads nothing makes others
-// wait; it cannot make memory grow. Invariant, asserted: neither amount is negative.
+// What one connection holds of the memory for answers: reserved or read for an answer in progress,
+// and written but not yet taken by the client. A client that asks for much and reads nothing makes
+// others wait; it cannot make memory grow. Invariant, asserted: neither amount is negative.
 
 import { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -37,8 +37,8 @@ export class AnswerMemory {
   }
 
   /**
-   * For an answer that describes every resource the request names, once for each time it is named: a
-   * limit on what it takes, as large as the budget of all answers together.
+   * For an answer that describes every resource the request names, once for each time it is named:
+   * a limit on what it takes, as large as the budget of all answers together.
    */
   allowance(): MemoryAllowance {
     return new MemoryAllowance(this.#budget.limitBytes)
@@ -75,7 +75,10 @@ export class AnswerMemory {
     else this.#budget.release(before - bytes)
   }
 
-  /** Memory to read into for the answer in progress, valid until it is taken or `reserve` is called again. */
+  /**
+   * Memory to read into for the answer in progress, valid until it is taken or `reserve` is called
+   * again.
+   */
   readonly allocate = (length: number): Buffer => {
     if (!this.#buffers) return Buffer.allocUnsafeSlow(length)
     const block = this.#buffers.take(length)
@@ -83,7 +86,10 @@ export class AnswerMemory {
     return block.subarray(0, length)
   }
 
-  /** Counts an answer that is written. The returned function must be called when the client has taken it. */
+  /**
+   * Counts an answer that is written. The returned function must be called when the client has
+   * taken it.
+   */
   sent(bytes: number): () => void {
     this.#unsentBytes += bytes
     this.#budget.take(bytes)

@@ -1,6 +1,6 @@
-// The listeners of a broker and the connections that they accepted, with the memory budgets that all
-// connections share. Invariant: a client is only ever sent to the address that the listener it came
-// through advertises.
+// The listeners of a broker and the connections that they accepted, with the memory budgets that
+// all connections share. Invariant: a client is only ever sent to the address that the listener it
+// came through advertises.
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
 import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
@@ -124,7 +124,9 @@ export class BrokerServer {
     for (const connection of this.#connections) connection.drain()
   }
 
-  /** Waits until all requests in flight are answered, at most `timeoutMs`, then closes what is left. */
+  /**
+   * Waits until all requests in flight are answered, at most `timeoutMs`, then closes what is left.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.#connections.size === 0) return
     await new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
-// For requests that do the same to many partitions and are answered with an error code for each: passes the
-// partitions that exist on at once, and answers for those that do not.
+// For requests that do the same to many partitions and are answered with an error code for each:
+// passes the partitions that exist on at once, and answers for those that do not.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { MetadataState } from '../controller/metadataState.ts'
@@ -14,8 +14,8 @@ interface WantedTopic<Partition> {
 type Place = { readonly at: number } | { readonly errorCode: number }
 
 /**
- * `itemOf` returns the item for a partition, or the error code with which it is refused. `act` returns a
- * code for each item; it is not called without items.
+ * `itemOf` returns the item for a partition, or the error code with which it is refused. `act`
+ * returns a code for each item; it is not called without items.
  */
 export async function codesByPartition<
   Partition extends { readonly partitionIndex: number },

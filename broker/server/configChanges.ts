@@ -1,5 +1,5 @@
-// Applies the config changes of one request, resource by resource. Each resource has its own outcome: a
-// refused one does not prevent the others.
+// Applies the config changes of one request, resource by resource. Each resource has its own
+// outcome: a refused one does not prevent the others.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type ConfigWish, ResourceType } from '../controller/configRequests.ts'

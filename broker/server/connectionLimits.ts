@@ -1,5 +1,5 @@
-// Limits the number of connections, in all and per IP address. A flood of connections costs no more than
-// closing them: refusals are counted, and logged when they begin and when they end.
+// Limits the number of connections, in all and per IP address. A flood of connections costs no more
+// than closing them: refusals are counted, and logged when they begin and when they end.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
@@ -47,7 +47,10 @@ export class ConnectionLimits {
     this.#readOverrides()
   }
 
-  /** Counts a connection unless a limit is reached. `left` must be called once for each that is admitted. */
+  /**
+   * Counts a connection unless a limit is reached. `left` must be called once for each that is
+   * admitted.
+   */
   admit(remoteAddress: string): boolean {
     const { config } = this.#broker
     const host = hostOf(remoteAddress)

@@ -1,5 +1,6 @@
-// Limits the rate of new connections: max.connection.creation.rate. As in Kafka, connections above the rate
-// are delayed and not refused, so that many reconnecting clients do not slow down connected ones.
+// Limits the rate of new connections: max.connection.creation.rate. As in Kafka, connections above
+// the rate are delayed and not refused, so that many reconnecting clients do not slow down
+// connected ones.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { BrokerConfig } from '../configuration/brokerOptions.ts'

@@ -1,6 +1,6 @@
-// What one connection holds of the memory for decoded requests, from decoding until the answer. Decoded,
-// a request can be twenty times its size on the wire. A request that would take more than its share is
-// refused; one for which there is no room now waits in line until others are answered.
+// What one connection holds of the memory for decoded requests, from decoding until the answer.
+// Decoded, a request can be twenty times its size on the wire. A request that would take more than
+// its share is refused; one for which there is no room now waits in line until others are answered.
 
 import { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'

@@ -1,7 +1,8 @@
-// From a frame to the chunks of its answer: decodes the header, checks the version, finds the handler,
-// decodes the request, passes it through the gate, runs the handler, encodes the response. Holds the
-// table of the APIs that this broker serves, from which ApiVersions is answered. Known APIs that are not
-// served are answered with an error (refusedRequests.ts). Invariant: no handler runs before the gate.
+// From a frame to the chunks of its answer: decodes the header, checks the version, finds the
+// handler, decodes the request, passes it through the gate, runs the handler, encodes the response.
+// Holds the table of the APIs that this broker serves, from which ApiVersions is answered. Known
+// APIs that are not served are answered with an error (refusedRequests.ts). Invariant: no handler
+// runs before the gate.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
@@ -127,8 +128,8 @@ export const servedApis = [...served.map(({ api }) => api), apiVersions]
 
 /**
  * Handlers whose responses describe what the broker has, and can be long. While clients leave their
- * answers unread and the memory for answers is exhausted, these wait. What clients need for their work
- * is answered at once.
+ * answers unread and the memory for answers is exhausted, these wait. What clients need for their
+ * work is answered at once.
  */
 const longAnswers: ReadonlySet<Handler> = new Set([
   metadataHandler,
@@ -177,10 +178,11 @@ function refusedEntry(handler: Handler): Entry {
 export type Answer = readonly Uint8Array[] | undefined
 
 /**
- * Starts handling a request. When this returns, everything that the handler does before its first await
- * has happened, so that frames dispatched in order reach the log in order. Throws, or rejects with, a
- * MalformedError or an AccessDeniedError when the client must be disconnected. When decoding alone would
- * take more than the allowance, a TooCostlyError is thrown, and nothing has happened.
+ * Starts handling a request. When this returns, everything that the handler does before its first
+ * await has happened, so that frames dispatched in order reach the log in order. Throws, or rejects
+ * with, a MalformedError or an AccessDeniedError when the client must be disconnected. When
+ * decoding alone would take more than the allowance, a TooCostlyError is thrown, and nothing has
+ * happened.
  */
 export function dispatch(
   frame: Buffer,
@@ -235,7 +237,9 @@ async function handleWhenThereIsRoom(
   return context.stopWaiting.aborted ? noResponse : entry.handle(request, context)
 }
 
-/** ApiVersions is answered whatever its version is: a client cannot know what is served (KIP-511). */
+/**
+ * ApiVersions is answered whatever its version is: a client cannot know what is served (KIP-511).
+ */
 function refuseVersion({ api }: Handler, header: RequestHeader): Answer {
   if (api.key === apiVersions.key) {
     return encodeResponse(apiVersions, 0, header.correlationId, unsupportedApiVersions)

@@ -1,5 +1,5 @@
-// Finds the error codes in a response. Their places are derived from the declaration of the API once, so that
-// counting visits only fields with error codes.
+// Finds the error codes in a response. Their places are derived from the declaration of the API
+// once, so that counting visits only fields with error codes.
 
 import type { Fields, FieldType } from '../../protocol/kafka/fields.ts'
 import type { Api } from '../../protocol/kafka/schema.ts'

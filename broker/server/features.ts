@@ -1,6 +1,7 @@
-// The features of the cluster (KIP-584): the levels that this broker supports, and those in force. Contract:
-// no level is in force that is not served, because clients act on levels: from `transaction.version` 2 on
-// they leave it to the broker to add partitions to transactions (KIP-890).
+// The features of the cluster (KIP-584): the levels that this broker supports, and those in force.
+// Contract: no level is in force that is not served, because clients act on levels: from
+// `transaction.version` 2 on they leave it to the broker to add partitions to transactions
+// (KIP-890).
 
 export const supportedFeatures = [
   { name: 'group.version', minVersion: 0, maxVersion: 1 },

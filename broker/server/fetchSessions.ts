@@ -1,7 +1,7 @@
-// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that its requests
-// carry only changes and its responses only news. A state machine without I/O. Sessions are best effort:
-// a client whose session does not exist gets an error and sends all of its partitions again. Sessions
-// are therefore evicted freely, and bounded in number and in partitions.
+// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that its
+// requests carry only changes and its responses only news. A state machine without I/O. Sessions
+// are best effort: a client whose session does not exist gets an error and sends all of its
+// partitions again. Sessions are therefore evicted freely, and bounded in number and in partitions.
 
 import type { fetch } from '../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -17,7 +17,10 @@ export interface WantedPartition {
   readonly request: PartitionRequest
 }
 
-/** The part of a partition's response that decides whether the partition is in an incremental response. */
+/**
+ * The part of a partition's response that decides whether the partition is in an incremental
+ * response.
+ */
 export interface PartitionNews {
   readonly errorCode: number
   readonly highWatermark: number
@@ -29,7 +32,10 @@ export interface PartitionNews {
 /** The partitions of one request, and the end of its session's turn. */
 export interface FetchContext {
   readonly wanted: readonly WantedPartition[]
-  /** Takes the response of each wanted partition; returns the session id, and which of them are sent. */
+  /**
+   * Takes the response of each wanted partition; returns the session id, and which of them are
+   * sent.
+   */
   finish(news: readonly PartitionNews[], nowMs: number): FetchOutcome
 }
 
@@ -72,7 +78,10 @@ const initialEpoch = 0
 const finalEpoch = -1
 const noSession = 0
 const defaultMaxPartitions = 500_000
-/** Kafka's min.incremental.fetch.session.eviction.ms: for this long a larger session does not evict one. */
+/**
+ * Kafka's min.incremental.fetch.session.eviction.ms: for this long a larger session does not evict
+ * one.
+ */
 const evictionMs = 120_000
 
 export class FetchSessions {
@@ -255,7 +264,9 @@ function finishIncremental(
   }
 }
 
-/** Moves partitions that had records to the end: read last the next time, they do not starve others. */
+/**
+ * Moves partitions that had records to the end: read last the next time, they do not starve others.
+ */
 function putLast(
   { partitions }: Session,
   read: readonly SessionPartition[],
@@ -270,7 +281,9 @@ function putLast(
   }
 }
 
-/** Records what the client is told of the partition. Returns false when it was told the same before. */
+/**
+ * Records what the client is told of the partition. Returns false when it was told the same before.
+ */
 function note(partition: SessionPartition, news: PartitionNews): boolean {
   const { highWatermark, logStartOffset } = news
   const isNews =

@@ -1,6 +1,7 @@
-// Counts requests that have bytes after their last field. Kafka's generated readers ignore such bytes, and
-// widespread clients send them (librdkafka's Metadata for all topics), so that refusing them would refuse
-// these clients. The bytes are bounded with their frame, and neither decoded nor stored.
+// Counts requests that have bytes after their last field. Kafka's generated readers ignore such
+// bytes, and widespread clients send them (librdkafka's Metadata for all topics), so that refusing
+// them would refuse these clients. The bytes are bounded with their frame, and neither decoded nor
+// stored.
 
 import type { Api } from '../../protocol/kafka/schema.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'

@@ -1,6 +1,6 @@
-// A handler serves one API: it takes a decoded request and returns the response to encode, or a promise of
-// it. What the request names is authorized before, and the throttle time is added after (gate/). The
-// table of handlers is in dispatch.ts.
+// A handler serves one API: it takes a decoded request and returns the response to encode, or a
+// promise of it. What the request names is authorized before, and the throttle time is added after
+// (gate/). The table of handlers is in dispatch.ts.
 
 import type { Api, RequestOf, ResponseInput } from '../../protocol/kafka/schema.ts'
 import type { RequestContext } from './requestContext.ts'

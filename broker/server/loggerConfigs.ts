@@ -1,5 +1,6 @@
-// The log level of the broker, as Kafka's tools read and change it: the configs of BROKER_LOGGER, one per
-// logger. There is one logger, Kafka's `root`. As in Kafka, a change lasts until the broker stops.
+// The log level of the broker, as Kafka's tools read and change it: the configs of BROKER_LOGGER,
+// one per logger. There is one logger, Kafka's `root`. As in Kafka, a change lasts until the broker
+// stops.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { isLogLevel, type LogLevelControl, logLevels } from '../../protocol/telemetry/logLevel.ts'

@@ -1,7 +1,8 @@
-// A limit in bytes on memory that all connections hold together; there is one budget each for received
-// requests, decoded requests and answers. A state machine that counts, and keeps a line of those who
-// wait for room. It does not refuse memory that is already taken, so that usage can exceed the limit by
-// what one turn brings, and by no more. Invariant, asserted: usage is never negative.
+// A limit in bytes on memory that all connections hold together; there is one budget each for
+// received requests, decoded requests and answers. A state machine that counts, and keeps a line of
+// those who wait for room. It does not refuse memory that is already taken, so that usage can
+// exceed the limit by what one turn brings, and by no more. Invariant, asserted: usage is never
+// negative.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
@@ -10,8 +11,8 @@ export interface RoomRequest {
   /** Called once: when there is room for the bytes, or, to overdraw, without room. */
   readonly go: (overdraws: boolean) => void
   /**
-   * Whether it may go on without room, one request at a time. Otherwise half-received requests could
-   * fill the budget and wait for each other forever.
+   * Whether it may go on without room, one request at a time. Otherwise half-received requests
+   * could fill the budget and wait for each other forever.
    */
   readonly mayOverdraw: boolean
 }

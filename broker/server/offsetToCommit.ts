@@ -1,4 +1,5 @@
-// Converts an offset of an OffsetCommit or TxnOffsetCommit request into the value that groups store.
+// Converts an offset of an OffsetCommit or TxnOffsetCommit request into the value that groups
+// store.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { OffsetToCommit } from '../groups/groupRequests.ts'

@@ -7,7 +7,9 @@ import type { TrafficByTopic } from './topicTraffic.ts'
 
 export interface PartitionOverview {
   readonly partition: number
-  /** Figures are null where they are unknown: the log is offline, or its broker did not report them. */
+  /**
+   * Figures are null where they are unknown: the log is offline, or its broker did not report them.
+   */
   readonly logStartOffset: number | null
   /** One above the last record that consumers can read. */
   readonly highWatermark: number | null

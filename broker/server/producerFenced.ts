@@ -1,5 +1,5 @@
-// The error code for a fenced producer. PRODUCER_FENCED is younger than transactions: clients that do not
-// know it handle INVALID_PRODUCER_EPOCH, from which it was split off, in the same way.
+// The error code for a fenced producer. PRODUCER_FENCED is younger than transactions: clients that
+// do not know it handle INVALID_PRODUCER_EPOCH, from which it was split off, in the same way.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 

@@ -1,7 +1,7 @@
-// A pool of memory blocks: for log data that is read for an answer, until the answer has left, and for
-// Produce frames that arrive in several chunks, until they are answered. Allocating costs more, in the
-// kernel and in the garbage collector, than filling a block does. Contract: a block is given back by
-// its only user, or never.
+// A pool of memory blocks: for log data that is read for an answer, until the answer has left, and
+// for Produce frames that arrive in several chunks, until they are answered. Allocating costs more,
+// in the kernel and in the garbage collector, than filling a block does. Contract: a block is given
+// back by its only user, or never.
 
 /** Smaller requests are allocated, and not pooled. */
 const smallestBytes = 64 * 1024
@@ -33,7 +33,9 @@ export class ReadBuffers {
     return block!
   }
 
-  /** Takes back a block that nothing refers to any more. The oldest free blocks make room for it. */
+  /**
+   * Takes back a block that nothing refers to any more. The oldest free blocks make room for it.
+   */
   giveBack(block: Buffer): void {
     if (block.length < smallestBytes || block.length > this.#maxKeptBytes) return
     this.#free.push(block)

@@ -1,6 +1,6 @@
-// The APIs of Kafka that this broker does not serve, with the error for each. ApiVersions does not list them.
-// A client that sends one anyway gets Kafka's error for it; a closed connection would look like a network
-// failure, which clients retry.
+// The APIs of Kafka that this broker does not serve, with the error for each. ApiVersions does not
+// list them. A client that sends one anyway gets Kafka's error for it; a closed connection would
+// look like a network failure, which clients retry.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import {

@@ -1,5 +1,5 @@
-// The counters of requests: plain fields, one object for each API, so that counting a request takes a few
-// additions and no lookup by name. Read when Prometheus scrapes (broker/metrics).
+// The counters of requests: plain fields, one object for each API, so that counting a request takes
+// a few additions and no lookup by name. Read when Prometheus scrapes (broker/metrics).
 
 import type { Api } from '../../protocol/kafka/schema.ts'
 import { Distribution } from '../../protocol/telemetry/distribution.ts'

@@ -1,5 +1,5 @@
-// Counters of the traffic of each topic since the broker started. Totals only: rates are differences of two
-// readings, at the reader's own interval.
+// Counters of the traffic of each topic since the broker started. Totals only: rates are
+// differences of two readings, at the reader's own interval.
 
 export interface TopicTraffic {
   bytesIn: number

@@ -1,8 +1,9 @@
-// The parser of Java's properties format, the one for all programs: server.properties, flume.conf and
-// meta.properties. Reads a text as java.util.Properties.load does: comments, three kinds of separators,
-// lines continued with a backslash, escapes. Knows nothing of what keys mean, and decides nothing that
-// readers differ in: each property says where it stands and what is odd about it, and the reader
-// refuses it or not (broker: a line without a separator; agent: a malformed \u escape).
+// The parser of Java's properties format, the one for all programs: server.properties, flume.conf
+// and meta.properties. Reads a text as java.util.Properties.load does: comments, three kinds of
+// separators, lines continued with a backslash, escapes. Knows nothing of what keys mean, and
+// decides nothing that readers differ in: each property says where it stands and what is odd about
+// it, and the reader refuses it or not (broker: a line without a separator; agent: a malformed \u
+// escape).
 
 export interface Property {
   readonly key: string
@@ -53,12 +54,16 @@ function withoutIndent(line: string): string {
   return line.replace(/^[ \t\f]+/, '')
 }
 
-/** An odd number of backslashes at the end continues a line; an even number is escaped backslashes. */
+/**
+ * An odd number of backslashes at the end continues a line; an even number is escaped backslashes.
+ */
 function isContinued(line: string): boolean {
   return /\\*$/.exec(line)![0].length % 2 === 1
 }
 
-/** Where the key ends (the first `=`, `:` or blank that is not escaped) and where the value starts. */
+/**
+ * Where the key ends (the first `=`, `:` or blank that is not escaped) and where the value starts.
+ */
 function splitAt(content: string): { keyEnd: number; valueStart: number } {
   let keyEnd = 0
   while (keyEnd < content.length && !'=: \t\f'.includes(content[keyEnd]!)) {

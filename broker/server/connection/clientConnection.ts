@@ -1,10 +1,12 @@
-// The connection of one client. Composes its parts: FrameQueue cuts chunks into requests, RequestOrder
-// keeps answers in the order of requests, RequestMemory, DecodedMemory and AnswerMemory bound what the
-// connection holds by itself and together with all others, Idleness decides when it has been quiet for
-// too long. What happens to a request is decided by the phase that the connection is in.
+// The connection of one client. Composes its parts: FrameQueue cuts chunks into requests,
+// RequestOrder keeps answers in the order of requests, RequestMemory, DecodedMemory and
+// AnswerMemory bound what the connection holds by itself and together with all others, Idleness
+// decides when it has been quiet for too long. What happens to a request is decided by the phase
+// that the connection is in.
 //
-// Invariants: answers leave in the order of requests; a client that sends without reading, or sends more
-// than there is memory for, is not read; nothing is dispatched after the connection has closed.
+// Invariants: answers leave in the order of requests; a client that sends without reading, or sends
+// more than there is memory for, is not read; nothing is dispatched after the connection has
+// closed.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { type MemoryAllowance, TooCostlyError } from '../../../protocol/bytes/memoryAllowance.ts'
@@ -49,9 +51,10 @@ export type CloseReason =
   | 'shutdown'
 
 /**
- * What a connection does with a request. Every connection begins, and stays, in the phase of serving:
- * `dispatch`. A listener that authenticates its clients begins in a phase that admits only the requests
- * of authentication, gives the connection its principal, and is then followed by serving.
+ * What a connection does with a request. Every connection begins, and stays, in the phase of
+ * serving: `dispatch`. A listener that authenticates its clients begins in a phase that admits only
+ * the requests of authentication, gives the connection its principal, and is then followed by
+ * serving.
  */
 export type ConnectionPhase = (
   frame: Buffer,
@@ -323,7 +326,10 @@ export class ClientConnection implements ConnectionHandler {
     if (this.#isDraining && !this.#isClosed && this.#order.length === 0) this.#connection.end()
   }
 
-  /** Errors of the client end its connection; any other is a failure of the broker, and is logged as one. */
+  /**
+   * Errors of the client end its connection; any other is a failure of the broker, and is logged as
+   * one.
+   */
   #fail(error: unknown, decoding?: MemoryAllowance): void {
     if (error instanceof MalformedError) {
       this.#disconnect(error.message, 'malformed')

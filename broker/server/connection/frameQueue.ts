@@ -1,12 +1,14 @@
-// The framing of one connection: received chunks in, whole request frames out, in their order. Knows
-// nothing of what a frame says, except which memory it lies in. Frames wait here until they are
-// dispatched; a frame that was taken can be put back, at the head.
+// The framing of one connection: received chunks in, whole request frames out, in their order.
+// Knows nothing of what a frame says, except which memory it lies in. Frames wait here until they
+// are dispatched; a frame that was taken can be put back, at the head.
 
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import type { ReadBuffers } from '../readBuffers.ts'
 
-/** Memory that a frame costs besides its bytes, so that a flood of tiny frames is bounded as well. */
+/**
+ * Memory that a frame costs besides its bytes, so that a flood of tiny frames is bounded as well.
+ */
 const frameOverheadBytes = 1024
 
 /** What a frame counts for in the memory of requests. */
@@ -78,8 +80,9 @@ export class FrameQueue {
   }
 
   /**
-   * The block that the frame lies in, if it can be used again once the request is answered. Only for
-   * Produce: other requests may leave parts of themselves behind, such as the metadata of a member.
+   * The block that the frame lies in, if it can be used again once the request is answered. Only
+   * for Produce: other requests may leave parts of themselves behind, such as the metadata of a
+   * member.
    */
   blockOf(frame: Buffer): Buffer | undefined {
     const block = this.#blocks.get(frame.buffer)
@@ -87,7 +90,10 @@ export class FrameQueue {
     return isProduce(frame) ? block : undefined
   }
 
-  /** Drops everything, and returns the cost of the complete frames among it. Nothing may be pushed after. */
+  /**
+   * Drops everything, and returns the cost of the complete frames among it. Nothing may be pushed
+   * after.
+   */
   clear(): number {
     let bytes = 0
     for (const frame of this.#frames.splice(0)) bytes += costOf(frame)

@@ -1,7 +1,7 @@
-// When one connection has been quiet for so long that it is closed: idle for connections.max.idle.ms
-// with nothing in flight, or stalled in the middle of a request, or of an answer while others wait for
-// its memory. One timer per connection, which looks again when there could be a reason at the earliest.
-// Timestamps are of the monotonic clock.
+// When one connection has been quiet for so long that it is closed: idle for
+// connections.max.idle.ms with nothing in flight, or stalled in the middle of a request, or of an
+// answer while others wait for its memory. One timer per connection, which looks again when there
+// could be a reason at the earliest. Timestamps are of the monotonic clock.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 

@@ -18,7 +18,10 @@ export class RequestMemory {
   #room: RoomRequest | undefined
   #isInLine = false
 
-  /** `limitBytes` is read each time: the option may change. `onTurn`: the wait for the budget has ended. */
+  /**
+   * `limitBytes` is read each time: the option may change. `onTurn`: the wait for the budget has
+   * ended.
+   */
   constructor(budget: MemoryBudget, limitBytes: () => number, onTurn: () => void) {
     this.#budget = budget
     this.#limitBytes = limitBytes
@@ -34,7 +37,10 @@ export class RequestMemory {
     assert(this.#unansweredBytes >= 0, 'a connection releases what it holds for requests')
   }
 
-  /** Reports to the budget what the connection holds now; `incompleteBytes` of a frame still arriving. */
+  /**
+   * Reports to the budget what the connection holds now; `incompleteBytes` of a frame still
+   * arriving.
+   */
   count(incompleteBytes: number): void {
     const bytes = this.#unansweredBytes + incompleteBytes
     const before = this.#countedBytes
@@ -43,7 +49,10 @@ export class RequestMemory {
     else if (bytes < before) this.#budget.release(before - bytes)
   }
 
-  /** Gets in line if the budget is exceeded. Returns whether it did; `onTurn` may have been called already. */
+  /**
+   * Gets in line if the budget is exceeded. Returns whether it did; `onTurn` may have been called
+   * already.
+   */
   waitIfExceeded(hasIncompleteFrame: boolean): boolean {
     if (this.#room || !this.#budget.isExceeded) return false
     const room: RoomRequest = {

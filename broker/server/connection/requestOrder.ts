@@ -1,6 +1,7 @@
-// The requests of one connection that are being handled, in the order in which they came. Requests are
-// handled one at a time, as in Kafka, except that consecutive Produce requests overlap, so that many
-// share one sync. Invariants: every request is answered exactly once, and in the order of requests.
+// The requests of one connection that are being handled, in the order in which they came. Requests
+// are handled one at a time, as in Kafka, except that consecutive Produce requests overlap, so that
+// many share one sync. Invariants: every request is answered exactly once, and in the order of
+// requests.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Answer } from '../dispatch.ts'
@@ -47,7 +48,9 @@ export class RequestOrder {
     return this.#endsInProduce && isProduce(frame) && this.#pending.length < maxOverlapping
   }
 
-  /** Called before a request is dispatched, so that what it starts at once finds the order as it is. */
+  /**
+   * Called before a request is dispatched, so that what it starts at once finds the order as it is.
+   */
   starting(frame: Buffer): void {
     this.#endsInProduce = isProduce(frame)
   }

@@ -1,9 +1,10 @@
-// What each API needs, by Kafka's documented rules (docs, "Operations and resources on protocols", and
-// KafkaApis.scala where the two differ). One table: a new API is not served before it is declared here.
+// What each API needs, by Kafka's documented rules (docs, "Operations and resources on protocols",
+// and KafkaApis.scala where the two differ). One table: a new API is not served before it is
+// declared here.
 //
 // A requirement is checked in one of two places. Resources that the request names are checked by
-// RequestGate before the handler runs (`names`). Resources that only the broker's state names, such as
-// those of a list of all groups, are checked by the handler, which asks `context.access`.
+// RequestGate before the handler runs (`names`). Resources that only the broker's state names, such
+// as those of a list of all groups, are checked by the handler, which asks `context.access`.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -365,7 +366,9 @@ export const apiAccess: readonly ApiAccess[] = [
   access(saslAuthenticate),
 ]
 
-/** CVE-2018-1288: a client that names a replica reads as a broker, whatever it may read as a client. */
+/**
+ * CVE-2018-1288: a client that names a replica reads as a broker, whatever it may read as a client.
+ */
 function isOfFollower({ replicaId, replicaState }: RequestOf<typeof fetch>): boolean {
   return replicaId >= 0 || replicaState.replicaId >= 0
 }

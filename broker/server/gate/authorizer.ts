@@ -1,8 +1,9 @@
-// Who may do what: Kafka's operations, the types of resources they are done to, and the interface of an
-// Authorizer. Without access control `allowAll` is in force. An authorizer decides from memory and at once:
-// it is asked before every request, so it must never wait, and never throw.
-// Operations that imply others (read implies describe; write on any topic implies idempotentWrite on the
-// cluster, KIP-679) are the authorizer's concern: callers ask for the operation that Kafka documents.
+// Who may do what: Kafka's operations, the types of resources they are done to, and the interface
+// of an Authorizer. Without access control `allowAll` is in force. An authorizer decides from
+// memory and at once: it is asked before every request, so it must never wait, and never throw.
+// Operations that imply others (read implies describe; write on any topic implies idempotentWrite
+// on the cluster, KIP-679) are the authorizer's concern: callers ask for the operation that Kafka
+// documents.
 
 /** Kafka's AclOperation, with its codes. */
 export const aclOperations = {
@@ -42,7 +43,9 @@ export interface Requester {
 }
 
 export interface Authorizer {
-  /** True when `authorize` never returns false: then no resource names are collected from requests. */
+  /**
+   * True when `authorize` never returns false: then no resource names are collected from requests.
+   */
   readonly allowsAll: boolean
   authorize(
     requester: Requester,

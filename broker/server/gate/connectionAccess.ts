@@ -1,6 +1,7 @@
 // What the client of one connection may do. Handlers ask it about resources that are found in the
 // broker's state and not in the request (a list of all groups), and for the bit sets of authorized
-// operations that clients can ask for. What a request itself names is checked by RequestGate before.
+// operations that clients can ask for. What a request itself names is checked by RequestGate
+// before.
 
 import {
   type AclOperation,

@@ -1,10 +1,11 @@
-// The gate that every request passes before its handler runs, and every response before it is encoded.
-// In this order: authorize what the request names, and later write the throttle time into the response.
-// Invariants: no handler runs for a request that the authorizer denies, and no handler writes
-// `throttleTimeMs`. With an authorizer that allows all and no throttle the gate allocates nothing.
+// The gate that every request passes before its handler runs, and every response before it is
+// encoded. In this order: authorize what the request names, and later write the throttle time into
+// the response. Invariants: no handler runs for a request that the authorizer denies, and no
+// handler writes `throttleTimeMs`. With an authorizer that allows all and no throttle the gate
+// allocates nothing.
 //
-// A denied request closes its connection. An error for each denied resource, as Kafka has it, needs to
-// know only what is here: the requirements of the API and the request.
+// A denied request closes its connection. An error for each denied resource, as Kafka has it, needs
+// to know only what is here: the requirements of the API and the request.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { ApiAccess, Requirement, TopicCatalog } from './apiAccess.ts'

@@ -1,6 +1,6 @@
-// How long a client is asked to pause because it is over its quota. Asked once for each response; the
-// gate puts the time into `throttleTimeMs` where the API has that field. There are no quotas yet, so
-// that `noThrottle` is in force.
+// How long a client is asked to pause because it is over its quota. Asked once for each response;
+// the gate puts the time into `throttleTimeMs` where the API has that field. There are no quotas
+// yet, so that `noThrottle` is in force.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { Requester } from './authorizer.ts'

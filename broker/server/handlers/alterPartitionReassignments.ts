@@ -1,5 +1,6 @@
-// AlterPartitionReassignments: moves replicas between brokers. A single broker has nowhere to move them: the
-// present assignment is accepted and changes nothing, any other is refused with the reason.
+// AlterPartitionReassignments: moves replicas between brokers. A single broker has nowhere to move
+// them: the present assignment is accepted and changes nothing, any other is refused with the
+// reason.
 
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// ApiVersions: the APIs and versions that are served, and the features in force. It is the first request of
-// every client, so that it must be answered whatever its version is (KIP-511).
+// ApiVersions: the APIs and versions that are served, and the features in force. It is the first
+// request of every client, so that it must be answered whatever its version is (KIP-511).
 
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

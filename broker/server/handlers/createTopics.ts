@@ -1,4 +1,5 @@
-// CreateTopics: creates topics one by one, each with its own outcome; a request for too many is refused whole.
+// CreateTopics: creates topics one by one, each with its own outcome; a request for too many is
+// refused whole.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// DescribeConfigs: the configs of topics, of this broker, of its loggers and of groups, and where each value
-// comes from.
+// DescribeConfigs: the configs of topics, of this broker, of its loggers and of groups, and where
+// each value comes from.
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,4 +1,5 @@
-// DescribeLogDirs: partitions, sizes and free space of the data directories; of a failed one, the error alone.
+// DescribeLogDirs: partitions, sizes and free space of the data directories; of a failed one, the
+// error alone.
 
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// DescribeTopicPartitions: describes partitions in pages, ordered by topic name. Each page has a cursor with
-// which the client requests the next one, so that responses stay small (KIP-966).
+// DescribeTopicPartitions: describes partitions in pages, ordered by topic name. Each page has a
+// cursor with which the client requests the next one, so that responses stay small (KIP-966).
 
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

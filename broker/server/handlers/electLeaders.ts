@@ -1,5 +1,5 @@
-// ElectLeaders: answers ELECTION_NOT_NEEDED for every partition that exists. The only replica of a partition
-// is its leader, and its preferred leader.
+// ElectLeaders: answers ELECTION_NOT_NEEDED for every partition that exists. The only replica of a
+// partition is its leader, and its preferred leader.
 
 import { ElectionType, electLeaders } from '../../../protocol/kafka/apis/electLeaders.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// FindCoordinator: the broker that coordinates a group or a transactional id. On a single node it is this
-// one, at the address that the client's listener advertises.
+// FindCoordinator: the broker that coordinates a group or a transactional id. On a single node it
+// is this one, at the address that the client's listener advertises.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

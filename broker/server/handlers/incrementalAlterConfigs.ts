@@ -1,4 +1,5 @@
-// IncrementalAlterConfigs: changes single configs of topics, brokers and groups, and leaves the others.
+// IncrementalAlterConfigs: changes single configs of topics, brokers and groups, and leaves the
+// others.
 
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
 import { alterEach } from '../configChanges.ts'

@@ -1,5 +1,5 @@
-// ListConfigResources: the resources that have configs: all topics, this broker, its loggers (under the
-// broker's id, as in Kafka), and the groups for which configs are set.
+// ListConfigResources: the resources that have configs: all topics, this broker, its loggers (under
+// the broker's id, as in Kafka), and the groups for which configs are set.
 
 import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Metadata: describes topics and the leaders of their partitions, and creates topics on first use where that
-// is enabled. The brokers have the address that the client's own listener advertises.
+// Metadata: describes topics and the leaders of their partitions, and creates topics on first use
+// where that is enabled. The brokers have the address that the client's own listener advertises.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -24,8 +24,9 @@ const emptyMeansNoneVersion = 1
 const byIdVersion = 12
 
 /**
- * The response to the request that creates a topic says that the topic does not exist, as in Kafka, and
- * clients retry. A client that deletes a topic and looks must not find the topic that looking created.
+ * The response to the request that creates a topic says that the topic does not exist, as in Kafka,
+ * and clients retry. A client that deletes a topic and looks must not find the topic that looking
+ * created.
  */
 const notYet = ErrorCode.unknownTopicOrPartition
 
@@ -96,7 +97,8 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Created, perhaps by another request; or the disk is full; or the former topic is still being deleted.
+  // Created, perhaps by another request; or the disk is full; or the former topic is still being
+  // deleted.
   const willExist =
     controller.state.topic(name) !== undefined ||
     errorCode === ErrorCode.kafkaStorageError ||

@@ -1,6 +1,7 @@
-// UpdateFeatures: validates updates of feature levels by Kafka's rules. The levels in force are fixed by this
-// version of the broker: an update to the present level succeeds, an update to another supported level is
-// refused, because it would have no effect. One refused update refuses the whole request.
+// UpdateFeatures: validates updates of feature levels by Kafka's rules. The levels in force are
+// fixed by this version of the broker: an update to the present level succeeds, an update to
+// another supported level is refused, because it would have no effect. One refused update refuses
+// the whole request.
 
 import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

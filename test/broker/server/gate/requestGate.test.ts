@@ -1,5 +1,5 @@
-// The gate before the handlers: every served API declares what Kafka documents that it needs, a denied
-// request reaches no handler, and a throttle time is in every response that can carry one.
+// The gate before the handlers: every served API declares what Kafka documents that it needs, a
+// denied request reaches no handler, and a throttle time is in every response that can carry one.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -25,8 +25,8 @@ import { structArbitrary } from '../../../protocol/kafka/messageArbitrary.ts'
 import { sampleRequests } from '../sampleRequests.ts'
 
 /**
- * From Kafka's documentation ("Operations and resources on protocols"), corrected where the broker of
- * Kafka 4.1 differs. `~`: asked by the handler, for resources that the request does not name.
+ * From Kafka's documentation ("Operations and resources on protocols"), corrected where the broker
+ * of Kafka 4.1 differs. `~`: asked by the handler, for resources that the request does not name.
  * `a|b`: b on the cluster is enough.
  */
 const documented: Readonly<Record<string, readonly string[]>> = {
