@@ -1,5 +1,5 @@
-// FindCoordinator: the broker that coordinates a group or a transactional id. On a single node it
-// is this one, at the address that the client's listener advertises.
+// Says which broker coordinates a group or a transactional id. On a single node that is this one, at
+// the address of the listener that the client came through.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import type { RequestContext } from '../requestContext.ts'
 
 const KeyType = { group: 0, transaction: 1 } as const
 
-/** The first version with several keys in a request. */
+/** From here on several keys are asked for at once. */
 const batchedVersion = 4
 
 export const findCoordinatorHandler = handler(findCoordinator, (request, context) => {
