@@ -4,11 +4,11 @@
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
 import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
-import { ConnectionLimits } from './connectionLimits.ts'
-import { ConnectionPace } from './connectionPace.ts'
-import { MemoryBudget } from './memoryBudget.ts'
-import { ReadBuffers } from './readBuffers.ts'
-import type { BrokerParts } from './requestContext.ts'
+import { ConnectionLimits } from './connection/connectionLimits.ts'
+import { ConnectionPace } from './connection/connectionPace.ts'
+import { MemoryBudget } from './memory/memoryBudget.ts'
+import { ReadBuffers } from './memory/readBuffers.ts'
+import type { BrokerParts } from './request/requestContext.ts'
 
 /** Memory for read buffers that is kept between fetches, enough for a few busy consumers. */
 const keptReadBufferBytes = 32 * 1024 * 1024

@@ -3,7 +3,7 @@
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { ReplicaManager } from '../replication/replicaManager.ts'
-import type { TrafficByTopic } from './topicTraffic.ts'
+import type { TrafficByTopic } from './figures/topicTraffic.ts'
 
 export interface PartitionOverview {
   readonly partition: number

@@ -4,7 +4,7 @@
 
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { FrameSplitter } from '../../../protocol/kafka/frame.ts'
-import type { ReadBuffers } from '../readBuffers.ts'
+import type { ReadBuffers } from '../memory/readBuffers.ts'
 
 /**
  * Memory that a frame costs besides its bytes, so that a flood of tiny frames is bounded as well.

@@ -4,8 +4,8 @@
 // requests.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Answer } from '../dispatch.ts'
-import type { ApiFigures, RequestRecord } from '../requestFigures.ts'
+import type { Answer } from '../dispatch/dispatch.ts'
+import type { ApiFigures, RequestRecord } from '../figures/requestFigures.ts'
 import { costOf, isProduce } from './frameQueue.ts'
 
 /** The most Produce requests of one connection in flight. */

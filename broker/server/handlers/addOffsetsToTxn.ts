@@ -5,8 +5,8 @@ import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { offsetsPartition } from '../coordinatorPartition.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
+import { handler } from '../request/handler.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 2

@@ -3,8 +3,8 @@
 
 import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
 import { ConfigOperation } from '../../controller/configRequests.ts'
-import { alterEach } from '../configChanges.ts'
-import { handler } from '../handler.ts'
+import { alterEach } from '../configs/configChanges.ts'
+import { handler } from '../request/handler.ts'
 
 export const alterConfigsHandler = handler(
   alterConfigs,

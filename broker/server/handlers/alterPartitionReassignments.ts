@@ -4,8 +4,8 @@
 
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 interface Outcome {
   readonly errorCode: number

@@ -5,7 +5,7 @@ import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Api, RequestOf } from '../../../protocol/kafka/schema.ts'
 import { finalizedFeatures, finalizedFeaturesEpoch, supportedFeatures } from '../features.ts'
-import { type Handler, handler } from '../handler.ts'
+import { type Handler, handler } from '../request/handler.ts'
 
 /** The first version with the name and version of the client's software. */
 const softwareVersion = 3

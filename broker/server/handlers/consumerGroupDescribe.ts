@@ -7,7 +7,7 @@ import type { ConsumerGroupMember } from '../../groups/consumer/consumerGroupMem
 import type { TopicCatalog } from '../../groups/consumer/topicCatalog.ts'
 import { type TopicPartitions, toList } from '../../groups/consumer/topicPartitions.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** Which protocol a member speaks, while a group moves from one to the other. */
 const MemberType = { classic: 0, consumer: 1 } as const

@@ -6,9 +6,9 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { createPartitionsRefusal } from '../../controller/requestSize.ts'
 import type { Refusal } from '../../controller/topicRequests.ts'
-import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type TopicRequest = RequestOf<typeof createPartitions>['topics'][number]
 

@@ -11,9 +11,9 @@ import type { Topic } from '../../controller/metadataState.ts'
 import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import type { TopicWish } from '../../controller/topicRequests.ts'
 import type { ConnectionAccess } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 export const createTopicsHandler = handler(createTopics, async (request, { broker, access }) => {
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)

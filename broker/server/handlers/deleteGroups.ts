@@ -1,7 +1,7 @@
 // Removes groups that nobody is in, with the offsets that they committed.
 
 import { deleteGroups } from '../../../protocol/kafka/apis/deleteGroups.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const deleteGroupsHandler = handler(deleteGroups, async (request, { broker }) => {
   const results = request.groupsNames.map(async (groupId) => ({

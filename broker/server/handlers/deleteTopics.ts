@@ -6,9 +6,9 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
-import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 
 interface Wanted {
   readonly name: string | null

@@ -2,7 +2,7 @@
 
 import { describeClientQuotas } from '../../../protocol/kafka/apis/describeClientQuotas.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const describeClientQuotasHandler = handler(describeClientQuotas, () => ({
   errorCode: ErrorCode.none,

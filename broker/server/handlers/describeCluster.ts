@@ -3,7 +3,7 @@
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 const EndpointType = { brokers: 1, controllers: 2 } as const
 

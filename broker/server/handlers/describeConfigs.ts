@@ -20,9 +20,9 @@ import { weakerOptions } from '../../configuration/topicOptions.ts'
 import { type ConfigEntry, describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
 import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
-import { handler } from '../handler.ts'
-import { loggerLevels, loggerProblem } from '../loggerConfigs.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { loggerLevels, loggerProblem } from '../configs/loggerConfigs.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 /** Kafka's ConfigType codes. */
 const configTypes: Readonly<Record<ConfigType, number>> = {

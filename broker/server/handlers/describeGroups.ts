@@ -5,7 +5,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { ClassicGroup } from '../../groups/classicGroup.ts'
 import { metadataFor } from '../../groups/groupMember.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** From here on a group that is not there is an error; before, it is described as dead. */
 const notFoundVersion = 6

@@ -8,7 +8,7 @@ import type {
   LogDirectoryDescription,
   PartitionDescription,
 } from '../../log/directory/directoryDescription.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** The requested partitions by topic; null requests all. */
 type Wanted = ReadonlyMap<string, ReadonlySet<number>> | null

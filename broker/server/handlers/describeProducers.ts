@@ -4,9 +4,9 @@ import { describeProducers } from '../../../protocol/kafka/apis/describeProducer
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import type { ProducerEntry } from '../../log/producers/producerState.ts'
-import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { partitionExists } from '../partitions/partitionExists.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 /** Approximate bytes of one, as an object and encoded. */
 const producerBytes = 150

@@ -9,9 +9,9 @@ import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
-import { replicasOf } from '../partitionReplicas.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { replicasOf } from '../partitions/partitionReplicas.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type Cursor = NonNullable<RequestOf<typeof describeTopicPartitions>['cursor']>
 

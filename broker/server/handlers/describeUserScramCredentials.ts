@@ -2,7 +2,7 @@
 
 import { describeUserScramCredentials } from '../../../protocol/kafka/apis/describeUserScramCredentials.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const describeUserScramCredentialsHandler = handler(
   describeUserScramCredentials,

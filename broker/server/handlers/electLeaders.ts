@@ -4,8 +4,8 @@
 import { ElectionType, electLeaders } from '../../../protocol/kafka/apis/electLeaders.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { MetadataState } from '../../controller/metadataState.ts'
-import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
+import { partitionExists } from '../partitions/partitionExists.ts'
+import { handler } from '../request/handler.ts'
 
 export const electLeadersHandler = handler(
   electLeaders,

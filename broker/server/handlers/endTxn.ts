@@ -4,8 +4,8 @@
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { failed } from '../../transactions/transactionOutcome.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
+import { handler } from '../request/handler.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 2

@@ -2,8 +2,8 @@
 // others.
 
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
-import { alterEach } from '../configChanges.ts'
-import { handler } from '../handler.ts'
+import { alterEach } from '../configs/configChanges.ts'
+import { handler } from '../request/handler.ts'
 
 export const incrementalAlterConfigsHandler = handler(
   incrementalAlterConfigs,

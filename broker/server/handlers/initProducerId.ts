@@ -7,9 +7,9 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { BrokerError } from '../../errors.ts'
 import { noEpoch, noProducerId } from '../../transactions/transactionMetadata.ts'
 import { failed, type TransactionOutcome } from '../../transactions/transactionOutcome.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 4

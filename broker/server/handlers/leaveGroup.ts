@@ -2,7 +2,7 @@
 
 import { leaveGroup } from '../../../protocol/kafka/apis/leaveGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 const batchedVersion = 3
 

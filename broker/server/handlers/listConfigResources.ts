@@ -4,8 +4,8 @@
 import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ResourceType } from '../../controller/configRequests.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 /** Earlier versions list client metrics only, of which there are none. */
 const typesVersion = 1

@@ -3,7 +3,7 @@
 import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { clusterResource } from '../gate/authorizer.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const listGroupsHandler = handler(listGroups, (request, { broker, access }) => {
   const seesAll = access.allows('describe', 'cluster', clusterResource)

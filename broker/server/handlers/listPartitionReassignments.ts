@@ -2,7 +2,7 @@
 
 import { listPartitionReassignments } from '../../../protocol/kafka/apis/listPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const listPartitionReassignmentsHandler = handler(listPartitionReassignments, () => ({
   errorCode: ErrorCode.none,

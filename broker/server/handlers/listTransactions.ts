@@ -9,7 +9,7 @@ import {
   transactionStateName,
   transactionStateNames,
 } from '../../transactions/transactionStateName.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 type Request = RequestOf<typeof listTransactions>
 

@@ -11,9 +11,9 @@ import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import { clusterResource } from '../gate/authorizer.ts'
 import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../handler.ts'
-import { replicasOf } from '../partitionReplicas.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import { replicasOf } from '../partitions/partitionReplicas.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
 type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]

@@ -2,9 +2,9 @@
 
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { codesByPartition } from '../codesByPartition.ts'
-import { handler } from '../handler.ts'
 import { type CommitTimestamps, offsetToCommit } from '../offsetToCommit.ts'
+import { codesByPartition } from '../partitions/codesByPartition.ts'
+import { handler } from '../request/handler.ts'
 
 type Request = RequestOf<typeof offsetCommit>
 

@@ -2,8 +2,8 @@
 
 import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { codesByPartition } from '../codesByPartition.ts'
-import { handler } from '../handler.ts'
+import { codesByPartition } from '../partitions/codesByPartition.ts'
+import { handler } from '../request/handler.ts'
 
 export const offsetDeleteHandler = handler(offsetDelete, async (request, { broker }) => {
   const { groupId } = request

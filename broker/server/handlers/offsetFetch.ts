@@ -7,7 +7,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { GroupOffsets } from '../../groups/groupOffsets.ts'
 import type { GroupService } from '../../groups/groupService.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 interface WantedTopic {
   readonly name: string

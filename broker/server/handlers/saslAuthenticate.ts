@@ -2,7 +2,7 @@
 
 import { saslAuthenticate } from '../../../protocol/kafka/apis/saslAuthenticate.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const saslAuthenticateHandler = handler(saslAuthenticate, () => ({
   errorCode: ErrorCode.illegalSaslState,

@@ -2,7 +2,7 @@
 
 import { saslHandshake } from '../../../protocol/kafka/apis/saslHandshake.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const saslHandshakeHandler = handler(saslHandshake, () => ({
   errorCode: ErrorCode.illegalSaslState,

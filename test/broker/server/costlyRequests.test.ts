@@ -3,7 +3,7 @@
 
 import { afterEach, expect, it } from 'vitest'
 import type { BrokerConfig } from '../../../broker/configuration/brokerOptions.ts'
-import { servedApis } from '../../../broker/server/dispatch.ts'
+import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'

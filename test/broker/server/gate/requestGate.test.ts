@@ -3,7 +3,8 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { dispatch, servedApis } from '../../../../broker/server/dispatch.ts'
+import { dispatch, servedApis } from '../../../../broker/server/dispatch/dispatch.ts'
+import { RequestFigures } from '../../../../broker/server/figures/requestFigures.ts'
 import { apiAccess } from '../../../../broker/server/gate/apiAccess.ts'
 import {
   type AclOperation,
@@ -14,8 +15,10 @@ import {
 import { ConnectionAccess } from '../../../../broker/server/gate/connectionAccess.ts'
 import { AccessDeniedError, RequestGate } from '../../../../broker/server/gate/requestGate.ts'
 import { noThrottle, type Throttle } from '../../../../broker/server/gate/throttle.ts'
-import type { BrokerParts, ConnectionContext } from '../../../../broker/server/requestContext.ts'
-import { RequestFigures } from '../../../../broker/server/requestFigures.ts'
+import type {
+  BrokerParts,
+  ConnectionContext,
+} from '../../../../broker/server/request/requestContext.ts'
 import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../../../protocol/bytes/reader.ts'
 import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
