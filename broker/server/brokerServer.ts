@@ -1,6 +1,25 @@
 // The listeners of a broker and the connections that they accepted, with the memory budgets that
 // all connections share. Invariant: a client is only ever sent to the address that the listener it
 // came through advertises.
+//
+// The folder is everything between a socket and the rooms of the broker (log, controller, groups,
+// transactions). The way of a request, by folders. Each uses only those below it; only the types in
+// request/requestContext.ts name parts of the folders above:
+//
+//   connection/     one client: framing, order of answers, idleness, limits of connections
+//   dispatch/       frame -> API, version, request; the table of served APIs; response -> frame
+//   handlers/       one file for each served API, named like it: request -> response
+//   configs/        what the handlers of configs share
+//   fetch/          reading for Fetch, and its sessions
+//   transactions/   appends of transactional producers
+//   partitions/     existence, leaders and error codes of partitions
+//   request/        what a handler is and may use: its context, the hooks for tests of clients
+//   gate/           who may do what: access of each API, authorizer, throttle
+//   memory/         budgets that connections share, and what each connection holds of them
+//   figures/        counters of requests and of topics
+//
+// No handler may touch a connection, write a throttle time, or decide on access other than by asking
+// `context.access`.
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
 import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
