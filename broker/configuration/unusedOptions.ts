@@ -10,7 +10,7 @@ const noTiers = 'tiered storage is not supported'
 const noShare = 'share groups are not served'
 const noStreams = 'streams groups are not served'
 const noOlderBrokers = 'there are no brokers of an older version to speak with'
-const noZooKeeper = 'metadata is kept in the data folder, and ZooKeeper is not used'
+const noZooKeeper = 'metadata is kept in the data directory, and ZooKeeper is not used'
 const asNeeded = 'the broker finds the value by itself'
 const noPlugins = 'Java classes cannot be loaded here'
 
