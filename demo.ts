@@ -84,7 +84,7 @@ async function loadRooms() {
     ]),
     Promise.all([
       import('./broker/broker.ts'),
-      import('./broker/configuration.ts'),
+      import('./broker/configuration/brokerOptions.ts'),
       import('./broker/admin/console.ts'),
       import('./broker/admin/terminal/terminalTable.ts'),
       import('./broker/admin/terminal/terminalScreen.ts'),

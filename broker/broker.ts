@@ -11,7 +11,10 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import { brokerHealth } from './brokerHealth.ts'
-import { type BrokerConfig, dataDirectories } from './configuration.ts'
+import { type BrokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
+import { DynamicConfiguration } from './configuration/configuration.ts'
+import { addressText } from './configuration/listenerAddress.ts'
+import { logConfigOf } from './configuration/topicSettings.ts'
 import { Controller } from './controller/controller.ts'
 import {
   type LevelMetadataLogOptions,
@@ -20,7 +23,6 @@ import {
 import type { MetadataLog } from './controller/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
-import { DynamicConfiguration } from './dynamicConfiguration.ts'
 import { BrokerError } from './errors.ts'
 import { LogCleaner } from './log/cleaner/logCleaner.ts'
 import { releaseReserve } from './log/directory/diskReserve.ts'
@@ -29,16 +31,17 @@ import { LogManager } from './log/logManager.ts'
 import { exposeBroker } from './metrics/exposeBroker.ts'
 import { ReplicaManager } from './replication/replicaManager.ts'
 import { type BrokerListener, BrokerServer } from './server/brokerServer.ts'
-import { FetchSessions } from './server/fetchSessions.ts'
-import { FollowedRequests } from './server/followedRequests.ts'
-import { addressText } from './server/listenerAddress.ts'
+import { FetchSessions } from './server/fetch/fetchSessions.ts'
+import { FollowedRequests } from './server/figures/followedRequests.ts'
+import { RequestFigures } from './server/figures/requestFigures.ts'
+import { TrafficByTopic } from './server/figures/topicTraffic.ts'
+import { allowAll } from './server/gate/authorizer.ts'
+import { RequestGate } from './server/gate/requestGate.ts'
+import { noThrottle } from './server/gate/throttle.ts'
 import { describeTopics, type TopicOverview } from './server/overview.ts'
-import type { BrokerParts } from './server/requestContext.ts'
-import { RequestFigures } from './server/requestFigures.ts'
-import type { TestHooks } from './server/testHooks.ts'
-import { logConfigOf } from './server/topicLogConfig.ts'
-import { TrafficByTopic } from './server/topicTraffic.ts'
-import { TransactionalAppends } from './server/transactionalAppends.ts'
+import type { BrokerParts } from './server/request/requestContext.ts'
+import type { TestHooks } from './server/request/testHooks.ts'
+import { TransactionalAppends } from './server/transactions/transactionalAppends.ts'
 
 export type { BrokerListener } from './server/brokerServer.ts'
 export type { TopicOverview } from './server/overview.ts'
@@ -187,6 +190,11 @@ async function start(
     clock: runtime.clock,
     logger,
     logLevel: options.logLevel,
+    gate: new RequestGate({
+      authorizer: allowAll,
+      throttle: noThrottle,
+      topics: controller.state,
+    }),
     controller,
     replicas,
     groups,

@@ -24,18 +24,13 @@ import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
 import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
 import { type Broker, startBroker } from './broker.ts'
 import { BrokerHttp } from './brokerHttp.ts'
-import {
-  type BrokerConfig,
-  brokerConfig,
-  dataDirectories,
-  parseBrokerConfig,
-  type UnusedOption,
-} from './configuration.ts'
+import { type BrokerConfig, brokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
+import { parseBrokerConfig, type UnusedOption } from './configuration/configurationFile.ts'
+import { addressText, hostText } from './configuration/listenerAddress.ts'
+import { type ListenerPlan, planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'
 import { giveHeapRoom } from './heapRoom.ts'
 import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
-import { type ListenerPlan, planListeners } from './listeners.ts'
-import { addressText, hostText } from './server/listenerAddress.ts'
 
 export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined

@@ -28,17 +28,17 @@ import {
   type BrokerConfig,
   type BrokerOptionName,
   brokerConfig,
-  parseBrokerConfig,
-} from './configuration.ts'
+} from './configuration/brokerOptions.ts'
+import { parseBrokerConfig } from './configuration/configurationFile.ts'
+import { addressText, hostText } from './configuration/listenerAddress.ts'
+import { planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'
-import { planListeners } from './listeners.ts'
-import { addressText, hostText } from './server/listenerAddress.ts'
 
 export type { HealthReason } from '../protocol/operations/health.ts'
 export { DirectoryInUseError } from '../protocol/runtime/disk.ts'
 export { type Address, NetworkError, type NetworkErrorCode } from '../protocol/runtime/network.ts'
 export type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
-export type { BrokerOptionName } from './configuration.ts'
+export type { BrokerOptionName } from './configuration/brokerOptions.ts'
 export { BrokerError, type BrokerErrorCode } from './errors.ts'
 
 /** Keys and values of Kafka's server.properties; all of them are in docs/broker-configuration.md. */

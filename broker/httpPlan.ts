@@ -3,9 +3,9 @@
 
 import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-import type { BrokerConfig } from './configuration.ts'
+import type { BrokerConfig } from './configuration/brokerOptions.ts'
+import { addressText, isWildcard } from './configuration/listenerAddress.ts'
 import { BrokerError } from './errors.ts'
-import { addressText, isWildcard } from './server/listenerAddress.ts'
 
 export interface HttpPlan {
   /** The port on 127.0.0.1; 0 is a free one. Undefined: no console. */

@@ -1,8 +1,8 @@
 // The commented sample of the broker's configuration, from the broker's own table: every key, its
 // documentation, its bounds and its default.
 
-import { configText } from '../broker/configOption.ts'
-import { type BrokerOptionName, brokerOptions } from '../broker/configuration.ts'
+import { type BrokerOptionName, brokerOptions } from '../broker/configuration/brokerOptions.ts'
+import { configText } from '../broker/configuration/configOption.ts'
 
 /** What a new broker is told, whatever the defaults; everything else is commented out. */
 const chosen: Readonly<Partial<Record<BrokerOptionName, readonly [value: string, why: string]>>> = {

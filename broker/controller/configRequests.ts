@@ -1,19 +1,20 @@
-// Decides what a client's wish to change configs becomes: a command for the metadata log that holds
-// the whole new set, or an error code with words for the client. Pure: state and wish in, outcome out.
+// Decides on a client's request to change the configs of a resource: either a command for the
+// metadata log, with the complete new set of configs, or an error code with a message for the
+// client. Pure functions of the metadata state and the request.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { type ConfigOption, listElements } from '../configOption.ts'
-import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration.ts'
-import type { ConfigTexts, DynamicConfiguration } from '../dynamicConfiguration.ts'
-import { unusedReason } from '../unusedOptions.ts'
-import { groupConfigsProblem } from './groupConfiguration.ts'
+import { type BrokerConfig, brokerOptions, isOptionName } from '../configuration/brokerOptions.ts'
+import { type ConfigOption, listElements } from '../configuration/configOption.ts'
+import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
+import { groupConfigsProblem } from '../configuration/groupSettings.ts'
+import { isTopicConfigName, topicOptions } from '../configuration/topicOptions.ts'
+import { topicConfigsProblem } from '../configuration/topicSettings.ts'
+import { unusedReason } from '../configuration/unusedOptions.ts'
 import type { ConfigResource, MetadataCommand, MetadataState } from './metadataState.ts'
-import { isTopicConfigName, topicConfigs } from './topicConfigs.ts'
-import { topicConfigsProblem } from './topicConfiguration.ts'
 import { topicNameProblem } from './topicName.ts'
 import { type Decision, type Refusal, refuse } from './topicRequests.ts'
 
-/** Kafka's numbers for what can have configs. */
+/** Kafka's ConfigResource.Type. */
 export const ResourceType = {
   topic: 2,
   broker: 4,
@@ -21,7 +22,7 @@ export const ResourceType = {
   clientMetrics: 16,
   group: 32,
 } as const
-/** Kafka's numbers for what can be done to one config. */
+/** Kafka's AlterConfigOp.OpType. */
 export const ConfigOperation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 
 export interface ConfigChange {
@@ -34,7 +35,7 @@ export interface ConfigWish {
   readonly resourceType: number
   readonly resourceName: string
   readonly changes: readonly ConfigChange[]
-  /** Whether everything that is not named goes back to its default. */
+  /** Whether configs that are not named go back to their defaults. */
   readonly replacesAll: boolean
 }
 
@@ -57,7 +58,7 @@ export function decideAlterConfigs(
   return { command: { type: 'setConfigs', resource, configs } }
 }
 
-/** The resource as the metadata knows it, or why it has no configs. */
+/** The resource as the metadata state identifies it, or why it has no configs. */
 export function findResource(
   state: MetadataState,
   { resourceType, resourceName }: Pick<ConfigWish, 'resourceType' | 'resourceName'>,
@@ -80,7 +81,7 @@ export function findResource(
   }
 }
 
-/** What is set for the resource itself. */
+/** The configs set for the resource itself. */
 export function configsOf(state: MetadataState, { type, name }: ConfigResource): ConfigTexts {
   if (type === 'topic') return state.topicById(name)!.configs
   return type === 'broker' ? state.brokerConfigs(name) : state.groupConfigs(name)
@@ -102,7 +103,7 @@ function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
   return refuse(ErrorCode.invalidRequest, problem)
 }
 
-/** What no resource allows, whatever the names mean. */
+/** Refuses changes that are malformed for every resource. */
 function refuseShape(changes: readonly ConfigChange[]): Refusal | undefined {
   const names = new Set<string>()
   for (const { name, operation, value } of changes) {
@@ -165,7 +166,7 @@ function applyChanges(
   return Object.fromEntries(after)
 }
 
-/** Why each of these that changes nothing here does so, by its name. */
+/** The reasons why configs have no effect here, by name, for those that have none. */
 export function reasonsWithoutEffect(
   type: ConfigResource['type'],
   configs: ConfigTexts,
@@ -180,7 +181,7 @@ export function reasonsWithoutEffect(
 }
 
 function optionOf(type: ConfigResource['type'], name: string): ConfigOption<unknown> | undefined {
-  if (type === 'topic' && isTopicConfigName(name)) return topicConfigs[name].option
+  if (type === 'topic' && isTopicConfigName(name)) return topicOptions[name].option
   return type === 'broker' && isOptionName(name) ? brokerOptions[name] : undefined
 }
 
@@ -209,7 +210,7 @@ function brokerConfigsProblem(configs: ConfigTexts): string | undefined {
   return undefined
 }
 
-/** Kafka's brokers answer a value of their own that is wrong with another code than the rest. */
+/** Kafka answers an invalid value of a broker config with another code than the rest. */
 function problemCode({ type }: ConfigResource): number {
   return type === 'broker' ? ErrorCode.invalidRequest : ErrorCode.invalidConfig
 }

@@ -4,7 +4,7 @@
 // Pure, as topicRequests.ts is.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { BrokerConfig } from '../configuration.ts'
+import type { BrokerConfig } from '../configuration/brokerOptions.ts'
 import type { MetadataState } from './metadataState.ts'
 import {
   decideCreatePartitions,

@@ -2,9 +2,9 @@
 // metadata log, or an error code with words for the client. Pure: state and wish in, outcome out.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { BrokerConfig } from '../configuration.ts'
+import type { BrokerConfig } from '../configuration/brokerOptions.ts'
+import { topicConfigsProblem } from '../configuration/topicSettings.ts'
 import type { MetadataCommand, MetadataState, Topic } from './metadataState.ts'
-import { topicConfigsProblem } from './topicConfiguration.ts'
 import { topicNameProblem } from './topicName.ts'
 
 /** The most partitions one topic may have: each is a folder with open files. */

@@ -1,5 +1,5 @@
 // What can be set for a log. Names are Kafka's topic configuration in camelCase; the broker's
-// properties file is parsed elsewhere (broker/configuration.ts), never here.
+// properties file is parsed elsewhere (broker/configuration), never here.
 
 /** When an append is answered: `group` once synced together with others, `os` once written. */
 export type FlushPolicy = 'group' | 'os'

@@ -1,9 +1,9 @@
 // Exposes the controller and what this node leads: of a cluster of one node.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
+import { addressText } from '../configuration/listenerAddress.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { BrokerServer } from '../server/brokerServer.ts'
-import { addressText } from '../server/listenerAddress.ts'
 import type { Collectors } from './collectors.ts'
 import type { PartitionSnapshot } from './partitionSnapshot.ts'
 import { controllerMetrics } from './table/controller.ts'

@@ -1,7 +1,7 @@
 // Exposes topics and partitions, and how many of them are left out.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
-import type { TopicTraffic, TrafficByTopic } from '../server/topicTraffic.ts'
+import type { TopicTraffic, TrafficByTopic } from '../server/figures/topicTraffic.ts'
 import type { Collectors } from './collectors.ts'
 import { LineBlocks } from './lineBlocks.ts'
 import type { PartitionFigures, PartitionSnapshot, TopicFigures } from './partitionSnapshot.ts'

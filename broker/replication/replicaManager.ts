@@ -3,10 +3,11 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { DynamicConfiguration } from '../configuration/configuration.ts'
+import { logConfigOf } from '../configuration/topicSettings.ts'
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { PartitionLogs } from '../controller/topicWork.ts'
-import type { DynamicConfiguration } from '../dynamicConfiguration.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
 import {
   hiddenPartition,
@@ -17,7 +18,6 @@ import {
 } from '../log/logError.ts'
 import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
-import { logConfigOf } from '../server/topicLogConfig.ts'
 import { Partition } from './partition.ts'
 
 /** Logs made at the same time: each takes a few syncs, which the disk can share. */

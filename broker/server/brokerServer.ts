@@ -1,25 +1,45 @@
-// The listeners of a broker and the clients that came through them. Every listener has an address
-// of its own that its clients are told: a client that came in by one door is never sent to another.
+// The listeners of a broker and the connections that they accepted, with the memory budgets that
+// all connections share. Invariant: a client is only ever sent to the address that the listener it
+// came through advertises.
+//
+// The folder is everything between a socket and the rooms of the broker (log, controller, groups,
+// transactions). The way of a request, by folders. Each uses only those below it; only the types in
+// request/requestContext.ts name parts of the folders above:
+//
+//   connection/     one client: framing, order of answers, idleness, limits of connections
+//   dispatch/       frame -> API, version, request; the table of served APIs; response -> frame
+//   handlers/       one file for each served API, named like it: request -> response
+//   configs/        what the handlers of configs share
+//   fetch/          reading for Fetch, and its sessions
+//   transactions/   appends of transactional producers
+//   partitions/     existence, leaders and error codes of partitions
+//   request/        what a handler is and may use: its context, the hooks for tests of clients
+//   gate/           who may do what: access of each API, authorizer, throttle
+//   memory/         budgets that connections share, and what each connection holds of them
+//   figures/        counters of requests and of topics
+//
+// No handler may touch a connection, write a throttle time, or decide on access other than by asking
+// `context.access`.
 
 import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
-import { ClientConnection, type CloseReason } from './clientConnection.ts'
-import { ConnectionLimits } from './connectionLimits.ts'
-import { ConnectionPace } from './connectionPace.ts'
-import { MemoryBudget } from './memoryBudget.ts'
-import { ReadBuffers } from './readBuffers.ts'
-import type { BrokerParts } from './requestContext.ts'
+import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
+import { ConnectionLimits } from './connection/connectionLimits.ts'
+import { ConnectionPace } from './connection/connectionPace.ts'
+import { MemoryBudget } from './memory/memoryBudget.ts'
+import { ReadBuffers } from './memory/readBuffers.ts'
+import type { BrokerParts } from './request/requestContext.ts'
 
-/** Memory kept between fetches: for some consumers in full flow. */
+/** Memory for read buffers that is kept between fetches, enough for a few busy consumers. */
 const keptReadBufferBytes = 32 * 1024 * 1024
 
 export interface BrokerListener {
   readonly name: string
   readonly network: Network
-  /** Port 0 asks for a free one. */
+  /** Port 0 takes a free port. */
   readonly address: Address
-  /** What clients are told to connect to; without it, the address that was bound. */
+  /** The address that clients are told to connect to; by default the address that was bound. */
   readonly advertised?: Address
-  /** For parts of the same process: nobody else can connect to it, so it is not shown as an address. */
+  /** Reachable only from this process, and therefore not listed as an address. */
   readonly isInProcess?: boolean
 }
 
@@ -30,16 +50,16 @@ interface OpenListener {
   readonly isInProcess: boolean
 }
 
-/** What is counted of one listener, by its name. */
+/** The counters of one listener. */
 export interface ListenerFigures {
   readonly name: string
   open: number
   accepted: number
-  /** Accepted, but not served at once. */
+  /** Accepted, and read only after a wait (max.connection.creation.rate). */
   delayed: number
 }
 
-/** One of the budgets of memory that all clients share. */
+/** The state of a memory budget that all clients share. */
 export interface BudgetFigures {
   readonly name: string
   readonly usedBytes: number
@@ -59,7 +79,7 @@ export class BrokerServer {
   readonly #answerBudget: MemoryBudget
   readonly #readBuffers = new ReadBuffers(keptReadBufferBytes)
   readonly #figures: ListenerFigures[] = []
-  /** Connections that ended, by the reason. */
+  /** Number of connections that ended, by reason. */
   readonly closed = new Map<CloseReason, number>()
   #onEmpty: (() => void) | undefined
 
@@ -85,7 +105,7 @@ export class BrokerServer {
     ]
   }
 
-  /** Clients not served, by the option whose limit was reached. */
+  /** Number of refused connections, by the option whose limit was reached. */
   get refusals(): ReadonlyMap<string, number> {
     return this.#limits.refusals
   }
@@ -94,7 +114,7 @@ export class BrokerServer {
     return this.#connections
   }
 
-  /** Those that clients can connect to. */
+  /** The listeners that clients of other processes can connect to. */
   get listeners(): { name: string; address: Address; advertised: Address }[] {
     const open = this.#listeners.filter(({ isInProcess }) => !isInProcess)
     return open.map(({ name, listener, advertised }) => {
@@ -102,7 +122,7 @@ export class BrokerServer {
     })
   }
 
-  /** Fails with a NetworkError when the address cannot be had. */
+  /** Rejects with a NetworkError when the address cannot be bound. */
   async listen(options: BrokerListener): Promise<void> {
     const { name, network, address, isInProcess = false } = options
     let told = options.advertised
@@ -115,15 +135,17 @@ export class BrokerServer {
     this.#listeners.push({ name, listener, advertised: told, isInProcess })
   }
 
-  /** Accepts nobody and nothing new; what is under way is still answered. */
+  /** Stops accepting connections and requests; requests in flight are still answered. */
   async drain(): Promise<void> {
     for (const connection of this.#connections) connection.drain()
     await Promise.all(this.#listeners.map(({ listener }) => listener.close()))
-    // Those that came in while the listeners were closing.
+    // Connections that were accepted while the listeners were closing.
     for (const connection of this.#connections) connection.drain()
   }
 
-  /** Waits until all clients have their answers, but no longer than `timeoutMs`. */
+  /**
+   * Waits until all requests in flight are answered, at most `timeoutMs`, then closes what is left.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.#connections.size === 0) return
     await new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@ import { BrokerError } from '../errors.ts'
 import { offsetsTopicName } from '../groups/offsetsTopic.ts'
 import { LogError } from '../log/logError.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
-import type { BrokerParts } from './requestContext.ts'
+import type { BrokerParts } from './request/requestContext.ts'
 
 export interface OffsetsPartition {
   readonly partition: number

@@ -1,6 +1,7 @@
-// The features of a cluster (KIP-584): which levels this broker can work at, and which are in force.
-// Clients act on them: from `transaction.version` 2 on they leave adding partitions to transactions
-// to the broker (KIP-890), so nothing may be in force here that is not served.
+// The features of the cluster (KIP-584): the levels that this broker supports, and those in force.
+// Contract: no level is in force that is not served, because clients act on levels: from
+// `transaction.version` 2 on they leave it to the broker to add partitions to transactions
+// (KIP-890).
 
 export const supportedFeatures = [
   { name: 'group.version', minVersion: 0, maxVersion: 1 },
@@ -10,12 +11,12 @@ export const supportedFeatures = [
   { name: 'transaction.version', minVersion: 0, maxVersion: 2 },
 ] as const
 
-/** A feature that is supported and missing here is at level 0. */
+/** The levels in force; a supported feature without one is at level 0. */
 export const finalizedFeatures = [
   { name: 'group.version', minVersionLevel: 1, maxVersionLevel: 1 },
   { name: 'metadata.version', minVersionLevel: 27, maxVersionLevel: 27 },
   { name: 'transaction.version', minVersionLevel: 2, maxVersionLevel: 2 },
 ] as const
 
-/** Rises when a level changes, which none does on a single node. */
+/** Increases with every change of a level; on a single node none changes. */
 export const finalizedFeaturesEpoch = 0

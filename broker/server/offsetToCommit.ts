@@ -1,4 +1,5 @@
-// An offset as OffsetCommit and TxnOffsetCommit name it, as what groups take.
+// Converts an offset of an OffsetCommit or TxnOffsetCommit request into the value that groups
+// store.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { OffsetToCommit } from '../groups/groupRequests.ts'
@@ -15,7 +16,7 @@ export type CommitTimestamps = Pick<
   'commitTimestampMs' | 'expireTimestampMs'
 >
 
-/** An error code for an offset that is too large to be kept exactly: another one would be read. */
+/** Returns an error code for an offset that is too large to be stored exactly. */
 export function offsetToCommit(
   topic: string,
   partition: CommittedPartition,

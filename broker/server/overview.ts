@@ -1,35 +1,36 @@
-// What a broker says about its topics for the console. Reads only; everything is computed when it is
-// asked for.
+// Describes the topics of a broker for the console. Reads only; everything is computed on request.
 
 import { isInternalTopic } from '../controller/internalTopics.ts'
 import type { MetadataState, Topic } from '../controller/metadataState.ts'
 import type { ReplicaManager } from '../replication/replicaManager.ts'
-import type { TrafficByTopic } from './topicTraffic.ts'
+import type { TrafficByTopic } from './figures/topicTraffic.ts'
 
 export interface PartitionOverview {
   readonly partition: number
-  /** Figures are null where they are not known: the log is offline, or its broker has not said it. */
+  /**
+   * Figures are null where they are unknown: the log is offline, or its broker did not report them.
+   */
   readonly logStartOffset: number | null
   /** One above the last record that consumers can read. */
   readonly highWatermark: number | null
   readonly sizeBytes: number | null
-  /** Whether its log is in a data directory that has failed: nobody can read or write it. */
+  /** Whether the log is in a failed data directory, and can be neither read nor written. */
   readonly isOffline: boolean
 }
 
-/** Totals are counted from when the broker started; rates are differences of two overviews. */
+/** Totals are counted since the broker started; rates are differences of two overviews. */
 export interface TopicOverview {
   readonly name: string
   readonly id: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionOverview[]
-  /** Null where they are not known: of a broker that is asked as a client asks. */
+  /** Null where totals are unknown: of a broker that is asked through the Kafka protocol. */
   readonly bytesInTotal: number | null
   readonly bytesOutTotal: number | null
   readonly messagesInTotal: number | null
 }
 
-/** High watermarks, summed; null while any is not known. */
+/** The sum of the high watermarks; null while any is unknown. */
 export function recordsIn(partitions: readonly PartitionOverview[]): number | null {
   let records = 0
   for (const { highWatermark } of partitions) {

@@ -1,10 +1,10 @@
-// Which of the things that a request names it names more than once: Kafka refuses those with one
-// answer each, and carries out the rest.
+// Finds the resources that a request names more than once. Kafka refuses each of these once, and
+// processes the rest.
 
 export interface Named<T> {
-  /** Each thing once, the first of those with its key. */
+  /** The first of the resources with each key. */
   readonly unique: readonly T[]
-  /** The keys of those that were there more than once. */
+  /** The keys that occur more than once. */
   readonly repeated: ReadonlySet<string>
 }
 

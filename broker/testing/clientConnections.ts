@@ -1,6 +1,6 @@
 // The connections of a test's clients to the broker: those that have sent a request and are still open.
 
-import type { RequestContext } from '../server/requestContext.ts'
+import type { RequestContext } from '../server/request/requestContext.ts'
 
 interface Client {
   readonly clientId: string

@@ -4,7 +4,7 @@
 
 import { unfakedClock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
-import { addressText } from '../server/listenerAddress.ts'
+import { addressText } from '../configuration/listenerAddress.ts'
 import { BrokerLife } from './brokerLife.ts'
 import { ClientConnections } from './clientConnections.ts'
 import { Faults } from './faults/faults.ts'

@@ -4,7 +4,6 @@
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
-import type { ConfigOption } from '../configOption.ts'
 import {
   type BrokerConfig,
   type BrokerOptionName,
@@ -12,8 +11,9 @@ import {
   brokerOptionNames,
   brokerOptions,
   isOptionName,
-} from '../configuration.ts'
-import { isWildcard } from '../server/listenerAddress.ts'
+} from '../configuration/brokerOptions.ts'
+import type { ConfigOption } from '../configuration/configOption.ts'
+import { isWildcard } from '../configuration/listenerAddress.ts'
 import { invalidArgument } from './testBrokerError.ts'
 
 /** A topic to create. */

@@ -3,7 +3,7 @@
 
 import { type Agent, type AgentOptions, startAgent } from '../../agent/agent.ts'
 import { type Broker, startBroker } from '../../broker/broker.ts'
-import { brokerConfig } from '../../broker/configuration.ts'
+import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'

@@ -1,7 +1,8 @@
 // Where a broker serves HTTP: what its command line and its configuration file say together.
 
 import { describe, expect, test } from 'vitest'
-import { brokerConfig, parseBrokerConfig } from '../../broker/configuration.ts'
+import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
+import { parseBrokerConfig } from '../../broker/configuration/configurationFile.ts'
 import { type HttpArguments, planHttp } from '../../broker/httpPlan.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 

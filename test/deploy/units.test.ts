@@ -7,7 +7,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { brokerOptions } from '../../broker/configuration.ts'
+import { brokerOptions } from '../../broker/configuration/brokerOptions.ts'
 import { hasTool } from '../tools.ts'
 
 const folder = join(import.meta.dirname, '../../docs/deploy/systemd')

@@ -4,7 +4,7 @@
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { servedApis } from '../../broker/server/dispatch.ts'
+import { servedApis } from '../../broker/server/dispatch/dispatch.ts'
 import { createTopics } from '../../protocol/kafka/apis/createTopics.ts'
 import { metadata } from '../../protocol/kafka/apis/metadata.ts'
 import { settle } from '../../protocol/runtime/manualClock.ts'

@@ -16,7 +16,7 @@ import {
 } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { startBroker } from '../../broker/broker.ts'
-import { brokerConfig } from '../../broker/configuration.ts'
+import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
 import { apiByKey } from '../../protocol/kafka/apis.ts'
 import { FrameSplitter } from '../../protocol/kafka/frame.ts'
 import type { Connection, Network } from '../../protocol/runtime/network.ts'

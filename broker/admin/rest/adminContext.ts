@@ -6,7 +6,7 @@ import type { Cluster } from '../../../protocol/client/cluster.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Status } from '../../../protocol/telemetry/status.ts'
-import type { MemoryBudget } from '../../server/memoryBudget.ts'
+import type { MemoryBudget } from '../../server/memory/memoryBudget.ts'
 import type { Picture } from '../board/picture.ts'
 import type { Places } from './requestLimits.ts'
 

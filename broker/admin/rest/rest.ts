@@ -4,7 +4,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { TSchema } from 'typebox'
-import { MemoryBudget } from '../../server/memoryBudget.ts'
+import { MemoryBudget } from '../../server/memory/memoryBudget.ts'
 import type { AdminSources } from './adminContext.ts'
 import type { AdminRoute, AdminServer } from './adminRoute.ts'
 import { checkedSerializer, requireAnswer, requireSchema } from './checkedAnswers.ts'

@@ -2,6 +2,7 @@
 // beside them. What they say and how it is written, not when (logManager.ts).
 
 import { join } from 'node:path'
+import { parseProperties } from '../../../protocol/configuration/properties.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { LogError } from '../logError.ts'
 
@@ -80,7 +81,7 @@ export async function claimDirectory(
 ): Promise<string> {
   const path = join(data, metaPropertiesFile)
   const bytes = await disk.readFile(path)
-  const found = bytes && parseProperties(bytes.toString('utf8'))
+  const found = bytes && metaProperties(bytes.toString('utf8'))
   if (found) checkOwner(path, found, identity)
   const known = found?.get('directory.id')
   if (known !== undefined) return known
@@ -125,13 +126,6 @@ export function decodePartitionMetadata(bytes: Buffer): string | undefined {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-function parseProperties(text: string): Map<string, string> {
-  const properties = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const at = line.indexOf('=')
-    if (at > 0 && !line.startsWith('#')) {
-      properties.set(line.slice(0, at).trim(), line.slice(at + 1).trim())
-    }
-  }
-  return properties
+function metaProperties(text: string): Map<string, string> {
+  return new Map(Array.from(parseProperties(text), ({ key, value }) => [key, value.trim()]))
 }

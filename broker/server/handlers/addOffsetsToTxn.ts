@@ -5,8 +5,8 @@ import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
 import { offsetsPartition } from '../coordinatorPartition.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
+import { handler } from '../request/handler.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 2
@@ -14,11 +14,11 @@ const fencedVersion = 2
 export const addOffsetsToTxnHandler = handler(
   addOffsetsToTxn,
   async (request, { broker, apiVersion }) => {
-    if (request.groupId === '') return { throttleTimeMs: 0, errorCode: ErrorCode.invalidGroupId }
+    if (request.groupId === '') return { errorCode: ErrorCode.invalidGroupId }
     const offsets = await offsetsPartition(request.groupId, broker)
-    if (typeof offsets === 'number') return { throttleTimeMs: 0, errorCode: offsets }
+    if (typeof offsets === 'number') return { errorCode: offsets }
     const partitions = [{ topic: offsetsTopicName, partition: offsets.partition }]
     const errorCode = await broker.transactions.addPartitions(request, partitions, 0)
-    return { throttleTimeMs: 0, errorCode: errorForOlder(errorCode, apiVersion, fencedVersion) }
+    return { errorCode: errorForOlder(errorCode, apiVersion, fencedVersion) }
   },
 )

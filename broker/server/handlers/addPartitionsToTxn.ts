@@ -6,10 +6,10 @@ import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsTo
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { TopicPartition } from '../../transactions/partitionSet.ts'
-import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
-import { errorForOlder } from '../producerFenced.ts'
-import type { RequestContext } from '../requestContext.ts'
+import { partitionExists } from '../partitions/partitionExists.ts'
+import { handler } from '../request/handler.ts'
+import type { RequestContext } from '../request/requestContext.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 type Transaction = RequestOf<typeof addPartitionsToTxn>['transactions'][number]
 
@@ -25,7 +25,6 @@ export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (requ
       topicResults: await topicResults(transaction, context),
     }))
     return {
-      throttleTimeMs: 0,
       errorCode: ErrorCode.none,
       resultsByTransaction: await Promise.all(resultsByTransaction),
       resultsByTopicV3AndBelow: [],
@@ -39,7 +38,7 @@ export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (requ
     topics: request.v3AndBelowTopics,
   }
   const resultsByTopicV3AndBelow = await topicResults(transaction, context)
-  return { throttleTimeMs: 0, resultsByTransaction: [], resultsByTopicV3AndBelow }
+  return { resultsByTransaction: [], resultsByTopicV3AndBelow }
 })
 
 async function topicResults(transaction: Transaction, context: RequestContext) {

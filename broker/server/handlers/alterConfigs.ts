@@ -1,10 +1,10 @@
-// Replaces everything that is set for topics, brokers and groups: the way before single configs
-// could be changed. A config that is not named goes back to its default.
+// AlterConfigs: replaces all configs of topics, brokers and groups. A config that is not named goes
+// back to its default. Clients use IncrementalAlterConfigs instead where they can.
 
 import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
 import { ConfigOperation } from '../../controller/configRequests.ts'
-import { alterEach } from '../configChanges.ts'
-import { handler } from '../handler.ts'
+import { alterEach } from '../configs/configChanges.ts'
+import { handler } from '../request/handler.ts'
 
 export const alterConfigsHandler = handler(
   alterConfigs,
@@ -19,6 +19,6 @@ export const alterConfigsHandler = handler(
       })),
       replacesAll: true,
     }))
-    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+    return { responses: await alterEach(wishes, validateOnly, broker) }
   },
 )

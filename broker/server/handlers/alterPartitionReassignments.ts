@@ -1,10 +1,11 @@
-// Moves replicas between brokers. On a single one the only place is where they are: asking for that
-// changes nothing, and asking for anything else is an error that says what is wrong.
+// AlterPartitionReassignments: moves replicas between brokers. A single broker has nowhere to move
+// them: the present assignment is accepted and changes nothing, any other is refused with the
+// reason.
 
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 interface Outcome {
   readonly errorCode: number
@@ -27,7 +28,7 @@ export const alterPartitionReassignmentsHandler = handler(
   }),
 )
 
-/** Without `replicas` the move under way is to be given up. */
+/** `replicas` null: cancel the reassignment in progress. */
 function reassign(
   name: string,
   partition: number,

@@ -1,20 +1,20 @@
-// Says which APIs and versions are served, and which features are in force. The first request of
-// every client, so it must be answered whatever version it has (KIP-511).
+// ApiVersions: the APIs and versions that are served, and the features in force. It is the first
+// request of every client, so that it must be answered whatever its version is (KIP-511).
 
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Api, RequestOf } from '../../../protocol/kafka/schema.ts'
 import { finalizedFeatures, finalizedFeaturesEpoch, supportedFeatures } from '../features.ts'
-import { type Handler, handler } from '../handler.ts'
+import { type Handler, handler } from '../request/handler.ts'
 
-/** From here on clients say what software they are. */
+/** The first version with the name and version of the client's software. */
 const softwareVersion = 3
-/** Clients of version 3 cannot read a feature whose range begins at 0 (KAFKA-17011). */
+/** The first version whose clients can read a feature with a range from 0 (KAFKA-17011). */
 const zeroMinFeatureVersion = 4
 
 const softwareText = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
 
-/** For a version that is not known: written as version 0, with the range to choose from. */
+/** The response to an unknown version, encoded as version 0: the range to choose from. */
 export const unsupportedApiVersions = {
   errorCode: ErrorCode.unsupportedVersion,
   apiKeys: [rangeOf(apiVersions)],

@@ -6,8 +6,8 @@ import type { ConsumerGroup } from '../../groups/consumer/consumerGroup.ts'
 import type { ConsumerGroupMember } from '../../groups/consumer/consumerGroupMember.ts'
 import type { TopicCatalog } from '../../groups/consumer/topicCatalog.ts'
 import { type TopicPartitions, toList } from '../../groups/consumer/topicPartitions.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
-import { handler } from '../handler.ts'
+import { operationsNotRequested } from '../gate/connectionAccess.ts'
+import { handler } from '../request/handler.ts'
 
 /** Which protocol a member speaks, while a group moves from one to the other. */
 const MemberType = { classic: 0, consumer: 1 } as const
@@ -20,17 +20,19 @@ const partitionBytes = 12
 
 export const consumerGroupDescribeHandler = handler(
   consumerGroupDescribe,
-  ({ groupIds, includeAuthorizedOperations }, { broker, answerMemory }) => {
+  ({ groupIds, includeAuthorizedOperations }, { broker, answerMemory, access }) => {
     const allowance = answerMemory.allowance()
-    const authorizedOperations = includeAuthorizedOperations ? allOperations.group : noOperations
     const groups = groupIds.map((groupId) => {
       const group = broker.groups.consumerGroup(groupId)
       if (!group) return absent(groupId, broker.groups.classicGroup(groupId) !== undefined)
       const described = describe(group, broker.controller.state)
       allowance.take(costOf(described.members), 'what ConsumerGroupDescribe is to tell')
+      const authorizedOperations = includeAuthorizedOperations
+        ? access.authorizedOperations('group', groupId)
+        : operationsNotRequested
       return { ...described, authorizedOperations }
     })
-    return { throttleTimeMs: 0, groups }
+    return { groups }
   },
 )
 

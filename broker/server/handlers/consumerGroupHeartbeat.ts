@@ -3,7 +3,7 @@
 
 import { consumerGroupHeartbeat } from '../../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { fromList, toList } from '../../groups/consumer/topicPartitions.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** From here on members make their own ids. */
 const memberIdVersion = 1

@@ -1,8 +1,8 @@
-// Creates access rules: each is refused without an authorizer that would keep to it.
+// CreateAcls: every rule is refused, because there is no authorizer to enforce it.
 
 import { createAcls } from '../../../protocol/kafka/apis/createAcls.ts'
-import { handler } from '../handler.ts'
-import { noAuthorizer } from '../noAuthorizer.ts'
+import { noAuthorizer } from '../gate/noAuthorizer.ts'
+import { handler } from '../request/handler.ts'
 
 export const createAclsHandler = handler(createAcls, ({ creations }) => ({
   results: creations.map(() => noAuthorizer),

@@ -1,4 +1,4 @@
-// Gives topics more partitions. Assignments are accepted only where they say what happens anyway.
+// CreatePartitions: adds partitions to topics. Only assignments to this broker are accepted.
 
 import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -6,9 +6,9 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { createPartitionsRefusal } from '../../controller/requestSize.ts'
 import type { Refusal } from '../../controller/topicRequests.ts'
-import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type TopicRequest = RequestOf<typeof createPartitions>['topics'][number]
 
@@ -16,11 +16,11 @@ export const createPartitionsHandler = handler(createPartitions, async (request,
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const wishes = unique.filter(({ name }) => !repeated.has(name) && !isInternalTopic(name))
   const refusal = createPartitionsRefusal(broker.controller.state, wishes)
-  if (refusal) return { throttleTimeMs: 0, results: unique.map((topic) => refused(topic, refusal)) }
+  if (refusal) return { results: unique.map((topic) => refused(topic, refusal)) }
   const results = unique.map((topic) =>
     repeated.has(topic.name) ? refusedTwice(topic.name) : grow(topic, request.validateOnly, broker),
   )
-  return { throttleTimeMs: 0, results: await Promise.all(results) }
+  return { results: await Promise.all(results) }
 })
 
 function refused({ name }: TopicRequest, { errorCode, message }: Refusal) {
@@ -57,7 +57,7 @@ function refuseAssignments(
   const placedHere = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
-  // Some clients have no other way to say none.
+  // Some clients can give no assignments only as an empty list.
   const areEnough = assignments.length === 0 || assignments.length === newPartitions
   if (placedHere && areEnough) return undefined
   const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`

@@ -1,18 +1,21 @@
-// Creates topics, one by one; each has an outcome of its own, unless they are too many.
+// CreateTopics: creates topics one by one, each with its own outcome; a request for too many is
+// refused whole.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import type { DynamicConfiguration } from '../../configuration/configuration.ts'
+import { describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { createTopicsRefusal } from '../../controller/requestSize.ts'
-import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import type { TopicWish } from '../../controller/topicRequests.ts'
-import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
-import { handler } from '../handler.ts'
+import type { ConnectionAccess } from '../gate/connectionAccess.ts'
 import { byKey } from '../repeated.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
-export const createTopicsHandler = handler(createTopics, async (request, { broker }) => {
+export const createTopicsHandler = handler(createTopics, async (request, { broker, access }) => {
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const wishes = unique.filter(({ name }) => !repeated.has(name))
   const refusal = createTopicsRefusal(broker.controller.state, wishes, broker.configuration.current)
@@ -23,10 +26,10 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
   }
   const topics = await Promise.all(
     unique.map(async (topic) =>
-      answer(topic.name, await outcomeOf(topic), request.validateOnly, broker.configuration),
+      answer(topic.name, await outcomeOf(topic), request.validateOnly, broker, access),
     ),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 function givenTwice(name: string): TopicOutcome {
@@ -41,8 +44,10 @@ function answer(
   name: string,
   { errorCode, message, topic }: TopicOutcome,
   validateOnly: boolean,
-  configuration: DynamicConfiguration,
+  { configuration }: BrokerParts,
+  access: ConnectionAccess,
 ) {
+  const seesConfigs = topic !== undefined && access.allows('describeConfigs', 'topic', name)
   return {
     name,
     topicId: topic && !validateOnly ? topic.id : zeroUuid,
@@ -50,7 +55,7 @@ function answer(
     errorMessage: message,
     numPartitions: topic?.partitions ?? -1,
     replicationFactor: topic ? 1 : -1,
-    configs: topic ? configsOf(topic, configuration) : [],
+    configs: seesConfigs ? configsOf(topic, configuration) : [],
   }
 }
 

@@ -1,8 +1,8 @@
-// Deletes access rules: each filter is refused without an authorizer.
+// DeleteAcls: every filter is refused, because there is no authorizer.
 
 import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
-import { handler } from '../handler.ts'
-import { noAuthorizer } from '../noAuthorizer.ts'
+import { noAuthorizer } from '../gate/noAuthorizer.ts'
+import { handler } from '../request/handler.ts'
 
 export const deleteAclsHandler = handler(deleteAcls, ({ filters }) => ({
   filterResults: filters.map(() => ({ ...noAuthorizer, matchingAcls: [] })),

@@ -1,12 +1,12 @@
 // Removes groups that nobody is in, with the offsets that they committed.
 
 import { deleteGroups } from '../../../protocol/kafka/apis/deleteGroups.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const deleteGroupsHandler = handler(deleteGroups, async (request, { broker }) => {
   const results = request.groupsNames.map(async (groupId) => ({
     groupId,
     errorCode: await broker.groups.deleteGroup(groupId),
   }))
-  return { throttleTimeMs: 0, results: await Promise.all(results) }
+  return { results: await Promise.all(results) }
 })

@@ -5,8 +5,8 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { DeleteRecordsResult } from '../../log/deleteRecordsResult.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type PartitionRequest = RequestOf<typeof deleteRecords>['topics'][number]['partitions'][number]
 

@@ -1,4 +1,4 @@
-// Deletes topics by name or, from version 6, by id.
+// DeleteTopics: deletes topics by name or, from version 6, by id.
 
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -6,9 +6,9 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
-import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 
 interface Wanted {
   readonly name: string | null
@@ -16,7 +16,7 @@ interface Wanted {
 }
 
 const byIdVersion = 6
-/** From here on there is an error code of its own for a broker that deletes no topics. */
+/** The first version with an error code for a broker with delete.topic.enable=false. */
 const disabledCodeVersion = 3
 
 export const deleteTopicsHandler = handler(deleteTopics, async (request, context) => {
@@ -25,7 +25,7 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
   const { unique, repeated } = byKey(wanted, keyOf)
-  // A topic may also be in the request once by its name and once by its id.
+  // A topic may be in the request twice, once by name and once by id.
   const topics = byKey(
     unique.filter((topic) => find(context.broker, topic)),
     (topic) => find(context.broker, topic)!.id,
@@ -39,7 +39,7 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
       return refusal ? answer(topic, refusal) : await deleteTopic(topic, known, context.broker)
     }),
   )
-  return { throttleTimeMs: 0, responses }
+  return { responses }
 })
 
 type Refusal = Pick<TopicOutcome, 'errorCode' | 'message'>

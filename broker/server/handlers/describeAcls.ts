@@ -1,7 +1,7 @@
-// Lists access rules: there are none to list without an authorizer.
+// DescribeAcls: refused, because there is no authorizer.
 
 import { describeAcls } from '../../../protocol/kafka/apis/describeAcls.ts'
-import { handler } from '../handler.ts'
-import { noAuthorizer } from '../noAuthorizer.ts'
+import { noAuthorizer } from '../gate/noAuthorizer.ts'
+import { handler } from '../request/handler.ts'
 
 export const describeAclsHandler = handler(describeAcls, () => ({ ...noAuthorizer, resources: [] }))

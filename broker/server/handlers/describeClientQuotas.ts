@@ -1,8 +1,8 @@
-// Lists the quotas of clients: none can be set, so there are none.
+// DescribeClientQuotas: always empty, because no quota can be set.
 
 import { describeClientQuotas } from '../../../protocol/kafka/apis/describeClientQuotas.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const describeClientQuotasHandler = handler(describeClientQuotas, () => ({
   errorCode: ErrorCode.none,

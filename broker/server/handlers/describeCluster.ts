@@ -1,9 +1,9 @@
-// Says who the brokers are, without topics.
+// DescribeCluster: the brokers of the cluster and the controller.
 
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
-import { handler } from '../handler.ts'
+import { operationsNotRequested } from '../gate/connectionAccess.ts'
+import { handler } from '../request/handler.ts'
 
 const EndpointType = { brokers: 1, controllers: 2 } as const
 
@@ -26,8 +26,8 @@ export const describeClusterHandler = handler(describeCluster, (request, context
       },
     ],
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? allOperations.cluster
-      : noOperations,
+      ? context.access.clusterOperations
+      : operationsNotRequested,
   }
 })
 

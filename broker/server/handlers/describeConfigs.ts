@@ -1,26 +1,30 @@
-// Shows what is configured for topics, for this broker and for groups, with where every value comes
-// from.
+// DescribeConfigs: the configs of topics, of this broker, of its loggers and of groups, and where
+// each value comes from.
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { ConfigType } from '../../configOption.ts'
-import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../configuration.ts'
-import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
-import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
-import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
-import { weakerOptions } from '../../controller/topicConfigs.ts'
-import { type ConfigEntry, describeTopicConfigs } from '../../controller/topicConfiguration.ts'
+import {
+  type BrokerOptionName,
+  brokerOptionNames,
+  brokerOptions,
+} from '../../configuration/brokerOptions.ts'
+import type { ConfigType } from '../../configuration/configOption.ts'
 import {
   ConfigSource,
   type DynamicConfiguration,
   dynamicOptionNames,
-} from '../../dynamicConfiguration.ts'
-import { handler } from '../handler.ts'
-import { loggerLevels, loggerProblem } from '../loggerConfigs.ts'
-import type { BrokerParts } from '../requestContext.ts'
+} from '../../configuration/configuration.ts'
+import { describeGroupConfigs } from '../../configuration/groupSettings.ts'
+import { weakerOptions } from '../../configuration/topicOptions.ts'
+import { type ConfigEntry, describeTopicConfigs } from '../../configuration/topicSettings.ts'
+import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
+import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
+import { loggerLevels, loggerProblem } from '../configs/loggerConfigs.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
-/** Kafka's numbers for the types of values. */
+/** Kafka's ConfigType codes. */
 const configTypes: Readonly<Record<ConfigType, number>> = {
   boolean: 1,
   string: 2,
@@ -30,7 +34,7 @@ const configTypes: Readonly<Record<ConfigType, number>> = {
   list: 7,
 }
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate bytes of one, as an object and encoded. */
 const configBytes = 160
 const synonymBytes = 64
 
@@ -44,7 +48,7 @@ export const describeConfigsHandler = handler(describeConfigs, (request, context
     allowance.take(costOf(result.configs), 'what DescribeConfigs is to tell')
     return result
   })
-  return { throttleTimeMs: 0, results }
+  return { results }
 })
 
 function describeResource(resource: Resource, request: DescribeRequest, broker: BrokerParts) {

@@ -4,8 +4,8 @@ import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { ClassicGroup } from '../../groups/classicGroup.ts'
 import { metadataFor } from '../../groups/groupMember.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
-import { handler } from '../handler.ts'
+import { operationsNotRequested } from '../gate/connectionAccess.ts'
+import { handler } from '../request/handler.ts'
 
 /** From here on a group that is not there is an error; before, it is described as dead. */
 const notFoundVersion = 6
@@ -14,18 +14,18 @@ const notFoundVersion = 6
 const memberBytes = 250
 
 export const describeGroupsHandler = handler(describeGroups, (request, context) => {
-  const authorizedOperations = request.includeAuthorizedOperations
-    ? allOperations.group
-    : noOperations
   const allowance = context.answerMemory.allowance()
   const groups = request.groups.map((groupId) => {
     const group = context.broker.groups.classicGroup(groupId)
     if (!group) return absent(groupId, context.apiVersion)
     const described = describe(group)
     allowance.take(costOf(described.members), 'what DescribeGroups is to tell')
+    const authorizedOperations = request.includeAuthorizedOperations
+      ? context.access.authorizedOperations('group', groupId)
+      : operationsNotRequested
     return { ...described, authorizedOperations }
   })
-  return { throttleTimeMs: 0, groups }
+  return { groups }
 })
 
 function describe(group: ClassicGroup) {
@@ -66,6 +66,6 @@ function absent(groupId: string, version: number) {
     protocolType: '',
     protocolData: '',
     members: [],
-    authorizedOperations: noOperations,
+    authorizedOperations: operationsNotRequested,
   }
 }

@@ -1,4 +1,5 @@
-// Says what the data directories hold and have room for; of one that has failed only that it has.
+// DescribeLogDirs: partitions, sizes and free space of the data directories; of a failed one, the
+// error alone.
 
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -7,9 +8,9 @@ import type {
   LogDirectoryDescription,
   PartitionDescription,
 } from '../../log/directory/directoryDescription.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
-/** The partitions asked for, by topic; null asks for all. */
+/** The requested partitions by topic; null requests all. */
 type Wanted = ReadonlyMap<string, ReadonlySet<number>> | null
 
 export const describeLogDirsHandler = handler(describeLogDirs, async (request, { broker }) => {

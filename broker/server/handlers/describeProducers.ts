@@ -1,14 +1,14 @@
-// The producers that partitions know: where their sequences are, and which transactions are open.
+// DescribeProducers: the producer state of partitions, with last sequences and open transactions.
 
 import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
 import type { ProducerEntry } from '../../log/producers/producerState.ts'
-import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { partitionExists } from '../partitions/partitionExists.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate bytes of one, as an object and encoded. */
 const producerBytes = 150
 
 export const describeProducersHandler = handler(describeProducers, ({ topics }, context) => {
@@ -20,7 +20,6 @@ export const describeProducersHandler = handler(describeProducers, ({ topics }, 
     return { partitionIndex, ...partition }
   }
   return {
-    throttleTimeMs: 0,
     topics: topics.map(({ name, partitionIndexes }) => ({
       name,
       partitions: partitionIndexes.map((partitionIndex) => described(name, partitionIndex)),
@@ -34,7 +33,7 @@ function describe(topic: string, partition: number, { controller, replicas }: Br
   if (!partitionExists(controller.state, topic, partition)) {
     return failure(ErrorCode.unknownTopicOrPartition, null)
   }
-  // The partition of a coordinator that has not written to it yet has no log, and no producers.
+  // A coordinator's partition that was never written has no log, and therefore no producers.
   const producers = [...(replicas.log(topic, partition)?.producers() ?? [])]
   return {
     errorCode: ErrorCode.none,

@@ -1,5 +1,5 @@
-// Describes partitions a page at a time, by topic name: a client goes on from the cursor that it got
-// with the page before, so that an answer stays small however many partitions there are (KIP-966).
+// DescribeTopicPartitions: describes partitions in pages, ordered by topic name. Each page has a
+// cursor with which the client requests the next one, so that responses stay small (KIP-966).
 
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,10 +8,10 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
-import { handler } from '../handler.ts'
-import { replicasOf } from '../partitionReplicas.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
+import { replicasOf } from '../partitions/partitionReplicas.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type Cursor = NonNullable<RequestOf<typeof describeTopicPartitions>['cursor']>
 
@@ -20,20 +20,26 @@ const maxPartitionsPerPage = 2000
 
 export const describeTopicPartitionsHandler = handler(
   describeTopicPartitions,
-  ({ topics, cursor, responsePartitionLimit }, { broker }) => {
+  ({ topics, cursor, responsePartitionLimit }, { broker, access }) => {
     const asked = topics.map(({ name }) => name)
     if (cursor && !isUsable(cursor, asked)) {
-      return { topics: asked.map((name) => missing(name, ErrorCode.invalidRequest, noOperations)) }
+      return {
+        topics: asked.map((name) =>
+          missing(name, ErrorCode.invalidRequest, operationsNotRequested),
+        ),
+      }
     }
-    const all = asked.length > 0 ? asked : [...broker.controller.state.topics()].map(nameOf)
+    const all = asked.length > 0 ? asked : visibleTopics(broker, access)
     const names = [...new Set(all)].filter((name) => !cursor || name >= cursor.topicName).sort()
     const limit = Math.min(Math.max(1, responsePartitionLimit), maxPartitionsPerPage)
-    return describePage(names, cursor, limit, broker)
+    return describePage(names, cursor, limit, broker, access)
   },
 )
 
-function nameOf({ name }: Topic): string {
-  return name
+function visibleTopics({ controller }: BrokerParts, access: ConnectionAccess): string[] {
+  return Array.from(controller.state.topics(), ({ name }) => name).filter((name) =>
+    access.allows('describe', 'topic', name),
+  )
 }
 
 function isUsable({ topicName, partitionIndex }: Cursor, asked: readonly string[]): boolean {
@@ -45,6 +51,7 @@ function describePage(
   cursor: Cursor | null,
   limit: number,
   broker: BrokerParts,
+  access: ConnectionAccess,
 ) {
   const topics = []
   let left = limit
@@ -53,13 +60,14 @@ function describePage(
     if (!topic) {
       const isName = topicNameProblem(name) === undefined
       const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
-      topics.push(missing(name, errorCode, allOperations.topic))
+      topics.push(missing(name, errorCode, access.authorizedOperations('topic', name)))
       continue
     }
     const from = cursor?.topicName === name ? cursor.partitionIndex : 0
     if (left === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } }
     const until = Math.min(topic.partitions, from + left)
-    topics.push(describe(topic, from, until, broker))
+    const operations = access.authorizedOperations('topic', name)
+    topics.push({ ...describe(topic, from, until, broker), topicAuthorizedOperations: operations })
     left -= Math.max(0, until - from)
     if (until < topic.partitions) {
       return { topics, nextCursor: { topicName: name, partitionIndex: until } }
@@ -81,7 +89,6 @@ function describe(topic: Topic, from: number, until: number, broker: BrokerParts
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
     })),
-    topicAuthorizedOperations: allOperations.topic,
   }
 }
 

@@ -4,7 +4,7 @@ import { describeTransactions } from '../../../protocol/kafka/apis/describeTrans
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
 import { transactionStateName } from '../../transactions/transactionStateName.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** About what one takes, as an object and in the answer. */
 const topicBytes = 150
@@ -22,7 +22,7 @@ export const describeTransactionsHandler = handler(
       }
       return { transactionalId, ...state }
     })
-    return { throttleTimeMs: 0, transactionStates }
+    return { transactionStates }
   },
 )
 

@@ -1,8 +1,8 @@
-// Says which users have SCRAM credentials: none can be set, so nobody has.
+// DescribeUserScramCredentials: no user has SCRAM credentials, because none can be set.
 
 import { describeUserScramCredentials } from '../../../protocol/kafka/apis/describeUserScramCredentials.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const describeUserScramCredentialsHandler = handler(
   describeUserScramCredentials,

@@ -1,11 +1,11 @@
-// Elects leaders. A partition with a single replica has its leader, preferred and only one, so that no
-// election is needed; this says so, and which partitions are not there.
+// ElectLeaders: answers ELECTION_NOT_NEEDED for every partition that exists. The only replica of a
+// partition is its leader, and its preferred leader.
 
 import { ElectionType, electLeaders } from '../../../protocol/kafka/apis/electLeaders.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { MetadataState } from '../../controller/metadataState.ts'
-import { handler } from '../handler.ts'
-import { partitionExists } from '../partitionExists.ts'
+import { partitionExists } from '../partitions/partitionExists.ts'
+import { handler } from '../request/handler.ts'
 
 export const electLeadersHandler = handler(
   electLeaders,
@@ -16,7 +16,7 @@ export const electLeadersHandler = handler(
     const { state } = broker.controller
     return {
       errorCode: ErrorCode.none,
-      // Asked for all partitions, only those are told that got a new leader or should have one.
+      // A request for all partitions is answered with those that needed an election: none.
       replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
         topic,
         partitionResult: partitions.map((partition) => result(state, topic, partition)),

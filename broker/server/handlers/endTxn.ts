@@ -4,8 +4,8 @@
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { failed } from '../../transactions/transactionOutcome.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
+import { handler } from '../request/handler.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 2
@@ -21,5 +21,5 @@ export const endTxnHandler = handler(endTxn, async (request, { broker, apiVersio
       ? failed(ErrorCode.invalidRequest)
       : await broker.transactions.endTxn(transactionalId, end)
   const errorCode = errorForOlder(outcome.errorCode, apiVersion, fencedVersion)
-  return { throttleTimeMs: 0, ...outcome, errorCode }
+  return { ...outcome, errorCode }
 })

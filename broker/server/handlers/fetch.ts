@@ -4,15 +4,15 @@
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { recordsIn } from '../../log/segment/batchWalk.ts'
-import type { FetchOutcome } from '../fetchSessions.ts'
-import { handler } from '../handler.ts'
+import type { FetchOutcome } from '../fetch/fetchSessions.ts'
 import {
   type FetchTarget,
   findTargets,
   type PartitionResponse,
   readEnough,
-} from '../partitionFetch.ts'
-import type { BrokerParts } from '../requestContext.ts'
+} from '../fetch/partitionFetch.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 /** From here on topics have ids in place of names. */
 const idVersion = 13

@@ -3,8 +3,8 @@
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
-import type { RequestContext } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { RequestContext } from '../request/requestContext.ts'
 
 const KeyType = { group: 0, transaction: 1 } as const
 

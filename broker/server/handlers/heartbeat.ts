@@ -1,9 +1,8 @@
 // A member says that it is alive, and learns whether it has to join again.
 
 import { heartbeat } from '../../../protocol/kafka/apis/heartbeat.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const heartbeatHandler = handler(heartbeat, (request, { broker }) => ({
-  throttleTimeMs: 0,
   errorCode: broker.groups.heartbeat(request.groupId, request, request.generationId),
 }))

@@ -1,8 +1,9 @@
-// Changes single configs of topics, brokers and groups; what is not named stays as it is.
+// IncrementalAlterConfigs: changes single configs of topics, brokers and groups, and leaves the
+// others.
 
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
-import { alterEach } from '../configChanges.ts'
-import { handler } from '../handler.ts'
+import { alterEach } from '../configs/configChanges.ts'
+import { handler } from '../request/handler.ts'
 
 export const incrementalAlterConfigsHandler = handler(
   incrementalAlterConfigs,
@@ -17,6 +18,6 @@ export const incrementalAlterConfigsHandler = handler(
       })),
       replacesAll: false,
     }))
-    return { throttleTimeMs: 0, responses: await alterEach(wishes, validateOnly, broker) }
+    return { responses: await alterEach(wishes, validateOnly, broker) }
   },
 )

@@ -7,9 +7,9 @@ import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { BrokerError } from '../../errors.ts'
 import { noEpoch, noProducerId } from '../../transactions/transactionMetadata.ts'
 import { failed, type TransactionOutcome } from '../../transactions/transactionOutcome.ts'
-import { handler } from '../handler.ts'
-import { errorForOlder } from '../producerFenced.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From here on a client knows PRODUCER_FENCED. */
 const fencedVersion = 4
@@ -21,7 +21,7 @@ export const initProducerIdHandler = handler(
     if (transactionalId === null) {
       // Always a new id, whatever id and epoch the client says it has: without a transactional id
       // there is nothing that would prove it, and some clients send zeros.
-      return { throttleTimeMs: 0, ...(await nextProducer(broker)) }
+      return { ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
       ? failed(ErrorCode.invalidRequest)
@@ -30,7 +30,7 @@ export const initProducerIdHandler = handler(
           expected: expectedOf(request),
         })
     const errorCode = errorForOlder(outcome.errorCode, apiVersion, fencedVersion)
-    return { throttleTimeMs: 0, ...outcome, errorCode }
+    return { ...outcome, errorCode }
   },
 )
 

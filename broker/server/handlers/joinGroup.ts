@@ -1,7 +1,7 @@
 // A consumer asks to be part of its group's next generation. Answered when that begins.
 
 import { joinGroup } from '../../../protocol/kafka/apis/joinGroup.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 /** From here on members are told their id before they join (KIP-394). */
 const knownMemberIdVersion = 4

@@ -2,22 +2,21 @@
 
 import { leaveGroup } from '../../../protocol/kafka/apis/leaveGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 const batchedVersion = 3
 
 export const leaveGroupHandler = handler(leaveGroup, (request, { broker, apiVersion }) => {
   const { groupId, memberId, members } = request
   if (groupId === '') {
-    return { throttleTimeMs: 0, errorCode: ErrorCode.invalidGroupId, members: [] }
+    return { errorCode: ErrorCode.invalidGroupId, members: [] }
   }
   if (apiVersion < batchedVersion) {
     const [errorCode] = broker.groups.leave(groupId, [{ memberId, groupInstanceId: null }])
-    return { throttleTimeMs: 0, errorCode: errorCode!, members: [] }
+    return { errorCode: errorCode!, members: [] }
   }
   const codes = broker.groups.leave(groupId, members)
   return {
-    throttleTimeMs: 0,
     errorCode: ErrorCode.none,
     members: members.map((member, index) => ({
       memberId: member.memberId,

@@ -1,13 +1,13 @@
-// Names what has configs: every topic, this broker, its loggers (under the broker's id, as in Kafka), and
-// the groups for which any are set.
+// ListConfigResources: the resources that have configs: all topics, this broker, its loggers (under
+// the broker's id, as in Kafka), and the groups for which configs are set.
 
 import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ResourceType } from '../../controller/configRequests.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
-/** Before, only client metrics could be asked for, and there are none here. */
+/** Earlier versions list client metrics only, of which there are none. */
 const typesVersion = 1
 const known: ReadonlySet<number> = new Set(Object.values(ResourceType))
 
@@ -42,5 +42,5 @@ function answer(
   errorCode: number,
   configResources: { resourceName: string; resourceType: number }[] = [],
 ) {
-  return { throttleTimeMs: 0, errorCode, configResources }
+  return { errorCode, configResources }
 }

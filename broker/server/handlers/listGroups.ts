@@ -2,13 +2,16 @@
 
 import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { clusterResource } from '../gate/authorizer.ts'
+import { handler } from '../request/handler.ts'
 
-export const listGroupsHandler = handler(listGroups, (request, { broker }) => {
+export const listGroupsHandler = handler(listGroups, (request, { broker, access }) => {
+  const seesAll = access.allows('describe', 'cluster', clusterResource)
   const states = lowerCaseSet(request.statesFilter)
   const types = lowerCaseSet(request.typesFilter)
   const groups = broker.groups
     .groups()
+    .filter(({ groupId }) => seesAll || access.allows('describe', 'group', groupId))
     .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
     .filter(({ type }) => types.size === 0 || types.has(type))
     .map(({ groupId, protocolType, state, type }) => ({
@@ -17,7 +20,7 @@ export const listGroupsHandler = handler(listGroups, (request, { broker }) => {
       groupState: state,
       groupType: type,
     }))
-  return { throttleTimeMs: 0, errorCode: ErrorCode.none, groups }
+  return { errorCode: ErrorCode.none, groups }
 })
 
 function lowerCaseSet(names: readonly string[]): ReadonlySet<string> {

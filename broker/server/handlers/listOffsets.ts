@@ -6,8 +6,8 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { TimestampedOffset } from '../../log/readResult.ts'
 import type { Partition } from '../../replication/partition.ts'
-import { handler } from '../handler.ts'
-import type { RequestContext } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { RequestContext } from '../request/requestContext.ts'
 
 /** Timestamps that stand for a place in the log. */
 const Place = {

@@ -1,8 +1,8 @@
-// Lists the moves of replicas under way: a single broker has nowhere to move them.
+// ListPartitionReassignments: always empty, because a single broker has nowhere to move replicas.
 
 import { listPartitionReassignments } from '../../../protocol/kafka/apis/listPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const listPartitionReassignmentsHandler = handler(listPartitionReassignments, () => ({
   errorCode: ErrorCode.none,

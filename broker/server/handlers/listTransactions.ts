@@ -9,24 +9,25 @@ import {
   transactionStateName,
   transactionStateNames,
 } from '../../transactions/transactionStateName.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 type Request = RequestOf<typeof listTransactions>
 
-export const listTransactionsHandler = handler(listTransactions, (request, { broker }) => {
+export const listTransactionsHandler = handler(listTransactions, (request, { broker, access }) => {
   const { stateFilters, transactionalIdPattern } = request
   const pattern = transactionalIdPattern ? compilePattern(transactionalIdPattern) : undefined
   if (pattern instanceof PatternError) {
     const errorCode = ErrorCode.invalidRegularExpression
-    return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
+    return { errorCode, unknownStateFilters: [], transactionStates: [] }
   }
   const isWanted = filterOf(request, broker.clock.nowMs())
   const found = [...broker.transactions.transactions()].filter(
     ({ transactionalId, metadata }) =>
-      isWanted(metadata) && (!pattern || pattern.matches(transactionalId)),
+      isWanted(metadata) &&
+      (!pattern || pattern.matches(transactionalId)) &&
+      access.allows('describe', 'transactionalId', transactionalId),
   )
   return {
-    throttleTimeMs: 0,
     errorCode: ErrorCode.none,
     unknownStateFilters: stateFilters.filter((name) => !transactionStateNames.has(name)),
     transactionStates: found.map(({ transactionalId, metadata }) => ({

@@ -1,5 +1,5 @@
-// Describes topics and the leaders of their partitions, and creates topics that are asked for the first
-// time, where that is allowed. Every client is told the address of its own listener.
+// Metadata: describes topics and the leaders of their partitions, and creates topics on first use
+// where that is enabled. The brokers have the address that the client's own listener advertises.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -9,30 +9,34 @@ import { isInternalTopic } from '../../controller/internalTopics.ts'
 import type { Topic } from '../../controller/metadataState.ts'
 import { createTopicsRefusal } from '../../controller/requestSize.ts'
 import { topicNameProblem } from '../../controller/topicName.ts'
-import { allOperations, noOperations } from '../authorizedOperations.ts'
-import { handler } from '../handler.ts'
-import { replicasOf } from '../partitionReplicas.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
+import { clusterResource } from '../gate/authorizer.ts'
+import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
+import { replicasOf } from '../partitions/partitionReplicas.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 
 type MetadataRequest = RequestOf<typeof metadata>
 type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 
-/** From here on an empty list asks for nothing; before, for everything. */
+/** The first version in which an empty list requests no topics; before, it requests all. */
 const emptyMeansNoneVersion = 1
-/** From here on topics can be asked for by their ids; before, the field is there and not used. */
+/** The first version with topics by id; earlier versions have the field and do not use it. */
 const byIdVersion = 12
 
 /**
- * The answer that creates a topic says that the topic does not exist, as Kafka's does, and clients ask
- * again: whoever deletes a topic and looks must not be shown the one that the question has created.
+ * The response to the request that creates a topic says that the topic does not exist, as in Kafka,
+ * and clients retry. A client that deletes a topic and looks must not find the topic that looking
+ * created.
  */
 const notYet = ErrorCode.unknownTopicOrPartition
 
 export const metadataHandler = handler(metadata, async (request, context) => {
-  const { broker, apiVersion, advertised } = context
+  const { broker, apiVersion, advertised, access } = context
   const { nodeId, controller } = broker
   const topics = wantsAll(request, apiVersion)
-    ? [...controller.state.topics()].map((topic) => describe(topic, request, broker))
+    ? [...controller.state.topics()]
+        .filter(({ name }) => access.allows('describe', 'topic', name))
+        .map((topic) => describe(topic, request, context))
     : await findOrCreateAll(request, context)
   return {
     brokers: [{ nodeId, host: advertised.host, port: advertised.port, rack: null }],
@@ -40,8 +44,8 @@ export const metadataHandler = handler(metadata, async (request, context) => {
     controllerId: nodeId,
     topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? allOperations.cluster
-      : noOperations,
+      ? access.clusterOperations
+      : operationsNotRequested,
   }
 })
 
@@ -60,7 +64,7 @@ function findOrCreateAll(request: MetadataRequest, context: RequestContext) {
   return Promise.all(topics.map((topic) => findOrCreate(topic, mayCreate, request, context)))
 }
 
-/** A request for more new topics than one may create gets none of them, as in Kafka. */
+/** As in Kafka, a request for more new topics than may be created at once creates none. */
 function mayCreateMissing(topics: readonly RequestedTopic[], broker: BrokerParts): boolean {
   if (!broker.config['auto.create.topics.enable']) return false
   const { state } = broker.controller
@@ -74,25 +78,27 @@ async function findOrCreate(
   { topicId, name }: RequestedTopic,
   mayCreate: boolean,
   request: MetadataRequest,
-  { broker, apiVersion }: RequestContext,
+  context: RequestContext,
 ) {
+  const { broker, apiVersion, access } = context
   const { controller } = broker
   if (name === null || topicId !== zeroUuid) {
     if (apiVersion < byIdVersion) return missing(name ?? '', topicId, ErrorCode.invalidRequest)
     const topic = controller.state.topicById(topicId)
     return topic
-      ? describe(topic, request, broker)
+      ? describe(topic, request, context)
       : missing(null, topicId, ErrorCode.unknownTopicId)
   }
   const known = controller.state.topic(name)
-  if (known) return describe(known, request, broker)
-  if (!mayCreate || isInternalTopic(name)) {
+  if (known) return describe(known, request, context)
+  if (!mayCreate || isInternalTopic(name) || !isCreatable(name, access)) {
     const isName = topicNameProblem(name) === undefined
     const errorCode = isName ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Created, perhaps by another request; or there is no room now, or the former topic is still being deleted.
+  // Created, perhaps by another request; or the disk is full; or the former topic is still being
+  // deleted.
   const willExist =
     controller.state.topic(name) !== undefined ||
     errorCode === ErrorCode.kafkaStorageError ||
@@ -104,7 +110,13 @@ function defaultTopic(name: string) {
   return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }
 }
 
-function describe(topic: Topic, request: MetadataRequest, broker: BrokerParts) {
+function isCreatable(name: string, access: ConnectionAccess): boolean {
+  return (
+    access.allows('create', 'topic', name) || access.allows('create', 'cluster', clusterResource)
+  )
+}
+
+function describe(topic: Topic, request: MetadataRequest, { broker, access }: RequestContext) {
   return {
     errorCode: ErrorCode.none,
     name: topic.name,
@@ -117,8 +129,8 @@ function describe(topic: Topic, request: MetadataRequest, broker: BrokerParts) {
       return { errorCode, partitionIndex, ...replicas }
     }),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations
-      ? allOperations.topic
-      : noOperations,
+      ? access.authorizedOperations('topic', topic.name)
+      : operationsNotRequested,
   }
 }
 
@@ -129,6 +141,6 @@ function missing(name: string | null, topicId: string, errorCode: number) {
     topicId,
     isInternal: name !== null && isInternalTopic(name),
     partitions: [],
-    topicAuthorizedOperations: noOperations,
+    topicAuthorizedOperations: operationsNotRequested,
   }
 }

@@ -2,9 +2,9 @@
 
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { codesByPartition } from '../codesByPartition.ts'
-import { handler } from '../handler.ts'
 import { type CommitTimestamps, offsetToCommit } from '../offsetToCommit.ts'
+import { codesByPartition } from '../partitions/codesByPartition.ts'
+import { handler } from '../request/handler.ts'
 
 type Request = RequestOf<typeof offsetCommit>
 
@@ -23,7 +23,7 @@ export const offsetCommitHandler = handler(offsetCommit, async (request, context
     (topic, partition) => offsetToCommit(topic, partition, timestamps),
     (offsets) => broker.groups.commit(request.groupId, committer, offsets),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 /** Up to version 4 a client may say how long its offsets are to be kept. */

@@ -2,18 +2,18 @@
 
 import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { codesByPartition } from '../codesByPartition.ts'
-import { handler } from '../handler.ts'
+import { codesByPartition } from '../partitions/codesByPartition.ts'
+import { handler } from '../request/handler.ts'
 
 export const offsetDeleteHandler = handler(offsetDelete, async (request, { broker }) => {
   const { groupId } = request
   const errorCode = broker.groups.admitOffsetDelete(groupId)
-  if (errorCode !== ErrorCode.none) return { errorCode, throttleTimeMs: 0, topics: [] }
+  if (errorCode !== ErrorCode.none) return { errorCode, topics: [] }
   const topics = await codesByPartition(
     broker.controller.state,
     request.topics,
     (topic, { partitionIndex }) => ({ topic, partition: partitionIndex }),
     (wanted) => broker.groups.deleteOffsets(groupId, wanted),
   )
-  return { errorCode, throttleTimeMs: 0, topics }
+  return { errorCode, topics }
 })

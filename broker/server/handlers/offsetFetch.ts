@@ -7,7 +7,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { GroupOffsets } from '../../groups/groupOffsets.ts'
 import type { GroupService } from '../../groups/groupService.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 interface WantedTopic {
   readonly name: string
@@ -35,12 +35,12 @@ export const offsetFetchHandler = handler(offsetFetch, async (request, context) 
     const { groupId, topics } = request
     const wanted = { groupId, topics, memberId: null, memberEpoch: -1 }
     const group = await fetchGroup(broker.groups, wanted, requireStable, allowance)
-    return { throttleTimeMs: 0, errorCode: group.errorCode, topics: group.topics }
+    return { errorCode: group.errorCode, topics: group.topics }
   }
   const groups = request.groups.map((wanted) =>
     fetchGroup(broker.groups, wanted, requireStable, allowance),
   )
-  return { throttleTimeMs: 0, groups: await Promise.all(groups) }
+  return { groups: await Promise.all(groups) }
 })
 
 async function fetchGroup(

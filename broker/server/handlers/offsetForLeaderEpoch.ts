@@ -4,8 +4,8 @@
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { handler } from '../handler.ts'
-import type { RequestContext } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { RequestContext } from '../request/requestContext.ts'
 
 type PartitionRequest = RequestOf<
   typeof offsetForLeaderEpoch

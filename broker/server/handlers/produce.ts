@@ -9,9 +9,9 @@ import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/r
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
 import { type RecordError, type Refusal, refuse } from '../../log/refusal.ts'
-import { handler, noResponse } from '../handler.ts'
-import type { BrokerParts, RequestContext } from '../requestContext.ts'
-import type { TopicTraffic } from '../topicTraffic.ts'
+import type { TopicTraffic } from '../figures/topicTraffic.ts'
+import { handler, noResponse } from '../request/handler.ts'
+import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 
 type ProduceRequest = RequestOf<typeof produce>
 type TopicData = ProduceRequest['topicData'][number]

@@ -1,8 +1,8 @@
-// One step of an authentication. No listener asks for one yet, and there it is out of place.
+// SaslAuthenticate: refused, because no listener authenticates its clients yet.
 
 import { saslAuthenticate } from '../../../protocol/kafka/apis/saslAuthenticate.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const saslAuthenticateHandler = handler(saslAuthenticate, () => ({
   errorCode: ErrorCode.illegalSaslState,

@@ -1,8 +1,8 @@
-// Begins an authentication. No listener asks for one yet, and there a handshake is out of place.
+// SaslHandshake: refused, because no listener authenticates its clients yet.
 
 import { saslHandshake } from '../../../protocol/kafka/apis/saslHandshake.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 export const saslHandshakeHandler = handler(saslHandshake, () => ({
   errorCode: ErrorCode.illegalSaslState,

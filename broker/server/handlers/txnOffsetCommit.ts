@@ -6,11 +6,11 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
-import { codesByPartition } from '../codesByPartition.ts'
 import { offsetsPartition } from '../coordinatorPartition.ts'
-import { handler } from '../handler.ts'
 import { offsetToCommit } from '../offsetToCommit.ts'
-import type { RequestContext } from '../requestContext.ts'
+import { codesByPartition } from '../partitions/codesByPartition.ts'
+import { handler } from '../request/handler.ts'
+import type { RequestContext } from '../request/requestContext.ts'
 
 type Request = RequestOf<typeof txnOffsetCommit>
 
@@ -28,7 +28,7 @@ export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, c
     (topic, partition) => offsetToCommit(topic, partition, timestamps),
     (offsets) => commit(request, offsets, context),
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 })
 
 /** An error code for each offset. */

@@ -1,19 +1,19 @@
-// Sets the levels of features, by Kafka's rules; the levels themselves are those of this version of the
-// broker. An update to the level that a feature has succeeds, as in Kafka; one to another level that is
-// supported is refused, because nothing here would work differently after it. One update that is
-// refused keeps all others of the request from being made.
+// UpdateFeatures: validates updates of feature levels by Kafka's rules. The levels in force are
+// fixed by this version of the broker: an update to the present level succeeds, an update to
+// another supported level is refused, because it would have no effect. One refused update refuses
+// the whole request.
 
 import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { finalizedFeatures, supportedFeatures } from '../features.ts'
-import { handler } from '../handler.ts'
+import { handler } from '../request/handler.ts'
 
 type FeatureUpdate = RequestOf<typeof updateFeatures>['featureUpdates'][number]
 
 const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const
 const upgradeTypes: ReadonlySet<number> = new Set(Object.values(UpgradeType))
-/** From here on an update says its type; before, whether a downgrade is allowed. */
+/** The first version with the type of an update; before, it says whether a downgrade is allowed. */
 const upgradeTypeVersion = 1
 
 export const updateFeaturesHandler = handler(
@@ -46,7 +46,7 @@ function upgradeTypeOf({ allowDowngrade, upgradeType }: FeatureUpdate, version: 
   return allowDowngrade ? UpgradeType.safeDowngrade : UpgradeType.upgrade
 }
 
-/** What keeps the update from being made, in the order in which Kafka looks. */
+/** Why the update is refused, checked in Kafka's order. */
 function updateProblem(
   { feature, maxVersionLevel: level }: FeatureUpdate,
   upgradeType: number,
@@ -56,7 +56,7 @@ function updateProblem(
   const supported = supportedFeatures.find(({ name }) => name === feature)
   if (supported === undefined) return 'this broker does not know the feature'
   const { minVersion, maxVersion } = supported
-  // Level 0 of any feature is that it is not in force.
+  // At level 0 a feature is disabled.
   if (level > maxVersion || (level < minVersion && level !== 0)) {
     return `this broker supports levels ${minVersion} to ${maxVersion}`
   }

@@ -3,8 +3,8 @@
 
 import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { handler } from '../handler.ts'
-import type { BrokerParts } from '../requestContext.ts'
+import { handler } from '../request/handler.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
 
 type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number]
 

@@ -2,7 +2,7 @@
 // engine meet in the demo.
 
 import { startBroker } from '../../../broker/broker.ts'
-import { brokerConfig } from '../../../broker/configuration.ts'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'

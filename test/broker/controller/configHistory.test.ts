@@ -3,11 +3,11 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { brokerConfig } from '../../../broker/configuration.ts'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
+import { DynamicConfiguration } from '../../../broker/configuration/configuration.ts'
 import { configsOf, findResource } from '../../../broker/controller/configRequests.ts'
 import { Controller } from '../../../broker/controller/controller.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
-import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'

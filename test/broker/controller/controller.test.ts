@@ -2,7 +2,8 @@
 // repaired, and nothing is ever given out twice.
 
 import { describe, expect, it } from 'vitest'
-import { brokerConfig } from '../../../broker/configuration.ts'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
+import { DynamicConfiguration } from '../../../broker/configuration/configuration.ts'
 import { Controller, type PartitionLogs } from '../../../broker/controller/controller.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
@@ -12,7 +13,6 @@ import type {
   Topic,
 } from '../../../broker/controller/metadataState.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
-import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'

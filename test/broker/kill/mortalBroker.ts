@@ -3,7 +3,7 @@
 // runs of an earlier one can neither be reached nor change anything.
 
 import { startBroker } from '../../../broker/broker.ts'
-import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { servedApis } from '../../../broker/server/dispatch.ts'
+import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { refusedApis } from '../../../protocol/kafka/apis.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'

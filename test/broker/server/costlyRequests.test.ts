@@ -2,8 +2,8 @@
 // refused with a reason, and those that are large because there is much to ask for are answered.
 
 import { afterEach, expect, it } from 'vitest'
-import type { BrokerConfig } from '../../../broker/configuration.ts'
-import { servedApis } from '../../../broker/server/dispatch.ts'
+import type { BrokerConfig } from '../../../broker/configuration/brokerOptions.ts'
+import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'

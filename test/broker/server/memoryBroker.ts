@@ -2,7 +2,7 @@
 // speaks single requests, in any version, and can misbehave.
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
-import { type BrokerConfig, brokerConfig } from '../../../broker/configuration.ts'
+import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'

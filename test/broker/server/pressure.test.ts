@@ -2,7 +2,7 @@
 // read, connections that are never used. Memory stays within its budget, and others are served.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { BrokerConfig } from '../../../broker/configuration.ts'
+import type { BrokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'

@@ -2,7 +2,7 @@
 // that it makes, and before it makes them.
 
 import { describe, expect, it } from 'vitest'
-import { servedApis } from '../../../broker/server/dispatch.ts'
+import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
 import { MemoryAllowance, TooCostlyError } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeRequest, decodeRequestHeader, encodeRequest } from '../../../protocol/kafka/frame.ts'

@@ -1,7 +1,7 @@
 // The memory of records that requests bring, from their first byte until they are stored or refused. Each request is
 // bounded, and all together are: hundreds of them may be open at once, and each could hold a record of some MB.
 
-import type { MemoryBudget } from '../../../../server/memoryBudget.ts'
+import type { MemoryBudget } from '../../../../server/memory/memoryBudget.ts'
 import { RestError } from '../../restError.ts'
 
 /** A request may always hold so much: small records come through while large ones fill the budget. */

@@ -8,7 +8,7 @@ import {
   type JsonTexts,
 } from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'
 import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
-import { MemoryBudget } from '../../../../../broker/server/memoryBudget.ts'
+import { MemoryBudget } from '../../../../../broker/server/memory/memoryBudget.ts'
 
 const budget = new MemoryBudget(2e6)
 const limits = (maxBytes: number) => ({ maxBytes, memory: new RecordMemory(budget) })

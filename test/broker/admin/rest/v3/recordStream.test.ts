@@ -5,7 +5,7 @@ import { JsonLines } from '../../../../../broker/admin/rest/v3/records/jsonTexts
 import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/produceResult.ts'
 import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
 import { resultsOf } from '../../../../../broker/admin/rest/v3/records/recordStream.ts'
-import { MemoryBudget } from '../../../../../broker/server/memoryBudget.ts'
+import { MemoryBudget } from '../../../../../broker/server/memory/memoryBudget.ts'
 
 const budget = new MemoryBudget(64e6)
 

@@ -1,0 +1,74 @@
+// The log level of the broker, as Kafka's tools read and change it: the configs of BROKER_LOGGER,
+// one per logger. There is one logger, Kafka's `root`. As in Kafka, a change lasts until the broker
+// stops.
+
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import {
+  isLogLevel,
+  type LogLevelControl,
+  logLevels,
+} from '../../../protocol/telemetry/logLevel.ts'
+import { ConfigOperation, type ConfigWish } from '../../controller/configRequests.ts'
+import type { ConfigOutcome } from '../../controller/controller.ts'
+import type { BrokerParts } from '../request/requestContext.ts'
+
+const rootLogger = 'root'
+const shownLevels = logLevels.map((level) => level.toUpperCase()).join(', ')
+
+type LoggingBroker = Pick<BrokerParts, 'nodeId' | 'logger' | 'logLevel'>
+
+/** Returns why the loggers cannot be described or changed; undefined if they can. */
+export function loggerProblem(
+  resourceName: string,
+  { nodeId, logLevel }: LoggingBroker,
+): string | undefined {
+  if (logLevel === undefined) return 'the level of the log is not changed while the broker runs'
+  if (resourceName === String(nodeId)) return undefined
+  return `this is broker ${nodeId}, not ${resourceName}`
+}
+
+/** The loggers and their levels. Requires that there is no `loggerProblem`. */
+export function loggerLevels({ logLevel }: LoggingBroker): { name: string; value: string }[] {
+  return [{ name: rootLogger, value: logLevel!.level.toUpperCase() }]
+}
+
+export function alterLoggers(
+  { resourceName, changes, replacesAll }: ConfigWish,
+  validateOnly: boolean,
+  broker: LoggingBroker,
+): ConfigOutcome {
+  const problem = loggerProblem(resourceName, broker)
+  if (problem !== undefined) return refused(ErrorCode.invalidRequest, problem)
+  if (replacesAll) {
+    return refused(
+      ErrorCode.invalidRequest,
+      'levels of loggers are changed one by one, as in Kafka',
+    )
+  }
+  let level: LogLevelControl['level'] | undefined
+  for (const { name, operation, value } of changes) {
+    if (name !== rootLogger) {
+      return refused(ErrorCode.invalidConfig, `there is no logger ${name}, only ${rootLogger}`)
+    }
+    if (operation !== ConfigOperation.set || level !== undefined) {
+      return refused(ErrorCode.invalidRequest, `the level of ${rootLogger} is set, once`)
+    }
+    const wanted = value?.toLowerCase()
+    if (!isLogLevel(wanted)) {
+      return refused(
+        ErrorCode.invalidConfig,
+        `${value} is no level of ${rootLogger}: ${shownLevels}`,
+      )
+    }
+    level = wanted
+  }
+  if (level !== undefined && !validateOnly) {
+    broker.logLevel!.level = level
+    broker.logger.info({ level }, 'log level changed')
+  }
+  return { errorCode: ErrorCode.none, message: null }
+}
+
+function refused(errorCode: number, message: string): ConfigOutcome {
+  return { errorCode, message }
+}

@@ -1,0 +1,38 @@
+// Limits the rate of new connections: max.connection.creation.rate. As in Kafka, connections above
+// the rate are delayed and not refused, so that many reconnecting clients do not slow down
+// connected ones.
+
+import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
+
+/** The rate is per second: one second of it may be used in a burst. */
+const burstMs = 1000
+/** A client that would wait longer has given up by then: it is refused. */
+const longestWaitMs = 30_000
+
+/** The rate may change while the broker runs. */
+export interface PacedBroker {
+  readonly config: Pick<BrokerConfig, 'max.connection.creation.rate'>
+  readonly clock: Clock
+}
+
+export class ConnectionPace {
+  readonly #broker: PacedBroker
+  /** When the last accepted connection is served. */
+  #lastTurnMs = -Infinity
+
+  constructor(broker: PacedBroker) {
+    this.#broker = broker
+  }
+
+  /** Returns how long the next connection waits, in ms; undefined when it is refused. */
+  nextWaitMs(): number | undefined {
+    const { config, clock } = this.#broker
+    const nowMs = clock.monotonicMs()
+    const betweenMs = 1000 / config['max.connection.creation.rate']
+    const turnMs = Math.max(this.#lastTurnMs, nowMs - burstMs) + betweenMs
+    if (turnMs - nowMs > longestWaitMs) return undefined
+    this.#lastTurnMs = turnMs
+    return Math.max(0, turnMs - nowMs)
+  }
+}

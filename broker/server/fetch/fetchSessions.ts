@@ -1,0 +1,312 @@
+// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that its
+// requests carry only changes and its responses only news. A state machine without I/O. Sessions
+// are best effort: a client whose session does not exist gets an error and sends all of its
+// partitions again. Sessions are therefore evicted freely, and bounded in number and in partitions.
+
+import type { fetch } from '../../../protocol/kafka/apis/fetch.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+
+export type FetchRequest = RequestOf<typeof fetch>
+export type PartitionRequest = FetchRequest['topics'][number]['partitions'][number]
+
+/** One partition to fetch. The topic has a name in old versions, an id in new ones. */
+export interface WantedPartition {
+  readonly topic: string
+  readonly topicId: string
+  readonly request: PartitionRequest
+}
+
+/**
+ * The part of a partition's response that decides whether the partition is in an incremental
+ * response.
+ */
+export interface PartitionNews {
+  readonly errorCode: number
+  readonly highWatermark: number
+  readonly logStartOffset: number
+  readonly records: { readonly length: number }
+  readonly divergingEpoch?: unknown
+}
+
+/** The partitions of one request, and the end of its session's turn. */
+export interface FetchContext {
+  readonly wanted: readonly WantedPartition[]
+  /**
+   * Takes the response of each wanted partition; returns the session id, and which of them are
+   * sent.
+   */
+  finish(news: readonly PartitionNews[], nowMs: number): FetchOutcome
+}
+
+export interface FetchOutcome {
+  readonly errorCode: number
+  readonly sessionId: number
+  /** Whether the response of the wanted partition with this index is sent. */
+  readonly isSent: (index: number) => boolean
+}
+
+interface SessionPartition {
+  /** In the session's map. Kept, so that a fetch builds no keys. */
+  readonly key: string
+  wanted: WantedPartition
+  /** As the client was told last. */
+  highWatermark: number
+  logStartOffset: number
+}
+
+interface Session {
+  readonly id: number
+  readonly byId: boolean
+  readonly createdMs: number
+  /** The epoch that the client's next request must have. */
+  epoch: number
+  lastUsedMs: number
+  readonly partitions: Map<string, SessionPartition>
+}
+
+export interface FetchSessionsOptions {
+  readonly maxSessions: number
+  /** In all sessions together. */
+  readonly maxPartitions?: number
+  /** A positive int32, hard to guess. */
+  readonly newId: () => number
+}
+
+/** Epochs of requests that begin a session, and of requests without one. */
+const initialEpoch = 0
+const finalEpoch = -1
+const noSession = 0
+const defaultMaxPartitions = 500_000
+/**
+ * Kafka's min.incremental.fetch.session.eviction.ms: for this long a larger session does not evict
+ * one.
+ */
+const evictionMs = 120_000
+
+export class FetchSessions {
+  readonly #options: FetchSessionsOptions
+  readonly #maxPartitions: number
+  /** Least recently used first. */
+  readonly #sessions = new Map<number, Session>()
+  #partitionCount = 0
+  #evictions = 0
+
+  constructor(options: FetchSessionsOptions) {
+    this.#options = options
+    this.#maxPartitions = options.maxPartitions ?? defaultMaxPartitions
+  }
+
+  get count(): number {
+    return this.#sessions.size
+  }
+
+  /** Number of partitions in all sessions. */
+  get partitionCount(): number {
+    return this.#partitionCount
+  }
+
+  /** Number of sessions evicted to make room for others. */
+  get evictions(): number {
+    return this.#evictions
+  }
+
+  /** Returns an error code, or the partitions to fetch. `byId`: the request gives topics by id. */
+  begin(request: FetchRequest, byId: boolean, nowMs: number): FetchContext | number {
+    const { sessionId, sessionEpoch } = request
+    if (sessionEpoch !== initialEpoch && sessionEpoch !== finalEpoch) {
+      return this.#resume(request, byId, nowMs)
+    }
+    this.#remove(this.#sessions.get(sessionId))
+    const wanted = partitionsOf(request)
+    if (sessionEpoch === finalEpoch) return withoutSession(wanted)
+    return {
+      wanted,
+      finish: (news, finishedMs) => ({
+        errorCode: ErrorCode.none,
+        sessionId: this.#create(wanted, news, byId, finishedMs),
+        isSent: () => true,
+      }),
+    }
+  }
+
+  #resume(request: FetchRequest, byId: boolean, nowMs: number): FetchContext | number {
+    const session = this.#sessions.get(request.sessionId)
+    if (!session) return ErrorCode.fetchSessionIdNotFound
+    if (session.epoch !== request.sessionEpoch) return ErrorCode.invalidFetchSessionEpoch
+    if (session.byId !== byId) return ErrorCode.fetchSessionTopicIdError
+    this.#update(session, request)
+    if (session.partitions.size === 0) {
+      this.#remove(session)
+      return withoutSession([])
+    }
+    if (this.#partitionCount > this.#maxPartitions) {
+      this.#remove(session)
+      return ErrorCode.fetchSessionIdNotFound
+    }
+    this.#touch(session, nowMs)
+    session.epoch = epochAfter(session.epoch)
+    const { epoch } = session
+    const partitions = [...session.partitions.values()]
+    return {
+      wanted: partitions.map(({ wanted }) => wanted),
+      finish: (news) => finishIncremental(session, epoch, partitions, news),
+    }
+  }
+
+  #update({ partitions, byId }: Session, request: FetchRequest): void {
+    const before = partitions.size
+    for (const wanted of partitionsOf(request)) {
+      const key = keyOf(byId ? wanted.topicId : wanted.topic, wanted.request.partition)
+      const known = partitions.get(key)
+      if (known) known.wanted = wanted
+      else partitions.set(key, { key, wanted, highWatermark: -1, logStartOffset: -1 })
+    }
+    for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData) {
+      for (const partition of forgotten) partitions.delete(keyOf(byId ? topicId : topic, partition))
+    }
+    this.#partitionCount += partitions.size - before
+  }
+
+  /** Returns the id of a new session, or `noSession` when there is no room for it. */
+  #create(
+    wanted: readonly WantedPartition[],
+    news: readonly PartitionNews[],
+    byId: boolean,
+    nowMs: number,
+  ): number {
+    const partitions = new Map<string, SessionPartition>()
+    const read = wanted.map((each, index) => {
+      const key = keyOf(byId ? each.topicId : each.topic, each.request.partition)
+      const partition = { key, wanted: each, highWatermark: -1, logStartOffset: -1 }
+      note(partition, news[index]!)
+      partitions.set(key, partition)
+      return partition
+    })
+    if (!this.#makeRoom(partitions.size, nowMs)) return noSession
+    const id = this.#newId()
+    const epoch = epochAfter(initialEpoch)
+    const times = { createdMs: nowMs, lastUsedMs: nowMs }
+    const session = { id, byId, epoch, partitions, ...times }
+    putLast(session, read, news)
+    this.#sessions.set(id, session)
+    this.#partitionCount += partitions.size
+    return id
+  }
+
+  #newId(): number {
+    let id = this.#options.newId()
+    while (id === noSession || this.#sessions.has(id)) id = this.#options.newId()
+    return id
+  }
+
+  #makeRoom(partitions: number, nowMs: number): boolean {
+    while (!this.#hasRoom(partitions)) {
+      const victim = this.#victimFor(partitions, nowMs)
+      if (!victim) return false
+      this.#remove(victim)
+      this.#evictions++
+    }
+    return true
+  }
+
+  #hasRoom(partitions: number): boolean {
+    const hasSlot = this.#sessions.size < this.#options.maxSessions
+    return hasSlot && this.#partitionCount + partitions <= this.#maxPartitions
+  }
+
+  /** An idle session, or else the smallest of the sessions that are old enough to be evicted. */
+  #victimFor(partitions: number, nowMs: number): Session | undefined {
+    const oldest = this.#sessions.values().next().value
+    if (oldest && nowMs - oldest.lastUsedMs > evictionMs) return oldest
+    let smallest: Session | undefined
+    for (const session of this.#sessions.values()) {
+      if (nowMs - session.createdMs <= evictionMs) continue
+      if (!smallest || session.partitions.size < smallest.partitions.size) smallest = session
+    }
+    return smallest && smallest.partitions.size < partitions ? smallest : undefined
+  }
+
+  #touch(session: Session, nowMs: number): void {
+    session.lastUsedMs = nowMs
+    this.#sessions.delete(session.id)
+    this.#sessions.set(session.id, session)
+  }
+
+  #remove(session: Session | undefined): void {
+    if (!session || !this.#sessions.delete(session.id)) return
+    this.#partitionCount -= session.partitions.size
+  }
+}
+
+function withoutSession(wanted: readonly WantedPartition[]): FetchContext {
+  const outcome = { errorCode: ErrorCode.none, sessionId: noSession, isSent: () => true }
+  return { wanted, finish: () => outcome }
+}
+
+function finishIncremental(
+  session: Session,
+  epoch: number,
+  partitions: readonly SessionPartition[],
+  news: readonly PartitionNews[],
+): FetchOutcome {
+  // Another request has used the session meanwhile: what the client was told last is not certain.
+  if (session.epoch !== epoch) {
+    const errorCode = ErrorCode.invalidFetchSessionEpoch
+    return { errorCode, sessionId: noSession, isSent: () => false }
+  }
+  const sent = partitions.map((partition, index) => note(partition, news[index]!))
+  putLast(session, partitions, news)
+  return {
+    errorCode: ErrorCode.none,
+    sessionId: session.id,
+    isSent: (index) => sent[index]!,
+  }
+}
+
+/**
+ * Moves partitions that had records to the end: read last the next time, they do not starve others.
+ */
+function putLast(
+  { partitions }: Session,
+  read: readonly SessionPartition[],
+  news: readonly PartitionNews[],
+): void {
+  for (const [index, partition] of read.entries()) {
+    if (news[index]!.records.length === 0) continue
+    const { key } = partition
+    if (partitions.get(key) !== partition) continue
+    partitions.delete(key)
+    partitions.set(key, partition)
+  }
+}
+
+/**
+ * Records what the client is told of the partition. Returns false when it was told the same before.
+ */
+function note(partition: SessionPartition, news: PartitionNews): boolean {
+  const { highWatermark, logStartOffset } = news
+  const isNews =
+    news.records.length > 0 ||
+    news.errorCode !== ErrorCode.none ||
+    news.divergingEpoch !== undefined ||
+    highWatermark !== partition.highWatermark ||
+    logStartOffset !== partition.logStartOffset
+  partition.highWatermark = highWatermark
+  partition.logStartOffset = logStartOffset
+  return isNews
+}
+
+function partitionsOf({ topics }: FetchRequest): WantedPartition[] {
+  return topics.flatMap(({ topic, topicId, partitions }) =>
+    partitions.map((request) => ({ topic, topicId, request })),
+  )
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
+
+function epochAfter(epoch: number): number {
+  return epoch === 2 ** 31 - 1 ? 1 : epoch + 1
+}

@@ -1,0 +1,29 @@
+// Counts requests that have bytes after their last field. Kafka's generated readers ignore such
+// bytes, and widespread clients send them (librdkafka's Metadata for all topics), so that refusing
+// them would refuse these clients. The bytes are bounded with their frame, and neither decoded nor
+// stored.
+
+import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+
+export class FollowedRequests {
+  readonly #logger: Logger
+  /** By the name of the API. */
+  readonly counts = new Map<string, number>()
+  /** Names of APIs that were logged: the log must not grow with each request of such a client. */
+  readonly #logged = new Set<string>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  note({ name }: Api, version: number, bytes: number, clientId: string | null): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+    if (this.#logged.has(name)) return
+    this.#logged.add(name)
+    this.#logger.info(
+      { api: name, version, bytes, clientId },
+      'a request has bytes after its last field, which are ignored; logged once per API',
+    )
+  }
+}

@@ -1,0 +1,107 @@
+// A limit in bytes on memory that all connections hold together; there is one budget each for
+// received requests, decoded requests and answers. A state machine that counts, and keeps a line of
+// those who wait for room. It does not refuse memory that is already taken, so that usage can
+// exceed the limit by what one turn brings, and by no more. Invariant, asserted: usage is never
+// negative.
+
+import { assert } from '../../../protocol/runtime/assert.ts'
+
+export interface RoomRequest {
+  readonly neededBytes: number
+  /** Called once: when there is room for the bytes, or, to overdraw, without room. */
+  readonly go: (overdraws: boolean) => void
+  /**
+   * Whether it may go on without room, one request at a time. Otherwise half-received requests
+   * could fill the budget and wait for each other forever.
+   */
+  readonly mayOverdraw: boolean
+}
+
+export class MemoryBudget {
+  readonly limitBytes: number
+  #usedBytes = 0
+  readonly #waiting = new Set<RoomRequest>()
+  #overdrawing: RoomRequest | undefined
+  #isWaking = false
+  #waits = 0
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  get availableBytes(): number {
+    return Math.max(0, this.limitBytes - this.#usedBytes)
+  }
+
+  get isExceeded(): boolean {
+    return this.#usedBytes > this.limitBytes
+  }
+
+  /** How many times a request had to wait for room. */
+  get waits(): number {
+    return this.#waits
+  }
+
+  /** Whether requests are waiting for room. */
+  get isWaitedFor(): boolean {
+    return this.#waiting.size > 0
+  }
+
+  take(bytes: number): void {
+    assert(bytes >= 0, 'memory is taken in amounts that are not negative')
+    this.#usedBytes += bytes
+  }
+
+  release(bytes: number): void {
+    this.#usedBytes -= bytes
+    assert(this.#usedBytes >= 0, 'a memory budget gets back no more than was taken from it')
+    this.#wake()
+  }
+
+  /** Whether `bytes` may be taken now. An unused budget has room for any number. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.limitBytes
+  }
+
+  /** Joins the end of the line. `go` may be called before this returns. */
+  wait(request: RoomRequest): void {
+    this.#waiting.add(request)
+    this.#wake()
+    if (this.#waiting.has(request)) this.#waits++
+  }
+
+  /** Leaves the line, and gives up the turn to overdraw. */
+  leave(request: RoomRequest): void {
+    this.#waiting.delete(request)
+    if (this.#overdrawing !== request) return
+    this.#overdrawing = undefined
+    this.#wake()
+  }
+
+  /** Serves requests from the head of the line until one does not fit. */
+  #wake(): void {
+    if (this.#isWaking) return
+    this.#isWaking = true
+    for (const request of this.#waiting) {
+      if (!this.hasRoomFor(request.neededBytes)) break
+      this.#waiting.delete(request)
+      request.go(false)
+    }
+    this.#isWaking = false
+    if (!this.#overdrawing) this.#letOneOverdraw()
+  }
+
+  #letOneOverdraw(): void {
+    for (const request of this.#waiting) {
+      if (!request.mayOverdraw) continue
+      this.#waiting.delete(request)
+      this.#overdrawing = request
+      request.go(true)
+      return
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// For requests that do the same to many partitions and are answered with an error code for each:
+// passes the partitions that exist on at once, and answers for those that do not.
+
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { MetadataState } from '../../controller/metadataState.ts'
+import { partitionExists } from './partitionExists.ts'
+
+interface WantedTopic<Partition> {
+  readonly name: string
+  readonly partitions: readonly Partition[]
+}
+
+/** Where the code of a partition comes from: the item with that index, or known already. */
+type Place = { readonly at: number } | { readonly errorCode: number }
+
+/**
+ * `itemOf` returns the item for a partition, or the error code with which it is refused. `act`
+ * returns a code for each item; it is not called without items.
+ */
+export async function codesByPartition<
+  Partition extends { readonly partitionIndex: number },
+  Item extends object,
+>(
+  state: MetadataState,
+  topics: readonly WantedTopic<Partition>[],
+  itemOf: (topic: string, partition: Partition) => Item | number,
+  act: (items: readonly Item[]) => Promise<readonly number[]>,
+) {
+  const items: Item[] = []
+  const places = topics.map((topic) =>
+    topic.partitions.map((partition): Place => {
+      if (!partitionExists(state, topic.name, partition.partitionIndex)) {
+        return { errorCode: ErrorCode.unknownTopicOrPartition }
+      }
+      const item = itemOf(topic.name, partition)
+      return typeof item === 'number' ? { errorCode: item } : { at: items.push(item) - 1 }
+    }),
+  )
+  const codes = items.length > 0 ? await act(items) : []
+  const codeAt = (place: Place) => ('at' in place ? codes[place.at]! : place.errorCode)
+  return topics.map(({ name, partitions }, topicAt) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }, at) => ({
+      partitionIndex,
+      errorCode: codeAt(places[topicAt]![at]!),
+    })),
+  }))
+}

@@ -1,0 +1,10 @@
+// The error code for a fenced producer. PRODUCER_FENCED is younger than transactions: clients that
+// do not know it handle INVALID_PRODUCER_EPOCH, from which it was split off, in the same way.
+
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+
+/** `knownFrom`: the first version of the API whose clients know PRODUCER_FENCED. */
+export function errorForOlder(errorCode: number, apiVersion: number, knownFrom: number): number {
+  const isUnknown = errorCode === ErrorCode.producerFenced && apiVersion < knownFrom
+  return isUnknown ? ErrorCode.invalidProducerEpoch : errorCode
+}

@@ -1,0 +1,134 @@
+// Appends of transactional producers. The first batch of a transaction in a partition has to wait
+// until the coordinator has made, or confirmed, the partition part of the transaction (KIP-890); what
+// its producer sends after it to the same partition must not go first, or it would be out of
+// sequence. Every other append goes to the log at once.
+
+import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { type AppendResult, notAppended } from '../../log/appendResult.ts'
+import type { VerificationGuard } from '../../log/producers/transactionVerification.ts'
+import { refuse } from '../../log/refusal.ts'
+import type { Partition } from '../../replication/partition.ts'
+import type { TransactionVerifier } from '../../transactions/transactionVerifier.ts'
+
+export interface TransactionalAppend {
+  readonly transactionalId: string
+  readonly partition: Partition
+  readonly bytes: Buffer
+  /** The first batch among the bytes. */
+  readonly first: RecordBatch
+  /** Of the Produce request. */
+  readonly apiVersion: number
+  /** Of the Produce request. */
+  readonly acks: 'all' | 'leader'
+  readonly decompression: MemoryAllowance
+}
+
+/** A result that is still awaited, wrapped so that waiting for the turn is not waiting for it. */
+interface Started {
+  readonly result: Promise<AppendResult>
+}
+
+/** From here on a client knows TRANSACTION_ABORTABLE. */
+const abortableVersion = 11
+/** From here on the broker adds partitions to transactions, and a client can wait for the last one. */
+const addingVersion = 12
+
+export class TransactionalAppends {
+  readonly #verifier: TransactionVerifier
+  /** Per partition and producer id: done when the last append that waits there has gone to the log. */
+  readonly #waiting = new Map<Partition, Map<number, Promise<unknown>>>()
+
+  constructor(verifier: TransactionVerifier) {
+    this.#verifier = verifier
+  }
+
+  append(append: TransactionalAppend): Promise<AppendResult> {
+    const { partition, first } = append
+    const { producerId } = first
+    const ahead = this.#waiting.get(partition)?.get(producerId)
+    if (!ahead && !this.#guardFor(append)) return this.#toLog(append, undefined)
+    const started = this.#inTurn(ahead, append)
+    this.#wait(partition, producerId, started)
+    return started.then(({ result }) => result)
+  }
+
+  async #inTurn(
+    ahead: Promise<unknown> | undefined,
+    append: TransactionalAppend,
+  ): Promise<Started> {
+    // What became of the one ahead is for its own client to hear.
+    await ahead?.catch(() => undefined)
+    const guard = this.#guardFor(append)
+    const errorCode = guard ? await this.#verify(append) : ErrorCode.none
+    if (errorCode === ErrorCode.none) return { result: this.#toLog(append, guard) }
+    const message = 'the partition could not be verified to be part of the transaction'
+    const refused = notAppended(refuse(errorCode, message), append.partition.log.logStartOffset)
+    return { result: Promise.resolve(refused) }
+  }
+
+  async #verify({
+    transactionalId,
+    partition: { topic, partition },
+    first,
+    apiVersion,
+  }: TransactionalAppend): Promise<number> {
+    const { producerId, producerEpoch } = first
+    const producer = { transactionalId, producerId, producerEpoch }
+    const addMissing = apiVersion >= addingVersion
+    const errorCode = await this.#verifier.verify(producer, topic, partition, addMissing)
+    return produceError(errorCode, apiVersion)
+  }
+
+  /** Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless. */
+  #guardFor({ partition, first, apiVersion }: TransactionalAppend) {
+    const { producerId, producerEpoch, baseSequence } = first
+    const supportsEpochBump = apiVersion >= addingVersion
+    return partition.log.verificationFor({
+      producerId,
+      producerEpoch,
+      baseSequence,
+      supportsEpochBump,
+    })
+  }
+
+  #toLog(
+    { partition, bytes, acks, decompression }: TransactionalAppend,
+    verification: VerificationGuard | undefined,
+  ): Promise<AppendResult> {
+    const options = { origin: 'client', acks, verification, decompression } as const
+    return partition.appendAsLeader(bytes, options)
+  }
+
+  #wait(partition: Partition, producerId: number, started: Promise<Started>): void {
+    const producers = this.#waiting.get(partition) ?? new Map<number, Promise<unknown>>()
+    this.#waiting.set(partition, producers.set(producerId, started))
+    const over = () => {
+      if (producers.get(producerId) !== started) return
+      producers.delete(producerId)
+      if (producers.size === 0) this.#waiting.delete(partition)
+    }
+    started.then(over, over)
+  }
+}
+
+/** What a producer is told of the coordinator's answer, in the words that its version knows. */
+function produceError(errorCode: number, apiVersion: number): number {
+  switch (errorCode) {
+    case ErrorCode.producerFenced:
+      return ErrorCode.invalidProducerEpoch
+    case ErrorCode.transactionAbortable:
+      return apiVersion >= abortableVersion ? errorCode : ErrorCode.invalidTxnState
+    case ErrorCode.concurrentTransactions:
+      return apiVersion >= addingVersion ? errorCode : ErrorCode.notEnoughReplicas
+    // A producer sends again after this one without asking for metadata first.
+    case ErrorCode.networkException:
+    case ErrorCode.coordinatorLoadInProgress:
+    case ErrorCode.coordinatorNotAvailable:
+    case ErrorCode.notCoordinator:
+      return ErrorCode.notEnoughReplicas
+    default:
+      return errorCode
+  }
+}

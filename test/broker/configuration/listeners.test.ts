@@ -1,0 +1,99 @@
+// Which listeners a configuration serves, to whom, and which it must not.
+
+import { describe, expect, it } from 'vitest'
+import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
+import { planListeners } from '../../../broker/configuration/listeners.ts'
+import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+
+const network = memoryNetwork()
+
+function plan(
+  listeners: string,
+  advertised = '',
+  more: { map?: string; controllers?: string } = {},
+) {
+  const config = brokerConfig({
+    listeners,
+    'advertised.listeners': advertised,
+    ...(more.map !== undefined && { 'listener.security.protocol.map': more.map }),
+    ...(more.controllers !== undefined && { 'controller.listener.names': more.controllers }),
+  })
+  return planListeners(config, network, 'web-01')
+}
+
+describe('a listener on all addresses', () => {
+  it.each([
+    'PLAINTEXT://0.0.0.0:9092',
+    'PLAINTEXT://:9092',
+    'PLAINTEXT://[::]:9092',
+    'PLAINTEXT://[0:0:0:0:0:0:0:0]:9092',
+    'PLAINTEXT://[::ffff:0.0.0.0]:9092',
+    'PLAINTEXT://0:9092',
+  ])('%s does not start without advertised.listeners, and the line to add is given', (listener) => {
+    expect(() => plan(listener)).toThrow(
+      /add the line advertised\.listeners=PLAINTEXT:\/\/web-01:9092 to the configuration file/,
+    )
+  })
+
+  it('starts with an address that clients can connect to', () => {
+    const { listeners, open } = plan('PLAINTEXT://0.0.0.0:9092', 'PLAINTEXT://web-01:9092')
+    expect(listeners).toMatchObject([{ advertised: { host: 'web-01', port: 9092 } }])
+    expect(open).toEqual(['PLAINTEXT'])
+  })
+
+  it.each([
+    ['PLAINTEXT://0.0.0.0:9092', /is no address to connect to/],
+    ['PLAINTEXT://:9092', /is no address to connect to/],
+    ['PLAINTEXT://[::]:9092', /is no address to connect to/],
+    ['PLAINTEXT://web-01:0', /needs a port/],
+    ['OTHER://web-01:9092', /has no listener of that name/],
+  ])('advertising %s is refused', (advertised, message) => {
+    expect(() => plan('PLAINTEXT://0.0.0.0:9092', advertised)).toThrow(message)
+  })
+})
+
+describe('who can reach a listener', () => {
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '[::1]'])('%s: this machine alone', (host) => {
+    expect(plan(`PLAINTEXT://${host}:9092`).open).toEqual([])
+  })
+
+  it.each(['10.0.0.7', 'web-01', '[fe80::1]'])('%s: other hosts', (host) => {
+    expect(plan(`PLAINTEXT://${host}:9092`).open).toEqual(['PLAINTEXT'])
+  })
+})
+
+describe('a controller listener', () => {
+  it("is not served, under Kafka's usual name or the one given", () => {
+    const usual = plan('PLAINTEXT://127.0.0.1:1,CONTROLLER://0.0.0.0:2')
+    expect(usual.listeners.map(({ name }) => name)).toEqual(['PLAINTEXT'])
+    expect(usual).toMatchObject({ unserved: ['CONTROLLER'], open: [] })
+    const given = plan('PLAINTEXT://127.0.0.1:1,QUORUM://:2', '', { controllers: 'QUORUM' })
+    expect(given.unserved).toEqual(['QUORUM'])
+  })
+
+  it('alone is no broker', () => {
+    expect(() => plan('CONTROLLER://:9093')).toThrow(/at least one is needed that serves clients/)
+  })
+})
+
+describe('a listener that asks for protection', () => {
+  const map = 'INSIDE:PLAINTEXT,OUTSIDE:SASL_SSL'
+
+  it.each(['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'])('%s does not start', (name) => {
+    expect(() => plan(`${name}://127.0.0.1:9092`)).toThrow(new RegExp(`${name} asks for ${name}`))
+  })
+
+  it('does not start under any name', () => {
+    expect(() => plan('INSIDE://127.0.0.1:1,OUTSIDE://127.0.0.1:2', '', { map })).toThrow(
+      /OUTSIDE asks for SASL_SSL, which this broker does not have yet/,
+    )
+    expect(plan('INSIDE://127.0.0.1:1', '', { map }).listeners).toHaveLength(1)
+  })
+
+  it('is told from one whose protocol nobody gave', () => {
+    expect(() => plan('OTHER://127.0.0.1:1', '', { map })).toThrow(/add OTHER:PLAINTEXT/)
+    expect(() => plan('INSIDE://127.0.0.1:1', '', { map: 'INSIDE' })).toThrow(
+      /is not NAME:PROTOCOL/,
+    )
+  })
+})

@@ -1,0 +1,197 @@
+// How a connection behaves: order, overlap, long polls, limits, and clients that are not clients.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { apiVersions } from '../../../../protocol/kafka/apis/apiVersions.ts'
+import { fetch } from '../../../../protocol/kafka/apis/fetch.ts'
+import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
+import { produce } from '../../../../protocol/kafka/apis/produce.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
+import { batchOf, MemoryBroker, type RawClient } from '../memoryBroker.ts'
+
+function produceOf(records: Buffer, acks = -1) {
+  const partitionData = [{ index: 0, records }]
+  return { acks, timeoutMs: 1000, topicData: [{ name: 't', partitionData }] }
+}
+
+function fetchFrom(fetchOffset: number, options: { maxWaitMs?: number; minBytes?: number } = {}) {
+  const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 1_000_000 }]
+  return {
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 10_000_000,
+    topics: [{ topic: 't', partitions }],
+    ...options,
+  }
+}
+
+function recordsIn(response: {
+  responses: readonly { partitions: readonly { records: Buffer | null }[] }[]
+}) {
+  const bytes = response.responses[0]!.partitions[0]!.records!
+  return [...splitBatches(bytes)].reduce((sum, batch) => sum + batch.recordCount, 0)
+}
+
+/** Lets everything happen that happens without time passing. */
+async function turns(count = 50): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('a client connection', () => {
+  let broker: MemoryBroker
+  let client: RawClient
+
+  beforeEach(async () => {
+    broker = await MemoryBroker.start({ 'socket.outstanding.max.bytes': 100_000 })
+    client = await broker.client()
+    await client.send(metadata, 1, { topics: [{ name: 't' }] })
+  })
+
+  afterEach(() => broker.stop())
+
+  it('appends what came in pieces as it was sent, though memory is used again', async () => {
+    const value = (round: number) => `${round}`.repeat(80_000)
+    const produceTwice = async (round: number) => {
+      const batch = batchOf(value(round))
+      await Promise.all([1, 2].map(() => client.send(produce, 7, produceOf(batch))))
+    }
+    for (let round = 0; round < 10; round += 2) {
+      await Promise.all([produceTwice(round), produceTwice(round + 1)])
+    }
+    for (let round = 0; round < 10; round++) {
+      const { responses } = await client.send(fetch, 4, fetchFrom(2 * round))
+      const { records } = responses[0]!.partitions[0]!
+      expect(records!.includes(value(round))).toBe(true)
+      expect([...splitBatches(records!)].every((batch) => batch.isCrcValid())).toBe(true)
+    }
+  })
+
+  it('appends pipelined produce requests in order and answers in order', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        client.send(produce, 7, produceOf(batchOf(`value ${index}`))),
+      ),
+    )
+    const offsets = answers.map(({ responses }) => responses[0]!.partitionResponses[0]!.baseOffset)
+    expect(offsets).toEqual(Array.from({ length: 200 }, (_, index) => index))
+  })
+
+  it('does not let a request overtake a long poll', async () => {
+    let polled = false
+    const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 5000 })).then(() => {
+      polled = true
+    })
+    const after = client.send(apiVersions, 0, {}).then(() => polled)
+    await turns()
+    expect(polled).toBe(false)
+    broker.clock.advance(5000)
+    await poll
+    expect(await after).toBe(true)
+  })
+
+  it('ends a long poll when there is enough, and not before', async () => {
+    const other = await broker.client()
+    let polled = false
+    const minBytes = batchOf('first').length + 1
+    const poll = other
+      .send(fetch, 11, fetchFrom(0, { maxWaitMs: 5000, minBytes }))
+      .then((answer) => {
+        polled = true
+        return answer
+      })
+    await client.send(produce, 7, produceOf(batchOf('first')))
+    await turns()
+    expect(polled).toBe(false)
+    await client.send(produce, 7, produceOf(batchOf('other')))
+    expect(recordsIn(await poll)).toBe(2)
+  })
+
+  it('gives the first batch whole, however little was asked for', async () => {
+    await client.send(produce, 7, produceOf(batchOf('x'.repeat(5000))))
+    const request = fetchFrom(0)
+    request.maxBytes = 10
+    request.topics[0]!.partitions[0]!.partitionMaxBytes = 10
+    expect(recordsIn(await client.send(fetch, 11, request))).toBe(1)
+  })
+
+  it('says which offsets are out of range, at once', async () => {
+    const answer = await client.send(fetch, 11, fetchFrom(77, { maxWaitMs: 60_000 }))
+    expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(ErrorCode.offsetOutOfRange)
+  })
+
+  it('gives no answer to acks=0, and goes on', async () => {
+    client.sendOnly(produce, 7, produceOf(batchOf('silent'), 0))
+    await client.send(apiVersions, 0, {})
+    expect(recordsIn(await client.send(fetch, 11, fetchFrom(0)))).toBe(1)
+  })
+
+  it('tells a producer without answers of an error by closing', async () => {
+    const request = produceOf(batchOf('x'), 0)
+    request.topicData[0]!.name = 'nowhere'
+    client.sendOnly(produce, 7, request)
+    await client.closed
+  })
+
+  it('answers an unknown version of ApiVersions in version 0, with the versions it knows', async () => {
+    const answer = client.expectAnswer(apiVersions, 0)
+    client.write(Buffer.from([0, 0, 0, 11, 0, 18, 0, 99, 0, 0, 0, 9, 0xff, 0xff, 0]))
+    const { errorCode, apiKeys } = await answer
+    expect(errorCode).toBe(ErrorCode.unsupportedVersion)
+    expect(apiKeys).toEqual([{ apiKey: 18, minVersion: 0, maxVersion: 4 }])
+  })
+
+  it.each([
+    ['an unknown API', [0, 0, 0, 10, 3, 231, 0, 0, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a version that is not served', [0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a version of long ago', [0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a negative version', [0, 0, 0, 10, 0, 3, 0x80, 0, 0, 0, 0, 1, 0xff, 0xff]],
+    ['a negative length', [0xff, 0xff, 0xff, 0xff]],
+    ['a length over the limit', [0x7f, 0xff, 0xff, 0xff]],
+    ['an empty frame', [0, 0, 0, 0]],
+    [
+      'an array longer than the request',
+      [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
+    ],
+    ['HTTP', [...Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
+  ])('closes on %s and says why', async (_, bytes) => {
+    client.write(Buffer.from(bytes))
+    await client.closed
+    expect(broker.logger.lines.at(-1)).toMatchObject({
+      level: 'warn',
+      message: 'a client is disconnected',
+    })
+    const next = await broker.client()
+    await next.send(apiVersions, 0, {})
+  })
+
+  it('closes connections that are idle for too long, and no others', async () => {
+    const idle = await broker.client()
+    await idle.send(apiVersions, 0, {})
+    broker.clock.advance(400_000)
+    await client.send(apiVersions, 0, {})
+    broker.clock.advance(300_000)
+    await idle.closed
+    await client.send(apiVersions, 0, {})
+  })
+
+  it('stops reading a client that sends more than may be outstanding, and loses nothing', async () => {
+    const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 5000 }))
+    const sent = Array.from({ length: 100 }, () =>
+      client.send(produce, 7, produceOf(batchOf('x'.repeat(10_000)))),
+    )
+    await turns()
+    broker.clock.advance(5000)
+    await poll
+    const answers = await Promise.all(sent)
+    const last = answers.at(-1)!.responses[0]!.partitionResponses[0]!
+    expect(last).toMatchObject({ errorCode: ErrorCode.none, baseOffset: 99 })
+  })
+
+  it('ends long polls and says goodbye when the broker stops', async () => {
+    const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 60_000 }))
+    await turns()
+    const closing = broker.broker.close()
+    expect(recordsIn(await poll)).toBe(0)
+    await closing
+  })
+})
