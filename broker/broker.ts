@@ -16,8 +16,8 @@ import { Controller } from './controller/controller.ts'
 import {
   type LevelMetadataLogOptions,
   openLevelMetadataLog,
-} from './controller/levelMetadataLog.ts'
-import type { MetadataLog } from './controller/metadataLog.ts'
+} from './controller/metadata/levelMetadataLog.ts'
+import type { MetadataLog } from './controller/metadata/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
 import { DynamicConfiguration } from './dynamicConfiguration.ts'
@@ -319,6 +319,7 @@ async function openController(
       logger,
       configuration,
       failed: (cause) => failed(metadataFailed(cause, logger)),
+      incarnation: uuidText(randomUuid(runtime.random)),
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),
     })

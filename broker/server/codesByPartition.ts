@@ -2,7 +2,7 @@
 // for each. Those that are there are taken all at once; the others are answered here.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { MetadataState } from '../controller/metadataState.ts'
+import type { MetadataView } from '../controller/metadata/metadataView.ts'
 import { partitionExists } from './partitionExists.ts'
 
 interface WantedTopic<Partition> {
@@ -21,7 +21,7 @@ export async function codesByPartition<
   Partition extends { readonly partitionIndex: number },
   Item extends object,
 >(
-  state: MetadataState,
+  state: MetadataView,
   topics: readonly WantedTopic<Partition>[],
   itemOf: (topic: string, partition: Partition) => Item | number,
   act: (items: readonly Item[]) => Promise<readonly number[]>,

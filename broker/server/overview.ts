@@ -1,8 +1,8 @@
 // What a broker says about its topics for the console. Reads only; everything is computed when it is
 // asked for.
 
-import { isInternalTopic } from '../controller/internalTopics.ts'
-import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
+import { isInternalTopic } from '../controller/topics/internalTopics.ts'
 import type { ReplicaManager } from '../replication/replicaManager.ts'
 import type { TrafficByTopic } from './topicTraffic.ts'
 
@@ -40,7 +40,7 @@ export function recordsIn(partitions: readonly PartitionOverview[]): number | nu
 }
 
 export function describeTopics(
-  state: MetadataState,
+  state: MetadataView,
   replicas: ReplicaManager,
   traffic: TrafficByTopic,
 ): TopicOverview[] {
@@ -50,7 +50,7 @@ export function describeTopics(
       name: topic.name,
       id: topic.id,
       isInternal: isInternalTopic(topic.name),
-      partitions: Array.from({ length: topic.partitions }, (_, partition) =>
+      partitions: Array.from(topic.partitions, (_, partition) =>
         describePartition(topic, partition, replicas),
       ),
       bytesInTotal: bytesIn,

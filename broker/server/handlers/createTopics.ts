@@ -4,10 +4,10 @@ import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
-import type { Topic } from '../../controller/metadataState.ts'
-import { createTopicsRefusal } from '../../controller/requestSize.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { describeTopicConfigs } from '../../controller/topicConfiguration.ts'
-import type { TopicWish } from '../../controller/topicRequests.ts'
+import { createTopicsRefusal } from '../../controller/topics/requestSize.ts'
+import type { TopicWish } from '../../controller/topics/topicRequests.ts'
 import type { DynamicConfiguration } from '../../dynamicConfiguration.ts'
 import { handler } from '../handler.ts'
 import { byKey } from '../repeated.ts'
@@ -48,7 +48,7 @@ function answer(
     topicId: topic && !validateOnly ? topic.id : zeroUuid,
     errorCode,
     errorMessage: message,
-    numPartitions: topic?.partitions ?? -1,
+    numPartitions: topic?.partitions.length ?? -1,
     replicationFactor: topic ? 1 : -1,
     configs: topic ? configsOf(topic, configuration) : [],
   }

@@ -8,7 +8,7 @@ import type { ConfigType } from '../../configOption.ts'
 import { type BrokerOptionName, brokerOptionNames, brokerOptions } from '../../configuration.ts'
 import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
 import { describeGroupConfigs } from '../../controller/groupConfiguration.ts'
-import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
+import type { ConfigResource, MetadataView } from '../../controller/metadata/metadataView.ts'
 import { weakerOptions } from '../../controller/topicConfigs.ts'
 import { type ConfigEntry, describeTopicConfigs } from '../../controller/topicConfiguration.ts'
 import {
@@ -93,7 +93,7 @@ function costOf(configs: readonly ReturnType<typeof shown>[]): number {
 
 function entriesOf(
   resource: ConfigResource,
-  state: MetadataState,
+  state: MetadataView,
   configuration: DynamicConfiguration,
 ): ConfigEntry[] {
   const configs = configsOf(state, resource)

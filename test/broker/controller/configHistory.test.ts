@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
 import { configsOf, findResource } from '../../../broker/controller/configRequests.ts'
 import { Controller } from '../../../broker/controller/controller.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import { DynamicConfiguration } from '../../../broker/dynamicConfiguration.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
@@ -59,7 +59,8 @@ async function open(log: MemoryMetadataLog) {
     failed: () => {},
     logger: silentLogger,
     configuration,
-    newTopicId: () => `id-${log.commands.length}`,
+    incarnation: `incarnation-${log.entries.length}`,
+    newTopicId: () => `id-${log.entries.length}`,
     newClusterId: () => 'cluster',
   })
   const nothing = async () => {}
