@@ -6,6 +6,7 @@
 // it reads what survived of the failed write and makes that durable.
 
 import { dirname } from 'node:path'
+import { assert } from '../../../protocol/runtime/assert.ts'
 import { directoryProblem } from '../../../protocol/runtime/directoryProblem.ts'
 import { DirectoryInUseError } from '../../../protocol/runtime/disk.ts'
 import { BrokerError } from '../../errors.ts'
@@ -69,6 +70,7 @@ class LevelMetadataLog implements MetadataLog {
   async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
     // The lock of the store excludes other processes, so only an entry of this one can be in the way.
     if (sequence < this.#nextSequence) return 'conflict'
+    assert(sequence === this.#nextSequence, `entry ${sequence} follows entry ${sequence - 1}`)
     await this.#write([{ type: 'put', key: entryKey(sequence), value: JSON.stringify(entry) }])
     this.#nextSequence = sequence + 1
     this.#subscriptions.deliver(sequence, [entry])
