@@ -1,8 +1,9 @@
-// The controller of this node: turns requests into commands of the metadata log and answers when they are committed
-// and folded. Decisions are pure functions of the state (topics/topicRequests.ts, configRequests.ts), proposals are
-// serialized and resolved by metadata/proposals.ts, and what a committed change asks of this broker's logs is done by
-// topics/topicWork.ts, which follows the state until it is done. The controller must never change the state itself,
-// nor answer with success before the log has the command.
+// The controller of this node: turns requests into commands of the metadata log and answers when
+// they are committed and folded. Decisions are pure functions of the state
+// (topics/topicRequests.ts, configRequests.ts), proposals are serialized and resolved by
+// metadata/proposals.ts, and what a committed change asks of this broker's logs is done by
+// topics/topicWork.ts, which follows the state until it is done. The controller must never change
+// the state itself, nor answer with success before the log has the command.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -29,7 +30,10 @@ export interface ControllerOptions {
   readonly log: MetadataLog
   readonly clock: Clock
   readonly logger: Logger
-  /** Receives the configs that are set for brokers: once when the log is loaded, then with every change. */
+  /**
+   * Receives the configs that are set for brokers: once when the log is loaded, then with every
+   * change.
+   */
   readonly configuration: DynamicConfiguration
   /** A random UUID of this start of the broker. */
   readonly incarnation: string
@@ -77,7 +81,9 @@ export class Controller {
     this.#proposals = new Proposals({ log, fold, clock, logger, incarnation, failed })
   }
 
-  /** Loads and folds the log, and gives a new cluster its id. Nothing may be changed before `start`. */
+  /**
+   * Loads and folds the log, and gives a new cluster its id. Nothing may be changed before `start`.
+   */
   static async open(options: ControllerOptions): Promise<Controller> {
     const fold = new MetadataFold(await options.log.load(), options.configuration.nodeId)
     const controller = new Controller(options, fold)
@@ -86,8 +92,8 @@ export class Controller {
   }
 
   /**
-   * Registers this broker and takes charge of the logs of its partitions: attempts what is left to do once, then
-   * retries in the background.
+   * Registers this broker and takes charge of the logs of its partitions: attempts what is left to
+   * do once, then retries in the background.
    */
   async start(logs: PartitionLogs): Promise<void> {
     const { clock, logger } = this.#options
@@ -117,14 +123,17 @@ export class Controller {
   }
 
   /**
-   * Registers `remove`, called after a topic's deletion is durable and before its name is free again. When it throws,
-   * it is called again later, also after a restart.
+   * Registers `remove`, called after a topic's deletion is durable and before its name is free
+   * again. When it throws, it is called again later, also after a restart.
    */
   onTopicDeleted(remove: (topic: Topic) => Promise<void>): void {
     this.#removals.add(remove)
   }
 
-  /** Resolves when the topic is durable; creating some of its logs may have to wait for space on the disk. */
+  /**
+   * Resolves when the topic is durable; creating some of its logs may have to wait for space on the
+   * disk.
+   */
   async createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
     const id = this.#options.newTopicId()
     const { configuration, logger } = this.#options
@@ -204,8 +213,8 @@ export class Controller {
   }
 
   /**
-   * Returns the first of `count` producer ids, which are never given out again. Rejects with a BrokerError when none
-   * can be reserved now.
+   * Returns the first of `count` producer ids, which are never given out again. Rejects with a
+   * BrokerError when none can be reserved now.
    */
   reserveProducerIds(count: number): Promise<number> {
     return this.#proposals.propose(() => {
@@ -244,7 +253,10 @@ export class Controller {
     })
   }
 
-  /** A broker on a full disk serves all the same, so a registration that cannot be written is retried. */
+  /**
+   * A broker on a full disk serves all the same, so a registration that cannot be written is
+   * retried.
+   */
   async #register(): Promise<void> {
     const { incarnation, configuration, clock, logger } = this.#options
     const id = configuration.nodeId
@@ -281,7 +293,10 @@ export class Controller {
     this.#options.logger.info({ resource, configs }, 'configs of Kafka have no effect here')
   }
 
-  /** Proposes a change for a client; one that the log does not take becomes a refusal like any other. */
+  /**
+   * Proposes a change for a client; one that the log does not take becomes a refusal like any
+   * other.
+   */
   async #change<Outcome>(
     refusedWith: (refusal: Refusal) => Outcome,
     decide: () => Decided<Outcome>,

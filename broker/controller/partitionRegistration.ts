@@ -1,7 +1,7 @@
-// What the cluster has agreed on for one partition. The controller decides it; the replica manager of each
-// broker follows it (broker/replication). Names and rules: Kafka's PartitionRegistration. Invariants, asserted:
-// the ISR is a part of the replicas and never empty; the leader is in the ISR; every change raises the partition
-// epoch by one; the leader epoch never goes back.
+// What the cluster has agreed on for one partition. The controller decides it; the replica manager
+// of each broker follows it (broker/replication). Names and rules: Kafka's PartitionRegistration.
+// Invariants, asserted: the ISR is a part of the replicas and never empty; the leader is in the
+// ISR; every change raises the partition epoch by one; the leader epoch never goes back.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 

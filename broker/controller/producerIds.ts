@@ -1,5 +1,5 @@
-// Allocates producer ids. Ids are reserved durably in blocks, so most producers cost no write. A crash loses the rest
-// of a block; an id is never given twice.
+// Allocates producer ids. Ids are reserved durably in blocks, so most producers cost no write. A
+// crash loses the rest of a block; an id is never given twice.
 
 const blockSize = 1000
 

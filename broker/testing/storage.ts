@@ -1,5 +1,5 @@
-// The storage of a broker under test: the disk and the metadata log, in memory or in a directory. Both outlive a
-// restart of the broker, and a full disk refuses changes of the metadata as well.
+// The storage of a broker under test: the disk and the metadata log, in memory or in a directory.
+// Both outlive a restart of the broker, and a full disk refuses changes of the metadata as well.
 
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'

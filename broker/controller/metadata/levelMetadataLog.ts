@@ -1,9 +1,11 @@
-// The metadata log of a single node, in a key-value store of its own. Entries have the key `c` and their sequence, the
-// snapshot has `s`, the sequence after it `n`; one synced batch replaces entries by a snapshot.
+// The metadata log of a single node, in a key-value store of its own. Entries have the key `c` and
+// their sequence, the snapshot has `s`, the sequence after it `n`; one synced batch replaces
+// entries by a snapshot.
 //
-// LevelDB must not be written to after a write has failed: a record that was written in part makes the ones after it
-// unreadable, though they were acknowledged. The store is closed then, and opened again when it is next needed; opening
-// it reads what survived of the failed write and makes that durable.
+// LevelDB must not be written to after a write has failed: a record that was written in part makes
+// the ones after it unreadable, though they were acknowledged. The store is closed then, and opened
+// again when it is next needed; opening it reads what survived of the failed write and makes that
+// durable.
 
 import { dirname } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -68,7 +70,8 @@ class LevelMetadataLog implements MetadataLog {
   }
 
   async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
-    // The lock of the store excludes other processes, so only an entry of this one can be in the way.
+    // The lock of the store excludes other processes, so only an entry of this one can be in the
+    // way.
     if (sequence < this.#nextSequence) return 'conflict'
     assert(sequence === this.#nextSequence, `entry ${sequence} follows entry ${sequence - 1}`)
     await this.#write([{ type: 'put', key: entryKey(sequence), value: JSON.stringify(entry) }])
@@ -155,7 +158,10 @@ class LevelMetadataLog implements MetadataLog {
   }
 }
 
-/** Opens or creates the log. Rejects with a DirectoryInUseError for the data directory when another process has it. */
+/**
+ * Opens or creates the log. Rejects with a DirectoryInUseError for the data directory when another
+ * process has it.
+ */
 export async function openLevelMetadataLog(
   options: LevelMetadataLogOptions,
   open: OpenKeyValueStore = openLevelStore,

@@ -1,6 +1,7 @@
-// A metadata log in memory, for brokers that keep nothing on disk. Outlives the brokers on it: a broker that is
-// started again finds what was appended before. Several brokers may share it, as the nodes of a cluster do. Its fields
-// are open to tests, which look at what was written and write a history of their own.
+// A metadata log in memory, for brokers that keep nothing on disk. Outlives the brokers on it: a
+// broker that is started again finds what was appended before. Several brokers may share it, as the
+// nodes of a cluster do. Its fields are open to tests, which look at what was written and write a
+// history of their own.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'

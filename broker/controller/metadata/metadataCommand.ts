@@ -1,5 +1,6 @@
-// The commands of the metadata log, its entries and its snapshots, as they are stored. Their shape is a file
-// format: a change of it needs a new `version` and a way from the old shape in metadataUpgrade.ts.
+// The commands of the metadata log, its entries and its snapshots, as they are stored. Their shape
+// is a file format: a change of it needs a new `version` and a way from the old shape in
+// metadataUpgrade.ts.
 
 import type { PartitionChange } from '../partitionRegistration.ts'
 import type {
@@ -42,11 +43,17 @@ export type MetadataCommand =
       readonly partition: number
       readonly change: PartitionChange
     }
-  /** Clients no longer see the topic; its logs and offsets are still to be removed, and its name is taken. */
+  /**
+   * Clients no longer see the topic; its logs and offsets are still to be removed, and its name is
+   * taken.
+   */
   | { readonly type: 'deleteTopic'; readonly id: string }
   /** The logs and offsets of a deleted topic are removed, and its name is free. */
   | { readonly type: 'forgetTopic'; readonly id: string }
-  /** Replaces everything that is set for the resource: what `configs` does not name is no longer set. */
+  /**
+   * Replaces everything that is set for the resource: what `configs` does not name is no longer
+   * set.
+   */
   | {
       readonly type: 'setConfigs'
       readonly resource: ConfigResource

@@ -1,5 +1,5 @@
-// Folds the metadata log into the state: a snapshot, then entry after entry, each exactly once and without a gap. The
-// only caller of `MetadataState.apply`; nothing else can change the state.
+// Folds the metadata log into the state: a snapshot, then entry after entry, each exactly once and
+// without a gap. The only caller of `MetadataState.apply`; nothing else can change the state.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { formatVersion, type MetadataEntry, type SnapshotEntry } from './metadataCommand.ts'
@@ -15,7 +15,10 @@ export class MetadataFold {
   #nextSequence: number
   #entriesSinceSnapshot = 0
 
-  /** Folds what the log held when it was loaded. Throws a BrokerError for entries of a later release. */
+  /**
+   * Folds what the log held when it was loaded. Throws a BrokerError for entries of a later
+   * release.
+   */
   constructor({ snapshot, entries, nextSequence }: MetadataHistory, nodeId: number) {
     this.#nodeId = nodeId
     this.#state = snapshot

@@ -1,10 +1,11 @@
-// The order of the cluster's metadata: a log of entries, numbered by a sequence without gaps. A single node keeps it
-// in a key-value store (levelMetadataLog.ts); a cluster shares one. An implementation must not reorder or lose an
-// entry that it acknowledged, and does not know what entries mean.
+// The order of the cluster's metadata: a log of entries, numbered by a sequence without gaps. A
+// single node keeps it in a key-value store (levelMetadataLog.ts); a cluster shares one. An
+// implementation must not reorder or lose an entry that it acknowledged, and does not know what
+// entries mean.
 //
-// An append names the sequence that it is for, so a proposer that has not seen every entry before it cannot append. A
-// rejected append may have appended its entry all the same, or may still do so later; `read` or the subscription says
-// what became of it.
+// An append names the sequence that it is for, so a proposer that has not seen every entry before
+// it cannot append. A rejected append may have appended its entry all the same, or may still do so
+// later; `read` or the subscription says what became of it.
 
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'
 import type { ReleasedCommand, ReleasedSnapshot } from './releasedMetadata.ts'
@@ -30,23 +31,29 @@ export interface MetadataLog {
   /** Called once, before anything is appended. */
   load(): Promise<MetadataHistory>
   /**
-   * Resolves with `appended` when the entry is durable under `sequence`, and with `conflict` when it never will be.
-   * Calls of one proposer must not overlap. After a rejection the outcome is unknown.
+   * Resolves with `appended` when the entry is durable under `sequence`, and with `conflict` when
+   * it never will be. Calls of one proposer must not overlap. After a rejection the outcome is
+   * unknown.
    */
   append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome>
   /**
-   * Delivers every durable entry from `sequence` on, once and in order; the first ones are those appended after
-   * `load`. An entry may be delivered before or after its own append resolves, and though its append was rejected.
-   * Returns what ends the subscription: nothing is delivered after that.
+   * Delivers every durable entry from `sequence` on, once and in order; the first ones are those
+   * appended after `load`. An entry may be delivered before or after its own append resolves, and
+   * though its append was rejected. Returns what ends the subscription: nothing is delivered after
+   * that.
    */
   subscribe(sequence: number, listener: EntryListener): () => void
   /**
-   * Returns the durable entries from `sequence` on, among them each whose append has resolved with `appended`;
-   * all of them have been delivered to subscribers when this resolves. Rejects with a shortage (logError.ts) when
-   * another try may succeed, and with anything else when the log cannot be used any more.
+   * Returns the durable entries from `sequence` on, among them each whose append has resolved with
+   * `appended`; all of them have been delivered to subscribers when this resolves. Rejects with a
+   * shortage (logError.ts) when another try may succeed, and with anything else when the log cannot
+   * be used any more.
    */
   read(sequence: number): Promise<readonly StoredEntry[]>
-  /** Replaces all entries below `sequence`, which subscribers have, by the snapshot: at once or not at all. */
+  /**
+   * Replaces all entries below `sequence`, which subscribers have, by the snapshot: at once or not
+   * at all.
+   */
   compact(sequence: number, snapshot: SnapshotEntry): Promise<void>
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
-// The subscribers of one metadata log, each with the sequence that it is delivered next. Delivers every entry once
-// and in order; a delivery that begins while another one runs leaves the entries to that one.
+// The subscribers of one metadata log, each with the sequence that it is delivered next. Delivers
+// every entry once and in order; a delivery that begins while another one runs leaves the entries
+// to that one.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { EntryListener, StoredEntry } from './metadataLog.ts'

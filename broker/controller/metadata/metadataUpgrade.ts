@@ -1,11 +1,13 @@
-// Reads entries and snapshots of the metadata log, whichever release wrote them. Releases before format version 1
-// stored bare commands: without identified proposals, with the partitions of a topic as a number, without brokers.
-// Each partition of theirs has one replica, on the node that owns the data directory.
+// Reads entries and snapshots of the metadata log, whichever release wrote them. Releases before
+// format version 1 stored bare commands: without identified proposals, with the partitions of a
+// topic as a number, without brokers. Each partition of theirs has one replica, on the node that
+// owns the data directory.
 //
-// A downgrade is not supported once this release has written to a data directory: it registers its broker at each
-// start, so that happens at the first one. Earlier releases refuse such a directory and change nothing in it: an
-// entry of version 1 has no `type`, which their fold takes for a broken invariant, and a snapshot of version 1 has no
-// `topics` of its own. In the same way this release refuses what a later one wrote: it never guesses.
+// A downgrade is not supported once this release has written to a data directory: it registers its
+// broker at each start, so that happens at the first one. Earlier releases refuse such a directory
+// and change nothing in it: an entry of version 1 has no `type`, which their fold takes for a
+// broken invariant, and a snapshot of version 1 has no `topics` of its own. In the same way this
+// release refuses what a later one wrote: it never guesses.
 
 import { BrokerError } from '../../errors.ts'
 import { newRegistration } from '../partitionRegistration.ts'

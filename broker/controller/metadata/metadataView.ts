@@ -1,6 +1,7 @@
-// What the metadata of the cluster says, read-only: the face of MetadataState for everyone but the fold.
-// What it returns is current when the call returns; a reader that acts on the metadata subscribes with
-// `onChange` and looks again. No reader may keep a Topic across an await and take it for current.
+// What the metadata of the cluster says, read-only: the face of MetadataState for everyone but the
+// fold. What it returns is current when the call returns; a reader that acts on the metadata
+// subscribes with `onChange` and looks again. No reader may keep a Topic across an await and take
+// it for current.
 
 import type { PartitionRegistration } from '../partitionRegistration.ts'
 
@@ -64,7 +65,9 @@ export interface MetadataView {
   readonly clusterId: string | undefined
   /** Producer ids below this one were given out. */
   readonly nextProducerId: number
-  /** Changes whenever a topic is created, changed or deleted; counted from the start of the process. */
+  /**
+   * Changes whenever a topic is created, changed or deleted; counted from the start of the process.
+   */
   readonly topicsVersion: number
   topic(name: string): Topic | undefined
   topicById(id: string): Topic | undefined
@@ -85,8 +88,8 @@ export interface MetadataView {
   /** Whether a topic that is still being removed holds the name. */
   isDeleting(name: string): boolean
   /**
-   * Whether a partition's directory belongs to another topic than the one that has the name now, by the topic id
-   * noted in the directory: usually to a deleted one.
+   * Whether a partition's directory belongs to another topic than the one that has the name now, by
+   * the topic id noted in the directory: usually to a deleted one.
    */
   isForeign(name: string, id: string | undefined): boolean
   /** Subscribes to changes; returns what ends the subscription. */

@@ -1,11 +1,13 @@
-// Proposes commands to the metadata log, one at a time: decides on the folded state, appends under the next sequence,
-// and answers when the entry has been folded. The state changes only by folding what the log delivers; an entry of
-// another proposer under that sequence means that the decision is made anew on the state after it.
+// Proposes commands to the metadata log, one at a time: decides on the folded state, appends under
+// the next sequence, and answers when the entry has been folded. The state changes only by folding
+// what the log delivers; an entry of another proposer under that sequence means that the decision
+// is made anew on the state after it.
 //
-// An append that is rejected has an unknown outcome. Nothing is decided until the log has been read or has delivered
-// the entry: giving the same name or id twice would be the price. An entry is recognized by the identity of its
-// proposal, since another node may have proposed an equal command. Proposals are never disabled until a restart: while
-// the log cannot be read each one is refused, and when it cannot be read any more the broker has to end.
+// An append that is rejected has an unknown outcome. Nothing is decided until the log has been read
+// or has delivered the entry: giving the same name or id twice would be the price. An entry is
+// recognized by the identity of its proposal, since another node may have proposed an equal
+// command. Proposals are never disabled until a restart: while the log cannot be read each one is
+// refused, and when it cannot be read any more the broker has to end.
 
 import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
@@ -59,7 +61,10 @@ export class Proposals {
   #queue: Promise<unknown> = Promise.resolve()
   #proposed = 0
   #attempt: Attempt | undefined
-  /** Nothing may be decided before the log has been read: an outcome is unknown, or a write has failed. */
+  /**
+   * Nothing may be decided before the log has been read: an outcome is unknown, or a write has
+   * failed.
+   */
   #mustRead = false
   /** The next snapshot is due when this many entries follow the last one. */
   #snapshotDue = entriesPerSnapshot
@@ -73,13 +78,15 @@ export class Proposals {
   }
 
   /**
-   * Resolves with the answer when the command is durable and folded. `decide` is pure, sees the folded state, and is
-   * called again after a conflict. Rejects with a BrokerError METADATA_UNAVAILABLE when the command may not have been
-   * committed; it may also be committed later.
+   * Resolves with the answer when the command is durable and folded. `decide` is pure, sees the
+   * folded state, and is called again after a conflict. Rejects with a BrokerError
+   * METADATA_UNAVAILABLE when the command may not have been committed; it may also be committed
+   * later.
    */
   propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
     return this.#inTurn(async () => {
-      // Each conflict is a proposal of another node that succeeded, so this ends when those are done.
+      // Each conflict is a proposal of another node that succeeded, so this ends when those are
+      // done.
       for (;;) {
         await this.#settle()
         const decided = decide()

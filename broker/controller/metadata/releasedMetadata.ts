@@ -1,5 +1,5 @@
-// The shape of the metadata log as releases before format version 1 wrote it: a bare command is an entry. Read by
-// metadataUpgrade.ts, never written.
+// The shape of the metadata log as releases before format version 1 wrote it: a bare command is an
+// entry. Read by metadataUpgrade.ts, never written.
 
 import type { CommandOf } from './metadataCommand.ts'
 import type { Configs } from './metadataView.ts'

@@ -1,5 +1,5 @@
-// Decides which brokers hold the replicas of new partitions. Pure. This is the one place that decides it: placement
-// over racks replaces this function.
+// Decides which brokers hold the replicas of new partitions. Pure. This is the one place that
+// decides it: placement over racks replaces this function.
 
 export interface PlacementRequest {
   readonly partitions: number
@@ -9,7 +9,9 @@ export interface PlacementRequest {
   readonly nodeId: number
 }
 
-/** Returns the replicas of each partition, the preferred leader first: one replica, on this broker. */
+/**
+ * Returns the replicas of each partition, the preferred leader first: one replica, on this broker.
+ */
 export function placePartitions({ partitions, nodeId }: PlacementRequest): number[][] {
   return Array.from({ length: partitions }, () => [nodeId])
 }

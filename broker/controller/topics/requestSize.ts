@@ -1,6 +1,7 @@
-// The bounds of what one request may change. Kafka's controller writes everything that a request asks for as one batch
-// of at most 10,000 records and refuses larger requests whole: a request for a million partitions would keep all others
-// waiting until they are created. Pure, as topicRequests.ts is.
+// The bounds of what one request may change. Kafka's controller writes everything that a request
+// asks for as one batch of at most 10,000 records and refuses larger requests whole: a request for
+// a million partitions would keep all others waiting until they are created. Pure, as
+// topicRequests.ts is.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { BrokerConfig } from '../../configuration.ts'
@@ -45,7 +46,9 @@ export function createTopicsRefusal(
   )
 }
 
-/** Why no topic of the request may get more partitions; undefined when each is decided by itself. */
+/**
+ * Why no topic of the request may get more partitions; undefined when each is decided by itself.
+ */
 export function createPartitionsRefusal(
   state: MetadataView,
   wishes: readonly { readonly name: string; readonly count: number }[],

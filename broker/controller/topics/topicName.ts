@@ -15,8 +15,8 @@ export function topicNameProblem(name: string): string | undefined {
 }
 
 /**
- * Two names collide when their keys are equal. Names that differ only in "." and "_" are the same name in Kafka's
- * metrics, so Kafka refuses the second.
+ * Two names collide when their keys are equal. Names that differ only in "." and "_" are the same
+ * name in Kafka's metrics, so Kafka refuses the second.
  */
 export function collisionKey(name: string): string {
   return name.replaceAll('.', '_')

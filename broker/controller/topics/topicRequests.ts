@@ -1,5 +1,5 @@
-// Decides what a client's request to create or extend a topic becomes: a command for the metadata log, or an error code
-// with a message for the client. Pure: state and request in, decision out.
+// Decides what a client's request to create or extend a topic becomes: a command for the metadata
+// log, or an error code with a message for the client. Pure: state and request in, decision out.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { BrokerConfig } from '../../configuration.ts'
@@ -12,7 +12,10 @@ import { topicNameProblem } from './topicName.ts'
 /** The most partitions of one topic: each is a directory with open files. */
 const maxPartitionsPerTopic = 10_000
 
-/** The topic in which Kafka's controllers keep their log: Kafka's tools take any topic of this name for it. */
+/**
+ * The topic in which Kafka's controllers keep their log: Kafka's tools take any topic of this name
+ * for it.
+ */
 const metadataTopicName = '__cluster_metadata'
 
 /** A command to append, or the reason why there is none. */
@@ -57,7 +60,10 @@ export function decideCreateTopic(
   return { command: { type: 'createTopic', name: wish.name, id, assignments, configs } }
 }
 
-/** How many partitions the request asks for, valid or not: `decideCreateTopic` refuses invalid numbers. */
+/**
+ * How many partitions the request asks for, valid or not: `decideCreateTopic` refuses invalid
+ * numbers.
+ */
 export function wantedPartitions(
   { assignments, numPartitions }: TopicWish,
   broker: BrokerConfig,

@@ -1,6 +1,7 @@
-// Follows the metadata and does what it asks of this broker for each topic: creates missing logs, removes the logs and
-// offsets of deleted topics. Each attempt compares with the metadata anew and does what is missing, and is retried
-// until nothing is, so a failure or a crash in between only delays. One topic at a time. Decides nothing.
+// Follows the metadata and does what it asks of this broker for each topic: creates missing logs,
+// removes the logs and offsets of deleted topics. Each attempt compares with the metadata anew and
+// does what is missing, and is retried until nothing is, so a failure or a crash in between only
+// delays. One topic at a time. Decides nothing.
 
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
@@ -9,7 +10,10 @@ import type { MetadataView, Topic } from '../metadata/metadataView.ts'
 
 /** The logs of partitions, as far as the controller needs them. */
 export interface PartitionLogs {
-  /** Creates the missing logs of the topic's partitions. Throws one failure after it has tried them all. */
+  /**
+   * Creates the missing logs of the topic's partitions. Throws one failure after it has tried them
+   * all.
+   */
   create(topic: Topic): Promise<void>
   /** Removes all logs of the topic, by its id. Continues where a call before it has failed. */
   remove(topic: Topic): Promise<void>
@@ -24,7 +28,9 @@ export interface TopicWorkOptions {
   readonly logger: Logger
   readonly metadata: MetadataView
   readonly logs: PartitionLogs
-  /** What else is removed with a topic. Each throws while it cannot be, and is then called again. */
+  /**
+   * What else is removed with a topic. Each throws while it cannot be, and is then called again.
+   */
   readonly removals: Iterable<(topic: Topic) => Promise<void>>
   /** Everything of a deleted topic is removed: makes that durable, which frees the name. */
   readonly forget: (topic: Topic) => Promise<void>
@@ -54,7 +60,10 @@ export class TopicWork {
     })
   }
 
-  /** Queues an attempt and resolves after it, whatever its outcome; what is left is retried until it is done. */
+  /**
+   * Queues an attempt and resolves after it, whatever its outcome; what is left is retried until it
+   * is done.
+   */
   attempt(id: string): Promise<void> {
     const attempt = this.#queue.then(() => this.#attempt(id))
     this.#queue = attempt.catch(() => {})
@@ -111,7 +120,10 @@ export class TopicWork {
     if (deleted) await this.#remove(deleted)
   }
 
-  /** Removes the logs first, since they may be what fills the disk. Tries all steps, whichever fails. */
+  /**
+   * Removes the logs first, since they may be what fills the disk. Tries all steps, whichever
+   * fails.
+   */
   async #remove(topic: Topic): Promise<void> {
     const { logs, removals, forget, logger } = this.#options
     const steps = [(each: Topic) => logs.remove(each), ...removals]

@@ -1,5 +1,5 @@
-// The controller between its log and the partitions' folders: what a failure or a crash at any point leaves is
-// repaired, and nothing is ever given out twice.
+// The controller between its log and the partitions' folders: what a failure or a crash at any
+// point leaves is repaired, and nothing is ever given out twice.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
@@ -275,7 +275,10 @@ describe('Controller', () => {
 
 /** What becomes of changes of each kind when the log fails once in a certain way. */
 describe('an append of the metadata log that fails', () => {
-  /** How often appends, and reads, fail from now on; and whether the command is in the log all the same. */
+  /**
+   * How often appends, and reads, fail from now on; and whether the command is in the log all the
+   * same.
+   */
   class FailingLog extends MemoryMetadataLog {
     appendsFail = 0
     readsFail = 0

@@ -1,5 +1,6 @@
-// Metadata logs as earlier releases wrote them, in their own bytes: they open with the sole replica of each partition on
-// this node, whatever else was in them is kept, and what a later release wrote is refused.
+// Metadata logs as earlier releases wrote them, in their own bytes: they open with the sole replica
+// of each partition on this node, whatever else was in them is kept, and what a later release wrote
+// is refused.
 
 import { describe, expect, it } from 'vitest'
 import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'

@@ -1,5 +1,6 @@
-// Two nodes propose to one log that loses their requests and answers, and are restarted. No proposal is applied twice,
-// none that was acknowledged is lost or applied to another state than it was decided on, and all folds are equal.
+// Two nodes propose to one log that loses their requests and answers, and are restarted. No
+// proposal is applied twice, none that was acknowledged is lost or applied to another state than it
+// was decided on, and all folds are equal.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'

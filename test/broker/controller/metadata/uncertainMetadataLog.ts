@@ -1,6 +1,6 @@
-// One metadata log for several nodes, each of which reaches it over its own connection. A connection loses requests and
-// answers: a rejected append was applied, was not, or is applied when a later request reaches the log. Reads fail for a
-// while, and entries are delivered late.
+// One metadata log for several nodes, each of which reaches it over its own connection. A
+// connection loses requests and answers: a rejected append was applied, was not, or is applied when
+// a later request reaches the log. Reads fail for a while, and entries are delivered late.
 
 import type {
   MetadataEntry,
@@ -15,7 +15,10 @@ import type {
 } from '../../../../broker/controller/metadata/metadataLog.ts'
 import { MetadataSubscriptions } from '../../../../broker/controller/metadata/metadataSubscriptions.ts'
 
-/** What becomes of an append: `late` is rejected at once and applied afterwards, if its sequence is still next. */
+/**
+ * What becomes of an append: `late` is rejected at once and applied afterwards, if its sequence is
+ * still next.
+ */
 export type AppendFate = 'answered' | 'applied' | 'lost' | 'late'
 
 /** What the nodes share. */

@@ -1,5 +1,5 @@
-// Requests for more than Kafka's controller does at once: refused as a whole, and those just below it
-// are not.
+// Requests for more than Kafka's controller does at once: refused as a whole, and those just below
+// it are not.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createPartitions } from '../../../../protocol/kafka/apis/createPartitions.ts'
