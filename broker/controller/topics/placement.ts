@@ -1,7 +1,7 @@
 // Decides which brokers hold the replicas of new partitions. Pure. This is the one place that
 // decides it: placement over racks replaces this function.
 
-export interface PlacementRequest {
+interface PlacementRequest {
   readonly partitions: number
   /** The number of the first of these partitions. */
   readonly firstPartition: number

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration.ts'
-import { Controller } from '../../../broker/controller/controller.ts'
+import { Controller, type TopicOutcome } from '../../../broker/controller/controller.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import type {
   MetadataEntry,
@@ -252,6 +252,53 @@ describe('Controller', () => {
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeDefined()
     expectKept(await open(log, folders))
+  })
+
+  it('registers each start of the broker under a larger epoch', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    const first = (await open(log, folders)).state.broker(1)!
+    expect(first.epoch).toBe(1)
+    const { state } = await open(log, folders)
+    expect(state.broker(1)!.epoch).toBe(2)
+    expect(state.broker(1)!.incarnation).not.toBe(first.incarnation)
+  })
+
+  it('starts though the broker cannot be registered, and registers it when it can', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    await (await open(log, folders)).createTopic(wish('a'))
+    log.failure = shortageOf('ENOSPC')
+    const { state } = await open(log, folders)
+    const before = state.broker(1)!
+    expect(state.topic('a')).toBeDefined()
+    log.failure = undefined
+    await clock.advanceAndSettle(retriedMs)
+    expect(state.broker(1)!.epoch).toBeGreaterThan(before.epoch)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('shares a log with another controller: each follows what the other has committed', async () => {
+    const log = new MemoryMetadataLog()
+    const [ours, theirs] = [new Folders(), new Folders()]
+    const [one, other] = [await open(log, ours), await open(log, theirs)]
+    const outcomes = await Promise.all([
+      one.createTopic(wish('a')),
+      other.createTopic(wish('a')),
+      one.reserveProducerIds(10),
+      other.reserveProducerIds(10),
+    ])
+    const codes = outcomes.slice(0, 2).map((outcome) => (outcome as TopicOutcome).errorCode)
+    expect(codes.sort()).toEqual([ErrorCode.none, ErrorCode.topicAlreadyExists])
+    expect(outcomes.slice(2).sort()).toEqual([0, 10])
+    expect(one.state.snapshot()).toEqual(other.state.snapshot())
+    await clock.advanceAndSettle(0)
+    for (const { names } of [ours, theirs]) expect([...names]).toEqual(['a-0', 'a-1'])
+    await one.deleteTopic(one.state.topic('a')!)
+    await clock.advanceAndSettle(0)
+    for (const { names } of [ours, theirs]) expect([...names]).toEqual([])
+    expect(other.state.deleting()).toEqual([])
+    await one.close()
+    expect((await other.createTopic(wish('b'))).errorCode).toBe(ErrorCode.none)
+    expect(one.state.topic('b')).toBeUndefined()
   })
 
   it('loads a snapshot from before brokers and groups had configs', async () => {
