@@ -74,7 +74,9 @@ export class Proposals {
   constructor(options: ProposalsOptions) {
     this.#options = options
     const { log, fold } = options
-    this.#unsubscribe = log.subscribe(fold.nextSequence, (...entry) => this.#deliver(...entry))
+    this.#unsubscribe = log.subscribe(fold.nextSequence, (sequence, entry) =>
+      this.#deliver(sequence, entry),
+    )
   }
 
   /**
@@ -85,8 +87,7 @@ export class Proposals {
    */
   propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
     return this.#inTurn(async () => {
-      // Each conflict is a proposal of another node that succeeded, so this ends when those are
-      // done.
+      // A conflict means that another node's proposal succeeded, so some node always progresses.
       for (;;) {
         await this.#settle()
         const decided = decide()
@@ -99,11 +100,13 @@ export class Proposals {
     })
   }
 
-  /** Waits for the proposals before it, then closes the log. */
+  /** Waits for the proposals before it, then closes the log. Later proposals are refused. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       this.#settleTimer?.cancel()
       this.#unsubscribe()
+      // A store that is used after it was closed would be opened, and locked, once more.
+      this.#failure ??= new Error('the metadata log is closed')
       await this.#options.log.close()
     })
   }
@@ -181,7 +184,9 @@ export class Proposals {
     this.#settleTimer = this.#options.clock.setTimer(settleIntervalMs, () => {
       this.#settleTimer = undefined
       // A failure has set the timer again, or ends the broker.
-      void this.#inTurn(() => this.#settle()).catch(() => {})
+      void this.#inTurn(() => this.#settle()).catch((error: unknown) => {
+        if (error instanceof AssertionError) throw error
+      })
     })
   }
 
@@ -201,6 +206,7 @@ export class Proposals {
       fold.snapshotWritten(sequence)
       this.#snapshotDue = entriesPerSnapshot
     } catch (error) {
+      if (error instanceof AssertionError) throw error
       this.#mustRead = true
       if (isDiskFailure(error)) this.#fail(error)
       this.#snapshotDue = fold.entriesSinceSnapshot + entriesUntilRetry

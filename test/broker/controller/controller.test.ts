@@ -301,6 +301,14 @@ describe('Controller', () => {
     expect(one.state.topic('b')).toBeUndefined()
   })
 
+  it('refuses changes after it was closed, and leaves the log alone', async () => {
+    const log = new MemoryMetadataLog()
+    const controller = await open(log, new Folders())
+    await controller.close()
+    expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect(log.entries).toHaveLength(2)
+  })
+
   it('loads a snapshot from before brokers and groups had configs', async () => {
     const log = new MemoryMetadataLog()
     log.snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 3 }
