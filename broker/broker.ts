@@ -1,5 +1,6 @@
-// A broker: puts log, controller, groups and server together, in an order that can be undone in
-// reverse. Everything it touches of the world comes in through the options.
+// A broker: starts the controller, the logs, the coordinators and the server, in an order in which
+// each part finds what it needs, and closes them in reverse. Clock, disk, network and randomness
+// come in through the options. It must not listen before every part can serve.
 
 import { join } from 'node:path'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
@@ -19,8 +20,8 @@ import { Controller } from './controller/controller.ts'
 import {
   type LevelMetadataLogOptions,
   openLevelMetadataLog,
-} from './controller/levelMetadataLog.ts'
-import type { MetadataLog } from './controller/metadataLog.ts'
+} from './controller/metadata/levelMetadataLog.ts'
+import type { MetadataLog } from './controller/metadata/metadataLog.ts'
 import { ProducerIds } from './controller/producerIds.ts'
 import { openGroups, openTransactions } from './coordinators.ts'
 import { BrokerError } from './errors.ts'
@@ -52,35 +53,41 @@ export interface BrokerOptions {
   /** Lets clients see and change the level of `logger`. */
   readonly logLevel?: LogLevelControl
   readonly metrics?: Metrics
-  /** From brokerConfig(); `log.dirs` or `log.dir` are the data folders. Its `listeners` are for the command line. */
+  /**
+   * From brokerConfig(); `log.dirs` or `log.dir` are the data directories. `listeners` is read by
+   * the command line only.
+   */
   readonly config: BrokerConfig
   readonly listeners: readonly BrokerListener[]
-  /** Where metadata is kept; by default in `level`, in the data folder. */
+  /** Opens the metadata log; by default one in LevelDB, in the first data directory. */
   readonly openMetadataLog?: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
-  /** Of a broker that clients are tested with (broker/testing). */
+  /** Hooks for tests of clients (broker/testing). */
   readonly testHooks?: TestHooks
 }
 
 export interface Broker {
   readonly clusterId: string
-  /** The addresses really bound, in the order of the options; none that is for this process alone. */
+  /**
+   * The bound addresses, in the order of the options, without those that only this process can
+   * reach.
+   */
   readonly listeners: readonly { readonly name: string; readonly address: Address }[]
-  /** All topics as they are now, for the console. */
+  /** The current topics, for the console. */
   topics(): TopicOverview[]
   /**
-   * Resolves, with the reason, when the broker can do nothing useful any more and should be closed: its
-   * last data folder has failed, the one that its metadata is in, or the metadata log itself.
+   * Resolves with the reason when the broker cannot serve any more and should be closed: its last
+   * data directory has failed, the one with the metadata log, or the metadata log itself.
    */
   readonly failed: Promise<Error>
-  /** What is not well: a data directory that has failed, for example. Looks at memory only. */
+  /** Reasons for being unhealthy, such as a failed data directory. Reads memory only. */
   readonly health: ProgramHealth
-  /** Answers what is under way, then closes everything cleanly. Calling it again changes nothing. */
+  /** Answers pending requests, then closes every part. A second call returns the same promise. */
   close(): Promise<void>
 }
 
 /**
- * Starts a broker and resolves when clients are served. Fails with a DirectoryInUseError, a
- * LogError, a BrokerError or a NetworkError, after undoing what was done.
+ * Starts a broker and resolves when clients are served. Rejects with a DirectoryInUseError, a
+ * LogError, a BrokerError or a NetworkError, after closing the parts that were started.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const undo: (() => Promise<void>)[] = []
@@ -88,13 +95,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const failures: unknown[] = []
     const failed = (error: unknown) => failures.push(error)
     for (let step = undo.pop(); step; step = undo.pop()) await step().catch(failed)
-    // Not before everything is closed: a part that fails must not keep the locks of the others.
+    // Thrown last: a part that fails to close must not keep the others from releasing their locks.
     if (failures.length > 0) throw failures[0]
   }
   try {
     return await start(options, undo, closeAll)
   } catch (error) {
-    // Why it could not start says more than what could not be closed because of that.
+    // The failure of the start says more than a failure to close because of it.
     await closeAll().catch(() => {})
     throw error
   }
@@ -213,7 +220,8 @@ async function start(
   options.testHooks?.opened(parts, manager)
   const server = new BrokerServer(parts)
   undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
-  // Those who wait for their group or transaction hold connections open: they are sent away first.
+  // Requests that wait for a group or a transaction hold their connections open, so they are
+  // answered first.
   undo.push(() => groups.close())
   undo.push(() => transactions.close())
   undo.push(() => server.drain())
@@ -251,7 +259,10 @@ async function start(
   }
 }
 
-/** Kafka stops as well when its last data folder fails, or that of its metadata. */
+/**
+ * Resolves when the last data directory has failed, or the one with the metadata log: Kafka stops
+ * then as well.
+ */
 function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): Promise<LogError> {
   return new Promise((resolve) => {
     manager.onDirectoryFailure(({ path, error }) => {
@@ -274,7 +285,7 @@ function metadataFailed(cause: unknown, logger: Logger): Error {
   return error
 }
 
-/** Compacts logs from now on, until it is closed. */
+/** Starts compacting logs, until the cleaner is closed. */
 function startCleaner(
   { runtime, config, logger }: BrokerOptions,
   configuration: DynamicConfiguration,
@@ -327,6 +338,7 @@ async function openController(
       logger,
       configuration,
       failed: (cause) => failed(metadataFailed(cause, logger)),
+      incarnation: uuidText(randomUuid(runtime.random)),
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),
     })

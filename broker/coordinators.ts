@@ -156,14 +156,14 @@ function coordinatorTopic(
   return new CoordinatorTopic({
     name,
     contents,
-    partitionCount: topic()?.partitions ?? 0,
+    partitionCount: topic()?.partitions.length ?? 0,
     find: (partition) => replicas.partition(name, partition),
     open: (partition) => replicas.open(topic()!, partition),
     ensureTopic: async () => {
       const wish = { name, numPartitions, replicationFactor: 1, assignments: [], configs }
       const { message } = topic() ? { message: null } : await controller.createTopic(wish)
       const created = topic()
-      if (created) return created.partitions
+      if (created) return created.partitions.length
       throw new BrokerError('COORDINATOR_UNAVAILABLE', `${name} cannot be created: ${message}`)
     },
   })

@@ -7,6 +7,8 @@ export type BrokerErrorCode =
   | 'CONFIGURATION_INVALID'
   | 'SECURITY_UNSUPPORTED'
   | 'METADATA_CORRUPT'
+  /** The metadata log was written by a later release. */
+  | 'METADATA_UNSUPPORTED'
   /** The metadata log cannot be written or read any more. */
   | 'METADATA_FAILED'
   /** A change of metadata was not made, or it is not known yet whether it was. */

@@ -4,7 +4,7 @@
 
 interface Model {
   readonly file: string
-  readonly of: 'log' | 'groups' | 'transactions' | 'configuration' | 'broker'
+  readonly of: 'log' | 'groups' | 'transactions' | 'configuration' | 'metadata' | 'broker'
   readonly sequences: number
   readonly doc: string
 }
@@ -58,6 +58,11 @@ export const models = {
   configs: {
     ...{ file: 'controller/configHistory.test.ts', of: 'configuration', sequences: 300 },
     doc: 'changes of configs, refused ones too, and restarts',
+  },
+  proposals: {
+    file: 'controller/metadata/proposals.model.test.ts',
+    ...{ of: 'metadata', sequences: 600 },
+    doc: 'two nodes that propose to one metadata log which loses requests and answers; conflicts, reads that fail, restarts; each proposal applied once, all folds equal',
   },
   powerLoss: {
     ...{ file: 'kill/powerLoss.test.ts', of: 'broker', sequences: 300 },

@@ -10,9 +10,10 @@ import { groupConfigsProblem } from '../configuration/groupSettings.ts'
 import { isTopicConfigName, topicOptions } from '../configuration/topicOptions.ts'
 import { topicConfigsProblem } from '../configuration/topicSettings.ts'
 import { unusedReason } from '../configuration/unusedOptions.ts'
-import type { ConfigResource, MetadataCommand, MetadataState } from './metadataState.ts'
-import { topicNameProblem } from './topicName.ts'
-import { type Decision, type Refusal, refuse } from './topicRequests.ts'
+import type { CommandOf } from './metadata/metadataCommand.ts'
+import type { ConfigResource, MetadataView } from './metadata/metadataView.ts'
+import { topicNameProblem } from './topics/topicName.ts'
+import { type Decision, type Refusal, refuse } from './topics/topicRequests.ts'
 
 /** Kafka's ConfigResource.Type. */
 export const ResourceType = {
@@ -39,13 +40,11 @@ export interface ConfigWish {
   readonly replacesAll: boolean
 }
 
-type SetConfigs = Extract<MetadataCommand, { type: 'setConfigs' }>
-
 export function decideAlterConfigs(
-  state: MetadataState,
+  state: MetadataView,
   wish: ConfigWish,
   configuration: DynamicConfiguration,
-): Decision<SetConfigs> {
+): Decision<CommandOf<'setConfigs'>> {
   const resource = findResource(state, wish, configuration.nodeId)
   if ('errorCode' in resource) return resource
   const refusal = refuseShape(wish.changes) ?? refuseFixed(resource, wish.changes)
@@ -60,7 +59,7 @@ export function decideAlterConfigs(
 
 /** The resource as the metadata state identifies it, or why it has no configs. */
 export function findResource(
-  state: MetadataState,
+  state: MetadataView,
   { resourceType, resourceName }: Pick<ConfigWish, 'resourceType' | 'resourceName'>,
   nodeId: number,
 ): ConfigResource | Refusal {
@@ -82,12 +81,12 @@ export function findResource(
 }
 
 /** The configs set for the resource itself. */
-export function configsOf(state: MetadataState, { type, name }: ConfigResource): ConfigTexts {
+export function configsOf(state: MetadataView, { type, name }: ConfigResource): ConfigTexts {
   if (type === 'topic') return state.topicById(name)!.configs
   return type === 'broker' ? state.brokerConfigs(name) : state.groupConfigs(name)
 }
 
-function findTopic(state: MetadataState, name: string): ConfigResource | Refusal {
+function findTopic(state: MetadataView, name: string): ConfigResource | Refusal {
   const problem = topicNameProblem(name)
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   const topic = state.topic(name)

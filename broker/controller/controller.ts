@@ -1,10 +1,9 @@
-// Owns the cluster's metadata: decides what a request proposes, appends it to the log, folds it into the state,
-// and has it acted on (topicWork.ts) until it is done. One proposal at a time; readers see the state at once.
-//
-// A failed append has an unknown outcome. Nothing more is proposed before the log's tail has been read, which
-// says what became of it; giving the same name or id twice would be the price. Changes must never stay disabled
-// until a restart: while the log cannot be read, each proposal is refused, and when it cannot be read any more,
-// the broker has to end.
+// The controller of this node: turns requests into commands of the metadata log and answers when
+// they are committed and folded. Decisions are pure functions of the state
+// (topics/topicRequests.ts, configRequests.ts), proposals are serialized and resolved by
+// metadata/proposals.ts, and what a committed change asks of this broker's logs is done by
+// topics/topicWork.ts, which follows the state until it is done. The controller must never change
+// the state itself, nor answer with success before the log has the command.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -12,33 +11,33 @@ import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
 import { BrokerError } from '../errors.ts'
-import { isDiskFailure, isPassing } from '../log/logError.ts'
 import { type ConfigWish, decideAlterConfigs, reasonsWithoutEffect } from './configRequests.ts'
-import type { MetadataHistory, MetadataLog } from './metadataLog.ts'
-import {
-  type ConfigResource,
-  type MetadataCommand,
-  MetadataState,
-  type Topic,
-} from './metadataState.ts'
+import { MetadataFold } from './metadata/metadataFold.ts'
+import type { MetadataLog } from './metadata/metadataLog.ts'
+import { newTopic } from './metadata/metadataState.ts'
+import type { ConfigResource, MetadataView, Topic } from './metadata/metadataView.ts'
+import { type Decided, Proposals } from './metadata/proposals.ts'
 import {
   decideCreatePartitions,
   decideCreateTopic,
   type Refusal,
   refuse,
   type TopicWish,
-} from './topicRequests.ts'
-import { type PartitionLogs, TopicWork } from './topicWork.ts'
-
-export type { PartitionLogs } from './topicWork.ts'
+} from './topics/topicRequests.ts'
+import { type PartitionLogs, TopicWork } from './topics/topicWork.ts'
 
 export interface ControllerOptions {
   readonly log: MetadataLog
   readonly clock: Clock
   readonly logger: Logger
-  /** Told what is set for brokers, when the log is replayed and whenever it changes. */
+  /**
+   * Receives the configs that are set for brokers: once when the log is loaded, then with every
+   * change.
+   */
   readonly configuration: DynamicConfiguration
-  /** A new random UUID, as text. */
+  /** A random UUID of this start of the broker. */
+  readonly incarnation: string
+  /** Returns a new random UUID, as text. */
   readonly newTopicId: () => string
   readonly newClusterId: () => string
   /** Called once, when the log cannot be used any more and the broker should end. */
@@ -52,106 +51,111 @@ export interface TopicOutcome {
   readonly topic: Topic | undefined
 }
 
-/** What became of a wish to change configs. */
+/** The outcome of a request to change configs. */
 export interface ConfigOutcome {
   readonly errorCode: number
   readonly message: string | null
 }
 
-/** After so many commands the log is replaced by a snapshot. */
-const commandsPerSnapshot = 1000
-/** After a snapshot could not be written, so many commands later it is tried again. */
-const commandsUntilRetry = 100
-/** How often it is tried to find out what became of a failed append. */
-const settleIntervalMs = 1000
+/** Interval between attempts to register this broker, while the log cannot be written. */
+const registrationRetryMs = 1000
 
 export class Controller {
   readonly #options: ControllerOptions
-  readonly #state: MetadataState
-  #nextSequence: number
-  #commandsSinceSnapshot: number
-  #mutations: Promise<unknown> = Promise.resolve()
-  /** An append has failed, and it is not known whether its command is in the log. */
-  #isUncertain = false
-  #settleTimer: Timer | undefined
-  #failure: unknown
+  readonly #fold: MetadataFold
+  readonly #proposals: Proposals
   #partitionLogs: PartitionLogs | undefined
   #work: TopicWork | undefined
+  #registrationTimer: Timer | undefined
+  #isStopped = false
   readonly #removals = new Set<(topic: Topic) => Promise<void>>()
 
-  private constructor(options: ControllerOptions, state: MetadataState, history: MetadataHistory) {
+  private constructor(options: ControllerOptions, fold: MetadataFold) {
+    const { log, clock, logger, incarnation, failed } = options
     this.#options = options
-    this.#state = state
-    this.#nextSequence = history.nextSequence
-    this.#commandsSinceSnapshot = history.commands.length
+    this.#fold = fold
+    fold.view.onChange((change) => {
+      if (change.type === 'configs' && change.resource.type === 'broker') this.#configureBroker()
+    })
+    this.#configureBroker()
+    this.#proposals = new Proposals({ log, fold, clock, logger, incarnation, failed })
   }
 
-  /** Replays the log, and gives a new cluster its id. Nothing may be changed before `start`. */
+  /**
+   * Loads and folds the log, and gives a new cluster its id. Nothing may be changed before `start`.
+   */
   static async open(options: ControllerOptions): Promise<Controller> {
-    const history = await options.log.load()
-    const { snapshot, commands } = history
-    const state = snapshot ? MetadataState.restore(snapshot) : new MetadataState()
-    for (const command of commands) state.apply(command)
-    const controller = new Controller(options, state, history)
-    controller.#configureBroker()
-    if (state.clusterId === undefined) {
-      await controller.#commit({ type: 'initialize', clusterId: options.newClusterId() })
-    }
+    const fold = new MetadataFold(await options.log.load(), options.configuration.nodeId)
+    const controller = new Controller(options, fold)
+    if (fold.view.clusterId === undefined) await controller.#initialize()
     return controller
   }
 
-  /** Takes charge of the partitions' logs: does once, and then in the background, what is left to do. */
+  /**
+   * Registers this broker and takes charge of the logs of its partitions: attempts what is left to
+   * do once, then retries in the background.
+   */
   async start(logs: PartitionLogs): Promise<void> {
     const { clock, logger } = this.#options
     this.#partitionLogs = logs
-    this.#work = new TopicWork({
-      ...{ clock, logger, logs, state: this.#state, removals: this.#removals },
-      forget: ({ id }) => this.#mutate(() => this.#commit({ type: 'forgetTopic', id })),
+    const work = new TopicWork({
+      ...{ clock, logger, logs, metadata: this.state, removals: this.#removals },
+      forget: (topic) => this.#forgetTopic(topic),
     })
-    for (const topic of this.#state.deleting()) await this.#work.attempt(topic.id)
-    for (const topic of [...this.#state.topics()]) await this.#work.attempt(topic.id)
+    this.#work = work
+    await this.#register()
+    for (const topic of this.state.deleting()) await work.attempt(topic.id)
+    for (const topic of [...this.state.topics()]) await work.attempt(topic.id)
   }
 
-  /** Read-only to everyone but this class. */
-  get state(): MetadataState {
-    return this.#state
+  get state(): MetadataView {
+    return this.#fold.view
   }
 
   /** Commands ever appended, and those of them that a start has to replay. */
   get metadataCommands(): { readonly appended: number; readonly sinceSnapshot: number } {
-    return { appended: this.#nextSequence, sinceSnapshot: this.#commandsSinceSnapshot }
+    const { nextSequence, entriesSinceSnapshot } = this.#fold
+    return { appended: nextSequence, sinceSnapshot: entriesSinceSnapshot }
   }
 
   get clusterId(): string {
-    return this.#state.clusterId!
+    return this.state.clusterId!
   }
 
   /**
-   * Called after a topic's deletion is durable and before its name is free again. When it throws, it is called
-   * again later, also after a restart.
+   * Registers `remove`, called after a topic's deletion is durable and before its name is free
+   * again. When it throws, it is called again later, also after a restart.
    */
   onTopicDeleted(remove: (topic: Topic) => Promise<void>): void {
     this.#removals.add(remove)
   }
 
-  /** Answers when the topic is durable, though some of its logs may have to wait for room. */
+  /**
+   * Resolves when the topic is durable; creating some of its logs may have to wait for space on the
+   * disk.
+   */
   async createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
     const id = this.#options.newTopicId()
-    const outcome = await this.#change<TopicOutcome>(refused, async () => {
-      const decision = decideCreateTopic(this.#state, wish, id, this.#options.configuration.current)
-      if ('errorCode' in decision) return refused(decision)
+    const { configuration, logger } = this.#options
+    const outcome = await this.#change<TopicOutcome>(refused, () => {
+      const decision = decideCreateTopic(this.state, wish, id, configuration.current)
+      if ('errorCode' in decision) return { answer: refused(decision) }
       const { command } = decision
       const obstacle = this.#logs.obstacle(command.name)
-      if (obstacle) return refused({ errorCode: ErrorCode.kafkaStorageError, message: obstacle })
-      if (validateOnly) return done(command)
-      await this.#commit(command)
-      const topic = this.#state.topicById(id)!
-      const { name, partitions } = topic
-      this.#options.logger.info({ topic: name, id, partitions }, 'topic created')
-      this.#tellWithoutEffect({ type: 'topic', name: id }, command.configs)
-      return done(topic)
+      if (obstacle) {
+        return { answer: refused({ errorCode: ErrorCode.kafkaStorageError, message: obstacle }) }
+      }
+      const topic = newTopic(command)
+      if (validateOnly) return { answer: done(topic) }
+      const committed = () => {
+        const partitions = topic.partitions.length
+        logger.info({ topic: topic.name, id, partitions }, 'topic created')
+        this.#logWithoutEffect({ type: 'topic', name: id }, command.configs)
+        return done(topic)
+      }
+      return { command, committed }
     })
-    if (outcome.topic && !validateOnly) await this.#act(id)
+    if (outcome.topic && !validateOnly) await this.#work?.attempted(id)
     return outcome
   }
 
@@ -160,218 +164,151 @@ export class Controller {
     count: number,
     validateOnly: boolean,
   ): Promise<TopicOutcome> {
-    const outcome = await this.#change<TopicOutcome>(refused, async () => {
-      const decision = decideCreatePartitions(this.#state.topic(name), name, count)
-      if ('errorCode' in decision) return refused(decision)
-      if (!validateOnly) await this.#commit(decision.command)
-      return done(this.#state.topic(name))
+    const { nodeId } = this.#options.configuration
+    const outcome = await this.#change<TopicOutcome>(refused, () => {
+      const topic = this.state.topic(name)
+      const decision = decideCreatePartitions(topic, name, count, nodeId)
+      if ('errorCode' in decision) return { answer: refused(decision) }
+      if (validateOnly) return { answer: done(topic) }
+      const { command } = decision
+      return { command, committed: () => done(this.state.topicById(command.id) ?? topic) }
     })
-    if (outcome.topic && !validateOnly) await this.#act(outcome.topic.id)
+    if (outcome.topic && !validateOnly) await this.#work?.attempted(outcome.topic.id)
     return outcome
   }
 
-  /** Answers when nobody sees the topic any more, and its removal has been tried once. */
+  /** Resolves when the topic is invisible to clients and its removal was attempted once. */
   async deleteTopic(topic: Topic): Promise<TopicOutcome> {
-    const outcome = await this.#change<TopicOutcome>(refused, async () => {
-      if (!this.#state.topicById(topic.id)) {
-        return refused({
-          errorCode: ErrorCode.unknownTopicOrPartition,
-          message: `there is no topic ${topic.name}`,
-        })
+    const outcome = await this.#change<TopicOutcome>(refused, () => {
+      if (!this.state.topicById(topic.id)) {
+        const message = `there is no topic ${topic.name}`
+        return { answer: refused({ errorCode: ErrorCode.unknownTopicOrPartition, message }) }
       }
-      await this.#commit({ type: 'deleteTopic', id: topic.id })
-      return done(topic)
+      return { command: { type: 'deleteTopic', id: topic.id }, committed: () => done(topic) }
     })
-    if (outcome.topic) await this.#act(topic.id)
+    if (outcome.topic) await this.#work?.attempted(topic.id)
     return outcome
   }
 
-  /** Changes what is set for a topic, a broker or a group; it holds when this resolves. */
+  /** Changes the configs of a topic, a broker or a group; they are in force when this resolves. */
   alterConfigs(wish: ConfigWish, validateOnly: boolean): Promise<ConfigOutcome> {
+    const { configuration, logger } = this.#options
+    const altered = { errorCode: ErrorCode.none, message: null }
     return this.#change<ConfigOutcome>(
       (refusal) => refusal,
-      async () => {
-        const decision = decideAlterConfigs(this.#state, wish, this.#options.configuration)
-        if ('errorCode' in decision) return decision
-        if (!validateOnly) {
-          await this.#commit(decision.command)
-          const { resource, configs } = decision.command
-          this.#options.logger.info({ resource, configs }, 'configs changed')
-          this.#tellWithoutEffect(resource, configs)
+      () => {
+        const decision = decideAlterConfigs(this.state, wish, configuration)
+        if ('errorCode' in decision) return { answer: decision }
+        if (validateOnly) return { answer: altered }
+        const { command } = decision
+        const committed = () => {
+          const { resource, configs } = command
+          logger.info({ resource, configs }, 'configs changed')
+          this.#logWithoutEffect(resource, configs)
+          return altered
         }
-        return { errorCode: ErrorCode.none, message: null }
+        return { command, committed }
       },
     )
   }
 
-  #tellWithoutEffect(resource: ConfigResource, set: ConfigTexts): void {
+  /**
+   * Returns the first of `count` producer ids, which are never given out again. Rejects with a
+   * BrokerError when none can be reserved now.
+   */
+  reserveProducerIds(count: number): Promise<number> {
+    return this.#proposals.propose(() => {
+      const first = this.state.nextProducerId
+      return {
+        command: { type: 'reserveProducerIds', next: first + count },
+        committed: () => first,
+      }
+    })
+  }
+
+  /** Ends the work in the background; the next start continues it. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#registrationTimer?.cancel()
+    await this.#work?.stop()
+  }
+
+  /** Waits for pending changes, then closes the log. */
+  async close(): Promise<void> {
+    await this.stop()
+    await this.#proposals.close()
+  }
+
+  get #logs(): PartitionLogs {
+    assert(this.#partitionLogs, 'the controller has been started')
+    return this.#partitionLogs
+  }
+
+  #initialize(): Promise<void> {
+    const { newClusterId } = this.#options
+    return this.#proposals.propose(() => {
+      if (this.state.clusterId !== undefined) return { answer: undefined }
+      const command = { type: 'initialize', clusterId: newClusterId() } as const
+      return { command, committed: () => undefined }
+    })
+  }
+
+  /**
+   * A broker on a full disk serves all the same, so a registration that cannot be written is
+   * retried.
+   */
+  async #register(): Promise<void> {
+    const { incarnation, configuration, clock, logger } = this.#options
+    const id = configuration.nodeId
+    try {
+      await this.#proposals.propose<void>(() => {
+        if (this.state.broker(id)?.incarnation === incarnation) return { answer: undefined }
+        return { command: { type: 'registerBroker', id, incarnation }, committed: () => undefined }
+      })
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      logger.warn({ error }, 'this start of the broker cannot be registered yet; retrying')
+      if (this.#isStopped) return
+      const retry = () => void this.#register()
+      this.#registrationTimer = clock.setTimer(registrationRetryMs, retry)
+    }
+  }
+
+  #forgetTopic({ id }: Topic): Promise<void> {
+    return this.#proposals.propose<void>(() => {
+      if (!this.state.deletingById(id)) return { answer: undefined }
+      return { command: { type: 'forgetTopic', id }, committed: () => undefined }
+    })
+  }
+
+  #configureBroker(): void {
+    const { configuration } = this.#options
+    const ofBroker = this.state.brokerConfigs(String(configuration.nodeId))
+    configuration.set(ofBroker, this.state.brokerConfigs(''))
+  }
+
+  #logWithoutEffect(resource: ConfigResource, set: ConfigTexts): void {
     const configs = reasonsWithoutEffect(resource.type, set)
     if (Object.keys(configs).length === 0) return
     this.#options.logger.info({ resource, configs }, 'configs of Kafka have no effect here')
   }
 
   /**
-   * Returns the first of `count` producer ids, which are never given out again. Throws a BrokerError when none
-   * can be reserved now.
+   * Proposes a change for a client; one that the log does not take becomes a refusal like any
+   * other.
    */
-  reserveProducerIds(count: number): Promise<number> {
-    return this.#mutate(async () => {
-      await this.#settle()
-      const first = this.#state.nextProducerId
-      await this.#commit({ type: 'reserveProducerIds', next: first + count })
-      return first
-    })
-  }
-
-  /** Ends the work in the background: what is left of it is done after the next start. */
-  async stop(): Promise<void> {
-    await this.#work?.stop()
-  }
-
-  /** Waits for what is under way, then closes the log. */
-  async close(): Promise<void> {
-    await this.stop()
-    await this.#mutate(async () => {
-      this.#settleTimer?.cancel()
-      await this.#options.log.close()
-    })
-  }
-
-  get #logs(): PartitionLogs {
-    assert(this.#partitionLogs, 'the controller has not been started')
-    return this.#partitionLogs
-  }
-
-  async #act(topicId: string): Promise<void> {
-    await this.#work?.attempt(topicId)
-  }
-
-  #configureBroker(): void {
-    const { configuration } = this.#options
-    const ofBroker = this.#state.brokerConfigs(String(configuration.nodeId))
-    configuration.set(ofBroker, this.#state.brokerConfigs(''))
-  }
-
-  /** Decides and commits; what the log refuses becomes an outcome like any other. */
-  #change<Outcome>(
+  async #change<Outcome>(
     refusedWith: (refusal: Refusal) => Outcome,
-    change: () => Promise<Outcome>,
+    decide: () => Decided<Outcome>,
   ): Promise<Outcome> {
-    return this.#mutate(async () => {
-      try {
-        // Decided upon what is not known yet, it could be decided wrongly.
-        await this.#settle()
-        return await change()
-      } catch (error) {
-        if (!(error instanceof BrokerError)) throw error
-        this.#options.logger.error({ error }, 'a change of metadata was refused')
-        return refusedWith(refuse(ErrorCode.kafkaStorageError, error.message))
-      }
-    })
-  }
-
-  /** Resolves when the command is in the log and in the state. Throws a BrokerError when it may not be. */
-  async #commit(command: MetadataCommand): Promise<void> {
-    await this.#settle()
-    const sequence = this.#nextSequence
-    let refusal = await this.#append(sequence, command)
-    // The first failure has been cleared away, and may have made room.
-    if (this.#nextSequence === sequence) refusal = await this.#append(sequence, command)
-    if (this.#nextSequence === sequence) throw unavailable(refusal)
-    await this.#compactIfLong()
-  }
-
-  /** Returns why it has failed. Whether the command is in the log all the same, the state says. */
-  async #append(sequence: number, command: MetadataCommand): Promise<unknown> {
     try {
-      await this.#options.log.append(sequence, command)
-    } catch (cause) {
-      this.#isUncertain = true
-      if (isDiskFailure(cause)) this.#fail(cause)
-      await this.#settle()
-      return cause
-    }
-    this.#fold(command)
-    return undefined
-  }
-
-  /** Finds out what became of a failed append, if one has. Throws a BrokerError as long as it cannot. */
-  async #settle(): Promise<void> {
-    if (this.#failure !== undefined) throw unavailable(this.#failure)
-    if (!this.#isUncertain) return
-    let tail: readonly MetadataCommand[]
-    try {
-      tail = await this.#options.log.read(this.#nextSequence)
-    } catch (cause) {
-      if (isPassing(cause)) this.#settleLater()
-      else this.#fail(cause)
-      throw unavailable(cause)
-    }
-    this.#isUncertain = false
-    for (const command of tail) {
-      this.#fold(command)
-      if ('id' in command) void this.#act(command.id)
-    }
-  }
-
-  #settleLater(): void {
-    if (this.#settleTimer) return
-    this.#settleTimer = this.#options.clock.setTimer(settleIntervalMs, () => {
-      this.#settleTimer = undefined
-      // Still unknown: it has set the timer again, or the broker ends.
-      void this.#mutate(() => this.#settle()).catch(() => {})
-    })
-  }
-
-  #fail(cause: unknown): void {
-    if (this.#failure !== undefined) return
-    this.#failure = cause
-    this.#options.failed(cause)
-  }
-
-  #fold(command: MetadataCommand): void {
-    this.#nextSequence++
-    this.#commandsSinceSnapshot++
-    this.#state.apply(command)
-    if (command.type !== 'setConfigs') return
-    const { type, name } = command.resource
-    if (type === 'broker') this.#configureBroker()
-    if (type === 'topic') this.#logs.reconfigure(this.#state.topicById(name)!)
-  }
-
-  /** The commands are durable without it: a snapshot that cannot be written is written later. */
-  async #compactIfLong(): Promise<void> {
-    if (this.#commandsSinceSnapshot < commandsPerSnapshot) return
-    try {
-      await this.#options.log.compact(this.#nextSequence, this.#state.snapshot())
-      this.#commandsSinceSnapshot = 0
+      return await this.#proposals.propose(decide)
     } catch (error) {
-      this.#isUncertain = true
-      if (isDiskFailure(error)) this.#fail(error)
-      this.#commandsSinceSnapshot = commandsPerSnapshot - commandsUntilRetry
-      this.#options.logger.error({ error }, 'the metadata snapshot could not be written; retrying')
+      if (!(error instanceof BrokerError)) throw error
+      this.#options.logger.error({ error }, 'a change of metadata was refused')
+      return refusedWith(refuse(ErrorCode.kafkaStorageError, error.message))
     }
   }
-
-  /** One after another: a failed one must not stop those behind it. */
-  #mutate<T>(mutation: () => Promise<T>): Promise<T> {
-    const result = this.#mutations.then(mutation)
-    this.#mutations = result.then(
-      () => undefined,
-      () => undefined,
-    )
-    return result
-  }
-}
-
-function unavailable(cause: unknown): BrokerError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new BrokerError(
-    'METADATA_UNAVAILABLE',
-    `the metadata log cannot be written (${reason}): the change may not have been made; try again when there ` +
-      'is room on the disk, and files can be opened',
-    cause,
-  )
 }
 
 function refused({ errorCode, message }: Refusal): TopicOutcome {

@@ -1,5 +1,9 @@
-// What the cluster has agreed on for one partition. The controller decides it; the replica manager of each
-// broker follows it (broker/replication). Names and rules: Kafka's PartitionRegistration.
+// What the cluster has agreed on for one partition. The controller decides it; the replica manager
+// of each broker follows it (broker/replication). Names and rules: Kafka's PartitionRegistration.
+// Invariants, asserted: the ISR is a part of the replicas and never empty; the leader is in the
+// ISR; every change raises the partition epoch by one; the leader epoch never goes back.
+
+import { assert } from '../../protocol/runtime/assert.ts'
 
 export interface PartitionRegistration {
   /** The brokers that hold the partition, the preferred leader first. */
@@ -14,9 +18,41 @@ export interface PartitionRegistration {
   readonly partitionEpoch: number
 }
 
+/** A change of a registration. What is absent stays as it is. Kafka's PartitionChangeRecord. */
+export interface PartitionChange {
+  readonly replicas?: readonly number[]
+  readonly isr?: readonly number[]
+  /** Elects this broker, or `noLeader`, under the next leader epoch; also when it leads already. */
+  readonly leader?: number
+  /** The partition epoch after the change: one more than the one that the proposer has seen. */
+  readonly partitionEpoch: number
+}
+
 export const noLeader = -1
 
 /** A new partition on these brokers: the first leads, and all are in sync because all are empty. */
 export function newRegistration(replicas: readonly number[]): PartitionRegistration {
+  assert(replicas.length > 0, 'a partition has at least one replica')
   return { replicas, isr: replicas, leader: replicas[0]!, leaderEpoch: 0, partitionEpoch: 0 }
+}
+
+/** The registration after the change. */
+export function changedRegistration(
+  before: PartitionRegistration,
+  change: PartitionChange,
+): PartitionRegistration {
+  const { replicas = before.replicas, isr = before.isr, leader = before.leader } = change
+  const leaderEpoch = before.leaderEpoch + (change.leader === undefined ? 0 : 1)
+  assert(
+    change.partitionEpoch === before.partitionEpoch + 1,
+    `a change to partition epoch ${change.partitionEpoch} follows partition epoch ${before.partitionEpoch}`,
+  )
+  assert(leaderEpoch >= before.leaderEpoch, 'the leader epoch never goes back')
+  assert(isr.length > 0, 'the last in-sync replica stays in the ISR')
+  assert(
+    isr.every((id) => replicas.includes(id)),
+    'every in-sync replica is a replica',
+  )
+  assert(leader === noLeader || isr.includes(leader), 'a leader is elected from the ISR')
+  return { replicas, isr, leader, leaderEpoch, partitionEpoch: change.partitionEpoch }
 }

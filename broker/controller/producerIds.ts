@@ -1,5 +1,5 @@
-// Hands out producer ids. Ids are reserved durably in blocks, so that most producers cost no write;
-// a crash wastes the rest of a block, and never repeats an id.
+// Allocates producer ids. Ids are reserved durably in blocks, so most producers cost no write. A
+// crash loses the rest of a block; an id is never given twice.
 
 const blockSize = 1000
 
@@ -9,7 +9,7 @@ export class ProducerIds {
   #end = 0
   #refill: Promise<void> | undefined
 
-  /** `reserve` takes that many ids for good and returns the first. */
+  /** `reserve` durably reserves `count` ids, never to be given again, and returns the first. */
   constructor(reserve: (count: number) => Promise<number>) {
     this.#reserve = reserve
   }

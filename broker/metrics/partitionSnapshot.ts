@@ -2,7 +2,7 @@
 // each log is looked at once, for many families tell of it.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
-import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import type { ReplicaManager } from '../replication/replicaManager.ts'
@@ -36,7 +36,7 @@ export interface DirectoryFigures {
 }
 
 export interface SnapshotSources {
-  readonly state: Pick<MetadataState, 'topics'>
+  readonly state: Pick<MetadataView, 'topics'>
   readonly logs: Pick<LogManager, 'partitions' | 'directories'>
   readonly replicas: Pick<ReplicaManager, 'isLed'>
 }
@@ -111,7 +111,7 @@ export class PartitionSnapshot {
   #look(topic: Topic, figures: TopicFigures): void {
     figures.sizeBytes = 0
     figures.segments = 0
-    for (let partition = 0; partition < topic.partitions; partition++) {
+    for (let partition = 0; partition < topic.partitions.length; partition++) {
       let each = figures.partitions[partition]
       if (!each) {
         each = newPartition(topic.name, partition)
@@ -123,7 +123,7 @@ export class PartitionSnapshot {
       figures.sizeBytes += each.sizeBytes
       figures.segments += each.segments
     }
-    this.partitionCount += topic.partitions
+    this.partitionCount += topic.partitions.length
   }
 }
 

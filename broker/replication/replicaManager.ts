@@ -5,9 +5,9 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DynamicConfiguration } from '../configuration/configuration.ts'
 import { logConfigOf } from '../configuration/topicSettings.ts'
-import { isInternalTopic } from '../controller/internalTopics.ts'
-import type { MetadataState, Topic } from '../controller/metadataState.ts'
-import type { PartitionLogs } from '../controller/topicWork.ts'
+import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
+import { isInternalTopic } from '../controller/topics/internalTopics.ts'
+import type { PartitionLogs } from '../controller/topics/topicWork.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
 import {
   hiddenPartition,
@@ -28,7 +28,7 @@ const maxReported = 1000
 
 export class ReplicaManager implements PartitionLogs {
   readonly #manager: LogManager
-  readonly #state: MetadataState
+  readonly #state: MetadataView
   readonly #configuration: DynamicConfiguration
   readonly #logger: Logger
   /** Topics whose folders are there though the metadata does not know them. */
@@ -43,7 +43,7 @@ export class ReplicaManager implements PartitionLogs {
 
   constructor(
     manager: LogManager,
-    state: MetadataState,
+    state: MetadataView,
     configuration: DynamicConfiguration,
     logger: Logger,
   ) {
@@ -72,13 +72,14 @@ export class ReplicaManager implements PartitionLogs {
 
   /** The epoch of whoever leads the partition, whether this broker can reach its log or not. */
   leaderEpoch(topic: Topic, partition: number): number {
-    return this.partition(topic.name, partition)?.leaderEpoch ?? 0
+    return topic.partitions[partition]?.leaderEpoch ?? 0
   }
 
   /** The same, for reading: a coordinator's partition that has not been written to yet is empty. */
   async readable(topic: Topic, partition: number): Promise<Partition | undefined> {
     const known = this.partition(topic.name, partition)
-    const isLazy = isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions
+    const isLazy =
+      isInternalTopic(topic.name) && partition >= 0 && partition < topic.partitions.length
     if (known || !isLazy || this.isOffline(topic, partition)) return known
     try {
       return await this.open(topic, partition)
@@ -112,7 +113,7 @@ export class ReplicaManager implements PartitionLogs {
 
   /** What a client is told of a partition that has no log. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
-    const exists = topic && partition >= 0 && partition < topic.partitions
+    const exists = topic && partition >= 0 && partition < topic.partitions.length
     if (!exists) return ErrorCode.unknownTopicOrPartition
     // Not created yet: clients ask for metadata until it has a leader.
     return this.isOffline(topic, partition)
@@ -137,7 +138,7 @@ export class ReplicaManager implements PartitionLogs {
   async create(topic: Topic): Promise<void> {
     // These are made when their coordinator first writes to them (coordinatorTopic.ts).
     if (isInternalTopic(topic.name)) return
-    const missing = Array.from({ length: topic.partitions }, (_, partition) => partition).filter(
+    const missing = Array.from(topic.partitions.keys()).filter(
       (partition) => !this.log(topic.name, partition) && !this.isOffline(topic, partition),
     )
     const uncreated = new Set(missing)
@@ -159,14 +160,14 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   async remove(topic: Topic): Promise<void> {
-    await this.#manager.delete(topic)
+    await this.#manager.delete({ ...topic, partitions: topic.partitions.length })
     this.#hidden.delete(topic.id)
     this.#uncreated.delete(topic.id)
   }
 
   reconfigure(topic: Topic): void {
     const config = logConfigOf(topic.configs, this.#configuration.current)
-    for (let partition = 0; partition < topic.partitions; partition++) {
+    for (let partition = 0; partition < topic.partitions.length; partition++) {
       this.log(topic.name, partition)?.updateConfig(config)
     }
   }
@@ -213,21 +214,21 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /** An empty log in place of one that cannot be seen would give out its offsets a second time. */
-  #noteHidden(state: MetadataState): void {
+  #noteHidden(state: MetadataView): void {
     for (const topic of state.topics()) {
-      for (let partition = 0; partition < topic.partitions; partition++) {
+      for (let partition = 0; partition < topic.partitions.length; partition++) {
         if (!this.log(topic.name, partition)) this.#hide(topic.id, partition)
       }
     }
   }
 
   /** The same, when somebody has removed the partition's own folder while the broker was down. */
-  #noteMissing(state: MetadataState): void {
+  #noteMissing(state: MetadataView): void {
     for (const missing of this.#manager.missing()) {
       const { topic, partition, topicId, path, recoveryPoint } = missing
       const known = state.topic(topic)
       const isSame = known && (topicId === undefined || topicId === known.id)
-      if (!isSame || partition >= known.partitions) continue
+      if (!isSame || partition >= known.partitions.length) continue
       this.#hide(known.id, partition)
       const error = missingDirectory(path, recoveryPoint)
       this.#logger.error({ error, topic, partition }, 'a partition is offline')
@@ -250,7 +251,7 @@ export class ReplicaManager implements PartitionLogs {
    * A log without its topic is what remains when metadata was lost. It is left alone, because it may
    * be the last copy, and its name is not given away, because a new topic would begin with old data.
    */
-  #noteStrays(state: MetadataState): void {
+  #noteStrays(state: MetadataView): void {
     const deleting = new Set(state.deleting().map(({ name }) => name))
     for (const { topic, partition, topicId } of this.#manager.partitions()) {
       const known = state.topic(topic)

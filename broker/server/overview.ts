@@ -1,7 +1,7 @@
 // Describes the topics of a broker for the console. Reads only; everything is computed on request.
 
-import { isInternalTopic } from '../controller/internalTopics.ts'
-import type { MetadataState, Topic } from '../controller/metadataState.ts'
+import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
+import { isInternalTopic } from '../controller/topics/internalTopics.ts'
 import type { ReplicaManager } from '../replication/replicaManager.ts'
 import type { TrafficByTopic } from './figures/topicTraffic.ts'
 
@@ -41,7 +41,7 @@ export function recordsIn(partitions: readonly PartitionOverview[]): number | nu
 }
 
 export function describeTopics(
-  state: MetadataState,
+  state: MetadataView,
   replicas: ReplicaManager,
   traffic: TrafficByTopic,
 ): TopicOverview[] {
@@ -51,7 +51,7 @@ export function describeTopics(
       name: topic.name,
       id: topic.id,
       isInternal: isInternalTopic(topic.name),
-      partitions: Array.from({ length: topic.partitions }, (_, partition) =>
+      partitions: Array.from(topic.partitions, (_, partition) =>
         describePartition(topic, partition, replicas),
       ),
       bytesInTotal: bytesIn,

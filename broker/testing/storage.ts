@@ -1,14 +1,14 @@
-// What of a broker in a test outlives a restart: its disk and its metadata, in memory or in a folder. Both can be
-// full, for a full disk refuses changes of metadata as well.
+// The storage of a broker under test: the disk and the metadata log, in memory or in a directory.
+// Both outlive a restart of the broker, and a full disk refuses changes of the metadata as well.
 
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import {
   type LevelMetadataLogOptions,
   openLevelMetadataLog,
-} from '../controller/levelMetadataLog.ts'
-import { MemoryMetadataLog } from '../controller/memoryMetadataLog.ts'
-import type { MetadataLog } from '../controller/metadataLog.ts'
+} from '../controller/metadata/levelMetadataLog.ts'
+import { MemoryMetadataLog } from '../controller/metadata/memoryMetadataLog.ts'
+import type { MetadataLog } from '../controller/metadata/metadataLog.ts'
 import { LimitedDisk, noSpace } from './limitedDisk.ts'
 
 export interface Storage {
@@ -25,7 +25,7 @@ export function memoryStorage(sizeBytes: number, nowMs: () => number): Storage {
   }
 }
 
-/** Its folder is the one of the broker's configuration. */
+/** The directory is `log.dir` of the broker's configuration. */
 export function folderStorage(): Storage {
   const disk = new LimitedDisk(nodeDisk)
   return {
@@ -36,7 +36,7 @@ export function folderStorage(): Storage {
   }
 }
 
-/** As levelMetadataLog.ts does it: a write that finds no room makes some, and fails. */
+/** Like levelMetadataLog.ts: a write that finds no space frees some, and fails. */
 function limitedMetadataLog(
   log: MetadataLog,
   disk: LimitedDisk,
@@ -49,10 +49,11 @@ function limitedMetadataLog(
   }
   return {
     load: () => log.load(),
-    async append(sequence, command) {
+    async append(sequence, entry) {
       await needRoom()
-      await log.append(sequence, command)
+      return await log.append(sequence, entry)
     },
+    subscribe: (sequence, listener) => log.subscribe(sequence, listener),
     read: (sequence) => log.read(sequence),
     async compact(sequence, snapshot) {
       await needRoom()

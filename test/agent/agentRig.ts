@@ -4,6 +4,7 @@
 import { type Agent, type AgentOptions, startAgent } from '../../agent/agent.ts'
 import { type Broker, startBroker } from '../../broker/broker.ts'
 import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
+import { MemoryMetadataLog } from '../../broker/controller/metadata/memoryMetadataLog.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
@@ -47,13 +48,7 @@ export class AgentRig {
       logger: silentLogger,
       config: brokerConfig({ 'log.dir': '/broker', ...configuration }),
       listeners: [{ name: 'local', network, address: brokerAddress }],
-      openMetadataLog: async () => ({
-        load: async () => ({ snapshot: undefined, commands: [], nextSequence: 0 }),
-        append: async () => {},
-        read: async () => [],
-        compact: async () => {},
-        close: async () => {},
-      }),
+      openMetadataLog: async () => new MemoryMetadataLog(),
     })
     this.#broker = await drive(clock, starting)
   }

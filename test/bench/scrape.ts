@@ -4,7 +4,7 @@
 import { Gauge, Registry } from 'prom-client'
 import { type Broker, startBroker } from '../../broker/broker.ts'
 import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
-import { MemoryMetadataLog } from '../../broker/controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../broker/controller/metadata/memoryMetadataLog.ts'
 import { createTopics } from '../../protocol/kafka/apis/createTopics.ts'
 import { offsetCommit } from '../../protocol/kafka/apis/offsetCommit.ts'
 import { produce } from '../../protocol/kafka/apis/produce.ts'

@@ -35,7 +35,7 @@ async function start(
   broker = await MemoryBroker.start(config)
   await broker.stop()
   broker.disk = disk
-  broker.metadataLog.commands = []
+  broker.metadataLog.entries = []
   broker.wrapDisk = (each) => new FaultyDisk(each, (operation, path) => verdict(operation, path))
   broker.wrapMetadataLog = (log) => new FaultyMetadataLog(log, (...call) => verdict(...call))
   await broker.start()

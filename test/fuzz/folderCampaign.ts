@@ -55,7 +55,7 @@ async function startOn(
 ): Promise<void> {
   broker.disk = await diskWith(files)
   broker.logger.lines.length = 0
-  const commands = [...broker.metadataLog.commands]
+  const entries = [...broker.metadataLog.entries]
   try {
     await inTime(broker, broker.start())
   } catch (error) {
@@ -75,7 +75,7 @@ async function startOn(
   if (oneIn(random, 10)) await broker.clock.advanceAndSettle(60_000)
   client.close()
   await inTime(broker, broker.broker.close())
-  broker.metadataLog.commands = commands
+  broker.metadataLog.entries = entries
   readLog(broker)
 }
 

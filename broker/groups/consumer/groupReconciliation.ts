@@ -185,7 +185,7 @@ export class GroupReconciliation {
         topicIds: this.#topicIdsOf(member),
         target: this.#state.target(member.memberId),
       })),
-      (topicId) => this.#catalog.topicById(topicId)!.partitions,
+      (topicId) => this.#catalog.topicById(topicId)!.partitions.length,
     )
     for (const [memberId, partitions] of assigned) {
       if (equal(this.#state.target(memberId), partitions)) continue

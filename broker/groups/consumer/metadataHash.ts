@@ -7,7 +7,7 @@ import type { CatalogTopic } from './topicCatalog.ts'
 
 /** 0 for no topics, as in Kafka; apart from that, every coordinator may hash in its own way. */
 export function metadataHash(topics: Iterable<CatalogTopic>): bigint {
-  const lines = [...topics].map(({ id, partitions }) => `${id} ${partitions}\n`).sort()
+  const lines = [...topics].map(({ id, partitions }) => `${id} ${partitions.length}\n`).sort()
   if (lines.length === 0) return 0n
   return createHash('sha256').update(lines.join('')).digest().readBigInt64BE(0)
 }

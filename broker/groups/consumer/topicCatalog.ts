@@ -3,7 +3,7 @@
 export interface CatalogTopic {
   readonly name: string
   readonly id: string
-  readonly partitions: number
+  readonly partitions: { readonly length: number }
 }
 
 export interface TopicCatalog {

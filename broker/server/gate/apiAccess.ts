@@ -58,7 +58,7 @@ import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
 import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
 import type { Api, RequestOf } from '../../../protocol/kafka/schema.ts'
 import { ResourceType } from '../../controller/configRequests.ts'
-import type { Topic } from '../../controller/metadataState.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { type AclOperation, type AclResourceType, clusterResource } from './authorizer.ts'
 
 /** Finds the names of topics that a request gives by id. */

@@ -36,7 +36,7 @@ function reassign(
   { controller, nodeId }: BrokerParts,
 ): Outcome {
   const topic = controller.state.topic(name)
-  if (!topic || partition < 0 || partition >= topic.partitions) {
+  if (!topic || partition < 0 || partition >= topic.partitions.length) {
     return refuse(ErrorCode.unknownTopicOrPartition, `there is no partition ${name}-${partition}`)
   }
   if (replicas === null) return refuse(ErrorCode.noReassignmentInProgress, null)

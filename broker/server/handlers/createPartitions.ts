@@ -3,9 +3,9 @@
 import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { isInternalTopic } from '../../controller/internalTopics.ts'
-import { createPartitionsRefusal } from '../../controller/requestSize.ts'
-import type { Refusal } from '../../controller/topicRequests.ts'
+import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
+import { createPartitionsRefusal } from '../../controller/topics/requestSize.ts'
+import type { Refusal } from '../../controller/topics/topicRequests.ts'
 import { byKey } from '../repeated.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
@@ -41,7 +41,7 @@ async function grow(
     const errorMessage = 'what is coordinated here would move to other partitions and be lost'
     return { name, errorCode: ErrorCode.invalidTopicException, errorMessage }
   }
-  const added = count - (controller.state.topic(name)?.partitions ?? count)
+  const added = count - (controller.state.topic(name)?.partitions.length ?? count)
   const refusal =
     added > 0 && assignments ? refuseAssignments(assignments, added, nodeId) : undefined
   if (refusal) return { name, ...refusal }

@@ -7,9 +7,9 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { DynamicConfiguration } from '../../configuration/configuration.ts'
 import { describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
-import type { Topic } from '../../controller/metadataState.ts'
-import { createTopicsRefusal } from '../../controller/requestSize.ts'
-import type { TopicWish } from '../../controller/topicRequests.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
+import { createTopicsRefusal } from '../../controller/topics/requestSize.ts'
+import type { TopicWish } from '../../controller/topics/topicRequests.ts'
 import type { ConnectionAccess } from '../gate/connectionAccess.ts'
 import { byKey } from '../repeated.ts'
 import { handler } from '../request/handler.ts'
@@ -53,7 +53,7 @@ function answer(
     topicId: topic && !validateOnly ? topic.id : zeroUuid,
     errorCode,
     errorMessage: message,
-    numPartitions: topic?.partitions ?? -1,
+    numPartitions: topic?.partitions.length ?? -1,
     replicationFactor: topic ? 1 : -1,
     configs: seesConfigs ? configsOf(topic, configuration) : [],
   }

@@ -3,7 +3,7 @@
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { isInternalTopic } from '../../controller/internalTopics.ts'
+import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
 import type { DeleteRecordsResult } from '../../log/deleteRecordsResult.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'

@@ -19,7 +19,7 @@ import { describeGroupConfigs } from '../../configuration/groupSettings.ts'
 import { weakerOptions } from '../../configuration/topicOptions.ts'
 import { type ConfigEntry, describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import { configsOf, findResource, ResourceType } from '../../controller/configRequests.ts'
-import type { ConfigResource, MetadataState } from '../../controller/metadataState.ts'
+import type { ConfigResource, MetadataView } from '../../controller/metadata/metadataView.ts'
 import { loggerLevels, loggerProblem } from '../configs/loggerConfigs.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
@@ -97,7 +97,7 @@ function costOf(configs: readonly ReturnType<typeof shown>[]): number {
 
 function entriesOf(
   resource: ConfigResource,
-  state: MetadataState,
+  state: MetadataView,
   configuration: DynamicConfiguration,
 ): ConfigEntry[] {
   const configs = configsOf(state, resource)

@@ -2,7 +2,7 @@
 
 import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { topicNameProblem } from '../../controller/topicName.ts'
+import { topicNameProblem } from '../../controller/topics/topicName.ts'
 import type { ProducerEntry } from '../../log/producers/producerState.ts'
 import { partitionExists } from '../partitions/partitionExists.ts'
 import { handler } from '../request/handler.ts'

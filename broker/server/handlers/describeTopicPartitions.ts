@@ -5,9 +5,9 @@ import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTo
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { isInternalTopic } from '../../controller/internalTopics.ts'
-import type { Topic } from '../../controller/metadataState.ts'
-import { topicNameProblem } from '../../controller/topicName.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
+import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
+import { topicNameProblem } from '../../controller/topics/topicName.ts'
 import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
 import { replicasOf } from '../partitions/partitionReplicas.ts'
 import { handler } from '../request/handler.ts'
@@ -65,11 +65,11 @@ function describePage(
     }
     const from = cursor?.topicName === name ? cursor.partitionIndex : 0
     if (left === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } }
-    const until = Math.min(topic.partitions, from + left)
+    const until = Math.min(topic.partitions.length, from + left)
     const operations = access.authorizedOperations('topic', name)
     topics.push({ ...describe(topic, from, until, broker), topicAuthorizedOperations: operations })
     left -= Math.max(0, until - from)
-    if (until < topic.partitions) {
+    if (until < topic.partitions.length) {
       return { topics, nextCursor: { topicName: name, partitionIndex: until } }
     }
   }

@@ -3,7 +3,7 @@
 
 import { ElectionType, electLeaders } from '../../../protocol/kafka/apis/electLeaders.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { MetadataState } from '../../controller/metadataState.ts'
+import type { MetadataView } from '../../controller/metadata/metadataView.ts'
 import { partitionExists } from '../partitions/partitionExists.ts'
 import { handler } from '../request/handler.ts'
 
@@ -25,7 +25,7 @@ export const electLeadersHandler = handler(
   },
 )
 
-function result(state: MetadataState, topic: string, partitionId: number) {
+function result(state: MetadataView, topic: string, partitionId: number) {
   return partitionExists(state, topic, partitionId)
     ? {
         partitionId,

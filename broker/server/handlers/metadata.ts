@@ -5,10 +5,10 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import { isInternalTopic } from '../../controller/internalTopics.ts'
-import type { Topic } from '../../controller/metadataState.ts'
-import { createTopicsRefusal } from '../../controller/requestSize.ts'
-import { topicNameProblem } from '../../controller/topicName.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
+import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
+import { createTopicsRefusal } from '../../controller/topics/requestSize.ts'
+import { topicNameProblem } from '../../controller/topics/topicName.ts'
 import { clusterResource } from '../gate/authorizer.ts'
 import { type ConnectionAccess, operationsNotRequested } from '../gate/connectionAccess.ts'
 import { replicasOf } from '../partitions/partitionReplicas.ts'
@@ -122,7 +122,7 @@ function describe(topic: Topic, request: MetadataRequest, { broker, access }: Re
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => {
+    partitions: Array.from(topic.partitions, (_, partitionIndex) => {
       const replicas = replicasOf(topic, partitionIndex, broker)
       const isLed = replicas.offlineReplicas.length === 0
       const errorCode = isLed ? ErrorCode.none : ErrorCode.leaderNotAvailable

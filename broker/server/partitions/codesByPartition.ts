@@ -2,7 +2,7 @@
 // passes the partitions that exist on at once, and answers for those that do not.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { MetadataState } from '../../controller/metadataState.ts'
+import type { MetadataView } from '../../controller/metadata/metadataView.ts'
 import { partitionExists } from './partitionExists.ts'
 
 interface WantedTopic<Partition> {
@@ -21,7 +21,7 @@ export async function codesByPartition<
   Partition extends { readonly partitionIndex: number },
   Item extends object,
 >(
-  state: MetadataState,
+  state: MetadataView,
   topics: readonly WantedTopic<Partition>[],
   itemOf: (topic: string, partition: Partition) => Item | number,
   act: (items: readonly Item[]) => Promise<readonly number[]>,

@@ -1,8 +1,8 @@
 // Whether a partition that a request names exists.
 
-import type { MetadataState } from '../../controller/metadataState.ts'
+import type { MetadataView } from '../../controller/metadata/metadataView.ts'
 
-export function partitionExists(state: MetadataState, topic: string, partition: number): boolean {
+export function partitionExists(state: MetadataView, topic: string, partition: number): boolean {
   const known = state.topic(topic)
-  return known !== undefined && partition >= 0 && partition < known.partitions
+  return known !== undefined && partition >= 0 && partition < known.partitions.length
 }

@@ -2,7 +2,7 @@
 // partition lies in has failed, or its log cannot be created yet. Then nobody leads it, and its only replica is
 // offline.
 
-import type { Topic } from '../../controller/metadataState.ts'
+import type { Topic } from '../../controller/metadata/metadataView.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
 const noLeader = -1

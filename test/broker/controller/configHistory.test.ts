@@ -7,7 +7,7 @@ import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { DynamicConfiguration } from '../../../broker/configuration/configuration.ts'
 import { configsOf, findResource } from '../../../broker/controller/configRequests.ts'
 import { Controller } from '../../../broker/controller/controller.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
@@ -59,7 +59,8 @@ async function open(log: MemoryMetadataLog) {
     failed: () => {},
     logger: silentLogger,
     configuration,
-    newTopicId: () => `id-${log.commands.length}`,
+    incarnation: `incarnation-${log.entries.length}`,
+    newTopicId: () => `id-${log.entries.length}`,
     newClusterId: () => 'cluster',
   })
   const nothing = async () => {}

@@ -1,18 +1,23 @@
-// The controller between its log and the partitions' folders: what a failure or a crash at any point leaves is
-// repaired, and nothing is ever given out twice.
+// The controller between its log and the partitions' folders: what a failure or a crash at any
+// point leaves is repaired, and nothing is ever given out twice.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { DynamicConfiguration } from '../../../broker/configuration/configuration.ts'
-import { Controller, type PartitionLogs } from '../../../broker/controller/controller.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
-import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
+import { Controller, type TopicOutcome } from '../../../broker/controller/controller.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import type {
-  MetadataCommand,
-  MetadataSnapshot,
-  Topic,
-} from '../../../broker/controller/metadataState.ts'
+  MetadataEntry,
+  SnapshotEntry,
+} from '../../../broker/controller/metadata/metadataCommand.ts'
+import type {
+  AppendOutcome,
+  MetadataLog,
+  StoredEntry,
+} from '../../../broker/controller/metadata/metadataLog.ts'
+import type { Topic } from '../../../broker/controller/metadata/metadataView.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
+import type { PartitionLogs } from '../../../broker/controller/topics/topicWork.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
@@ -30,14 +35,12 @@ class Folders implements PartitionLogs {
 
   async create({ name, partitions }: Topic): Promise<void> {
     if (this.failure) throw this.failure
-    for (let partition = 0; partition < partitions; partition++)
-      this.names.add(`${name}-${partition}`)
+    for (const partition of partitions.keys()) this.names.add(`${name}-${partition}`)
   }
 
   async remove({ name, partitions }: Topic): Promise<void> {
     if (this.failure) throw this.failure
-    for (let partition = 0; partition < partitions; partition++)
-      this.names.delete(`${name}-${partition}`)
+    for (const partition of partitions.keys()) this.names.delete(`${name}-${partition}`)
   }
 
   readonly reconfigured: Topic[] = []
@@ -52,7 +55,9 @@ class Folders implements PartitionLogs {
 }
 
 const clock = new ManualClock()
-/** What the controllers could not go on with. */
+/** Counts the controllers, each of which is a start of a broker. */
+let incarnations = 0
+/** The failures that ended controllers. */
 const failures: unknown[] = []
 
 async function open(
@@ -67,6 +72,7 @@ async function open(
     clock,
     logger,
     configuration: new DynamicConfiguration(brokerConfig({ 'num.partitions': 2 })),
+    incarnation: `incarnation-${incarnations++}`,
     newTopicId: () => `id-${random.uint32()}-${id++}`,
     newClusterId: () => 'cluster',
     failed: (cause) => failures.push(cause),
@@ -90,7 +96,7 @@ describe('Controller', () => {
   it('creates, grows and deletes topics, and knows them after a restart', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
-    expect((await controller.createTopic(wish('a'))).topic).toMatchObject({ partitions: 2 })
+    expect((await controller.createTopic(wish('a'))).topic?.partitions).toHaveLength(2)
     await controller.createTopic(wish('b', 1))
     await controller.createPartitions('b', 3, false)
     await controller.deleteTopic(controller.state.topic('a')!)
@@ -189,7 +195,7 @@ describe('Controller', () => {
     folders.blocked = 'stray'
     const controller = await open(log, folders)
     await controller.createTopic(wish('a.b'))
-    const before = log.commands.length
+    const before = log.entries.length
     const refusal = async (change: object) =>
       (await controller.createTopic({ ...wish('x'), ...change })).errorCode
     expect(await refusal({ name: 'a.b' })).toBe(ErrorCode.topicAlreadyExists)
@@ -211,7 +217,7 @@ describe('Controller', () => {
     expect(shrunk.errorCode).toBe(ErrorCode.invalidPartitions)
     const validated = await controller.createTopic(wish('only-checked'), true)
     expect(validated.errorCode).toBe(ErrorCode.none)
-    expect(log.commands).toHaveLength(before)
+    expect(log.entries).toHaveLength(before)
   })
 
   it('lets one of two that want the same name have it', async () => {
@@ -248,6 +254,61 @@ describe('Controller', () => {
     expectKept(await open(log, folders))
   })
 
+  it('registers each start of the broker under a larger epoch', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    const first = (await open(log, folders)).state.broker(1)!
+    expect(first.epoch).toBe(1)
+    const { state } = await open(log, folders)
+    expect(state.broker(1)!.epoch).toBe(2)
+    expect(state.broker(1)!.incarnation).not.toBe(first.incarnation)
+  })
+
+  it('starts though the broker cannot be registered, and registers it when it can', async () => {
+    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    await (await open(log, folders)).createTopic(wish('a'))
+    log.failure = shortageOf('ENOSPC')
+    const { state } = await open(log, folders)
+    const before = state.broker(1)!
+    expect(state.topic('a')).toBeDefined()
+    log.failure = undefined
+    await clock.advanceAndSettle(retriedMs)
+    expect(state.broker(1)!.epoch).toBeGreaterThan(before.epoch)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('shares a log with another controller: each follows what the other has committed', async () => {
+    const log = new MemoryMetadataLog()
+    const [ours, theirs] = [new Folders(), new Folders()]
+    const [one, other] = [await open(log, ours), await open(log, theirs)]
+    const outcomes = await Promise.all([
+      one.createTopic(wish('a')),
+      other.createTopic(wish('a')),
+      one.reserveProducerIds(10),
+      other.reserveProducerIds(10),
+    ])
+    const codes = outcomes.slice(0, 2).map((outcome) => (outcome as TopicOutcome).errorCode)
+    expect(codes.sort()).toEqual([ErrorCode.none, ErrorCode.topicAlreadyExists])
+    expect(outcomes.slice(2).sort()).toEqual([0, 10])
+    expect(one.state.snapshot()).toEqual(other.state.snapshot())
+    await clock.advanceAndSettle(0)
+    for (const { names } of [ours, theirs]) expect([...names]).toEqual(['a-0', 'a-1'])
+    await one.deleteTopic(one.state.topic('a')!)
+    await clock.advanceAndSettle(0)
+    for (const { names } of [ours, theirs]) expect([...names]).toEqual([])
+    expect(other.state.deleting()).toEqual([])
+    await one.close()
+    expect((await other.createTopic(wish('b'))).errorCode).toBe(ErrorCode.none)
+    expect(one.state.topic('b')).toBeUndefined()
+  })
+
+  it('refuses changes after it was closed, and leaves the log alone', async () => {
+    const log = new MemoryMetadataLog()
+    const controller = await open(log, new Folders())
+    await controller.close()
+    expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.kafkaStorageError)
+    expect(log.entries).toHaveLength(2)
+  })
+
   it('loads a snapshot from before brokers and groups had configs', async () => {
     const log = new MemoryMetadataLog()
     log.snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 3 }
@@ -260,7 +321,7 @@ describe('Controller', () => {
     const controller = await open(log, new Folders())
     await controller.createTopic(wish('a'))
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
-    expect(log.commands.length).toBeLessThan(10)
+    expect(log.entries.length).toBeLessThan(10)
     const again = await open(log, new Folders())
     expect(again.state.topic('a')).toBeDefined()
     expect(again.state.nextProducerId).toBe(10_000)
@@ -269,27 +330,31 @@ describe('Controller', () => {
 
 /** What becomes of changes of each kind when the log fails once in a certain way. */
 describe('an append of the metadata log that fails', () => {
-  /** How often appends, and reads, fail from now on; and whether the command is in the log all the same. */
+  /**
+   * How often appends, and reads, fail from now on; and whether the command is in the log all the
+   * same.
+   */
   class FailingLog extends MemoryMetadataLog {
     appendsFail = 0
     readsFail = 0
     isWritten = false
     code = 'ENOSPC'
 
-    override async append(sequence: number, command: MetadataCommand): Promise<void> {
-      if (this.appendsFail === 0) return await super.append(sequence, command)
+    override async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
+      if (this.appendsFail === 0) return await super.append(sequence, entry)
       this.appendsFail--
-      if (this.isWritten) await super.append(sequence, command)
+      // Delivered with the next read, as by a store that has to be opened again.
+      if (this.isWritten) this.entries.push(entry)
       throw shortageOf(this.code)
     }
 
-    override async read(sequence: number): Promise<readonly MetadataCommand[]> {
+    override async read(sequence: number): Promise<readonly StoredEntry[]> {
       if (this.readsFail === 0) return await super.read(sequence)
       this.readsFail--
       throw shortageOf(this.code)
     }
 
-    override async compact(sequence: number, snapshot: MetadataSnapshot): Promise<void> {
+    override async compact(sequence: number, snapshot: SnapshotEntry): Promise<void> {
       if (this.appendsFail === 0) return await super.compact(sequence, snapshot)
       this.appendsFail--
       throw shortageOf(this.code)
@@ -323,8 +388,12 @@ describe('an append of the metadata log that fails', () => {
   }
 
   const expectSame = async (controller: Controller, log: MetadataLog, folders: Folders) => {
-    const again = await open(log, folders)
-    expect(again.state.snapshot()).toEqual(controller.state.snapshot())
+    const { brokers: before, ...rest } = controller.state.snapshot()
+    const { brokers: after, ...same } = (await open(log, folders)).state.snapshot()
+    expect(same).toEqual(rest)
+    // Another start of the same broker.
+    expect(after).toMatchObject([{ id: before[0]!.id }])
+    expect(after[0]!.epoch).toBeGreaterThan(before[0]!.epoch)
   }
 
   it.each(changes)('%s: one that wrote nothing is made again at once', async (_, change) => {
@@ -348,7 +417,8 @@ describe('an append of the metadata log that fails', () => {
       log.appendsFail = 5
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
-      expect(log.commands).toHaveLength(2)
+      // The cluster, the broker, the topic.
+      expect(log.entries).toHaveLength(3)
       log.appendsFail = 0
       expect(await change(controller)).toBe(ErrorCode.none)
       await expectSame(controller, log, folders)
@@ -364,7 +434,7 @@ describe('an append of the metadata log that fails', () => {
     expect(controller.state.snapshot()).not.toEqual(unknown)
     await expectSame(controller, log, folders)
     expect([...folders.names].length).toBe(
-      [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions, 0),
+      [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
     )
     expect(clock.pendingTimers).toBe(0)
   })
@@ -383,14 +453,15 @@ describe('an append of the metadata log that fails', () => {
 
   it('is no failure of the change when it is that of a snapshot', async () => {
     const { log, folders, controller } = await withTopic()
-    for (let count = 0; count < 996; count++) await controller.reserveProducerIds(10)
+    for (let count = 0; count < 995; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeUndefined()
     // The append of the thousandth command goes well; what follows it does not.
     const append = log.append.bind(log)
-    log.append = async (sequence, command) => {
-      await append(sequence, command)
+    log.append = async (sequence, entry) => {
+      const outcome = await append(sequence, entry)
       log.appendsFail = 1
       log.append = append
+      return outcome
     }
     while (log.snapshot === undefined) {
       await controller.reserveProducerIds(10)

@@ -1,8 +1,17 @@
-// A metadata log that fails on purpose, as FaultyDisk does. An append may fail before its command is written, or
-// after: then the command is in the log though its append has failed.
+// A metadata log that fails on purpose, as FaultyDisk does. An append may fail before its entry is
+// written, or after it: then the entry is in the log though its append was rejected.
 
-import type { MetadataHistory, MetadataLog } from '../../../broker/controller/metadataLog.ts'
-import type { MetadataCommand, MetadataSnapshot } from '../../../broker/controller/metadataState.ts'
+import type {
+  MetadataEntry,
+  SnapshotEntry,
+} from '../../../broker/controller/metadata/metadataCommand.ts'
+import type {
+  AppendOutcome,
+  EntryListener,
+  MetadataHistory,
+  MetadataLog,
+  StoredEntry,
+} from '../../../broker/controller/metadata/metadataLog.ts'
 import { systemError, type Verdict } from './faultyDisk.ts'
 
 const place = '__metadata'
@@ -20,18 +29,23 @@ export class FaultyMetadataLog implements MetadataLog {
     return this.#log.load()
   }
 
-  async append(sequence: number, command: MetadataCommand): Promise<void> {
+  async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
     this.#mayFail('metadata append')
-    await this.#log.append(sequence, command)
+    const outcome = await this.#log.append(sequence, entry)
     this.#mayFail('metadata sync')
+    return outcome
   }
 
-  async read(sequence: number): Promise<readonly MetadataCommand[]> {
+  subscribe(sequence: number, listener: EntryListener): () => void {
+    return this.#log.subscribe(sequence, listener)
+  }
+
+  async read(sequence: number): Promise<readonly StoredEntry[]> {
     this.#mayFail('metadata read')
     return await this.#log.read(sequence)
   }
 
-  async compact(sequence: number, snapshot: MetadataSnapshot): Promise<void> {
+  async compact(sequence: number, snapshot: SnapshotEntry): Promise<void> {
     this.#mayFail('metadata compact')
     await this.#log.compact(sequence, snapshot)
   }

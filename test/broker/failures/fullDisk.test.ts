@@ -8,7 +8,8 @@ import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openLevelMetadataLog } from '../../../broker/controller/levelMetadataLog.ts'
+import { openLevelMetadataLog } from '../../../broker/controller/metadata/levelMetadataLog.ts'
+import type { MetadataEntry } from '../../../broker/controller/metadata/metadataCommand.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
@@ -58,7 +59,7 @@ class MemoryWorld implements SmallWorld {
       })
       await this.#broker.stop()
       this.#broker.disk = new MemoryDisk({ sizeBytes: 6 * 1024 * 1024 })
-      this.#broker.metadataLog.commands = []
+      this.#broker.metadataLog.entries = []
       await this.#broker.start()
       await this.#pass(6)
     }
@@ -295,14 +296,16 @@ test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', asyn
     const log = await openLevelMetadataLog(options)
     await log.load()
     await writeFile(join(mount, 'other'), Buffer.alloc(100_000))
-    const command = (next: number) => ({ type: 'reserveProducerIds', next }) as const
+    const entry = (next: number): MetadataEntry => {
+      return { version: 1, command: { type: 'reserveProducerIds', next } }
+    }
     let sequence = 0
     let failures = 0
-    /** Appends commands as the controller does, until one fails. */
+    /** Appends entries as the controller does, until one fails. */
     const append = async (upTo: number) => {
       while (sequence < upTo) {
-        const failed = await log.append(sequence, command(sequence)).catch((error) => error)
-        if (failed) {
+        const failed = await log.append(sequence, entry(sequence)).catch((error) => error)
+        if (failed !== 'appended') {
           expect(failed).toMatchObject({ code: 'ENOSPC' })
           failures++
           return
@@ -326,9 +329,9 @@ test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', asyn
     await log.close()
     closeSync(filler)
     const again = await openLevelMetadataLog(options)
-    const { commands, nextSequence } = await again.load()
+    const { entries, nextSequence } = await again.load()
     expect(nextSequence).toBe(sequence)
-    expect(commands).toEqual(Array.from({ length: sequence }, (_, number) => command(number)))
+    expect(entries).toEqual(Array.from({ length: sequence }, (_, number) => entry(number)))
     await again.close()
   } finally {
     execFileSync('umount', ['-l', mount])

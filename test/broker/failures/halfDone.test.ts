@@ -91,10 +91,10 @@ describe('a deletion whose second half fails', () => {
     expect(await admin.deleteTopics('orders')).toEqual([0])
     await broker.stop()
     // As a version did that freed the name before the logs were gone.
-    expect(broker.metadataLog.commands.at(-1)).toMatchObject({ type: 'deleteTopic' })
+    expect(broker.metadataLog.entries.at(-1)).toMatchObject({ command: { type: 'deleteTopic' } })
     const newId = '11111111-2222-3333-4444-555555555555'
     const created = { name: 'orders', id: newId, partitions: 1, configs: {} }
-    broker.metadataLog.commands.push({ type: 'createTopic', ...created })
+    broker.metadataLog.entries.push({ type: 'createTopic', ...created })
     verdict = () => undefined
     await broker.start()
     await connect()
@@ -223,7 +223,8 @@ test('a stop that cannot save everything closes everything all the same', async 
   await broker.stop()
   broker.wrapMetadataLog = (log) => ({
     load: () => log.load(),
-    append: (sequence, command) => log.append(sequence, command),
+    append: (sequence, entry) => log.append(sequence, entry),
+    subscribe: (sequence, listener) => log.subscribe(sequence, listener),
     read: (sequence) => log.read(sequence),
     compact: (sequence, snapshot) => log.compact(sequence, snapshot),
     close: async () => void closed.push('metadata log'),

@@ -14,7 +14,7 @@ export class MemoryCatalog implements TopicCatalog {
   /** Makes the topic, or makes it larger. */
   set(name: string, partitions: number): CatalogTopic {
     const id = this.#topics.get(name)?.id ?? topicId(this.#nextId++)
-    const topic = { name, id, partitions }
+    const topic = { name, id, partitions: { length: partitions } }
     this.#topics.set(name, topic)
     this.topicsVersion++
     return topic

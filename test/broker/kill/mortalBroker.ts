@@ -4,8 +4,8 @@
 
 import { startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
-import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
+import type { MetadataLog } from '../../../broker/controller/metadata/metadataLog.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
@@ -147,16 +147,19 @@ export class MortalBroker {
   #metadataLog(process: MortalDisk): MetadataLog {
     const kept = this.#metadata
     const alive = () => process === this.#process && process.isAlive
-    const change = async (apply: () => Promise<void>) => {
+    const change = async <Result>(apply: () => Promise<Result>): Promise<Result> => {
       if (!alive()) throw new Error('the process has ended')
       this.#live()
       const isWritten = alive() || this.#random.below(2) === 0
-      if (isWritten) await apply()
+      const result = isWritten ? await apply() : undefined
       if (!alive()) throw new Error('the process has ended')
+      return result!
     }
     return {
       load: () => kept.load(),
-      append: (sequence, command) => change(() => kept.append(sequence, command)),
+      append: (sequence, entry) => change(() => kept.append(sequence, entry)),
+      subscribe: (sequence, listener) =>
+        kept.subscribe(sequence, (...entry) => (alive() ? listener(...entry) : undefined)),
       read: (sequence) => kept.read(sequence),
       compact: (sequence, snapshot) => change(() => kept.compact(sequence, snapshot)),
       close: async () => {},

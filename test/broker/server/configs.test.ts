@@ -261,9 +261,9 @@ describe('configs', () => {
     const wish = [topicType, 't', [['segment.ms', set, '5']]] as const
     expect((await alterAll([wish], true))[0]).toMatchObject({ errorCode: 0 })
     expect(await shown(topicType, 't', 'segment.ms')).toMatchObject({ configSource: 5 })
-    const before = broker.metadataLog.commands.length
+    const before = broker.metadataLog.entries.length
     await alterAll([wish], true)
-    expect(broker.metadataLog.commands).toHaveLength(before)
+    expect(broker.metadataLog.entries).toHaveLength(before)
   })
 
   it('counts at once for logs that are open', async () => {

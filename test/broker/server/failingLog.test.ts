@@ -4,7 +4,7 @@
 import { expect, it } from 'vitest'
 import { startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'

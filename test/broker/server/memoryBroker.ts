@@ -3,8 +3,8 @@
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
-import { MemoryMetadataLog } from '../../../broker/controller/memoryMetadataLog.ts'
-import type { MetadataLog } from '../../../broker/controller/metadataLog.ts'
+import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
+import type { MetadataLog } from '../../../broker/controller/metadata/metadataLog.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
@@ -214,7 +214,9 @@ function mortalMetadataLog(log: MetadataLog, life: MortalDisk): MetadataLog {
   }
   return {
     load: () => alive(() => log.load()),
-    append: (sequence, command) => alive(() => log.append(sequence, command)),
+    append: (sequence, entry) => alive(() => log.append(sequence, entry)),
+    subscribe: (sequence, listener) =>
+      log.subscribe(sequence, (...entry) => (life.isAlive ? listener(...entry) : undefined)),
     read: (sequence) => alive(() => log.read(sequence)),
     compact: (sequence, snapshot) => alive(() => log.compact(sequence, snapshot)),
     close: async () => {},

@@ -115,7 +115,7 @@ function perform(
     group.completeAppend(action.fails ? ErrorCode.notEnoughReplicas : ErrorCode.none)
   else if (action.kind === 'setTopic') {
     const { topic, more } = action
-    group.catalog.set(topic, (group.catalog.topic(topic)?.partitions ?? 0) + more)
+    group.catalog.set(topic, (group.catalog.topic(topic)?.partitions.length ?? 0) + more)
   } else if (action.kind === 'deleteTopic') group.catalog.delete(action.topic)
   else if (action.kind === 'converge') converge(group, members)
   else group.restartBroker()
@@ -169,7 +169,7 @@ function wanted(group: ConsumerSimulation, members: readonly SimulatedMember[]):
   return names
     .flatMap((name) => group.catalog.topic(name) ?? [])
     .flatMap(({ id, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => `${id}-${partition}`),
+      Array.from({ length: partitions.length }, (_, partition) => `${id}-${partition}`),
     )
     .sort()
 }

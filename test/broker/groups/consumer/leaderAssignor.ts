@@ -29,7 +29,7 @@ export function assignByLeader(members: JoinOutcome['members'], catalog: MemoryC
     }))
   for (const { name, id, partitions } of catalog.topics()) {
     const subscribers = all.filter(({ topics }) => topics.includes(name))
-    for (let partition = 0; partition < partitions && subscribers.length > 0; partition++) {
+    for (let partition = 0; partition < partitions.length && subscribers.length > 0; partition++) {
       const member = subscribers[partition % subscribers.length]!
       const isHeld = all.some(
         (other) => other !== member && includes(other.ownedPartitions, name, partition),

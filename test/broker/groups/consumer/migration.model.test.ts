@@ -169,7 +169,7 @@ function perform(world: World, action: Action): void {
     group.completeAppend(action.fails ? ErrorCode.notEnoughReplicas : ErrorCode.none)
   else if (action.kind === 'setTopic') {
     const { topic, more } = action
-    group.catalog.set(topic, group.catalog.topic(topic)!.partitions + more)
+    group.catalog.set(topic, group.catalog.topic(topic)!.partitions.length + more)
   } else if (action.kind === 'migrate') {
     slots.find(({ isClassic }) => isClassic !== action.toClassic)?.change(action.leaves)
   } else if (action.kind === 'round') round(world)
@@ -226,7 +226,7 @@ function converge({ group, slots }: World): void {
 function everyPartition({ catalog }: ConsumerSimulation): string[] {
   return [...catalog.topics()]
     .flatMap(({ id, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => `${id}-${partition}`),
+      Array.from({ length: partitions.length }, (_, partition) => `${id}-${partition}`),
     )
     .sort()
 }

@@ -1,9 +1,9 @@
-// What a topic may be called: Kafka's rules, so that a name made here works there.
+// The rules for topic names: Kafka's, so that every name allowed here works with Kafka.
 
 const maxNameLength = 249
 const allowed = /^[a-zA-Z0-9._-]+$/
 
-/** Why the name cannot be a topic's, in words for the client; undefined when it can. */
+/** Why the name is invalid, as a message for the client; undefined when it is valid. */
 export function topicNameProblem(name: string): string | undefined {
   if (name === '') return 'a topic needs a name'
   if (name === '.' || name === '..') return `a topic cannot be called "${name}"`
@@ -15,8 +15,8 @@ export function topicNameProblem(name: string): string | undefined {
 }
 
 /**
- * Names that differ only in "." and "_" are one name in metrics, so Kafka does not let both exist.
- * Two names collide when their keys are equal.
+ * Two names collide when their keys are equal. Names that differ only in "." and "_" are the same
+ * name in Kafka's metrics, so Kafka refuses the second.
  */
 export function collisionKey(name: string): string {
   return name.replaceAll('.', '_')

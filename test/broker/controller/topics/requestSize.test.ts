@@ -1,12 +1,12 @@
-// Requests for more than Kafka's controller does at once: refused as a whole, and those just below it
-// are not.
+// Requests for more than Kafka's controller does at once: refused as a whole, and those just below
+// it are not.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
-import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
-import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
-import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { MemoryBroker, type RawClient } from '../server/memoryBroker.ts'
+import { createPartitions } from '../../../../protocol/kafka/apis/createPartitions.ts'
+import { createTopics } from '../../../../protocol/kafka/apis/createTopics.ts'
+import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import { MemoryBroker, type RawClient } from '../../server/memoryBroker.ts'
 
 let broker: MemoryBroker
 let client: RawClient

@@ -1,16 +1,15 @@
-// How much one request may change. Kafka's controller writes all that a request asks for as one batch of
-// records, at most 10,000, and refuses the whole request above that: one that asks for a million
-// partitions would otherwise keep everybody else's waiting for as long as it takes to make them.
-// Pure, as topicRequests.ts is.
+// The bounds of what one request may change. Kafka's controller writes everything that a request
+// asks for as one batch of at most 10,000 records and refuses larger requests whole: a request for
+// a million partitions would keep all others waiting until they are created. Pure, as
+// topicRequests.ts is.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { BrokerConfig } from '../configuration/brokerOptions.ts'
-import type { MetadataState } from './metadataState.ts'
+import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
+import type { MetadataView } from '../metadata/metadataView.ts'
 import {
-  decideCreatePartitions,
   decideCreateTopic,
   type Refusal,
   refuse,
+  refusePartitions,
   type TopicWish,
   wantedPartitions,
 } from './topicRequests.ts'
@@ -20,9 +19,9 @@ const maxRecords = 10_000
 /** ReplicationControlManager.MAX_PARTITIONS_PER_BATCH. */
 const maxPartitions = 10_000
 
-/** Why none of the topics may be created, whatever becomes of each of them. */
+/** Why no topic of the request may be created; undefined when each is decided by itself. */
 export function createTopicsRefusal(
-  state: MetadataState,
+  state: MetadataView,
   wishes: readonly TopicWish[],
   broker: BrokerConfig,
 ): Refusal | undefined {
@@ -35,27 +34,28 @@ export function createTopicsRefusal(
   }
   const most = partitions + sum(wishes, ({ configs }) => 1 + configs.length)
   if (most <= maxRecords) return undefined
-  // Of those alone that will be created.
+  // Topics that are refused by themselves cost no records.
   return tooManyRecords(
     sum(wishes, (wish) => {
       const decision = decideCreateTopic(state, wish, '', broker)
       if ('errorCode' in decision) return 0
       const { command } = decision
-      return 1 + Object.keys(command.configs).length + command.partitions
+      return 1 + Object.keys(command.configs).length + command.assignments.length
     }),
   )
 }
 
-/** Why none of the topics may have more partitions, whatever becomes of each of them. */
+/**
+ * Why no topic of the request may get more partitions; undefined when each is decided by itself.
+ */
 export function createPartitionsRefusal(
-  state: MetadataState,
+  state: MetadataView,
   wishes: readonly { readonly name: string; readonly count: number }[],
 ): Refusal | undefined {
   return tooManyRecords(
     sum(wishes, ({ name, count }) => {
       const topic = state.topic(name)
-      const decision = decideCreatePartitions(topic, name, count)
-      return 'errorCode' in decision ? 0 : decision.command.partitions - topic!.partitions
+      return refusePartitions(topic, name, count) ? 0 : count - topic!.partitions.length
     }),
   )
 }

@@ -1,16 +1,21 @@
-// Decides what a client's wish to create, grow or delete a topic becomes: a command for the
-// metadata log, or an error code with words for the client. Pure: state and wish in, outcome out.
+// Decides what a client's request to create or extend a topic becomes: a command for the metadata
+// log, or an error code with a message for the client. Pure: state and request in, decision out.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { BrokerConfig } from '../configuration/brokerOptions.ts'
-import { topicConfigsProblem } from '../configuration/topicSettings.ts'
-import type { MetadataCommand, MetadataState, Topic } from './metadataState.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
+import { topicConfigsProblem } from '../../configuration/topicSettings.ts'
+import type { CommandOf, MetadataCommand } from '../metadata/metadataCommand.ts'
+import type { MetadataView, Topic } from '../metadata/metadataView.ts'
+import { placePartitions } from './placement.ts'
 import { topicNameProblem } from './topicName.ts'
 
-/** The most partitions one topic may have: each is a folder with open files. */
+/** The most partitions of one topic: each is a directory with open files. */
 const maxPartitionsPerTopic = 10_000
 
-/** Where Kafka's controllers keep their log: its tools take a topic of this name for that. */
+/**
+ * The topic in which Kafka's controllers keep their log: Kafka's tools take any topic of this name
+ * for it.
+ */
 const metadataTopicName = '__cluster_metadata'
 
 /** A command to append, or the reason why there is none. */
@@ -32,15 +37,13 @@ export interface TopicWish {
 }
 
 export type Refusal = { readonly errorCode: number; readonly message: string }
-type CreateTopic = Extract<MetadataCommand, { type: 'createTopic' }>
-type CreatePartitions = Extract<MetadataCommand, { type: 'createPartitions' }>
 
 export function decideCreateTopic(
-  state: MetadataState,
+  state: MetadataView,
   wish: TopicWish,
   id: string,
   broker: BrokerConfig,
-): Decision<CreateTopic> {
+): Decision<CommandOf<'createTopic'>> {
   const refusal =
     refuseName(state, wish.name) ??
     (wish.assignments.length > 0
@@ -49,11 +52,18 @@ export function decideCreateTopic(
     refuseConfigs(wish, broker)
   if (refusal) return refusal
   const configs = textsOf(wish.configs)
-  const partitions = wantedPartitions(wish, broker)
-  return { command: { type: 'createTopic', name: wish.name, id, partitions, configs } }
+  const assignments = placePartitions({
+    partitions: wantedPartitions(wish, broker),
+    firstPartition: 0,
+    nodeId: broker['node.id'],
+  })
+  return { command: { type: 'createTopic', name: wish.name, id, assignments, configs } }
 }
 
-/** It may be any number: what is wrong with it is for `decideCreateTopic` to say. */
+/**
+ * How many partitions the request asks for, valid or not: `decideCreateTopic` refuses invalid
+ * numbers.
+ */
 export function wantedPartitions(
   { assignments, numPartitions }: TopicWish,
   broker: BrokerConfig,
@@ -65,21 +75,37 @@ export function decideCreatePartitions(
   topic: Topic | undefined,
   name: string,
   count: number,
-): Decision<CreatePartitions> {
+  nodeId: number,
+): Decision<CommandOf<'createPartitions'>> {
+  const refusal = refusePartitions(topic, name, count)
+  if (refusal) return refusal
+  const { id, partitions: known } = topic!
+  const firstPartition = known.length
+  const partitions = count - firstPartition
+  const assignments = placePartitions({ partitions, firstPartition, nodeId })
+  return { command: { type: 'createPartitions', id, firstPartition, assignments } }
+}
+
+/** Why the topic cannot have `count` partitions; undefined when it exists and can. */
+export function refusePartitions(
+  topic: Topic | undefined,
+  name: string,
+  count: number,
+): Refusal | undefined {
   if (!topic) {
     return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
   }
-  if (count <= topic.partitions) {
+  const known = topic.partitions.length
+  if (count <= known) {
     return refuse(
       ErrorCode.invalidPartitions,
-      `${name} has ${topic.partitions} partitions, and can only get more, not ${count}`,
+      `${name} has ${known} partitions, and can only get more, not ${count}`,
     )
   }
-  if (count > maxPartitionsPerTopic) return refuseTooMany(count)
-  return { command: { type: 'createPartitions', id: topic.id, partitions: count } }
+  return count > maxPartitionsPerTopic ? refuseTooMany(count) : undefined
 }
 
-function refuseName(state: MetadataState, name: string): Refusal | undefined {
+function refuseName(state: MetadataView, name: string): Refusal | undefined {
   const problem = topicNameProblem(name)
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   if (name === metadataTopicName) {
@@ -149,7 +175,7 @@ function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | 
   return problem ? refuse(ErrorCode.invalidConfig, problem) : undefined
 }
 
-/** One that is set twice has its last value, as in Kafka. */
+/** The last value of a config that is given twice, as in Kafka. */
 function textsOf(configs: TopicWish['configs']): Record<string, string> {
   return Object.fromEntries(configs.map(({ name, value }) => [name, value!]))
 }

@@ -1,0 +1,240 @@
+// Proposes commands to the metadata log, one at a time: decides on the folded state, appends under
+// the next sequence, and answers when the entry has been folded. The state changes only by folding
+// what the log delivers; an entry of another proposer under that sequence means that the decision
+// is made anew on the state after it.
+//
+// An append that is rejected has an unknown outcome. Nothing is decided until the log has been read
+// or has delivered the entry: giving the same name or id twice would be the price. An entry is
+// recognized by the identity of its proposal, since another node may have proposed an equal
+// command. Proposals are never disabled until a restart: while the log cannot be read each one is
+// refused, and when it cannot be read any more the broker has to end.
+
+import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { BrokerError } from '../../errors.ts'
+import { isDiskFailure, isPassing } from '../../log/logError.ts'
+import {
+  formatVersion,
+  type MetadataCommand,
+  type MetadataEntry,
+  type ProposalId,
+} from './metadataCommand.ts'
+import type { MetadataFold } from './metadataFold.ts'
+import type { MetadataLog, StoredEntry } from './metadataLog.ts'
+
+/** What was decided: a command to commit and the answer once it is folded, or an answer at once. */
+export type Decided<Answer> =
+  | { readonly command: MetadataCommand; readonly committed: () => Answer }
+  | { readonly answer: Answer }
+
+export interface ProposalsOptions {
+  readonly log: MetadataLog
+  readonly fold: MetadataFold
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A random UUID of this start of the broker. */
+  readonly incarnation: string
+  /** Called once, when the log cannot be used any more and the broker should end. */
+  readonly failed: (cause: unknown) => void
+}
+
+/** An append whose entry has not been folded yet, or one of another proposer in its place. */
+interface Attempt {
+  readonly sequence: number
+  readonly proposal: ProposalId
+  outcome: 'committed' | 'conflict' | undefined
+}
+
+/** After so many entries the log is replaced by a snapshot. */
+const entriesPerSnapshot = 1000
+/** After a snapshot could not be written, the next one is due so many entries later. */
+const entriesUntilRetry = 100
+/** Interval between attempts to find out what became of a rejected append. */
+const settleIntervalMs = 1000
+/** A second append may find the room that the log made after the first. */
+const appendsPerProposal = 2
+
+export class Proposals {
+  readonly #options: ProposalsOptions
+  readonly #unsubscribe: () => void
+  #queue: Promise<unknown> = Promise.resolve()
+  #proposed = 0
+  #attempt: Attempt | undefined
+  /**
+   * Nothing may be decided before the log has been read: an outcome is unknown, or a write has
+   * failed.
+   */
+  #mustRead = false
+  /** The next snapshot is due when this many entries follow the last one. */
+  #snapshotDue = entriesPerSnapshot
+  #settleTimer: Timer | undefined
+  #failure: unknown
+
+  constructor(options: ProposalsOptions) {
+    this.#options = options
+    const { log, fold } = options
+    this.#unsubscribe = log.subscribe(fold.nextSequence, (sequence, entry) =>
+      this.#deliver(sequence, entry),
+    )
+  }
+
+  /**
+   * Resolves with the answer when the command is durable and folded. `decide` is pure, sees the
+   * folded state, and is called again after a conflict. Rejects with a BrokerError
+   * METADATA_UNAVAILABLE when the command may not have been committed; it may also be committed
+   * later.
+   */
+  propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
+    return this.#inTurn(async () => {
+      // A conflict means that another node's proposal succeeded, so some node always progresses.
+      for (;;) {
+        await this.#settle()
+        const decided = decide()
+        if ('answer' in decided) return decided.answer
+        if (!(await this.#commit(decided.command))) continue
+        const answer = decided.committed()
+        await this.#compactIfLong()
+        return answer
+      }
+    })
+  }
+
+  /** Waits for the proposals before it, then closes the log. Later proposals are refused. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#settleTimer?.cancel()
+      this.#unsubscribe()
+      // A store that is used after it was closed would be opened, and locked, once more.
+      this.#failure ??= new Error('the metadata log is closed')
+      await this.#options.log.close()
+    })
+  }
+
+  #deliver(sequence: number, stored: StoredEntry): void {
+    let entry: MetadataEntry
+    try {
+      entry = this.#options.fold.fold(sequence, stored)
+    } catch (error) {
+      // An entry of a later release: what follows it cannot be folded either.
+      if (error instanceof BrokerError) this.#fail(error)
+      throw error
+    }
+    const attempt = this.#attempt
+    if (attempt?.sequence !== sequence) return
+    attempt.outcome = isSame(entry.proposal, attempt.proposal) ? 'committed' : 'conflict'
+  }
+
+  /** Returns whether the command was committed; false when another entry has its place. */
+  async #commit(command: MetadataCommand): Promise<boolean> {
+    const { incarnation, fold } = this.#options
+    const sequence = fold.nextSequence
+    const proposal = { incarnation, number: ++this.#proposed }
+    const attempt: Attempt = { sequence, proposal, outcome: undefined }
+    this.#attempt = attempt
+    const entry: MetadataEntry = { version: formatVersion, proposal, command }
+    let rejection: unknown
+    for (let append = 1; append <= appendsPerProposal; append++) {
+      rejection = await this.#append(sequence, entry)
+      if (attempt.outcome === undefined) this.#mustRead = true
+      await this.#settle()
+      if (attempt.outcome !== undefined) return attempt.outcome === 'committed'
+      assert(
+        rejection !== undefined,
+        'an append that was answered is decided once the log was read',
+      )
+      // Nothing is in its place: the state is still the one that was decided on.
+    }
+    throw unavailable(rejection)
+  }
+
+  /** Returns why the append was rejected; undefined when it was answered. */
+  async #append(sequence: number, entry: MetadataEntry): Promise<unknown> {
+    try {
+      await this.#options.log.append(sequence, entry)
+      return undefined
+    } catch (cause) {
+      if (cause instanceof AssertionError) throw cause
+      if (isDiskFailure(cause)) this.#fail(cause)
+      return cause
+    }
+  }
+
+  /** Reads the log if an outcome is unknown. Throws a BrokerError while it remains so. */
+  async #settle(): Promise<void> {
+    if (this.#failure !== undefined) throw unavailable(this.#failure)
+    if (!this.#mustRead) return
+    const { log, fold } = this.#options
+    const from = fold.nextSequence
+    let read: readonly StoredEntry[]
+    try {
+      read = await log.read(from)
+    } catch (cause) {
+      if (cause instanceof AssertionError) throw cause
+      if (isPassing(cause)) this.#settleLater()
+      else this.#fail(cause)
+      throw unavailable(cause)
+    }
+    assert(fold.nextSequence >= from + read.length, 'what was read has been delivered')
+    this.#mustRead = false
+  }
+
+  #settleLater(): void {
+    if (this.#settleTimer) return
+    this.#settleTimer = this.#options.clock.setTimer(settleIntervalMs, () => {
+      this.#settleTimer = undefined
+      // A failure has set the timer again, or ends the broker.
+      void this.#inTurn(() => this.#settle()).catch((error: unknown) => {
+        if (error instanceof AssertionError) throw error
+      })
+    })
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = cause
+    this.#options.failed(cause)
+  }
+
+  /** The entries are durable without a snapshot: one that cannot be written is written later. */
+  async #compactIfLong(): Promise<void> {
+    const { log, fold, logger } = this.#options
+    if (fold.entriesSinceSnapshot < this.#snapshotDue) return
+    const sequence = fold.nextSequence
+    try {
+      await log.compact(sequence, fold.snapshot())
+      fold.snapshotWritten(sequence)
+      this.#snapshotDue = entriesPerSnapshot
+    } catch (error) {
+      if (error instanceof AssertionError) throw error
+      this.#mustRead = true
+      if (isDiskFailure(error)) this.#fail(error)
+      this.#snapshotDue = fold.entriesSinceSnapshot + entriesUntilRetry
+      logger.error({ error }, 'the metadata snapshot could not be written; retrying')
+    }
+  }
+
+  /** Runs the tasks one after another; a failed one does not stop those behind it. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(task)
+    this.#queue = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    return result
+  }
+}
+
+function isSame(a: ProposalId | undefined, b: ProposalId): boolean {
+  return a !== undefined && a.incarnation === b.incarnation && a.number === b.number
+}
+
+function unavailable(cause: unknown): BrokerError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new BrokerError(
+    'METADATA_UNAVAILABLE',
+    `the metadata log cannot be written (${reason}): the change may not have been made; try again when there ` +
+      'is room on the disk, and files can be opened',
+    cause,
+  )
+}

@@ -1,0 +1,110 @@
+// Metadata logs as earlier releases wrote them, in their own bytes: they open with the sole replica
+// of each partition on this node, whatever else was in them is kept, and what a later release wrote
+// is refused.
+
+import { describe, expect, it } from 'vitest'
+import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'
+import type {
+  StoredEntry,
+  StoredSnapshot,
+} from '../../../../broker/controller/metadata/metadataLog.ts'
+
+const nodeId = 7
+const sole = { replicas: [7], isr: [7], leader: 7, leaderEpoch: 0, partitionEpoch: 0 }
+
+/** The values of the keys `c0000000000000000` and those after it. */
+const releasedEntries = [
+  '{"type":"initialize","clusterId":"bRd5XmLCSUmBc2ULg0sjjg"}',
+  '{"type":"createTopic","name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":2,"configs":{"retention.ms":"5000"}}',
+  '{"type":"createPartitions","id":"11111111-2222-4333-8444-555555555555","partitions":3}',
+  '{"type":"createTopic","name":"old","id":"66666666-7777-4888-9999-000000000000","partitions":1,"configs":{}}',
+  '{"type":"deleteTopic","id":"66666666-7777-4888-9999-000000000000"}',
+  '{"type":"setConfigs","resource":{"type":"broker","name":""},"configs":{"max.connections":"6"}}',
+  '{"type":"setConfigs","resource":{"type":"group","name":"g"},"configs":{"consumer.session.timeout.ms":"50000"}}',
+  '{"type":"reserveProducerIds","next":1000}',
+]
+
+/** The value of the key `s`, of the same history. */
+const releasedSnapshot =
+  '{"clusterId":"bRd5XmLCSUmBc2ULg0sjjg","topics":[{"name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":3,"configs":{"retention.ms":"5000"}}],"deleting":[{"name":"old","id":"66666666-7777-4888-9999-000000000000","partitions":1,"configs":{}}],"nextProducerId":1000,"brokerConfigs":{"":{"max.connections":"6"}},"groupConfigs":{"g":{"consumer.session.timeout.ms":"50000"}}}'
+
+const expected = {
+  clusterId: 'bRd5XmLCSUmBc2ULg0sjjg',
+  brokers: [],
+  topics: [
+    {
+      name: 'orders',
+      id: '11111111-2222-4333-8444-555555555555',
+      partitions: [sole, sole, sole],
+      configs: { 'retention.ms': '5000' },
+    },
+  ],
+  deleting: [
+    { name: 'old', id: '66666666-7777-4888-9999-000000000000', partitions: [sole], configs: {} },
+  ],
+  nextProducerId: 1000,
+  brokerConfigs: { '': { 'max.connections': '6' } },
+  groupConfigs: { g: { 'consumer.session.timeout.ms': '50000' } },
+}
+
+function foldOf(snapshot: string | undefined, entries: readonly string[], first = 0): MetadataFold {
+  const parsed = snapshot === undefined ? undefined : (JSON.parse(snapshot) as StoredSnapshot)
+  const history = {
+    snapshot: parsed,
+    entries: entries.map((entry) => JSON.parse(entry) as StoredEntry),
+    nextSequence: first + entries.length,
+  }
+  return new MetadataFold(history, nodeId)
+}
+
+describe('metadata of earlier releases', () => {
+  it('opens entries, each partition with its sole replica on this node', () => {
+    const fold = foldOf(undefined, releasedEntries)
+    expect(fold.view.snapshot()).toEqual(expected)
+    expect(fold.nextSequence).toBe(releasedEntries.length)
+  })
+
+  it('opens a snapshot, and entries of either format after it', () => {
+    const fold = foldOf(
+      releasedSnapshot,
+      [
+        '{"type":"createPartitions","id":"11111111-2222-4333-8444-555555555555","partitions":4}',
+        '{"version":1,"proposal":{"incarnation":"i","number":1},"command":{"type":"registerBroker","id":7,"incarnation":"i"}}',
+      ],
+      1000,
+    )
+    expect(fold.view.topic('orders')?.partitions).toEqual([sole, sole, sole, sole])
+    expect(fold.view.broker(7)).toMatchObject({ incarnation: 'i', epoch: 1001 })
+    expect(fold.entriesSinceSnapshot).toBe(2)
+  })
+
+  it('opens a snapshot from before brokers and groups could be configured', () => {
+    const fold = foldOf('{"clusterId":"c","topics":[],"deleting":[],"nextProducerId":3}', [])
+    expect(fold.view.snapshot()).toMatchObject({
+      clusterId: 'c',
+      nextProducerId: 3,
+      brokerConfigs: {},
+      groupConfigs: {},
+    })
+  })
+
+  it('opens its own snapshot again as it was', () => {
+    const text = JSON.stringify(foldOf(releasedSnapshot, []).snapshot())
+    expect(foldOf(text, [], 1000).view.snapshot()).toEqual(expected)
+  })
+})
+
+describe('another format version', () => {
+  it('is refused when it is later than this release', () => {
+    const refusal = expect.objectContaining({ code: 'METADATA_UNSUPPORTED' })
+    expect(() => foldOf(undefined, ['{"version":2,"command":{"type":"x"}}'])).toThrow(refusal)
+    expect(() => foldOf('{"version":2,"state":{}}', [])).toThrow(refusal)
+  })
+
+  // What the released code did with an entry and with a snapshot.
+  it('has neither the type nor the topics that earlier releases read, so that they refuse it', () => {
+    const entry = { version: 1, proposal: { incarnation: 'i', number: 1 }, command: {} }
+    expect(Object.keys(entry)).not.toContain('type')
+    expect(Object.keys(foldOf(releasedSnapshot, []).snapshot())).toEqual(['version', 'state'])
+  })
+})
