@@ -1,6 +1,8 @@
 // Every way in which an agent fails, in one table. A code is for programs, a message is for people
 // and says what to do. Expected outcomes (an empty channel) are returned values and not in here.
 
+import { CodedError } from '../protocol/runtime/codedError.ts'
+
 /** Why an agent failed. */
 export type AgentErrorCode =
   /** flume.conf, or an option of a component, cannot be used. */
@@ -25,10 +27,4 @@ export type AgentErrorCode =
   | 'EVENT_DELIVERY'
 
 /** A failure of an agent. The message says what to do. */
-export class AgentError extends Error {
-  readonly code: AgentErrorCode
-  constructor(code: AgentErrorCode, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
+export class AgentError extends CodedError<AgentErrorCode> {}

@@ -2,10 +2,10 @@
 // of them, a different one each time; events with a key, a topic or a partition of their own go
 // where that says. Decides only; partition counts are handed in.
 
+import { partitionForKey } from '../../../protocol/client/partitioner.ts'
 import { expandEscapes } from '../../escapes.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
-import { partitionOfKey } from './partitionOfKey.ts'
 
 export const keyHeader = 'key'
 
@@ -104,6 +104,6 @@ function partitionFor(
     return wanted
   }
   const key = headers[keyHeader]
-  if (key !== undefined) return partitionOfKey(Buffer.from(key), partitionCount)
+  if (key !== undefined) return partitionForKey(Buffer.from(key), partitionCount)
   return turn % partitionCount
 }

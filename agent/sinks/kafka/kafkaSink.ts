@@ -27,9 +27,9 @@ import { route, topicsOf } from './eventRouting.ts'
 import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp, type KafkaStamp, type StampedSend } from './kafkaStamp.ts'
-import { ProducerSequences } from './producerSequences.ts'
 import { isTooLarge, SizeLimit } from './sizeLimit.ts'
 import { type PlannedSend, splitSends } from './splitSends.ts'
+import { StampedProducer } from './stampedProducer.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
 /** Timeout of asking for a producer id, which is retried. */
@@ -62,7 +62,7 @@ export class KafkaSink implements Polled {
   readonly #limit: SizeLimit
   readonly #log: DeliveryLog
   readonly #watch: ConnectionWatch
-  readonly #sequences = new ProducerSequences()
+  readonly #producer = new StampedProducer()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
   /** Takes of which some events are stored, and whose other events a new producer has to send. */
@@ -103,7 +103,7 @@ export class KafkaSink implements Polled {
     counter.StartTime = runtime.clock.nowMs()
     void this.#watch.run(() => this.#reportUnanswered())
     const last = this.#channel.lastStamp(this.#name)
-    if (last !== undefined) this.#sequences.resume(decodeStamp(last))
+    if (last !== undefined) this.#producer.resume(decodeStamp(last))
   }
 
   async stop(): Promise<void> {
@@ -250,10 +250,10 @@ export class KafkaSink implements Polled {
     }
     const sends = this.#withSequences(planned, events)
     return {
-      ...this.#sequences.identity!,
+      ...this.#producer.identity!,
       timestampMs,
       sends,
-      nextSequences: this.#sequences.snapshot(),
+      nextSequences: this.#producer.snapshot(),
     }
   }
 
@@ -262,7 +262,7 @@ export class KafkaSink implements Polled {
     return planned.map(({ topic, partition, events, piece }) => ({
       topic,
       partition,
-      baseSequence: this.#sequences.advance(topic, partition, events?.length ?? takeEvents),
+      baseSequence: this.#producer.advance(topic, partition, events?.length ?? takeEvents),
       ...(events && { events }),
       ...(piece && { piece }),
     }))
@@ -294,7 +294,7 @@ export class KafkaSink implements Polled {
 
   /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
   get #hasRoom(): boolean {
-    if (this.#inFlight.length > 0 && this.#sequences.isFull) return false
+    if (this.#inFlight.length > 0 && this.#producer.isFull) return false
     if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
     return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
@@ -349,7 +349,7 @@ export class KafkaSink implements Polled {
       } else await transaction.rollback()
       transaction.close()
     }
-    if (isProducerNew) this.#sequences.forget()
+    if (isProducerNew) this.#producer.forget()
     return this.#countRollback()
   }
 
@@ -360,16 +360,16 @@ export class KafkaSink implements Polled {
       const events = batches.reduce((sum, { count }) => sum + count, 0)
       const planned = splitSends(this.#settings, batches, unstored, this.#maxBytes)
       const sends = this.#withSequences(planned, events)
-      const fresh = { ...stamp, ...this.#sequences.identity!, sends }
+      const fresh = { ...stamp, ...this.#producer.identity!, sends }
       this.#send(transaction, batches, fresh, { sends, isPartlyStored: true })
     }
   }
 
   async #identify(signal: AbortSignal): Promise<void> {
-    if (this.#sequences.isFull) this.#sequences.forget()
-    if (this.#sequences.identity !== undefined) return
+    if (this.#producer.isFull) this.#producer.forget()
+    if (this.#producer.identity !== undefined) return
     const asked = initProducerId(this.#cluster, requestTimeoutMs)
-    this.#sequences.renew(await unlessAborted(asked, signal))
+    this.#producer.renew(await unlessAborted(asked, signal))
   }
 
   #reportUnanswered(): void {

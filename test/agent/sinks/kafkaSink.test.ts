@@ -6,8 +6,8 @@ import { batchOf } from '../../../agent/event.ts'
 import { route } from '../../../agent/sinks/kafka/eventRouting.ts'
 import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp } from '../../../agent/sinks/kafka/kafkaStamp.ts'
-import { murmur2 } from '../../../agent/sinks/kafka/partitionOfKey.ts'
-import { ProducerSequences } from '../../../agent/sinks/kafka/producerSequences.ts'
+import { StampedProducer } from '../../../agent/sinks/kafka/stampedProducer.ts'
+import { murmur2 } from '../../../protocol/client/murmur2.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { decodeStatus } from '../../../protocol/telemetry/status.ts'
 import { statusTopic } from '../../../protocol/telemetry/statusTopicName.ts'
@@ -116,14 +116,14 @@ describe('options', () => {
 })
 
 test('sequences go on from a stamp, wrap as Kafka wraps them, and start anew for a new producer', () => {
-  const sequences = new ProducerSequences()
+  const sequences = new StampedProducer()
   sequences.renew({ producerId: 7, producerEpoch: 0 })
   expect(sequences.advance('t', 0, 10)).toBe(0)
   expect(sequences.advance('t', 1, 5)).toBe(0)
   expect(sequences.advance('t', 0, 2 ** 31 - 11)).toBe(10)
   const nextSequences = sequences.snapshot()
   const stamp = { producerId: 7, producerEpoch: 0, timestampMs: 1, sends: [], nextSequences }
-  const resumed = new ProducerSequences()
+  const resumed = new StampedProducer()
   resumed.resume(decodeStamp(encodeStamp(stamp)))
   expect(resumed.identity).toEqual({ producerId: 7, producerEpoch: 0 })
   expect(resumed.advance('t', 0, 3)).toBe(2 ** 31 - 1)
