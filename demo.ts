@@ -28,7 +28,7 @@ export interface DemoOptions extends LoggingOptions {
   readonly logLevel: LogLevel
 }
 
-export interface DemoSurroundings {
+export interface DemoDependencies {
   readonly outputFailed: OutputFailed
   readonly build: BuildInfo
 }
@@ -49,13 +49,13 @@ const retentionCheckMs = 1_000
 const inside = { host: 'millrace.inside', port: 9092 }
 
 /** The main job, end to end, in this process. What was started last is stopped first. */
-export async function demo(options: DemoOptions, surroundings: DemoSurroundings): Promise<void> {
+export async function demo(options: DemoOptions, dependencies: DemoDependencies): Promise<void> {
   if (options.once && options.input === undefined) {
     throw new CommandError('--once needs --input FILE: generated orders have no end')
   }
   const stops: (() => Promise<unknown>)[] = []
   try {
-    await runDemo(options, surroundings, (stop) => stops.push(stop))
+    await runDemo(options, dependencies, (stop) => stops.push(stop))
   } finally {
     for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
   }
@@ -159,7 +159,7 @@ function diskShares(mebibytes: number) {
 
 async function runDemo(
   options: DemoOptions,
-  { outputFailed, build }: DemoSurroundings,
+  { outputFailed, build }: DemoDependencies,
   onStop: OnStop,
 ): Promise<void> {
   const interrupted = stopSignal()

@@ -19,7 +19,7 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
 import { agentTroubles } from './agentHealth.ts'
-import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import { type AgentPlan, type PlanDependencies, planAgent } from './agentPlan.ts'
 import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
 import { ComponentWatch } from './componentWatch.ts'
@@ -155,7 +155,7 @@ function planFor(options: HostedOptions): AgentPlan {
   const mine = problems.filter(
     ({ property }) => property.startsWith(`${name}.`) || !property.includes('.'),
   )
-  const surroundings: PlanSurroundings = {
+  const dependencies: PlanDependencies = {
     runtime,
     logger,
     host: options.host,
@@ -164,7 +164,7 @@ function planFor(options: HostedOptions): AgentPlan {
     homeDirectory: homedir(),
     ...(options.recyclable && { recyclable: options.recyclable }),
   }
-  return planAgent(agent, surroundings, mine)
+  return planAgent(agent, dependencies, mine)
 }
 
 class RunningAgent implements Agent {

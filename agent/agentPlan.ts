@@ -39,7 +39,7 @@ import { sinkTypes } from './sinks/sinkTypes.ts'
 import type { StartProcess } from './sources/execProcess.ts'
 import { sourceTypes } from './sources/sourceTypes.ts'
 
-export interface PlanSurroundings {
+export interface PlanDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly host: HostIdentity
@@ -88,11 +88,11 @@ export interface AgentPlan {
  */
 export function planAgent(
   configuration: AgentConfiguration,
-  surroundings: PlanSurroundings,
+  dependencies: PlanDependencies,
   earlier: readonly ConfigurationProblem[] = [],
 ): AgentPlan {
   const { components } = configuration
-  const planner = new Planner(surroundings)
+  const planner = new Planner(dependencies)
   const channels = planner.each(components.channels, (one) => planner.channel(one))
   const byName = new Map(channels.map((channel) => [channel.name, channel]))
   const sources = planner.each(components.sources, (one) => planner.source(one, byName))
@@ -124,12 +124,12 @@ function channelOf({ channel }: PlannedSink): Channel {
 class Planner {
   readonly problems: ConfigurationProblem[] = []
   readonly recyclable = new Map<string, Channel>()
-  readonly #surroundings: PlanSurroundings
+  readonly #dependencies: PlanDependencies
   /** Whether the component being planned has an error. */
   #isBroken = false
 
-  constructor(surroundings: PlanSurroundings) {
-    this.#surroundings = surroundings
+  constructor(dependencies: PlanDependencies) {
+    this.#dependencies = dependencies
   }
 
   /** What `plan` makes of each component, without those that have errors. */
@@ -149,12 +149,12 @@ class Planner {
   }
 
   channel(component: ComponentConfiguration): Channel | undefined {
-    const { runtime, logger, recyclable } = this.#surroundings
+    const { runtime, logger, recyclable } = this.#dependencies
     const type = typeOf(channelTypes, component)
     this.#add(checkOptions(type.options, component))
     if (this.#isBroken) return undefined
-    const { clock, disk } = runtime
-    const around = { clock, disk, logger, resolvePath: this.#resolvePath }
+    const { clock, disk, scheduler } = runtime
+    const around = { clock, disk, scheduler, logger, resolvePath: this.#resolvePath }
     if (!type.isRecyclable) return type.make(component, around)
     const identity = identityOf(component)
     const channel = recyclable?.get(identity) ?? type.make(component, around)
@@ -178,10 +178,10 @@ class Planner {
     this.#add(missingChannels(component, channels))
     if (type.check !== undefined) this.#add(type.check(component))
     if (this.#isBroken) return undefined
-    const { runtime, startProcess } = this.#surroundings
+    const { runtime, startProcess } = this.#dependencies
     const { clock, disk } = runtime
     const { name } = component
-    const logger = this.#surroundings.logger.child({ source: name })
+    const logger = this.#dependencies.logger.child({ source: name })
     const counter = new SourceCounter()
     const progress: SourceProgress = { bytesRead: 0 }
     const selected = selector.make(component, mine)
@@ -212,8 +212,8 @@ class Planner {
     if (type === undefined) return undefined
     this.#add(checkOptions(type.options, component))
     if (channel === undefined || this.#isBroken) return undefined
-    const { runtime, host } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ sink: name })
+    const { runtime, host } = this.#dependencies
+    const logger = this.#dependencies.logger.child({ sink: name })
     const planned = type.plan(component, { runtime, logger, host, channel })
     const { counter, progress, batchSize, kafka, make } = planned
     if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
@@ -244,7 +244,7 @@ class Planner {
 
   #interceptors(source: ComponentConfiguration): Interceptor[] {
     this.#add(unlistedNames(source, 'interceptors'))
-    const { runtime, host } = this.#surroundings
+    const { runtime, host } = this.#dependencies
     const { clock } = runtime
     return listOf(source, 'interceptors').flatMap((name) => {
       const component = nested(source, `interceptors.${name}`)
@@ -290,7 +290,7 @@ class Planner {
   }
 
   readonly #resolvePath = (path: string): string => {
-    const { baseDirectory, homeDirectory } = this.#surroundings
+    const { baseDirectory, homeDirectory } = this.#dependencies
     if (path === '~' || path.startsWith('~/')) return join(homeDirectory, path.slice(1))
     return path.startsWith('/') ? path : join(baseDirectory, path)
   }

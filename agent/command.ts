@@ -37,7 +37,7 @@ import {
 import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
 /** What the command touches of its process; the real one unless given. */
-export interface CommandSurroundings {
+export interface CommandDependencies {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -51,15 +51,15 @@ export interface CommandSurroundings {
 export async function agentCommand(
   args: readonly string[],
   build: BuildInfo,
-  surroundings: CommandSurroundings = thisProcess,
+  dependencies: CommandDependencies = thisProcess,
 ): Promise<number> {
   try {
-    const parsed = parseArguments(args, surroundings)
+    const parsed = parseArguments(args, dependencies)
     if (parsed === 'help') return 0
-    return await run(parsed, build, surroundings)
+    return await run(parsed, build, dependencies)
   } catch (error) {
     if (!isOperational(error)) throw error
-    surroundings.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
+    dependencies.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
     return 1
   }
 }
@@ -67,7 +67,7 @@ export async function agentCommand(
 async function run(
   args: AgentArguments,
   build: BuildInfo,
-  surroundings: CommandSurroundings,
+  dependencies: CommandDependencies,
 ): Promise<number> {
   const { name, systemProperties } = args
   const configuration = await readFiles(args)
@@ -88,10 +88,10 @@ async function run(
     name,
     configuration,
     systemProperties,
-    environment: surroundings.environment,
+    environment: dependencies.environment,
     ...(monitoring && { monitoring }),
   }
-  if (args.isDryRun) return await dryRun(options, warnings, surroundings)
+  if (args.isDryRun) return await dryRun(options, warnings, dependencies)
   const files = configuration.map(({ path }) => path)
   const { version } = build
   logger.info({ agent: name, version, node: process.versions.node, files }, 'millrace agent')
@@ -107,7 +107,7 @@ async function run(
     },
   })
   try {
-    return await serve(options, args, http, surroundings)
+    return await serve(options, args, http, dependencies)
   } finally {
     await http.close()
   }
@@ -118,25 +118,25 @@ async function serve(
   options: ReloadingAgentOptions & { readonly metrics: Metrics },
   args: AgentArguments,
   http: AgentHttp,
-  surroundings: CommandSurroundings,
+  dependencies: CommandDependencies,
 ): Promise<number> {
   const { name, logger } = options
   const starting = start(options, args)
   // Before the start has ended, so that a signal never meets a process that does not expect it.
-  const stopRequested = surroundings.stopRequested()
+  const stopRequested = dependencies.stopRequested()
   const hasStarted = new AbortController()
   const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
   const agent = await Promise.race([starting, tooLate])
   hasStarted.abort()
   if (agent === undefined) {
-    surroundings.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
-    surroundings.endProcess(1)
+    dependencies.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
+    dependencies.endProcess(1)
     return 1
   }
   http.serves(agent)
   exposeAgent(options.metrics, () => ('agent' in agent ? agent.agent : agent))
   const { monitoring: page } = 'agent' in agent ? agent.agent : agent
-  surroundings.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
+  dependencies.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
   let hanging: readonly string[] = []
   try {
     await Promise.race([stopRequested, agent.failed])
@@ -149,7 +149,7 @@ async function serve(
     logger.info({ agent: name, elapsedMs, ...(hanging.length > 0 && { hanging }) }, 'agent stopped')
   }
   // What did not stop may keep the process for ever.
-  if (hanging.length > 0) surroundings.endProcess(1)
+  if (hanging.length > 0) dependencies.endProcess(1)
   return hanging.length > 0 ? 1 : 0
 }
 
@@ -178,7 +178,7 @@ async function late(
 async function dryRun(
   options: AgentOptions,
   warnings: readonly string[],
-  { stdout }: CommandSurroundings,
+  { stdout }: CommandDependencies,
 ): Promise<number> {
   const { problems } = await checkAgent(options)
   const lines = [...warnings.map((warning) => `warning: ${warning}`), ...problemLines(problems)]
@@ -242,7 +242,7 @@ function pageText(page: Address | undefined): string {
   return page === undefined ? '' : `, Flume's metrics on http://${page.host}:${page.port}/metrics`
 }
 
-const thisProcess: CommandSurroundings = {
+const thisProcess: CommandDependencies = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   environment: process.env,

@@ -5,7 +5,7 @@
 import type { Headers } from './event.ts'
 import type { HostIdentity } from './hostIdentity.ts'
 
-export interface EscapeSurroundings {
+export interface EscapeDependencies {
   readonly host: HostIdentity
   /** Stands for the time of an event without a usable `timestamp` header. */
   readonly nowMs: number
@@ -32,7 +32,7 @@ export function unknownEscapes(text: string): string[] {
 export function expandEscapes(
   text: string,
   headers: Headers,
-  { host, nowMs }: EscapeSurroundings,
+  { host, nowMs }: EscapeDependencies,
 ): string {
   return text.replace(sequence, (_, letter?: string, header?: string, place?: string) => {
     if (header !== undefined) return headers[header] ?? ''

@@ -3,7 +3,7 @@
 import type { ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import type { Channel } from './channel.ts'
-import { type FileChannelSurroundings, fileChannel, fileChannelOptions } from './fileChannel.ts'
+import { type FileChannelDependencies, fileChannel, fileChannelOptions } from './fileChannel.ts'
 import { memoryChannel, memoryChannelOptions } from './memoryChannel.ts'
 
 export interface ChannelType extends ComponentType {
@@ -13,7 +13,7 @@ export interface ChannelType extends ComponentType {
    */
   readonly isRecyclable: boolean
   /** Throws an OptionError for what the channel cannot be made from. */
-  make(component: ComponentConfiguration, surroundings: FileChannelSurroundings): Channel
+  make(component: ComponentConfiguration, dependencies: FileChannelDependencies): Channel
 }
 
 const file: ChannelType = {

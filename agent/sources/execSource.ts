@@ -55,7 +55,7 @@ const abandonTimeoutMs = 1000
 /** Of the command's standard error, kept to say why it failed. */
 const keptErrorCharacters = 500
 
-export interface ExecSurroundings {
+export interface ExecDependencies {
   readonly clock: Clock
   readonly logger: Logger
   readonly counter: SourceCounter
@@ -66,7 +66,7 @@ export interface ExecSurroundings {
 
 export class ExecSource implements Polled {
   readonly #options: OptionValues<typeof execOptions>
-  readonly #surroundings: ExecSurroundings
+  readonly #dependencies: ExecDependencies
   #process: ExecProcess | undefined
   #output: AsyncIterator<Buffer> | undefined
   /** The read in flight, kept over calls of `process`. */
@@ -86,21 +86,21 @@ export class ExecSource implements Polled {
   /** The command has ended, and not as it should; until it prints something again. */
   #failure: { readonly message: string; readonly sinceMs: number } | undefined
 
-  constructor(options: OptionValues<typeof execOptions>, surroundings: ExecSurroundings) {
+  constructor(options: OptionValues<typeof execOptions>, dependencies: ExecDependencies) {
     this.#options = options
-    this.#surroundings = surroundings
+    this.#dependencies = dependencies
     this.#isBlocked = new LastingCondition({
-      ...{ ...surroundings, settleMs: refusalSettleMs },
+      ...{ ...dependencies, settleMs: refusalSettleMs },
       over: 'channels take the lines of a command again',
     })
   }
 
   async start(): Promise<void> {
-    this.#surroundings.counter.StartTime = this.#surroundings.clock.nowMs()
+    this.#dependencies.counter.StartTime = this.#dependencies.clock.nowMs()
   }
 
   async stop(): Promise<void> {
-    const { clock, logger, counter } = this.#surroundings
+    const { clock, logger, counter } = this.#dependencies
     if (this.#process !== undefined) await this.#end(this.#process)
     const accepted = await orLate(this.#putting, clock, putTimeoutMs)
     const lost = (this.#pending?.count ?? 0) - (accepted ?? 0)
@@ -139,7 +139,7 @@ export class ExecSource implements Polled {
     const { command, shell, logStdErr } = this.#options
     const words = shell === undefined ? command.split(/\s+/) : [...shell.split(/\s+/), command]
     this.#lastErrors = ''
-    this.#process = this.#surroundings.startProcess(words)
+    this.#process = this.#dependencies.startProcess(words)
     this.#output = this.#process.output[Symbol.asyncIterator]()
     void this.#readErrors(this.#process, logStdErr)
   }
@@ -161,7 +161,7 @@ export class ExecSource implements Polled {
   }
 
   #logEnd(exit: number | string): void {
-    const { clock, logger } = this.#surroundings
+    const { clock, logger } = this.#dependencies
     const { command, restart, restartThrottle } = this.#options
     const next = restart
       ? `it is run again in ${restartThrottle} ms`
@@ -196,7 +196,7 @@ export class ExecSource implements Polled {
 
   /** How many lines the channels took: all or none. */
   async #put(part: EventBatch): Promise<number> {
-    const { processor, progress } = this.#surroundings
+    const { processor, progress } = this.#dependencies
     try {
       await processor.process(part)
     } catch (error) {
@@ -222,7 +222,7 @@ export class ExecSource implements Polled {
 
   /** Asks the command to end, then kills it; waits for neither longer than a moment. */
   async #end(process: ExecProcess): Promise<void> {
-    const { clock, logger } = this.#surroundings
+    const { clock, logger } = this.#dependencies
     process.kill()
     if ((await orLate(process.exit, clock, killTimeoutMs)) !== undefined) return
     process.kill(true)
@@ -232,7 +232,7 @@ export class ExecSource implements Polled {
   }
 
   async #readErrors(process: ExecProcess, isLogged: boolean): Promise<void> {
-    const { logger } = this.#surroundings
+    const { logger } = this.#dependencies
     try {
       for await (const piece of process.errors) {
         const text = piece.toString().trimEnd()

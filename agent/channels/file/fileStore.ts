@@ -8,11 +8,11 @@
 // the disk does. Until then it can be drained: a reserve of space, kept for this, holds the records of
 // takes.
 
-import { dirname, join } from 'node:path'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { AgentError } from '../../errors.ts'
 import type { EventBatch } from '../../event.ts'
@@ -22,8 +22,10 @@ import { type Entry, EntryList } from '../entryList.ts'
 import type { EventStore, StoredPut } from '../eventStore.ts'
 import type { Range } from '../rangeSet.ts'
 import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
+import { CommitQueue } from './commitQueue.ts'
+import { makeDurableDirectory } from './durableDirectory.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
-import { GroupCommit } from './groupCommit.ts'
+import { type LogFile, logFileNumber, newLogFile } from './logFile.ts'
 import {
   readBatch,
   readRecord,
@@ -47,16 +49,10 @@ export interface FileStoreOptions {
   readonly cacheBytes: number
 }
 
-interface LogFile {
-  readonly number: number
-  readonly path: string
-  readonly directory: string
-  /** Undefined until the file is created, when its first write is due. */
-  file: DiskFile | undefined
-  /** What is in the file and acknowledged; 0 for a file that does not count yet. */
-  durableBytes: number
-  /** Set once the next file is begun: every event in this one is below it. */
-  endEvent: number | undefined
+export interface FileStoreDependencies {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly scheduler: Scheduler
 }
 
 interface FileEntry extends Entry {
@@ -76,8 +72,6 @@ interface QueuedWrite {
   readonly lowestHeld: number
 }
 
-const filePrefix = 'log-'
-
 /** Free space is looked at again after so many bytes: a small part of what must be free. */
 const spaceLookBytes = 1024 * 1024
 
@@ -91,10 +85,7 @@ export class FileStore implements EventStore {
   readonly #counter: FileChannelCounter
   readonly #reserve: SpaceReserve
   readonly #entries = new EntryList<FileEntry>()
-  readonly #commits = new GroupCommit<QueuedWrite>(
-    (group) => this.#writeGroup(group),
-    (error) => this.#writeFailed(error),
-  )
+  readonly #commits: CommitQueue<QueuedWrite>
   /**
    * Records of takes and releases that are not durable yet, in order. Nobody waits for them and what
    * they say has happened, so those of a failed write are written again.
@@ -115,9 +106,18 @@ export class FileStore implements EventStore {
   /** Until the log can be written again: every failed repair would log the same. */
   #isFailureLogged = false
 
-  constructor(disk: Disk, logger: Logger, options: FileStoreOptions, counter: FileChannelCounter) {
+  constructor(
+    { disk, logger, scheduler }: FileStoreDependencies,
+    options: FileStoreOptions,
+    counter: FileChannelCounter,
+  ) {
     this.#disk = disk
     this.#logger = logger
+    this.#commits = new CommitQueue(
+      (group) => this.#writeGroup(group),
+      (error) => this.#writeFailed(error),
+      scheduler,
+    )
     this.#options = options
     this.#counter = counter
     const reserveBytes = Math.min(maxReserveBytes, Math.ceil(options.maxFileBytes / 64))
@@ -522,8 +522,8 @@ export class FileStore implements EventStore {
     const files: LogFile[] = []
     for (const directory of this.#options.dataDirectories) {
       for (const name of await this.#disk.list(directory)) {
-        if (!/^log-\d+$/.test(name)) continue
-        files.push(newLogFile(Number(name.slice(filePrefix.length)), directory))
+        const number = logFileNumber(name)
+        if (number !== undefined) files.push(newLogFile(number, directory))
       }
     }
     files.sort((a, b) => a.number - b.number)
@@ -583,17 +583,4 @@ export class FileStore implements EventStore {
       `channel ${this.#options.channel}: log file ${number} is missing from ${this.#options.dataDirectories.join(', ')}: restore it, or move the channel's directories away to start empty`,
     )
   }
-}
-
-function newLogFile(number: number, directory: string): LogFile {
-  const path = join(directory, `${filePrefix}${number}`)
-  return { number, path, directory, file: undefined, durableBytes: 0, endEvent: undefined }
-}
-
-/** A directory that is still there after a power failure: so are its new parents. */
-async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  const created: string[] = []
-  for (let at = directory; (await disk.stat(at)) === undefined; at = dirname(at)) created.push(at)
-  await disk.makeDirectory(directory)
-  for (const path of created.reverse()) await disk.syncDirectory(dirname(path))
 }

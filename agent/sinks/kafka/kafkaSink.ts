@@ -45,7 +45,7 @@ const lingerCheckMs = 10
 /** Of a request, for what is not records. */
 const requestOverheadBytes = 512
 
-export interface KafkaSinkSurroundings {
+export interface KafkaSinkDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly counter: KafkaSinkCounter
@@ -56,7 +56,7 @@ export class KafkaSink implements Polled {
   readonly #name: string
   readonly #channel: Channel
   readonly #settings: KafkaSinkSettings
-  readonly #surroundings: KafkaSinkSurroundings
+  readonly #dependencies: KafkaSinkDependencies
   readonly #cluster: Cluster
   readonly #sender: BatchSender
   readonly #limit: SizeLimit
@@ -76,13 +76,13 @@ export class KafkaSink implements Polled {
     name: string,
     channel: Channel,
     settings: KafkaSinkSettings,
-    surroundings: KafkaSinkSurroundings,
+    dependencies: KafkaSinkDependencies,
   ) {
     this.#name = name
     this.#channel = channel
     this.#settings = settings
-    this.#surroundings = surroundings
-    const { runtime, logger, counter } = surroundings
+    this.#dependencies = dependencies
+    const { runtime, logger, counter } = dependencies
     const { clock } = runtime
     this.#limit = new SizeLimit(settings.maxRequestBytes, logger, clock)
     this.#log = new DeliveryLog(logger, clock, channel)
@@ -99,7 +99,7 @@ export class KafkaSink implements Polled {
   }
 
   async start(): Promise<void> {
-    const { counter, runtime } = this.#surroundings
+    const { counter, runtime } = this.#dependencies
     counter.StartTime = runtime.clock.nowMs()
     void this.#watch.run(() => this.#reportUnanswered())
     const last = this.#channel.lastStamp(this.#name)
@@ -107,7 +107,7 @@ export class KafkaSink implements Polled {
   }
 
   async stop(): Promise<void> {
-    const { counter, runtime } = this.#surroundings
+    const { counter, runtime } = this.#dependencies
     const late = new AbortController()
     const answered = Promise.all(this.#inFlight.map((take) => take.settled))
     await Promise.race([answered, sleep(runtime.clock, stopTimeoutMs, late.signal)])
@@ -158,7 +158,7 @@ export class KafkaSink implements Polled {
   async #linger(signal: AbortSignal): Promise<void> {
     const { lingerMs, batchSize } = this.#settings
     if (lingerMs === 0) return
-    const { clock } = this.#surroundings.runtime
+    const { clock } = this.#dependencies.runtime
     const endMs = clock.monotonicMs() + lingerMs
     const taken = this.#inFlight.reduce((sum, { events }) => sum + events, 0)
     while (!signal.aborted && clock.monotonicMs() < endMs) {
@@ -213,7 +213,7 @@ export class KafkaSink implements Polled {
         await transaction.rollback()
         return { batches, fitting }
       }
-      countTake(this.#surroundings.counter, batches, maxEvents)
+      countTake(this.#dependencies.counter, batches, maxEvents)
       if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events, signal) }
       await transaction.commit()
       return { batches, fitting }
@@ -234,7 +234,7 @@ export class KafkaSink implements Polled {
     events: number,
     signal: AbortSignal,
   ): Promise<KafkaStamp> {
-    const timestampMs = this.#surroundings.runtime.clock.nowMs()
+    const timestampMs = this.#dependencies.runtime.clock.nowMs()
     const counts = new Map<string, number>()
     for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
       counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
@@ -285,7 +285,7 @@ export class KafkaSink implements Polled {
       before ??= sent
       return { stamp: send, sizeBytes: bytes.length, sent }
     })
-    const sentMs = this.#surroundings.runtime.clock.monotonicMs()
+    const sentMs = this.#dependencies.runtime.clock.monotonicMs()
     const isPartlyStored = rest?.isPartlyStored ?? false
     this.#inFlight.push(
       new InFlightTake(transaction, batches, stamp, sends, sentMs, isPartlyStored),
@@ -311,7 +311,7 @@ export class KafkaSink implements Polled {
   }
 
   async #commit({ transaction, events, sentMs }: InFlightTake): Promise<void> {
-    const { runtime, counter, progress } = this.#surroundings
+    const { runtime, counter, progress } = this.#dependencies
     const delayMs = transaction.oldestTakenMs()
     await transaction.commit()
     counter.EventDrainSuccessCount += events
@@ -374,20 +374,20 @@ export class KafkaSink implements Polled {
 
   #reportUnanswered(): void {
     const [oldest] = this.#inFlight
-    const ageMs = this.#surroundings.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
+    const ageMs = this.#dependencies.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
     if (oldest === undefined || ageMs < answerTimeoutMs) return
     this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
   /** Returns how long to wait until the next try. */
   #countRollback(): number {
-    this.#surroundings.counter.RollbackCount++
+    this.#dependencies.counter.RollbackCount++
     return Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
   }
 
   /** Until the oldest send is answered, or events come for which there is room. */
   async #waitForNews(hasRoom: boolean, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#surroundings.runtime
+    const { clock } = this.#dependencies.runtime
     const enough = new AbortController()
     const end = () => enough.abort()
     signal.addEventListener('abort', end, { once: true })
