@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// The front door: one command, every program a subcommand.
-// A program's code is loaded when its command is given, so that none waits for what it does not use.
+// The command line of Millrace: one command, every program a subcommand. Parses the options that are
+// not the agent's, loads the program's code and runs it. A program's code is loaded when its command
+// is given: no command waits for code that it does not use.
 
-// As a whole: on an old Node, naming a function that it lacks would end with a SyntaxError.
+// Imported as a namespace: on an old Node, naming a missing export would end with a SyntaxError.
 import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import type { Command as CommandType, Option as OptionType } from 'commander'
@@ -13,31 +14,33 @@ import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 
 requireNode()
-// Types stripped and code compiled once are kept: it makes a start three times as fast. Only what is
-// imported after this call gains by it. Where the directory cannot be written, nothing is kept.
+// Keeps stripped and compiled code between starts, which makes a start three times as fast. Only
+// modules imported after this call are cached. Without a writable directory, nothing is cached.
 const { platform, env: environment } = process
 const codeCache = { url: import.meta.url, platform, environment, home: homedir }
 const cacheDirectory = codeCacheDirectory(codeCache)
 if (cacheDirectory !== undefined && isWritableDirectory(cacheDirectory)) {
   nodeModule.enableCompileCache(cacheDirectory)
 }
-const [commander, rooms, optionValues, ...rest] = await Promise.all([
+const [
+  { Command, CommanderError, InvalidArgumentError },
+  { port, positive },
+  { logLevelOption, logOutputOptions },
+  { firstStopSignal },
+  { isOperational },
+  { outputFailure },
+  { defaultDiskMebibytes, leastDiskMebibytes },
+  { addJobCommands },
+] = await Promise.all([
   import('commander'),
-  import('./demo.ts'),
   import('./protocol/commandLine/optionValues.ts'),
+  import('./protocol/commandLine/loggingOptions.ts'),
+  import('./protocol/commandLine/stopSignals.ts'),
   import('./protocol/runtime/operational.ts'),
   import('./protocol/runtime/standardStreams.ts'),
-  import('./protocol/commandLine/loggingOptions.ts'),
+  import('./demo/diskShares.ts'),
   import('./engine/jobCommandLine.ts'),
 ])
-const [operational, standardStreams, loggingOptions, jobCommandLine] = rest
-const { Command, CommanderError, InvalidArgumentError } = commander
-const { defaultDiskMebibytes, demo, leastDiskMebibytes } = rooms
-const { port, positive } = optionValues
-const { isOperational } = operational
-const { outputFailure } = standardStreams
-const { logLevelOption, logOutputOptions } = loggingOptions
-const { addJobCommands } = jobCommandLine
 
 async function main(): Promise<void> {
   const outputFailed = outputFailure()
@@ -73,7 +76,12 @@ function commands(outputFailed: OutputFailed): CommandType {
       `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
       diskMebibytes,
     )
-    .action((options) => demo(options, { outputFailed, build: build() }))
+    .action(async (options) => {
+      // Before the rooms are loaded: a signal meanwhile must end the demo in order, too.
+      const interrupted = firstStopSignal()
+      const { demo } = await import('./demo/demo.ts')
+      await demo(options, { outputFailed, interrupted, build: build() })
+    })
   logging(
     program.command('broker'),
     logLevelOption('default: info; wins over log.level of the configuration'),
@@ -122,12 +130,12 @@ function commands(outputFailed: OutputFailed): CommandType {
   return program
 }
 
-/** The agent reads its options by itself, so that only it can say which there are. */
+/** `help agent` is the agent's own help: the agent parses its options itself. */
 function askedFor(words: readonly string[]): readonly string[] {
   return words[0] === 'help' && words[1] === 'agent' ? ['agent', '--help'] : words
 }
 
-/** flume-ng has `help` and `version` as commands; here they are the agent's words. */
+/** `words` are the arguments after `agent`. flume-ng has `help` and `version` as commands. */
 async function agent(words: readonly string[]): Promise<number> {
   const [first] = words
   if (first === 'version' || first === '--version' || first === '-V') {
@@ -138,7 +146,7 @@ async function agent(words: readonly string[]): Promise<number> {
   return await agentCommand(first === 'help' ? ['--help'] : words, build())
 }
 
-/** Adds the options about the log. */
+/** Adds the options of the program's log. */
 function logging(command: CommandType, level: OptionType): CommandType {
   command.addOption(level)
   for (const option of logOutputOptions()) command.addOption(option)
@@ -154,7 +162,7 @@ function version(): string {
   return ownPackage().version
 }
 
-/** A Node that runs this file may lack what is used further on. */
+/** Ends the process when this Node is too old for the code that is loaded next. */
 function requireNode(): void {
   const problem = nodeProblem(process.versions.node, ownPackage().engines.node)
   if (problem === undefined) return

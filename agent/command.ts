@@ -4,6 +4,7 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { firstOfSignals } from '../protocol/commandLine/stopSignals.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
@@ -248,10 +249,7 @@ const thisProcess: CommandDependencies = {
   environment: process.env,
   // SIGHUP as well, as when a terminal closes: Flume, too, stops in order. The configuration is read
   // again without being asked.
-  stopRequested: () =>
-    new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve)
-    }),
+  stopRequested: () => firstOfSignals(['SIGINT', 'SIGTERM', 'SIGHUP']),
   // Not process.exit: it waits for threads, of which one may wait for a disk.
   endProcess: () => process.kill(process.pid, 'SIGKILL'),
 }

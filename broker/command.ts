@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { firstStopSignal } from '../protocol/commandLine/stopSignals.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
 import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
@@ -54,7 +55,7 @@ export interface BrokerArguments extends HttpArguments, LoggingOptions {
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
   // From the start on: a broker that is stopped while it starts closes its logs in order as well.
   let isStarting = true
-  const stopped = stopSignal(() => {
+  const stopped = firstStopSignal(() => {
     if (isStarting) process.stderr.write(`${stopsLater}\n`)
   })
   let started: StartedBroker
@@ -276,16 +277,3 @@ function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
 const stopsLater =
   'millrace broker: stopping as soon as the logs are open and can be closed in order; a second signal ends ' +
   'the process at once, and the next start recovers the logs'
-
-/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
-function stopSignal(onStop: () => void): Promise<void> {
-  return new Promise((stop) => {
-    const signals = ['SIGINT', 'SIGTERM'] as const
-    const onSignal = () => {
-      for (const signal of signals) process.removeListener(signal, onSignal)
-      onStop()
-      stop()
-    }
-    for (const signal of signals) process.on(signal, onSignal)
-  })
-}

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { onStopSignals } from '../protocol/commandLine/stopSignals.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -112,15 +113,12 @@ export function runningLine({ job, url }: HostedJob, args: SubmitArguments): str
 
 /** The first signal lets the batch that runs be finished, the second one does not. */
 export function stopOnSignals(host: Pick<JobHost<unknown>, 'stop'>, onStop = () => {}): void {
-  let signals = 0
-  const stop = () => {
-    const graceful = signals++ === 0
+  onStopSignals((earlier) => {
+    const graceful = earlier === 0
     if (graceful) process.stderr.write(`${stopping}\n`)
     host.stop({ graceful, timeoutMs: stopTimeoutMs })
     onStop()
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  })
 }
 
 const stopping =
