@@ -1,5 +1,5 @@
-// `millrace job submit`: the edge between the command line and submitJob. Every mistake of the user
-// ends in one clear line and exit code 1.
+// `millrace job submit` and `millrace submit`: the edge between the command line and submitJob. Every
+// mistake of the user ends in one line on standard error and exit code 1.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
