@@ -1,4 +1,4 @@
-// From an agent's configuration to its parts: channels, and what makes sources and sinks. Every problem
+// Plans an agent from its configuration: channels, and factories of sources and sinks. Every problem
 // of every component is collected. A component with an error is dropped, as in Flume; an agent that
 // would then move nothing is refused (planVerdict.ts). Nothing is started here.
 
@@ -44,10 +44,10 @@ export interface PlanDependencies {
   readonly logger: Logger
   readonly host: HostIdentity
   readonly startProcess: StartProcess
-  /** Where relative paths start, and what `~` stands for. */
+  /** Base of relative paths, and the directory that `~` stands for. */
   readonly baseDirectory: string
   readonly homeDirectory: string
-  /** Memory channels of the configuration before this one, which keep their events: see AgentPlan. */
+  /** Memory channels of the previous configuration, with their events: see AgentPlan. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
@@ -57,7 +57,7 @@ export interface PlannedSource {
   readonly counter: SourceCounter
   readonly progress: SourceProgress
   readonly channels: readonly Channel[]
-  /** Those of `channels` that must have every event. */
+  /** The channels among `channels` that must get every event. */
   readonly required: readonly Channel[]
   readonly make: () => Polled
 }
@@ -78,7 +78,7 @@ export interface AgentPlan {
   readonly sources: readonly PlannedSource[]
   readonly sinks: readonly PlannedSink[]
   readonly problems: readonly ConfigurationProblem[]
-  /** Memory channels, by their name and options: a later plan with the same ones takes them over. */
+  /** Memory channels, by name and options: a later plan with equal ones takes them over. */
   readonly recyclable: ReadonlyMap<string, Channel>
 }
 
@@ -132,7 +132,7 @@ class Planner {
     this.#dependencies = dependencies
   }
 
-  /** What `plan` makes of each component, without those that have errors. */
+  /** Returns the plans of the components, without those that have errors. */
   each<T>(
     components: readonly ComponentConfiguration[],
     plan: (component: ComponentConfiguration) => T | undefined,
@@ -262,7 +262,7 @@ class Planner {
     if (problems.some(({ severity }) => severity === 'error')) this.#isBroken = true
   }
 
-  /** Undefined when an option is wrong, which is noted unless it has been already. */
+  /** Undefined when an option is invalid; the problem is recorded once. */
   #attempt<T>(make: () => T): T | undefined {
     try {
       return make()
@@ -278,7 +278,7 @@ class Planner {
     }
   }
 
-  /** The last error of a component says what becomes of it. */
+  /** Appends to a component's last error that the component is dropped. */
   #markDropped(component: ComponentConfiguration, from: number): void {
     for (let at = this.problems.length - 1; at >= from; at--) {
       const problem = this.problems[at]!
@@ -319,7 +319,7 @@ function channelOfSink(
   return channel
 }
 
-/** The complaint is about the line with the other name, if there is one. */
+/** The problem is that of the line with the other name, if there is one. */
 function misnamed(
   component: ComponentConfiguration,
   key: string,
@@ -343,7 +343,7 @@ function noChannel(
   return optionError(component, key, `${value} names no valid channel: ${valid}`)
 }
 
-/** Channels that a source does without, as in Flume; one that has none at all is an error. */
+/** Channels that a source may lack, as in Flume; a source without any channel is an error. */
 function missingChannels(
   source: ComponentConfiguration,
   channels: ReadonlyMap<string, Channel>,
@@ -363,13 +363,13 @@ function checkGroup(sink: ComponentConfiguration, group: string | undefined): vo
   throw optionError(sink, 'channel', message)
 }
 
-/** The same for two configurations that say the same of a component. */
+/** Equal for two configurations that configure a component equally. */
 function identityOf({ name, properties }: ComponentConfiguration): string {
   const pairs = [...properties].map(([key, { value }]) => [key, value])
   return JSON.stringify([name, ...pairs.sort()])
 }
 
-/** A batch that no transaction can hold would fail for ever. */
+/** A batch larger than a transaction would fail at every retry. */
 function checkBatchSize(
   component: ComponentConfiguration,
   { key, events }: BatchSize,

@@ -37,18 +37,18 @@ import {
 } from './reloadingAgent.ts'
 import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
-/** What the command touches of its process; the real one unless given. */
+/** The command's access to its process; the real one unless given. */
 export interface CommandDependencies {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Resolves when the agent is to stop. */
   readonly stopRequested: () => Promise<void>
-  /** Ends the process although something in it still runs. */
+  /** Ends the process although parts of it still run. */
   readonly endProcess: (code: number) => void
 }
 
-/** `args` are those after `agent`. Returns the exit code; throws only for what is a bug. */
+/** `args` are those after `agent`. Returns the exit code; throws only for a bug. */
 export async function agentCommand(
   args: readonly string[],
   build: BuildInfo,
@@ -114,7 +114,7 @@ async function run(
   }
 }
 
-/** Runs the agent until it is told to stop, or fails. */
+/** Runs the agent until it is asked to stop, or fails. */
 async function serve(
   options: ReloadingAgentOptions & { readonly metrics: Metrics },
   args: AgentArguments,
@@ -123,7 +123,7 @@ async function serve(
 ): Promise<number> {
   const { name, logger } = options
   const starting = start(options, args)
-  // Before the start has ended, so that a signal never meets a process that does not expect it.
+  // Before the start has ended, so that a signal during the start is handled.
   const stopRequested = dependencies.stopRequested()
   const hasStarted = new AbortController()
   const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
@@ -149,12 +149,12 @@ async function serve(
     const elapsedMs = Math.round(clock.monotonicMs() - stoppingMs)
     logger.info({ agent: name, elapsedMs, ...(hanging.length > 0 && { hanging }) }, 'agent stopped')
   }
-  // What did not stop may keep the process for ever.
+  // A component that did not stop may keep the process alive.
   if (hanging.length > 0) dependencies.endProcess(1)
   return hanging.length > 0 ? 1 : 0
 }
 
-/** A start that hangs does not keep the process from being stopped for longer. */
+/** Limit for a start that hangs after a stop was requested. */
 const startTimeoutMs = 10_000
 
 function start(
@@ -166,7 +166,7 @@ function start(
   return startReloadingAgent(options, { read: () => readFiles(args), intervalMs })
 }
 
-/** Resolves when a start has had its time since the stop was requested. */
+/** Resolves when a start has exceeded its limit since the stop was requested. */
 async function late(
   stopRequested: Promise<void>,
   clock: Clock,
@@ -219,7 +219,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** What Flume's start script would take from the `--conf` directory. */
+/** Warns of the file that Flume's start script would read from the `--conf` directory. */
 async function environmentWarnings({ confDirectory }: AgentArguments): Promise<string[]> {
   if (confDirectory === undefined) return []
   const script = join(confDirectory, 'flume-env.sh')
@@ -235,7 +235,7 @@ function warnIfOpen(host: string, what: string, logger: Logger): void {
   if (isLoopback(host)) return
   logger.warn(
     { host },
-    `${what} listens on ${host}, for everyone who can reach it: it asks nobody who they are`,
+    `${what} listens on ${host} without authentication: every host that can reach it can read it`,
   )
 }
 
@@ -247,9 +247,9 @@ const thisProcess: CommandDependencies = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   environment: process.env,
-  // SIGHUP as well, as when a terminal closes: Flume, too, stops in order. The configuration is read
-  // again without being asked.
+  // SIGHUP stops the agent in order, as in Flume. No signal reloads the configuration: it is
+  // reloaded when its files change.
   stopRequested: () => firstOfSignals(['SIGINT', 'SIGTERM', 'SIGHUP']),
-  // Not process.exit: it waits for threads, of which one may wait for a disk.
+  // Not process.exit: it waits for threads, one of which may be blocked on a disk.
   endProcess: () => process.kill(process.pid, 'SIGKILL'),
 }

@@ -12,7 +12,7 @@ export interface ChannelType extends ComponentType {
    * else.
    */
   readonly isRecyclable: boolean
-  /** Throws an OptionError for what the channel cannot be made from. */
+  /** Throws an OptionError when the channel cannot be built from the options. */
   make(component: ComponentConfiguration, dependencies: FileChannelDependencies): Channel
 }
 

@@ -1,6 +1,6 @@
 // A Java properties file read exactly as java.util.Properties.load does, which is how Flume loads
 // flume.conf: comments, continued lines, escapes, three kinds of separators, the last of two equal
-// keys wins. Each property keeps its line, so that every later complaint can name it.
+// keys wins. Each property keeps its line, so that every later problem can name it.
 
 import { AgentError } from '../errors.ts'
 
@@ -10,7 +10,7 @@ export interface Property {
   readonly file: string
   /** The line where the property starts, from 1. */
   readonly line: number
-  /** References such as `${sys:port}` in the value for which there was nothing to put. */
+  /** References such as `${sys:port}` in the value that could not be resolved. */
   readonly unresolved?: readonly string[]
 }
 

@@ -28,7 +28,7 @@ export interface SinkDependencies {
 }
 
 export interface SinkType extends ComponentType {
-  /** Throws an OptionError for what the sink cannot be made from. */
+  /** Throws an OptionError when the sink cannot be built from the options. */
   plan(
     component: ComponentConfiguration,
     dependencies: SinkDependencies,

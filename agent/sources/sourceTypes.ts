@@ -34,9 +34,9 @@ export interface SourceDependencies {
 export interface SourceType extends ComponentType {
   /** Keys below these are checked by `check` and not by the table of options. */
   readonly nested?: readonly string[]
-  /** What is wrong beside single options. */
+  /** Problems beside those of single options. */
   check?(component: ComponentConfiguration): ConfigurationProblem[]
-  /** Throws an OptionError for what the source cannot be made from. */
+  /** Throws an OptionError when the source cannot be built from the options. */
   plan(
     component: ComponentConfiguration,
     dependencies: SourceDependencies,
@@ -55,7 +55,7 @@ const taildir: SourceType = {
     return {
       batchSize: { key: 'batchSize', events: options.batchSize },
       make() {
-        // Once, and not for each instance that follows a failed one.
+        // Once, not for each instance after a failure.
         if (!isReported) void reportEmptyGroups(groups, dependencies)
         isReported = true
         return new TaildirSource(component.name, groups, options, dependencies)

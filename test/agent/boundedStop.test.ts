@@ -94,7 +94,7 @@ describe('an agent', () => {
     await rig.clock.advanceAndSettle(1000)
     // The source has its own, shorter deadlines.
     expect(await stopped(rig)).toEqual({ hanging: [], afterMs: expect.closeTo(3000, -3) })
-    expect(errors(rig)).toEqual(['the command of an exec source did not end when it was killed'])
+    expect(errors(rig)).toEqual(['command of an exec source did not end after it was killed'])
   })
 
   test('stops soon though its broker takes connections and never answers', async () => {

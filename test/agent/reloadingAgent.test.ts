@@ -59,9 +59,7 @@ test('a changed configuration takes effect, and lines are read on', async () => 
   await drained(1)
   expect(await rig.values('lines')).toEqual(['one'])
   expect(await rig.values('others')).toEqual(['two'])
-  expect(rig.logger.messages('info')).toContain(
-    'the configuration has changed: the agent starts anew',
-  )
+  expect(rig.logger.messages('info')).toContain('configuration changed: restarting the agent')
 })
 
 test('a memory channel that is configured as before keeps its events', async () => {

@@ -1,4 +1,4 @@
-// What a file channel's log says, and how it is written. The format is our own, version 1; Flume's
+// The records of a file channel's log, and their encoding. The format is our own, version 1; Flume's
 // logs are not read. Integers are big-endian, counts are varints. A body is the stretch of a
 // buffer that holds a batch's events; each event is two varints: the gap before it, its length.
 
@@ -17,7 +17,7 @@ export const formatVersion = 1
 
 const Type = { snapshot: 1, put: 2, prepare: 3, take: 4, release: 5 } as const
 
-/** What stands at the start of each file, so that the files before it can be deleted. */
+/** The start of each file, so that the files before it can be deleted. */
 export interface Snapshot {
   readonly nextEvent: number
   readonly nextPreparedId: number

@@ -50,7 +50,7 @@ export function topicsOf(
   return topics
 }
 
-/** `turn` chooses the partition of events that do not care. */
+/** `turn` chooses the partition of events without key or partition. */
 export function route(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -91,7 +91,7 @@ function partitionText(settings: KafkaSinkSettings, headers: Headers): string | 
   return settings.partitionHeader === undefined ? undefined : headers[settings.partitionHeader]
 }
 
-/** A header or default that is no partition of the topic is as if it were not there. */
+/** A header or default that is not a partition of the topic is ignored. */
 function partitionFor(
   settings: KafkaSinkSettings,
   headers: Headers,

@@ -34,15 +34,15 @@ import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
 /** Timeout of asking for a producer id, which is retried. */
 const requestTimeoutMs = 5000
-/** While stopping, what has been sent may still be answered for so long. */
+/** While stopping, time for pending sends to be answered. */
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
-/** A batch that has had no answer for so long is logged. */
+/** Time after which an unanswered batch is logged. */
 const answerTimeoutMs = 30_000
 /** Interval between checks for a full batch while events linger. */
 const lingerCheckMs = 10
-/** Of a request, for what is not records. */
+/** Bytes of a request beside its records. */
 const requestOverheadBytes = 512
 
 export interface KafkaSinkDependencies {
@@ -113,7 +113,7 @@ export class KafkaSink implements Polled {
     await Promise.race([answered, sleep(runtime.clock, stopTimeoutMs, late.signal)])
     late.abort()
     await this.#commitAnswered()
-    // What is still open stays prepared: the next start sends it again, the same.
+    // Takes still in flight stay prepared: the next start sends identical batches.
     const open = [...this.#partlyStored.splice(0), ...this.#inFlight.splice(0)]
     for (const { transaction } of open) transaction.detach()
     this.#sender.close()
@@ -146,7 +146,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Sends again what an earlier run left prepared. */
+  /** Sends again the takes that an earlier run left prepared. */
   async #resume(): Promise<void> {
     for (const { transaction, batches, stamp } of await this.#channel.resumePrepared(this.#name)) {
       this.#send(transaction, batches, decodeStamp(stamp))
@@ -154,7 +154,7 @@ export class KafkaSink implements Polled {
     this.#hasResumed = true
   }
 
-  /** Lets events wait for others as long as the configuration says. */
+  /** Lets events linger for a fuller batch, as long as the configuration allows. */
   async #linger(signal: AbortSignal): Promise<void> {
     const { lingerMs, batchSize } = this.#settings
     if (lingerMs === 0) return
@@ -168,7 +168,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
+  /** Takes events, prepares their sends, and sends them; false when there are none. */
   async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { batchSize } = this.#settings
     let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
@@ -379,7 +379,7 @@ export class KafkaSink implements Polled {
     this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
-  /** Returns how long to wait until the next try. */
+  /** Returns the time until the next attempt, in ms. */
   #countRollback(): number {
     this.#dependencies.counter.RollbackCount++
     return Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
@@ -404,7 +404,7 @@ export class KafkaSink implements Polled {
   }
 }
 
-/** A broker that does not answer must not hold up the stop. */
+/** A broker that does not answer must not delay the stop. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const result = await orAborted(promise, signal)
   if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink was stopped')

@@ -263,7 +263,7 @@ export class FollowedFiles {
     this.#departed.delete(keyOf(stat))
     notes.settle(stat, path)
     if (this.#unopened.delete(keyOf(stat))) {
-      logger.info({ source, file: path }, 'file can be read now')
+      logger.info({ source, file: path }, 'file is readable again')
     }
     return 'adopted'
   }
@@ -341,7 +341,7 @@ export class FollowedFiles {
     const { logger, source } = this.#parts
     logger.warn(
       { source, file: found.path, offset: known.end },
-      'file was truncated or replaced while it was not followed: reading it from its start',
+      'file was truncated or replaced while it was not followed: reading from its start',
     )
     this.#warnOfLostBytes(found, noted?.former)
     if (noted !== undefined) {
@@ -374,7 +374,7 @@ export class FollowedFiles {
     const offset = Math.min(...former.channelEnds)
     logger.info(
       { source, file: path, original: copiedFrom.path, offset },
-      'file is a copy of one that was truncated: reading on behind what was read of it',
+      'file is a copy of a truncated file: reading continues after the bytes already read',
     )
     await processor.putChannelEnds(former.channelEnds, this.#positionIn(file, generation))
     const safeEnd = Math.min(offset, processor.safeEnd(source, copiedFrom, former))
@@ -419,7 +419,7 @@ export class FollowedFiles {
     const { logger, source } = this.#parts
     logger.warn(
       { source, file: path, error: (error as Error).message, retryMs: unreadableRetryMs },
-      'file cannot be read: skipped until it can, the others are followed',
+      'failed to read file: skipped until it is readable',
     )
   }
 }

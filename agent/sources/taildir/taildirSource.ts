@@ -1,12 +1,11 @@
 // Flume's taildir source: follows the lines of all files that match. A line is put into the channels
-// exactly once: each put carries its place in the file into the channel, and after a start, or a
-// failure, reading goes on from what the channels have. The position file, written now and then, says
-// up to where the channels answer for the lines; it serves channels that forget (memory) and those who
-// come from Flume, or go back to it.
+// exactly once: each put carries its position in the file into the channel, and after a start or a
+// failure, reading resumes from the channels' positions. The position file, written periodically, says up
+// to where lines are delivered or durable; it serves memory channels and migrations from and to Flume.
 //
 // Files are read one after another, so that lines of a rotated file come before those of its
-// successor, and nobody waits for one file's puts before the next file is read: many small files share
-// the syncs of a file channel.
+// successor; the next file is read without waiting for one file's puts: many small files share the syncs
+// of a file channel.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -36,11 +35,11 @@ const maxPutsInFlight = 8
 const maxFilesInFlight = 64
 /** A file is read every pollInterval for so long after its last line; then scans find it changed. */
 const activeMs = 2000
-/** So long a file that was truncated waits for the position file to be written. */
+/** Time that a truncated file waits for the position file to be written. */
 const longestUnnotedMs = 10_000
-/** A sink that is always a little slower than the files grow fills a channel many times a minute. */
+/** Settle time of the log: a sink slightly slower than the files grow fills a channel often. */
 const blockedSettleMs = 60_000
-/** How often a file is looked at that no name leads to any more. */
+/** Interval between checks of a file without a name. */
 const orphanLookMs = 1000
 
 export interface TaildirDependencies {
@@ -108,7 +107,7 @@ export class TaildirSource implements Polled {
     const { clock, counter, processor } = this.#dependencies
     await this.#notes.load()
     await this.#openFiles.start()
-    // What an instance that failed knew is out of date from now on.
+    // State of the failed instance is outdated from now on.
     processor.noteAtStop(async () => {})
     this.#dependencies.progress.tailed = () => this.#files.tailed()
     counter.StartTime = clock.nowMs()
@@ -145,7 +144,7 @@ export class TaildirSource implements Polled {
       foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
-      // Sinks go on while a channel is full.
+      // Sinks continue while a channel is full.
       await this.#noteIfDue()
       return this.#backOff(error)
     }
@@ -215,7 +214,7 @@ export class TaildirSource implements Polled {
     try {
       const batches = await this.#openFiles.use(file, () => this.#read(file, puts, signal))
       if (file.isUnreadable) {
-        logger.info({ source: this.#name, file: file.path }, 'file can be read now')
+        logger.info({ source: this.#name, file: file.path }, 'file is readable again')
       }
       file.isUnreadable = false
       if (batches === undefined) file.hasNews = false
@@ -334,7 +333,7 @@ export class TaildirSource implements Polled {
     const { logger, clock, processor } = this.#dependencies
     logger.warn(
       { source: this.#name, file: file.path, offset: file.position.offset },
-      'file was truncated: reading it from its start',
+      'file was truncated: reading from its start',
     )
     const { offset: end, generation } = file.position
     const nothingNoted = { end, safeEnd: end, channelEnds: {} }
@@ -428,7 +427,7 @@ function isDelivered({ pos, read, former }: FileNote): boolean {
   return pos >= read && (former === undefined || former.safeEnd >= former.end)
 }
 
-/** Failures that time may cure: the lines are read and put again. */
+/** Failures that are retried: the lines are read and put again. */
 function isPassing(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'CHANNEL_WRITE', 'POSITION_GAP'].includes(error.code)

@@ -135,7 +135,9 @@ test('a full channel does not hold up the stop, which says what is lost', async 
   await drive(clock, source.stop())
   expect(clock.monotonicMs() - startMs).toBeLessThan(1000)
   expect(kills).toEqual([false])
-  expect(logger.messages('warn')).toContain('2 lines of a command are lost: no channel took them')
+  expect(logger.messages('warn')).toContain(
+    '2 lines of a command are lost: no channel accepted them',
+  )
 })
 
 test.each([
@@ -156,6 +158,6 @@ test('a command that does not end when it is killed is left behind, in bounded t
   expect(kills).toEqual([false, true])
   expect(clock.monotonicMs()).toBeLessThan(10_000)
   expect(logger.messages('error')).toEqual([
-    'the command of an exec source did not end when it was killed',
+    'command of an exec source did not end after it was killed',
   ])
 })

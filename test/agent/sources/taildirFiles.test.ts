@@ -94,7 +94,7 @@ test('a file that cannot be opened is skipped with one warning, and read when it
   expect(await delivered(history)).toEqual(['public'])
   expect(history.logger.lines.filter(({ level }) => level === 'warn')).toMatchObject([
     {
-      message: 'file cannot be read: skipped until it can, the others are followed',
+      message: 'failed to read file: skipped until it is readable',
       fields: { file: '/logs/app.secret.log', error: 'EACCES: /logs/app.secret.log' },
     },
   ])
