@@ -1,4 +1,4 @@
-// Escape sequences in values that are made anew for each event, as Flume's BucketPath expands them:
+// Escape sequences in values, expanded for each event as Flume's BucketPath does:
 // `%{name}` is a header, `%Y` and its like are parts of the event's time (the header `timestamp`, in
 // milliseconds, in the time zone of the process), `%[localhost]`, `%[ip]` and `%[fqdn]` are about the agent's host.
 

@@ -99,7 +99,7 @@ export class ChannelState {
     return range
   }
 
-  /** Events that a recovered log says were put: they have slots whatever the capacity is now. */
+  /** Events of a recovered log: they have slots regardless of the current capacity. */
   restore(range: Range, position: SourcePosition | undefined): void {
     assert(range.from >= this.nextEvent, 'event numbers rise')
     if (position !== undefined) this.restorePosition(position)
@@ -146,7 +146,7 @@ export class ChannelState {
     return this.#waiting.first()
   }
 
-  /** Takes these very events: recovery of a prepared take. */
+  /** Takes exactly these events: recovery of a prepared take. */
   takeExactly(ranges: readonly Range[]): void {
     for (const range of ranges) this.#waiting.remove(range)
   }

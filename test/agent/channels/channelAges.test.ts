@@ -62,7 +62,7 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
     await channel.stop()
   })
 
-  test('a channel that was stopped with events in it has no age, and neither has what was taken', async () => {
+  test('a channel stopped with events has no age, and neither have its taken events', async () => {
     const { channel, clock } = made(type)
     await channel.start()
     await put(channel, 'one', 'two')
@@ -93,7 +93,7 @@ test('events that a restart has recovered count as put at the start', async () =
   await channel.stop()
 })
 
-test('events of a memory channel that is handed on keep their age', async () => {
+test('events of a memory channel that is taken over keep their age', async () => {
   const { channel, clock } = made('memory')
   await channel.start()
   await put(channel, 'one')
