@@ -51,7 +51,7 @@ export interface PlanDependencies {
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
-export interface PlannedSource {
+interface PlannedSource {
   readonly name: string
   readonly type: string
   readonly counter: SourceCounter
@@ -62,7 +62,7 @@ export interface PlannedSource {
   readonly make: () => Polled
 }
 
-export interface PlannedSink {
+interface PlannedSink {
   readonly name: string
   readonly type: string
   readonly counter: SinkCounter

@@ -52,5 +52,5 @@ export const agentReasons = {
   },
 } as const satisfies Readonly<Record<string, ReasonSpec>>
 
-export type AgentReasonCode = keyof typeof agentReasons
+type AgentReasonCode = keyof typeof agentReasons
 export type AgentReason = CodedReason<AgentReasonCode>

@@ -5,13 +5,7 @@
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Property } from './properties.ts'
 
-export const componentKinds = [
-  'sources',
-  'channels',
-  'sinks',
-  'sinkgroups',
-  'configfilters',
-] as const
+const componentKinds = ['sources', 'channels', 'sinks', 'sinkgroups', 'configfilters'] as const
 export type ComponentKind = (typeof componentKinds)[number]
 
 /** A problem of a file; `line` is 0 when a property is missing. */

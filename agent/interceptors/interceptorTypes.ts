@@ -9,7 +9,7 @@ import { hostInterceptor, hostInterceptorOptions } from './hostInterceptor.ts'
 import type { Interceptor } from './interceptor.ts'
 import { timestampInterceptor, timestampInterceptorOptions } from './timestampInterceptor.ts'
 
-export interface InterceptorDependencies {
+interface InterceptorDependencies {
   readonly clock: Clock
   readonly host: HostIdentity
 }

@@ -20,7 +20,7 @@ import { kafkaSinkOptions, readKafkaSinkSettings } from './kafka/kafkaSinkOption
 import { LoggerSink, loggerSinkOptions } from './loggerSink.ts'
 import { NullSink, nullSinkOptions } from './nullSink.ts'
 
-export interface SinkDependencies {
+interface SinkDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly host: HostIdentity

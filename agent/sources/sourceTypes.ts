@@ -19,7 +19,7 @@ import { fileGroupProblems } from './taildir/fileGroup.ts'
 import { readTaildirOptions, taildirOptions } from './taildir/taildirOptions.ts'
 import { TaildirSource } from './taildir/taildirSource.ts'
 
-export interface SourceDependencies {
+interface SourceDependencies {
   readonly clock: Clock
   readonly disk: Disk
   readonly logger: Logger

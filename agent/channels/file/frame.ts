@@ -10,7 +10,7 @@ import type { ByteWriter } from '../../../protocol/bytes/writer.ts'
 export const framePrefixBytes = 12
 
 /** Largest record: a larger length is garbage, for which nothing is allocated. */
-export const maxFrameBytes = 1024 * 1024 * 1024
+const maxFrameBytes = 1024 * 1024 * 1024
 
 export interface FramePrefix {
   readonly crc: number

@@ -13,7 +13,7 @@ import type { Range } from '../rangeSet.ts'
 import type { SourcePosition } from '../sourcePosition.ts'
 import { beginFrame, endFrame } from './frame.ts'
 
-export const formatVersion = 1
+const formatVersion = 1
 
 const Type = { snapshot: 1, put: 2, prepare: 3, take: 4, release: 5 } as const
 
@@ -42,7 +42,7 @@ export type LogRecord =
   | { readonly type: 'release'; readonly preparedId: number }
 
 /** The batch with its events close together: the stretch that is written holds little else. */
-export function compacted(batch: EventBatch): EventBatch {
+function compacted(batch: EventBatch): EventBatch {
   const stretch = batch.count === 0 ? 0 : batch.end(batch.count - 1) - batch.start(0)
   const tolerated = batch.bodyBytes() + batch.count * 4 + 1024
   if (stretch >= 0 && stretch <= tolerated && isAscending(batch)) return batch

@@ -147,7 +147,7 @@ function topicOf(
 }
 
 /** Whether it is a valid topic name. */
-export function isTopicName(text: string): boolean {
+function isTopicName(text: string): boolean {
   return /^[a-zA-Z0-9._-]{1,249}$/.test(text) && text !== '.' && text !== '..'
 }
 

@@ -234,7 +234,7 @@ describe('truncation', () => {
 })
 
 describe('restart', () => {
-  test('resumes from the channel's position, not from the older position file', async () => {
+  test('resumes from the position of the channel, not from the older position file', async () => {
     const tail = new Tail({ writePosInterval: 1_000_000 })
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
