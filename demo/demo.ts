@@ -98,7 +98,7 @@ async function runDemo(
   const runtime = nodeRuntime(network)
   requireLogFile(options)
   const { lines, destination } = await openLog(options, 'error')
-  // Lines on standard error would be drawn over; those in a file are not held.
+  // The table would overwrite lines on standard error; lines of a log file are not held.
   const messages = new HeldMessages(destination)
   const logger = pinoLogger(
     options.logLevel,
@@ -239,13 +239,13 @@ async function runDemo(
   ])
   if (failure === undefined) {
     const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
-    // The report is for the screen that stays.
+    // After the table, whose screen is removed with it.
     await hideTable()
     await report(job.status(), seconds, options.json === true)
   } else if (!isReaderGone(failure)) throw outputError(failure)
 }
 
-/** Resolves when the job's committed batches hold at least so many records. */
+/** Resolves when the job's committed batches hold at least `lines` records. */
 function counted(job: RunningJob, lines: number): Promise<void> {
   return new Promise((resolve) => {
     const check = (status: JobStatus) => {
@@ -274,7 +274,7 @@ function showTable(
     shown.close()
     messages.release()
   }
-  // A process that ends in any other way must not leave the terminal without its screen.
+  // The terminal's screen must be restored however the process ends.
   process.once('exit', close)
   process.once('uncaughtExceptionMonitor', close)
   return async () => close()

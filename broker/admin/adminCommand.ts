@@ -1,5 +1,5 @@
-// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, Kafka's or ours. A
-// cluster that is away keeps the server neither from starting nor from coming back by itself.
+// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, of Kafka or
+// Millrace. The server starts without the cluster, and recovers by itself when the cluster is reachable.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
@@ -28,16 +28,16 @@ import { SampledTopics } from './sampledTopics.ts'
 export interface AdminArguments extends LoggingOptions {
   /** Comma-separated `host:port`. */
   readonly bootstrap: string
-  /** Of the console and the API, on 127.0.0.1. */
+  /** Port of the console and the API, on 127.0.0.1. */
   readonly port?: number | undefined
   readonly build: BuildInfo
 }
 
 const usualPort = 8080
-/** A broker that does not answer for so long is asked again. */
+/** Time after which a request is retried. */
 const requestTimeoutMs = 5_000
 
-/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+/** Serves until SIGINT or SIGTERM. Sets the exit code; throws only for a bug. */
 export async function adminCommand(args: AdminArguments): Promise<void> {
   const stopped = firstStopSignal()
   let server: AdminServing
