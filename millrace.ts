@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// The front door: one command, every program a subcommand.
-// A program's code is loaded when its command is given, so that none waits for what it does not use.
+// The command line of Millrace: one command, every program a subcommand. Parses the options that are
+// not the agent's, loads the program's code and runs it. A program's code is loaded when its command
+// is given: no command waits for code that it does not use.
 
-// As a whole: on an old Node, naming a function that it lacks would end with a SyntaxError.
+// Imported as a namespace: on an old Node, naming a missing export would end with a SyntaxError.
 import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
-import type { Command as CommandType, Option as OptionType } from 'commander'
+import type { Command as CommandType } from 'commander'
+import type { CommandOption } from './protocol/commandLine/commandOptions.ts'
 import type { BuildInfo } from './protocol/operations/buildInfo.ts'
 import { codeCacheDirectory, isWritableDirectory } from './protocol/runtime/codeCache.ts'
 import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
@@ -13,31 +15,100 @@ import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 
 requireNode()
-// Types stripped and code compiled once are kept: it makes a start three times as fast. Only what is
-// imported after this call gains by it. Where the directory cannot be written, nothing is kept.
+// Keeps stripped and compiled code between starts, which makes a start three times as fast. Only
+// modules imported after this call are cached. Without a writable directory, nothing is cached.
 const { platform, env: environment } = process
 const codeCache = { url: import.meta.url, platform, environment, home: homedir }
 const cacheDirectory = codeCacheDirectory(codeCache)
 if (cacheDirectory !== undefined && isWritableDirectory(cacheDirectory)) {
   nodeModule.enableCompileCache(cacheDirectory)
 }
-const [commander, rooms, optionValues, ...rest] = await Promise.all([
+const [
+  { Command, CommanderError, InvalidArgumentError },
+  { addOptions },
+  { port, positive },
+  { logLevelOption, logOutputOptions },
+  { firstStopSignal },
+  { isOperational },
+  { outputFailure },
+  { defaultDiskMebibytes, leastDiskMebibytes },
+  { addJobCommands },
+] = await Promise.all([
   import('commander'),
-  import('./demo.ts'),
+  import('./protocol/commandLine/commandOptions.ts'),
   import('./protocol/commandLine/optionValues.ts'),
+  import('./protocol/commandLine/loggingOptions.ts'),
+  import('./protocol/commandLine/stopSignals.ts'),
   import('./protocol/runtime/operational.ts'),
   import('./protocol/runtime/standardStreams.ts'),
-  import('./protocol/commandLine/loggingOptions.ts'),
+  import('./demo/diskShares.ts'),
   import('./engine/jobCommandLine.ts'),
 ])
-const [operational, standardStreams, loggingOptions, jobCommandLine] = rest
-const { Command, CommanderError, InvalidArgumentError } = commander
-const { defaultDiskMebibytes, demo, leastDiskMebibytes } = rooms
-const { port, positive } = optionValues
-const { isOperational } = operational
-const { outputFailure } = standardStreams
-const { logLevelOption, logOutputOptions } = loggingOptions
-const { addJobCommands } = jobCommandLine
+
+const demoOptions: readonly CommandOption[] = [
+  logLevelOption(undefined, 'error'),
+  ...logOutputOptions,
+  { flags: '--input <file>', doc: 'file to feed instead of generated orders' },
+  {
+    flags: '--rate <lines>',
+    doc: 'lines a second (default: 2000; a file as fast as possible)',
+    parse: positive,
+  },
+  { flags: '--once', doc: 'end when every line of the input has been counted' },
+  { flags: '--json', doc: 'print one JSON object at the end and nothing else on standard output' },
+  {
+    flags: '--console-port <port>',
+    doc: 'port of the page (default: 8080, or a free one)',
+    parse: port,
+  },
+  {
+    flags: '--port <port>',
+    doc: 'port for Kafka clients (default: 9092, or a free one)',
+    parse: port,
+  },
+  {
+    flags: '--disk <MiB>',
+    doc: `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); older data is removed`,
+    parse: diskMebibytes,
+  },
+]
+
+const brokerOptions: readonly CommandOption[] = [
+  logLevelOption('default: info; wins over log.level of the configuration'),
+  ...logOutputOptions,
+  { flags: '--port <port>', doc: 'port to listen on (default: 9092)', parse: port },
+  { flags: '--host <address>', doc: 'address to listen on (default: 127.0.0.1)' },
+  {
+    flags: '--data <directory>',
+    doc: 'data directory (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
+  },
+  { flags: '--config <file>', doc: "options in Kafka's server.properties format" },
+  {
+    flags: '--console-port <port>',
+    doc: 'port of console, admin REST API, metrics and health, on 127.0.0.1 (default: 8080, or a free one)',
+    parse: port,
+  },
+  { flags: '--no-console', doc: 'serve none of these' },
+  {
+    flags: '--metrics-listen <host:port>',
+    doc: 'second address, for other hosts, with metrics, health and version alone',
+  },
+]
+
+const adminOptions: readonly CommandOption[] = [
+  logLevelOption('default: info'),
+  ...logOutputOptions,
+  {
+    flags: '--bootstrap <host:port>',
+    doc: 'brokers to ask first, comma-separated',
+    required: true,
+  },
+  {
+    flags: '--port <port>',
+    doc: 'port to serve on, on 127.0.0.1 (default: 8080, or a free one)',
+    parse: port,
+  },
+]
 
 async function main(): Promise<void> {
   const outputFailed = outputFailure()
@@ -60,49 +131,21 @@ function commands(outputFailed: OutputFailed): CommandType {
     )
     .version(`millrace ${version()}`, '-V, --version', 'print the version')
     .exitOverride()
-  logging(program.command('demo'), logLevelOption().default('error'))
+  addOptions(program.command('demo'), demoOptions)
     .description('the main job in one process: orders are written, tailed, stored, counted, shown')
-    .option('--input <file>', 'feed this file in place of generated orders')
-    .option('--rate <lines>', 'lines a second (default: 2000; a file as fast as it goes)', positive)
-    .option('--once', 'end when every line of the input has been counted')
-    .option('--json', 'print one JSON object at the end and nothing else on standard output')
-    .option('--console-port <port>', 'where the page is (default: 8080, or a free one)', port)
-    .option('--port <port>', 'where Kafka clients may look in (default: 9092, or a free one)', port)
-    .option(
-      '--disk <MiB>',
-      `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); what is older is removed`,
-      diskMebibytes,
-    )
-    .action((options) => demo(options, { outputFailed, build: build() }))
-  logging(
-    program.command('broker'),
-    logLevelOption('default: info; wins over log.level of the configuration'),
-  )
+    .action(async (options) => {
+      // Before the rooms are loaded: a signal meanwhile must end the demo in order, too.
+      const interrupted = firstStopSignal()
+      const { demo } = await import('./demo/demo.ts')
+      await demo(options, { outputFailed, interrupted, build: build() })
+    })
+  addOptions(program.command('broker'), brokerOptions)
     .description('a commit log that Kafka clients can talk to')
-    .option('--port <port>', 'where to listen (default: 9092)', port)
-    .option('--host <address>', 'on which address (default: 127.0.0.1)')
-    .option(
-      '--data <directory>',
-      'where the data is (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
-    )
-    .option('--config <file>', "options in Kafka's server.properties format")
-    .option(
-      '--console-port <port>',
-      'where console, admin REST API, metrics and health are, on 127.0.0.1 (default: 8080, or a free one)',
-      port,
-    )
-    .option('--no-console', 'serve none of these')
-    .option(
-      '--metrics-listen <host:port>',
-      'a second address, for other hosts, with metrics, health and version alone',
-    )
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
     })
-  logging(program.command('admin'), logLevelOption('default: info'))
+  addOptions(program.command('admin'), adminOptions)
     .description('the console and the admin REST API over any Kafka cluster')
-    .requiredOption('--bootstrap <host:port>', 'brokers to ask first, comma-separated')
-    .option('--port <port>', 'where to serve, on 127.0.0.1 (default: 8080, or a free one)', port)
     .action(async (options) => {
       await (await import('./broker/admin/adminCommand.ts')).adminCommand({
         ...options,
@@ -118,16 +161,16 @@ function commands(outputFailed: OutputFailed): CommandType {
     .action(async (words: string[]) => {
       process.exitCode = await agent(words)
     })
-  addJobCommands(program, { positive, logLevel: () => logLevelOption(), version: version() })
+  addJobCommands(program, version())
   return program
 }
 
-/** The agent reads its options by itself, so that only it can say which there are. */
+/** `help agent` is the agent's own help: the agent parses its options itself. */
 function askedFor(words: readonly string[]): readonly string[] {
   return words[0] === 'help' && words[1] === 'agent' ? ['agent', '--help'] : words
 }
 
-/** flume-ng has `help` and `version` as commands; here they are the agent's words. */
+/** `words` are the arguments after `agent`. flume-ng has `help` and `version` as commands. */
 async function agent(words: readonly string[]): Promise<number> {
   const [first] = words
   if (first === 'version' || first === '--version' || first === '-V') {
@@ -136,13 +179,6 @@ async function agent(words: readonly string[]): Promise<number> {
   }
   const { agentCommand } = await import('./agent/command.ts')
   return await agentCommand(first === 'help' ? ['--help'] : words, build())
-}
-
-/** Adds the options about the log. */
-function logging(command: CommandType, level: OptionType): CommandType {
-  command.addOption(level)
-  for (const option of logOutputOptions()) command.addOption(option)
-  return command
 }
 
 function build(): BuildInfo {
@@ -154,7 +190,7 @@ function version(): string {
   return ownPackage().version
 }
 
-/** A Node that runs this file may lack what is used further on. */
+/** Ends the process when this Node is too old for the code that is loaded next. */
 function requireNode(): void {
   const problem = nodeProblem(process.versions.node, ownPackage().engines.node)
   if (problem === undefined) return

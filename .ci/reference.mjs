@@ -71,11 +71,16 @@ await app.generateOutputs(project)
 if (app.logger.hasErrors()) process.exit(1)
 process.stdout.write(`${values.out}\n`)
 
-/** A page says where a type inherits from, and does not repeat the members. Errors are caught, not made. */
+/**
+ * Removes inherited members, because a page names the type that they come from, but for an error's own
+ * codes (CodedError, which is not exported). Removes constructors of errors: users catch errors.
+ */
 function removeNoise({ project }) {
   for (const reflection of project.getReflectionsByKind(typedoc.ReflectionKind.All)) {
     const isOfError =
       reflection.kindOf(typedoc.ReflectionKind.Constructor) && /Error$/.test(reflection.parent.name)
-    if (reflection.inheritedFrom !== undefined || isOfError) project.removeReflection(reflection)
+    const from = reflection.inheritedFrom?.name
+    const isRepeated = from !== undefined && from !== 'CodedError.code'
+    if (isRepeated || isOfError) project.removeReflection(reflection)
   }
 }

@@ -1,9 +1,9 @@
 // An agent: sources put events into channels, sinks take them out, as a flume.conf says. This is the
-// folder's public face. Sources and sinks are actors that are started again when they fail; channels
+// folder's public face. Sources and sinks are actors that are restarted when they fail; channels
 // are opened first and closed last.
 //
 // How batch sizes work here: a source's batchSize and a sink's flumeBatchSize bound a transaction,
-// and neither waits to be reached. Several transactions are under way at once and share the syncs
+// and neither waits for a full batch. Several transactions are in flight at once and share the syncs
 // of a file channel, so small ones cost little; a few thousand events a batch is fastest.
 
 import { homedir } from 'node:os'
@@ -19,7 +19,7 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { AgentStatus } from '../protocol/telemetry/status.ts'
 import { agentTroubles } from './agentHealth.ts'
-import { type AgentPlan, type PlanSurroundings, planAgent } from './agentPlan.ts'
+import { type AgentPlan, type PlanDependencies, planAgent } from './agentPlan.ts'
 import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
 import { ComponentWatch } from './componentWatch.ts'
@@ -42,7 +42,7 @@ import { type StartProcess, startProcess } from './sources/execProcess.ts'
 export interface AgentOptions {
   readonly runtime: Runtime
   readonly logger: Logger
-  /** What the agent counts. */
+  /** Metrics of the agent. */
   readonly metrics?: Metrics
   /** The agent's name: the first part of its keys in the configuration. */
   readonly name: string
@@ -50,17 +50,17 @@ export interface AgentOptions {
   readonly configuration: string | readonly ConfigurationFile[]
   /** Where relative paths start; the directory of the process unless given. */
   readonly baseDirectory?: string
-  /** Where the metrics page listens; none unless given. */
+  /** Address of the metrics page; none unless given. */
   readonly monitoring?: Address
-  /** Where the agent reports its status; where its first Kafka sink sends unless given. */
+  /** Brokers to which the agent reports its status; those of its first Kafka sink unless given. */
   readonly statusCluster?: Cluster | undefined
-  /** What `${sys:key}` stands for. */
+  /** Values of `${sys:key}`. */
   readonly systemProperties?: Readonly<Record<string, string>>
-  /** What `${env:NAME}` stands for. */
+  /** Values of `${env:NAME}`. */
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly host?: HostIdentity
   readonly startProcess?: StartProcess
-  /** The `recyclable` of a stopped agent: this one takes over those channels that it has, too. */
+  /** The `recyclable` of a stopped agent: this agent takes over the channels that both have. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
@@ -74,31 +74,31 @@ export interface Agent {
   /**
    * Stops sources, then sinks, then channels, within a bounded time. What is in memory channels is
    * delivered if it can be, unless `keptChannels` names the channel by its key in `recyclable`.
-   * Returns what did not stop in time, and may hold the process.
+   * Returns the names of components that did not stop in time and may keep the process alive.
    */
   stop(keptChannels?: ReadonlySet<string>): Promise<readonly string[]>
-  /** Rejects when the agent cannot go on. */
+  /** Rejects when the agent fails as a whole. */
   readonly failed: Promise<never>
-  /** What the metrics page shows. */
+  /** Content of the metrics page. */
   metrics(): MetricsJson
   status(): AgentStatus
-  /** What its metrics are read from. */
+  /** The components and counters from which metrics are read. */
   figures(): AgentFigures
-  /** What is not well now. */
+  /** Current problems of the agent's health. */
   troubles(): readonly AgentReason[]
-  /** Where the metrics page listens. */
+  /** Address of the metrics page. */
   readonly monitoring: Address | undefined
   /** Memory channels, which keep their events when the agent has stopped. */
   readonly recyclable: ReadonlyMap<string, Channel>
 }
 
-/** Sinks may empty memory channels for so long when an agent stops. */
+/** Time for sinks to drain memory channels when an agent stops. */
 const drainTimeoutMs = 5000
 const drainCheckMs = 20
-/** All sources together, then all sinks, then each channel may take so long to stop. */
+/** Limit for all sources to stop, again for all sinks, and again for each channel. */
 const stopTimeoutMs = 10_000
 
-/** A component is started again as often as it fails, at the latest ten seconds after. */
+/** A failed component is restarted without limit, at most ten seconds after the failure. */
 const supervision = restart({
   minBackoffMs: 500,
   maxBackoffMs: 10_000,
@@ -125,7 +125,7 @@ export interface CheckedConfiguration {
   readonly recyclable: ReadonlySet<string>
 }
 
-/** What there is to say about a configuration, without starting anything; fails as `startAgent` does. */
+/** Checks a configuration without starting anything; fails as `startAgent` does. */
 export async function checkAgent(options: AgentOptions): Promise<CheckedConfiguration> {
   const host = options.host ?? (await localHost(options.runtime.clock))
   const { problems, recyclable } = planFor({ ...options, host })
@@ -134,7 +134,7 @@ export async function checkAgent(options: AgentOptions): Promise<CheckedConfigur
 
 type HostedOptions = AgentOptions & { readonly host: HostIdentity }
 
-/** Reads the configuration; fails for one that no agent can be made of. */
+/** Reads the configuration; fails when no agent can be built from it. */
 function planFor(options: HostedOptions): AgentPlan {
   const { configuration, name, runtime, logger } = options
   const files =
@@ -155,7 +155,7 @@ function planFor(options: HostedOptions): AgentPlan {
   const mine = problems.filter(
     ({ property }) => property.startsWith(`${name}.`) || !property.includes('.'),
   )
-  const surroundings: PlanSurroundings = {
+  const dependencies: PlanDependencies = {
     runtime,
     logger,
     host: options.host,
@@ -164,7 +164,7 @@ function planFor(options: HostedOptions): AgentPlan {
     homeDirectory: homedir(),
     ...(options.recyclable && { recyclable: options.recyclable }),
   }
-  return planAgent(agent, surroundings, mine)
+  return planAgent(agent, dependencies, mine)
 }
 
 class RunningAgent implements Agent {
@@ -180,9 +180,9 @@ class RunningAgent implements Agent {
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
   #failure: Error | undefined
-  /** Of sources and sinks. */
+  /** Supervises sources and sinks. */
   readonly #watches = new Map<string, ComponentWatch>()
-  /** What did not stop in time. */
+  /** Components that did not stop in time. */
   readonly #hanging: string[] = []
 
   constructor(options: HostedOptions, plan: AgentPlan) {
@@ -190,7 +190,7 @@ class RunningAgent implements Agent {
     this.#plan = plan
     const { promise, reject } = Promise.withResolvers<never>()
     this.failed = promise
-    // Whoever does not ask for `failed` must not end the process by that.
+    // A caller that does not use `failed` must not crash with an unhandled rejection.
     promise.catch(() => {})
     const { clock, random } = options.runtime
     this.#system = new ActorSystem({
@@ -210,7 +210,7 @@ class RunningAgent implements Agent {
     return this.#page?.address
   }
 
-  /** Channels, then sinks, then sources, so that nothing is put that could not be taken. */
+  /** Starts channels, then sinks, then sources, so that every event put can be taken. */
   async start(): Promise<void> {
     const startedMs = this.#options.runtime.clock.monotonicMs()
     try {
@@ -241,7 +241,7 @@ class RunningAgent implements Agent {
         sources: sources.map(named),
         channels: channels.map(named),
         sinks: sinks.map(named),
-        // File channels bring back what the last run left in them.
+        // File channels recover the events of the last run.
         events,
         elapsedMs: Math.round(runtime.clock.monotonicMs() - startedMs),
       },
@@ -338,7 +338,7 @@ class RunningAgent implements Agent {
     if (released === 0) return
     this.#options.logger.warn(
       { channel: channel.name, takes: released },
-      'events that a sink had sent, perhaps, go to others: that sink is not configured any more',
+      'released the prepared takes of a sink that is no longer configured: other sinks may deliver events that it has sent',
     )
   }
 
@@ -375,7 +375,7 @@ class RunningAgent implements Agent {
     return this.#hanging
   }
 
-  /** One deadline for all of them: what stops in time does so side by side. */
+  /** Stops components concurrently, with one deadline for all. */
   async #stopActors(actors: ReadonlyMap<string, ReturnType<ActorSystem['spawn']>>): Promise<void> {
     const stopping = [...actors].map(([name, actor]) => {
       return this.#within(name, this.#system.stop(actor))
@@ -389,7 +389,7 @@ class RunningAgent implements Agent {
   }
 
   /**
-   * Waits for something to stop, but not for ever: a component that hangs (a file system that does not
+   * Waits for a component to stop, with a deadline: one that hangs (a file system that does not
    * answer, a command that cannot be killed) must not keep the others from closing in order.
    */
   async #within(what: string, stopping: Promise<unknown>): Promise<void> {
@@ -413,7 +413,7 @@ class RunningAgent implements Agent {
     } else logger.error({ component: what, error: outcome.error }, `${what} failed to stop`)
   }
 
-  /** What a memory channel still holds would be gone: its sinks get a little time for it. */
+  /** Gives sinks a bounded time to drain memory channels, whose events would otherwise be lost. */
   async #drain(channels: readonly Channel[]): Promise<void> {
     const { clock } = this.#options.runtime
     const deadlineMs = clock.monotonicMs() + drainTimeoutMs
@@ -432,7 +432,7 @@ function named({ name, type }: { readonly name: string; readonly type: string })
   return `${name} (${type})`
 }
 
-/** What the system refused, in words that say which settings to look at. */
+/** Turns an error of the system into one that names the settings to check. */
 function cannotOpen({ name }: Channel, error: unknown): unknown {
   const isClear = error instanceof AgentError || error instanceof DirectoryInUseError
   if (isClear || !isOperational(error)) return error

@@ -1,4 +1,4 @@
-// Whether an agent is well: what its components say of themselves, and how full its channels are. Reads
+// Health of an agent: problems that its components report, and the fill level of its channels. Reads
 // memory only.
 
 import type { AgentReason } from './agentReasons.ts'
@@ -9,7 +9,7 @@ export interface HealthSources {
   readonly watches: () => Iterable<ComponentWatch>
   readonly channels: readonly Channel[]
   readonly isStopping: () => boolean
-  /** Why the agent cannot go on. */
+  /** The error with which the agent failed as a whole. */
   readonly failure: () => Error | undefined
 }
 

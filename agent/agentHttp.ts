@@ -1,5 +1,5 @@
-// The HTTP edge of an agent: metrics, health, version and the level of the log. It is there before the agent
-// is, and stays over reloads of the configuration.
+// The HTTP edge of an agent: metrics, health, version and the log level. It starts before the agent and
+// stays open across reloads of the configuration.
 
 import { healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
 import type { OperationsOptions } from '../protocol/operations/operations.ts'
@@ -17,12 +17,12 @@ export interface AgentHttpOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly listen: Address
-  /** Whether other hosts may ask. */
+  /** Whether requests of other hosts are answered. */
   readonly isOpen: boolean
   readonly operations: Omit<OperationsOptions, 'health'>
 }
 
-/** The agent that runs, as far as its health goes. */
+/** The running agent's health. */
 export interface TroubledAgent {
   troubles(): readonly AgentReason[]
 }

@@ -1,4 +1,4 @@
-// From an agent's configuration to its parts: channels, and what makes sources and sinks. Every problem
+// Plans an agent from its configuration: channels, and factories of sources and sinks. Every problem
 // of every component is collected. A component with an error is dropped, as in Flume; an agent that
 // would then move nothing is refused (planVerdict.ts). Nothing is started here.
 
@@ -39,30 +39,30 @@ import { sinkTypes } from './sinks/sinkTypes.ts'
 import type { StartProcess } from './sources/execProcess.ts'
 import { sourceTypes } from './sources/sourceTypes.ts'
 
-export interface PlanSurroundings {
+export interface PlanDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly host: HostIdentity
   readonly startProcess: StartProcess
-  /** Where relative paths start, and what `~` stands for. */
+  /** Base of relative paths, and the directory that `~` stands for. */
   readonly baseDirectory: string
   readonly homeDirectory: string
-  /** Memory channels of the configuration before this one, which keep their events: see AgentPlan. */
+  /** Memory channels of the previous configuration, with their events: see AgentPlan. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
-export interface PlannedSource {
+interface PlannedSource {
   readonly name: string
   readonly type: string
   readonly counter: SourceCounter
   readonly progress: SourceProgress
   readonly channels: readonly Channel[]
-  /** Those of `channels` that must have every event. */
+  /** The channels among `channels` that must get every event. */
   readonly required: readonly Channel[]
   readonly make: () => Polled
 }
 
-export interface PlannedSink {
+interface PlannedSink {
   readonly name: string
   readonly type: string
   readonly counter: SinkCounter
@@ -78,7 +78,7 @@ export interface AgentPlan {
   readonly sources: readonly PlannedSource[]
   readonly sinks: readonly PlannedSink[]
   readonly problems: readonly ConfigurationProblem[]
-  /** Memory channels, by their name and options: a later plan with the same ones takes them over. */
+  /** Memory channels, by name and options: a later plan with equal ones takes them over. */
   readonly recyclable: ReadonlyMap<string, Channel>
 }
 
@@ -88,11 +88,11 @@ export interface AgentPlan {
  */
 export function planAgent(
   configuration: AgentConfiguration,
-  surroundings: PlanSurroundings,
+  dependencies: PlanDependencies,
   earlier: readonly ConfigurationProblem[] = [],
 ): AgentPlan {
   const { components } = configuration
-  const planner = new Planner(surroundings)
+  const planner = new Planner(dependencies)
   const channels = planner.each(components.channels, (one) => planner.channel(one))
   const byName = new Map(channels.map((channel) => [channel.name, channel]))
   const sources = planner.each(components.sources, (one) => planner.source(one, byName))
@@ -124,15 +124,15 @@ function channelOf({ channel }: PlannedSink): Channel {
 class Planner {
   readonly problems: ConfigurationProblem[] = []
   readonly recyclable = new Map<string, Channel>()
-  readonly #surroundings: PlanSurroundings
+  readonly #dependencies: PlanDependencies
   /** Whether the component being planned has an error. */
   #isBroken = false
 
-  constructor(surroundings: PlanSurroundings) {
-    this.#surroundings = surroundings
+  constructor(dependencies: PlanDependencies) {
+    this.#dependencies = dependencies
   }
 
-  /** What `plan` makes of each component, without those that have errors. */
+  /** Returns the plans of the components, without those that have errors. */
   each<T>(
     components: readonly ComponentConfiguration[],
     plan: (component: ComponentConfiguration) => T | undefined,
@@ -149,12 +149,12 @@ class Planner {
   }
 
   channel(component: ComponentConfiguration): Channel | undefined {
-    const { runtime, logger, recyclable } = this.#surroundings
+    const { runtime, logger, recyclable } = this.#dependencies
     const type = typeOf(channelTypes, component)
     this.#add(checkOptions(type.options, component))
     if (this.#isBroken) return undefined
-    const { clock, disk } = runtime
-    const around = { clock, disk, logger, resolvePath: this.#resolvePath }
+    const { clock, disk, scheduler } = runtime
+    const around = { clock, disk, scheduler, logger, resolvePath: this.#resolvePath }
     if (!type.isRecyclable) return type.make(component, around)
     const identity = identityOf(component)
     const channel = recyclable?.get(identity) ?? type.make(component, around)
@@ -178,10 +178,10 @@ class Planner {
     this.#add(missingChannels(component, channels))
     if (type.check !== undefined) this.#add(type.check(component))
     if (this.#isBroken) return undefined
-    const { runtime, startProcess } = this.#surroundings
+    const { runtime, startProcess } = this.#dependencies
     const { clock, disk } = runtime
     const { name } = component
-    const logger = this.#surroundings.logger.child({ source: name })
+    const logger = this.#dependencies.logger.child({ source: name })
     const counter = new SourceCounter()
     const progress: SourceProgress = { bytesRead: 0 }
     const selected = selector.make(component, mine)
@@ -212,8 +212,8 @@ class Planner {
     if (type === undefined) return undefined
     this.#add(checkOptions(type.options, component))
     if (channel === undefined || this.#isBroken) return undefined
-    const { runtime, host } = this.#surroundings
-    const logger = this.#surroundings.logger.child({ sink: name })
+    const { runtime, host } = this.#dependencies
+    const logger = this.#dependencies.logger.child({ sink: name })
     const planned = type.plan(component, { runtime, logger, host, channel })
     const { counter, progress, batchSize, kafka, make } = planned
     if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
@@ -244,7 +244,7 @@ class Planner {
 
   #interceptors(source: ComponentConfiguration): Interceptor[] {
     this.#add(unlistedNames(source, 'interceptors'))
-    const { runtime, host } = this.#surroundings
+    const { runtime, host } = this.#dependencies
     const { clock } = runtime
     return listOf(source, 'interceptors').flatMap((name) => {
       const component = nested(source, `interceptors.${name}`)
@@ -262,7 +262,7 @@ class Planner {
     if (problems.some(({ severity }) => severity === 'error')) this.#isBroken = true
   }
 
-  /** Undefined when an option is wrong, which is noted unless it has been already. */
+  /** Undefined when an option is invalid; the problem is recorded once. */
   #attempt<T>(make: () => T): T | undefined {
     try {
       return make()
@@ -278,7 +278,7 @@ class Planner {
     }
   }
 
-  /** The last error of a component says what becomes of it. */
+  /** Appends to a component's last error that the component is dropped. */
   #markDropped(component: ComponentConfiguration, from: number): void {
     for (let at = this.problems.length - 1; at >= from; at--) {
       const problem = this.problems[at]!
@@ -290,7 +290,7 @@ class Planner {
   }
 
   readonly #resolvePath = (path: string): string => {
-    const { baseDirectory, homeDirectory } = this.#surroundings
+    const { baseDirectory, homeDirectory } = this.#dependencies
     if (path === '~' || path.startsWith('~/')) return join(homeDirectory, path.slice(1))
     return path.startsWith('/') ? path : join(baseDirectory, path)
   }
@@ -319,7 +319,7 @@ function channelOfSink(
   return channel
 }
 
-/** The complaint is about the line with the other name, if there is one. */
+/** The problem is that of the line with the other name, if there is one. */
 function misnamed(
   component: ComponentConfiguration,
   key: string,
@@ -343,7 +343,7 @@ function noChannel(
   return optionError(component, key, `${value} names no valid channel: ${valid}`)
 }
 
-/** Channels that a source does without, as in Flume; one that has none at all is an error. */
+/** Channels that a source may lack, as in Flume; a source without any channel is an error. */
 function missingChannels(
   source: ComponentConfiguration,
   channels: ReadonlyMap<string, Channel>,
@@ -363,13 +363,13 @@ function checkGroup(sink: ComponentConfiguration, group: string | undefined): vo
   throw optionError(sink, 'channel', message)
 }
 
-/** The same for two configurations that say the same of a component. */
+/** Equal for two configurations that configure a component equally. */
 function identityOf({ name, properties }: ComponentConfiguration): string {
   const pairs = [...properties].map(([key, { value }]) => [key, value])
   return JSON.stringify([name, ...pairs.sort()])
 }
 
-/** A batch that no transaction can hold would fail for ever. */
+/** A batch larger than a transaction would fail at every retry. */
 function checkBatchSize(
   component: ComponentConfiguration,
   { key, events }: BatchSize,

@@ -1,4 +1,4 @@
-// The codes with which an agent says what is not well. docs/logs-and-health.md lists them.
+// The codes of an agent's health problems. docs/logs-and-health.md lists them.
 
 import type { CodedReason, ReasonSpec } from '../protocol/operations/health.ts'
 
@@ -52,5 +52,5 @@ export const agentReasons = {
   },
 } as const satisfies Readonly<Record<string, ReasonSpec>>
 
-export type AgentReasonCode = keyof typeof agentReasons
+type AgentReasonCode = keyof typeof agentReasons
 export type AgentReason = CodedReason<AgentReasonCode>

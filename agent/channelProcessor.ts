@@ -3,7 +3,7 @@
 // one is reported to its own caller.
 //
 // Positions travel with events. Whatever interceptors drop and selectors split, every required channel
-// gets the position of every batch, with no events if need be: a channel that missed one would refuse
+// gets the position of every batch, if need be without events: a channel that missed one would refuse
 // the file's next batch as a gap.
 
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -21,7 +21,7 @@ import type { SourceCounter } from './monitoring/counters.ts'
 import type { ChannelSelector } from './selectors/channelSelector.ts'
 
 /**
- * Batches that may wait for an optional channel; what comes on top is dropped at once. Nobody waits
+ * Batches that may wait for an optional channel; further ones are dropped at once. No caller waits
  * for such puts, so a channel that is full would otherwise gather all that a source reads meanwhile.
  */
 const maxOptionalPuts = 64
@@ -32,7 +32,7 @@ export interface FingerprintCheck {
   readonly fingerprint: Fingerprint
 }
 
-/** Where to read a file on. */
+/** The position from which a source resumes a file. */
 export interface ResumePosition {
   readonly end: number
   readonly generation: number
@@ -42,18 +42,18 @@ export interface ResumePosition {
    * another generation: a channel further on than `end` would take its first lines for known.
    */
   readonly checks: readonly FingerprintCheck[]
-  /** Up to where each required channel has it, for those that were not asked for it before. */
+  /** End of each required channel's content, for channels that were not asked before. */
   readonly channelEnds: readonly number[]
-  /** What is known of the content before this generation's, a copy of which may turn up. */
+  /** The content before this generation, of which a copy may appear. */
   readonly former: FormerPosition | undefined
 }
 
-/** Up to where content was read that the file does not have any more. */
+/** End of the content that was read and is no longer in the file. */
 export interface FormerPosition {
   readonly generation: number
   readonly end: number
   readonly fingerprint: Fingerprint
-  /** Where this run began to read it. */
+  /** Offset at which this run began to read the file. */
   readonly baseEnd: number
   /** Up to where each required channel has it. */
   readonly channelEnds: readonly number[]
@@ -70,15 +70,15 @@ export interface NotedPosition {
   readonly former: FormerEnds | undefined
 }
 
-/** How far content was read, and got, that the file does not have any more. */
+/** How far content that is no longer in the file was read and delivered. */
 export interface FormerEnds extends FingerprintCheck {
-  /** Up to where no channel would lose it. */
+  /** End of the content that no channel would lose. */
   readonly safeEnd: number
   /** Up to where each required channel has it, by its name. */
   readonly channelEnds: Readonly<Record<string, number>>
 }
 
-/** What channels know a file by. */
+/** The identity by which channels know a file. */
 export type FileKey = Pick<FileIdentity, 'device' | 'inode'>
 
 export class ChannelProcessor {
@@ -86,7 +86,7 @@ export class ChannelProcessor {
   readonly #selector: ChannelSelector
   readonly #counter: SourceCounter
   readonly #logger: Logger
-  /** How many puts into each optional channel are in flight. */
+  /** Number of puts in flight into each optional channel. */
   readonly #optionalPuts = new Map<Channel, number>()
   #lastNote: (() => Promise<void>) | undefined
 

@@ -4,6 +4,7 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { firstOfSignals } from '../protocol/commandLine/stopSignals.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
@@ -36,30 +37,30 @@ import {
 } from './reloadingAgent.ts'
 import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
-/** What the command touches of its process; the real one unless given. */
-export interface CommandSurroundings {
+/** The command's access to its process; the real one unless given. */
+export interface CommandDependencies {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Resolves when the agent is to stop. */
   readonly stopRequested: () => Promise<void>
-  /** Ends the process although something in it still runs. */
+  /** Ends the process although parts of it still run. */
   readonly endProcess: (code: number) => void
 }
 
-/** `args` are those after `agent`. Returns the exit code; throws only for what is a bug. */
+/** `args` are those after `agent`. Returns the exit code; throws only for a bug. */
 export async function agentCommand(
   args: readonly string[],
   build: BuildInfo,
-  surroundings: CommandSurroundings = thisProcess,
+  dependencies: CommandDependencies = thisProcess,
 ): Promise<number> {
   try {
-    const parsed = parseArguments(args, surroundings)
+    const parsed = parseArguments(args, dependencies)
     if (parsed === 'help') return 0
-    return await run(parsed, build, surroundings)
+    return await run(parsed, build, dependencies)
   } catch (error) {
     if (!isOperational(error)) throw error
-    surroundings.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
+    dependencies.stderr(`millrace agent: ${error.message.replaceAll('\n', '\n  ')}\n`)
     return 1
   }
 }
@@ -67,7 +68,7 @@ export async function agentCommand(
 async function run(
   args: AgentArguments,
   build: BuildInfo,
-  surroundings: CommandSurroundings,
+  dependencies: CommandDependencies,
 ): Promise<number> {
   const { name, systemProperties } = args
   const configuration = await readFiles(args)
@@ -88,10 +89,10 @@ async function run(
     name,
     configuration,
     systemProperties,
-    environment: surroundings.environment,
+    environment: dependencies.environment,
     ...(monitoring && { monitoring }),
   }
-  if (args.isDryRun) return await dryRun(options, warnings, surroundings)
+  if (args.isDryRun) return await dryRun(options, warnings, dependencies)
   const files = configuration.map(({ path }) => path)
   const { version } = build
   logger.info({ agent: name, version, node: process.versions.node, files }, 'millrace agent')
@@ -107,36 +108,36 @@ async function run(
     },
   })
   try {
-    return await serve(options, args, http, surroundings)
+    return await serve(options, args, http, dependencies)
   } finally {
     await http.close()
   }
 }
 
-/** Runs the agent until it is told to stop, or fails. */
+/** Runs the agent until it is asked to stop, or fails. */
 async function serve(
   options: ReloadingAgentOptions & { readonly metrics: Metrics },
   args: AgentArguments,
   http: AgentHttp,
-  surroundings: CommandSurroundings,
+  dependencies: CommandDependencies,
 ): Promise<number> {
   const { name, logger } = options
   const starting = start(options, args)
-  // Before the start has ended, so that a signal never meets a process that does not expect it.
-  const stopRequested = surroundings.stopRequested()
+  // Before the start has ended, so that a signal during the start is handled.
+  const stopRequested = dependencies.stopRequested()
   const hasStarted = new AbortController()
   const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
   const agent = await Promise.race([starting, tooLate])
   hasStarted.abort()
   if (agent === undefined) {
-    surroundings.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
-    surroundings.endProcess(1)
+    dependencies.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
+    dependencies.endProcess(1)
     return 1
   }
   http.serves(agent)
   exposeAgent(options.metrics, () => ('agent' in agent ? agent.agent : agent))
   const { monitoring: page } = 'agent' in agent ? agent.agent : agent
-  surroundings.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
+  dependencies.stdout(`millrace agent ${name} started, health at ${http.url}${pageText(page)}\n`)
   let hanging: readonly string[] = []
   try {
     await Promise.race([stopRequested, agent.failed])
@@ -148,12 +149,12 @@ async function serve(
     const elapsedMs = Math.round(clock.monotonicMs() - stoppingMs)
     logger.info({ agent: name, elapsedMs, ...(hanging.length > 0 && { hanging }) }, 'agent stopped')
   }
-  // What did not stop may keep the process for ever.
-  if (hanging.length > 0) surroundings.endProcess(1)
+  // A component that did not stop may keep the process alive.
+  if (hanging.length > 0) dependencies.endProcess(1)
   return hanging.length > 0 ? 1 : 0
 }
 
-/** A start that hangs does not keep the process from being stopped for longer. */
+/** Limit for a start that hangs after a stop was requested. */
 const startTimeoutMs = 10_000
 
 function start(
@@ -165,7 +166,7 @@ function start(
   return startReloadingAgent(options, { read: () => readFiles(args), intervalMs })
 }
 
-/** Resolves when a start has had its time since the stop was requested. */
+/** Resolves when a start has exceeded its limit since the stop was requested. */
 async function late(
   stopRequested: Promise<void>,
   clock: Clock,
@@ -178,7 +179,7 @@ async function late(
 async function dryRun(
   options: AgentOptions,
   warnings: readonly string[],
-  { stdout }: CommandSurroundings,
+  { stdout }: CommandDependencies,
 ): Promise<number> {
   const { problems } = await checkAgent(options)
   const lines = [...warnings.map((warning) => `warning: ${warning}`), ...problemLines(problems)]
@@ -218,7 +219,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** What Flume's start script would take from the `--conf` directory. */
+/** Warns of the file that Flume's start script would read from the `--conf` directory. */
 async function environmentWarnings({ confDirectory }: AgentArguments): Promise<string[]> {
   if (confDirectory === undefined) return []
   const script = join(confDirectory, 'flume-env.sh')
@@ -234,7 +235,7 @@ function warnIfOpen(host: string, what: string, logger: Logger): void {
   if (isLoopback(host)) return
   logger.warn(
     { host },
-    `${what} listens on ${host}, for everyone who can reach it: it asks nobody who they are`,
+    `${what} listens on ${host} without authentication: every host that can reach it can read it`,
   )
 }
 
@@ -242,16 +243,13 @@ function pageText(page: Address | undefined): string {
   return page === undefined ? '' : `, Flume's metrics on http://${page.host}:${page.port}/metrics`
 }
 
-const thisProcess: CommandSurroundings = {
+const thisProcess: CommandDependencies = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   environment: process.env,
-  // SIGHUP as well, as when a terminal closes: Flume, too, stops in order. The configuration is read
-  // again without being asked.
-  stopRequested: () =>
-    new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve)
-    }),
-  // Not process.exit: it waits for threads, of which one may wait for a disk.
+  // SIGHUP stops the agent in order, as in Flume. No signal reloads the configuration: it is
+  // reloaded when its files change.
+  stopRequested: () => firstOfSignals(['SIGINT', 'SIGTERM', 'SIGHUP']),
+  // Not process.exit: it waits for threads, one of which may be blocked on a disk.
   endProcess: () => process.kill(process.pid, 'SIGKILL'),
 }

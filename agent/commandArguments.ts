@@ -1,11 +1,15 @@
-// The arguments of `millrace agent`: those of `flume-ng agent`, with one dash or two. What would have an
-// effect in Flume and has none here is refused, or named in `warnings`; nothing is ignored in silence.
+// The arguments of `millrace agent`: those of `flume-ng agent`, with one dash or two. An argument that has
+// an effect in Flume and none here is refused, or named in `warnings`; none is ignored silently.
 
 import { Command, CommanderError } from 'commander'
+import {
+  addOptions,
+  type CommandOption,
+  longNames,
+} from '../protocol/commandLine/commandOptions.ts'
 import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import {
   loggingOf,
-  loggingOptionNames,
   logLevelOption,
   logOutputOptions,
   requireLogFile,
@@ -23,13 +27,13 @@ export interface AgentArguments {
   readonly confDirectory: string | undefined
   readonly systemProperties: Readonly<Record<string, string>>
   readonly logging: LoggingOptions
-  /** Where metrics and health are served. */
+  /** Address of metrics and health. */
   readonly listen: Address
   /** Whether `listen` may be an address that other hosts reach. */
   readonly isInsecure: boolean
   /** Undefined: the configuration is read once. */
   readonly reloadIntervalMs: number | undefined
-  /** Only say what there is to say about the configuration. */
+  /** Check the configuration, and start nothing. */
   readonly isDryRun: boolean
   readonly warnings: readonly string[]
 }
@@ -51,7 +55,7 @@ interface ParsedOptions extends LoggingOptions {
   readonly insecure?: true
 }
 
-/** Returns 'help' when that was asked for, and printed. */
+/** Returns 'help' when the help was requested, after printing it. */
 export function parseArguments(
   args: readonly string[],
   { stdout }: { readonly stdout: (text: string) => void },
@@ -89,31 +93,61 @@ export function parseArguments(
   }
 }
 
+const agentOptions: readonly CommandOption[] = [
+  { flags: '-n, --name <name>', doc: "the agent's name in the configuration" },
+  {
+    flags: '-f, --conf-file <file>',
+    doc: 'a flume.conf; several are merged',
+    parse: collect,
+    default: [],
+  },
+  {
+    flags: '-u, --conf-uri <uri>',
+    doc: 'a flume.conf as file: URI',
+    parse: collect,
+    default: [],
+  },
+  {
+    flags: '-c, --conf <directory>',
+    doc: 'directory searched for a --conf-file that does not exist at the path given',
+  },
+  {
+    flags: '-i, --poll-interval <seconds>',
+    doc: 'interval between checks for a changed configuration',
+    default: '30',
+  },
+  { flags: '--no-reload-conf', doc: 'read the configuration once' },
+  { flags: '-d, --dryrun', doc: 'check the configuration, and start nothing' },
+  logLevelOption('default: info'),
+  {
+    flags: '--listen <host:port>',
+    doc: 'address of metrics and health; port 0 takes a free one',
+    default: '127.0.0.1:0',
+  },
+  {
+    flags: '--insecure',
+    doc: 'allow --listen to be an address that other hosts reach, without a login',
+  },
+  {
+    flags: '-z, --zkConnString <servers>',
+    doc: 'not supported: a configuration in ZooKeeper',
+  },
+  {
+    flags: '-p, --zkBasePath <path>',
+    doc: 'not supported: a configuration in ZooKeeper',
+  },
+  { flags: '-b, --backup-directory <directory>', doc: 'accepted, without effect' },
+  {
+    flags: '-C, --classpath <paths>',
+    doc: 'accepted, without effect, as are -X options of Java',
+  },
+  { flags: '--plugins-path <paths>', doc: 'accepted, without effect' },
+  ...logOutputOptions,
+]
+
 function commandOf(stdout: (text: string) => void): Command {
   const command = new Command('millrace agent')
     .description("runs an agent of a flume.conf; takes the arguments of 'flume-ng agent'")
-    .option('-n, --name <name>', "the agent's name in the configuration")
-    .option('-f, --conf-file <file>', 'a flume.conf; several are merged', collect, [])
-    .option('-u, --conf-uri <uri>', 'a flume.conf as file: URI', collect, [])
-    .option(
-      '-c, --conf <directory>',
-      'directory searched for a --conf-file that does not exist at the path given',
-    )
-    .option('-i, --poll-interval <seconds>', 'how often the configuration is read again', '30')
-    .option('--no-reload-conf', 'read the configuration once')
-    .option('-d, --dryrun', 'say what is wrong with the configuration, and start nothing')
-    .addOption(logLevelOption('default: info'))
-    .option(
-      '--listen <host:port>',
-      'where metrics and health are served; port 0 takes a free one',
-      '127.0.0.1:0',
-    )
-    .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
-    .option('-z, --zkConnString <servers>', 'not supported: a configuration in ZooKeeper')
-    .option('-p, --zkBasePath <path>', 'not supported: a configuration in ZooKeeper')
-    .option('-b, --backup-directory <directory>', 'accepted, without effect')
-    .option('-C, --classpath <paths>', 'accepted, without effect, as are -X options of Java')
-    .option('--plugins-path <paths>', 'accepted, without effect')
     .addHelpText(
       'after',
       `
@@ -124,11 +158,10 @@ SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
     )
     .configureOutput({ writeOut: stdout, writeErr: () => {} })
     .exitOverride()
-  for (const option of logOutputOptions()) command.addOption(option)
-  return command
+  return addOptions(command, agentOptions)
 }
 
-/** Takes what Java's launcher would read out of the arguments: `-Dkey=value`, and `-X` options. */
+/** Separates the arguments of Java's launcher, `-Dkey=value` and `-X` options, from the agent's. */
 function withoutJavaArguments(args: readonly string[]): {
   properties: Record<string, string>
   javaOptions: string[]
@@ -146,16 +179,12 @@ function withoutJavaArguments(args: readonly string[]): {
   return { properties, javaOptions, rest }
 }
 
-const longNames = new Set([
-  ...['name', 'conf-file', 'conf-uri', 'conf', 'poll-interval', 'no-reload-conf', 'dryrun', 'help'],
-  ...['zkConnString', 'zkBasePath', 'backup-directory', 'classpath', 'plugins-path'],
-  ...['listen', 'insecure', ...loggingOptionNames],
-])
+const knownNames = new Set(['help', ...longNames(agentOptions)])
 
 /** Flume takes `-conf-file` for `--conf-file`. */
 function withTwoDashes(arg: string): string {
   const [, name] = /^-([a-zA-Z][a-zA-Z-]+)(?:=.*)?$/s.exec(arg) ?? []
-  return name !== undefined && longNames.has(name) ? `-${arg}` : arg
+  return name !== undefined && knownNames.has(name) ? `-${arg}` : arg
 }
 
 function pathOfUri(uri: string): string {
@@ -177,7 +206,7 @@ function listenAddress(text: string, isInsecure: boolean): Address {
   }
   if (isLoopback(address.host) || isInsecure) return address
   throw mistake(
-    `--listen ${text} can be reached by other hosts, and nothing asks them who they are: use 127.0.0.1, or say --insecure if that is intended`,
+    `--listen ${text} can be reached by other hosts without authentication: use 127.0.0.1, or add --insecure if that is intended`,
   )
 }
 

@@ -1,4 +1,4 @@
-// What the types of components have in common, and which of them a `type` in a configuration means:
+// The common shape of component types, and the lookup of a configured `type`:
 // Flume's alias, or the name of Flume's class; both in any case, as in Flume. The lists are
 // sources/sourceTypes.ts, channels/channelTypes.ts, sinks/sinkTypes.ts, interceptors/interceptorTypes.ts
 // and selectors/selectorTypes.ts; docs/agent-components.md is made from them.

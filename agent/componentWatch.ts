@@ -1,5 +1,5 @@
-// What is known of one source or sink over all its incarnations: whether it works, since when it fails, and
-// what the instance of now says of itself.
+// The health of one source or sink across its incarnations: whether it works, since when it fails, and
+// the problem that its current instance reports.
 
 import type { Clock } from '../protocol/runtime/clock.ts'
 import type { AgentReason } from './agentReasons.ts'
@@ -18,13 +18,13 @@ export class ComponentWatch {
     this.#name = name
   }
 
-  /** Another instance is the component from now on. */
+  /** Replaces the component's current instance. */
   begins(instance: Polled): void {
     this.#instance = instance
     this.#incarnations++
   }
 
-  /** How often it was started again after a failure. */
+  /** Number of restarts after failures. */
   get restarts(): number {
     return Math.max(0, this.#incarnations - 1)
   }

@@ -1,5 +1,7 @@
-// Every way in which an agent fails, in one table. A code is for programs, a message is for people
-// and says what to do. Expected outcomes (an empty channel) are returned values and not in here.
+// The table of the agent's operational failures. A code is for programs; a message is for people and says
+// what to do. Expected outcomes (an empty channel) are returned values and not errors.
+
+import { CodedError } from '../protocol/runtime/codedError.ts'
 
 /** Why an agent failed. */
 export type AgentErrorCode =
@@ -11,7 +13,7 @@ export type AgentErrorCode =
   | 'TRANSACTION_CAPACITY'
   /** The file system of a file channel is full, or has less than minimumRequiredSpace left. */
   | 'CHANNEL_SPACE'
-  /** A file channel failed to write its log; it tries again when the next event is put or taken. */
+  /** A file channel failed to write its log; it retries when the next event is put or taken. */
   | 'CHANNEL_WRITE'
   /** The channel is stopped, or was never started. */
   | 'CHANNEL_CLOSED'
@@ -21,14 +23,8 @@ export type AgentErrorCode =
   | 'ILLEGAL_STATE'
   /** A put does not start where the channel's last put of the same file ended. */
   | 'POSITION_GAP'
-  /** A sink could not hand its events on. */
+  /** A sink failed to deliver its events. */
   | 'EVENT_DELIVERY'
 
 /** A failure of an agent. The message says what to do. */
-export class AgentError extends Error {
-  readonly code: AgentErrorCode
-  constructor(code: AgentErrorCode, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
+export class AgentError extends CodedError<AgentErrorCode> {}

@@ -1,11 +1,11 @@
-// Escape sequences in values that are made anew for each event, as Flume's BucketPath expands them:
+// Escape sequences in values, expanded for each event as Flume's BucketPath does:
 // `%{name}` is a header, `%Y` and its like are parts of the event's time (the header `timestamp`, in
 // milliseconds, in the time zone of the process), `%[localhost]`, `%[ip]` and `%[fqdn]` are about the agent's host.
 
 import type { Headers } from './event.ts'
 import type { HostIdentity } from './hostIdentity.ts'
 
-export interface EscapeSurroundings {
+export interface EscapeDependencies {
   readonly host: HostIdentity
   /** Stands for the time of an event without a usable `timestamp` header. */
   readonly nowMs: number
@@ -32,7 +32,7 @@ export function unknownEscapes(text: string): string[] {
 export function expandEscapes(
   text: string,
   headers: Headers,
-  { host, nowMs }: EscapeSurroundings,
+  { host, nowMs }: EscapeDependencies,
 ): string {
   return text.replace(sequence, (_, letter?: string, header?: string, place?: string) => {
     if (header !== undefined) return headers[header] ?? ''

@@ -1,4 +1,4 @@
-// A batch of events as one buffer and the places in it. An event is a slice of the buffer in which
+// A batch of events as one buffer and the ranges in it. An event is a slice of the buffer into which
 // it was read, so nothing on the hot path may copy bodies or make an object for an event. Headers
 // that all events of a batch share are kept once.
 
@@ -40,7 +40,7 @@ export class EventBatch {
   readonly count: number
   /** Headers of every event. */
   readonly headers: Headers
-  /** What single events have beside `headers`, which it overrides; indexed as `ranges` is. */
+  /** Headers of single events, which override `headers`; indexed as `ranges` is. */
   readonly eventHeaders: readonly (Headers | undefined)[] | undefined
   /** Where in the source's file its events end; undefined for sources that cannot be read again. */
   readonly sourceEnds: SourceEnds | undefined

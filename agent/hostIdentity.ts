@@ -1,4 +1,4 @@
-// Which host this is: for the host interceptor and for what an agent reports about itself.
+// The identity of this host, for the host interceptor and the agent's status.
 
 import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../protocol/runtime/clock.ts'

@@ -1,6 +1,6 @@
 // Regular expressions of Java, which flume.conf is written in: matched by RE2, which takes time in
 // proportion to the text, or by JavaScript's engine where they look around or refer back, which RE2
-// cannot. What neither would understand as Java does is refused, and never matched differently.
+// cannot. An expression that neither would match as Java does is refused, never matched differently.
 
 import { createRequire } from 'node:module'
 
@@ -9,7 +9,7 @@ export interface JavaPattern {
   test(text: string): boolean
 }
 
-/** What is wrong with a pattern, for a message: `'\\G' is not supported`. */
+/** The problem of a pattern, for a message: `'\\G' is not supported`. */
 export class JavaPatternError extends Error {}
 
 /** The expression, or a JavaPatternError. */

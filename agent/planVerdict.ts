@@ -1,6 +1,6 @@
-// Whether an agent starts: it must move events. What Flume would start, and what would then move
-// nothing or stop once a channel is full, is refused with every problem that was found, the errors
-// first (docs/decisions/0023-when-an-agent-starts.md).
+// Decides whether an agent starts: it must move events. An agent that Flume would start, and that would
+// move nothing or stop once a channel is full, is refused with every problem found, the errors first
+// (docs/decisions/0023-when-an-agent-starts.md).
 
 import type { Channel } from './channels/channel.ts'
 import {
@@ -33,7 +33,7 @@ export interface PlannedFlow {
   readonly sinks: readonly { readonly name: string; readonly channel: Channel }[]
 }
 
-/** Why the agent must not start; undefined when it may. */
+/** Returns why the agent must not start; undefined when it may. */
 export function refusalOf(
   { name, components }: AgentConfiguration,
   { channels, sources, sinks }: PlannedFlow,

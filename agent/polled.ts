@@ -1,5 +1,5 @@
-// What every source and sink is to the actor that runs it: something to start, to call again and
-// again, and to stop. An instance lives for one incarnation; after a failure a new one is made.
+// The interface of every source and sink to the actor that runs it: started, polled repeatedly, and
+// stopped. An instance lives for one incarnation; after a failure a new one is created.
 
 import type { ActorContext, BehaviorFactory } from '../protocol/actor/actor.ts'
 import type { AgentReason } from './agentReasons.ts'
@@ -13,7 +13,7 @@ export interface Polled {
    */
   process(signal: AbortSignal): Promise<number>
   stop(): Promise<void>
-  /** What keeps the component from its work, though it has not failed; none unless given. */
+  /** The problem that blocks the component although it has not failed; none unless given. */
   troubles?(): readonly AgentReason[]
 }
 

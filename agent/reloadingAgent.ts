@@ -1,7 +1,7 @@
 // An agent that follows its configuration files, as Flume's does: they are read again every interval,
 // and when they have changed the agent stops in order and starts with what they say now. Memory
 // channels that are configured as before keep their events. Unlike Flume, a new configuration that
-// cannot be used changes nothing: the agent goes on with the one it has.
+// is invalid changes nothing: the agent continues with its current one.
 
 import { sleep } from '../protocol/runtime/clock.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -21,7 +21,7 @@ export interface ReloadOptions {
   readonly intervalMs: number
 }
 
-/** A stop waits so long for a reload that is under way: for one agent's stop and another's start. */
+/** Limit for a pending reload during a stop: one agent's stop and another's start. */
 const reloadTimeoutMs = 60_000
 
 export type ReloadingAgentOptions = AgentOptions & {
@@ -37,7 +37,7 @@ export async function startReloadingAgent(
 }
 
 export class ReloadingAgent {
-  /** Rejects when the agent cannot go on. */
+  /** Rejects when the agent fails as a whole. */
   readonly failed: Promise<never>
   readonly #options: ReloadingAgentOptions
   readonly #reload: ReloadOptions
@@ -47,11 +47,11 @@ export class ReloadingAgent {
   readonly #following: Promise<void>
   readonly #hanging: string[] = []
   #agent: Agent
-  /** What runs. */
+  /** The running agent. */
   #files: readonly ConfigurationFile[]
-  /** What was read last, used or refused. */
+  /** The configuration read last, used or refused. */
   #seen: string
-  /** Why the files as they are now are not what runs. */
+  /** Why the current files are not in use. */
   #refusal: { readonly message: string; readonly sinceMs: number } | undefined
   #isUnreadable = false
   #isReplacing = false
@@ -66,7 +66,7 @@ export class ReloadingAgent {
     const { promise, reject } = Promise.withResolvers<never>()
     this.failed = promise
     this.#fail = reject
-    // Whoever does not ask for `failed` must not end the process by that.
+    // A caller that does not use `failed` must not crash with an unhandled rejection.
     promise.catch(() => {})
     agent.failed.catch(reject)
     this.#following = this.#follow()
@@ -81,7 +81,7 @@ export class ReloadingAgent {
   troubles(): readonly AgentReason[] {
     const replacing: AgentReason = {
       code: 'RELOADING',
-      message: 'the configuration has changed: the agent starts anew',
+      message: 'configuration changed: restarting the agent',
     }
     const own: AgentReason[] = []
     if (this.#refusal) own.push({ code: 'CONFIGURATION_REFUSED', ...this.#refusal })
@@ -115,12 +115,12 @@ export class ReloadingAgent {
     }
   }
 
-  /** The files when they say something new. */
+  /** Returns the files if their content has changed. */
   async #changed(): Promise<readonly ConfigurationFile[] | undefined> {
     try {
       const files = await this.#reload.read()
       if (this.#isUnreadable) {
-        this.#logger.info({ agent: this.#options.name }, 'the configuration can be read again')
+        this.#logger.info({ agent: this.#options.name }, 'configuration is readable again')
         this.#refusal = undefined
       }
       this.#isUnreadable = false
@@ -153,7 +153,7 @@ export class ReloadingAgent {
       this.#refuse(message)
       return
     }
-    this.#logger.info({ agent: name }, 'the configuration has changed: the agent starts anew')
+    this.#logger.info({ agent: name }, 'configuration changed: restarting the agent')
     this.#refusal = undefined
     this.#isReplacing = true
     try {
@@ -170,7 +170,7 @@ export class ReloadingAgent {
     this.#refusal = { message, sinceMs: this.#options.runtime.clock.nowMs() }
   }
 
-  /** What only starting shows (a directory that cannot be written) must not leave nothing running. */
+  /** Falls back to the previous configuration when the start fails (a directory cannot be written). */
   async #startOr(fresh: ReloadingAgentOptions, before: Agent): Promise<Agent> {
     const { recyclable } = before
     try {

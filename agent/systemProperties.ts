@@ -1,5 +1,5 @@
-// What `-Dkey=value` means beside standing for `${sys:key}` in the configuration: the metrics page's
-// address. Keys that nothing uses are named, and security settings among them refused.
+// The meaning of `-Dkey=value` beside `${sys:key}` in the configuration: the address of the metrics page.
+// Unused keys are warned of; security settings among them are refused.
 
 import { suggestion } from '../protocol/configuration/nearestName.ts'
 import type { Address } from '../protocol/runtime/network.ts'
@@ -13,7 +13,7 @@ const knownKeys = [
   'flume.root.logger',
 ]
 
-/** Where the metrics page listens; undefined when none is asked for. */
+/** Returns the address of the metrics page; undefined when none is configured. */
 export function monitoringAddress(
   properties: Readonly<Record<string, string>>,
 ): Address | undefined {
@@ -28,7 +28,7 @@ export function monitoringAddress(
   return { host: properties['flume.monitoring.host'] ?? '127.0.0.1', port }
 }
 
-/** Keys of which the configuration's `text` makes no use; fails for one that asks for security. */
+/** Warns of keys that `text`, the configuration, does not use; fails for a security setting. */
 export function unusedProperties(
   properties: Readonly<Record<string, string>>,
   text: string,

@@ -1,12 +1,13 @@
 // `millrace broker`: the edge between the command line and startBroker. Reads the configuration,
-// starts, says so in one line, stops at a signal. Every mistake of the user ends in one clear line
-// and exit code 1.
+// starts the broker, prints one line, stops at a signal. Every mistake of the user ends in one line on
+// standard error and exit code 1.
 
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { firstStopSignal } from '../protocol/commandLine/stopSignals.ts'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
 import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
@@ -43,13 +44,13 @@ export interface BrokerArguments extends HttpArguments, LoggingOptions {
 }
 
 /**
- * Runs a broker until SIGINT, SIGTERM or the failure of its disks. Sets the exit code; never throws for
- * what a user did.
+ * Runs a broker until SIGINT, SIGTERM or the failure of its disks. Sets the exit code; throws only for a
+ * bug.
  */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
-  // From the start on: a broker that is stopped while it starts closes its logs in order as well.
+  // Before the start: a broker that is stopped while it starts closes its logs in order, too.
   let isStarting = true
-  const stopped = stopSignal(() => {
+  const stopped = firstStopSignal(() => {
     if (isStarting) process.stderr.write(`${stopsLater}\n`)
   })
   let started: StartedBroker
@@ -70,8 +71,8 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     await broker.close()
   } catch (error) {
     if (!isOperational(error)) throw error
-    // What cannot be saved on a disk that has failed was already reported. On one that is full, the next start
-    // has to look at what could not be noted now; nothing is lost.
+    // The failure of a disk was already reported. On a full disk, the next start recovers what could not be
+    // checkpointed now; nothing is lost.
     if (!failure) fail(error)
   }
   await http.close()
@@ -83,9 +84,9 @@ interface StartedBroker {
   readonly config: BrokerConfig
 }
 
-/** The broker's name for the console in the same process, which depends on no listener of the configuration. */
+/** The broker's address for the console in the same process, independent of the configured listeners. */
 const inside: Address = { host: 'millrace.inside', port: 9092 }
-/** No listener of a configuration can have the name. */
+/** A name that no configured listener can have. */
 const insideName = 'in-process'
 
 async function start(args: BrokerArguments): Promise<StartedBroker> {
@@ -156,8 +157,8 @@ function fail({ message }: Error): void {
 }
 
 /**
- * Nearly all that a start makes stays. V8 takes that for a reason to give new objects twice the room, again
- * and again, and keeps it: with 10,000 partitions more than their logs take.
+ * Limits the young generation during `start`. Nearly all objects of a start survive, for which V8 doubles
+ * the young generation repeatedly and keeps it: with 10,000 partitions it exceeds the memory of their logs.
  */
 async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Result> {
   setFlagsFromString('--semi-space-growth-factor=1')
@@ -172,7 +173,7 @@ interface ReadConfiguration {
   readonly config: BrokerConfig
   /** Keys of the file. */
   readonly given: ReadonlySet<string>
-  /** The file, and what of it has no effect. */
+  /** The file, and its options without effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
   /** Data of an earlier version in the current directory, used because no other directory is given. */
@@ -220,7 +221,7 @@ async function readConfigFile(file: string): Promise<ReturnType<typeof parseBrok
   return parseBrokerConfig(text, file)
 }
 
-/** What is not as it is by default, as far as it can be told in a line. */
+/** Returns the options whose values differ from their defaults. */
 function changedSettings(config: BrokerConfig): Record<string, unknown> {
   const defaults: Readonly<Record<string, unknown>> = brokerConfig({})
   return Object.fromEntries(
@@ -271,16 +272,3 @@ function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
 const stopsLater =
   'millrace broker: stopping as soon as the logs are open and can be closed in order; a second signal ends ' +
   'the process at once, and the next start recovers the logs'
-
-/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
-function stopSignal(onStop: () => void): Promise<void> {
-  return new Promise((stop) => {
-    const signals = ['SIGINT', 'SIGTERM'] as const
-    const onSignal = () => {
-      for (const signal of signals) process.removeListener(signal, onSignal)
-      onStop()
-      stop()
-    }
-    for (const signal of signals) process.on(signal, onSignal)
-  })
-}

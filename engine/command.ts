@@ -1,10 +1,11 @@
-// `millrace job submit`: the edge between the command line and submitJob. Every mistake of the user
-// ends in one clear line and exit code 1.
+// `millrace job submit` and `millrace submit`: the edge between the command line and submitJob. Every
+// mistake of the user ends in one line on standard error and exit code 1.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Isolation } from '../protocol/client/isolation.ts'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { onStopSignals } from '../protocol/commandLine/stopSignals.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -26,12 +27,12 @@ export interface SubmitArguments extends LoggingOptions {
   readonly job: string
   /** Comma-separated `host:port`. */
   readonly bootstrap: string
-  /** Where the job keeps checkpoint and state. */
+  /** Directory of the job's checkpoint and state. */
   readonly directory: string
   /** Whether the directory was chosen because an earlier version put the job there. */
   readonly formerDirectory?: boolean | undefined
   readonly executors?: number | undefined
-  /** Of each executor, in MiB. */
+  /** Memory of each executor, in MiB. */
   readonly executorMemory?: number | undefined
   readonly batchIntervalMs?: number | undefined
   readonly taskTimeoutMs?: number | undefined
@@ -42,32 +43,31 @@ export interface SubmitArguments extends LoggingOptions {
   readonly conf?: Readonly<Record<string, string>> | undefined
   /** A savepoint with which a new directory begins. */
   readonly from?: string | undefined
-  /** Uids of operators whose state is given up where the code of now cannot continue it. */
+  /** Uids of operators whose state is discarded where the new code cannot continue it. */
   readonly discardState?: readonly string[] | undefined
-  /** Of this program, for savepoints. */
+  /** Version of this program, for savepoints. */
   readonly version?: string | undefined
-  /** Where the job answers, `host:port`; a free port of this machine's own unless given. */
+  /** Address at which the job answers, `host:port`; a free port of 127.0.0.1 unless given. */
   readonly listen?: string | undefined
   /** Allows `listen` to be an address that other hosts reach. */
   readonly insecure?: boolean | undefined
-  /** Starts the job again when its code changes. */
+  /** Restarts the job when its code changes. */
   readonly watch?: boolean | undefined
 }
 
-/** What the driver's thread is started with. */
+/** Arguments of the driver's thread. */
 export interface DriverArguments extends SubmitArguments {
-  /** Runs nothing: only checks whether the module can continue this job. */
+  /** Set to check only whether the module can continue this job. */
   readonly check?: JobDescription | undefined
-  /** Whether such a check was passed a moment ago. */
+  /** Whether such a check has just passed. */
   readonly isChecked?: boolean | undefined
 }
 
 const defaultListen = '127.0.0.1:0'
 
 /**
- * Runs the job, in a thread of its own, until it fails or a signal comes. Then ends the process: the
- * job's module may have opened clients of its own, which would keep it alive. Never throws for a user's
- * mistake.
+ * Runs the job, in a thread of its own, until it fails or a signal arrives. Then ends the process, which
+ * clients of the job's module might keep alive. Throws only for a bug.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
   let host: JobHost<DriverArguments> | undefined
@@ -110,17 +110,14 @@ export function runningLine({ job, url }: HostedJob, args: SubmitArguments): str
   return `millrace job ${job.name} running at ${url}, ${executors} executors, reading from ${bootstrap}`
 }
 
-/** The first signal lets the batch that runs be finished, the second one does not. */
+/** The first signal stops the job after its current batch, the second one at once. */
 export function stopOnSignals(host: Pick<JobHost<unknown>, 'stop'>, onStop = () => {}): void {
-  let signals = 0
-  const stop = () => {
-    const graceful = signals++ === 0
+  onStopSignals((earlier) => {
+    const graceful = earlier === 0
     if (graceful) process.stderr.write(`${stopping}\n`)
     host.stop({ graceful, timeoutMs: stopTimeoutMs })
     onStop()
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  })
 }
 
 const stopping =
@@ -128,8 +125,7 @@ const stopping =
   'a second signal stops at once'
 
 /**
- * Submits the job of a command line, and logs its start and its end. Loads the engine only when it is
- * called.
+ * Submits the job of a command line, and logs its start and its end. Loads the engine when called.
  */
 export async function startJob(args: DriverArguments, logger: Logger): Promise<RunningJob> {
   const startedMs = systemClock.monotonicMs()
@@ -156,8 +152,8 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
   const { conf, executorMemory, from, discardState, version } = args
   const { maxRecordsPerPartition, maxBatchBytes, maxBatchTimeMs } = args
-  // What the compiler says of a mistake is clearer than what the import would say. It has a process of its
-  // own, which works while this thread loads the engine.
+  // The compiler's message about a mistake is clearer than the import's. It runs in a process of its own
+  // while this thread loads the engine.
   const checked = args.isChecked ? undefined : requireTypes(resolve(job))
   const [{ submitJob }] = await Promise.all([import('./submit.ts'), checked])
   return await submitJob({

@@ -1,6 +1,8 @@
 // Every operational failure of the engine, with the code by which callers tell them apart. A message
 // says what went wrong and what the user can do; it never stands for a broken invariant (assert).
 
+import { CodedError } from '../protocol/runtime/codedError.ts'
+
 export type EngineErrorCode =
   | 'JOB_MODULE_MISSING'
   | 'JOB_MODULE_INVALID'
@@ -62,14 +64,12 @@ const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>
   'REJECTED_TOO_MANY',
 ])
 
-export class EngineError extends Error {
-  readonly code: EngineErrorCode
+export class EngineError extends CodedError<EngineErrorCode> {
   /** The message without data of the user, for a page that more people see than the log. */
   readonly publicMessage: string
 
   constructor(code: EngineErrorCode, message: string, cause?: unknown, publicMessage = message) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.code = code
+    super(code, message, cause)
     this.publicMessage = publicMessage
   }
 }

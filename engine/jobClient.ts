@@ -3,6 +3,7 @@
 
 import { type IncomingMessage, request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
+import { CodedError } from '../protocol/runtime/codedError.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
 import type { JobDescription, SavepointReport } from './runningJob.ts'
@@ -72,13 +73,7 @@ export class JobClient {
 }
 
 /** What the job answers in place of what was asked. */
-class JobRefusedError extends Error {
-  readonly code: string
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
-}
+class JobRefusedError extends CodedError {}
 
 /** Whether nothing that speaks HTTP is at the address any more. */
 function isGone(error: unknown): boolean {

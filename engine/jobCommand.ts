@@ -22,11 +22,11 @@ import { describeJob, jobTable, stateOf, summary } from './jobListing.ts'
 import { instanceOf, nameOf } from './nameClaim.ts'
 import { describeStored, storedJob } from './storedJob.ts'
 
-/** Which job a command is about. */
+/** The job that a command is for. */
 export interface JobSelection {
   readonly bootstrap: string
   readonly name?: string | undefined
-  /** Of several jobs of one name. */
+  /** Selects one of several jobs of the same name. */
   readonly instance?: string | undefined
   /** Finds the job by its directory on this host, without a broker. */
   readonly directory?: string | undefined
@@ -37,15 +37,15 @@ interface FoundJob {
   readonly client: JobClient
 }
 
-/** For the statuses to be read; a broker that refuses connections is not waited for so long. */
+/** Limit for reading the statuses; shorter for a broker that refuses connections. */
 const readTimeoutMs = 15_000
 const refusedAfterMs = 2_500
 const pollMs = 100
-/** For a job to come to its end after its batch, with what it has to close. */
+/** Limit for a job to end after its current batch, including closing its resources. */
 const endTimeoutMs = 25_000
 const defaultStopTimeoutMs = 10_000
 const usualColumns = 80
-/** Jobs that a message names. */
+/** Most jobs that a message names. */
 const shownOthers = 5
 
 export async function listCommand(options: { bootstrap: string; json?: true }): Promise<void> {
@@ -95,7 +95,7 @@ export async function killCommand(selection: JobSelection): Promise<void> {
   print(`job ${name} has ended; the batch that ran, if any, runs again at the next start`)
 }
 
-/** Of a job that runs; with `directory`, also of one that does not. */
+/** Writes a savepoint of a running job; with `directory`, also of a stopped one. */
 export async function savepointCommand(
   selection: JobSelection & { readonly to: string; readonly version: string },
 ): Promise<void> {

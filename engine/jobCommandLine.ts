@@ -1,35 +1,31 @@
-// The words and options of `millrace job` and `millrace submit`. The code of a command is loaded when it is
-// given.
+// Subcommands and options of `millrace job` and `millrace submit`. The code of a command is loaded when
+// the command is given.
 
 import { basename, extname, join } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
-import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
+import { type Command, InvalidArgumentError } from 'commander'
+import { addOptions, type CommandOption } from '../protocol/commandLine/commandOptions.ts'
+import { logLevelOption, logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
+import { positive } from '../protocol/commandLine/optionValues.ts'
 import type { DataLocation } from '../protocol/runtime/dataLocation.ts'
 import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
-import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
 
-/** What the options of all programs have in common. */
-export interface OptionKinds {
-  readonly positive: (text: string) => number
-  readonly logLevel: () => Option
-  /** Of this program. */
-  readonly version: string
+const bootstrapOption: CommandOption = {
+  flags: '--bootstrap <host:port,...>',
+  doc: 'brokers to ask first',
+  default: '127.0.0.1:9092',
 }
 
-const defaultBootstrap = '127.0.0.1:9092'
-
-export function addJobCommands(program: Command, kinds: OptionKinds): void {
-  addSubmit(program.command('submit'), kinds).description(
+/** `version` is that of this program. */
+export function addJobCommands(program: Command, version: string): void {
+  addSubmit(program.command('submit'), version).description(
     "runs a job, a TypeScript module, until it is stopped (short for 'job submit')",
   )
-  const job = program.command('job').description('runs jobs, and tells and asks those that run')
-  addSubmit(job.command('submit').alias('start'), kinds).description(
+  const job = program.command('job').description('runs jobs, and controls running ones')
+  addSubmit(job.command('submit').alias('start'), version).description(
     'runs a job, a TypeScript module, until it is stopped',
   )
-  job
-    .command('list')
-    .description('the jobs that report to the brokers, and how they are')
-    .addOption(bootstrap())
+  addOptions(job.command('list'), [bootstrapOption])
+    .description('the jobs that report to the brokers, and their state')
     .option('--json', 'print one JSON array')
     .action(async (options) => (await import('./jobCommand.ts')).listCommand(options))
   selecting(job.command('describe'))
@@ -40,11 +36,7 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
     })
   selecting(job.command('stop'))
     .description('stops a job when the batch that runs is done, and waits for its end')
-    .option(
-      '--timeout <seconds>',
-      'most time for the batch that runs (default: 10)',
-      kinds.positive,
-    )
+    .option('--timeout <seconds>', 'most time for the batch that runs (default: 10)', positive)
     .action(async (name, options) => {
       await (await import('./jobCommand.ts')).stopCommand({ ...options, name })
     })
@@ -57,49 +49,76 @@ export function addJobCommands(program: Command, kinds: OptionKinds): void {
     .description('copies the state of a job, with its offsets, into a new directory')
     .requiredOption('--to <directory>', 'where the savepoint is written')
     .action(async (name, options) => {
-      const { version } = kinds
       await (await import('./jobCommand.ts')).savepointCommand({ ...options, name, version })
     })
-  addRewind(job.command('rewind'), kinds)
+  addRewind(job.command('rewind'))
 }
 
-function addSubmit(command: Command, { positive, logLevel, version }: OptionKinds): Command {
-  command
-    .argument('<job>', "the job's module")
-    .addOption(bootstrap())
-    .option(
-      '--directory <directory>',
-      'where offsets and state are (default: JOB in $STATE_DIRECTORY, /var/lib/millrace/jobs for root, or ~/.local/share/millrace/jobs)',
-    )
-    .option('--executors <number>', 'worker threads (default: 2)', positive)
-    .option('--executor-memory <size>', 'memory of each executor: 512m, 2g', memory)
-    .option('--batch-interval-ms <ms>', 'time between batches (default: 1000)', positive)
-    .option('--task-timeout-ms <ms>', 'limit of one attempt of a task (default: 300000)', positive)
-    .option(
-      '--max-records-per-partition <number>',
-      'most that a batch reads of one partition (default: 1000000)',
-      positive,
-    )
-    .option(
-      '--max-batch-bytes <bytes>',
-      'most that a batch reads, about (default: 268435456)',
-      positive,
-    )
-    .option(
-      '--max-batch-time-ms <ms>',
-      'a batch that takes longer is split, before an output has begun (default: no limit)',
-      positive,
-    )
-    .option('--isolation-level <level>', 'read_committed (default) or read_uncommitted', isolation)
-    .option('--conf <key=value>', 'a setting of the engine; may be given several times', setting)
-    .option('--from <savepoint>', 'a savepoint with which a new directory begins')
-    .option('--discard-state <uid,...>', 'give these states up where they cannot go on', names)
-    .option('--listen <host:port>', 'where the job answers (default: a free port of 127.0.0.1)')
-    .option('--insecure', 'let --listen be an address that other hosts reach, without a login')
-    .option('--watch', 'go on with the next version of the job whenever its code changes')
-    .addOption(logLevel().default('info' satisfies LogLevel))
-  for (const option of logOutputOptions()) command.addOption(option)
-  return command.action(async (module: string, options) => {
+const submitOptions: readonly CommandOption[] = [
+  bootstrapOption,
+  {
+    flags: '--directory <directory>',
+    doc: 'directory of offsets and state (default: JOB in $STATE_DIRECTORY, /var/lib/millrace/jobs for root, or ~/.local/share/millrace/jobs)',
+  },
+  { flags: '--executors <number>', doc: 'worker threads (default: 2)', parse: positive },
+  { flags: '--executor-memory <size>', doc: 'memory of each executor: 512m, 2g', parse: memory },
+  {
+    flags: '--batch-interval-ms <ms>',
+    doc: 'time between batches (default: 1000)',
+    parse: positive,
+  },
+  {
+    flags: '--task-timeout-ms <ms>',
+    doc: 'limit of one attempt of a task (default: 300000)',
+    parse: positive,
+  },
+  {
+    flags: '--max-records-per-partition <number>',
+    doc: 'most records that a batch reads of one partition (default: 1000000)',
+    parse: positive,
+  },
+  {
+    flags: '--max-batch-bytes <bytes>',
+    doc: 'approximate most bytes that a batch reads (default: 268435456)',
+    parse: positive,
+  },
+  {
+    flags: '--max-batch-time-ms <ms>',
+    doc: 'time after which a batch is split, unless an output has begun (default: no limit)',
+    parse: positive,
+  },
+  {
+    flags: '--isolation-level <level>',
+    doc: 'read_committed (default) or read_uncommitted',
+    parse: isolation,
+  },
+  {
+    flags: '--conf <key=value>',
+    doc: 'a setting of the engine; may be given several times',
+    parse: setting,
+  },
+  { flags: '--from <savepoint>', doc: 'savepoint with which a new directory begins' },
+  {
+    flags: '--discard-state <uid,...>',
+    doc: 'discard these states where the new code cannot continue them',
+    parse: names,
+  },
+  {
+    flags: '--listen <host:port>',
+    doc: 'address at which the job answers (default: a free port of 127.0.0.1)',
+  },
+  {
+    flags: '--insecure',
+    doc: 'allow --listen to be an address that other hosts reach, without a login',
+  },
+  { flags: '--watch', doc: 'restart with the new version of the job whenever its code changes' },
+  logLevelOption(undefined, 'info'),
+  ...logOutputOptions,
+]
+
+function addSubmit(command: Command, version: string): Command {
+  command.argument('<job>', "the job's module")
+  return addOptions(command, submitOptions).action(async (module: string, options) => {
     const name = basename(module, extname(module))
     const { directory, isFormer } = defaultDirectory(name)
     const formerDirectory = isFormer && options.directory === undefined
@@ -108,7 +127,7 @@ function addSubmit(command: Command, { positive, logLevel, version }: OptionKind
   })
 }
 
-/** Of a job that is known by the name of its module's file. */
+/** Returns the directory of a job named after its module's file. */
 function defaultDirectory(name: string): DataLocation {
   return processDataLocation({
     path: join('jobs', name),
@@ -117,38 +136,46 @@ function defaultDirectory(name: string): DataLocation {
   })
 }
 
-function addRewind(command: Command, { positive }: OptionKinds): void {
-  command
-    .description('takes a job that does not run back to an earlier point of its topics')
-    .requiredOption('--directory <directory>', 'the directory of the job')
-    .addOption(bootstrap())
-    .option('--to-batch <number>', 'as after this batch', wholeNumber(positive))
-    .option('--to-time <time>', 'as after the newest batch up to then: 2026-01-31T12:00:00Z')
-    .option(
-      '--to-offsets <topic:partition=offset,...>',
-      'at these offsets, each a number, earliest or latest; earliest alone: of all topics',
-    )
-    .option('--reset-state', 'begin with empty state')
-    .option('--keep-state', 'with --to-offsets: keep the state; what is read again counts again')
-    .action(async (options) => (await import('./rewindCommand.ts')).rewindCommand(options))
+const rewindOptions: readonly CommandOption[] = [
+  { flags: '--directory <directory>', doc: 'the directory of the job', required: true },
+  bootstrapOption,
+  { flags: '--to-batch <number>', doc: 'to the end of this batch', parse: wholeNumber },
+  {
+    flags: '--to-time <time>',
+    doc: 'to the end of the newest batch up to this time: 2026-01-31T12:00:00Z',
+  },
+  {
+    flags: '--to-offsets <topic:partition=offset,...>',
+    doc: 'to these offsets, each a number, earliest or latest; earliest alone: of all topics',
+  },
+  { flags: '--reset-state', doc: 'begin with empty state' },
+  {
+    flags: '--keep-state',
+    doc: 'with --to-offsets: keep the state; records that are read again count again',
+  },
+]
+
+function addRewind(command: Command): void {
+  command.description('takes a job that does not run back to an earlier point of its topics')
+  addOptions(command, rewindOptions).action(async (options) =>
+    (await import('./rewindCommand.ts')).rewindCommand(options),
+  )
 }
 
-/** A job by name, or by its directory. */
+/** Select a job by name, or by its directory. */
+const selectionOptions: readonly CommandOption[] = [
+  bootstrapOption,
+  { flags: '--instance <instance>', doc: 'which one, of several jobs of one name' },
+  { flags: '--directory <directory>', doc: 'find the job by its directory, without a broker' },
+]
+
 function selecting(command: Command): Command {
-  return command
-    .argument('[name]', 'the name of the job')
-    .addOption(bootstrap())
-    .option('--instance <instance>', 'which one, of several jobs of one name')
-    .option('--directory <directory>', 'find the job by its directory, without a broker')
+  return addOptions(command.argument('[name]', 'the name of the job'), selectionOptions)
 }
 
-function bootstrap(): Option {
-  return new Option('--bootstrap <host:port,...>', 'brokers to ask first').default(defaultBootstrap)
-}
-
-/** 0 is a batch, too. */
-function wholeNumber(positive: (text: string) => number): (text: string) => number {
-  return (text) => (text === '0' ? 0 : positive(text))
+/** Batches count from 0. */
+function wholeNumber(text: string): number {
+  return text === '0' ? 0 : positive(text)
 }
 
 function isolation(text: string): 'committed' | 'uncommitted' {

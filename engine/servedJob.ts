@@ -1,6 +1,7 @@
 // What the address of a job can ask of the job, in this thread or in another: every answer is plain JSON,
 // so that it can cross threads whatever the job keeps in its state.
 
+import { CodedError } from '../protocol/runtime/codedError.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
 import type { JobFigures } from './jobFigures.ts'
@@ -73,13 +74,11 @@ const refusals = {
 
 export type Refusal = keyof typeof refusals
 
-export class JobAddressError extends Error {
-  readonly code: Refusal
+export class JobAddressError extends CodedError<Refusal> {
   readonly status: number
 
   constructor(code: Refusal, message: string) {
-    super(message)
-    this.code = code
+    super(code, message)
     this.status = refusals[code]
   }
 }

@@ -1,6 +1,6 @@
 // `millrace job submit --watch`: runs a job, and its next version when its code changes. The new version is
-// checked while the old one runs, in a thread of its own; then the old one is stopped in order and the new
-// one goes on with its state. What does not compile, or is refused, changes nothing.
+// checked in a thread of its own while the old one runs; then the old one is stopped in order and the new
+// one continues with its state. A version that does not compile, or is refused, changes nothing.
 
 import { type FSWatcher, watch } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
@@ -16,9 +16,9 @@ import { DriverThread } from './driverThread.ts'
 import type { HostedJob, JobHost } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
 
-/** An editor writes a file in steps, and a tool writes many files: a change is over after so long. */
+/** Time without changes after which a change is complete: editors write a file in steps. */
 const settleMs = 200
-/** Editing must not break a batch off. */
+/** Time for the current batch: a change of the code must not abort it. */
 const stopTimeoutMs = 60_000
 
 type Host = JobHost<DriverArguments>
@@ -57,7 +57,7 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
     }
   }
   changes.close()
-  // A version that started after the signal has not been told.
+  // A version that started after the signal did not see it.
   if (isStopping) host.stop()
   await runs?.ended
 }
@@ -65,7 +65,7 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
 const goesOn = 'millrace job: the version that was running goes on'
 const waiting = 'millrace job: it is started again when its code changes'
 
-/** Starts a version, and says that it runs. */
+/** Starts a version, and prints that it runs. */
 async function started(
   host: Host,
   args: DriverArguments,
@@ -76,7 +76,7 @@ async function started(
   return hosted
 }
 
-/** Of a job that runs: how it ends by itself. */
+/** Resolves with how a running job ends by itself. */
 function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   return end.then(
     () => 'stopped' as const,
@@ -87,7 +87,7 @@ function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   )
 }
 
-/** Whether the code is another one than that of the job; an error says why it cannot take the job over. */
+/** Returns whether the code differs from the running job's, or why it cannot continue that job. */
 async function checked(
   args: SubmitArguments,
   running: JobDescription,
@@ -99,12 +99,12 @@ async function checked(
     if (!isOperational(error)) throw error
     return error
   } finally {
-    // The module may have opened something that keeps the thread.
+    // Handles opened by the module may keep the thread alive.
     await check.terminate()
   }
 }
 
-/** Undefined when the new version did not start: a signal came first, or what the check could not foresee. */
+/** Undefined when the new version did not start, because of a signal or of a failed start. */
 async function exchanged(
   host: Host,
   args: SubmitArguments,
@@ -123,7 +123,7 @@ async function exchanged(
   }
 }
 
-/** A version that fails at its end, or does not come to it, is exchanged all the same. */
+/** A version that fails while it stops, or does not stop, is replaced all the same. */
 async function stopped(host: Host, runs: HostedJob): Promise<void> {
   host.stop({ timeoutMs: stopTimeoutMs })
   const end = await ended(runs)
@@ -136,7 +136,7 @@ function say(line: string): void {
   process.stderr.write(`millrace job: ${line}\n`)
 }
 
-/** Changes of the job's files. */
+/** Watches the job's files for changes. */
 class Changes {
   readonly #args: SubmitArguments
   readonly #folder: string
@@ -164,11 +164,11 @@ class Changes {
       watch(this.#folder, { recursive: true }, (_event, name) => this.#noticed(this.#folder, name)),
       ...folders.map((folder) => watch(folder, (_event, name) => this.#noticed(folder, name))),
     ]
-    // A folder that is removed is noticed by the change of its files.
+    // The removal of a folder shows as changes of its files.
     for (const watcher of this.#watchers) watcher.on('error', () => {})
   }
 
-  /** Resolves when files have changed since `accept` and change no more. */
+  /** Resolves when files have changed since `accept` and are no longer changing. */
   get changed(): Promise<'changed'> {
     return this.#changed.promise
   }

@@ -12,6 +12,7 @@ import { type BrokerOptionName, brokerOptions } from '../broker/configuration/br
 import { configText } from '../broker/configuration/configOption.ts'
 import { servedApis } from '../broker/server/dispatch/dispatch.ts'
 import { rateOptions, refusedKeys } from '../engine/scheduler/rateOptions.ts'
+import { boundsOf } from '../protocol/configuration/optionTable.ts'
 import { apis, refusedApis } from '../protocol/kafka/apis.ts'
 import { alertRules } from './generated/alertRules.ts'
 import { boardFiles } from './generated/boards.ts'
@@ -58,8 +59,8 @@ function brokerConfigurationPage(): string {
 
 function jobOptionsPage(): string {
   const rows = Object.entries(rateOptions).map(
-    ([key, { type, default: standard, bounds, doc }]) =>
-      `| \`${key}\` | ${type} | \`${standard}\` | ${bounds} | ${doc} |`,
+    ([key, spec]) =>
+      `| \`${key}\` | ${spec.type} | \`${spec.default}\` | ${boundsOf(spec)} | ${spec.doc} |`,
   )
   const refused = refusedKeys.map(([key, reason]) => `| \`${key}\` | ${reason} |`)
   return page(
@@ -146,7 +147,7 @@ function optionType(spec: OptionSpec): string {
 }
 
 function optionDefault(spec: OptionSpec): string {
-  if (spec.required) return 'required'
+  if ('required' in spec && spec.required) return 'required'
   const standard = 'default' in spec ? String(spec.default) : ''
   return standard === '' ? '' : `\`${standard}\``
 }

@@ -7,6 +7,7 @@ import { agentReasons } from '../agent/agentReasons.ts'
 import { adminReasons } from '../broker/admin/adminReasons.ts'
 import { brokerReasons } from '../broker/brokerReasons.ts'
 import { jobReasons } from '../engine/jobReasons.ts'
+import { longNames } from '../protocol/commandLine/commandOptions.ts'
 import { logOutputOptions } from '../protocol/commandLine/loggingOptions.ts'
 import type { ReasonTable } from '../protocol/operations/health.ts'
 
@@ -34,5 +35,5 @@ test.each<[string, ReasonTable]>([
 })
 
 test('every option of the log', () => {
-  for (const { long } of logOutputOptions()) expect(page).toContain(`\`${long} `)
+  for (const name of longNames(logOutputOptions)) expect(page).toContain(`\`--${name} `)
 })

@@ -1,5 +1,5 @@
-// What sources and sinks know of a channel. Events pass in batches; a batch may come out in other
-// portions than it went in. Nothing but a transaction changes a channel.
+// The interface of a channel to sources and sinks. Events pass in batches; a take may return other
+// portions than were put. Only transactions change a channel.
 
 import type { EventBatch } from '../event.ts'
 import type { ChannelCounter } from '../monitoring/counters.ts'
@@ -30,7 +30,7 @@ export interface Channel {
   transaction(): ChannelTransaction
   /** Calls back when the channel stops, its sinks having stopped, while it can still be asked. */
   onStop(callback: () => Promise<void>): void
-  /** Where the last committed put of this source from this file ended: the next one starts there. */
+  /** End of this source's last committed put from this file: the next put starts there. */
   lastPosition(
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
@@ -43,13 +43,13 @@ export interface Channel {
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SafePosition | undefined
-  /** The newest stamp that this sink prepared, whatever became of it. */
+  /** The newest stamp that this sink prepared, committed or not. */
   lastStamp(sink: string): Buffer | undefined
-  /** The sink's prepared takes that nobody holds: left by a crash or by `detach`, oldest first. */
+  /** The sink's prepared takes without a transaction: left by a crash or by `detach`, oldest first. */
   resumePrepared(sink: string): Promise<ResumedTake[]>
-  /** Gives the prepared takes of all sinks but these back: those sinks are no longer configured. */
+  /** Returns to the channel the prepared takes of all other sinks, which are no longer configured. */
   releasePrepared(sinksToKeep: ReadonlySet<string>): Promise<number>
-  /** Resolves when events wait to be taken (true), or after `timeoutMs`, or on `signal` (false). */
+  /** Resolves with true when events can be taken; with false after `timeoutMs` or on `signal`. */
   waitForEvents(timeoutMs: number, signal?: AbortSignal): Promise<boolean>
 }
 
@@ -82,9 +82,9 @@ export interface ChannelTransaction {
    * effect in the order of the calls. Takes: the events leave the channel.
    */
   commit(): Promise<void>
-  /** Taken events go back to the head, in their order. Puts are forgotten. */
+  /** Taken events return to the head, in order. Puts are discarded. */
   rollback(): Promise<void>
-  /** Lets go of a prepared take without settling it: `resumePrepared` hands it out again. */
+  /** Releases a prepared take without settling it: `resumePrepared` returns it again. */
   detach(): void
   close(): void
 }

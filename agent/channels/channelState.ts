@@ -1,4 +1,4 @@
-// What every channel decides, without doing anything: which events wait, which are taken, how many
+// The state machine of every channel, without I/O: which events wait, which are taken, how many
 // slots are free, what each source has put and each sink has prepared. Events are numbers here; the
 // channels keep their bytes. Recovery of a file channel calls the same methods as live traffic.
 //
@@ -11,25 +11,25 @@ import { assert } from '../../protocol/runtime/assert.ts'
 import { type Range, RangeSet } from './rangeSet.ts'
 import { type SourcePosition, SourcePositions } from './sourcePosition.ts'
 
-/** A take whose sink may have sent its events already: after a crash it is made again, the same. */
+/** A take whose events the sink may have sent: after a crash the same take is repeated. */
 export interface PreparedTake {
   readonly id: number
   readonly sink: string
   readonly ranges: readonly Range[]
-  /** What the sink needs to send the very same bytes again; opaque here. */
+  /** The sink's note for sending identical bytes again; opaque here. */
   readonly stamp: Buffer
 }
 
 export class ChannelState {
   readonly capacity: number
   readonly byteSlots: number
-  /** Of the puts that are durable. */
+  /** Positions of durable puts. */
   readonly positions = new SourcePositions()
-  /** Of the puts that are appended, durable or not yet: what the next put has to follow. */
+  /** Positions of appended puts, durable or pending: the next put must follow them. */
   readonly appendedPositions = new SourcePositions()
   /** In the order in which they were prepared. */
   readonly prepared = new Map<number, PreparedTake>()
-  /** The newest stamp of each sink, also when that take is long committed. */
+  /** The newest stamp of each sink, kept after its take is committed. */
   readonly lastStamps = new Map<string, Buffer>()
   nextEvent = 0
   nextPreparedId = 1
@@ -68,7 +68,7 @@ export class ChannelState {
     return this.#held.intersect(range)
   }
 
-  /** Takes slots for a put; false when there are too few. */
+  /** Reserves slots for a put; false when there are too few. */
   reserve(events: number, byteSlots = 0): boolean {
     if (this.#held.size + this.#reserved + events > this.capacity) return false
     if (this.#usedByteSlots + byteSlots > this.byteSlots) return false
@@ -77,7 +77,7 @@ export class ChannelState {
     return true
   }
 
-  /** Gives back slots that no event came to use. */
+  /** Returns reserved slots that no event uses. */
   unreserve(events: number, byteSlots = 0): void {
     assert(events <= this.#reserved, 'only reserved slots are given back')
     this.#reserved -= events
@@ -99,7 +99,7 @@ export class ChannelState {
     return range
   }
 
-  /** Events that a recovered log says were put: they have slots whatever the capacity is now. */
+  /** Events of a recovered log: they have slots regardless of the current capacity. */
   restore(range: Range, position: SourcePosition | undefined): void {
     assert(range.from >= this.nextEvent, 'event numbers rise')
     if (position !== undefined) this.restorePosition(position)
@@ -146,7 +146,7 @@ export class ChannelState {
     return this.#waiting.first()
   }
 
-  /** Takes these very events: recovery of a prepared take. */
+  /** Takes exactly these events: recovery of a prepared take. */
   takeExactly(ranges: readonly Range[]): void {
     for (const range of ranges) this.#waiting.remove(range)
   }

@@ -3,7 +3,7 @@
 import type { ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import type { Channel } from './channel.ts'
-import { type FileChannelSurroundings, fileChannel, fileChannelOptions } from './fileChannel.ts'
+import { type FileChannelDependencies, fileChannel, fileChannelOptions } from './fileChannel.ts'
 import { memoryChannel, memoryChannelOptions } from './memoryChannel.ts'
 
 export interface ChannelType extends ComponentType {
@@ -12,8 +12,8 @@ export interface ChannelType extends ComponentType {
    * else.
    */
   readonly isRecyclable: boolean
-  /** Throws an OptionError for what the channel cannot be made from. */
-  make(component: ComponentConfiguration, surroundings: FileChannelSurroundings): Channel
+  /** Throws an OptionError when the channel cannot be built from the options. */
+  make(component: ComponentConfiguration, dependencies: FileChannelDependencies): Channel
 }
 
 const file: ChannelType = {

@@ -1,6 +1,5 @@
-// Where a channel keeps its events' bytes and, if it is durable, the log of what happened to them.
-// A store decides nothing: ChannelState does, and a store only keeps what it is told, in the order
-// of the calls.
+// The storage of a channel: the bytes of its events and, if it is durable, the log of operations. A store
+// makes no decisions: ChannelState does, and a store records its operations in the order of the calls.
 
 import type { EventBatch } from '../event.ts'
 import type { ChannelState, PreparedTake } from './channelState.ts'
@@ -18,11 +17,11 @@ export interface StoredPut {
 }
 
 export interface EventStore {
-  /** Brings `state` to where the last run left it; what it holds counts as put at `nowMs` (monotonic). */
+  /** Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic). */
   open(state: ChannelState, nowMs: number): Promise<void>
   /** `isHandedOn`: the store is opened again by this process, and keeps what it has in memory. */
   close(isHandedOn?: boolean): Promise<void>
-  /** Throws when nothing can be put although there are slots (no space on the disk). */
+  /** Throws when no event can be put although there are slots (no space left on the disk). */
   checkSpace(): void
   /**
    * Keeps the batches of one transaction, all or none. Resolves when they are durable; after a

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, readOptions } from '../configuration/options.ts'
@@ -89,9 +90,10 @@ export const fileChannelOptions = {
   },
 } as const satisfies OptionTable
 
-export interface FileChannelSurroundings {
+export interface FileChannelDependencies {
   readonly clock: Clock
   readonly disk: Disk
+  readonly scheduler: Scheduler
   readonly logger: Logger
   /** Makes a path of the configuration absolute. */
   readonly resolvePath: (path: string) => string
@@ -99,7 +101,7 @@ export interface FileChannelSurroundings {
 
 export function fileChannel(
   component: ComponentConfiguration,
-  { clock, disk, logger, resolvePath }: FileChannelSurroundings,
+  { clock, disk, scheduler, logger, resolvePath }: FileChannelDependencies,
 ): TransactionalChannel {
   const options = readOptions(fileChannelOptions, component)
   checkTransactionCapacity(component, options)
@@ -123,7 +125,7 @@ export function fileChannel(
       byteSlotsOf: () => 0,
     },
     new ChannelState(options.capacity),
-    new FileStore(disk, logger, storeOptions, counter),
+    new FileStore({ disk, logger, scheduler }, storeOptions, counter),
     counter,
     clock,
   )

@@ -3,7 +3,7 @@
 //
 // A source that can be read again loses nothing here: it notes the positions up to which sinks have
 // committed (`safePosition`), and reads the rest again after a restart. What is lost when the channel
-// stops, because its source cannot be read again, is logged with its number.
+// stops, because its source cannot be read again, is logged with the number of events.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
@@ -117,7 +117,7 @@ class MemoryStore implements EventStore {
     this.#state = state
   }
 
-  // The events stay: a channel that is started again by its supervisor still has them.
+  // The events stay: a channel restarted by its supervisor still has them.
   async close(isHandedOn = false): Promise<void> {
     const held = this.#state!.size
     if (held === 0 || isHandedOn) return

@@ -3,7 +3,7 @@
 
 /** What was in a file just before an offset: tells a file that grew from one that was replaced. */
 export interface Fingerprint {
-  /** How many bytes before the offset were looked at; 0 matches everything. */
+  /** Number of bytes before the offset that are compared; 0 matches everything. */
   readonly lengthBytes: number
   /** Their CRC-32C. */
   readonly crc: number
@@ -31,7 +31,7 @@ export interface SourcePosition extends FileIdentity {
   readonly fingerprint: Fingerprint
 }
 
-/** Up to where in a file nothing would be lost if the process ended now. */
+/** End of the content of a file that would not be lost if the process ended now. */
 export interface SafePosition {
   readonly generation: number
   readonly end: number

@@ -1,4 +1,4 @@
-// Up to where the sinks of a memory channel have committed each source file: what a source may note,
+// The position up to which a memory channel's sinks have committed each source file: a source may note it,
 // because everything before it has left the channel. Puts are remembered in their order, and a position
 // counts once every event put before it has left. Keeps no event's bytes.
 

@@ -10,7 +10,7 @@ export type TransactionUse = 'put' | 'take'
 export class TransactionLifecycle {
   #state: TransactionState = 'NEW'
   #use: TransactionUse | undefined
-  /** Set while a commit or a rollback is under way, when nothing else may happen. */
+  /** Set while a commit or a rollback is pending, when no other call is allowed. */
   #busy = false
 
   get state(): TransactionState {

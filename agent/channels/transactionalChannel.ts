@@ -1,6 +1,5 @@
-// The channel that memory and file channel are: Flume's transactions over a ChannelState, which
-// decides, and an EventStore, which keeps the bytes. Here is what needs waiting: for slots, for the
-// disk, for events. Puts are committed strictly in the order of the calls, so that a source may
+// The base of memory and file channels: Flume's transactions over a ChannelState, which decides, and an
+// EventStore, which keeps the bytes. This class does the waiting: for slots, for the disk, for events. Puts are committed strictly in the order of the calls, so that a source may
 // have several under way. A put that fails after others were admitted behind it takes those with it,
 // and its file goes on from the last durable position.
 
@@ -24,7 +23,7 @@ export interface ChannelOptions {
   readonly name: string
   readonly type: string
   readonly transactionCapacity: number
-  /** How long a put waits for slots. */
+  /** Time that a put waits for slots. */
   readonly keepAliveMs: number
   /** Slots of bytes that a batch's bodies need; always 0 when bytes are not limited. */
   readonly byteSlotsOf: (batch: EventBatch) => number
@@ -336,7 +335,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     try {
       await this.store.prepare(take)
     } catch (error) {
-      // What was not noted must not be sent, and is not handed out as prepared.
+      // A take that is not durable must not be sent, and is not resumed as prepared.
       this.#attached.delete(take.id)
       this.state.unprepare(take, lastStamp)
       throw error
@@ -372,7 +371,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     return oldest === undefined ? 0 : this.#ageOf(oldest.from)
   }
 
-  /** Asked by monitoring, which must not fail: 0 for an event that a failed put or a stop is taking out. */
+  /** For monitoring, which must not fail: 0 for an event that a failed put or a stop is taking out. */
   #ageOf(event: number): number {
     const nowMs = this.#clock.monotonicMs()
     return nowMs - (this.store.putMsOf(event) ?? nowMs)

@@ -5,18 +5,12 @@
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Property } from './properties.ts'
 
-export const componentKinds = [
-  'sources',
-  'channels',
-  'sinks',
-  'sinkgroups',
-  'configfilters',
-] as const
+const componentKinds = ['sources', 'channels', 'sinks', 'sinkgroups', 'configfilters'] as const
 export type ComponentKind = (typeof componentKinds)[number]
 
-/** One complaint about a file; `line` is 0 when something is missing rather than wrong. */
+/** A problem of a file; `line` is 0 when a property is missing. */
 export interface ConfigurationProblem {
-  /** An error costs the component that it is about; a warning costs nothing. */
+  /** A component with an error is dropped; a warning has no consequence. */
   readonly severity: 'error' | 'warning'
   readonly file: string
   readonly line: number
@@ -62,7 +56,7 @@ export function readFlumeConfiguration(
   return { agents, problems }
 }
 
-/** `file:line: property: message`, the form in which every complaint is shown. */
+/** `file:line: property: message`, the form of every problem. */
 export function formatProblem(problem: ConfigurationProblem): string {
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}`
   return `${place}: ${problem.property}: ${problem.message}`

@@ -1,4 +1,4 @@
-// What the keys of one component say about others: names in lists (`interceptors = i1 i2`), the keys
+// Keys of one component that name others: names in lists (`interceptors = i1 i2`), the keys
 // below a name (`interceptors.i1.type`), and references that nothing resolves.
 
 import { suggestion } from '../../protocol/configuration/nearestName.ts'

@@ -1,53 +1,48 @@
-// Options of a component as one table: key, type, default, bounds, one line of documentation. The
-// typed values, the checks and the documentation all come from it. `checkOptions` lists everything
-// that is wrong with a component's options at once; `readOptions` gives their values, and throws an
-// OptionError for a value that cannot be used.
+// Options of a component as one table (protocol/configuration/optionTable.ts), with Flume's rules on top.
+// Typed values, checks and documentation come from it. `checkOptions` lists every problem of a
+// component's options at once; `readOptions` returns their values, and throws an OptionError for a value
+// that cannot be used.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
+import {
+  parseValue,
+  type ValueSpec,
+  type ValueTypes,
+  wholeNumber,
+} from '../../protocol/configuration/optionTable.ts'
 import { AgentError } from '../errors.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { formatProblem, problemOf } from './flumeConfiguration.ts'
 import type { Property } from './properties.ts'
 import { asksForSecurity } from './securityKeys.ts'
 
-export interface Described {
-  readonly doc: string
+/** What Flume does with an option, beside its value. */
+interface FlumeRules {
   readonly required?: true
+  /** A value below `min` is a warning, and the default is used, as Flume does for some keys. */
+  readonly belowMin?: 'default'
 }
 
+type ComponentValueSpec = Exclude<ValueSpec, { type: 'double' }> & FlumeRules
+
 export type OptionSpec =
-  | (Described & { readonly type: 'string'; readonly default?: string })
-  | (Described & { readonly type: 'boolean'; readonly default?: boolean })
-  | (Described & {
-      readonly type: 'integer'
-      readonly default?: number
-      readonly min?: number
-      readonly max?: number
-      /** A value below `min` is a warning, and the default is used, as Flume does for some keys. */
-      readonly belowMin?: 'default'
-    })
-  /** Names split at white space. */
-  | (Described & { readonly type: 'list'; readonly default?: readonly string[] })
+  | ComponentValueSpec
   /** Every key that starts with this one and a dot, such as `header`. */
-  | (Described & { readonly type: 'prefix' })
+  | { readonly type: 'prefix'; readonly doc: string }
   /**
    * A key of Flume, or all keys below it, that has no effect here; `doc` says why. Each one in a
    * configuration is a warning, unless its value is one of `harmless`: what happens anyway.
    */
-  | (Described & { readonly type: 'ignored'; readonly harmless?: readonly string[] })
+  | { readonly type: 'ignored'; readonly doc: string; readonly harmless?: readonly string[] }
   /**
    * A security setting, or all keys below it, that is not implemented; `doc` says what to do. It is
    * an error unless its value is one of `harmless`.
    */
-  | (Described & { readonly type: 'security'; readonly harmless?: readonly string[] })
+  | { readonly type: 'security'; readonly doc: string; readonly harmless?: readonly string[] }
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>
 
-interface ValueOf {
-  string: string
-  boolean: boolean
-  integer: number
-  list: readonly string[]
+interface ValueOf extends ValueTypes {
   prefix: ReadonlyMap<string, string>
   ignored: undefined
   security: undefined
@@ -66,7 +61,7 @@ export type OptionValues<T extends OptionTable> = {
     : ValueOf[T[K]['type']] | undefined
 }
 
-/** What a component cannot be built from. */
+/** An option with which a component cannot be built. */
 export class OptionError extends AgentError {
   readonly problem: ConfigurationProblem
   constructor(problem: ConfigurationProblem) {
@@ -94,8 +89,8 @@ export function readOptions<const T extends OptionTable>(
 }
 
 /**
- * Everything that is wrong with a component's options. `kind` names the keys that all components of
- * a kind have; keys below those of `elsewhere` (and a dot) are checked by somebody else.
+ * Lists every problem of a component's options. `kind` names the keys that all components of
+ * a kind have; keys below those of `elsewhere` (and a dot) are checked by the caller.
  */
 export function checkOptions(
   table: OptionTable,
@@ -126,7 +121,7 @@ export function checkOptions(
   return problems
 }
 
-/** The problem of one key of a component, whether it is there or missing. */
+/** The problem of one key of a component, set or missing. */
 export function optionError(
   component: ComponentConfiguration,
   key: string,
@@ -151,7 +146,7 @@ function isGroup(spec: OptionSpec | undefined): boolean {
   return spec?.type === 'security' || spec?.type === 'ignored'
 }
 
-/** Values that can be used, though perhaps not as they were meant. */
+/** Warnings for values that are accepted but may not mean what they say. */
 function doubtful(spec: OptionSpec, property: Property): ConfigurationProblem[] {
   const { value } = property
   if (spec.type === 'boolean' && !/^(?:true|false)$/i.test(value)) {
@@ -161,7 +156,7 @@ function doubtful(spec: OptionSpec, property: Property): ConfigurationProblem[] 
   return [problemOf(property, `${value} is less than ${spec.min}: ${spec.default} is used`)]
 }
 
-/** A key that is no option with a value: below a prefix, without effect, not implemented, or unknown. */
+/** Problems of a key without a value here: below a prefix, without effect, not implemented, or unknown. */
 function strange(
   table: OptionTable,
   known: readonly string[],
@@ -195,7 +190,7 @@ function strange(
   return [problemOf(property, `no such option: ignored${meant}`)]
 }
 
-/** Also one that the key continues: `encrpytion.keyProvider` is near `encryption`. */
+/** Also finds a name that the key continues: `encrpytion.keyProvider` is near `encryption`. */
 function nearestKey(key: string, known: readonly string[]): string | undefined {
   const first = key.split('.')[0]!
   return nearestName(key, known) ?? (first === key ? undefined : nearestName(first, known))
@@ -209,37 +204,25 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
     if (spec.required) throw optionError(component, key, `missing, but required: ${spec.doc}`)
     return spec.default
   }
-  if (spec.type === 'string') return text
-  if (spec.type === 'list') return text.split(/\s+/)
-  if (spec.type === 'boolean') return text.toLowerCase() === 'true'
-  return integer(key, text, spec, component)
+  // Java reads every text that is not `true` as false.
+  if (spec.type === 'boolean') return parseValue(spec, text.toLowerCase()) ?? false
+  if (spec.type !== 'integer') return parseValue(spec, text)
+  if (isBelowMin(spec, text)) return spec.default
+  const value = parseValue(spec, clampedLong(text))
+  if (value !== undefined) return value
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
+  throw optionError(component, key, `${quoted(text)} is not a whole number from ${min} to ${max}`)
 }
 
 type IntegerSpec = Extract<OptionSpec, { type: 'integer' }>
 
-function integer(
-  key: string,
-  text: string,
-  spec: IntegerSpec,
-  component: ComponentConfiguration,
-): number | undefined {
-  if (isBelowMin(spec, text)) return spec.default
-  const value = numberOf(text)
-  const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
-  if (!(value >= min && value <= max)) {
-    throw optionError(component, key, `${quoted(text)} is not a whole number from ${min} to ${max}`)
-  }
-  return value
-}
-
 function isBelowMin(spec: IntegerSpec, text: string): boolean {
-  return spec.belowMin === 'default' && numberOf(text) < (spec.min ?? 0)
+  return spec.belowMin === 'default' && wholeNumber(text) < (spec.min ?? 0)
 }
 
-/** NaN for what is not a whole number; Java's largest long is the largest number here. */
-function numberOf(text: string): number {
-  if (!/^[+-]?\d{1,19}$/.test(text)) return Number.NaN
-  return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
+/** Java's largest long stands for no limit: larger numbers than JavaScript's are read as its largest. */
+function clampedLong(text: string): string {
+  return wholeNumber(text) > Number.MAX_SAFE_INTEGER ? String(Number.MAX_SAFE_INTEGER) : text
 }
 
 function subProperties(

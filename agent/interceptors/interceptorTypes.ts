@@ -9,13 +9,13 @@ import { hostInterceptor, hostInterceptorOptions } from './hostInterceptor.ts'
 import type { Interceptor } from './interceptor.ts'
 import { timestampInterceptor, timestampInterceptorOptions } from './timestampInterceptor.ts'
 
-export interface InterceptorSurroundings {
+interface InterceptorDependencies {
   readonly clock: Clock
   readonly host: HostIdentity
 }
 
 export interface InterceptorType extends ComponentType {
-  make(component: ComponentConfiguration, surroundings: InterceptorSurroundings): Interceptor
+  make(component: ComponentConfiguration, dependencies: InterceptorDependencies): Interceptor
 }
 
 const timestamp: InterceptorType = {

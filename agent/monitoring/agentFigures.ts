@@ -1,4 +1,4 @@
-// What an agent's metrics are read from: its components with their counters, as they are now.
+// The source of an agent's metrics: its components with their current counters.
 
 import type {
   ChannelCounter,
@@ -13,7 +13,7 @@ export interface SourceFigures {
   readonly type: string
   readonly counter: SourceCounter
   readonly progress: SourceProgress
-  /** How often it was started again after a failure. */
+  /** Number of restarts after failures. */
   readonly restarts: number
 }
 
@@ -32,7 +32,7 @@ export interface SinkFigures {
   readonly type: string
   readonly counter: SinkCounter
   readonly progress: SinkProgress
-  /** How often it was started again after a failure. */
+  /** Number of restarts after failures. */
   readonly restarts: number
 }
 

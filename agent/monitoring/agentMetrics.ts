@@ -1,5 +1,5 @@
-// The table of an agent's metrics: what Flume counts under Flume's names (flumeMetrics.ts), and what it does
-// not count as `millrace_agent_...`.
+// The table of an agent's metrics: Flume's counters under Flume's names (flumeMetrics.ts), and all others as
+// `millrace_agent_...`.
 
 import { labelText, latencyBucketsSeconds, type Metrics } from '../../protocol/telemetry/metrics.ts'
 import type { AgentFigures } from './agentFigures.ts'

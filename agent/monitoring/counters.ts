@@ -1,5 +1,5 @@
-// Flume's counters, by Flume's names, of one component each. Counting is adding a number to a field
-// per batch; turning them into the metrics page's strings happens when somebody asks.
+// Flume's counters, by Flume's names, of one component each. Counting adds a number to a field
+// per batch; the strings of the metrics page are built per request.
 
 import { Distribution } from '../../protocol/telemetry/distribution.ts'
 import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics.ts'
@@ -31,13 +31,13 @@ export interface SourceProgress {
 /** The files that a source follows, as of its last look at them. */
 export interface TailedFiles {
   readonly files: number
-  /** Files that can't be opened or read now. */
+  /** Files that currently cannot be opened or read. */
   readonly unreadable: number
   /** Bytes in the files that are not read yet. */
   readonly bytesBehind: number
 }
 
-/** How long events took from a source's put to a sink's delivery; not one of Flume's counters. */
+/** Time from a source's put to a sink's delivery; not one of Flume's counters. */
 export interface SinkProgress {
   /** In seconds, of the oldest event of each transaction that was delivered. */
   readonly deliveryDelay: Distribution

@@ -1,5 +1,5 @@
-// Tells the cluster once a second how the agent is: the newest record of its key in the status topic
-// counts. A report that cannot be sent is skipped, and never holds up anything else.
+// Reports the agent's status to the cluster once a second: the newest record of its key in the status topic
+// is current. A report that cannot be sent is skipped, and never delays the agent.
 
 import type { Behavior } from '../../protocol/actor/actor.ts'
 import { BatchSender } from '../../protocol/client/batchSender.ts'
@@ -41,14 +41,14 @@ export function statusReporter(
         if (isSending) return
         isSending = true
         report()
-          .catch((error: unknown) => logger.debug({ error }, 'the status was not reported'))
+          .catch((error: unknown) => logger.debug({ error }, 'failed to report the status'))
           .finally(() => {
             isSending = false
           })
       },
       async stopping() {
-        // The last report says `stopped`; without it the agent would be missed. Not sent where the
-        // report before has failed or is still waiting: a stop must not wait for a broker that is away.
+        // The last report says `stopped`; without it the agent would look dead. Not sent when the previous
+        // report has failed or is pending: a stop must not wait for an unreachable broker.
         if (isReported) await report().catch(() => {})
         await sender.close()
       },

@@ -1,13 +1,13 @@
-// What decides into which of a source's channels an event goes. A selector only splits batches: that
-// every required channel hears of every position, with or without events, is the processor's part.
+// Selects the channels of a source into which an event goes. A selector only splits batches: the processor
+// puts every position into every required channel, with or without events.
 
 import type { Channel } from '../channels/channel.ts'
 import type { EventBatch } from '../event.ts'
 
 export interface ChannelSelector {
-  /** A put that one of these refuses is tried again by the source. */
+  /** The source retries a put that one of these refuses. */
   readonly required: readonly Channel[]
-  /** What one of these refuses is logged and dropped. */
+  /** A put that one of these refuses is logged and dropped. */
   readonly optional: readonly Channel[]
   /**
    * The part of a batch that goes into one of the channels, in the batch's order: the batch itself,

@@ -7,7 +7,7 @@ export interface SelectorType extends ComponentType {
   readonly make: typeof replicatingSelector
 }
 
-/** What a source has that names no selector. */
+/** The selector of a source that names none. */
 export const defaultSelectorType: SelectorType = {
   alias: 'replicating',
   className: 'org.apache.flume.channel.ReplicatingChannelSelector',

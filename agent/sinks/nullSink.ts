@@ -1,4 +1,4 @@
-// Flume's null sink: takes events and forgets them. For measuring what is before it.
+// Flume's null sink: takes events and discards them. For measuring sources and channels.
 
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Channel } from '../channels/channel.ts'

@@ -20,7 +20,7 @@ import { kafkaSinkOptions, readKafkaSinkSettings } from './kafka/kafkaSinkOption
 import { LoggerSink, loggerSinkOptions } from './loggerSink.ts'
 import { NullSink, nullSinkOptions } from './nullSink.ts'
 
-export interface SinkSurroundings {
+interface SinkDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly host: HostIdentity
@@ -28,10 +28,10 @@ export interface SinkSurroundings {
 }
 
 export interface SinkType extends ComponentType {
-  /** Throws an OptionError for what the sink cannot be made from. */
+  /** Throws an OptionError when the sink cannot be built from the options. */
   plan(
     component: ComponentConfiguration,
-    surroundings: SinkSurroundings,
+    dependencies: SinkDependencies,
   ): {
     readonly counter: SinkCounter
     readonly progress: SinkProgress

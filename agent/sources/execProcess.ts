@@ -1,5 +1,5 @@
-// Starting a command, as a thing that is handed in to the exec source, and the real thing: a process
-// group of its own that ends with the agent, however the agent ends.
+// Starts the command of an exec source, as a dependency of the source; the real implementation runs it in
+// a process group of its own that ends with the agent, however the agent ends.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -10,7 +10,7 @@ export interface ExecProcess {
   readonly errors: AsyncIterable<Buffer>
   /** Resolves when the output has ended, with the exit code, or the signal's name, or why it could not start. */
   readonly exit: Promise<number | string>
-  /** Asks the command and all that it has started to end, or kills them. What is not read is lost. */
+  /** Terminates or kills the command and its children. Unread output is lost. */
   kill(isForced?: boolean): void
 }
 
@@ -35,12 +35,12 @@ exec "$@" 3<&-
 
 export const startProcess: StartProcess = (command) => {
   const child = spawn('/bin/sh', ['-c', watchedCommand, 'sh', ...command], {
-    // A process group of its own, so that a signal reaches what a shell has started, too.
+    // A process group of its own, so that a signal also reaches the children of a shell.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const agentIsAlive = child.stdio[3] as Writable
-  // The watcher may be gone before it is told.
+  // The watcher may have ended before.
   agentIsAlive.on('error', () => {})
   // Not the event `close`: that waits for the watcher's pipe as well, which is closed after this.
   const ended = new Promise<number | string>((resolve) => {
@@ -50,7 +50,7 @@ export const startProcess: StartProcess = (command) => {
   const closed = Promise.all([streamClosed(child.stdout!), streamClosed(child.stderr!)])
   const exit = closed.then(() => ended)
   void exit.then(() => agentIsAlive.destroy())
-  // The streams never end when nobody reads them.
+  // Streams that are not read never end.
   const dropOutput = () => {
     child.stdout!.destroy()
     child.stderr!.destroy()
@@ -61,7 +61,7 @@ export const startProcess: StartProcess = (command) => {
     exit,
     kill(isForced = false) {
       signalGroup(child, isForced ? 'SIGKILL' : 'SIGTERM')
-      // A process that left the group may hold the output open for ever.
+      // A process that left the group may hold the output open indefinitely.
       if (isForced || hasEnded(child)) dropOutput()
       else child.once('exit', dropOutput)
     },

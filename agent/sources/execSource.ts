@@ -1,6 +1,6 @@
 // Flume's exec source: the lines that a command prints. While a channel is full the command's output is
-// not read, so that its pipe fills and the command waits: no line is dropped. What the command prints
-// while nobody listens is lost; use taildir for files.
+// not read, so that its pipe fills and the command blocks: no line is dropped. Output that the command
+// prints while the agent is stopped is lost; use taildir for files.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { sleep } from '../../protocol/runtime/clock.ts'
@@ -39,23 +39,23 @@ export const execOptions = {
   },
 } as const satisfies OptionTable
 
-/** A line that is longer is split: the command must not fill the memory. */
+/** Longer lines are split, so that the command cannot exhaust memory. */
 const maxLineBytes = 1024 * 1024
-/** The wait before a batch that the channels did not take is put again; it doubles up to the most. */
+/** Backoff before a refused batch is put again; doubles up to the maximum. */
 const firstRetryMs = 250
 const mostRetryMs = 5000
-/** A sink that is always a little slower than the command fills the channel many times a minute. */
+/** Settle time of the log: a sink slightly slower than the command fills the channel often. */
 const refusalSettleMs = 60_000
-/** At the stop, a put in flight may still succeed for so long. */
+/** While stopping, time for the put in flight to succeed. */
 const putTimeoutMs = 500
-/** A command that was asked to end is killed after this; what it has started, too. */
+/** Time after which a terminated command and its children are killed. */
 const killTimeoutMs = 2000
-/** A command that was killed is left to itself after this. */
+/** Time after which a killed command is no longer waited for. */
 const abandonTimeoutMs = 1000
-/** Of the command's standard error, kept to say why it failed. */
+/** Bytes of the command's standard error kept for the message of a failure. */
 const keptErrorCharacters = 500
 
-export interface ExecSurroundings {
+export interface ExecDependencies {
   readonly clock: Clock
   readonly logger: Logger
   readonly counter: SourceCounter
@@ -66,7 +66,7 @@ export interface ExecSurroundings {
 
 export class ExecSource implements Polled {
   readonly #options: OptionValues<typeof execOptions>
-  readonly #surroundings: ExecSurroundings
+  readonly #dependencies: ExecDependencies
   #process: ExecProcess | undefined
   #output: AsyncIterator<Buffer> | undefined
   /** The read in flight, kept over calls of `process`. */
@@ -83,29 +83,29 @@ export class ExecSource implements Polled {
   /** A command that is restarted and ends the same way each time is logged once. */
   #lastExit: number | string | undefined
   #hasEnded = false
-  /** The command has ended, and not as it should; until it prints something again. */
+  /** Why the command ended; cleared when it prints again. */
   #failure: { readonly message: string; readonly sinceMs: number } | undefined
 
-  constructor(options: OptionValues<typeof execOptions>, surroundings: ExecSurroundings) {
+  constructor(options: OptionValues<typeof execOptions>, dependencies: ExecDependencies) {
     this.#options = options
-    this.#surroundings = surroundings
+    this.#dependencies = dependencies
     this.#isBlocked = new LastingCondition({
-      ...{ ...surroundings, settleMs: refusalSettleMs },
+      ...{ ...dependencies, settleMs: refusalSettleMs },
       over: 'channels take the lines of a command again',
     })
   }
 
   async start(): Promise<void> {
-    this.#surroundings.counter.StartTime = this.#surroundings.clock.nowMs()
+    this.#dependencies.counter.StartTime = this.#dependencies.clock.nowMs()
   }
 
   async stop(): Promise<void> {
-    const { clock, logger, counter } = this.#surroundings
+    const { clock, logger, counter } = this.#dependencies
     if (this.#process !== undefined) await this.#end(this.#process)
     const accepted = await orLate(this.#putting, clock, putTimeoutMs)
     const lost = (this.#pending?.count ?? 0) - (accepted ?? 0)
     if (lost > 0) {
-      logger.warn({ lines: lost }, `${lost} lines of a command are lost: no channel took them`)
+      logger.warn({ lines: lost }, `${lost} lines of a command are lost: no channel accepted them`)
     }
     counter.StopTime = clock.nowMs()
   }
@@ -118,7 +118,7 @@ export class ExecSource implements Polled {
     return reasons
   }
 
-  /** Puts what one read of the command's output brings; restarts the command when it is due. */
+  /** Puts the lines of one read of the command's output; restarts the command when that is due. */
   async process(signal: AbortSignal): Promise<number> {
     if (this.#pending !== undefined) return await this.#putPending(signal)
     if (this.#hasEnded) return longestWaitMs
@@ -139,7 +139,7 @@ export class ExecSource implements Polled {
     const { command, shell, logStdErr } = this.#options
     const words = shell === undefined ? command.split(/\s+/) : [...shell.split(/\s+/), command]
     this.#lastErrors = ''
-    this.#process = this.#surroundings.startProcess(words)
+    this.#process = this.#dependencies.startProcess(words)
     this.#output = this.#process.output[Symbol.asyncIterator]()
     void this.#readErrors(this.#process, logStdErr)
   }
@@ -161,7 +161,7 @@ export class ExecSource implements Polled {
   }
 
   #logEnd(exit: number | string): void {
-    const { clock, logger } = this.#surroundings
+    const { clock, logger } = this.#dependencies
     const { command, restart, restartThrottle } = this.#options
     const next = restart
       ? `it is run again in ${restartThrottle} ms`
@@ -196,7 +196,7 @@ export class ExecSource implements Polled {
 
   /** How many lines the channels took: all or none. */
   async #put(part: EventBatch): Promise<number> {
-    const { processor, progress } = this.#surroundings
+    const { processor, progress } = this.#dependencies
     try {
       await processor.process(part)
     } catch (error) {
@@ -220,19 +220,19 @@ export class ExecSource implements Polled {
     )
   }
 
-  /** Asks the command to end, then kills it; waits for neither longer than a moment. */
+  /** Terminates the command, then kills it; each wait is bounded. */
   async #end(process: ExecProcess): Promise<void> {
-    const { clock, logger } = this.#surroundings
+    const { clock, logger } = this.#dependencies
     process.kill()
     if ((await orLate(process.exit, clock, killTimeoutMs)) !== undefined) return
     process.kill(true)
     if ((await orLate(process.exit, clock, abandonTimeoutMs)) !== undefined) return
     const { command } = this.#options
-    logger.error({ command }, 'the command of an exec source did not end when it was killed')
+    logger.error({ command }, 'command of an exec source did not end after it was killed')
   }
 
   async #readErrors(process: ExecProcess, isLogged: boolean): Promise<void> {
-    const { logger } = this.#surroundings
+    const { logger } = this.#dependencies
     try {
       for await (const piece of process.errors) {
         const text = piece.toString().trimEnd()
@@ -240,12 +240,12 @@ export class ExecSource implements Polled {
         if (isLogged) logger.warn({ command: this.#options.command, text }, 'standard error')
       }
     } catch (error) {
-      logger.debug({ reason: String(error) }, 'standard error of a command cannot be read')
+      logger.debug({ reason: String(error) }, 'failed to read standard error of the command')
     }
   }
 }
 
-/** What a shell's exit code says of a command that failed to start. */
+/** The meaning of a shell's exit code for a command that failed to start. */
 const startFailures: ReadonlyMap<number | string, string> = new Map([
   [126, 'failed to start, because it is not executable (126)'],
   [127, 'failed to start, because it was not found (127)'],

@@ -6,12 +6,12 @@ const carriageReturn = 0x0d
 
 export class LineReader {
   readonly #maxLineBytes: number
-  /** What came after the last line end. */
+  /** The bytes after the last line end. */
   #rest = Buffer.alloc(0)
   /** The last byte was a carriage return: a newline right behind it belongs to it. */
   #endsWithReturn = false
 
-  /** A line that is longer is split. */
+  /** Longer lines are split. */
   constructor(maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes
   }

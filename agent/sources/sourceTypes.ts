@@ -19,7 +19,7 @@ import { fileGroupProblems } from './taildir/fileGroup.ts'
 import { readTaildirOptions, taildirOptions } from './taildir/taildirOptions.ts'
 import { TaildirSource } from './taildir/taildirSource.ts'
 
-export interface SourceSurroundings {
+interface SourceDependencies {
   readonly clock: Clock
   readonly disk: Disk
   readonly logger: Logger
@@ -34,12 +34,12 @@ export interface SourceSurroundings {
 export interface SourceType extends ComponentType {
   /** Keys below these are checked by `check` and not by the table of options. */
   readonly nested?: readonly string[]
-  /** What is wrong beside single options. */
+  /** Problems beside those of single options. */
   check?(component: ComponentConfiguration): ConfigurationProblem[]
-  /** Throws an OptionError for what the source cannot be made from. */
+  /** Throws an OptionError when the source cannot be built from the options. */
   plan(
     component: ComponentConfiguration,
-    surroundings: SourceSurroundings,
+    dependencies: SourceDependencies,
   ): { readonly batchSize: BatchSize; readonly make: () => Polled }
 }
 
@@ -49,16 +49,16 @@ const taildir: SourceType = {
   options: taildirOptions,
   nested: ['filegroups'],
   check: fileGroupProblems,
-  plan(component, surroundings) {
-    const { options, groups } = readTaildirOptions(component, surroundings.resolvePath)
+  plan(component, dependencies) {
+    const { options, groups } = readTaildirOptions(component, dependencies.resolvePath)
     let isReported = false
     return {
       batchSize: { key: 'batchSize', events: options.batchSize },
       make() {
-        // Once, and not for each instance that follows a failed one.
-        if (!isReported) void reportEmptyGroups(groups, surroundings)
+        // Once, not for each instance after a failure.
+        if (!isReported) void reportEmptyGroups(groups, dependencies)
         isReported = true
-        return new TaildirSource(component.name, groups, options, surroundings)
+        return new TaildirSource(component.name, groups, options, dependencies)
       },
     }
   },
@@ -68,11 +68,11 @@ const exec: SourceType = {
   alias: 'exec',
   className: 'org.apache.flume.source.ExecSource',
   options: execOptions,
-  plan(component, surroundings) {
+  plan(component, dependencies) {
     const options = readOptions(execOptions, component)
     return {
       batchSize: { key: 'batchSize', events: options.batchSize },
-      make: () => new ExecSource(options, surroundings),
+      make: () => new ExecSource(options, dependencies),
     }
   },
 }

@@ -1,11 +1,13 @@
-// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, Kafka's or ours. A
-// cluster that is away keeps the server neither from starting nor from coming back by itself.
+// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, of Kafka or
+// Millrace. The server starts without the cluster, and recovers by itself when the cluster is reachable.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import { CommandError } from '../../protocol/commandLine/commandError.ts'
 import { parseHostPort } from '../../protocol/commandLine/hostPort.ts'
 import { requireLogFile } from '../../protocol/commandLine/loggingOptions.ts'
+import { firstStopSignal } from '../../protocol/commandLine/stopSignals.ts'
+import { onUsualPort } from '../../protocol/commandLine/usualPort.ts'
 import type { BuildInfo } from '../../protocol/operations/buildInfo.ts'
 import { healthOf } from '../../protocol/operations/health.ts'
 import type { OperationsOptions } from '../../protocol/operations/operations.ts'
@@ -26,18 +28,18 @@ import { SampledTopics } from './sampledTopics.ts'
 export interface AdminArguments extends LoggingOptions {
   /** Comma-separated `host:port`. */
   readonly bootstrap: string
-  /** Of the console and the API, on 127.0.0.1. */
+  /** Port of the console and the API, on 127.0.0.1. */
   readonly port?: number | undefined
   readonly build: BuildInfo
 }
 
 const usualPort = 8080
-/** A broker that does not answer for so long is asked again. */
+/** Time after which a request is retried. */
 const requestTimeoutMs = 5_000
 
-/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+/** Serves until SIGINT or SIGTERM. Sets the exit code; throws only for a bug. */
 export async function adminCommand(args: AdminArguments): Promise<void> {
-  const stopped = stopSignal()
+  const stopped = firstStopSignal()
   let server: AdminServing
   try {
     server = await serve(args)
@@ -91,7 +93,7 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
     })
   let console: ServedConsole
   try {
-    console = await onPort(args.port, start)
+    console = await onUsualPort(args.port, usualPort, start)
   } catch (error) {
     endMetrics()
     await cluster.close()
@@ -111,20 +113,6 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   }
 }
 
-/** On the port asked for; on the usual one otherwise, or on a free one. */
-async function onPort(
-  wanted: number | undefined,
-  start: (port: number) => Promise<ServedConsole>,
-): Promise<ServedConsole> {
-  try {
-    return await start(wanted ?? usualPort)
-  } catch (error) {
-    const { code } = error as { readonly code?: unknown }
-    if (wanted !== undefined || code !== 'PORT_IN_USE') throw error
-    return await start(0)
-  }
-}
-
 const protocols = /^(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
 
 function parseBootstrap(list: string): Address[] {
@@ -138,17 +126,5 @@ function parseBootstrap(list: string): Address[] {
     const address = parseHostPort(entry.trim().replace(protocols, ''))
     if (address !== undefined && address.port > 0) return address
     throw new CommandError(`--bootstrap ${entry} is not the address of a broker: give host:port`)
-  })
-}
-
-/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
-function stopSignal(): Promise<void> {
-  return new Promise((stop) => {
-    const signals = ['SIGINT', 'SIGTERM'] as const
-    const onSignal = () => {
-      for (const signal of signals) process.removeListener(signal, onSignal)
-      stop()
-    }
-    for (const signal of signals) process.on(signal, onSignal)
   })
 }

@@ -2,6 +2,8 @@
 // request (those are Kafka error codes in an AppendResult or ReadResult). Every message says what
 // the person who runs the broker can do.
 
+import { CodedError } from '../../protocol/runtime/codedError.ts'
+
 export type LogErrorCode =
   /** Bytes that were synced are not there any more, or not as they were written. */
   | 'LOG_CORRUPT'
@@ -26,13 +28,7 @@ export type LogErrorCode =
   /** A file or a folder cannot be opened or renamed: nothing is lost, and writes go on when it can. */
   | 'LOG_OBSTRUCTED'
 
-export class LogError extends Error {
-  readonly code: LogErrorCode
-  constructor(code: LogErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.code = code
-  }
-}
+export class LogError extends CodedError<LogErrorCode> {}
 
 export function corruptLog(file: string, position: number, detail: string): LogError {
   return new LogError(

@@ -1,5 +1,7 @@
 // The table of what can go wrong with a broker in a test, besides what the broker itself reports.
 
+import { CodedError } from '../../protocol/runtime/codedError.ts'
+
 /** What a TestBrokerError is about. */
 export type TestBrokerErrorCode =
   /** An option or an argument that cannot be used. */
@@ -12,13 +14,8 @@ export type TestBrokerErrorCode =
   | 'FAULT_NOT_TRIGGERED'
 
 /** A mistake in a test, or something that the test waited for in vain. The message says what to do. */
-export class TestBrokerError extends Error {
+export class TestBrokerError extends CodedError<TestBrokerErrorCode> {
   override readonly name = 'TestBrokerError'
-  readonly code: TestBrokerErrorCode
-  constructor(code: TestBrokerErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 export function invalidArgument(message: string): TestBrokerError {

@@ -1,5 +1,7 @@
 // A checkpoint that cannot be believed or written, with what to do about it.
 
+import { CodedError } from '../../protocol/runtime/codedError.ts'
+
 export type CheckpointErrorCode =
   /** Entries that had been acknowledged can no longer be read. */
   | 'CHECKPOINT_DAMAGED'
@@ -8,10 +10,4 @@ export type CheckpointErrorCode =
   /** The disk refused; what the last write left behind is known only after opening again. */
   | 'CHECKPOINT_FAILED'
 
-export class CheckpointError extends Error {
-  readonly code: CheckpointErrorCode
-  constructor(code: CheckpointErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.code = code
-  }
-}
+export class CheckpointError extends CodedError<CheckpointErrorCode> {}

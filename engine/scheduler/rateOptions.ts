@@ -1,76 +1,73 @@
-// Options of a job under Spark's key names, as one table: the parser, the errors and the documentation come
-// from it. Keys of Spark that have no meaning here are refused by name, with the reason: a job that is tuned
-// by a key that nobody reads is tuned by chance.
+// Options of a job under Spark's key names, as one table: parser, errors and documentation come from it.
+// Keys of Spark that have no meaning here are refused by name, with the reason: a job must not seem to be
+// tuned by a key that has no effect.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
+import {
+  readTable,
+  type TableValues,
+  type ValueTable,
+} from '../../protocol/configuration/optionTable.ts'
 import { EngineError } from '../engineError.ts'
 
-export interface RateOption<Value> {
-  readonly type: 'boolean' | 'integer' | 'double' | 'string'
-  /** Undefined: the doc says what holds then. */
-  readonly default: Value
-  /** Allowed values, for people. */
-  readonly bounds: string
-  readonly doc: string
-  /** The value, or undefined when the text is not one within the bounds. */
-  readonly parse: (text: string) => Value | undefined
-}
-
-const most = Number.MAX_SAFE_INTEGER
-
 export const rateOptions = {
-  'spark.streaming.backpressure.enabled': boolean(
-    true,
-    'Whether the processing rate of batches bounds the next ones. Spark has false here.',
-  ),
-  'spark.streaming.backpressure.initialRate': integer(
-    0,
-    'Records per second, over all partitions, before a rate was measured; 0 for no bound by rate.',
-  ),
+  'spark.streaming.backpressure.enabled': {
+    type: 'boolean',
+    default: true,
+    doc: 'Whether the processing rate of batches bounds the next ones. Spark has false here.',
+  },
+  'spark.streaming.backpressure.initialRate': {
+    type: 'integer',
+    default: 0,
+    doc: 'Records per second, over all partitions, before a rate was measured; 0 for no bound by rate.',
+  },
   'spark.streaming.backpressure.rateEstimator': {
     type: 'string',
     default: 'pid',
-    bounds: 'pid',
+    choices: ['pid'],
     doc: 'The estimator of the rate. There is one.',
-    parse: (text: string) => (text === 'pid' ? text : undefined),
   },
-  'spark.streaming.backpressure.pid.proportional': double(
-    1,
-    'Weight of the difference between the last rate and the measured one.',
-  ),
-  'spark.streaming.backpressure.pid.integral': double(
-    0.2,
-    'Weight of the error that has accumulated as scheduling delay.',
-  ),
-  'spark.streaming.backpressure.pid.derived': double(0, 'Weight of the change of the error.'),
-  'spark.streaming.backpressure.pid.minRate': double(
-    100,
-    'The least rate that is estimated, in records per second over all partitions.',
-    Number.MIN_VALUE,
-  ),
-  'spark.streaming.kafka.maxRatePerPartition': integer(
-    0,
-    'The most records per second that are read from one partition; 0 for no bound.',
-  ),
-  'spark.streaming.kafka.minRatePerPartition': integer(
-    1,
-    'The least records of a partition that a batch is planned with when the rate bounds it.',
-  ),
+  'spark.streaming.backpressure.pid.proportional': {
+    type: 'double',
+    default: 1,
+    doc: 'Weight of the difference between the last rate and the measured one.',
+  },
+  'spark.streaming.backpressure.pid.integral': {
+    type: 'double',
+    default: 0.2,
+    doc: 'Weight of the error that has accumulated as scheduling delay.',
+  },
+  'spark.streaming.backpressure.pid.derived': {
+    type: 'double',
+    default: 0,
+    doc: 'Weight of the change of the error.',
+  },
+  'spark.streaming.backpressure.pid.minRate': {
+    type: 'double',
+    default: 100,
+    above: 0,
+    doc: 'The least rate that is estimated, in records per second over all partitions.',
+  },
+  'spark.streaming.kafka.maxRatePerPartition': {
+    type: 'integer',
+    default: 0,
+    doc: 'The most records per second that are read from one partition; 0 for no bound.',
+  },
+  'spark.streaming.kafka.minRatePerPartition': {
+    type: 'integer',
+    default: 1,
+    doc: 'The least records of a partition that a batch is planned with when the rate bounds it.',
+  },
   'millrace.backpressure.targetBatchMs': {
-    ...integer(0, 'Time that the rate aims at for a batch, in ms; 0 for 5 s or the interval.'),
+    type: 'integer',
+    default: 0,
     doc:
       'Processing time of a batch, in ms, that the rate aims at: slower batches make the next ones smaller. ' +
       '0 stands for the batch interval, but at least 5000, because intervals that a batch overruns merge.',
   },
-} as const satisfies Record<string, RateOption<boolean | number | string>>
+} as const satisfies ValueTable
 
-export type RateConf = {
-  readonly [Key in keyof typeof rateOptions]: (typeof rateOptions)[Key] extends RateOption<
-    infer Value
-  >
-    ? Value
-    : never
-}
+export type RateConf = TableValues<typeof rateOptions>
 
 /** Keys of Spark, or all below those that end with a dot, that are refused: each with the reason. */
 export const refusedKeys: readonly (readonly [key: string, reason: string])[] = [
@@ -112,21 +109,17 @@ export const refusedKeys: readonly (readonly [key: string, reason: string])[] = 
   ],
 ]
 
-/** Values of all options. Throws JOB_OPTION_INVALID for a key or a value that cannot be used. */
+/** Returns the values of all options. Throws JOB_OPTION_INVALID for a key or a value that cannot be used. */
 export function parseRateConf(conf: Readonly<Record<string, string>> = {}): RateConf {
-  const values: Record<string, boolean | number | string> = {}
-  for (const [key, option] of Object.entries(rateOptions)) values[key] = option.default
-  for (const [key, text] of Object.entries(conf)) values[key] = parseOne(key, text)
-  return values as unknown as RateConf
-}
-
-function parseOne(key: string, text: string): boolean | number | string {
-  const options: Readonly<Record<string, RateOption<boolean | number | string>>> = rateOptions
-  const option = Object.hasOwn(options, key) ? options[key] : undefined
-  if (option === undefined) throw invalid(unknownKey(key))
-  const value = option.parse(text.trim())
-  if (value === undefined) throw invalid(`${key} is '${text}': give ${option.bounds}`)
-  return value
+  const trimmed = Object.entries(conf).map(([key, text]) => [key, text.trim()])
+  return readTable(rateOptions, Object.fromEntries(trimmed), {
+    unknown(key) {
+      throw invalid(unknownKey(key))
+    },
+    invalid(key, _text, bounds) {
+      throw invalid(`${key} is '${conf[key]}': give ${bounds}`)
+    },
+  })
 }
 
 function unknownKey(key: string): string {
@@ -144,28 +137,4 @@ function unknownKey(key: string): string {
 
 function invalid(message: string): EngineError {
   return new EngineError('JOB_OPTION_INVALID', message)
-}
-
-function boolean(standard: boolean, doc: string): RateOption<boolean> {
-  const parse = (text: string) => (text === 'true' ? true : text === 'false' ? false : undefined)
-  return { type: 'boolean', default: standard, bounds: 'true or false', doc, parse }
-}
-
-function integer(standard: number, doc: string): RateOption<number> {
-  const parse = (text: string) => {
-    const value = Number(text)
-    return /^\d+$/.test(text) && value <= most ? value : undefined
-  }
-  return { type: 'integer', default: standard, bounds: 'a whole number of at least 0', doc, parse }
-}
-
-function double(standard: number, doc: string, min = 0): RateOption<number> {
-  const parse = (text: string) => {
-    const value = Number(text)
-    return /^[0-9.]+(e[+-]?\d+)?$/i.test(text) && value >= min && Number.isFinite(value)
-      ? value
-      : undefined
-  }
-  const bounds = min === 0 ? 'a number of at least 0' : 'a number above 0'
-  return { type: 'double', default: standard, bounds, doc, parse }
 }

@@ -1,5 +1,7 @@
 // What can go wrong with kept state, each with what to do about it.
 
+import { CodedError } from '../../protocol/runtime/codedError.ts'
+
 export type StateErrorCode =
   /** The versions needed to start a batch again are no longer kept. */
   | 'STATE_UNREACHABLE'
@@ -16,13 +18,7 @@ export type StateErrorCode =
   /** The disk refused; what the last commit left behind is known only after opening again. */
   | 'STATE_FAILED'
 
-export class StateError extends Error {
-  readonly code: StateErrorCode
-  constructor(code: StateErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.code = code
-  }
-}
+export class StateError extends CodedError<StateErrorCode> {}
 
 export function damaged(where: string, what: string, cause?: unknown): StateError {
   // Without this partition alone, the job would count on from a hole.

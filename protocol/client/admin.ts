@@ -1,6 +1,7 @@
 // What an administrator does with a cluster, for command lines, the REST API and tests. Each concern has a
 // file below admin/; this class is their face.
 
+import type { TopicPartition } from '../kafka/topicPartition.ts'
 import { AdminRequests } from './admin/adminRequests.ts'
 import * as cluster from './admin/clusterDescription.ts'
 import * as configs from './admin/configs.ts'
@@ -11,7 +12,7 @@ import * as offsets from './admin/offsets.ts'
 import * as reassignments from './admin/reassignments.ts'
 import * as records from './admin/records.ts'
 import * as topics from './admin/topics.ts'
-import type { ConfigResource, OffsetQuestion, TopicPartition } from './adminApi.ts'
+import type { ConfigResource, OffsetQuestion } from './adminApi.ts'
 import type { Cluster } from './cluster.ts'
 import { fetchCommittedOffsets } from './committedOffsets.ts'
 import type { Isolation } from './isolation.ts'

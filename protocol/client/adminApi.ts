@@ -1,6 +1,8 @@
 // What the admin client (admin.ts) is asked about and answers with. Where several things are asked for at once,
 // each has its own error code, and none fails the others.
 
+import type { TopicPartition } from '../kafka/topicPartition.ts'
+
 /** A broker, with the address at which clients reach it. */
 export interface BrokerDescription {
   readonly id: number
@@ -62,12 +64,6 @@ export interface Outcome {
   /** 0 is success. */
   readonly errorCode: number
   readonly errorMessage: string | null
-}
-
-/** A partition of a topic. */
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
 }
 
 /** Which offset of a partition is asked for. */

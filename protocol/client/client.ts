@@ -31,6 +31,7 @@ import { type Consumer, type ConsumerOptions, RecordConsumer } from './recordCon
 import { type Producer, type ProducerOptions, RecordProducer } from './recordProducer.ts'
 
 export { ErrorCode, KafkaError } from '../kafka/errors.ts'
+export type { TopicPartition } from '../kafka/topicPartition.ts'
 export { NetworkError, type NetworkErrorCode } from '../runtime/network.ts'
 export type { ConfigAlteration, ConfigOutcome } from './admin/configs.ts'
 export type { NewOffset } from './admin/groupOffsets.ts'
@@ -62,7 +63,6 @@ export type {
   Outcome,
   PartitionOutcome,
   Reassignment,
-  TopicPartition,
 } from './adminApi.ts'
 export { AddressError } from './bootstrap.ts'
 export { ClientError, type ClientErrorCode } from './clientError.ts'

@@ -2,6 +2,7 @@
 // the one place that says which of all these may pass when the same thing is tried again.
 
 import { KafkaError } from '../kafka/errors.ts'
+import { CodedError } from '../runtime/codedError.ts'
 import { NetworkError } from '../runtime/network.ts'
 
 /** Why a client failed by itself. */
@@ -24,13 +25,7 @@ export type ClientErrorCode =
   | 'CONSUMER_BUSY'
 
 /** A failure of the client itself, beside a broker's and the network's. */
-export class ClientError extends Error {
-  readonly code: ClientErrorCode
-  constructor(code: ClientErrorCode, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
+export class ClientError extends CodedError<ClientErrorCode> {}
 
 /** True for what a new connection, fresh metadata or the passing of time may cure. */
 export function isRetriableFailure(error: unknown): boolean {

@@ -1,5 +1,5 @@
-// The hash by which Kafka's Java client places keys: MurmurHash2 with Kafka's seed. Any other would
-// put a key into another partition than the producers beside us do.
+// MurmurHash2 with Kafka's seed: the hash by which Kafka's Java client assigns keys to partitions. Any
+// other hash would put a key into another partition than other producers of the topic do.
 
 const seed = 0x9747b28c
 const multiplier = 0x5bd1e995

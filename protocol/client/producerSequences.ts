@@ -1,10 +1,10 @@
-// How an idempotent producer numbers its batches. After a batch that failed for good there is a gap
-// that no broker will step over: then nothing more is numbered until all batches under way are
-// back, and a new identity starts every partition at 0 again. A plain state machine.
+// The producer id and sequence numbers of an idempotent producer. A batch that failed permanently
+// leaves a gap that no broker accepts: from then on no batch is numbered until all pending batches
+// are answered, and a new producer id starts every partition at 0. A plain state machine.
 
-import { sequenceAfter } from '../kafka/recordBatch.ts'
 import { assert } from '../runtime/assert.ts'
 import type { ProducerIdentity } from './initProducerId.ts'
+import { SequenceNumbers } from './sequenceNumbers.ts'
 
 export interface SequencedIdentity extends ProducerIdentity {
   readonly baseSequence: number
@@ -13,41 +13,39 @@ export interface SequencedIdentity extends ProducerIdentity {
 export class ProducerSequences {
   #identity: ProducerIdentity | undefined
   #isBroken = false
-  #underWay = 0
-  readonly #next = new Map<string, number>()
+  #pending = 0
+  readonly #numbers = new SequenceNumbers()
 
-  /** An identity is to be asked for: there is none yet, or the old one is broken and done with. */
+  /** Whether a producer id must be requested: there is none, or the broken one has no pending batch. */
   get needsIdentity(): boolean {
-    return this.#underWay === 0 && (this.#identity === undefined || this.#isBroken)
+    return this.#pending === 0 && (this.#identity === undefined || this.#isBroken)
   }
 
-  /** A batch failed for good, and with it the numbers of all that were given out after it. */
+  /** Whether a batch failed permanently, which voids the numbers of all batches after it. */
   get isBroken(): boolean {
     return this.#isBroken
   }
 
   begin(identity: ProducerIdentity): void {
-    assert(this.needsIdentity, 'an identity is replaced only when nothing is under way')
+    assert(this.needsIdentity, 'a producer id is replaced only when no batch is pending')
     this.#identity = identity
     this.#isBroken = false
-    this.#next.clear()
+    this.#numbers.reset()
   }
 
-  /** Numbers for a batch, which is under way from now on; undefined: not now. */
+  /** Numbers a batch, which is pending until `settled`. Undefined while there is no usable id. */
   assign(topic: string, partition: number, recordCount: number): SequencedIdentity | undefined {
     if (this.#identity === undefined || this.#isBroken) return undefined
-    const key = `${topic}/${partition}`
-    const baseSequence = this.#next.get(key) ?? 0
-    this.#next.set(key, sequenceAfter(baseSequence, recordCount))
-    this.#underWay++
+    const baseSequence = this.#numbers.advance(topic, partition, recordCount)
+    this.#pending++
     const { producerId, producerEpoch } = this.#identity
     return { producerId, producerEpoch, baseSequence }
   }
 
-  /** A batch came back. */
+  /** A pending batch was answered. */
   settled(outcome: 'stored' | 'failed'): void {
-    assert(this.#underWay > 0, 'only what is under way comes back')
-    this.#underWay--
+    assert(this.#pending > 0, 'only a pending batch is settled')
+    this.#pending--
     if (outcome === 'failed') this.#isBroken = true
   }
 }

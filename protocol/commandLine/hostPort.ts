@@ -1,8 +1,8 @@
-// `host:port` as command lines and configuration files have it; an IPv6 address is in brackets.
+// Parses `host:port`, as in command lines and configuration files; an IPv6 address is in brackets.
 
 import type { Address } from '../runtime/network.ts'
 
-/** Undefined for what is none. Port 0 is one: a free one. */
+/** Returns undefined for an invalid address. Port 0, which takes a free one, is valid. */
 export function parseHostPort(text: string): Address | undefined {
   const [, bracketed, name, port] =
     /^(?:\[([^\]]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim()) ?? []

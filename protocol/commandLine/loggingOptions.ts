@@ -1,44 +1,45 @@
-// The options of every program that logs: from which level on, in which format, and to which file.
+// Logging options, the same for every program: level, format, file and its rotation.
 
-import { InvalidArgumentError, Option } from 'commander'
-import { logFormats, logLevels } from '../telemetry/logLevel.ts'
+import { InvalidArgumentError } from 'commander'
+import { type LogLevel, logFormats, logLevels } from '../telemetry/logLevel.ts'
 import type { LoggingOptions } from '../telemetry/programLog.ts'
 import { CommandError } from './commandError.ts'
+import type { CommandOption } from './commandOptions.ts'
 import { duration, sizeInBytes } from './optionValues.ts'
 
-/** `detail` says what holds without the option, when it is not the option's own default. */
-export function logLevelOption(detail?: string): Option {
-  const description = `least level that is logged${detail ? ` (${detail})` : ''}`
-  return new Option('--log-level <level>', description).choices(logLevels)
+/** `detail` says what holds without the option, unless it has a default. */
+export function logLevelOption(detail?: string, standard?: LogLevel): CommandOption {
+  return {
+    flags: '--log-level <level>',
+    doc: `least level that is logged${detail ? ` (${detail})` : ''}`,
+    choices: logLevels,
+    default: standard,
+  }
 }
 
-/** All but the level, which has another default in each program. */
-export function logOutputOptions(): Option[] {
-  return [
-    new Option(
-      '--log-format <format>',
-      'auto (pretty on a terminal, JSON elsewhere), pretty or json',
-    ).choices(logFormats),
-    new Option('--log-file <file>', 'log to this file in place of standard error'),
-    new Option(
-      '--log-file-size <size>',
-      'size at which a new log file begins: 10m, 1g; 0 for any size (default: 100m)',
-    ).argParser(sizeInBytes),
-    new Option(
-      '--log-file-age <time>',
-      'age at which a new log file begins: 12h, 7d (default: any age)',
-    ).argParser(duration),
-    new Option(
-      '--log-files <number>',
-      'older log files that are kept, FILE.1 being the newest (default: 5)',
-    ).argParser(count),
-  ]
-}
-
-/** Names of these options, for a program that reads its arguments by itself. */
-export const loggingOptionNames: readonly string[] = [
-  'log-level',
-  ...logOutputOptions().map(({ long }) => long!.slice(2)),
+/** All logging options but the level, whose default differs between programs. */
+export const logOutputOptions: readonly CommandOption[] = [
+  {
+    flags: '--log-format <format>',
+    doc: 'auto (pretty on a terminal, JSON elsewhere), pretty or json',
+    choices: logFormats,
+  },
+  { flags: '--log-file <file>', doc: 'log to this file instead of standard error' },
+  {
+    flags: '--log-file-size <size>',
+    doc: 'size at which a new log file begins: 10m, 1g; 0 for any size (default: 100m)',
+    parse: sizeInBytes,
+  },
+  {
+    flags: '--log-file-age <time>',
+    doc: 'age at which a new log file begins: 12h, 7d (default: any age)',
+    parse: duration,
+  },
+  {
+    flags: '--log-files <number>',
+    doc: 'number of older log files to keep, the newest of which is FILE.1 (default: 5)',
+    parse: count,
+  },
 ]
 
 /** Fails with a CommandError for options that have no effect without another one. */
@@ -53,7 +54,7 @@ export function requireLogFile(options: LoggingOptions): void {
   if (lone) throw new CommandError(`${lone[0]} needs --log-file FILE: there is no file without it`)
 }
 
-/** What of the options of a program is about its log. */
+/** Returns the logging options among a program's options. */
 export function loggingOf(options: LoggingOptions): LoggingOptions {
   const { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles } = options
   return { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles }

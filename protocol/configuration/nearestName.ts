@@ -1,5 +1,5 @@
-// Which known name somebody meant: the nearest one by edit distance, if it is near enough that a
-// slip of the fingers explains the difference.
+// Suggests the known name that a mistyped one may stand for: the nearest by edit distance, if the
+// difference can be a typing error.
 
 /**
  * The known name that differs least from `text`, case aside, by one slip in four letters at most;
@@ -27,7 +27,7 @@ export function suggestion(text: string, known: Iterable<string>): string {
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that make one text of the other. */
-export function editDistance(one: string, other: string): number {
+function editDistance(one: string, other: string): number {
   const rows = [Array.from({ length: other.length + 1 }, (_, column) => column)]
   for (let row = 1; row <= one.length; row++) {
     const current = [row]

@@ -1,7 +1,7 @@
 // The vocabulary in which a message is declared: one function per wire type, each taking the
-// versions that have the field and what is special about it. A table of fields is data, and the
-// TypeScript types of what is encoded and decoded are inferred from it, so that there is no second
-// description to drift. How a table becomes bytes is messageCodec.ts's business, not this file's.
+// versions that have the field and its special rules. A table of fields is data, and the TypeScript
+// types of encoded and decoded messages are inferred from it, so that there is no second description
+// to drift. structCodec.ts and primitiveCodec.ts turn a table into bytes; this file does not.
 
 import { assert } from '../runtime/assert.ts'
 import { noVersions, type VersionRange, versionRange } from './versionRange.ts'

@@ -1,6 +1,8 @@
 // What a server of ours answers in place of what was asked for: a stable code, one line for people, and the
 // HTTP status that goes with the code.
 
+import { CodedError } from '../runtime/codedError.ts'
+
 export const refusalStatus = {
   REQUEST_INVALID: 400,
   LOG_LEVEL_INVALID: 400,
@@ -13,13 +15,11 @@ export const refusalStatus = {
 
 export type RefusalCode = keyof typeof refusalStatus
 
-export class HttpRefusal extends Error {
-  readonly code: RefusalCode
+export class HttpRefusal extends CodedError<RefusalCode> {
   readonly status: number
 
   constructor(code: RefusalCode, message: string) {
-    super(message)
-    this.code = code
+    super(code, message)
     this.status = refusalStatus[code]
   }
 }

@@ -1,5 +1,6 @@
 // Listening for HTTP: where a server is, why it cannot be there, and how many connections it takes.
 
+import { CodedError } from '../runtime/codedError.ts'
 import { urlHost } from '../runtime/loopback.ts'
 import type { Address } from '../runtime/network.ts'
 
@@ -10,13 +11,7 @@ export const usualRequestTimeoutMs = 30_000
 export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
 
 /** An address that cannot be listened on. */
-export class ListenError extends Error {
-  readonly code: ListenErrorCode
-  constructor(code: ListenErrorCode, message: string, cause: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
+export class ListenError extends CodedError<ListenErrorCode> {}
 
 /** Where a server really listens. */
 export interface Bound {

@@ -1,6 +1,8 @@
 // Byte streams as a thing that is handed in: TCP between hosts, pairs of in-memory streams inside
 // one process, a MessagePort into a worker thread, and later a simulator's lossy links.
 
+import { CodedError } from './codedError.ts'
+
 /** Host, by name or by address, and port. */
 export interface Address {
   readonly host: string
@@ -62,10 +64,4 @@ export type NetworkErrorCode =
   | 'CONNECTION_LOST'
 
 /** A connection that could not be made, or was lost. */
-export class NetworkError extends Error {
-  readonly code: NetworkErrorCode
-  constructor(code: NetworkErrorCode, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.code = code
-  }
-}
+export class NetworkError extends CodedError<NetworkErrorCode> {}

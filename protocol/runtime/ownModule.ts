@@ -2,7 +2,7 @@
 // JavaScript in the package that `npm run build` makes of it.
 
 /** `path` is relative to `base` (an `import.meta.url`) and ends in `.ts`. */
-export function ownModule(path: `./${string}.ts`, base: string): URL {
+export function ownModule(path: `./${string}.ts` | `../${string}.ts`, base: string): URL {
   const isBuilt = base.endsWith('.js')
   return new URL(isBuilt ? path.replace(/\.ts$/, '.js') : path, base)
 }

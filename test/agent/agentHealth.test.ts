@@ -37,7 +37,7 @@ function troubles(sources: Partial<HealthSources> = {}): readonly AgentReason[] 
 }
 
 describe('a component', () => {
-  test('that fails says since when, how often, and the newest error; until it works', () => {
+  test('that fails reports since when, how often, and the newest error, until it works', () => {
     watch.begins(component())
     expect(troubles()).toEqual([])
     const sinceMs = clock.nowMs()
@@ -62,7 +62,7 @@ describe('a component', () => {
     expect(troubles()).toEqual([])
   })
 
-  test('says by itself what keeps it from its work, under its name', () => {
+  test('reports the problem that blocks it, under its name', () => {
     const message = 'events cannot be delivered'
     watch.begins(component({ code: 'SINK_FAILING', message, sinceMs: 5 }))
     const named = { code: 'SINK_FAILING', message: `sink k1: ${message}`, sinceMs: 5 }
@@ -88,12 +88,12 @@ describe('an agent', () => {
     watch.failed(new Error('refused'))
   })
 
-  test('that is stopped says only that', () => {
+  test('that is stopped reports only that', () => {
     const codes = troubles({ isStopping: () => true, channels: [channel(100)] })
     expect(codes.map(({ code }) => code)).toEqual(['STOPPING'])
   })
 
-  test('that cannot go on says why, also while it stops', () => {
+  test('that has failed reports why, also while it stops', () => {
     const failure = () => new Error('the log of channel c1 is damaged')
     expect(troubles({ failure, isStopping: () => true })).toEqual([
       { code: 'AGENT_FAILED', message: 'the log of channel c1 is damaged' },

@@ -34,7 +34,7 @@ function plan(text: string) {
   const properties = substitute(parseProperties(text, 'x.conf'), { env: {}, sys: {} })
   const read = readFlumeConfiguration(properties)
   const clock = new ManualClock()
-  const surroundings = {
+  const dependencies = {
     runtime: {
       clock,
       random: seededRandom(1),
@@ -50,7 +50,7 @@ function plan(text: string) {
     baseDirectory: '/base',
     homeDirectory: '/home/me',
   }
-  const planned = planAgent(read.agents.get('a1')!, surroundings, read.problems)
+  const planned = planAgent(read.agents.get('a1')!, dependencies, read.problems)
   const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(' ')
   const { sources, channels, sinks, problems } = planned
   return {

@@ -70,7 +70,7 @@ describe('an agent', () => {
     await rig.close()
   })
 
-  test('stops soon though a command cannot be killed', async () => {
+  test('stops in bounded time although a command cannot be killed', async () => {
     const rig = new AgentRig()
     await rig.startAgent(
       `a1.sources = r1
@@ -94,10 +94,10 @@ describe('an agent', () => {
     await rig.clock.advanceAndSettle(1000)
     // The source has its own, shorter deadlines.
     expect(await stopped(rig)).toEqual({ hanging: [], afterMs: expect.closeTo(3000, -3) })
-    expect(errors(rig)).toEqual(['the command of an exec source did not end when it was killed'])
+    expect(errors(rig)).toEqual(['command of an exec source did not end after it was killed'])
   })
 
-  test('stops soon though its broker takes connections and never answers', async () => {
+  test('stops in bounded time although its broker accepts connections and never answers', async () => {
     const rig = new AgentRig()
     const server = await rig.network.listen({ host: 'broker', port: 9092 }, () => {})
     await rig.disk.makeDirectory('/logs')

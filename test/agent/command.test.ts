@@ -136,7 +136,7 @@ describe('mistakes', () => {
     expect((await run(['-n', 'a1', '-f', file, '-Dprinter=printf'])).code).toBe(0)
   })
 
-  test('a channel directory in use is said so', async () => {
+  test('a channel directory in use is reported', async () => {
     const channel = `a1.channels.c1.type = file
 a1.channels.c1.checkpointDir = ${directory}/checkpoint
 a1.channels.c1.dataDirs = ${directory}/data
@@ -185,7 +185,7 @@ describe('arguments', () => {
     expect(parsed(...args).logging.logLevel).toBe(level)
   })
 
-  test('that have no effect are named', () => {
+  test('that have no effect are warned of', () => {
     expect(parsed('-Xmx1g', '-Xms1g', '-C', 'lib/*', '-b', '/backup').warnings).toEqual([
       '--backup-directory has no effect: no copy of the configuration is kept',
       '--classpath and --plugins-path have no effect: classes of Java are not loaded',
@@ -193,7 +193,7 @@ describe('arguments', () => {
     ])
   })
 
-  test('-D that nothing uses is named, with what may have been meant', () => {
+  test('an unused -D is warned of, with the nearest name', () => {
     const properties = {
       directroy: '/x',
       'java.security.egd': 'x',
@@ -215,7 +215,7 @@ describe('arguments', () => {
   })
 })
 
-test('a dry run says what there is to say, and starts nothing', async () => {
+test('a dry run prints the problems, and starts nothing', async () => {
   const file = await configured(`${working}a1.sinks.k1.batchsize = 5\n`)
   const { code, stdout } = await run(['-n', 'a1', '-f', file, '-d', '-Xmx20m'], () => {
     throw new Error('it was started')
@@ -228,7 +228,7 @@ test('a dry run says what there is to say, and starts nothing', async () => {
   ])
 })
 
-test('runs until it is told to stop, and serves the metrics page as Flume does', async () => {
+test('runs until it is asked to stop, and serves the metrics page as Flume does', async () => {
   const file = await configured(working)
   const args = ['--name', 'a1', '--conf-file', file, '--no-reload-conf']
   const monitoring = ['-Dflume.monitoring.type=http', '-Dflume.monitoring.port=0']

@@ -103,7 +103,7 @@ describe('a channel drops what it has', () => {
     expect(await taken()).toEqual(['aa', 'cccccc', 'eeeeeeeeee', 'gggggggggggggg'])
   })
 
-  test('and hears of the position of a batch of which it gets nothing', async () => {
+  test('and gets the position of a batch that has no event for it', async () => {
     const { channel, processor, taken } = await processed((batch) =>
       batch.body(0).toString() === 'ccc' ? batch.select([]) : batch,
     )

@@ -31,7 +31,7 @@ test('taildir to Kafka through memory loses nothing while Kafka is away', async 
   await rig.close()
 })
 
-test('what came from a command is lost, and its number is logged', async () => {
+test('events of a command are lost, and their number is logged', async () => {
   const rig = new AgentRig()
   async function* output() {
     yield Buffer.from('one\ntwo\nthree\n')

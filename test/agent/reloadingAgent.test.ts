@@ -59,9 +59,7 @@ test('a changed configuration takes effect, and lines are read on', async () => 
   await drained(1)
   expect(await rig.values('lines')).toEqual(['one'])
   expect(await rig.values('others')).toEqual(['two'])
-  expect(rig.logger.messages('info')).toContain(
-    'the configuration has changed: the agent starts anew',
-  )
+  expect(rig.logger.messages('info')).toContain('configuration changed: restarting the agent')
 })
 
 test('a memory channel that is configured as before keeps its events', async () => {
@@ -77,7 +75,7 @@ test('a memory channel that is configured as before keeps its events', async () 
   expect(messages.filter((message) => message.startsWith('memory channel stopped'))).toEqual([])
 })
 
-test('a configuration that cannot be used changes nothing, and is said once', async () => {
+test('an invalid configuration changes nothing, and is logged once', async () => {
   await start(tailToKafka())
   const before = agent.agent
   await change(async () => file(tailToKafka({ 'sinks.k1.type': 'hdfs' })))
@@ -92,7 +90,7 @@ test('a configuration that cannot be used changes nothing, and is said once', as
   await drained(1)
 })
 
-test('a file that is gone changes nothing, and is said once', async () => {
+test('a removed file changes nothing, and is logged once', async () => {
   await start(tailToKafka())
   const before = agent.agent
   await change(() => Promise.reject(new AgentError('CONFIGURATION', 'x.conf does not exist')))
@@ -102,7 +100,7 @@ test('a file that is gone changes nothing, and is said once', async () => {
   expect(rig.logger.messages('warn')).toEqual(['x.conf does not exist; the agent runs on as it is'])
 })
 
-test('when only the start shows that it cannot be used, the one before is started again', async () => {
+test('when only the start shows that it is invalid, the previous one is started again', async () => {
   await start(tailToKafka())
   const held = await rig.disk.lock('/elsewhere')
   await change(async () => file(tailToKafka({ 'channels.c1.checkpointDir': '/elsewhere' })))

@@ -10,6 +10,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import * as gate from './harness/gate/gate.ts'
 import { GateError } from './harness/gate/gateError.ts'
@@ -57,8 +58,10 @@ async function gateOptions(
 }
 
 async function requireBenchmark(name: string): Promise<void> {
-  if ((await names()).includes(name)) return
-  throw new UsageError(`there is no benchmark ${name}; there are:\n${await list()}`)
+  const known = await names()
+  if (known.includes(name)) return
+  const meant = suggestion(name, [...known, 'gate'])
+  throw new UsageError(`benchmark ${name} does not exist${meant}\n${await list()}`)
 }
 
 /** With a directory of its own, which is gone afterwards. */

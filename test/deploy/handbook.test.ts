@@ -21,8 +21,7 @@ describe.each(pages)('%s', (page) => {
 
   test('names no command of jobs that does not exist', () => {
     const program = new Command('millrace')
-    const kinds = { positive: Number, logLevel: () => program.createOption('--log-level <level>') }
-    addJobCommands(program, { ...kinds, version: '0.0.0' })
+    addJobCommands(program, '0.0.0')
     const job = program.commands.find((command) => command.name() === 'job')!
     const known = job.commands.map((command) => command.name())
     const named = [...read(page).matchAll(/millrace job ([a-z]+)/g)].map(([, name]) => name!)

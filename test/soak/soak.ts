@@ -16,14 +16,7 @@ import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
 import { type SoakRow, WatchedProgram, type WatchOptions } from './watchedProgram.ts'
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '60' },
-    rate: { type: 'string', default: '1000' },
-  },
-})
-const minutes = Number(values.minutes)
-const rate = Number(values.rate)
+const { minutes, rate } = soakArguments()
 const lookIntervalMs = 60_000
 const drainTimeoutMs = 120_000
 
@@ -40,6 +33,32 @@ try {
 if (failure !== undefined) {
   process.stdout.write(`FAILED: ${failure instanceof Error ? failure.stack : String(failure)}\n`)
   process.exitCode = 1
+}
+
+/** Exits with the usage when the arguments cannot be used. */
+function soakArguments(): { readonly minutes: number; readonly rate: number } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        minutes: { type: 'string', default: '60' },
+        rate: { type: 'string', default: '1000' },
+      },
+    })
+    return {
+      minutes: positive('--minutes', values.minutes),
+      rate: positive('--rate', values.rate),
+    }
+  } catch (error) {
+    const { message } = error as Error
+    process.stderr.write(`soak: ${message}\nusage: npm run soak -- [--minutes N] [--rate LINES]\n`)
+    process.exit(2)
+  }
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text)
+  if (value > 0 && Number.isFinite(value)) return value
+  throw new RangeError(`${option} must be a positive number, not ${text}`)
 }
 
 async function run(): Promise<void> {

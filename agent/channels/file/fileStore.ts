@@ -1,18 +1,17 @@
 // A file channel's events on disk: log files written front to back, one after another, in the
 // `dataDirs` in turn. Puts, prepared takes and takes are records of the same log, so their order on
 // disk is the order in which they happened. A file is deleted once all events in it and before it
-// have left the channel; the snapshot at the start of each file carries over what must be known.
+// have left the channel; the snapshot at the start of each file carries over the state before it.
 //
-// A write that fails (a full disk, most often) fails every write behind it. The log is then cut back to
-// its last durable write before anything else is written (`#repair`), so the channel works again when
-// the disk does. Until then it can be drained: a reserve of space, kept for this, holds the records of
-// takes.
+// A failed write (most often a full disk) fails every write queued after it. The log is then truncated
+// to its last durable write before anything else is written (`#repair`), so that the channel recovers
+// with the disk. Until then it can be drained: reserved space holds the records of takes.
 
-import { dirname, join } from 'node:path'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { AgentError } from '../../errors.ts'
 import type { EventBatch } from '../../event.ts'
@@ -22,8 +21,10 @@ import { type Entry, EntryList } from '../entryList.ts'
 import type { EventStore, StoredPut } from '../eventStore.ts'
 import type { Range } from '../rangeSet.ts'
 import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
+import { CommitQueue } from './commitQueue.ts'
+import { makeDurableDirectory } from './durableDirectory.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
-import { GroupCommit } from './groupCommit.ts'
+import { type LogFile, logFileNumber, newLogFile } from './logFile.ts'
 import {
   readBatch,
   readRecord,
@@ -47,41 +48,33 @@ export interface FileStoreOptions {
   readonly cacheBytes: number
 }
 
-interface LogFile {
-  readonly number: number
-  readonly path: string
-  readonly directory: string
-  /** Undefined until the file is created, when its first write is due. */
-  file: DiskFile | undefined
-  /** What is in the file and acknowledged; 0 for a file that does not count yet. */
-  durableBytes: number
-  /** Set once the next file is begun: every event in this one is below it. */
-  endEvent: number | undefined
+export interface FileStoreDependencies {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly scheduler: Scheduler
 }
 
 interface FileEntry extends Entry {
   readonly logFile: LogFile
   readonly position: number
   readonly sizeBytes: number
-  /** What it counts in the cache, while it is there. */
+  /** Its share of the cache, in bytes; 0 while it is not cached. */
   cachedBytes: number
 }
 
-/** One write of the log, at its place. */
+/** One write of the log, at its position. */
 interface QueuedWrite {
   readonly logFile: LogFile
   readonly position: number
   readonly chunks: readonly Buffer[]
-  /** `lowestHeld` when it was queued: once it is durable, events below that are gone for good. */
+  /** `lowestHeld` when it was queued: once it is durable, events below that have left permanently. */
   readonly lowestHeld: number
 }
 
-const filePrefix = 'log-'
-
-/** Free space is looked at again after so many bytes: a small part of what must be free. */
+/** Bytes written between checks of free space: a small part of the required space. */
 const spaceLookBytes = 1024 * 1024
 
-/** Room for the takes of some thousand batches. */
+/** Enough for the records of takes of some thousand batches. */
 const maxReserveBytes = 1024 * 1024
 
 export class FileStore implements EventStore {
@@ -91,13 +84,10 @@ export class FileStore implements EventStore {
   readonly #counter: FileChannelCounter
   readonly #reserve: SpaceReserve
   readonly #entries = new EntryList<FileEntry>()
-  readonly #commits = new GroupCommit<QueuedWrite>(
-    (group) => this.#writeGroup(group),
-    (error) => this.#writeFailed(error),
-  )
+  readonly #commits: CommitQueue<QueuedWrite>
   /**
-   * Records of takes and releases that are not durable yet, in order. Nobody waits for them and what
-   * they say has happened, so those of a failed write are written again.
+   * Records of takes and releases that are not durable yet, in order. No caller waits for them and their
+   * operations have happened, so the records of a failed write are written again.
    */
   readonly #unwritten = new Set<Buffer>()
   readonly #writer = new ByteWriter(64 * 1024)
@@ -115,9 +105,18 @@ export class FileStore implements EventStore {
   /** Until the log can be written again: every failed repair would log the same. */
   #isFailureLogged = false
 
-  constructor(disk: Disk, logger: Logger, options: FileStoreOptions, counter: FileChannelCounter) {
+  constructor(
+    { disk, logger, scheduler }: FileStoreDependencies,
+    options: FileStoreOptions,
+    counter: FileChannelCounter,
+  ) {
     this.#disk = disk
     this.#logger = logger
+    this.#commits = new CommitQueue(
+      (group) => this.#writeGroup(group),
+      (error) => this.#writeFailed(error),
+      scheduler,
+    )
     this.#options = options
     this.#counter = counter
     const reserveBytes = Math.min(maxReserveBytes, Math.ceil(options.maxFileBytes / 64))
@@ -130,7 +129,7 @@ export class FileStore implements EventStore {
       await this.#lockDirectories()
       await this.#recover(state, nowMs)
       await this.#beginFile().catch(async (error: unknown) => {
-        // What is in the log can be drained, which frees space.
+        // The events in the log can be drained, which frees space.
         if (!isOutOfSpace(error)) throw error
         await this.#tryRepair()
       })
@@ -143,7 +142,7 @@ export class FileStore implements EventStore {
 
   async close(): Promise<void> {
     await this.#commits.idle()
-    // The last chance to write down what has left the channel.
+    // Last chance to record which events have left the channel.
     if (this.#commits.failure !== undefined) await this.#tryRepair()
     await this.#commits.idle()
     await this.#lookingForSpace
@@ -159,7 +158,7 @@ export class FileStore implements EventStore {
     }
     const { minimumRequiredBytes, channel, dataDirectories } = this.#options
     if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.isThere) return
-    // Refused puts write nothing, and so nothing else would look again: the next put sees the answer.
+    // Refused puts write nothing, so this is the only further check: the next put sees its result.
     void this.#lookForSpace()
     const lacking =
       this.#freeBytes < minimumRequiredBytes
@@ -286,8 +285,8 @@ export class FileStore implements EventStore {
   }
 
   /**
-   * Queues what nobody waits for: if a crash loses it, the events come again, with their stamp if they
-   * had one.
+   * Queues a record that no caller waits for: if a crash loses it, its events are delivered again, with
+   * their stamp if they had one.
    */
   #queueUnawaited(): void {
     const bytes = this.#takeWritten()
@@ -309,12 +308,12 @@ export class FileStore implements EventStore {
     this.#queuedBytes += sizeBytes
     const { lowestHeld } = this.#state!
     const durable = this.#commits.append({ logFile, position, chunks, lowestHeld })
-    // After a write and never before one: the snapshot must not know of a put that may be torn.
+    // After a write and never before one: the snapshot must not include a put that may be torn.
     if (this.#queuedBytes >= this.#options.maxFileBytes) this.#beginFile().catch(() => {})
     return { durable, logFile, position }
   }
 
-  /** Queues the next file with the snapshot that it starts with; a failure shows in what follows. */
+  /** Queues the next file with its snapshot; a failure fails the writes after it. */
   #beginFile(): Promise<void> {
     const state = this.#state!
     const last = this.#files.at(-1)
@@ -354,7 +353,7 @@ export class FileStore implements EventStore {
       ends.set(logFile, position + chunks.reduce((sum, chunk) => sum + chunk.length, 0))
       first = end
     }
-    // Only now: of a group that fails half way nothing was acknowledged, and all of it is cut off.
+    // Only now: nothing of a group that fails half way is acknowledged, and all of it is truncated.
     for (const [logFile, durableBytes] of ends) logFile.durableBytes = durableBytes
     await this.#deleteDrained(group.at(-1)!.lowestHeld).catch((error: unknown) => {
       const { channel } = this.#options
@@ -366,7 +365,7 @@ export class FileStore implements EventStore {
     if (this.#bytesSinceLook >= spaceLookBytes) void this.#lookForSpace()
   }
 
-  /** Brings the log back after a failed write; on failure `#commits.failure` stays. */
+  /** Makes the log writable after a failed write; on failure `#commits.failure` stays. */
   #tryRepair(): Promise<void> {
     this.#repairing ??= this.#repair()
       .catch((error: unknown) => this.#commits.fail(error))
@@ -399,7 +398,7 @@ export class FileStore implements EventStore {
     }
     if (isOutOfSpace(this.#commits.failure)) await this.#reserve.release()
     this.#commits.resume()
-    // In the same turn, so that no later record gets before the ones that are written again.
+    // In the same turn, so that no later record precedes the ones written again.
     const begun = last === undefined ? this.#beginFile() : Promise.resolve()
     const unwritten = [...this.#unwritten]
     const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
@@ -501,7 +500,7 @@ export class FileStore implements EventStore {
     }
   }
 
-  /** What a crash left half written at the end of the last file was never acknowledged. */
+  /** Truncates the torn end of the last file, which was never acknowledged. */
   async #cutTail(logFile: LogFile, validBytes: number, fileBytes: number): Promise<void> {
     this.#logger.warn(
       { channel: this.#options.channel, file: logFile.path, validBytes, fileBytes },
@@ -522,8 +521,8 @@ export class FileStore implements EventStore {
     const files: LogFile[] = []
     for (const directory of this.#options.dataDirectories) {
       for (const name of await this.#disk.list(directory)) {
-        if (!/^log-\d+$/.test(name)) continue
-        files.push(newLogFile(Number(name.slice(filePrefix.length)), directory))
+        const number = logFileNumber(name)
+        if (number !== undefined) files.push(newLogFile(number, directory))
       }
     }
     files.sort((a, b) => a.number - b.number)
@@ -533,7 +532,7 @@ export class FileStore implements EventStore {
     return files
   }
 
-  /** One look at a time; one that fails changes nothing: the next refused put looks again. */
+  /** Checks free space, once at a time; a failed check changes nothing and is repeated by the next refused put. */
   #lookForSpace(): Promise<void> {
     this.#lookingForSpace ??= this.#checkFreeSpace()
       .catch((error: unknown) => {
@@ -583,17 +582,4 @@ export class FileStore implements EventStore {
       `channel ${this.#options.channel}: log file ${number} is missing from ${this.#options.dataDirectories.join(', ')}: restore it, or move the channel's directories away to start empty`,
     )
   }
-}
-
-function newLogFile(number: number, directory: string): LogFile {
-  const path = join(directory, `${filePrefix}${number}`)
-  return { number, path, directory, file: undefined, durableBytes: 0, endEvent: undefined }
-}
-
-/** A directory that is still there after a power failure: so are its new parents. */
-async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  const created: string[] = []
-  for (let at = directory; (await disk.stat(at)) === undefined; at = dirname(at)) created.push(at)
-  await disk.makeDirectory(directory)
-  for (const path of created.reverse()) await disk.syncDirectory(dirname(path))
 }

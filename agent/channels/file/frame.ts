@@ -1,6 +1,6 @@
-// The envelope of everything in a file channel's log: checksum, lengths, head, body. A head is what
-// a record says; a body is the bytes of a batch, written straight from the buffer in which they
-// were read. What does not check out ends the log: it is a write that a crash tore.
+// The frame of every record in a file channel's log: checksum, lengths, head, body. The head is the
+// record; the body is the bytes of a batch, written from the buffer into which they were read. The first
+// invalid frame ends the log: it is a write torn by a crash.
 //
 //   crc u32 (of all up to the body) | head bytes u32 | body bytes u32 | head | body
 
@@ -9,8 +9,8 @@ import type { ByteWriter } from '../../../protocol/bytes/writer.ts'
 
 export const framePrefixBytes = 12
 
-/** No record is larger: a length beyond it is garbage and nothing is allocated for it. */
-export const maxFrameBytes = 1024 * 1024 * 1024
+/** Largest record: a larger length is garbage, for which nothing is allocated. */
+const maxFrameBytes = 1024 * 1024 * 1024
 
 export interface FramePrefix {
   readonly crc: number

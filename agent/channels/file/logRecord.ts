@@ -1,4 +1,4 @@
-// What a file channel's log says, and how it is written. The format is our own, version 1; Flume's
+// The records of a file channel's log, and their encoding. The format is our own, version 1; Flume's
 // logs are not read. Integers are big-endian, counts are varints. A body is the stretch of a
 // buffer that holds a batch's events; each event is two varints: the gap before it, its length.
 
@@ -13,11 +13,11 @@ import type { Range } from '../rangeSet.ts'
 import type { SourcePosition } from '../sourcePosition.ts'
 import { beginFrame, endFrame } from './frame.ts'
 
-export const formatVersion = 1
+const formatVersion = 1
 
 const Type = { snapshot: 1, put: 2, prepare: 3, take: 4, release: 5 } as const
 
-/** What stands at the start of each file, so that the files before it can be deleted. */
+/** The start of each file, so that the files before it can be deleted. */
 export interface Snapshot {
   readonly nextEvent: number
   readonly nextPreparedId: number
@@ -42,7 +42,7 @@ export type LogRecord =
   | { readonly type: 'release'; readonly preparedId: number }
 
 /** The batch with its events close together: the stretch that is written holds little else. */
-export function compacted(batch: EventBatch): EventBatch {
+function compacted(batch: EventBatch): EventBatch {
   const stretch = batch.count === 0 ? 0 : batch.end(batch.count - 1) - batch.start(0)
   const tolerated = batch.bodyBytes() + batch.count * 4 + 1024
   if (stretch >= 0 && stretch <= tolerated && isAscending(batch)) return batch

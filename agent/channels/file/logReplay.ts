@@ -1,5 +1,5 @@
-// Recovery's decisions, without any I/O: takes the records of a file channel's log in order and
-// brings a ChannelState to where the log ends. Says for each put that counts where its events lie.
+// Replays the records of a file channel's log into a ChannelState, without I/O. Returns for each
+// complete put where its events lie.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { ChannelState } from '../channelState.ts'

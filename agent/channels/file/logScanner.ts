@@ -1,6 +1,5 @@
 // Reads a file channel's log file from its start, frame by frame, in large steps. Stops at the first
-// frame that does not check out and says where; whether that is a torn tail or damage is for the
-// caller to judge. Memory: one window, or one frame where that is larger.
+// invalid frame and reports its position; the caller decides whether that is a torn tail or damage. Memory: one window, or one frame where that is larger.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -21,7 +20,7 @@ export class LogScanner {
   readonly #sizeBytes: number
   #window = Buffer.alloc(0)
   #windowAt = 0
-  /** Everything before this position is whole. */
+  /** All frames before this position are valid. */
   validBytes = 0
 
   constructor(file: DiskFile, sizeBytes: number) {
@@ -29,7 +28,7 @@ export class LogScanner {
     this.#sizeBytes = sizeBytes
   }
 
-  /** The next record; undefined at the end of what is whole. */
+  /** Returns the next record; undefined after the last valid one. */
   async next(): Promise<ScannedRecord | undefined> {
     const position = this.validBytes
     if (!(await this.#load(position, framePrefixBytes))) return undefined

@@ -1,6 +1,5 @@
-// A file that holds space for bad times: when the disk is full it is removed, and what it
-// held is enough to write down what leaves the channel. It is made again, before anything is put, when
-// there is space for it.
+// A file that reserves disk space: when the disk is full it is removed, and its space is enough to record
+// which events leave the channel. It is created again when there is space for it, before any put.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'

@@ -1,6 +1,6 @@
-// Keeps an eye on whether a Kafka sink's cluster can be reached, also while there is nothing to send:
-// an agent whose broker is away must say so before the first line is late. Counts connections by
-// Flume's names.
+// Checks whether a Kafka sink's cluster is reachable, also while there is nothing to send: an agent whose
+// broker is unreachable must report it before the first event is late. Counts connections under Flume's
+// names.
 
 import { ClientError } from '../../../protocol/client/clientError.ts'
 import type { Cluster } from '../../../protocol/client/cluster.ts'
@@ -26,7 +26,7 @@ export class ConnectionWatch {
     this.#log = log
   }
 
-  /** Until `stop`. Calls `look` after each look at the connection. */
+  /** Runs until `stop`. Calls `look` after each check of the connection. */
   async run(look: () => void): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await this.#check()

@@ -1,5 +1,5 @@
-// What a Kafka sink says while its events do not get through: one line when the trouble starts, one
-// when its cause changes, one when it is over, however often it tries meanwhile.
+// The log lines of a Kafka sink that cannot deliver: one when the problem starts, one when its cause
+// changes, one when it ends, regardless of the number of retries.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -34,7 +34,7 @@ export class DeliveryLog {
     this.#met(causeOf(error), `${error.message}${advice === undefined ? '' : `: ${advice}`}`)
   }
 
-  /** A batch was sent and is not answered, though some broker can be reached. */
+  /** A batch was sent and is not answered, although a broker is reachable. */
   unanswered(place: string, seconds: number): void {
     if (this.#fails.holds && this.#fails.cause !== 'unanswered') return
     this.#met(
@@ -43,7 +43,7 @@ export class DeliveryLog {
     )
   }
 
-  /** Some broker can be reached. */
+  /** A broker is reachable. */
   connected(): void {
     if (this.#fails.cause === unreachable) this.#over('the cluster can be reached again')
   }
@@ -76,7 +76,7 @@ function causeOf(error: Error): string {
   return error.message
 }
 
-/** What to do about what a broker answers, where something can be done. */
+/** Remedies for broker errors that an operator can fix. */
 function adviceFor(error: Error): string | undefined {
   if (!(error instanceof KafkaError)) return undefined
   return advice.get(error.errorCode)

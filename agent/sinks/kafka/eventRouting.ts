@@ -2,10 +2,10 @@
 // of them, a different one each time; events with a key, a topic or a partition of their own go
 // where that says. Decides only; partition counts are handed in.
 
+import { partitionForKey } from '../../../protocol/client/partitioner.ts'
 import { expandEscapes } from '../../escapes.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
-import { partitionOfKey } from './partitionOfKey.ts'
 
 export const keyHeader = 'key'
 
@@ -50,7 +50,7 @@ export function topicsOf(
   return topics
 }
 
-/** `turn` chooses the partition of events that do not care. */
+/** `turn` chooses the partition of events without key or partition. */
 export function route(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -91,7 +91,7 @@ function partitionText(settings: KafkaSinkSettings, headers: Headers): string | 
   return settings.partitionHeader === undefined ? undefined : headers[settings.partitionHeader]
 }
 
-/** A header or default that is no partition of the topic is as if it were not there. */
+/** A header or default that is not a partition of the topic is ignored. */
 function partitionFor(
   settings: KafkaSinkSettings,
   headers: Headers,
@@ -104,6 +104,6 @@ function partitionFor(
     return wanted
   }
   const key = headers[keyHeader]
-  if (key !== undefined) return partitionOfKey(Buffer.from(key), partitionCount)
+  if (key !== undefined) return partitionForKey(Buffer.from(key), partitionCount)
   return turn % partitionCount
 }

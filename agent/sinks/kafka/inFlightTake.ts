@@ -1,4 +1,4 @@
-// A take whose batches are on their way: whether all of them are stored, or which is not and why.
+// A take whose batches are in flight: whether all of them are stored, or which one failed and why.
 
 import type { SentBatch } from '../../../protocol/client/batchSender.ts'
 import type { ChannelTransaction } from '../../channels/channel.ts'
@@ -11,7 +11,7 @@ export interface Send {
   readonly sent: Promise<SentBatch>
 }
 
-/** A send that the broker will not have, and the events it was made from, some or all of them. */
+/** A send that the broker refused, and the batches of its events. */
 export interface Refusal {
   readonly send: Send
   readonly batches: readonly EventBatch[]

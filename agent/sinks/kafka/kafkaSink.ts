@@ -27,25 +27,25 @@ import { route, topicsOf } from './eventRouting.ts'
 import { InFlightTake, type Refusal } from './inFlightTake.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp, type KafkaStamp, type StampedSend } from './kafkaStamp.ts'
-import { ProducerSequences } from './producerSequences.ts'
 import { isTooLarge, SizeLimit } from './sizeLimit.ts'
 import { type PlannedSend, splitSends } from './splitSends.ts'
+import { StampedProducer } from './stampedProducer.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
 /** Timeout of asking for a producer id, which is retried. */
 const requestTimeoutMs = 5000
-/** While stopping, what has been sent may still be answered for so long. */
+/** While stopping, time for pending sends to be answered. */
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
-/** A batch that has had no answer for so long is logged. */
+/** Time after which an unanswered batch is logged. */
 const answerTimeoutMs = 30_000
 /** Interval between checks for a full batch while events linger. */
 const lingerCheckMs = 10
-/** Of a request, for what is not records. */
+/** Bytes of a request beside its records. */
 const requestOverheadBytes = 512
 
-export interface KafkaSinkSurroundings {
+export interface KafkaSinkDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly counter: KafkaSinkCounter
@@ -56,13 +56,13 @@ export class KafkaSink implements Polled {
   readonly #name: string
   readonly #channel: Channel
   readonly #settings: KafkaSinkSettings
-  readonly #surroundings: KafkaSinkSurroundings
+  readonly #dependencies: KafkaSinkDependencies
   readonly #cluster: Cluster
   readonly #sender: BatchSender
   readonly #limit: SizeLimit
   readonly #log: DeliveryLog
   readonly #watch: ConnectionWatch
-  readonly #sequences = new ProducerSequences()
+  readonly #producer = new StampedProducer()
   /** Prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
   /** Takes of which some events are stored, and whose other events a new producer has to send. */
@@ -76,13 +76,13 @@ export class KafkaSink implements Polled {
     name: string,
     channel: Channel,
     settings: KafkaSinkSettings,
-    surroundings: KafkaSinkSurroundings,
+    dependencies: KafkaSinkDependencies,
   ) {
     this.#name = name
     this.#channel = channel
     this.#settings = settings
-    this.#surroundings = surroundings
-    const { runtime, logger, counter } = surroundings
+    this.#dependencies = dependencies
+    const { runtime, logger, counter } = dependencies
     const { clock } = runtime
     this.#limit = new SizeLimit(settings.maxRequestBytes, logger, clock)
     this.#log = new DeliveryLog(logger, clock, channel)
@@ -99,21 +99,21 @@ export class KafkaSink implements Polled {
   }
 
   async start(): Promise<void> {
-    const { counter, runtime } = this.#surroundings
+    const { counter, runtime } = this.#dependencies
     counter.StartTime = runtime.clock.nowMs()
     void this.#watch.run(() => this.#reportUnanswered())
     const last = this.#channel.lastStamp(this.#name)
-    if (last !== undefined) this.#sequences.resume(decodeStamp(last))
+    if (last !== undefined) this.#producer.resume(decodeStamp(last))
   }
 
   async stop(): Promise<void> {
-    const { counter, runtime } = this.#surroundings
+    const { counter, runtime } = this.#dependencies
     const late = new AbortController()
     const answered = Promise.all(this.#inFlight.map((take) => take.settled))
     await Promise.race([answered, sleep(runtime.clock, stopTimeoutMs, late.signal)])
     late.abort()
     await this.#commitAnswered()
-    // What is still open stays prepared: the next start sends it again, the same.
+    // Takes still in flight stay prepared: the next start sends identical batches.
     const open = [...this.#partlyStored.splice(0), ...this.#inFlight.splice(0)]
     for (const { transaction } of open) transaction.detach()
     this.#sender.close()
@@ -146,7 +146,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Sends again what an earlier run left prepared. */
+  /** Sends again the takes that an earlier run left prepared. */
   async #resume(): Promise<void> {
     for (const { transaction, batches, stamp } of await this.#channel.resumePrepared(this.#name)) {
       this.#send(transaction, batches, decodeStamp(stamp))
@@ -154,11 +154,11 @@ export class KafkaSink implements Polled {
     this.#hasResumed = true
   }
 
-  /** Lets events wait for others as long as the configuration says. */
+  /** Lets events linger for a fuller batch, as long as the configuration allows. */
   async #linger(signal: AbortSignal): Promise<void> {
     const { lingerMs, batchSize } = this.#settings
     if (lingerMs === 0) return
-    const { clock } = this.#surroundings.runtime
+    const { clock } = this.#dependencies.runtime
     const endMs = clock.monotonicMs() + lingerMs
     const taken = this.#inFlight.reduce((sum, { events }) => sum + events, 0)
     while (!signal.aborted && clock.monotonicMs() < endMs) {
@@ -168,7 +168,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Takes what is there, notes what will be sent, and sends it; false when there is nothing. */
+  /** Takes events, prepares their sends, and sends them; false when there are none. */
   async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { batchSize } = this.#settings
     let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
@@ -213,7 +213,7 @@ export class KafkaSink implements Polled {
         await transaction.rollback()
         return { batches, fitting }
       }
-      countTake(this.#surroundings.counter, batches, maxEvents)
+      countTake(this.#dependencies.counter, batches, maxEvents)
       if (events > 0) return { batches, fitting, stamp: await this.#stamp(batches, events, signal) }
       await transaction.commit()
       return { batches, fitting }
@@ -234,7 +234,7 @@ export class KafkaSink implements Polled {
     events: number,
     signal: AbortSignal,
   ): Promise<KafkaStamp> {
-    const timestampMs = this.#surroundings.runtime.clock.nowMs()
+    const timestampMs = this.#dependencies.runtime.clock.nowMs()
     const counts = new Map<string, number>()
     for (const topic of topicsOf(this.#settings, batches, timestampMs)) {
       counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
@@ -250,10 +250,10 @@ export class KafkaSink implements Polled {
     }
     const sends = this.#withSequences(planned, events)
     return {
-      ...this.#sequences.identity!,
+      ...this.#producer.identity!,
       timestampMs,
       sends,
-      nextSequences: this.#sequences.snapshot(),
+      nextSequences: this.#producer.snapshot(),
     }
   }
 
@@ -262,7 +262,7 @@ export class KafkaSink implements Polled {
     return planned.map(({ topic, partition, events, piece }) => ({
       topic,
       partition,
-      baseSequence: this.#sequences.advance(topic, partition, events?.length ?? takeEvents),
+      baseSequence: this.#producer.advance(topic, partition, events?.length ?? takeEvents),
       ...(events && { events }),
       ...(piece && { piece }),
     }))
@@ -285,7 +285,7 @@ export class KafkaSink implements Polled {
       before ??= sent
       return { stamp: send, sizeBytes: bytes.length, sent }
     })
-    const sentMs = this.#surroundings.runtime.clock.monotonicMs()
+    const sentMs = this.#dependencies.runtime.clock.monotonicMs()
     const isPartlyStored = rest?.isPartlyStored ?? false
     this.#inFlight.push(
       new InFlightTake(transaction, batches, stamp, sends, sentMs, isPartlyStored),
@@ -294,7 +294,7 @@ export class KafkaSink implements Polled {
 
   /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
   get #hasRoom(): boolean {
-    if (this.#inFlight.length > 0 && this.#sequences.isFull) return false
+    if (this.#inFlight.length > 0 && this.#producer.isFull) return false
     if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
     return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
@@ -311,7 +311,7 @@ export class KafkaSink implements Polled {
   }
 
   async #commit({ transaction, events, sentMs }: InFlightTake): Promise<void> {
-    const { runtime, counter, progress } = this.#surroundings
+    const { runtime, counter, progress } = this.#dependencies
     const delayMs = transaction.oldestTakenMs()
     await transaction.commit()
     counter.EventDrainSuccessCount += events
@@ -349,7 +349,7 @@ export class KafkaSink implements Polled {
       } else await transaction.rollback()
       transaction.close()
     }
-    if (isProducerNew) this.#sequences.forget()
+    if (isProducerNew) this.#producer.forget()
     return this.#countRollback()
   }
 
@@ -360,34 +360,34 @@ export class KafkaSink implements Polled {
       const events = batches.reduce((sum, { count }) => sum + count, 0)
       const planned = splitSends(this.#settings, batches, unstored, this.#maxBytes)
       const sends = this.#withSequences(planned, events)
-      const fresh = { ...stamp, ...this.#sequences.identity!, sends }
+      const fresh = { ...stamp, ...this.#producer.identity!, sends }
       this.#send(transaction, batches, fresh, { sends, isPartlyStored: true })
     }
   }
 
   async #identify(signal: AbortSignal): Promise<void> {
-    if (this.#sequences.isFull) this.#sequences.forget()
-    if (this.#sequences.identity !== undefined) return
+    if (this.#producer.isFull) this.#producer.forget()
+    if (this.#producer.identity !== undefined) return
     const asked = initProducerId(this.#cluster, requestTimeoutMs)
-    this.#sequences.renew(await unlessAborted(asked, signal))
+    this.#producer.renew(await unlessAborted(asked, signal))
   }
 
   #reportUnanswered(): void {
     const [oldest] = this.#inFlight
-    const ageMs = this.#surroundings.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
+    const ageMs = this.#dependencies.runtime.clock.monotonicMs() - (oldest?.sentMs ?? Infinity)
     if (oldest === undefined || ageMs < answerTimeoutMs) return
     this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
-  /** Returns how long to wait until the next try. */
+  /** Returns the time until the next attempt, in ms. */
   #countRollback(): number {
-    this.#surroundings.counter.RollbackCount++
+    this.#dependencies.counter.RollbackCount++
     return Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
   }
 
   /** Until the oldest send is answered, or events come for which there is room. */
   async #waitForNews(hasRoom: boolean, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#surroundings.runtime
+    const { clock } = this.#dependencies.runtime
     const enough = new AbortController()
     const end = () => enough.abort()
     signal.addEventListener('abort', end, { once: true })
@@ -404,7 +404,7 @@ export class KafkaSink implements Polled {
   }
 }
 
-/** A broker that does not answer must not hold up the stop. */
+/** A broker that does not answer must not delay the stop. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const result = await orAborted(promise, signal)
   if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink was stopped')

@@ -1,4 +1,4 @@
-// The options of the Kafka sink, with Flume's names, old ones included; what they come to.
+// The options of the Kafka sink under Flume's names, old ones included, and the settings they yield.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
@@ -86,7 +86,7 @@ export interface KafkaSinkSettings {
   readonly host: HostIdentity
 }
 
-/** Brokers remember the last five batches of a producer: of more it could not tell which it has. */
+/** Brokers remember the last five batches of a producer: they would not recognize older ones. */
 const mostTakesInFlight = 5
 
 export function readKafkaSinkSettings(
@@ -123,7 +123,7 @@ export function readKafkaSinkSettings(
   }
 }
 
-/** Fails for a topic that no broker would take, whatever the events are. */
+/** Fails for a topic name that every broker refuses. */
 function topicOf(
   component: ComponentConfiguration,
   old: string | undefined,
@@ -146,8 +146,8 @@ function topicOf(
   return topic
 }
 
-/** Whether a broker takes it for the name of a topic. */
-export function isTopicName(text: string): boolean {
+/** Whether it is a valid topic name. */
+function isTopicName(text: string): boolean {
   return /^[a-zA-Z0-9._-]{1,249}$/.test(text) && text !== '.' && text !== '..'
 }
 

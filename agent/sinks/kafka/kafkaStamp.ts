@@ -1,7 +1,8 @@
-// What a Kafka sink notes in the channel before it sends: enough to build the very same batches
-// again after a crash, under the same producer id and sequence, so that the broker recognises those
-// it has; and where each partition's sequence goes on.
+// The note that a Kafka sink prepares in the channel before it sends: enough to build identical batches
+// after a crash, under the same producer id and sequence numbers, so that the broker recognizes those
+// it has; and the next sequence number of each partition.
 
+import type { NextSequences } from '../../../protocol/client/sequenceNumbers.ts'
 import { AgentError } from '../../errors.ts'
 
 /** One batch for one partition. */
@@ -23,9 +24,6 @@ export interface Piece {
   readonly number: number
   readonly of: number
 }
-
-/** Topic to partition to the sequence of the next record. */
-export type NextSequences = Readonly<Record<string, Readonly<Record<number, number>>>>
 
 export interface KafkaStamp {
   readonly producerId: number

@@ -1,5 +1,5 @@
-// What each `kafka.producer.` setting means to the Kafka sink: Kafka's producer settings as of 4.1.
-// Those that mean something to this sink are options; the others say why they have no effect.
+// The `kafka.producer.` settings of the Kafka sink: Kafka's producer settings as of 4.1. Those with an
+// effect are options; the others state why they have none.
 
 import type { OptionSpec, OptionTable } from '../../configuration/options.ts'
 
@@ -10,7 +10,7 @@ const security = {
   doc: 'the sink connects without encryption and without authentication; use a listener for PLAINTEXT on a network that you trust, and remove this key',
 } as const satisfies OptionSpec
 
-/** Settings with an effect, or whose value may contradict what the sink does. */
+/** Settings with an effect, or whose value may contradict the sink's behaviour. */
 export const producerOptions = {
   'kafka.producer.client.id': {
     type: 'string',

@@ -1,5 +1,5 @@
-// How large a batch of a Kafka sink may be: what its configuration says, or less once the broker has
-// refused a batch as too large. Says so when that happens, and when an event is split for it.
+// The size limit of a Kafka sink's batches: as configured, or less once the broker has refused a batch as
+// too large. Logs when the limit shrinks, and when an event is split.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -63,7 +63,7 @@ export class SizeLimit {
     )
   }
 
-  /** An event went out as `parts` records. */
+  /** An event was sent as `parts` records. */
   split(sizeBytes: number, parts: number, headers: Headers): void {
     this.#splitEvents++
     const nowMs = this.#clock.monotonicMs()

@@ -1,4 +1,4 @@
-// What does not fit is split (docs/decisions/0024-long-lines-are-split.md): a batch into several, and an
+// Splits what exceeds a limit (docs/decisions/0024-long-lines-are-split.md): a batch into several, and an
 // event into several records, so that one long line neither stops the lines behind it nor is lost.
 // Each such record has a part of the body, and says in two headers which part it is; the parts are in
 // order in one partition.

@@ -1,5 +1,5 @@
-// How much of a take one request carries. The channel counts bodies alone when it is asked for so
-// many bytes; what a record has beside its body is the sink's to know: its key and its headers.
+// How much of a take fits into one request. The channel counts only bodies against a byte limit; the sink
+// adds the other bytes of a record: its key and its headers.
 
 import type { EventBatch, Headers } from '../../event.ts'
 import { avroOverheadBytes } from './avroFlumeEvent.ts'

@@ -1,7 +1,7 @@
-// Recognises a copy of a followed file under a name that matches, as logrotate's copytruncate makes
-// it: what was read of the original is not read again. A new file that begins as a followed one does
-// is looked at again for a while before it is read, because the copy may still be growing and the
-// original is truncated only after it.
+// Recognizes a copy of a followed file under a matching name, as logrotate's copytruncate makes it: lines
+// read from the original are not read again. A new file that begins like a followed one is checked for
+// a while before it is read, because the copy may still be growing and the original is truncated only
+// afterwards.
 //
 // By fingerprints: a copy is taken for one if its first bytes, and those before the original's last
 // position, are the same. A file of nothing but equal lines cannot be told from a copy of another.
@@ -10,12 +10,12 @@ import type { DiskStat } from '../../../protocol/runtime/disk.ts'
 import type { FormerPosition } from '../../channelProcessor.ts'
 import type { TailFile } from './tailFile.ts'
 
-/** How long a file that may be a copy is looked at since it last grew, and how long altogether. */
+/** Time that a possible copy is checked since it last grew, and in total. */
 const waitMs = 1000
 const longestWaitMs = 60_000
-/** By less from one look to the next grows a log, not a copy. */
+/** Growth between two checks below which a file is a log, not a copy. */
 const copyGrowthBytes = 64 * 1024
-/** After this long a truncated file has no copy to come. */
+/** Time after a truncation during which its copy may appear. */
 const formerKeptMs = 60_000
 
 interface Suspect {
@@ -47,7 +47,7 @@ export class Copies {
     for (const other of others) {
       const { former, olderFormers, position } = other
       const formers = former === undefined ? [] : [former, ...olderFormers]
-      // The name's next file after a rotation by renaming or removal begins alike, perhaps.
+      // After a rotation by renaming or removal, the next file of the name may begin equally.
       if (other.isOrphan || other.formerPath === file.path) continue
       for (const former of formers) {
         if (nowMs - former.truncatedMs >= formerKeptMs) continue
@@ -61,7 +61,7 @@ export class Copies {
           mayBecomeCopy ||= !isWhole && former.head.length > 0
         }
       }
-      // What the file has now may be other content than what was read of it.
+      // The file's current content may differ from the content that was read.
       const now = other.headNow?.readMs === nowMs ? other.headNow.bytes : other.head
       // It was truncated, and has not been read since (its channel is full): it can be compared then.
       const isTruncated = now.length < other.head.length || !beginsAs(now, other.head)
@@ -79,7 +79,7 @@ export class Copies {
     return 'new'
   }
 
-  /** Keeps only what was still found. */
+  /** Keeps only the files that were found. */
   retain(keys: { has(key: string): boolean }): void {
     for (const key of this.#suspects.keys()) if (!keys.has(key)) this.#suspects.delete(key)
   }

@@ -1,5 +1,5 @@
-// Says which file groups match no file when a taildir source starts: mostly a slip in the expression or
-// in the path, which nothing else would show.
+// Logs which file groups match no file when a taildir source starts: usually a mistake in the expression
+// or in the path, which is not visible otherwise.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
@@ -19,7 +19,7 @@ export async function reportEmptyGroups(
         logger.info(fields, `no file in ${directory} matches file group ${name} yet`)
       }
     } catch (error) {
-      // The source meets the same failure when it looks for files, and decides what follows.
+      // The source meets the same failure in its scan, and handles it.
       if (!isOperational(error)) throw error
       logger.debug({ ...fields, reason: error.message }, 'a directory cannot be listed')
     }

@@ -1,5 +1,5 @@
-// Finds the files of a taildir source's groups. What cannot be listed, looked at or read as a file is
-// skipped with one warning, and the rest is found all the same.
+// Finds the files of a taildir source's groups. A directory that cannot be listed and a path that is not a
+// readable file are skipped with one warning; the other files are found.
 
 import { join } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -11,13 +11,13 @@ export interface FoundFile {
   readonly path: string
   readonly group: FileGroup
   readonly stat: DiskStat
-  /** False for a name outside the pattern, where those were asked for. */
+  /** False for a name outside the pattern, if such names were requested. */
   readonly matches: boolean
 }
 
 export interface Found {
   readonly files: readonly FoundFile[]
-  /** Directories that could not be listed, and paths that could not be looked at. */
+  /** Directories that could not be listed, and paths without a readable status. */
   readonly unknownDirectories: ReadonlySet<string>
   readonly unknownPaths: ReadonlySet<string>
 }
@@ -27,7 +27,7 @@ interface DirectoryLook {
   readonly listedMs: number
 }
 
-/** Looks at files at the same time. */
+/** Number of concurrent status reads. */
 const statsAtOnce = 32
 /** File systems keep times in steps: a name may be added in the step in which its directory was listed. */
 const timestampStepMs = 100
@@ -38,7 +38,7 @@ export class FileSearch {
   readonly #disk: Disk
   readonly #logger: Logger
   readonly #looks = new Map<string, DirectoryLook>()
-  /** What a warning has been logged for, with the reason. */
+  /** Paths that a warning was logged for, with the reason. */
   readonly #skipped = new Map<string, string>()
 
   constructor(groups: readonly FileGroup[], clock: Clock, disk: Disk, logger: Logger) {
@@ -48,14 +48,14 @@ export class FileSearch {
     this.#logger = logger
   }
 
-  /** Whether names may have come, gone or changed since `find`. One look a directory. */
+  /** Whether names may have been added, removed or changed since `find`. One status read per directory. */
   async mayHaveChanged(): Promise<boolean> {
     for (const [directory, { modifiedMs, listedMs }] of this.#looks) {
       if (modifiedMs !== undefined && listedMs - modifiedMs < timestampStepMs) return true
       try {
         if ((await this.#disk.stat(directory))?.modifiedMs !== modifiedMs) return true
       } catch {
-        // Listing it says what is wrong.
+        // Listing it reports the error.
         return true
       }
     }

@@ -1,6 +1,6 @@
-// The files that a taildir source follows: finds new ones, new names of known ones, and those whose
-// names are gone, and decides where reading begins. Files that are not read now cost one look a scan,
-// and scans are rarer the more files there are.
+// The files that a taildir source follows: finds new files, new names of known files and files without a
+// name, and decides where reading begins. An idle file costs one status read per scan, and scans are
+// rarer the more files there are.
 
 import { dirname } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -17,12 +17,12 @@ import type { FoundNote, PositionNotes } from './positionNotes.ts'
 import type { TaildirOptions } from './taildirOptions.ts'
 import { type FormerContent, TailFile } from './tailFile.ts'
 
-/** How often directories are looked at for names that are new, changed or gone. */
+/** Interval between checks of directories for new, changed or removed names. */
 const directoryLookMs = 250
 /** A full scan looks at every file: so many of these pass for each, up to the longest. */
 const scanMsPerFile = 2
 const longestScanIntervalMs = 5000
-/** Until a file that could not be opened or read is tried again. */
+/** Time until a file that failed to open or to be read is retried. */
 const unreadableRetryMs = 5000
 
 export interface FollowedFilesParts {
@@ -44,7 +44,7 @@ export class FollowedFiles {
   /** Known files with new content that may be a copy: not read yet, but copied from, perhaps. */
   readonly #replaced = new Map<string, TailFile>()
   readonly #copies = new Copies()
-  /** Files that could not be opened yet, by key, and when each is tried again. */
+  /** Files that failed to open, by key, with the time of the next attempt. */
   readonly #unopened = new Map<string, number>()
   /** The path of the last one of them. */
   #lastUnopened = ''
@@ -76,7 +76,7 @@ export class FollowedFiles {
     return { files: this.#files.size, unreadable, bytesBehind }
   }
 
-  /** Brings the set up to date when it is time to; true when there is something new to note. */
+  /** Scans when a scan is due; true when there is something new to note. */
   async scanIfDue(): Promise<boolean> {
     const { clock, options, search } = this.#parts
     const nowMs = clock.monotonicMs()
@@ -102,13 +102,13 @@ export class FollowedFiles {
     this.#departed.delete(keyOf(file))
   }
 
-  /** Closes a file of which nothing came for long; one without a name is followed no longer. */
+  /** Closes an idle file; a file without a name is no longer followed. */
   async letGo(file: TailFile): Promise<void> {
     await this.#parts.openFiles.close(file)
     if (file.isOrphan) this.#depart(file)
   }
 
-  /** Files that cannot be read now, of those that are known, and the path of one of them. */
+  /** Known files that currently cannot be read, and the path of one of them. */
   unreadable(): { readonly count: number; readonly first: string } {
     const skipped = [...this.#files.values()].filter(({ isUnreadable }) => isUnreadable)
     const count = skipped.length + this.#unopened.size
@@ -178,7 +178,7 @@ export class FollowedFiles {
     const { sizeBytes, modifiedMs } = file.seen
     if (stat.sizeBytes !== sizeBytes || stat.modifiedMs !== modifiedMs) {
       file.hasNews = true
-      // A line that begins now is not idle, however long nothing came before it.
+      // A line that has just begun is not idle, however long the file was.
       file.lastReadMs = this.#scannedMs
     }
     file.seen = stat
@@ -239,7 +239,7 @@ export class FollowedFiles {
     const { options, openFiles, logger, notes, source } = this.#parts
     const { known, noted } = this.#resumePosition(found)
     // After a start a file may have been renamed out of the pattern with lines left to read. Without
-    // proof that it is that file, it is none of ours.
+    // proof that it is that file, it is not followed.
     if (!matches && (known === undefined || known.end >= stat.sizeBytes || !isProof(known)))
       return 'not yet'
     // What will be in an empty one may be a copy: only its content can tell.
@@ -263,7 +263,7 @@ export class FollowedFiles {
     this.#departed.delete(keyOf(stat))
     notes.settle(stat, path)
     if (this.#unopened.delete(keyOf(stat))) {
-      logger.info({ source, file: path }, 'file can be read now')
+      logger.info({ source, file: path }, 'file is readable again')
     }
     return 'adopted'
   }
@@ -315,7 +315,7 @@ export class FollowedFiles {
     return true
   }
 
-  /** What was known of the file was of other content, of which a copy may turn up. */
+  /** The known content of the file was replaced; a copy of it may appear. */
   #formerOf(
     { stat }: FoundFile,
     { end, generation, fingerprint, checks }: ResumePosition,
@@ -341,7 +341,7 @@ export class FollowedFiles {
     const { logger, source } = this.#parts
     logger.warn(
       { source, file: found.path, offset: known.end },
-      'file was truncated or replaced while it was not followed: reading it from its start',
+      'file was truncated or replaced while it was not followed: reading from its start',
     )
     this.#warnOfLostBytes(found, noted?.former)
     if (noted !== undefined) {
@@ -362,7 +362,7 @@ export class FollowedFiles {
       (other) => other !== file,
     )
     for (const other of this.#files.values()) {
-      // Content that nobody has read yet may be what is copied. Once a scan.
+      // Content that is not read yet may be copied as well. Once a scan.
       if (!other.hasNews || other.isUnreadable || other.headNow?.readMs === nowMs) continue
       await openFiles
         .use(other, () => other.lookAtHead(nowMs))
@@ -374,7 +374,7 @@ export class FollowedFiles {
     const offset = Math.min(...former.channelEnds)
     logger.info(
       { source, file: path, original: copiedFrom.path, offset },
-      'file is a copy of one that was truncated: reading on behind what was read of it',
+      'file is a copy of a truncated file: reading continues after the bytes already read',
     )
     await processor.putChannelEnds(former.channelEnds, this.#positionIn(file, generation))
     const safeEnd = Math.min(offset, processor.safeEnd(source, copiedFrom, former))
@@ -419,7 +419,7 @@ export class FollowedFiles {
     const { logger, source } = this.#parts
     logger.warn(
       { source, file: path, error: (error as Error).message, retryMs: unreadableRetryMs },
-      'file cannot be read: skipped until it can, the others are followed',
+      'failed to read file: skipped until it is readable',
     )
   }
 }
@@ -439,7 +439,7 @@ function keyed({ files }: Found): Map<string, FoundFile> {
   return byKey
 }
 
-/** Whether a noted file was found, or could not be looked for. */
+/** Whether a noted file was found, or its directory could not be listed. */
 function mayExist(
   { device, inode, path }: { device?: number; inode: number; path: string },
   { files, unknownDirectories, unknownPaths }: Found,

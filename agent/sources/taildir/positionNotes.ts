@@ -1,5 +1,5 @@
-// What a taildir source has noted of its files: read at the start, written when it changed. Writing
-// that fails costs nothing but repeated lines after a crash, so it is logged and tried again.
+// A taildir source's notes about its files: read at the start, written when they change. A failed write
+// costs only repeated lines after a crash, so it is logged and retried.
 
 import { dirname } from 'node:path'
 import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
@@ -61,7 +61,7 @@ export class PositionNotes {
     }
   }
 
-  /** What an earlier run noted of a file. The caller compares the file with the checks. */
+  /** Returns an earlier run's notes about a file. The caller compares the file with their checks. */
   find({ device, inode }: DiskStat, path: string): FoundNote | undefined {
     const exact = this.#notes.get(deviceKey(device, inode))
     // Device numbers may change when a host starts again.
@@ -100,7 +100,7 @@ export class PositionNotes {
       if (bytes === 0) continue
       this.#logger.warn(
         { file: note.path, bytes },
-        'file is gone, with bytes that were read and that no sink is known to have committed: they may be lost',
+        'file does not exist any more: bytes of it that were read and that no sink is known to have committed may be lost',
       )
     }
     const noted = new Set([...this.#notes.values()].map(({ inode, path }) => entryKey(inode, path)))
@@ -109,7 +109,7 @@ export class PositionNotes {
     }
   }
 
-  /** The file is followed: what was noted of it is used up. */
+  /** Discards the notes of a file that is now followed. */
   settle({ device, inode }: DiskStat, path: string): void {
     for (const note of [...this.#notesOf(inode)]) {
       if (note.device !== device && note.path !== path) continue
@@ -127,7 +127,7 @@ export class PositionNotes {
     const content = [positions.toString(), second.toString()] as const
     if (this.#written?.[0] === content[0] && this.#written[1] === content[1]) return true
     try {
-      // The authority first: a crash in between leaves a note that explains less.
+      // Flume's file first: after a crash in between, the second file merely explains less.
       await this.#disk.writeFileAtomic(this.#path, positions)
       await this.#disk.writeFileAtomic(notesPath(this.#path), second)
       this.#written = content

@@ -1,6 +1,6 @@
-// Puts of one file in flight, in order; after the first failure nothing more is put. The first put of
-// a file is alone: a channel that knows nothing of the file cannot tell that bytes before a later put
-// are missing, and would take what is put again for known.
+// The puts of one file in flight, in order; after the first failure, no further put starts. The first put
+// of a file runs alone: a channel that does not know the file cannot tell that bytes before a later put
+// are missing, and would take a repeated put for known.
 
 import type { SourcePosition } from '../../channels/sourcePosition.ts'
 import type { TailFile, TailPosition } from './tailFile.ts'
@@ -9,7 +9,7 @@ export class PutWindow {
   readonly #file: TailFile
   readonly #capacity: number
   readonly #puts: Promise<void>[] = []
-  /** Up to where all channels have the file. */
+  /** The position that all channels have reached. */
   #accepted: TailPosition
   error: unknown
   putBytes = 0
@@ -34,12 +34,12 @@ export class PutWindow {
     if (this.error !== undefined) throw this.error
   }
 
-  /** The file begins anew, with no put in flight: it does not go back behind that. */
+  /** The file restarts at its position, with no put in flight: `finish` never moves it before that. */
   begin(): void {
     this.#accepted = this.#file.position
   }
 
-  /** Waits for all puts; after a failure the file goes back to where the last accepted one ended. */
+  /** Waits for all puts; after a failure, moves the file back to the end of the last accepted put. */
   async finish(): Promise<void> {
     await Promise.all(this.#puts.splice(0))
     if (this.error !== undefined) this.#file.moveTo(this.#accepted)

@@ -1,4 +1,4 @@
-// One tailed file: reads whole lines from where it stands. The file is known by device and inode;
+// One tailed file: reads whole lines from its position. The file is known by device and inode;
 // its path is a label. Before each read the bytes just before the position are compared with what
 // they were, because a file that was truncated and has grown again looks like one that only grew.
 // Content that is equal in these bytes, and at least as long, cannot be told from the old.
@@ -25,7 +25,7 @@ const keepShare = 0.25
 /** Copies may turn up late, when a file was truncated again. */
 const maxOlderFormers = 3
 
-/** Where in the file reading stands. */
+/** The position of reading in the file. */
 export interface TailPosition {
   readonly offset: number
   readonly generation: number
@@ -57,7 +57,7 @@ export class TailFile {
   path: string
   formerPath: string | undefined
   readonly group: string
-  /** No path of the group leads to it any more: read to its end, then forgotten. */
+  /** No path of the group leads to it: it is read to its end, then dropped. */
   isOrphan = false
   /** Set when the file has changed since it was last read to its end. */
   hasNews = true
@@ -73,7 +73,7 @@ export class TailFile {
   lastReadMs: number
   /** Monotonic time before which it is not tried again; set when it cannot be opened or read. */
   retryMs = Number.NEGATIVE_INFINITY
-  /** A warning says already that it cannot be read. */
+  /** A warning that it cannot be read was already logged. */
   isUnreadable = false
   former: FormerContent | undefined
   /** Content before that, newest first. */

@@ -1,12 +1,11 @@
 // Flume's taildir source: follows the lines of all files that match. A line is put into the channels
-// exactly once: each put carries its place in the file into the channel, and after a start, or a
-// failure, reading goes on from what the channels have. The position file, written now and then, says
-// up to where the channels answer for the lines; it serves channels that forget (memory) and those who
-// come from Flume, or go back to it.
+// exactly once: each put carries its position in the file into the channel, and after a start or a
+// failure, reading resumes from the channels' positions. The position file, written periodically, says up
+// to where lines are delivered or durable; it serves memory channels and migrations from and to Flume.
 //
 // Files are read one after another, so that lines of a rotated file come before those of its
-// successor, and nobody waits for one file's puts before the next file is read: many small files share
-// the syncs of a file channel.
+// successor; the next file is read without waiting for one file's puts: many small files share the syncs
+// of a file channel.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -36,14 +35,14 @@ const maxPutsInFlight = 8
 const maxFilesInFlight = 64
 /** A file is read every pollInterval for so long after its last line; then scans find it changed. */
 const activeMs = 2000
-/** So long a file that was truncated waits for the position file to be written. */
+/** Time that a truncated file waits for the position file to be written. */
 const longestUnnotedMs = 10_000
-/** A sink that is always a little slower than the files grow fills a channel many times a minute. */
+/** Settle time of the log: a sink slightly slower than the files grow fills a channel often. */
 const blockedSettleMs = 60_000
-/** How often a file is looked at that no name leads to any more. */
+/** Interval between checks of a file without a name. */
 const orphanLookMs = 1000
 
-export interface TaildirSurroundings {
+export interface TaildirDependencies {
   readonly clock: Clock
   readonly disk: Disk
   readonly logger: Logger
@@ -62,7 +61,7 @@ export class TaildirSource implements Polled {
   readonly #name: string
   readonly #groups: readonly FileGroup[]
   readonly #options: TaildirOptions
-  readonly #surroundings: TaildirSurroundings
+  readonly #dependencies: TaildirDependencies
   readonly #openFiles: OpenFiles
   readonly #notes: PositionNotes
   readonly #files: FollowedFiles
@@ -78,13 +77,13 @@ export class TaildirSource implements Polled {
     name: string,
     groups: readonly FileGroup[],
     options: TaildirOptions,
-    surroundings: TaildirSurroundings,
+    dependencies: TaildirDependencies,
   ) {
     this.#name = name
     this.#groups = groups
     this.#options = options
-    this.#surroundings = surroundings
-    const { clock, disk, logger, processor } = surroundings
+    this.#dependencies = dependencies
+    const { clock, disk, logger, processor } = dependencies
     this.#notedMs = clock.monotonicMs()
     this.#isBlocked = new LastingCondition({
       ...{ clock, logger, settleMs: blockedSettleMs },
@@ -105,17 +104,17 @@ export class TaildirSource implements Polled {
   }
 
   async start(): Promise<void> {
-    const { clock, counter, processor } = this.#surroundings
+    const { clock, counter, processor } = this.#dependencies
     await this.#notes.load()
     await this.#openFiles.start()
-    // What an instance that failed knew is out of date from now on.
+    // State of the failed instance is outdated from now on.
     processor.noteAtStop(async () => {})
-    this.#surroundings.progress.tailed = () => this.#files.tailed()
+    this.#dependencies.progress.tailed = () => this.#files.tailed()
     counter.StartTime = clock.nowMs()
   }
 
   async stop(): Promise<void> {
-    const { processor, counter, clock } = this.#surroundings
+    const { processor, counter, clock } = this.#dependencies
     await this.#openFiles.closeAll()
     await this.#note()
     // Sinks stop after their sources, and may commit until then.
@@ -145,7 +144,7 @@ export class TaildirSource implements Polled {
       foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
-      // Sinks go on while a channel is full.
+      // Sinks continue while a channel is full.
       await this.#noteIfDue()
       return this.#backOff(error)
     }
@@ -156,7 +155,7 @@ export class TaildirSource implements Polled {
   }
 
   async #noteIfDue(): Promise<void> {
-    const sinceMs = this.#surroundings.clock.monotonicMs() - this.#notedMs
+    const sinceMs = this.#dependencies.clock.monotonicMs() - this.#notedMs
     if (!this.#mustNote && sinceMs < this.#options.writePosInterval) return
     this.#mustNote = !(await this.#note())
   }
@@ -200,7 +199,7 @@ export class TaildirSource implements Polled {
   }
 
   #isDue(file: TailFile): boolean {
-    const nowMs = this.#surroundings.clock.monotonicMs()
+    const nowMs = this.#dependencies.clock.monotonicMs()
     if (nowMs < file.retryMs) return false
     if (file.hasNews || nowMs - file.lastReadMs < activeMs) return true
     if (this.#isIdle(file)) return file.isOpen || file.partialBytes > 0
@@ -211,11 +210,11 @@ export class TaildirSource implements Polled {
 
   /** Reads one file as far as it goes; true when there was anything. A failed put is in `puts`. */
   async #follow(file: TailFile, puts: PutWindow, signal: AbortSignal): Promise<boolean> {
-    const { clock, counter, logger } = this.#surroundings
+    const { clock, counter, logger } = this.#dependencies
     try {
       const batches = await this.#openFiles.use(file, () => this.#read(file, puts, signal))
       if (file.isUnreadable) {
-        logger.info({ source: this.#name, file: file.path }, 'file can be read now')
+        logger.info({ source: this.#name, file: file.path }, 'file is readable again')
       }
       file.isUnreadable = false
       if (batches === undefined) file.hasNews = false
@@ -260,7 +259,7 @@ export class TaildirSource implements Polled {
         file.hasNews = false
         // A line that grows is not idle.
         if (file.partialBytes !== before) {
-          file.lastReadMs = this.#surroundings.clock.monotonicMs()
+          file.lastReadMs = this.#dependencies.clock.monotonicMs()
         }
         break
       }
@@ -268,7 +267,7 @@ export class TaildirSource implements Polled {
         const until = Math.min(from + batchSize, read.batch.count)
         const put = this.#part(file, read, from, until)
         await puts.add(put.position, () =>
-          this.#surroundings.processor.process(put.batch, put.position),
+          this.#dependencies.processor.process(put.batch, put.position),
         )
         batches++
       }
@@ -279,7 +278,7 @@ export class TaildirSource implements Polled {
   /** Waits for a file's puts; after a failure the file stands where the channels have it. */
   async #finish(file: TailFile, puts: PutWindow): Promise<unknown> {
     await puts.finish()
-    const { progress, processor } = this.#surroundings
+    const { progress, processor } = this.#dependencies
     progress.bytesRead += puts.putBytes
     const { error } = puts
     if (error === undefined) return undefined
@@ -331,10 +330,10 @@ export class TaildirSource implements Polled {
 
   /** A file that is followed was truncated, or replaced by another with its inode. */
   async #restart(file: TailFile): Promise<void> {
-    const { logger, clock, processor } = this.#surroundings
+    const { logger, clock, processor } = this.#dependencies
     logger.warn(
       { source: this.#name, file: file.path, offset: file.position.offset },
-      'file was truncated: reading it from its start',
+      'file was truncated: reading from its start',
     )
     const { offset: end, generation } = file.position
     const nothingNoted = { end, safeEnd: end, channelEnds: {} }
@@ -355,12 +354,12 @@ export class TaildirSource implements Polled {
     await this.#mustBeNoted(file)
     const { path, identity } = file
     const position = { source: this.#name, path, ...identity, start: 0, end: 0 }
-    await this.#surroundings.processor.putPosition({ ...position, fingerprint: noFingerprint })
+    await this.#dependencies.processor.putPosition({ ...position, fingerprint: noFingerprint })
   }
 
   async #mustBeNoted(file: TailFile): Promise<void> {
     if (!file.mustBeNoted) return
-    const sinceMs = this.#surroundings.clock.monotonicMs() - (file.former?.truncatedMs ?? 0)
+    const sinceMs = this.#dependencies.clock.monotonicMs() - (file.former?.truncatedMs ?? 0)
     if (!(await this.#note()) && sinceMs < longestUnnotedMs) {
       throw new AgentError(
         'CHANNEL_WRITE',
@@ -371,7 +370,7 @@ export class TaildirSource implements Polled {
   }
 
   #isIdle(file: TailFile): boolean {
-    const idleMs = this.#surroundings.clock.monotonicMs() - file.lastReadMs
+    const idleMs = this.#dependencies.clock.monotonicMs() - file.lastReadMs
     return idleMs >= this.#options.idleTimeout
   }
 
@@ -379,7 +378,7 @@ export class TaildirSource implements Polled {
   async #note(): Promise<boolean> {
     // Before the first scan no file is known, and that must not be written.
     if (!this.#files.hasScanned) return true
-    this.#notedMs = this.#surroundings.clock.monotonicMs()
+    this.#notedMs = this.#dependencies.clock.monotonicMs()
     const files = [...this.#files]
     const notes = files.map((file) => this.#noteOf(file))
     for (const file of [...this.#files.departed]) {
@@ -393,7 +392,7 @@ export class TaildirSource implements Polled {
   }
 
   #noteOf(file: TailFile): FileNote {
-    const { processor } = this.#surroundings
+    const { processor } = this.#dependencies
     const { device, inode, path, position, former } = file
     // What memory channels hold of the original they have not handed on of the copy.
     const baseEnds =
@@ -428,7 +427,7 @@ function isDelivered({ pos, read, former }: FileNote): boolean {
   return pos >= read && (former === undefined || former.safeEnd >= former.end)
 }
 
-/** Failures that time may cure: the lines are read and put again. */
+/** Failures that are retried: the lines are read and put again. */
 function isPassing(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'CHANNEL_WRITE', 'POSITION_GAP'].includes(error.code)

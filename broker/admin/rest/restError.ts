@@ -1,12 +1,12 @@
 // The one shape of errors of the REST API: Confluent's `error_code` and `message`, with our own stable
 // code and what to do beside them. The first three digits of `error_code` are the HTTP status.
 
+import { CodedError } from '../../../protocol/runtime/codedError.ts'
 import type { ErrorBody } from './errorAnswers.ts'
 
-export class RestError extends Error {
+export class RestError extends CodedError {
   readonly statusCode: number
   readonly errorCode: number
-  readonly code: string
   readonly action: string
   /** For the header `retry-after`, in seconds. */
   readonly retryAfterSeconds: number | undefined
@@ -19,10 +19,9 @@ export class RestError extends Error {
     cause?: unknown,
     retryAfterSeconds?: number,
   ) {
-    super(message, cause === undefined ? undefined : { cause })
+    super(code, message, cause)
     this.errorCode = errorCode
     this.statusCode = errorCode > 999 ? Math.floor(errorCode / 100) : errorCode
-    this.code = code
     this.action = action
     this.retryAfterSeconds = retryAfterSeconds
   }

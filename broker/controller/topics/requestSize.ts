@@ -3,6 +3,7 @@
 // a million partitions would keep all others waiting until they are created. Pure, as
 // topicRequests.ts is.
 
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
 import type { MetadataView } from '../metadata/metadataView.ts'
 import {

@@ -7,13 +7,13 @@ import { listGroups as listGroupsApi } from '../../kafka/apis/listGroups.ts'
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
 import { consumerProtocolAssignment, consumerProtocolType } from '../../kafka/groups.ts'
 import type { ResponseOf } from '../../kafka/schema.ts'
+import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type {
   BrokerDescription,
   GroupDescription,
   GroupListing,
   GroupMember,
   Outcome,
-  TopicPartition,
 } from '../adminApi.ts'
 import type { KafkaConnection } from '../connection.ts'
 import { type AdminRequests, success } from './adminRequests.ts'

@@ -1,7 +1,8 @@
 // Requests about partitions go to their leaders.
 
 import { ErrorCode } from '../../kafka/errors.ts'
-import type { Outcome, TopicPartition } from '../adminApi.ts'
+import type { TopicPartition } from '../../kafka/topicPartition.ts'
+import type { Outcome } from '../adminApi.ts'
 import type { Cluster } from '../cluster.ts'
 import { saysStale } from '../clusterView.ts'
 import type { KafkaConnection } from '../connection.ts'

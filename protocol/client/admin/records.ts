@@ -2,7 +2,8 @@
 
 import { deleteRecords as deleteRecordsApi } from '../../kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
-import type { Outcome, PartitionOutcome, TopicPartition } from '../adminApi.ts'
+import type { TopicPartition } from '../../kafka/topicPartition.ts'
+import type { Outcome, PartitionOutcome } from '../adminApi.ts'
 import type { KafkaConnection } from '../connection.ts'
 import type { AdminRequests } from './adminRequests.ts'
 import { learnTopics } from './offsets.ts'

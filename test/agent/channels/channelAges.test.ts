@@ -8,6 +8,7 @@ import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { component } from '../component.ts'
 
@@ -27,7 +28,7 @@ function made(type: 'file' | 'memory', clock = new ManualClock(), disk = new Mem
     minimumRequiredSpace: 1000,
   }
   const channel = fileChannel(component('channels', 'c1', { type, ...directories }), {
-    ...{ clock, disk, logger: silentLogger },
+    ...{ clock, disk, scheduler: systemScheduler, logger: silentLogger },
     resolvePath: (path) => path,
   })
   return { channel, clock }
@@ -61,7 +62,7 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
     await channel.stop()
   })
 
-  test('a channel that was stopped with events in it has no age, and neither has what was taken', async () => {
+  test('a channel stopped with events has no age, and neither have its taken events', async () => {
     const { channel, clock } = made(type)
     await channel.start()
     await put(channel, 'one', 'two')
@@ -92,7 +93,7 @@ test('events that a restart has recovered count as put at the start', async () =
   await channel.stop()
 })
 
-test('events of a memory channel that is handed on keep their age', async () => {
+test('events of a memory channel that is taken over keep their age', async () => {
   const { channel, clock } = made('memory')
   await channel.start()
   await put(channel, 'one')

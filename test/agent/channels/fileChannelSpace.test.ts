@@ -7,6 +7,7 @@ import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
@@ -25,6 +26,7 @@ async function opened(freeBytes: number) {
   const channel = fileChannel(configuration, {
     clock: new ManualClock(),
     disk: new MemoryDisk(space),
+    scheduler: systemScheduler,
     logger: silentLogger,
     resolvePath: (path) => path,
   })
@@ -61,7 +63,7 @@ const noSpace = {
     'channel c1: fewer than minimumRequiredSpace (1000) bytes are free for /data: free some, or lower minimumRequiredSpace',
 }
 
-test('without enough space a put is refused, with what to do; nothing of it is kept', async () => {
+test('without enough space a put is refused with a remedy, and nothing of it is kept', async () => {
   const { channel } = await opened(requiredBytes - 1)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   expect(channel.size).toBe(0)
@@ -75,7 +77,7 @@ test('exactly as much space as required is enough', async () => {
   await channel.stop()
 })
 
-test('without enough space what is there can be taken', async () => {
+test('without enough space events can still be taken', async () => {
   const { channel, space } = await opened(requiredBytes)
   const body = 'x'.repeat(17 * 1024 * 1024)
   await put(channel, body)
@@ -87,7 +89,7 @@ test('without enough space what is there can be taken', async () => {
   await channel.stop()
 })
 
-test('when there is space again, puts go on by themselves', async () => {
+test('when there is space again, puts succeed without a restart', async () => {
   const { channel, space } = await opened(requiredBytes - 1)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
@@ -127,6 +129,7 @@ describe('a log that cannot be written', () => {
       fileChannel(configuration, {
         clock: new ManualClock(),
         disk,
+        scheduler: systemScheduler,
         logger,
         resolvePath: (path) => path,
       })
@@ -155,7 +158,7 @@ describe('a log that cannot be written', () => {
     }
   }
 
-  test('moves no position, keeps no event, counts, and goes on when it can be written', async () => {
+  test('moves no position, keeps no event, is counted, and recovers when it is writable', async () => {
     const { channel, state, logger } = await onFullDisk()
     await putAt(channel, 'one', 0)
     state.isFull = true
@@ -178,7 +181,7 @@ describe('a log that cannot be written', () => {
     await channel.stop()
   })
 
-  test('has written down, once it can, what was taken meanwhile', async () => {
+  test('records the takes made meanwhile once it is writable', async () => {
     const { channel, state, make } = await onFullDisk()
     await putAt(channel, 'one', 0)
     await putAt(channel, 'two', 4)

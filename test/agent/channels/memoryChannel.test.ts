@@ -80,7 +80,7 @@ describe('rolled back takes', () => {
 })
 
 describe('a full channel', () => {
-  test('refuses a put after keep-alive, and takes it when room comes before', async () => {
+  test('refuses a put after keep-alive, and accepts it when slots are freed before', async () => {
     const channel = await opened({ capacity: 3, transactionCapacity: 3, 'keep-alive': 3 })
     await put(channel, ['1', '2', '3'])
     const refused = put(channel, ['4'])

@@ -48,7 +48,7 @@ test('a range set is a set of numbers', () => {
   )
 })
 
-test('a put record gives back what was written', () => {
+test('a put record is read as it was written', () => {
   const headers = fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { noNullPrototype: true })
   const bodies = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 20 })
   fc.assert(

@@ -148,7 +148,7 @@ describe('an agent that does not deliver', () => {
     await rig.close()
   })
 
-  test('a component that fails is counted each time it is started again', async () => {
+  test('each restart of a failed component is counted', async () => {
     const rig = new ExposedRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')
@@ -168,7 +168,7 @@ describe('an agent that does not deliver', () => {
   })
 })
 
-test('the series are those of the agent that runs now; while there is none, there are none', async () => {
+test('the series follow the running agent; without one there are none', async () => {
   const rig = new ExposedRig()
   await rig.startBroker()
   expect(await rig.samples()).toEqual(new Map())
@@ -183,7 +183,7 @@ test('the series are those of the agent that runs now; while there is none, ther
   await rig.close()
 })
 
-test('the sinks that Flume publishes no counters of have metrics, too', async () => {
+test('sinks without counters in Flume have metrics, too', async () => {
   const rig = new ExposedRig()
   await rig.disk.makeDirectory('/logs')
   const { clock, disk, network, logger } = rig

@@ -32,7 +32,7 @@ async function rig(optional: string) {
 }
 
 describe('an optional channel', () => {
-  test('that is full is waited for by nobody; its events are logged and dropped', async () => {
+  test('that is full blocks nobody; its events are logged and dropped', async () => {
     const { clock, c1, c2, logger, counter, put } = await rig('c2')
     await put(6)
     const take = c1.transaction()
@@ -63,7 +63,7 @@ describe('an optional channel', () => {
     expect(logger.messages('warn')).toEqual([dropped, dropped])
   })
 
-  test('gathers a bounded number of batches while it is full', async () => {
+  test('queues a bounded number of batches while it is full', async () => {
     const { clock, c1, c2, logger, put } = await rig('c1 c2')
     await put(10)
     for (let batch = 0; batch < 100; batch++) await put(1)
@@ -86,7 +86,7 @@ describe('an optional channel', () => {
   })
 })
 
-test('a required channel that is full fails the put, whatever the optional one does', async () => {
+test('a full required channel fails the put, whatever the optional one does', async () => {
   const { clock, c1, c2, counter, put } = await rig('c2')
   await put(6)
   const take = c2.transaction()

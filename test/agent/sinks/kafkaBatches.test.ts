@@ -50,7 +50,7 @@ describe('compression', () => {
     await rig.close()
   })
 
-  test('is none unless asked for', async () => {
+  test('is off by default', async () => {
     const rig = await started(lines, {})
     await drained(rig, lines.length)
     for (const batch of await rig.batches('lines')) expect(batch.compression).toBe(Compression.none)
@@ -59,7 +59,7 @@ describe('compression', () => {
 })
 
 describe('the size of a batch', () => {
-  test('counts the headers that are sent, so that the broker takes it', async () => {
+  test('includes the headers, so that the broker accepts it', async () => {
     const lines = Array.from({ length: 900 }, (_, n) => `line ${n}`)
     const rig = await started(
       lines,
@@ -171,7 +171,7 @@ describe('a line that is too long for one record', () => {
     )
   }
 
-  test('is split between characters, in order, and stops nothing', async () => {
+  test('is split between characters, in order, and blocks no other line', async () => {
     const rig = await started(
       ['before', long, 'behind'],
       { 'sinks.k1.kafka.producer.max.request.size': 2000, 'sources.r1.fileHeader': 'true' },
@@ -213,7 +213,7 @@ describe('a line that is too long for one record', () => {
     await rig.close()
   })
 
-  test('is sent once though the power fails at any moment', async () => {
+  test('is sent exactly once across power failures at any moment', async () => {
     const configuration = tailToKafka({ 'sinks.k1.kafka.producer.max.request.size': 3000 })
     const crashedAt = new Set<number>()
     for (let crashAt = 0; crashAt < 20; crashAt++) {
@@ -246,8 +246,8 @@ describe('a line that is too long for one record', () => {
   })
 })
 
-describe('a batch that the broker finds too large', () => {
-  test('is sent again as smaller ones, each event once', async () => {
+describe('a batch that the broker refuses as too large', () => {
+  test('is resent as smaller ones, each event once', async () => {
     const lines = Array.from({ length: 300 }, (_, n) => `${n} ${'x'.repeat(100)}`)
     const rig = await started(lines, {}, { 'message.max.bytes': '2000' })
     await drained(rig, lines.length)
@@ -256,7 +256,7 @@ describe('a batch that the broker finds too large', () => {
     await rig.close()
   })
 
-  test('is sent again as smaller ones when others of its take were stored', async () => {
+  test('is resent as smaller ones when other batches of its take were stored', async () => {
     const rig = new AgentRig()
     await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
     await rig.disk.makeDirectory('/logs')
@@ -288,7 +288,7 @@ describe('a batch that the broker finds too large', () => {
     await rig.close()
   })
 
-  test('however small, is said at error level once and then rarely', async () => {
+  test('even the smallest, is logged at error level once and then rarely', async () => {
     const rig = await started(['x'.repeat(3000)], {}, { 'message.max.bytes': '200' })
     const errors = () => rig.logger.messages('error')
     await rig.until(() => errors().length > 0)

@@ -6,8 +6,8 @@ import { batchOf } from '../../../agent/event.ts'
 import { route } from '../../../agent/sinks/kafka/eventRouting.ts'
 import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptions.ts'
 import { decodeStamp, encodeStamp } from '../../../agent/sinks/kafka/kafkaStamp.ts'
-import { murmur2 } from '../../../agent/sinks/kafka/partitionOfKey.ts'
-import { ProducerSequences } from '../../../agent/sinks/kafka/producerSequences.ts'
+import { StampedProducer } from '../../../agent/sinks/kafka/stampedProducer.ts'
+import { murmur2 } from '../../../protocol/client/murmur2.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { decodeStatus } from '../../../protocol/telemetry/status.ts'
 import { statusTopic } from '../../../protocol/telemetry/statusTopicName.ts'
@@ -26,7 +26,7 @@ describe('routing', () => {
   ])
   const bodies = ['a', 'b', 'c'].map((body) => Buffer.from(body))
 
-  test('events that do not care go together, to each partition in turn', () => {
+  test('events without key or partition go together, to each partition in turn', () => {
     for (const turn of [0, 1, 5]) {
       expect(route(settings(), [batchOf(bodies)], counts, turn, 0)).toEqual([
         { topic: 'default-flume-topic', partition: turn % 4, events: undefined },
@@ -115,15 +115,15 @@ describe('options', () => {
   })
 })
 
-test('sequences go on from a stamp, wrap as Kafka wraps them, and start anew for a new producer', () => {
-  const sequences = new ProducerSequences()
+test('sequence numbers continue from a stamp, wrap as Kafka wraps them, and restart for a new producer', () => {
+  const sequences = new StampedProducer()
   sequences.renew({ producerId: 7, producerEpoch: 0 })
   expect(sequences.advance('t', 0, 10)).toBe(0)
   expect(sequences.advance('t', 1, 5)).toBe(0)
   expect(sequences.advance('t', 0, 2 ** 31 - 11)).toBe(10)
   const nextSequences = sequences.snapshot()
   const stamp = { producerId: 7, producerEpoch: 0, timestampMs: 1, sends: [], nextSequences }
-  const resumed = new ProducerSequences()
+  const resumed = new StampedProducer()
   resumed.resume(decodeStamp(encodeStamp(stamp)))
   expect(resumed.identity).toEqual({ producerId: 7, producerEpoch: 0 })
   expect(resumed.advance('t', 0, 3)).toBe(2 ** 31 - 1)
@@ -134,7 +134,7 @@ test('sequences go on from a stamp, wrap as Kafka wraps them, and start anew for
 })
 
 describe('against a broker', () => {
-  test('events wait in the channel until the broker is there', async () => {
+  test('events wait in the channel until the broker is reachable', async () => {
     const rig = new AgentRig()
     await rig.disk.makeDirectory('/logs')
     await rig.startAgent(tailToKafka())
@@ -157,7 +157,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('a broker that is away is said once, also with nothing to send, and so is its return', async () => {
+  test('an unreachable broker is logged once, also with nothing to send, and so is its return', async () => {
     const rig = new AgentRig()
     await rig.disk.makeDirectory('/logs')
     await rig.startAgent(tailToKafka())
@@ -193,7 +193,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('a topic name that no broker takes says what to look at, once', async () => {
+  test('an invalid topic name is logged once, with the setting to check', async () => {
     const rig = new AgentRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')
@@ -233,7 +233,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('what interceptors set decides the topic; two channels each deliver everything', async () => {
+  test('headers set by interceptors select the topic; two channels each deliver everything', async () => {
     const rig = new AgentRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')
@@ -261,7 +261,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('a producer that the broker does not want is replaced, and its events are sent once', async () => {
+  test('a producer that the broker refuses is replaced, and its events are sent once', async () => {
     const rig = new AgentRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')

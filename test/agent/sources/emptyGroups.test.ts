@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
 
-test('a group without a file, and one without a directory, are said; one with a file is not', async () => {
+test('groups without a file or without a directory are logged; a group with a file is not', async () => {
   const rig = new AgentRig()
   await rig.startBroker()
   await rig.disk.makeDirectory('/logs')

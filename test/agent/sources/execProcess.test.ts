@@ -65,7 +65,7 @@ test('what ignores the signal is killed when that is asked for', async () => {
   expect(await command.exit).toBe('SIGKILL')
 })
 
-test('a process that left the group, with the output, does not hold up the end', async () => {
+test('a process that left the group, with the output, does not delay the end', async () => {
   const command = run('setsid sleep 1000 & echo $$ $!; wait')
   await pidsFrom(command.output)
   command.kill(true)
@@ -84,7 +84,7 @@ test.each([
   expect(await command.exit).toBe(code)
 })
 
-test('a command ends when the agent is killed, though nobody could tell it', async () => {
+test('a command ends when the agent is killed with SIGKILL', async () => {
   const module = new URL('../../../agent/sources/execProcess.ts', import.meta.url).href
   const agent = spawn(
     process.execPath,

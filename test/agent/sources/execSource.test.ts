@@ -66,7 +66,7 @@ async function rig(
   return { source, commands, counter, taken, process, clock, logger, kills, stop }
 }
 
-test('lines go on over pieces of output; the last one may lack its end', async () => {
+test('lines continue across pieces of output; the last one may lack its end', async () => {
   const { process, taken, commands } = await rig({}, [['one\ntw', 'o\nthr', 'ee']])
   for (let read = 0; read < 4; read++) await process()
   expect(commands).toEqual([['tail', '-F', '/x', 'y']])
@@ -121,7 +121,7 @@ test('a full channel drops nothing: the command waits until there is room', asyn
   ])
 })
 
-test('a full channel does not hold up the stop, which says what is lost', async () => {
+test('a full channel does not delay the stop, which logs the lost lines', async () => {
   const { process, source, clock, logger, stop, kills } = await rig(
     { batchSize: 5 },
     [['1\n2\n3\n4\n5\n6\n7\n']],
@@ -135,7 +135,9 @@ test('a full channel does not hold up the stop, which says what is lost', async 
   await drive(clock, source.stop())
   expect(clock.monotonicMs() - startMs).toBeLessThan(1000)
   expect(kills).toEqual([false])
-  expect(logger.messages('warn')).toContain('2 lines of a command are lost: no channel took them')
+  expect(logger.messages('warn')).toContain(
+    '2 lines of a command are lost: no channel accepted them',
+  )
 })
 
 test.each([
@@ -156,6 +158,6 @@ test('a command that does not end when it is killed is left behind, in bounded t
   expect(kills).toEqual([false, true])
   expect(clock.monotonicMs()).toBeLessThan(10_000)
   expect(logger.messages('error')).toEqual([
-    'the command of an exec source did not end when it was killed',
+    'command of an exec source did not end after it was killed',
   ])
 })

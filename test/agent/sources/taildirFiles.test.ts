@@ -57,7 +57,7 @@ test('1,000 files are followed with a quarter of 256 descriptors', async () => {
   expect(figures.most).toBeLessThanOrEqual(64)
 })
 
-test('descriptors that others have taken are done without', async () => {
+test('works with fewer descriptors when other code has taken them', async () => {
   let open = 0
   const history = await followed((disk) => ({
     ...disk,
@@ -94,7 +94,7 @@ test('a file that cannot be opened is skipped with one warning, and read when it
   expect(await delivered(history)).toEqual(['public'])
   expect(history.logger.lines.filter(({ level }) => level === 'warn')).toMatchObject([
     {
-      message: 'file cannot be read: skipped until it can, the others are followed',
+      message: 'failed to read file: skipped until it is readable',
       fields: { file: '/logs/app.secret.log', error: 'EACCES: /logs/app.secret.log' },
     },
   ])
@@ -203,7 +203,7 @@ test('many small files share the syncs of a file channel', async () => {
   expect(syncs).toBeLessThan(60)
 })
 
-test('1,000 idle files cost one look a scan, and no read', async () => {
+test('1,000 idle files cost one status read a scan, and no read', async () => {
   const counts = { stats: 0, reads: 0, lists: 0 }
   const history = await followed((disk) => ({
     ...disk,

@@ -94,7 +94,7 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
 })
 
 describe('a file channel', () => {
-  test('goes on after copytruncate and SIGKILL, though the noted position is ahead', async () => {
+  test('resumes after copytruncate and SIGKILL, although the noted position is ahead', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 50))
     expect(await history.everything()).toEqual(numbered(0, 50))
@@ -107,7 +107,7 @@ describe('a file channel', () => {
     expect(await history.everything()).toEqual(numbered(0, 90))
   })
 
-  test('that begins empty, because its directories are gone, goes on where the note says', async () => {
+  test('that begins empty, because its directories were removed, resumes at the note', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 30))
     expect(await history.everything()).toEqual(numbered(0, 30))
@@ -118,7 +118,7 @@ describe('a file channel', () => {
     expect(await history.everything()).toEqual(numbered(0, 60))
   })
 
-  test('of which an older copy was put back does not stall: it reads on where that stands', async () => {
+  test('restored from an older copy does not stall: it resumes at the position of the copy', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 10))
     expect(await history.everything()).toEqual(numbered(0, 10))
@@ -142,7 +142,7 @@ describe('a file channel', () => {
     expect(after).toEqual(numbered(10, 40))
   })
 
-  test('on a full disk refuses, and takes the lines when there is space, without a restart', async () => {
+  test('on a full disk refuses puts, and accepts them when there is space, without a restart', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 20))
     await history.run(1000)
@@ -202,7 +202,7 @@ describe('a memory channel', () => {
     expect(await history.everything()).toEqual([...numbered(0, 10), 'new'])
   })
 
-  test('after a SIGKILL repeats what came after the last note, and loses nothing', async () => {
+  test('after a SIGKILL repeats the lines after the last note, and loses nothing', async () => {
     const history = await started('memory')
     await history.write('/logs/app.log', numbered(0, 20))
     await history.run(500)

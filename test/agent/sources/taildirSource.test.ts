@@ -234,7 +234,7 @@ describe('truncation', () => {
 })
 
 describe('restart', () => {
-  test('goes on from what the channel has, not from the older position file', async () => {
+  test('resumes from the position of the channel, not from the older position file', async () => {
     const tail = new Tail({ writePosInterval: 1_000_000 })
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -265,7 +265,7 @@ describe('restart', () => {
     expect(written).toEqual([{ inode, pos: text(numbered(0, 10)).length, file: '/logs/app.log' }])
   })
 
-  test('with skipToEnd starts behind what is there', async () => {
+  test('with skipToEnd starts at the end of the files', async () => {
     const tail = new Tail({ skipToEnd: true })
     await tail.disk.makeDirectory('/logs')
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -279,7 +279,7 @@ describe('restart', () => {
 })
 
 describe('a full channel', () => {
-  test('holds the source up; nothing is lost or repeated', async () => {
+  test('blocks the source; nothing is lost or repeated', async () => {
     const small = { capacity: 10, transactionCapacity: 10, 'keep-alive': 1 }
     const tail = new Tail({ batchSize: 4 }, [small])
     await tail.start()

@@ -23,7 +23,7 @@ test('after a failure a new identity is needed, once everything is back', () => 
   expect(sequences.isBroken).toBe(true)
   expect(sequences.needsIdentity).toBe(false)
   expect(sequences.assign('a', 2, 1)).toBeUndefined()
-  expect(() => sequences.begin(identity)).toThrow('under way')
+  expect(() => sequences.begin(identity)).toThrow('no batch is pending')
   sequences.settled('stored')
   expect(sequences.needsIdentity).toBe(true)
   sequences.begin({ producerId: 8, producerEpoch: 0 })

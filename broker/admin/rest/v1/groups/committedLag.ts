@@ -3,11 +3,12 @@
 
 import type { Admin } from '../../../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
-import type { FoundOffset, TopicPartition } from '../../../../../protocol/client/adminApi.ts'
+import type { FoundOffset } from '../../../../../protocol/client/adminApi.ts'
 import type { Cluster } from '../../../../../protocol/client/cluster.ts'
 import { PartitionReader } from '../../../../../protocol/client/partitionReader.ts'
 import { splitBatches } from '../../../../../protocol/kafka/recordBatch.ts'
 import { records } from '../../../../../protocol/kafka/recordCursor.ts'
+import type { TopicPartition } from '../../../../../protocol/kafka/topicPartition.ts'
 import { mostBatchBytes } from '../records/recordBrowser.ts'
 
 /** Null where a partition, or its topic, does not exist any more or has no leader. */

@@ -1,7 +1,8 @@
 // The assignment of a partition to a consumer, as a resource.
 
 import { Type } from 'typebox'
-import type { GroupMember, TopicPartition } from '../../../../../protocol/client/adminApi.ts'
+import type { GroupMember } from '../../../../../protocol/client/adminApi.ts'
+import type { TopicPartition } from '../../../../../protocol/kafka/topicPartition.ts'
 import type { Links } from '../links.ts'
 import { partitionFields } from '../partitions/partition.ts'
 import { type ResourceOf, relationship, resourceSchema } from '../resource.ts'

@@ -8,9 +8,9 @@ import type {
   FoundOffset,
   GroupDescription,
   GroupMember,
-  TopicPartition,
 } from '../../../../../protocol/client/adminApi.ts'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../../../../protocol/kafka/topicPartition.ts'
 import { kafkaFailure } from '../../failures.ts'
 import type { Links } from '../links.ts'
 import { partitionFields } from '../partitions/partition.ts'

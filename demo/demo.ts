@@ -1,0 +1,281 @@
+// `millrace demo`: the main job in one process. Orders are written to a file, tailed by an agent, stored
+// by a broker, counted by a job and shown on a page. Beside the front door, this folder alone imports
+// every room. Loaded when the command is given, so that no other command pays for its imports.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startAgent } from '../agent/agent.ts'
+import { localHost } from '../agent/hostIdentity.ts'
+import { exposeAgent } from '../agent/monitoring/agentMetrics.ts'
+import { parsePositions } from '../agent/sources/taildir/positionFile.ts'
+import type { Board } from '../broker/admin/board/board.ts'
+import { startConsole } from '../broker/admin/console.ts'
+import { HeldMessages, showOnTerminal } from '../broker/admin/terminal/terminalScreen.ts'
+import { startBroker } from '../broker/broker.ts'
+import { brokerConfig } from '../broker/configuration/brokerOptions.ts'
+import { exposeJob } from '../engine/jobMetrics.ts'
+import { FeedBacklog, recordOverheadBytes } from '../engine/jobs/feedBacklog.ts'
+import { LineFeed } from '../engine/jobs/lineFeed.ts'
+import type { RunningJob } from '../engine/runningJob.ts'
+import { submitJob } from '../engine/submit.ts'
+import { Admin } from '../protocol/client/admin.ts'
+import { Cluster } from '../protocol/client/cluster.ts'
+import { CommandError } from '../protocol/commandLine/commandError.ts'
+import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
+import { onUsualPort } from '../protocol/commandLine/usualPort.ts'
+import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
+import type { Clock } from '../protocol/runtime/clock.ts'
+import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
+import { routedNetwork } from '../protocol/runtime/networks.ts'
+import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
+import { ownModule } from '../protocol/runtime/ownModule.ts'
+import { processFigures } from '../protocol/runtime/processFigures.ts'
+import { isReaderGone, type OutputFailed } from '../protocol/runtime/standardStreams.ts'
+import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
+import { makeTemporaryDirectory } from '../protocol/runtime/temporaryDirectory.ts'
+import { pinoLogger } from '../protocol/telemetry/logger.ts'
+import type { LogLevel } from '../protocol/telemetry/logLevel.ts'
+import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
+import { Metrics } from '../protocol/telemetry/metrics.ts'
+import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
+import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
+import type { JobStatus } from '../protocol/telemetry/status.ts'
+import { newStatusTopic } from '../protocol/telemetry/statusTopic.ts'
+import { defaultDiskMebibytes, diskShares } from './diskShares.ts'
+import { openInput } from './inputLines.ts'
+import { outputError, report } from './report.ts'
+
+export interface DemoOptions extends LoggingOptions {
+  readonly input?: string
+  readonly rate?: number
+  readonly once?: true
+  readonly json?: true
+  readonly port?: number
+  readonly consolePort?: number
+  readonly disk?: number
+  readonly logLevel: LogLevel
+}
+
+export interface DemoDependencies {
+  readonly outputFailed: OutputFailed
+  /** Resolves when the user asks the demo to end. */
+  readonly interrupted: Promise<void>
+  readonly build: BuildInfo
+}
+
+const defaultPort = 9092
+const defaultConsolePort = 8080
+const batchIntervalMs = 500
+/** Partitions of the topic of orders. */
+const orderPartitions = 2
+const retentionCheckMs = 1_000
+/** The broker's address for the other parts of this process. */
+const inside = { host: 'millrace.inside', port: 9092 }
+
+/** Runs the main job, end to end, in this process. Parts are stopped in reverse order of their start. */
+export async function demo(options: DemoOptions, dependencies: DemoDependencies): Promise<void> {
+  if (options.once && options.input === undefined) {
+    throw new CommandError('--once needs --input FILE: generated orders have no end')
+  }
+  const stops: (() => Promise<unknown>)[] = []
+  try {
+    await runDemo(options, dependencies, (stop) => stops.push(stop))
+  } finally {
+    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
+  }
+}
+
+type OnStop = (stop: () => Promise<unknown>) => void
+
+async function runDemo(
+  options: DemoOptions,
+  { outputFailed, interrupted, build }: DemoDependencies,
+  onStop: OnStop,
+): Promise<void> {
+  // Agent, engine and console reach the broker through memory; other Kafka clients through TCP.
+  const memory = memoryNetwork()
+  const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
+  const runtime = nodeRuntime(network)
+  requireLogFile(options)
+  const { lines, destination } = await openLog(options, 'error')
+  // The table would overwrite lines on standard error; lines of a log file are not held.
+  const messages = new HeldMessages(destination)
+  const logger = pinoLogger(
+    options.logLevel,
+    options.logFile === undefined ? messages : destination,
+  )
+  const source = await openInput(options.input, runtime)
+  onStop(() => source.close())
+  const temporary = await makeTemporaryDirectory('millrace-demo-', runtime)
+  onStop(() => temporary.remove())
+  const directory = temporary.path
+  for (const path of temporary.removed) logger.info({ path }, 'directory of a dead demo removed')
+
+  const disk = diskShares(options.disk ?? defaultDiskMebibytes)
+  const metrics = new Metrics()
+  exposeLostLines(metrics, lines)
+  exposeProcess(metrics, { program: 'demo', build, figures: processFigures() })
+  const broker = await onUsualPort(options.port, defaultPort, (port) =>
+    startBroker({
+      runtime,
+      logger,
+      metrics,
+      config: brokerConfig({
+        'log.dir': join(directory, 'broker'),
+        'flush.journal.file.bytes': disk.journalFileBytes,
+        'log.retention.check.interval.ms': retentionCheckMs,
+        'log.initial.task.delay.ms': retentionCheckMs,
+        'log.segment.delete.delay.ms': 0,
+      }),
+      listeners: [
+        { name: 'INSIDE', network: memory, address: inside, isInProcess: true },
+        { name: 'PLAINTEXT', network: tcpNetwork, address: { host: '127.0.0.1', port } },
+      ],
+    }),
+  )
+  onStop(() => broker.close())
+  const cluster = new Cluster(runtime, { bootstrap: [inside], clientId: 'millrace-demo' })
+  onStop(() => cluster.close())
+  const configs = {
+    'retention.bytes': String(disk.retentionBytes),
+    'segment.bytes': String(disk.segmentBytes),
+  }
+  await new Admin(cluster).createTopics([
+    { name: 'orders', partitions: orderPartitions, configs },
+    newStatusTopic,
+  ])
+
+  const page = await onUsualPort(options.consolePort, defaultConsolePort, (port) =>
+    startConsole({
+      runtime,
+      logger,
+      address: { host: '127.0.0.1', port },
+      bootstrap: [inside],
+      topics: () => broker.topics(),
+      metrics,
+      operations: {
+        program: 'demo',
+        build,
+        clock: runtime.clock,
+        startedMs: runtime.clock.nowMs(),
+        metrics,
+        health: broker.health,
+        logLevel: logger,
+      },
+    }),
+  )
+  onStop(() => page.close())
+  const job = await submitJob({
+    runtime,
+    logger,
+    module: ownModule('../engine/jobs/orderDemographics.ts', import.meta.url),
+    bootstrap: [inside],
+    directory: join(directory, 'job'),
+    batchIntervalMs,
+  })
+  exposeJob(metrics, () => job.figures())
+  onStop(() => job.stop({ graceful: true }))
+  const agentHost = await localHost(runtime.clock)
+  const agent = await startAgent({
+    ...{ runtime, logger, metrics },
+    name: 'orders',
+    host: agentHost,
+    configuration: await readFile(new URL('../agent/orders.conf', import.meta.url), 'latin1'),
+    systemProperties: {
+      'demo.directory': directory,
+      'demo.bootstrap': `${inside.host}:${inside.port}`,
+    },
+  })
+  exposeAgent(metrics, () => agent)
+  onStop(() => agent.stop())
+
+  const positionFile = join(directory, 'agent/positions.json')
+  const feed = new LineFeed({
+    disk: runtime.disk,
+    clock: runtime.clock,
+    source,
+    path: join(directory, 'orders.log'),
+    ratePerSecond: options.rate ?? source.ratePerSecond,
+    rotation: {
+      fileBytes: disk.logFileBytes,
+      positions: async () =>
+        parsePositions(
+          (await runtime.disk.readFile(positionFile)) ?? Buffer.alloc(0),
+          positionFile,
+        ),
+    },
+    backlog: new FeedBacklog({
+      mostBytes: disk.uncountedBytes,
+      recordOverheadBytes: recordOverheadBytes(agentHost.fullName),
+      partitions: orderPartitions,
+      countedLines: () => job.status().recordsTotal,
+    }),
+  })
+  const startMs = runtime.clock.monotonicMs()
+  const fed = feed.run()
+  onStop(async () => {
+    feed.stop()
+    await fed
+  })
+  let hideTable = async () => {}
+  if (!options.json) {
+    const outside = broker.listeners[0]!.address.port
+    process.stderr.write(
+      `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
+    )
+    const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
+    hideTable = showTable(page.board, runtime.clock, title, messages)
+    onStop(hideTable)
+  }
+
+  const brokerFailed = broker.failed.then((error) => {
+    throw error
+  })
+  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, brokerFailed]
+  if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
+  const failure = await Promise.race([
+    outputFailed,
+    ...ends.map((end) => end.then(() => undefined)),
+  ])
+  if (failure === undefined) {
+    const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
+    // After the table, whose screen is removed with it.
+    await hideTable()
+    await report(job.status(), seconds, options.json === true)
+  } else if (!isReaderGone(failure)) throw outputError(failure)
+}
+
+/** Resolves when the job's committed batches hold at least `lines` records. */
+function counted(job: RunningJob, lines: number): Promise<void> {
+  return new Promise((resolve) => {
+    const check = (status: JobStatus) => {
+      if (status.recordsTotal < lines) return
+      stopListening()
+      resolve()
+    }
+    const stopListening = job.onBatch(check)
+    check(job.status())
+  })
+}
+
+/** Shows the board on standard output until the function that it returns is called. */
+function showTable(
+  board: Board,
+  clock: Clock,
+  title: string,
+  messages: HeldMessages,
+): () => Promise<void> {
+  const output = process.stdout
+  const isScreen = output.isTTY === true && process.env.TERM !== 'dumb'
+  const color = isScreen && output.hasColors()
+  if (isScreen && process.stderr.isTTY) messages.hold()
+  const shown = showOnTerminal({ board, clock, output, isScreen, title, color })
+  const close = () => {
+    shown.close()
+    messages.release()
+  }
+  // The terminal's screen must be restored however the process ends.
+  process.once('exit', close)
+  process.once('uncaughtExceptionMonitor', close)
+  return async () => close()
+}
