@@ -1,5 +1,6 @@
-// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, Kafka's or ours. A
-// cluster that is away keeps the server neither from starting nor from coming back by itself.
+// The command `millrace admin`: serves the console and the admin REST API for a cluster that runs
+// elsewhere, of Kafka or Millrace brokers. Contract: an unreachable cluster neither prevents the
+// start nor needs a restart later; the server reconnects.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
@@ -24,18 +25,18 @@ import { type ServedConsole, startConsole } from './console.ts'
 import { SampledTopics } from './sampledTopics.ts'
 
 export interface AdminArguments extends LoggingOptions {
-  /** Comma-separated `host:port`. */
+  /** Bootstrap addresses, comma-separated `host:port`. */
   readonly bootstrap: string
-  /** Of the console and the API, on 127.0.0.1. */
+  /** Port of the console and the API, on 127.0.0.1. */
   readonly port?: number | undefined
   readonly build: BuildInfo
 }
 
 const usualPort = 8080
-/** A broker that does not answer for so long is asked again. */
+/** Timeout of one request to a broker; the client then retries. */
 const requestTimeoutMs = 5_000
 
-/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for what a user did. */
+/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for a mistake of the user. */
 export async function adminCommand(args: AdminArguments): Promise<void> {
   const stopped = stopSignal()
   let server: AdminServing
@@ -48,7 +49,7 @@ export async function adminCommand(args: AdminArguments): Promise<void> {
     return
   }
   process.stdout.write(
-    `millrace admin of the cluster at ${args.bootstrap}, console at ${server.url}, REST API at ${server.url}api\n`,
+    `millrace admin for the cluster at ${args.bootstrap}: console at ${server.url}, REST API at ${server.url}api\n`,
   )
   await stopped
   await server.close()
@@ -111,7 +112,10 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
   }
 }
 
-/** On the port asked for; on the usual one otherwise, or on a free one. */
+/**
+ * Listens on the requested port; without one, on the default port or, if that is in use, on a free
+ * one.
+ */
 async function onPort(
   wanted: number | undefined,
   start: (port: number) => Promise<ServedConsole>,
@@ -132,16 +136,16 @@ function parseBootstrap(list: string): Address[] {
     const [scheme] = protocols.exec(entry.trim()) ?? []
     if (scheme !== undefined && !/^plaintext/i.test(scheme)) {
       throw new CommandError(
-        `--bootstrap ${entry.trim()} asks for ${scheme.slice(0, -3).toUpperCase()}, which this client does not speak yet: name a listener of the cluster without TLS and SASL`,
+        `--bootstrap ${entry.trim()} needs ${scheme.slice(0, -3).toUpperCase()}, which is not supported yet: give a listener of the cluster without TLS and SASL`,
       )
     }
     const address = parseHostPort(entry.trim().replace(protocols, ''))
     if (address !== undefined && address.port > 0) return address
-    throw new CommandError(`--bootstrap ${entry} is not the address of a broker: give host:port`)
+    throw new CommandError(`--bootstrap ${entry} is not a valid address: give host:port`)
   })
 }
 
-/** Resolves at the first signal. A second one ends the process at once, as the shell's user means it. */
+/** Resolves at the first signal. A second signal ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((stop) => {
     const signals = ['SIGINT', 'SIGTERM'] as const

@@ -136,7 +136,7 @@ describe('a broker that is away', () => {
       expect(problems(manual)).toEqual([])
       await clock.advanceAndSettle(20_000)
       expect(problems(manual)).toHaveLength(1)
-      expect(problems(manual)[0]).toMatch(/^broker not reachable for \d+ s, .*nowhere/)
+      expect(problems(manual)[0]).toMatch(/^broker unreachable for \d+ s, .*nowhere/)
     } finally {
       await manual.close()
     }
@@ -167,7 +167,7 @@ describe('a broker that is away', () => {
       clock.advance(1_000)
       isAway = true
       clock.advance(1_000)
-      expect(problems(manual)).toEqual(["failed to read the broker's topics: closed"])
+      expect(problems(manual)).toEqual(['failed to read the topics of the broker: closed'])
       expect(manual.board.picture.topics).toHaveLength(1)
       isAway = false
       clock.advance(1_000)
@@ -398,7 +398,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
       }),
     )
     await tab.goto(page.url)
-    await tab.getByText('Not connected; trying again').waitFor()
+    await tab.getByText('Not connected; reconnecting').waitFor()
     for (const stop of pages) stop.abort()
     await tab.locator('.verdict').waitFor()
     expect(problems.splice(0).filter((text) => !text.includes('503'))).toEqual([])

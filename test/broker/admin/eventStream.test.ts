@@ -114,5 +114,5 @@ test('there is a most of pages', () => {
   const stream = new EventStream(new Board())
   for (let at = 0; at < mostPages; at++) stream.open(new Page())
   expect(stream.isFull).toBe(true)
-  expect(() => stream.open(new Page())).toThrow('too many pages')
+  expect(() => stream.open(new Page())).toThrow('the stream is full')
 })

@@ -1,4 +1,4 @@
-// The routes of our own below /api/v1, one file each.
+// Millrace's own routes below /api/v1, one file each.
 
 import type { AdminRoute } from '../adminRoute.ts'
 import { deleteGroup } from './groups/deleteGroup.ts'

@@ -1,4 +1,4 @@
-// The routes of Confluent's REST API, version 3, one file each.
+// The routes of Confluent's REST API v3, one file each.
 
 import type { AdminRoute } from '../adminRoute.ts'
 import { getBroker } from './brokers/getBroker.ts'

@@ -88,8 +88,8 @@ test('a job that is behind, and one whose batches take too long', () => {
 test('a broker that is away comes first', () => {
   const board = wellBoard()
   board.hear(jobStatus(100_000, 1_000, { state: 'failed' }), 100_000)
-  board.brokerProblems = ['broker not reachable for 4.0 s']
-  expect(texts(board)).toEqual(['broker not reachable for 4.0 s', 'job orders FAILED'])
+  board.brokerProblems = ['broker unreachable for 4.0 s']
+  expect(texts(board)).toEqual(['broker unreachable for 4.0 s', 'job orders FAILED'])
   board.brokerProblems = []
   expect(texts(board)).toEqual(['job orders FAILED'])
 })

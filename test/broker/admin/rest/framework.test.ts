@@ -95,8 +95,8 @@ describe('requests', () => {
     ['limit=1&limit=2', 'query/limit must be integer'],
     ['all=yes', 'query/all must be boolean'],
     ['isolation=committed', 'query/isolation must be one of read_committed, read_uncommitted'],
-    ['limt=3', 'query has no limt: did you mean limit?'],
-    ['nothing=3', 'query has no nothing'],
+    ['limt=3', 'query has no property limt: did you mean limit?'],
+    ['nothing=3', 'query has no property nothing'],
   ])('the query %s is refused and not guessed at', async (query, message) => {
     await start([echo])
     const refused = await rest.refused({ url: `/api/v1/echo/7?${query}` })
@@ -110,13 +110,13 @@ describe('requests', () => {
   })
 
   test.each([
-    [{ nmae: 'x' }, 'body has no nmae: did you mean name?'],
+    [{ nmae: 'x' }, 'body has no property nmae: did you mean name?'],
     [{}, 'body must have required properties name'],
     [{ name: 5 }, 'body/name must be string'],
     [{ name: 'x', parts: [{ size: '5' }] }, 'body/parts/0/size must be integer'],
     [
       { name: 'x', parts: [{ size: 5, sizes: 1 }] },
-      'body/parts/0 has no sizes: did you mean size?',
+      'body/parts/0 has no property sizes: did you mean size?',
     ],
     [[], 'body must be object'],
     [undefined, 'body must be object'],
@@ -409,7 +409,7 @@ describe('limits', () => {
     const places = new Places(2, 'scans')
     const give = places.take()
     places.take()
-    expect(() => places.take()).toThrow(/2 scans are in progress/)
+    expect(() => places.take()).toThrow(/too many scans in progress: the limit is 2/)
     give()
     give()
     expect(places.taken).toBe(1)

@@ -169,10 +169,10 @@ describe('a reset', () => {
 
   test.each<[object, number, string]>([
     [{ to: 'offset' }, 400, 'body/offset is missing'],
-    [{ to: 'offset', offset: 1, time: '0' }, 400, 'body/time does not go with to: offset'],
-    [{ to: 'latest', shift_by: 1 }, 400, 'body/shift_by does not go with to: latest'],
+    [{ to: 'offset', offset: 1, time: '0' }, 400, 'body/time is not allowed with to: offset'],
+    [{ to: 'latest', shift_by: 1 }, 400, 'body/shift_by is not allowed with to: latest'],
     [{ to: 'begin' }, 400, 'body/to must be one of earliest, latest'],
-    [{ to: 'earliest', exectue: true }, 400, 'body has no exectue: did you mean execute?'],
+    [{ to: 'earliest', exectue: true }, 400, 'body has no property exectue: did you mean execute?'],
     [{ to: 'earliest', topics: [{ topic: 'nothing' }] }, 404, 'nothing'],
     [{ to: 'earliest', topics: [{ topic: 'orders', partitions: [2] }] }, 404, 'has no partition 2'],
     [{ to: 'earliest' }, 404, 'group unknown has committed no offsets'],

@@ -259,7 +259,7 @@ describe('messages while the board is on the terminal', () => {
     expect(texts).toEqual(['before\n'])
     messages.release()
     messages.write('after\n')
-    expect(texts.slice(0, 4)).toEqual(['before\n', '(3 older messages left out)\n', 'm3\n', 'm4\n'])
+    expect(texts.slice(0, 4)).toEqual(['before\n', '(3 older messages dropped)\n', 'm3\n', 'm4\n'])
     expect(texts.slice(-2)).toEqual(['m1002\n', 'after\n'])
   })
 })

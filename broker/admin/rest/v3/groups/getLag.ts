@@ -33,7 +33,7 @@ export const getLag: AdminRoute = (server, context) => {
         404,
         'NO_COMMITTED_OFFSET',
         `group ${shortened(group.groupId)} has committed no offset of ${shortened(topic)}-${partition}`,
-        'list the lags of the group: they are of the partitions that it committed offsets of',
+        'list the lags of the group: they cover the partitions with committed offsets',
       )
     },
   )
