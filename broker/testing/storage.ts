@@ -1,5 +1,5 @@
-// What of a broker in a test outlives a restart: its disk and its metadata, in memory or in a folder. Both can be
-// full, for a full disk refuses changes of metadata as well.
+// The state of a test broker that survives a restart: its disk and its metadata, in memory or in a
+// directory. Both can be full: a full disk refuses metadata changes too.
 
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
@@ -25,7 +25,7 @@ export function memoryStorage(sizeBytes: number, nowMs: () => number): Storage {
   }
 }
 
-/** Its folder is the one of the broker's configuration. */
+/** The directory is the one of the broker's configuration. */
 export function folderStorage(): Storage {
   const disk = new LimitedDisk(nodeDisk)
   return {
@@ -36,7 +36,7 @@ export function folderStorage(): Storage {
   }
 }
 
-/** As levelMetadataLog.ts does it: a write that finds no room makes some, and fails. */
+/** Like levelMetadataLog.ts: a write on a full disk fails, and frees space for the next one. */
 function limitedMetadataLog(
   log: MetadataLog,
   disk: LimitedDisk,

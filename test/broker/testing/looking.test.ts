@@ -107,7 +107,7 @@ describe('records', () => {
     expect((await waiting).map(({ value }) => value)).toEqual(['a', 'b', 'c'])
     await expect(started.waitForRecords('later', 4, { timeoutMs: 30 })).rejects.toMatchObject({
       code: 'TIMED_OUT',
-      message: 'not within 30 ms: 4 records in later, there are 3',
+      message: 'timed out after 30 ms waiting for 4 records in later; found 3',
     })
   })
 
@@ -115,13 +115,13 @@ describe('records', () => {
     const started = await broker('orders', 'more')
     await expect(started.records('order')).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: 'there is no topic order; there are more, orders',
+      message: 'topic order does not exist; existing topics: more, orders',
     })
     await expect(started.records('orders', { partition: 1 })).rejects.toMatchObject({
-      message: 'orders has the partitions 0, and no 1',
+      message: 'topic orders has no partition 1; its partitions are 0',
     })
     await expect(started.produce('orders', [undefined as never])).rejects.toMatchObject({
-      message: 'a record has the value undefined',
+      message: 'a record has an invalid value: undefined',
     })
   })
 
@@ -162,13 +162,13 @@ describe('groups', () => {
   it('that do not come are an error that says how the group is', async () => {
     const started = await broker('orders')
     await expect(started.waitForGroup('group', { members: 2, timeoutMs: 20 })).rejects.toThrow(
-      'not within 20 ms: group group Stable with 2 members, it is unknown',
+      'timed out after 20 ms waiting for group group Stable with 2 members; it is unknown',
     )
     await expect(
       started.waitForCommitted('group', { topic: 'orders', offset: 1 }, { timeoutMs: 20 }),
-    ).rejects.toThrow('offset 1 of orders-0 committed by group, it is undefined')
+    ).rejects.toThrow('offset 1 of orders-0 committed by group; the committed offset is undefined')
     await expect(started.rebalance('group')).rejects.toThrow(
-      'there is no group group; there is none',
+      'group group does not exist; there are no groups',
     )
   })
 

@@ -73,7 +73,7 @@ it('a member of the consumer protocol joins again after a rebalance', async () =
   await broker.rebalance('group')
   const after = await broker.waitForGroup('group', { members: 1 })
   expect(after).toEqual(before)
-  expect(fenced).toEqual(['a rebalance that the test asked for'])
+  expect(fenced).toEqual(['rebalance requested by the test'])
   await broker.produce('orders', ['a'])
   await eventually('the record', () => member.values.includes('a'))
 })
@@ -98,8 +98,8 @@ it('a rebalance of an empty group is refused', async () => {
   await broker.waitForGroup('group', { members: 1 })
   await consumer.disconnect()
   await broker.waitForGroup('group', { members: 0 })
-  await expect(broker.rebalance('group')).rejects.toThrow('nobody is in the group group')
+  await expect(broker.rebalance('group')).rejects.toThrow('group group has no members')
   await expect(broker.rebalance('other')).rejects.toThrow(
-    'there is no group other; there are group',
+    'group other does not exist; existing groups: group',
   )
 })

@@ -240,21 +240,21 @@ describe('the end', () => {
 
 describe('mistakes', () => {
   it.each([
-    [{ topic: ['orders'] }, /no option topic: did you mean topics\?/],
+    [{ topic: ['orders'] }, /unknown option topic: did you mean topics\?/],
     [{ port: -1 }, /port is -1, but must be 0 to 65535/],
     [{ port: 1.5 }, /port is 1.5/],
     [{ host: '0.0.0.0' }, /host is 0.0.0.0, which no client can connect to/],
     [{ directory: '' }, /directory is empty/],
-    [{ directory: '/tmp/x', memoryBytes: 2 ** 20 }, /memoryBytes is for a broker in memory/],
+    [{ directory: '/tmp/x', memoryBytes: 2 ** 20 }, /memoryBytes and directory exclude each other/],
     [{ memoryBytes: 1000 }, /memoryBytes is 1000, but must be at least 1048576/],
     [{ topics: [''] }, /a topic has no name/],
     [{ topics: [{ name: 'x', partitions: 0 }] }, /topic x has 0 partitions, but must have 1 to/],
     [
       { config: { 'message.max.byte': 1 } },
-      /no option message.max.byte: did you mean message.max.b/,
+      /unknown broker option message.max.byte: did you mean message.max.b/,
     ],
     [{ config: { 'num.partitions': 'many' } }, /num.partitions is "many", but must be 1 to/],
-    [{ config: { 'log.dirs': '/x' } }, /use directory in place of log.dirs/],
+    [{ config: { 'log.dirs': '/x' } }, /use directory instead of log.dirs/],
   ])('%j is refused', async (options, message) => {
     const error = await startBroker(options as object).catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(TestBrokerError)

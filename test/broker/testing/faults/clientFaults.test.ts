@@ -259,7 +259,7 @@ describe('administration', () => {
       'platformatic',
     ])
     await expect(broker.records('new')).rejects.toThrow(
-      'there is no topic new; there are orders, other',
+      'topic new does not exist; existing topics: orders, other',
     )
   })
 
