@@ -1,4 +1,4 @@
-// The options of every program that logs: from which level on, in which format, and to which file.
+// The logging options of every program: level, format and file.
 
 import { InvalidArgumentError, Option } from 'commander'
 import { logFormats, logLevels } from '../telemetry/logLevel.ts'
@@ -6,13 +6,13 @@ import type { LoggingOptions } from '../telemetry/programLog.ts'
 import { CommandError } from './commandError.ts'
 import { duration, sizeInBytes } from './optionValues.ts'
 
-/** `detail` says what holds without the option, when it is not the option's own default. */
+/** `detail` describes the default, if it is not the option's own. */
 export function logLevelOption(detail?: string): Option {
   const description = `least level that is logged${detail ? ` (${detail})` : ''}`
   return new Option('--log-level <level>', description).choices(logLevels)
 }
 
-/** All but the level, which has another default in each program. */
+/** All options except the level, whose default differs between programs. */
 export function logOutputOptions(): Option[] {
   return [
     new Option(
@@ -35,13 +35,13 @@ export function logOutputOptions(): Option[] {
   ]
 }
 
-/** Names of these options, for a program that reads its arguments by itself. */
+/** Names of these options, for programs that parse their arguments themselves. */
 export const loggingOptionNames: readonly string[] = [
   'log-level',
   ...logOutputOptions().map(({ long }) => long!.slice(2)),
 ]
 
-/** Fails with a CommandError for options that have no effect without another one. */
+/** Fails with a CommandError for options that have no effect without --log-file. */
 export function requireLogFile(options: LoggingOptions): void {
   if (options.logFile !== undefined) return
   const { logFileSize, logFileAge, logFiles } = options
@@ -53,7 +53,7 @@ export function requireLogFile(options: LoggingOptions): void {
   if (lone) throw new CommandError(`${lone[0]} needs --log-file FILE: there is no file without it`)
 }
 
-/** What of the options of a program is about its log. */
+/** Extracts the logging options. */
 export function loggingOf(options: LoggingOptions): LoggingOptions {
   const { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles } = options
   return { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles }

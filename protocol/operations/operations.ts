@@ -1,6 +1,6 @@
-// The operations edge, the same for every program: `/metrics`, `/healthy`, `/ready`, `/version` and
-// `/log-level` over HTTP. One file per route. The edge keeps nothing, and answers from memory only, so
-// that a program in trouble can still be asked what the trouble is.
+// The operations routes, the same for every program: `/metrics`, `/healthy`, `/ready`, `/version`
+// and `/log-level`, one file per route in routes/. Contract: stateless, and answered from memory
+// only, so that a program in trouble still reports what the trouble is.
 
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../runtime/clock.ts'
@@ -18,23 +18,23 @@ export interface OperationsOptions {
   readonly program: string
   readonly build: BuildInfo
   readonly clock: Clock
-  /** When the program started, in ms since the epoch. */
+  /** Start time of the program, in ms since the epoch. */
   readonly startedMs: number
   readonly metrics: ExposedMetrics
   readonly health: ProgramHealth
-  /** Unless given, the level of the log cannot be changed over HTTP. */
+  /** Undefined: the log level cannot be changed over HTTP. */
   readonly logLevel?: LogLevelControl | undefined
 }
 
 export interface ExposedMetrics {
-  /** Everything, in Prometheus' text format. */
+  /** Returns all metrics in Prometheus' text format. */
   expose(): Promise<string>
-  /** The same in UTF-8, where it is made of bytes anyway: with many partitions it is some MB. */
+  /** The same as UTF-8, if it is produced as bytes: with many partitions it is several MB. */
   exposeBytes?(): Promise<Buffer>
   readonly contentType: string
 }
 
-/** Adds the routes to a server that a program has anyway. */
+/** Adds the routes to an existing server. */
 export function serveOperations(server: FastifyInstance, options: OperationsOptions): void {
   serveMetrics(server, options)
   serveHealthy(server, options)

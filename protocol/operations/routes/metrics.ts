@@ -1,4 +1,4 @@
-// `GET /metrics`: everything that the program counts, in Prometheus' text format.
+// `GET /metrics`: all metrics of the program in Prometheus' text format.
 
 import type { FastifyInstance } from 'fastify'
 import type { OperationsOptions } from '../operations.ts'

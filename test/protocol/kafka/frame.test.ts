@@ -254,10 +254,10 @@ describe('FrameSplitter', () => {
     ['TLS', Buffer.from('160303020001', 'hex')],
   ])('says that a stream looks like %s', (protocol, bytes) => {
     const usualMaxBytes = 100 * 1024 * 1024
-    expect(() => new FrameSplitter(usualMaxBytes).push(bytes)).toThrow(`looks like ${protocol}`)
+    expect(() => new FrameSplitter(usualMaxBytes).push(bytes)).toThrow(`received ${protocol}`)
     const slowly = new FrameSplitter(usualMaxBytes)
     expect(slowly.push(bytes.subarray(0, 2))).toEqual([])
-    expect(() => slowly.push(bytes.subarray(2))).toThrow(`looks like ${protocol}`)
+    expect(() => slowly.push(bytes.subarray(2))).toThrow(`received ${protocol}`)
   })
 
   test('holds no more than what came, however long the frame says it is', () => {

@@ -58,7 +58,7 @@ describe('values of __consumer_offsets', () => {
   test('of a version that is not known are malformed', () => {
     const bytes = offsetCommitValue.encode({ offset: 1, metadata: '', commitTimestamp: 2 })
     bytes.writeInt16BE(5)
-    expect(() => offsetCommitValue.decode(bytes)).toThrow(/version 5, 0 to 4 are known/)
+    expect(() => offsetCommitValue.decode(bytes)).toThrow(/unknown version 5, supported are 0 to 4/)
     bytes.writeInt16BE(-1)
     expect(() => offsetCommitValue.decode(bytes)).toThrow(MalformedError)
   })

@@ -263,14 +263,14 @@ describe('an address that cannot be listened on', () => {
     const { address } = await listenOn(server, { host: '127.0.0.1', port: 0 }, '--listen')
     expect(await failure(address)).toMatchObject({
       code: 'PORT_IN_USE',
-      message: `cannot listen on 127.0.0.1:${address.port}: port ${address.port} is in use by another program: stop that one, or choose another with --listen`,
+      message: `cannot listen on 127.0.0.1:${address.port}: port ${address.port} is in use by another program: stop that program, or choose another port with --listen`,
     })
   })
 
   test('an address of another machine', async () => {
     expect(await failure({ host: '203.0.113.77', port: 0 })).toMatchObject({
       code: 'ADDRESS_UNUSABLE',
-      message: expect.stringContaining('this machine does not have the address'),
+      message: expect.stringContaining('the address does not belong to this machine'),
     })
   })
 })

@@ -122,7 +122,7 @@ test('a port in use is said with the option that gives another', async () => {
   })
   await expect(again).rejects.toMatchObject({
     code: 'PORT_IN_USE',
-    message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that one, or choose another with --listen`,
+    message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that program, or choose another port with --listen`,
   })
 })
 
@@ -196,7 +196,7 @@ describe('while the routes are loaded', () => {
     expect(status).toBe(500)
     expect(JSON.parse(body)).toEqual({
       error: 'INTERNAL',
-      message: 'failed to answer; the log of the program says why',
+      message: 'internal error; see the log of the program',
     })
     expect(logger.lines).toMatchObject([
       { level: 'error', message: 'failed to load the routes of an HTTP server' },

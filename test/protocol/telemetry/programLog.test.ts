@@ -16,9 +16,9 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 test.each([
-  ['missing/x.log', /ENOENT.*: create its directory, or give another one with --log-file$/],
+  ['missing/x.log', /ENOENT.*: create its directory, or choose another file with --log-file$/],
   ['', /EISDIR.*: it is a directory; give the path of a file with --log-file$/],
-  ['file/x.log', /ENOTDIR.*: give another one with --log-file$/],
+  ['file/x.log', /ENOTDIR.*: choose another file with --log-file$/],
 ])('the file "%s" cannot be opened: why, and what to do', async (name, message) => {
   writeFileSync(join(directory, 'file'), '')
   const logFile = join(directory, name)

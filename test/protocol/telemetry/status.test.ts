@@ -105,7 +105,9 @@ describe('status', () => {
   })
 
   it('keeps its bounds', () => {
-    expect(() => decodeStatus(Buffer.alloc(maxStatusBytes + 1, 0x20))).toThrow('the limit is')
+    expect(() => decodeStatus(Buffer.alloc(maxStatusBytes + 1, 0x20))).toThrow(
+      'exceed the limit of',
+    )
     const [value] = fc.sample(job, 1)
     const row: [string, number] = ['key', 1]
     const rows = Array.from({ length: maxViewRows + 1 }, () => row)
@@ -116,7 +118,7 @@ describe('status', () => {
       () => ['k'.repeat(1000), 1] as [string, number],
     )
     expect(() => encodeStatus({ ...value!, views: [{ ...view, rows: long }] })).toThrow(
-      'the limit is',
+      'exceed the limit of',
     )
   })
 })
