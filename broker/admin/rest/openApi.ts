@@ -8,16 +8,15 @@ import { otherPaths } from './otherPaths.ts'
 
 export const apiTitle = 'Millrace admin REST API'
 
-const description = `Administers a Kafka cluster: the brokers of Millrace, or any other.
+const description = `Administers a Kafka cluster, of Millrace or other brokers.
 
-Paths below \`/v3\` are those of version 3 of Confluent's REST API, in its shapes. Paths below \`/api/v1\` are Millrace's
+Paths below \`/v3\` are those of Confluent's REST API, version 3, in the same shapes. Paths below \`/api/v1\` are Millrace's
 own: browsing and tailing records, resetting the offsets of a group with a preview, agents and jobs.
 
-Every error has the same shape: a code for scripts, what happened, and what to do. What a schema does not name (a
-parameter, a property of a body) is an error, and never ignored. Every answer has a header \`x-request-id\`, which the log
-of the server has, too.
+Every error has the same shape: a code for scripts, what happened, and what to do. An unknown parameter or property of a
+body is an error, never ignored. Every response has a header \`x-request-id\`, which is also in the log of the server.
 
-There is no login yet, so the server answers this machine alone, and no page of another site.`
+There is no authentication yet, so the server answers requests from this machine only, and refuses pages of other sites.`
 
 const tags = [
   { name: 'Records', description: 'Browse and tail the records of a topic.' },

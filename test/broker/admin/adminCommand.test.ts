@@ -63,7 +63,7 @@ describe('millrace admin', () => {
   }
   const portOf = (line: string) => Number(/:(\d+)/.exec(line)![1])
 
-  test('serves console, REST API and operations over a cluster, which may come and go', async () => {
+  test('serves console, REST API and operations for a cluster that starts later and restarts', async () => {
     const first = runBroker(0)
     const port = portOf(await first.firstLine)
     expect(await first.stop()).toBe(0)

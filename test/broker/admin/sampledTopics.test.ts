@@ -38,7 +38,7 @@ class TwoPartitions {
   }
 }
 
-test('what is not known is null and not 0, also on the board', async () => {
+test('unknown values are null, not 0, also on the board', async () => {
   const cluster = new TwoPartitions()
   const clock = new ManualClock()
   const topics = new SampledTopics(cluster as unknown as Admin, clock, new MemoryLogger())

@@ -57,7 +57,7 @@ describe('records', () => {
     return { started, produced }
   }
 
-  it('come from the test as well', async () => {
+  it('can be produced by the test', async () => {
     const started = await broker({ name: 'wide', partitions: 2 })
     await started.produce('wide', [
       { value: 'text', partition: 0 },
@@ -78,7 +78,7 @@ describe('records', () => {
     ])
   })
 
-  it('of open and aborted transactions are left out unless asked for', async () => {
+  it('of open and aborted transactions are left out by default', async () => {
     const started = await broker('orders')
     const producer = await kafkajsProducer(started, {
       transactionalId: 'tx',
@@ -99,7 +99,7 @@ describe('records', () => {
     await open.abort()
   })
 
-  it('are waited for, though the topic does not exist yet', async () => {
+  it('can be waited for before the topic exists', async () => {
     const started = await broker()
     const waiting = started.waitForRecords('later', 3)
     await started.produce('later', ['a', 'b'])
@@ -111,7 +111,7 @@ describe('records', () => {
     })
   })
 
-  it('of what does not exist are an error that says what does', async () => {
+  it('of a missing topic are an error that lists the existing ones', async () => {
     const started = await broker('orders', 'more')
     await expect(started.records('order')).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -125,7 +125,7 @@ describe('records', () => {
     })
   })
 
-  it('are read from where a deletion has left them', async () => {
+  it('are read from the log start after a deletion', async () => {
     const started = await broker('orders')
     await started.produce('orders', ['a', 'b', 'c'])
     await platformaticAdmin(started).deleteRecords({
@@ -136,7 +136,7 @@ describe('records', () => {
 })
 
 describe('groups', () => {
-  it('are seen and waited for, with what they have committed', async () => {
+  it('are described and waited for, with their committed offsets', async () => {
     const started = await broker('orders')
     expect(started.group('group')).toBeUndefined()
     expect(await started.committed('group')).toEqual([])
@@ -149,7 +149,7 @@ describe('groups', () => {
     expect(await started.committed('group')).toEqual([{ topic: 'orders', partition: 0, offset: 2 }])
   })
 
-  it('of the consumer protocol are seen, too', async () => {
+  it('of the consumer protocol are described as well', async () => {
     const started = await broker('orders')
     const member = await platformaticMember(started, 'orders', { groupProtocol: 'consumer' })
     const group = await started.waitForGroup('group', { members: 1 })
@@ -159,7 +159,7 @@ describe('groups', () => {
     await started.waitForGroup('group', { members: 0 })
   })
 
-  it('that do not come are an error that says how the group is', async () => {
+  it('that do not become stable are an error with the state of the group', async () => {
     const started = await broker('orders')
     await expect(started.waitForGroup('group', { members: 2, timeoutMs: 20 })).rejects.toThrow(
       'timed out after 20 ms waiting for group group Stable with 2 members; it is unknown',

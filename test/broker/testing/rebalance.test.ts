@@ -35,7 +35,7 @@ async function ordersBroker(): Promise<TestBroker> {
   return broker
 }
 
-it.each(Object.keys(members))('%s joins again in a rebalance', async (name) => {
+it.each(Object.keys(members))('%s rejoins in a rebalance', async (name) => {
   const broker = await ordersBroker()
   const one = await members[name]!(broker)
   const two = await members[name]!(broker)
@@ -49,7 +49,7 @@ it.each(Object.keys(members))('%s joins again in a rebalance', async (name) => {
   await eventually('both', () => one.values.length + two.values.length === 2)
 })
 
-it.each(Object.keys(members))('%s joins again when it was removed', async (name) => {
+it.each(Object.keys(members))('%s rejoins after it was removed', async (name) => {
   const broker = await ordersBroker()
   const member = await members[name]!(broker)
   const { members: found } = await broker.waitForGroup('group', { members: 1 })
@@ -62,7 +62,7 @@ it.each(Object.keys(members))('%s joins again when it was removed', async (name)
   await eventually('the record', () => member.values.includes('a'))
 })
 
-it('a member of the consumer protocol joins again after a rebalance', async () => {
+it('a member of the consumer protocol rejoins after a rebalance', async () => {
   const broker = await ordersBroker()
   const member = await platformaticMember(broker, 'orders', { groupProtocol: 'consumer' })
   const before = await broker.waitForGroup('group', { members: 1 })

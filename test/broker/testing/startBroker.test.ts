@@ -74,7 +74,7 @@ describe('a started broker', () => {
     await admin.disconnect()
   })
 
-  it('is one of several, which have nothing in common', async () => {
+  it('shares no state with other brokers', async () => {
     await using first = await startBroker({ topics: ['of-first'] })
     await using second = await startBroker({ topics: ['of-second'] })
     expect(first.port).not.toBe(second.port)
@@ -84,7 +84,7 @@ describe('a started broker', () => {
     expect(await topicsOf(second)).toEqual(['of-second'])
   })
 
-  it('creates topics when told, and when a client asks for them unless that is switched off', async () => {
+  it('creates topics on request, and automatically for clients unless disabled', async () => {
     await using broker = await startBroker()
     await broker.createTopic('made')
     await expect(broker.createTopic('made')).rejects.toMatchObject({ code: 'TOPIC_ALREADY_EXISTS' })
@@ -120,7 +120,7 @@ describe('a started broker', () => {
 })
 
 describe('storage', () => {
-  it('in memory touches no disk', async () => {
+  it('in memory does not use the disk', async () => {
     const directory = await temporaryDirectory()
     const before = process.cwd()
     process.chdir(directory)
@@ -131,7 +131,7 @@ describe('storage', () => {
     expect(await readdir('/')).not.toContain('memory')
   })
 
-  it.each(['memory', 'a folder'])('in %s outlives a restart', async (where) => {
+  it.each(['memory', 'a directory'])('in %s survives a restart', async (where) => {
     const directory = where === 'memory' ? undefined : join(await temporaryDirectory(), 'new')
     await using broker = await startBroker({
       topics: ['orders'],
@@ -147,7 +147,7 @@ describe('storage', () => {
     expect(await endOffset(broker, 'orders')).toBe('2')
   })
 
-  it('in a folder is found by the next broker, which creates only the topics that are missing', async () => {
+  it('in a directory is reused by the next broker, which creates only missing topics', async () => {
     const directory = await temporaryDirectory()
     {
       await using first = await startBroker({ directory, topics: ['orders'] })
@@ -183,7 +183,7 @@ describe('the end', () => {
     await expect(startBroker({ port })).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' })
   })
 
-  it('may come twice, while the broker starts, and while it stops', async () => {
+  it('may be requested twice, and while the broker starts or stops', async () => {
     const broker = await startBroker()
     await Promise.all([broker.close(), broker.close(), broker.stop()])
     await broker.close()
@@ -202,7 +202,7 @@ describe('the end', () => {
     expect(other.isRunning).toBe(false)
   })
 
-  it('leaves no use of the broker but an error that says so', async () => {
+  it('makes every call fail with an error that says so', async () => {
     const broker = await startBroker()
     await broker.stop()
     const stopped = { code: 'NOT_RUNNING', message: 'the broker is stopped: call start() first' }
@@ -216,7 +216,7 @@ describe('the end', () => {
     await expect(broker.restart()).rejects.toMatchObject(closed)
   })
 
-  it('comes while clients wait for records and for a group', async () => {
+  it('does not wait for clients that poll for records or join a group', async () => {
     const broker = await startBroker({
       topics: ['orders'],
       config: { 'group.initial.rebalance.delay.ms': 60_000 },
@@ -267,7 +267,7 @@ describe('mistakes', () => {
   it.each([
     ['a name that Kafka does not allow', 'no spaces', 'INVALID_TOPIC_EXCEPTION'],
     ['an unknown configuration', { name: 'x', configs: { 'clean.up': 1 } }, 'INVALID_CONFIG'],
-  ])('%s is the error of the broker, and nothing is left open', async (_, topic, code) => {
+  ])('%s is reported by the broker, and nothing is left open', async (_, topic, code) => {
     await expect(startBroker({ topics: [topic] })).rejects.toMatchObject({ code })
   })
 })

@@ -163,7 +163,7 @@ describe.runIf(tables)('a refusal', () => {
     },
   )
 
-  test('is there for everything that a client or a broker may send and that is not declared whole', () => {
+  test('exists for every Kafka API that is not declared completely', () => {
     const known = new Set([...apis, ...refusedApis.map(({ api }) => api)].map(({ key }) => key))
     const missing = responses
       .filter(({ validVersions }) => validVersions !== 'none')
