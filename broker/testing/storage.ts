@@ -26,7 +26,7 @@ export function memoryStorage(sizeBytes: number, nowMs: () => number): Storage {
 }
 
 /** The directory is the one of the broker's configuration. */
-export function folderStorage(): Storage {
+export function directoryStorage(): Storage {
   const disk = new LimitedDisk(nodeDisk)
   return {
     disk,

@@ -15,7 +15,7 @@ import { ClientConnections } from './clientConnections.ts'
 import { Faults } from './faults/faults.ts'
 import { FaultyRequests } from './faults/faultyRequests.ts'
 import { FencedMembers } from './fencedMembers.ts'
-import { folderStorage, memoryStorage, type Storage } from './storage.ts'
+import { directoryStorage, memoryStorage, type Storage } from './storage.ts'
 import { closedError, invalidArgument, TestBrokerError } from './testBrokerError.ts'
 import {
   planTestBroker,
@@ -91,7 +91,7 @@ export class TestBroker implements AsyncDisposable {
     this.#storage =
       plan.directory === undefined
         ? memoryStorage(plan.memoryBytes, () => this.#clock.nowMs())
-        : folderStorage()
+        : directoryStorage()
     this.#address = plan.address
     this.faults = new Faults({
       clock: this.#clock,

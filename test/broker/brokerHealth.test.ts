@@ -69,7 +69,9 @@ describe('the room of a data directory', () => {
     )
     expect(told()).toEqual({ warnings: ['DISK_NEARLY_FULL'] })
     const [reason] = broker.broker.health.warnings!()
-    expect(reason!.message).toMatch(/^\/data is nearly full: produces are refused after 9 MiB more.*retention\.bytes/)
+    expect(reason!.message).toMatch(
+      /^\/data is nearly full: produces are refused after 9 MiB more.*retention\.bytes/,
+    )
   })
 
   test('is not nearly full with more', async () => {

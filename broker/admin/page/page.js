@@ -1,6 +1,9 @@
 // The page: keeps the latest board, which one event stream delivers, and draws it once a second.
-// Shows the age of its figures while the stream is silent. Must never request anything else or
-// change anything.
+// Shows the age of its figures while the stream is silent.
+// Map: board.js is the whole page; flow.js, overviewCharts.js, job.js and about.js are its
+// sections; lineCard.js, shareCard.js and chartCursor.js are its charts; history.js keeps their
+// points; format.js formats numbers; markup.js is htm with preact.
+// Must never request anything but the stream and /version, or change anything.
 
 import { Board } from './board.js'
 import { grown } from './history.js'

@@ -1,4 +1,4 @@
-// `millrace admin` as a process, over a broker that is a process of its own, comes later and goes away.
+// `millrace admin` as a process, for a broker in another process that starts later and restarts.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

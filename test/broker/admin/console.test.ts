@@ -1,5 +1,4 @@
-// The console as a browser and as a stranger sees it. The broker's side of it is faked: what the page
-// shows is a matter of what the board has heard.
+// The console over HTTP and in a browser. The broker is faked: the page depends on the board only.
 
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'

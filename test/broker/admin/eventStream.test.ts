@@ -8,7 +8,7 @@ interface Event {
   readonly data: { recent: { timeMs: number }[]; picture: { timeMs: number } }
 }
 
-/** A page that is always behind unless it `keepsUp`: what it was sent is in the socket all the same. */
+/** A page that is always behind unless it `keepsUp`: written text is in its socket all the same. */
 class Page {
   readonly events: Event[] = []
   keepsUp = true

@@ -1,4 +1,4 @@
-// The page's own arithmetic, which needs no browser: figures, axes, gaps and cursors.
+// The page's computations that need no browser: figures, axes, gaps and cursors.
 
 import { describe, expect, test } from 'vitest'
 // @ts-expect-error: the page is JavaScript as the browser gets it

@@ -1,4 +1,4 @@
-// The metrics of a broker that has done something of everything: the table and what is exposed are the same.
+// The metrics of a broker with some activity of every kind: exactly those of the table are exposed.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { brokerMetrics } from '../../../broker/metrics/brokerMetrics.ts'

@@ -1,4 +1,4 @@
-// What is counted of the upkeep of logs, and what is shown of a data directory that has failed.
+// The metrics of log maintenance, and of a failed data directory.
 
 import { expect, test } from 'vitest'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'

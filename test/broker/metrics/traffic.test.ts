@@ -1,4 +1,4 @@
-// What is counted of requests, connections and topics is exactly what happened.
+// The metrics of requests, connections and topics count exactly what happened.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'

@@ -1,5 +1,6 @@
-// The ways in which jest loads the package from node_modules, where it is JavaScript: with `require`, and with `import`
-// under Node's flag for ES modules in jest. The package is stripped of its types for this, as `npm run build` does.
+// The ways in which jest loads the package from node_modules, as JavaScript: with `require`, and
+// with `import` under Node's flag for ES modules in jest. The types are stripped for this, as by
+// `npm run build`.
 
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// What a closed broker leaves behind in its process: nothing. Programs in processes of their own, which must end by
-// themselves.
+// A closed broker leaves nothing behind in its process. Tested with programs in their own
+// processes, which must exit by themselves.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'

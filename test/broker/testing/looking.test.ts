@@ -1,5 +1,4 @@
-// What a test sees of a broker: records, groups and committed offsets, as clients have left them, and how it waits
-// for what clients do.
+// Inspection of a broker by a test: records, groups and committed offsets, and waiting for them.
 
 import { describe, expect, it } from 'vitest'
 import { startBroker, type TestTopic } from '../../../broker/testing/testing.ts'

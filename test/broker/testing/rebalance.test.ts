@@ -1,4 +1,4 @@
-// What happens to clients of both libraries when a test has their group rebalance, or takes members out of it.
+// The reaction of clients of both libraries to a rebalance, and to being removed from their group.
 
 import { expect, it } from 'vitest'
 import { startBroker, type TestBroker } from '../../../broker/testing/testing.ts'

@@ -1,4 +1,4 @@
-// Starting and ending brokers inside tests: where they are, what they keep, and what they leave behind.
+// Starting and closing brokers within tests: addresses, stored data, leftovers.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import net from 'node:net'

@@ -9,7 +9,7 @@ import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 const codecs = Object.entries(Compression)
 const packing = codecs.filter(([name]) => name !== 'none')
 
-/** Text with repetitions near and far, and noise: what matches and literals of every length need. */
+/** Text with near and distant repetitions, and noise: matches and literals of every length. */
 const contents = fc
   .array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 400 })))
   .map((parts) => Buffer.concat(parts.flatMap(([bytes, times]) => Array(times).fill(bytes))))

@@ -1,4 +1,4 @@
-// The batch that ends a transaction: what Kafka writes, and nothing else taken for it.
+// The batch that ends a transaction: in Kafka's format, and not confused with any other batch.
 
 import { expect, test } from 'vitest'
 import {

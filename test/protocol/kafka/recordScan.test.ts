@@ -1,5 +1,4 @@
-// The quick look into a batch must never say that records are sound when the cursor, which every
-// reader here uses, says that they are not.
+// Invariant: the fast scan never accepts records that the cursor, which all readers use, refuses.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// The server that every program starts from: whom it answers, and how much it takes.
+// The HTTP server of every program: whose requests it accepts, and its bounds.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

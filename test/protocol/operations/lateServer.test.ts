@@ -1,4 +1,4 @@
-// Routes that are loaded when they are first asked for, over sockets, as they are served.
+// Lazily loaded routes, over real sockets.
 
 import { once } from 'node:events'
 import { type RequestListener, request } from 'node:http'

@@ -1,4 +1,4 @@
-// A condition is logged when it begins and when it ends, however often it is met in between.
+// A condition is logged at its start and at its end, however often it is detected in between.
 
 import { beforeEach, expect, test } from 'vitest'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'

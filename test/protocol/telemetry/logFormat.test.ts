@@ -1,4 +1,4 @@
-// What a log line looks like, and that text from outside cannot move a terminal's cursor.
+// The formats of log lines; untrusted text cannot move a terminal's cursor.
 
 import { expect, test } from 'vitest'
 import { jsonFormat, prettyFormat } from '../../../protocol/telemetry/logFormat.ts'

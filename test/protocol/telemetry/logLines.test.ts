@@ -1,5 +1,5 @@
-// Log lines that cannot be written: no error of the system ends or stops the program, and what is lost
-// is counted, said in the log once writing works again, and shown as a metric.
+// Log lines that cannot be written: no system error ends or blocks the program, and lost lines are
+// counted, reported in the log once writing works again, and exposed as a metric.
 
 import { describe, expect, it } from 'vitest'
 import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'

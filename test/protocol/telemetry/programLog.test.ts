@@ -1,5 +1,5 @@
-// The log of a program that goes to a file: what it says when the file cannot be opened, and what becomes of
-// lines when its directory vanishes.
+// A program's log file: the errors when it cannot be opened, and lines while its directory is
+// missing.
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

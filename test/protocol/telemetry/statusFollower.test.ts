@@ -1,4 +1,4 @@
-// What the console hears of the status topic, from a real broker over TCP.
+// The status follower with a real broker over TCP.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Admin } from '../../../protocol/client/admin.ts'

@@ -1,4 +1,4 @@
-// What holds for every route of the REST API, shown with routes that do nothing.
+// Behaviour shared by all routes of the REST API, tested with minimal routes.
 
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'

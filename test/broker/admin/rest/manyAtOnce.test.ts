@@ -1,5 +1,5 @@
-// Many clients at once, each of which holds what it can: what they hold together is bounded, whoever is well-behaved is
-// answered, and all is given back in the end.
+// Many concurrent clients, each with as many unfinished records as it can send: their memory is
+// bounded in total, well-behaved clients are served, and all memory is released at the end.
 
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'

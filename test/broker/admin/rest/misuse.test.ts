@@ -1,4 +1,4 @@
-// Requests that nobody sends by mistake: none fails the server, and none reaches more than it names.
+// Malicious requests: none makes the server fail, and none reaches more than it names.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'

@@ -1,4 +1,5 @@
-// Browsing records over REST: every record once, whatever the pages and bounds; and what each looks like.
+// Browsing records over REST: every record exactly once, for any page size and bound, in readable
+// form.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// What somebody sees who runs the demo in a terminal: by a model of one, fed with the same bytes.
+// The board on a terminal, checked with a terminal model that is fed the same bytes.
 
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// What clients of both libraries do when a request fails, is late, or loses its connection: on each API that they
-// speak. A test of somebody's own code begins where these end.
+// The reaction of clients of both libraries when a request fails, is late, or loses its connection,
+// on each API that they use.
 
 import { describe, expect, it } from 'vitest'
 import {

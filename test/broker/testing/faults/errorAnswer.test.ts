@@ -1,5 +1,5 @@
-// Answers with errors in them, for every API and version that can be failed: they are what the protocol allows, and
-// the error is where a client looks for it.
+// Error responses for every API and version that can be failed: valid by the protocol, with the
+// error where clients expect it.
 
 import { describe, expect, it } from 'vitest'
 import {

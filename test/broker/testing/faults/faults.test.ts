@@ -1,5 +1,5 @@
-// The rules of faults: which requests they are for, in which order they happen, what is known of them, and that
-// mistakes in asking for them are errors.
+// The rules of faults: which requests they apply to, in which order they trigger, how they are
+// inspected, and which mistakes are errors.
 
 import { describe, expect, it } from 'vitest'
 import { startBroker, type TestBroker } from '../../../../broker/testing/testing.ts'

@@ -1,4 +1,5 @@
-// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/lags/{topic_name}/partitions/{partition_id}
+// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/lags/{topic_name}
+// /partitions/{partition_id}
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'

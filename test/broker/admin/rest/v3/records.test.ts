@@ -1,4 +1,4 @@
-// Producing over Confluent's paths: single records, batches of them, and streams that last.
+// Producing over Confluent's paths: single records, batches and long-lived streams.
 
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
