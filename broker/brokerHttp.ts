@@ -4,7 +4,7 @@
 // never serve the console or the REST API on an address that other hosts can reach.
 
 import type { HealthReason, ProgramHealth } from '../protocol/operations/health.ts'
-import type { OperationsOptions } from '../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
 import {
   type OperationsServer,
   startOperationsServer,

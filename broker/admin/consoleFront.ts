@@ -3,7 +3,7 @@
 // authentication yet.
 
 import type { LateRoutes } from '../../protocol/operations/lateServer.ts'
-import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
 import {
   type OperationsServer,
   startOperationsServer,

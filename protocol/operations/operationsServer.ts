@@ -10,7 +10,7 @@ import {
   type RequestListener,
   startLateServer,
 } from './lateServer.ts'
-import type { OperationsOptions } from './operations.ts'
+import type { OperationsOptions } from './operationsOptions.ts'
 
 export interface OperationsServerOptions extends LateServerOptions {
   /** Accepts requests from other hosts, under any host name. */

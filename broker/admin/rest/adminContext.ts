@@ -8,7 +8,7 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Status } from '../../../protocol/telemetry/status.ts'
 import type { MemoryBudget } from '../../server/memoryBudget.ts'
 import type { Picture } from '../board/picture.ts'
-import type { Places } from './requestLimits.ts'
+import type { Places } from './places.ts'
 
 /** What a program provides to the REST API that it serves. */
 export interface AdminSources {

@@ -3,7 +3,7 @@
 
 import type { RouteOptions } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { isRead } from './requestLog.ts'
+import { isRead } from './readMethod.ts'
 
 export const errorBody = Type.Object(
   {

@@ -4,6 +4,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { isRead } from './readMethod.ts'
 import type { RestError } from './restError.ts'
 
 declare module 'fastify' {
@@ -38,10 +39,6 @@ export function logAnswer(logger: Logger, request: FastifyRequest, reply: Fastif
   const from = { from: request.ip, userAgent: shortened(request.headers['user-agent']) }
   const message = reply.statusCode < 400 ? 'change requested over REST' : 'change refused over REST'
   logger.info({ ...fields, ...from }, message)
-}
-
-export function isRead(method: string): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }
 
 function shortened(text: string | undefined): string | undefined {

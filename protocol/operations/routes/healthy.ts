@@ -2,7 +2,7 @@
 // restart or an operator is needed. Warnings do not change the status.
 
 import type { FastifyInstance } from 'fastify'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveHealthy(server: FastifyInstance, { health }: OperationsOptions): void {
   server.get('/healthy', (_request, reply) => {

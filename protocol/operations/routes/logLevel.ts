@@ -8,7 +8,7 @@ import { isLoopbackHostHeader } from '../../runtime/loopback.ts'
 import { isLogLevel, logLevels } from '../../telemetry/logLevel.ts'
 import { isFromLoopback } from '../guardedServer.ts'
 import { HttpRefusal } from '../httpRefusal.ts'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsOptions): void {
   if (logLevel === undefined) return
