@@ -2,7 +2,7 @@
 // stays open across reloads of the configuration.
 
 import { healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
-import type { OperationsOptions } from '../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
 import {
   type OperationsServer,
   startOperationsServer,

@@ -1,5 +1,6 @@
-// Whether a broker is well: what its parts know of their own failures, as reasons for `/healthy` and `/ready`.
-// Reads memory only, so that a broker whose disk hangs still answers.
+// The health of a broker: turns the failures that its components have recorded into the reasons of
+// `/healthy` and `/ready`. Contract: reads memory only, so that a broker whose disk hangs still
+// answers.
 
 import { type CodedReason, healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
 import { type BrokerReasonCode, brokerReasons } from './brokerReasons.ts'
@@ -12,16 +13,19 @@ export interface HealthSources {
   readonly replicas: ReplicaManager
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
-  /** Why the metadata log cannot be used any more. */
+  /** Returns why the metadata log can no longer be used, if it cannot. */
   readonly metadataFailure: () => Error | undefined
   readonly isStopping: () => boolean
 }
 
 type Reason = CodedReason<BrokerReasonCode>
 
-/** Partitions that a message names; the others are only counted. */
+/** Most partitions that a message names; the others are counted. */
 const mostNamed = 3
-/** Of log.dir.reserved.bytes: with less room than this above it, records will soon be refused. */
+/**
+ * Multiple of log.dir.reserved.bytes: below this much free space, DISK_NEARLY_FULL is
+ * reported.
+ */
 const nearlyFull = 10
 
 export function brokerHealth(sources: HealthSources): ProgramHealth {
@@ -36,7 +40,9 @@ export function brokerHealth(sources: HealthSources): ProgramHealth {
 
 function stopping({ isStopping }: HealthSources): Reason[] {
   if (!isStopping()) return []
-  return [{ code: 'STOPPING', message: 'the broker is being stopped and takes no new connections' }]
+  return [
+    { code: 'STOPPING', message: 'the broker is shutting down and accepts no new connections' },
+  ]
 }
 
 function metadata({ metadataFailure }: HealthSources): Reason[] {
@@ -50,7 +56,7 @@ function directories({ manager }: HealthSources): Reason[] {
   })
 }
 
-/** Partitions that cannot be read or written, and those that can only be read. */
+/** Offline partitions, and partitions that can be read but not written. */
 function offline({ manager, replicas }: HealthSources): Reason[] {
   const hidden = replicas.offline()
   const failed = [...manager.partitions()].filter(({ log }) => log.offline)
@@ -59,13 +65,14 @@ function offline({ manager, replicas }: HealthSources): Reason[] {
   if (hidden.length + broken.length > 0) {
     const names = [...hidden, ...broken.map(nameOf)]
     const why =
-      broken[0]?.log.offline?.message ?? 'their folders are missing or in a failed directory'
+      broken[0]?.log.offline?.message ??
+      'their directories are missing or in a failed data directory'
     const message = `${counted(names)}: ${why}`
     reasons.push({ code: 'PARTITIONS_OFFLINE', message })
   }
   if (waiting.length > 0) {
     const names = waiting.map(nameOf)
-    const message = `${counted(names)} cannot be written now: ${waiting[0]!.log.offline!.message}`
+    const message = `${counted(names)} cannot be written: ${waiting[0]!.log.offline!.message}`
     reasons.push({ code: 'PARTITIONS_WAITING', message })
   }
   return reasons
@@ -93,7 +100,7 @@ function room({ manager, reservedBytes }: HealthSources): Reason[] {
     if (freeBytes === undefined || freeBytes > reservedBytes * nearlyFull) return []
     const left = Math.floor((freeBytes - reservedBytes) / (1024 * 1024))
     const message =
-      `${path} has room for ${left} MiB more; then no records are taken. Free some, or lower ` +
+      `${path} is nearly full: produces are refused after ${left} MiB more; free space, or lower ` +
       'retention.ms or retention.bytes of large topics'
     return [{ code: 'DISK_NEARLY_FULL', message }]
   })

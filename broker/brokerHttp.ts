@@ -1,9 +1,10 @@
-// What a broker serves over HTTP: the console with the admin REST API, on loopback alone, and, when it is
-// asked for, `/metrics` and the state of the broker on a second address for other hosts. It is there before
-// the broker is: while logs are recovered, `/healthy` says that all is well and `/ready` that it is not yet.
+// The HTTP servers of a broker: the console with the admin REST API, on loopback only, and, if
+// configured, `/metrics` and health on a second address for other hosts. The servers start before
+// the broker does: while logs are recovered, `/healthy` answers 200 and `/ready` answers 503. Must
+// never serve the console or the REST API on an address that other hosts can reach.
 
 import type { HealthReason, ProgramHealth } from '../protocol/operations/health.ts'
-import type { OperationsOptions } from '../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
 import {
   type OperationsServer,
   startOperationsServer,
@@ -23,14 +24,14 @@ export interface BrokerHttpOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
   readonly plan: HttpPlan
-  /** How the console reaches the broker. */
+  /** Address at which the console connects to the broker. */
   readonly inside: Address
   readonly operations: Omit<OperationsOptions, 'health'>
-  /** Where requests to the console and the REST API are counted. */
+  /** Registry for the request metrics of the console and the REST API. */
   readonly metrics?: Metrics | undefined
 }
 
-/** A console that nobody has asked for yet waits so long, while clients that have waited for the broker come back. */
+/** Delay before a console that nobody has requested is loaded: reconnecting clients go first. */
 const consoleAfterMs = 1_000
 
 export class BrokerHttp {
@@ -47,7 +48,7 @@ export class BrokerHttp {
     this.#operations = { ...options.operations, health: this.#health() }
   }
 
-  /** Starts serving what the plan says. Fails with a ListenError. */
+  /** Starts the servers of `plan`. Fails with a ListenError. */
   static async start(options: BrokerHttpOptions): Promise<BrokerHttp> {
     const http = new BrokerHttp(options)
     try {
@@ -59,17 +60,17 @@ export class BrokerHttp {
     }
   }
 
-  /** Where the console is: `http://127.0.0.1:8080/`. */
+  /** URL of the console: `http://127.0.0.1:8080/`. */
   get consoleUrl(): string | undefined {
     return this.#front && `${this.#front.url}/`
   }
 
-  /** Where the metrics are, for other hosts. */
+  /** URL of the metrics for other hosts. */
   get metricsUrl(): string | undefined {
     return this.#open && `${this.#open.url}/metrics`
   }
 
-  /** The broker serves its clients from now on. */
+  /** Called when the broker starts to serve clients. */
   serves(broker: Broker): void {
     this.#broker = broker
     const { runtime, logger } = this.#options
@@ -78,13 +79,16 @@ export class BrokerHttp {
       this.#openConsole().catch((error: unknown) => {
         logger.error(
           { error },
-          'failed to load the console; it is loaded again when it is asked for',
+          'failed to load the console; the next request for it loads it again',
         )
       })
     })
   }
 
-  /** The broker is going to close: the console asks it no more, and still answers. */
+  /**
+   * Called before the broker closes: the console sends it no more requests, and still answers its
+   * own.
+   */
   async leave(): Promise<void> {
     this.#consoleTimer?.cancel()
     await (await this.#openedConsole())?.leave()
@@ -100,7 +104,7 @@ export class BrokerHttp {
     const { plan, logger } = this.#options
     if (plan.console) this.#front = await this.#listenForConsole(plan.console)
     if (!plan.metrics) return
-    // Whoever is on another host reads, and changes nothing.
+    // Other hosts may read, and may change nothing.
     const readOnly = { ...this.#operations, logLevel: undefined }
     this.#open = await startOperationsServer({
       ...{ logger, listen: plan.metrics, option: '--metrics-listen', isOpen: true },
@@ -129,7 +133,7 @@ export class BrokerHttp {
     }
   }
 
-  /** With all that it shows, the console is a part of the program that a start does not wait for. */
+  /** Loaded lazily: starting the broker does not wait for the console. */
   async #openConsole(): Promise<Console> {
     const { runtime, logger, inside, metrics } = this.#options
     const operations = this.#operations
@@ -148,7 +152,7 @@ export class BrokerHttp {
     }
   }
 
-  /** Undefined when nobody has opened it, or nobody could. */
+  /** Undefined if the console was never loaded, or failed to load. */
   #openedConsole(): Promise<Console | undefined> {
     return Promise.resolve(this.#console).catch(() => undefined)
   }
@@ -158,7 +162,7 @@ export class BrokerHttp {
     const sinceMs = clock.nowMs()
     const starting = (): HealthReason[] => {
       const since = duration(clock.nowMs() - sinceMs)
-      const message = `the broker has been starting for ${since}: it opens its logs, or recovers them after a crash`
+      const message = `the broker has been starting for ${since}: it is opening its logs or recovering them after a crash`
       return [{ code: 'STARTING', message, sinceMs }]
     }
     return {

@@ -1,39 +1,42 @@
-// The codes with which a broker says what is not well. docs/logs-and-health.md lists them.
+// The table of the codes with which a broker reports that it is not healthy or not ready. Codes
+// never change; docs/logs-and-health.md lists them.
 
 import type { ReasonSpec } from '../protocol/operations/health.ts'
 
 export const brokerReasons = {
   STARTING: {
     kind: 'not ready',
-    meaning: 'The broker opens its logs, or recovers them after a crash; clients are served later.',
+    meaning:
+      'The broker is opening its logs or recovering them after a crash; it does not serve clients yet.',
   },
   STOPPING: {
     kind: 'not ready',
-    meaning: 'The broker was told to stop: it answers what is under way and takes nothing new.',
+    meaning:
+      'The broker is shutting down: it finishes the requests in progress and accepts no new connections.',
   },
   METADATA_FAILED: {
     kind: 'unhealthy',
-    meaning: 'The metadata log cannot be written or read any more; the broker stops.',
+    meaning: 'The metadata log can no longer be written or read; the broker shuts down.',
   },
   DATA_DIRECTORY_FAILED: {
     kind: 'unhealthy',
     meaning:
-      'A data directory cannot be used: its disk has failed, or it was removed. Its partitions are offline until the broker is started again; partitions in other directories are served.',
+      'A data directory has failed: its disk returned an error, or the directory was removed. Its partitions are offline until the broker is restarted; partitions in other data directories are served.',
   },
   PARTITIONS_OFFLINE: {
     kind: 'unhealthy',
     meaning:
-      'Partitions are damaged, missing, or in a failed data directory. The message says how to restore them.',
+      'Partitions are corrupt, missing, or in a failed data directory. The message says how to restore them.',
   },
   PARTITIONS_WAITING: {
     kind: 'not ready',
     meaning:
-      'Partitions cannot be written until there is room, a file can be opened, or an obstacle is removed; then they are written again without a restart.',
+      'Partitions cannot be written: the disk is full, too many files are open, or another file is in the way. Writes resume without a restart once the cause is removed.',
   },
   DISK_FULL: {
     kind: 'not ready',
     meaning:
-      'Less than log.dir.reserved.bytes is free: records are refused, reads are served. Ends by itself when there is room.',
+      'Less than log.dir.reserved.bytes is free: produces are refused, reads are served. Produces resume once enough space is free.',
   },
   DISK_NEARLY_FULL: {
     kind: 'warning',

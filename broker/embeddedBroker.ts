@@ -41,24 +41,30 @@ export type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
 export type { BrokerOptionName } from './configuration/brokerOptions.ts'
 export { BrokerError, type BrokerErrorCode } from './errors.ts'
 
-/** Keys and values of Kafka's server.properties; all of them are in docs/broker-configuration.md. */
+/** Keys and values of Kafka's server.properties; docs/broker-configuration.md lists all of them. */
 export type BrokerProperties = Readonly<
   Partial<Record<BrokerOptionName, string | number | boolean>>
 >
 
-/** Where a broker keeps its data, and where it listens. */
+/** Where a broker keeps its data and where it listens. */
 export interface BrokerOptions {
-  /** Data directory, which is created if need be. Without it `log.dirs` or `log.dir`, or `millrace-data`. */
+  /**
+   * Data directory, created if it does not exist. Default: `log.dirs`, else `log.dir`, else
+   * `millrace-data`.
+   */
   readonly directory?: string
-  /** Port to listen on; 0 is a free one. 9092 unless given. */
+  /** Port to listen on; 0 takes a free one. Default: 9092. */
   readonly port?: number
-  /** Address to listen on; 127.0.0.1 unless given. Nothing protects a broker that other hosts can reach. */
+  /**
+   * Address to listen on. Default: 127.0.0.1. A broker that other hosts can reach has no access
+   * control.
+   */
   readonly host?: string
-  /** Configuration. `host` and `port` win over its `listeners`. */
+  /** Configuration. `host` and `port` take precedence over its `listeners`. */
   readonly config?: BrokerProperties
-  /** Where the broker logs; a logger of pino fits. JSON lines on standard error unless given. */
+  /** Logger of the broker; a pino logger fits. Default: JSON lines on standard error. */
   readonly logger?: Logger
-  /** Least level of lines on standard error, where no `logger` is given; `warn` unless given. */
+  /** Lowest level logged to standard error if no `logger` is given. Default: `warn`. */
   readonly logLevel?: LogLevel
 }
 
@@ -66,24 +72,27 @@ export interface BrokerOptions {
 export interface EmbeddedBroker extends AsyncDisposable {
   /** Addresses for a client's `bootstrap.servers`: `host:port`, several separated by commas. */
   readonly bootstrap: string
-  /** The addresses bound, in the order of `listeners`. */
+  /** Bound addresses, in the order of `listeners`. */
   readonly addresses: readonly Address[]
   readonly clusterId: string
   /**
-   * Resolves, with the reason, when the broker can do nothing useful any more and should be closed: its last
+   * Resolves with the reason when the broker can no longer serve and should be closed: its last
    * data directory has failed, or the one that holds its metadata.
    */
   readonly failed: Promise<Error>
-  /** What needs an operator, such as a data directory that has failed. */
+  /** Conditions that need an operator, such as a failed data directory. */
   problems(): readonly HealthReason[]
-  /** Answers the requests in progress, then closes everything in order. Calling it again changes nothing. */
+  /**
+   * Finishes the requests in progress, then closes everything in order. A second call has no
+   * effect.
+   */
   close(): Promise<void>
 }
 
 /**
- * Starts a broker and resolves when clients are served. Fails with a BrokerError for a configuration that
- * cannot be used, a DirectoryInUseError for a directory that another broker has, a NetworkError for an
- * address that cannot be listened on.
+ * Starts a broker; resolves when it serves clients. Fails with a BrokerError for an invalid
+ * configuration, a DirectoryInUseError for a data directory that another broker has locked, a
+ * NetworkError for an address that cannot be bound.
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<EmbeddedBroker> {
   const config = configOf(options)
@@ -144,7 +153,10 @@ function configOf({ directory, host, port, config = {} }: BrokerOptions): Broker
   return brokerConfig(values)
 }
 
-/** The rules of a configuration file, and one more: a key that nobody knows is a mistake of the program. */
+/**
+ * Parses as a configuration file is parsed, but refuses unknown keys: here they are mistakes of the
+ * program.
+ */
 function parsed(properties: BrokerProperties): Partial<BrokerConfig> {
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${escaped(String(value))}`)
   const { values, unused } = parseBrokerConfig(lines.join('\n'), 'config')
@@ -152,10 +164,10 @@ function parsed(properties: BrokerProperties): Partial<BrokerConfig> {
   if (unknown === undefined) return values
   const { key, suggestion } = unknown
   const meant = suggestion === undefined ? '' : `: did you mean ${suggestion}?`
-  throw new BrokerError('CONFIGURATION_INVALID', `config: ${key} is no option of a broker${meant}`)
+  throw new BrokerError('CONFIGURATION_INVALID', `config: unknown broker option ${key}${meant}`)
 }
 
-/** As a properties file has it. */
+/** Escapes a value for a properties file. */
 function escaped(value: string): string {
   return value
     .replaceAll('\\', '\\\\')

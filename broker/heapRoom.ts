@@ -1,7 +1,8 @@
-// Gives V8's heap room for what requests allocate. A broker keeps little in its heap (some 20 MB) and passes
-// hundreds of megabytes a second through it: what sockets read, what is decompressed. V8 allows a small heap
-// little garbage, and so collected all of it about 30 times a second, which took more than a third of the
-// processor time of produce (docs/decisions/0019-records-are-validated.md).
+// Tunes V8's heap for the garbage of requests. A broker keeps little in its heap (about 20 MB) and
+// passes hundreds of megabytes a second through it: bytes read from sockets, decompressed batches.
+// V8 allows a small heap little garbage, so it ran a full collection about 30 times a second, at
+// more than a third of the CPU time of produce (docs/decisions/0019-records-are-validated.md). Must
+// never scale the garbage with a large heap.
 
 import {
   constants,
@@ -11,18 +12,25 @@ import {
 } from 'node:perf_hooks'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
-/** Garbage that a small heap may hold before a full collection begins. */
+/** Garbage that a small heap may hold before a full collection starts. */
 const mostRoomBytes = 128 * 1024 * 1024
-/** Of the heap's limit, which V8 derives from the memory of the machine: a small one has less to spare. */
+/**
+ * Share of the heap limit, which V8 derives from the memory of the machine: a small machine has
+ * less to spare.
+ */
 const roomShare = 1 / 16
-/** Below this, what V8 chooses by itself (a third to three times what is live) is about as good. */
+/** Below this, V8's own choice (a third to three times the live bytes) is about as good. */
 const leastPercent = 50
-/** Right after a start the live memory may be a few megabytes, which says nothing about the load to come. */
+/**
+ * Upper bound: right after the start a few megabytes are live, which says nothing about the load to
+ * come.
+ */
 const mostPercent = 1000
 
 /**
- * V8's --heap-growing-percent for a heap of which `liveBytes` survive: by how much it may grow until the next
- * full collection. The room is a fixed amount, and never a multiple of a large heap; 0 leaves it to V8.
+ * Returns V8's --heap-growing-percent for a heap with `liveBytes` after a collection: by how much
+ * it may grow until the next full collection. The room is a fixed number of bytes, never a multiple
+ * of a large heap; 0 leaves the choice to V8.
  */
 export function heapGrowingPercent(liveBytes: number, limitBytes: number): number {
   const roomBytes = Math.min(mostRoomBytes, limitBytes * roomShare)
@@ -30,7 +38,7 @@ export function heapGrowingPercent(liveBytes: number, limitBytes: number): numbe
   return percent < leastPercent ? 0 : Math.min(percent, mostPercent)
 }
 
-/** Sets the room now, and again after each full collection: V8 applies it at the end of the next one. */
+/** Sets the growth now and after each full collection; V8 applies it at the end of the next one. */
 export function giveHeapRoom(): void {
   let percent = 0
   const adjust = () => {

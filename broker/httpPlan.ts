@@ -1,5 +1,6 @@
-// Where a broker serves HTTP, by its command line and its configuration. Invariant: the console and the admin
-// REST API are never served on an address that other hosts reach, since they have no login yet.
+// Decides where a broker serves HTTP, from its command line and its configuration. Invariant: the
+// console and the admin REST API are never served on an address that other hosts can reach, since
+// they have no authentication yet.
 
 import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
@@ -8,15 +9,15 @@ import { addressText, isWildcard } from './configuration/listenerAddress.ts'
 import { BrokerError } from './errors.ts'
 
 export interface HttpPlan {
-  /** The port on 127.0.0.1; 0 is a free one. Undefined: no console. */
+  /** Port of the console on 127.0.0.1; 0 takes a free one. Undefined: no console. */
   readonly console: { readonly port: number; readonly isAsked: boolean } | undefined
-  /** Where other hosts may read metrics and health. */
+  /** Address at which other hosts may read metrics and health. */
   readonly metrics: Address | undefined
 }
 
 export interface HttpArguments {
   readonly consolePort?: number | undefined
-  /** False: neither console nor admin REST API, nor anything else on loopback. */
+  /** False disables the console, the admin REST API and everything else on loopback. */
   readonly console?: boolean | undefined
   /** `host:port` */
   readonly metricsListen?: string | undefined
@@ -25,8 +26,9 @@ export interface HttpArguments {
 type HttpConfig = Pick<BrokerConfig, 'console.enable' | 'console.port' | 'http.metrics.listen'>
 
 /**
- * `given`: keys of the configuration file. Arguments win over the file. `listeners`: addresses for clients, with
- * which those for HTTP must not collide. Fails with a BrokerError.
+ * Returns where to serve. `given` are the keys of the configuration file; arguments take precedence
+ * over them. `listeners` are the addresses for clients, which the HTTP addresses must not collide
+ * with. Fails with a BrokerError.
  */
 export function planHttp(
   args: HttpArguments,
@@ -50,12 +52,12 @@ export function planHttp(
   return { console: { port: isFree ? port : 0, isAsked }, metrics }
 }
 
-/** The system would say that another program has the port, and that is this one. */
+/** Without this check, the system would report that another program has the port. */
 function requireFree(name: string, address: Address, taken: readonly Address[]): void {
   const other = taken.find((each) => collide(address, each))
   if (other === undefined) return
   throw invalid(
-    `${name} is ${addressText(address)}, and ${addressText(other)} is served as well: give each a port of its own`,
+    `${name} is ${addressText(address)}, which collides with ${addressText(other)}: give each its own port`,
   )
 }
 
@@ -69,7 +71,7 @@ function metricsAddress(text: string): Address | undefined {
   const address = parseHostPort(text)
   if (address) return address
   throw invalid(
-    `http.metrics.listen (--metrics-listen) is "${text}": give host:port, as in 0.0.0.0:9404`,
+    `http.metrics.listen (--metrics-listen) is invalid: "${text}"; give host:port, as in 0.0.0.0:9404`,
   )
 }
 

@@ -1,23 +1,23 @@
-// The regular expressions that clients send: for topics to subscribe to (KIP-848) and for
-// transactional ids to list (KIP-1152). They are RE2's, as in Kafka. JavaScript's own engine must
-// never see them: it backtracks, so that "(a+)+b" and a name of thirty letters a would stop the
-// broker. RE2 takes time in proportion to pattern and name; both are bounded.
+// RE2 patterns that clients send: for topics to subscribe to (KIP-848) and for transactional ids to
+// list (KIP-1152). Kafka uses RE2 too. Must never hand them to JavaScript's own engine: it
+// backtracks, so that "(a+)+b" and a name of thirty letters a would block the broker. RE2 takes
+// time in proportion to pattern and name; both are bounded.
 
 import { createRequire } from 'node:module'
 
-/** Patterns that people write are far below. */
+/** Far above any pattern written by a person. */
 const maxPatternLength = 1000
-/** In instructions of RE2: what repetitions of repetitions come to. One is about a character. */
+/** In RE2 instructions, about one per character; nested repetitions multiply them. */
 const maxProgramSize = 1000
 
 export interface Re2Pattern {
-  /** Whether the whole name is what the pattern describes. */
+  /** Whether the pattern matches the whole name. */
   matches(name: string): boolean
 }
 
 export class PatternError extends Error {}
 
-/** The pattern, or why it is none. */
+/** Returns the compiled pattern, or a PatternError that says why it is invalid. */
 export function compilePattern(pattern: string): Re2Pattern | PatternError {
   if (pattern.length > maxPatternLength) {
     return new PatternError(`longer than ${maxPatternLength} characters`)
@@ -32,7 +32,7 @@ export function compilePattern(pattern: string): Re2Pattern | PatternError {
   }
 }
 
-/** Few brokers are ever sent a pattern: the others are not to wait for RE2's tables when they start. */
+/** Loaded lazily: few brokers are ever sent a pattern, and RE2's tables slow down the start. */
 function re2(): typeof import('re2js') {
   return createRequire(import.meta.url)('re2js') as typeof import('re2js')
 }

@@ -4,7 +4,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
-import type { OperationsOptions } from '../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'

@@ -1,5 +1,6 @@
-// `millrace admin`: the console and the admin REST API over a cluster that runs elsewhere, of Kafka or
-// Millrace. The server starts without the cluster, and recovers by itself when the cluster is reachable.
+// The command `millrace admin`: serves the console and the admin REST API for a cluster that runs
+// elsewhere, of Kafka or Millrace brokers. Contract: an unreachable cluster neither prevents the
+// start nor needs a restart later; the server reconnects.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
@@ -10,7 +11,7 @@ import { firstStopSignal } from '../../protocol/commandLine/stopSignals.ts'
 import { onUsualPort } from '../../protocol/commandLine/usualPort.ts'
 import type { BuildInfo } from '../../protocol/operations/buildInfo.ts'
 import { healthOf } from '../../protocol/operations/health.ts'
-import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../../protocol/runtime/operational.ts'
@@ -26,7 +27,7 @@ import { type ServedConsole, startConsole } from './console.ts'
 import { SampledTopics } from './sampledTopics.ts'
 
 export interface AdminArguments extends LoggingOptions {
-  /** Comma-separated `host:port`. */
+  /** Bootstrap addresses, comma-separated `host:port`. */
   readonly bootstrap: string
   /** Port of the console and the API, on 127.0.0.1. */
   readonly port?: number | undefined
@@ -34,10 +35,10 @@ export interface AdminArguments extends LoggingOptions {
 }
 
 const usualPort = 8080
-/** Time after which a request is retried. */
+/** Timeout of one request to a broker; the client then retries. */
 const requestTimeoutMs = 5_000
 
-/** Serves until SIGINT or SIGTERM. Sets the exit code; throws only for a bug. */
+/** Serves until SIGINT or SIGTERM. Sets the exit code; never throws for a mistake of the user. */
 export async function adminCommand(args: AdminArguments): Promise<void> {
   const stopped = firstStopSignal()
   let server: AdminServing
@@ -50,7 +51,7 @@ export async function adminCommand(args: AdminArguments): Promise<void> {
     return
   }
   process.stdout.write(
-    `millrace admin of the cluster at ${args.bootstrap}, console at ${server.url}, REST API at ${server.url}api\n`,
+    `millrace admin for the cluster at ${args.bootstrap}: console at ${server.url}, REST API at ${server.url}api\n`,
   )
   await stopped
   await server.close()
@@ -120,11 +121,11 @@ function parseBootstrap(list: string): Address[] {
     const [scheme] = protocols.exec(entry.trim()) ?? []
     if (scheme !== undefined && !/^plaintext/i.test(scheme)) {
       throw new CommandError(
-        `--bootstrap ${entry.trim()} asks for ${scheme.slice(0, -3).toUpperCase()}, which this client does not speak yet: name a listener of the cluster without TLS and SASL`,
+        `--bootstrap ${entry.trim()} needs ${scheme.slice(0, -3).toUpperCase()}, which is not supported yet: give a listener of the cluster without TLS and SASL`,
       )
     }
     const address = parseHostPort(entry.trim().replace(protocols, ''))
     if (address !== undefined && address.port > 0) return address
-    throw new CommandError(`--bootstrap ${entry} is not the address of a broker: give host:port`)
+    throw new CommandError(`--bootstrap ${entry} is not a valid address: give host:port`)
   })
 }

@@ -1,4 +1,4 @@
-// What `millrace admin` knows of its cluster, as metrics.
+// The metrics of `millrace admin` about its cluster.
 
 import type { Metrics } from '../../protocol/telemetry/metrics.ts'
 import { adminMetrics } from './consoleMetrics.ts'

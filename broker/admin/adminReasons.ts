@@ -1,4 +1,4 @@
-// The codes with which `millrace admin` says what is not well.
+// The table of the codes with which `millrace admin` reports that it is not ready.
 
 import type { ReasonSpec } from '../../protocol/operations/health.ts'
 
@@ -6,6 +6,6 @@ export const adminReasons = {
   CLUSTER_UNREACHABLE: {
     kind: 'not ready',
     meaning:
-      'No broker of the cluster given by --bootstrap answers. The server tries again until one does.',
+      'No broker of the cluster given by --bootstrap answers. The server retries until one does.',
   },
 } as const satisfies Record<string, ReasonSpec>

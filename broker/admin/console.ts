@@ -1,13 +1,18 @@
-// The console: one page on this machine's loopback address, fed by one stream of events. It reads
-// the status topic as any client would and the broker's counters, and changes nothing anywhere. What the page
-// shows is collected from the start on; the page, and the admin REST API beside it, are loaded when somebody asks.
+// The console: one page on the loopback address, fed by one stream of events. It reads the status
+// topic as any client would, and the broker's counters.
+// Map: consoleFront.ts listens; consoleServer.ts serves the page (page/, pageHtml.ts), its stream
+// (eventStream.ts) and the REST API (rest/); board/ computes the figures; sampledTopics.ts reads
+// them from a cluster elsewhere; terminal/ shows them in a terminal; adminCommand.ts is `millrace
+// admin`.
+// Contract: collects from the start; the page and the REST API are loaded at the first request.
+// Must never change anything in the cluster, nor be reachable from other hosts.
 
 import type { FastifyInstance } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
 import type { ProgramHealth } from '../../protocol/operations/health.ts'
 import type { LateRoutes } from '../../protocol/operations/lateServer.ts'
-import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
@@ -25,32 +30,39 @@ import { ProgramStatuses } from './rest/programStatuses.ts'
 export interface ConsoleOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
   readonly logger: Logger
-  /** Brokers to ask first for the status topic. */
+  /** Bootstrap addresses of the cluster. */
   readonly bootstrap: readonly Address[]
-  /** The counters of the topics, read once a second; the same array while nothing newer is known. */
+  /**
+   * Returns the counters of the topics; called once a second. Returns the same array while nothing
+   * newer is known.
+   */
   readonly topics: () => readonly TopicOverview[]
-  /** What `/metrics`, `/healthy` and the like answer. */
+  /** Options of the operations routes: `/metrics`, `/healthy` and others. */
   readonly operations: OperationsOptions
-  /** Where requests are counted. */
+  /** Registry of the request metrics. */
   readonly metrics?: Metrics | undefined
 }
 
-/** The console without an address. */
+/** A console that does not listen by itself. */
 export interface Console {
   readonly board: Board
-  /** Loads the page and the REST API; resolves with what answers requests for them. */
+  /** Loads the page and the REST API; resolves with the handler of their requests. */
   readonly routes: LateRoutes
-  /** Asks the broker no more, because it is going to close; what is known is still served. */
+  /**
+   * Called before the broker closes: sends it no more requests; the last figures are still served.
+   */
   leave(): Promise<void>
   close(): Promise<void>
 }
 
 const tickMs = 1_000
-/** Topics are read this often while agents report, so that a picture's moment is close to theirs. */
+/**
+ * Interval of topic samples while agents report, which keeps a picture's moment close to theirs.
+ */
 const sampleMs = 250
-/** The console is out of touch with the broker after so long; a restart takes less. */
+/** The broker counts as unreachable after this time; a restart takes less. */
 const unreachableAfterMs = 3_000
-/** A broker that does not answer a request for so long is not waited for. */
+/** Timeout of one request to a broker. */
 const requestTimeoutMs = 5_000
 
 /** Starts collecting what the page shows. */
@@ -65,7 +77,8 @@ export function openConsole(options: ConsoleOptions): Console {
     bootstrap,
     clientId: 'millrace-console',
     requestTimeoutMs,
-    // The console only looks: whoever reports first creates the status topic, as it has to be.
+    // The console is read-only: the first program that reports creates the status topic, with its
+    // configuration.
     allowAutoTopicCreation: false,
   })
   const sources: AdminSources = {
@@ -108,7 +121,7 @@ export function openConsole(options: ConsoleOptions): Console {
     async close() {
       const server = loaded?.then(
         (server) => server.close(),
-        // Whoever asked for it was told.
+        // The failure was already reported to the caller that loaded the routes.
         () => {},
       )
       await Promise.all([leave(), server])
@@ -118,13 +131,13 @@ export function openConsole(options: ConsoleOptions): Console {
 
 export interface ConsoleServerOptions extends ConsoleOptions, ConsolePlace {}
 
-/** The console at an address. */
+/** The console, listening on an address. */
 export interface ServedConsole extends Pick<Console, 'board' | 'leave' | 'close'> {
-  /** Where the page is, for people: `http://127.0.0.1:8080/`. */
+  /** URL of the page: `http://127.0.0.1:8080/`. */
   readonly url: string
 }
 
-/** Starts serving. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
+/** Starts the console. Fails with ConsoleError NOT_LOOPBACK or with a ListenError. */
 export async function startConsole(options: ConsoleServerOptions): Promise<ServedConsole> {
   let console: Console | undefined
   const open = () => (console ??= openConsole(options))
@@ -140,7 +153,7 @@ export async function startConsole(options: ConsoleServerOptions): Promise<Serve
   }
 }
 
-/** Feeds the board with the broker's counters, and ends its seconds. */
+/** Feeds the broker's counters to the board, and ends its seconds. */
 class Ticker {
   readonly #clock: Clock
   readonly #topics: () => readonly TopicOverview[]
@@ -190,16 +203,16 @@ class Ticker {
     onTick()
   }
 
-  /** Reads the broker's counters; returns why that failed. */
+  /** Reads the broker's counters; returns the reason if that failed. */
   #count(nowMs: number): string | undefined {
     try {
       const topics = this.#topics()
-      // Counters that were read once are of one moment, and would make a rate of 0 the second time.
+      // Counting the same array twice would show a rate of 0.
       if (topics !== this.#counted) this.#board.count(topics, nowMs)
       this.#counted = topics
       return undefined
     } catch (error) {
-      return `failed to read the broker's topics: ${(error as Error).message}`
+      return `failed to read the topics of the broker: ${(error as Error).message}`
     }
   }
 
@@ -207,6 +220,6 @@ class Ticker {
     const { failure } = this.#follower
     if (!failure || nowMs - failure.sinceMs < unreachableAfterMs) return undefined
     const since = duration(nowMs - failure.sinceMs)
-    return `broker not reachable for ${since}, agents and jobs are as last reported: ${failure.reason}`
+    return `broker unreachable for ${since}, agents and jobs are shown as last reported: ${failure.reason}`
   }
 }

@@ -1,8 +1,9 @@
-// Where the console listens. Health, metrics and the like are answered from the start on; the rest is the console's,
-// which may not be there yet. Invariant: there is no login yet, so nothing but loopback is listened on.
+// The listener of the console. Health and metrics are answered from the start; other requests are
+// handed to the console once it is loaded. Invariant: listens on loopback only, since there is no
+// authentication yet.
 
 import type { LateRoutes } from '../../protocol/operations/lateServer.ts'
-import type { OperationsOptions } from '../../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
 import {
   type OperationsServer,
   startOperationsServer,
@@ -18,7 +19,7 @@ import { refuseMalformed } from './rest/malformedRequests.ts'
 export interface ConsolePlace {
   /** Loopback only; port 0 takes a free one. */
   readonly address: Address
-  /** Option of the command line that gives the port, for messages; `--console-port` unless given. */
+  /** Name of the command-line option for the port, for messages. Default: `--console-port`. */
   readonly portOption?: string
 }
 
@@ -48,6 +49,6 @@ export async function listenForConsole(
 function notLoopback(host: string): ConsoleError {
   return new ConsoleError(
     'NOT_LOOPBACK',
-    `the console has no login yet and is served on this machine only: use 127.0.0.1 in place of ${host}`,
+    `the console has no authentication yet and must listen on loopback: use 127.0.0.1 instead of ${host}`,
   )
 }

@@ -1,4 +1,5 @@
-// What the console serves when somebody asks: the page, its files, its stream of events, and the admin REST API.
+// The lazily loaded part of the console: the page, its files, its event stream, and the admin REST
+// API.
 
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
@@ -24,7 +25,7 @@ export interface ConsoleServerParts {
   readonly metrics?: Metrics | undefined
 }
 
-/** A server that listens on no address: its `routing` answers requests. */
+/** Creates a server that does not listen: its `routing` answers requests. */
 export async function consoleServer({
   logger,
   stream,
@@ -37,14 +38,14 @@ export async function consoleServer({
   const html = pageHtml()
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: policy(html.importMap) },
-    // Plain HTTP on loopback: a browser that took either to heart would ask for HTTPS, and find nothing.
+    // Plain HTTP on loopback: a browser that obeyed either header would ask for HTTPS and fail.
     strictTransportSecurity: false,
   })
   await serveFiles(server)
   server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(html.text))
   server.get('/api/v1/events', (_request, reply) => {
     if (stream.isFull) {
-      const message = 'too many pages are open: close one and try again'
+      const message = 'too many open pages: close one and retry'
       return reply.code(503).send({ error: 'TOO_MANY_PAGES', message })
     }
     reply.hijack()
@@ -55,7 +56,7 @@ export async function consoleServer({
   return server
 }
 
-/** The page's own files, and the libraries it uses as they come in their packages. */
+/** Serves the page's own files, and its libraries as packaged. */
 async function serveFiles(server: FastifyInstance): Promise<void> {
   const here = dirname(fileURLToPath(import.meta.url))
   await server.register(fastifyStatic, { root: join(here, 'page'), prefix: '/page/' })
@@ -66,9 +67,10 @@ async function serveFiles(server: FastifyInstance): Promise<void> {
 }
 
 /**
- * Nothing from elsewhere, as consoles run where there is no way out, and nothing that the page does not
- * use. Complete: Helmet's defaults would add `upgrade-insecure-requests`, with which Safari asks for
- * the page's own files over HTTPS, and `font-src https:`.
+ * The content security policy: nothing from other hosts, as consoles run without internet access,
+ * and nothing that the page does not use. Complete: Helmet's defaults would add
+ * `upgrade-insecure-requests`, with which Safari requests the page's own files over HTTPS, and
+ * `font-src https:`.
  */
 function policy(importMap: string): Record<string, string[]> {
   const hash = createHash('sha256').update(importMap).digest('base64')
@@ -84,7 +86,7 @@ function policy(importMap: string): Record<string, string[]> {
   }
 }
 
-/** Connects a page to the stream until either side closes. */
+/** Connects a page to the stream until one side closes. */
 function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
   const page: EventSink = {
     write: (text) => response.write(text),
@@ -96,7 +98,7 @@ function serveEvents(response: FastifyReply['raw'], stream: EventStream): void {
   })
   response.on('drain', () => stream.drained(page))
   response.on('close', () => stream.close(page))
-  // A connection that breaks is closed next; an error without a listener would end the process.
+  // A broken connection is closed next; an error without a listener would end the process.
   response.on('error', () => {})
   stream.open(page)
 }

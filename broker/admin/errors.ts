@@ -1,4 +1,4 @@
-// What can go wrong when the console is started, each with what the user can do about it.
+// The errors of starting the console. Each message says what the user can do.
 
 import { CodedError } from '../../protocol/runtime/codedError.ts'
 

@@ -1,33 +1,34 @@
-// Server-sent events to the open pages. A page gets the whole board once, when it connects, and from
-// then on at most one event a second: the newest picture, with the points of the history that it does
-// not have yet. A page is written to only by `open` and `tick`, never because it has read something, so
-// a slow page costs less than a fast one and none can make the stream feed itself.
+// Server-sent events to the open pages. A page gets the whole board when it connects, then at most
+// one event per second: the latest picture, with the history points that it lacks. Invariant: only
+// `open` and `tick` write to a page, never the completion of an earlier write, so a slow page costs
+// less than a fast one and the stream cannot feed itself.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Board } from './board/board.ts'
 import type { HistoryEnd } from './board/history.ts'
 
-/** One open page, as far as this file cares. */
+/** One open page, as the stream sees it. */
 export interface EventSink {
   /**
-   * Takes all of `text` and says whether it wants more now. False is no failure: the text is sent, and
-   * `drained` is called when it has been.
+   * Takes all of `text`; returns whether it wants more now. False is not a failure: the text is
+   * being sent, and `drained` is called afterwards.
    */
   write(text: string): boolean
-  /** Closes the connection; the browser opens another one. */
+  /** Closes the connection; the browser reconnects. */
   drop(): void
 }
 
-/** Most pages open at once; each costs a socket, at most one event in memory, and a write a second. */
+/** Most open pages; each costs a socket, at most one event in memory, and one write per second. */
 export const mostPages = 100
 /**
- * A page that has not taken its last event for so many ticks is dropped. A page that reads slowly is
- * not: a system says that it can send again only when a third of its buffer, up to a megabyte, is free.
+ * A page that has not drained its last event for this many ticks is dropped. The limit is high
+ * because a system reports a socket as writable only when a third of its buffer (up to 1 MB) is
+ * free.
  */
 export const mostTicksBehind = 120
 
 interface OpenPage {
-  /** What the page has of the history, once it has read all that was written. */
+  /** Position in the history after everything written is read. */
   end: HistoryEnd
   /** Ticks since a write returned false; undefined while the page wants more. */
   behind: number | undefined
@@ -37,7 +38,7 @@ export class EventStream {
   readonly #board: Board
   readonly #pages = new Map<EventSink, OpenPage>()
   #ticks = 0
-  /** The whole board as of the newest tick, kept for pages that open before the next. */
+  /** The whole board at the latest tick, cached for pages that open before the next. */
   #whole: string | undefined
 
   constructor(board: Board) {
@@ -52,9 +53,9 @@ export class EventStream {
     return this.#pages.size
   }
 
-  /** Sends the whole board. Not to be called when `isFull`. */
+  /** Sends the whole board. Must not be called while `isFull`. */
   open(page: EventSink): void {
-    assert(!this.isFull, 'too many pages are open')
+    assert(!this.isFull, 'a page was opened although the stream is full')
     const { history, picture } = this.#board
     this.#whole ??= this.#event('board', {
       picture,
@@ -68,19 +69,19 @@ export class EventStream {
     this.#pages.delete(page)
   }
 
-  /** The page has taken all that was written; the next tick brings what it missed. */
+  /** Called when the page has read all that was written; the next tick sends what it lacks. */
   drained(page: EventSink): void {
     const state = this.#pages.get(page)
     if (state) state.behind = undefined
   }
 
-  /** Sends the board's newest picture to every page that wants more. Called after each `board.tick`. */
+  /** Sends the latest picture to every page that wants more. Called after each `board.tick`. */
   tick(): void {
     this.#ticks++
     this.#whole = undefined
     const { picture, history } = this.#board
     const { end } = history
-    // Pages that have missed the same ticks get the same text.
+    // Pages that lack the same ticks get the same text.
     const texts = new Map<number, string>()
     for (const [page, state] of this.#pages) {
       if (state.behind !== undefined) {

@@ -1,10 +1,10 @@
-// The page's one HTML document, and where its libraries lie. No bundler: the browser loads ES modules
-// through the import map, whose hash the content security policy names.
+// The page's HTML document, and the locations of its libraries. No bundler: the browser loads ES
+// modules through the import map, whose hash is part of the content security policy.
 
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Folders of installed packages that are served below /vendor/, by name. */
+/** Directories of installed packages that are served below /vendor/, by name. */
 export function vendored(): Record<string, string> {
   const folder = (specifier: string) => dirname(fileURLToPath(import.meta.resolve(specifier)))
   return { preact: folder('preact'), htm: folder('htm'), uplot: folder('uplot') }

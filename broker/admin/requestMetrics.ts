@@ -1,4 +1,5 @@
-// Counts the requests of a server by route, method and status: all bounded, whatever clients ask for.
+// Counts the requests of a server by route, method and status. Bounded: requests that match no
+// route share one label.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Metrics } from '../../protocol/telemetry/metrics.ts'
@@ -6,7 +7,7 @@ import { consoleMetrics } from './consoleMetrics.ts'
 
 const noRoute = 'none'
 
-/** Counts requests of all routes that are added from now on. */
+/** Counts requests of all routes that are added after this call. */
 export function countRequests(server: FastifyInstance, metrics: Metrics): void {
   const requests = metrics.counter(consoleMetrics.requests)
   const times = metrics.histogram(consoleMetrics.requestTime)
@@ -19,7 +20,7 @@ export function countRequests(server: FastifyInstance, metrics: Metrics): void {
   })
 }
 
-/** The path with the names of its parameters, as the OpenAPI document has it. */
+/** The path with parameter names, as in the OpenAPI document. */
 function routeOf({ is404, routeOptions }: FastifyRequest): string {
   const { url } = routeOptions
   if (is404 || url === undefined) return noRoute

@@ -1,6 +1,6 @@
-// The topics of a cluster as its console needs them, asked for through the client every couple of seconds: for a
-// cluster that is not in this process, and perhaps not ours. What a client cannot know, such as the bytes
-// that a topic takes in, is null. The more a sample costs, the longer the pause behind it.
+// Samples the topics of a cluster for its console, through the client, every few seconds: for a
+// cluster in other processes, of Kafka or Millrace. What a client cannot know, such as the incoming
+// bytes of a topic, is null. The longer a sample takes, the longer the pause after it.
 
 import { type Admin, OffsetSpec, type TopicDescription } from '../../protocol/client/admin.ts'
 import type { FoundOffset } from '../../protocol/client/adminApi.ts'
@@ -10,13 +10,16 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { recordsIn, type TopicOverview } from '../server/overview.ts'
 
 const pauseMs = 2_000
-/** Of the time that a sample takes: a cluster with very many partitions is asked less often. */
+/** Minimum pause as a multiple of a sample's duration: a large cluster is sampled less often. */
 const leastPauses = 4
-/** Offsets of log starts and sizes change slowly, and are only shown. */
+/**
+ * Log start offsets and sizes are read in one of this many samples: they change slowly and are only
+ * shown.
+ */
 const samplesOfSizes = 15
-/** Samples fail for so long before that is a problem: a broker that restarts takes less. */
+/** Failing samples are a problem after this time: a broker restarts in less. */
 const awayAfterMs = 3_000
-/** Of one cluster: more are not asked for, and a warning says so. */
+/** Most partitions that are sampled; beyond it, a warning is logged. */
 const mostPartitions = 20_000
 
 export interface SampleProblem {
@@ -56,14 +59,17 @@ export class SampledTopics {
     this.#running = this.#sample()
   }
 
-  /** Of the newest sample: the same array until there is another one. Throws while the cluster is away. */
+  /**
+   * Topics of the latest sample: the same array until the next one. Throws while the cluster is
+   * unreachable.
+   */
   topics(): readonly TopicOverview[] {
     const { problem } = this
     if (problem !== undefined) throw new Error(problem.message)
     return this.#topics
   }
 
-  /** Why there are no samples, once that has lasted or when there has been none. */
+  /** Why there are no samples, once failures have lasted or if there never was one. */
   get problem(): SampleProblem | undefined {
     if (this.#failure === undefined) {
       if (this.#samples > 0) return undefined
@@ -73,17 +79,17 @@ export class SampledTopics {
     return isOld || this.#samples === 0 ? this.#failure : undefined
   }
 
-  /** Topics of the newest sample. */
+  /** Number of topics in the latest sample. */
   get count(): number {
     return this.#topics.length
   }
 
-  /** Time since the newest sample; undefined before the first. */
+  /** Time since the latest sample; undefined before the first. */
   get ageMs(): number | undefined {
     return this.#sampledMs === undefined ? undefined : this.#clock.monotonicMs() - this.#sampledMs
   }
 
-  /** The client should be closed first, so that no question is waited for. */
+  /** Stops sampling. Close the client first, so that no request in flight delays the stop. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#timer?.cancel()
@@ -101,7 +107,7 @@ export class SampledTopics {
       this.#away(error as Error)
     }
     if (this.#isStopped) return
-    // A failure has taken its time by trying again.
+    // A failed sample has spent its time on retries.
     const tookMs = this.#failure === undefined ? this.#clock.monotonicMs() - startMs : 0
     const delayMs = Math.max(pauseMs, leastPauses * tookMs)
     this.#timer = this.#clock.setTimer(delayMs, () => {
@@ -128,7 +134,7 @@ export class SampledTopics {
     })
     if (kept.length < topics.length && !this.#isCut) {
       const fields = { partitions, topics: topics.length, shown: kept.length }
-      const message = `cluster has more than ${mostPartitions} partitions: the console shows some of its topics`
+      const message = `cluster has more than ${mostPartitions} partitions: the console does not show all topics`
       this.#logger.warn(fields, message)
     }
     this.#isCut = kept.length < topics.length
@@ -144,7 +150,7 @@ export class SampledTopics {
     return new Map(known.map((each: FoundOffset) => [key(each), each.offset]))
   }
 
-  /** Of a cluster that does not say how large its logs are, nothing is known. */
+  /** Log sizes by topic; empty for a cluster that does not report them. */
   async #bytes(): Promise<Map<string, number>> {
     const sizes = new Map<string, number>()
     const directories = await this.#admin.describeLogDirs().catch(() => [])
@@ -160,13 +166,13 @@ export class SampledTopics {
     this.#failure = { message: error.message, sinceMs }
     if (this.#isReported) return
     this.#isReported = true
-    this.#logger.warn({ error }, 'cluster cannot be reached: trying again until it can be')
+    this.#logger.warn({ error }, 'failed to reach the cluster; retrying')
   }
 
   #back(): void {
     if (this.#failure !== undefined) {
       const awayFor = duration(this.#clock.nowMs() - this.#failure.sinceMs)
-      this.#logger.info({ awayFor }, 'cluster can be reached again')
+      this.#logger.info({ awayFor }, 'cluster is reachable again')
     }
     this.#failure = undefined
     this.#isReported = false
@@ -198,7 +204,7 @@ function overview(
     ...{ name, id: topicId, isInternal, partitions: shown },
     bytesInTotal: null,
     bytesOutTotal: null,
-    // Every record written has moved a high watermark: as good a counter as the broker's own.
+    // Each record written advances a high watermark: as good a counter as the broker's own.
     messagesInTotal: recordsIn(shown),
   }
 }

@@ -1,17 +1,17 @@
-// Alert rules of a broker, by the name of the metric. The rules follow kafka-mixin and
-// Redpanda's; those of consumer groups follow Burrow's verdicts as far as metrics can tell them.
+// The alert rules of a broker, by metric name. The rules follow kafka-mixin and Redpanda's; those
+// of consumer groups follow Burrow's verdicts as far as metrics can express them.
 
 import type { AlertSpec } from '../../protocol/telemetry/metricSpec.ts'
 
 const lagAction =
-  'Look at the members of the group and at the time that they take for a record. More partitions and more members share the work; records that retention removes before they are read are lost.'
-/** What clients are answered in good order: at a join, in a rebalance, when a fetch session has ended. */
+  'Check the members of the group and the time they take per record. More partitions and more members share the work; records that retention deletes before they are read are lost.'
+/** Errors of normal operation: at a join, in a rebalance, when a fetch session has expired. */
 const orderlyErrors = [
   ...['MEMBER_ID_REQUIRED', 'REBALANCE_IN_PROGRESS'],
   ...['FETCH_SESSION_ID_NOT_FOUND', 'INVALID_FETCH_SESSION_EPOCH'],
 ].join('|')
 const replicaAction =
-  'Look which broker is away or slow: kafka_topic_partition_under_replicated_partition names the partitions. Do not restart another broker until the replicas are in sync again.'
+  'Find the broker that is down or slow: kafka_topic_partition_under_replicated_partition names the partitions. Do not restart another broker until the replicas are in sync again.'
 
 export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
   millrace_broker_disk_free_bytes: [
@@ -21,9 +21,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '10m',
       severity: 'warning',
       summary:
-        'The disk of {{ $labels.directory }} at {{ $labels.instance }} takes no more records within 4 hours at the rate of the last 30 minutes.',
+        'At the rate of the last 30 minutes, the disk of {{ $labels.directory }} at {{ $labels.instance }} will refuse produces within 4 hours.',
       action:
-        'Look at millrace_broker_topic_log_bytes for the topic that grows. Lower its retention.bytes or retention.ms, remove what is not needed, or enlarge the disk.',
+        'Find the topic that grows with millrace_broker_topic_log_bytes. Lower its retention.bytes or retention.ms, delete data that is not needed, or enlarge the disk.',
     },
   ],
   millrace_broker_disk_alert_level: [
@@ -44,7 +44,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       summary:
         'Produces to {{ $labels.directory }} at {{ $labels.instance }} are refused, because its disk is full or has failed.',
       action:
-        "The broker's log says how much has to be free. Free it, or lower the retention of large topics; reads and deletes go on meanwhile.",
+        "The broker's log says how much space must be free. Free it, or lower the retention of large topics; reads and deletes are still served.",
     },
   ],
   millrace_broker_directory_failed: [
@@ -55,7 +55,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       severity: 'critical',
       summary: 'The data directory {{ $labels.directory }} at {{ $labels.instance }} has failed.',
       action:
-        "The broker's log has the error of the system. Its partitions are unavailable until the next start: check the disk, then restart the broker.",
+        "The broker's log has the system's error. The partitions of the directory are offline until the next start: check the disk, then restart the broker.",
     },
   ],
   millrace_broker_request_errors_total: [
@@ -65,9 +65,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '10m',
       severity: 'warning',
       summary:
-        '{{ $labels.instance }} answers with errors: {{ $value | humanizePercentage }} of the number of requests.',
+        '{{ $labels.instance }} answers {{ $value | humanizePercentage }} of its requests with errors.',
       action:
-        'topk(5, sum by (api, error) (rate(millrace_broker_request_errors_total[5m]))) says which requests fail, and how. Errors by which clients find their way (a rebalance, a fetch session that ended) are not counted here.',
+        'topk(5, sum by (api, error) (rate(millrace_broker_request_errors_total[5m]))) says which requests fail, and how. Errors of normal operation (a rebalance, an expired fetch session) are not counted here.',
     },
   ],
   millrace_broker_request_latency_seconds: [
@@ -79,7 +79,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       severity: 'warning',
       summary: '1 % of the produce requests to {{ $labels.instance }} take longer than 1 s.',
       action:
-        'Look at millrace_broker_sync_seconds (a slow disk), nodejs_eventloop_lag_p99_seconds (a busy core) and millrace_broker_requests_pending.',
+        'Check millrace_broker_sync_seconds (a slow disk), nodejs_eventloop_lag_p99_seconds (a busy core) and millrace_broker_requests_pending.',
     },
   ],
   millrace_broker_memory_used_bytes: [
@@ -91,7 +91,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       summary:
         'The memory budget {{ $labels.budget }} of {{ $labels.instance }} is {{ $value | humanizePercentage }} in use.',
       action:
-        'Connections wait while a budget is used up. Look for clients that do not read their responses, and for very large requests; or give the broker more memory.',
+        'Connections wait while a budget is exhausted. Find clients that do not read their responses or send very large requests, or give the broker more memory.',
     },
   ],
   millrace_broker_connections_refused_total: [
@@ -102,7 +102,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       severity: 'warning',
       summary: '{{ $labels.instance }} refuses connections because of {{ $labels.limit }}.',
       action:
-        'Look which client opens so many connections (millrace_broker_connections), or raise the limit.',
+        'Find the client that opens so many connections (millrace_broker_connections), or raise the limit.',
     },
   ],
   kafka_controller_kafkacontroller_activecontrollercount: [
@@ -112,7 +112,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '5m',
       severity: 'critical',
       summary: 'No broker of {{ $labels.job }} is the active controller.',
-      action: "Topics can't be created or changed. Look at the log of the brokers.",
+      action: 'Topics cannot be created or changed. Check the logs of the brokers.',
     },
   ],
   kafka_controller_kafkacontroller_offlinepartitionscount: [
@@ -121,9 +121,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       expression: '$metric > 0',
       for: '5m',
       severity: 'critical',
-      summary: '{{ $value }} partitions have no leader, by {{ $labels.instance }}.',
+      summary: '{{ $value }} partitions have no leader, as reported by {{ $labels.instance }}.',
       action:
-        'They can be neither written nor read. Look whether a broker is away, or a data directory has failed.',
+        'They can be neither written nor read. Check whether a broker is down or a data directory has failed.',
     },
   ],
   kafka_controller_kafkacontroller_preferredreplicaimbalancecount: [
@@ -133,7 +133,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '30m',
       severity: 'warning',
       summary: '{{ $value }} partitions are not led by their preferred replica.',
-      action: 'Elect the preferred leaders, so that the load is spread as intended.',
+      action: 'Elect the preferred leaders, so that the load is balanced as intended.',
     },
   ],
   kafka_server_replicamanager_underreplicatedpartitions: [
@@ -142,7 +142,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       expression: '$metric > 0',
       for: '5m',
       severity: 'warning',
-      summary: '{{ $value }} partitions led by {{ $labels.instance }} have replicas out of sync.',
+      summary: '{{ $value }} partitions led by {{ $labels.instance }} have out-of-sync replicas.',
       action: replicaAction,
     },
   ],
@@ -153,7 +153,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '5m',
       severity: 'critical',
       summary:
-        '{{ $value }} partitions led by {{ $labels.instance }} have fewer replicas in sync than min.insync.replicas: produces with acks=all fail.',
+        '{{ $value }} partitions led by {{ $labels.instance }} have fewer in-sync replicas than min.insync.replicas: produces with acks=all fail.',
       action: replicaAction,
     },
   ],
@@ -174,9 +174,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '5m',
       severity: 'critical',
       summary:
-        'Group {{ $labels.consumergroup }} has members and records to read on {{ $labels.topic }}, and has not moved for 10 minutes (Burrow: STALL).',
+        'Group {{ $labels.consumergroup }} has members and a lag on {{ $labels.topic }}, and has committed nothing for 10 minutes (Burrow: STALL).',
       action:
-        'A record that the consumer fails at again and again is the most frequent cause: look at the log of the consumer, at the offset where it stands. With isolation.level=read_committed also look at millrace_broker_transaction_oldest_age_seconds: it waits for open transactions.',
+        "The most frequent cause is a record that the consumer fails to process on every retry: check the consumer's log for the committed offset. With isolation.level=read_committed, also check millrace_broker_transaction_oldest_age_seconds: the consumer waits for open transactions.",
     },
     {
       name: 'MillraceConsumerGroupStopped',
@@ -185,29 +185,31 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       for: '15m',
       severity: 'warning',
       summary:
-        'Group {{ $labels.consumergroup }} has records to read on {{ $labels.topic }} and no member (Burrow: STOP).',
+        'Group {{ $labels.consumergroup }} has a lag on {{ $labels.topic }} and no members (Burrow: STOP).',
       action:
-        'Start its consumers again. If the group is not needed any more, delete it; its offsets expire by themselves after offsets.retention.minutes.',
+        'Restart its consumers. If the group is no longer needed, delete it; otherwise its offsets expire after offsets.retention.minutes.',
     },
   ],
   kafka_consumergroup_current_offset_sum: [
     {
       name: 'MillraceConsumerGroupRewound',
-      // By partition where there are series of partitions: the sum also falls when the offset of one expires.
+      // By partition where partitions have series: the sum also falls when the offset of one
+      // partition expires.
       expression:
         'max by (job, instance, consumergroup, topic) (resets(kafka_consumergroup_current_offset[5m])) > 0 or (resets($metric[5m]) > 0 unless on (instance, consumergroup, topic) kafka_consumergroup_current_offset)',
       for: '0m',
       severity: 'warning',
       summary:
-        'Group {{ $labels.consumergroup }} has gone back on {{ $labels.topic }} (Burrow: REWIND).',
+        'Group {{ $labels.consumergroup }} committed a lower offset on {{ $labels.topic }} (Burrow: REWIND).',
       action:
-        'If nobody has reset its offsets, the consumer lost its position: look at auto.offset.reset, and whether the topic was recreated. Records are processed again.',
+        'If nobody has reset its offsets, the consumer lost its position: check auto.offset.reset and whether the topic was recreated. Records are processed again.',
     },
   ],
   millrace_consumer_group_lag_max_seconds: [
     {
       name: 'MillraceConsumerLagTooHigh',
-      // A group that nobody has used for hours is forgotten, and pages no one (MillraceConsumerGroupStopped names it).
+      // A group without members for six hours does not fire; MillraceConsumerGroupStopped reports
+      // it.
       expression:
         '$metric > 300 and on (instance, consumergroup) max_over_time(kafka_consumergroup_members[6h]) > 0',
       for: '15m',
@@ -226,7 +228,7 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       summary:
         'A transaction has been open for {{ $value | humanizeDuration }} at {{ $labels.instance }}.',
       action:
-        'Consumers with isolation.level=read_committed wait for it. Find the producer that holds it, or abort the transaction.',
+        'Consumers with isolation.level=read_committed wait for it. Find the producer that has it open, or abort the transaction.',
     },
   ],
   kafka_log_logcleanermanager_uncleanable_partitions_count: [
@@ -235,9 +237,9 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
       expression: '$metric > 0',
       for: '15m',
       severity: 'warning',
-      summary: '{{ $value }} partitions of {{ $labels.instance }} can not be compacted.',
+      summary: '{{ $value }} partitions of {{ $labels.instance }} cannot be compacted.',
       action:
-        "Their logs grow without end. The broker's log names them and says why (not enough space, most often).",
+        "Their logs grow without bound. The broker's log names them and gives the cause (most often: not enough disk space).",
     },
   ],
 }

@@ -1,4 +1,4 @@
-// How the boards of Grafana show a broker's metrics, by the name of the metric.
+// The Grafana panels of a broker's metrics, by metric name.
 
 import type { PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
 
@@ -49,7 +49,7 @@ export const brokerPanels: Readonly<Record<string, readonly PanelSpec[]>> = {
   millrace_broker_sync_seconds: [p99('Disks', 'Sync', 'directory', directory)],
   millrace_broker_disk_free_bytes: [panel('Disks', 'Free', 'bytes', '$metric', directory)],
   millrace_broker_disk_full_in_seconds: [
-    panel('Disks', 'Full in, at the present rate', 's', '$metric', directory),
+    panel('Disks', 'Time until full, at the current rate', 's', '$metric', directory),
   ],
   millrace_broker_directory_log_bytes: [panel('Disks', 'Logs', 'bytes', '$metric', directory)],
   millrace_broker_append_pending_bytes: [
@@ -74,7 +74,7 @@ export const brokerPanels: Readonly<Record<string, readonly PanelSpec[]>> = {
     panel('Log maintenance', 'Compaction backlog', 'bytes', '$metric'),
   ],
   millrace_broker_deleted_segment_bytes_total: [
-    panel('Log maintenance', 'Removed by retention', 'Bps', rate, directory),
+    panel('Log maintenance', 'Deleted by retention', 'Bps', rate, directory),
   ],
   kafka_server_brokertopicmetrics_bytesin_total: [
     panel('Topics', 'Bytes in', 'Bps', `sum by (topic) (${rate})`, '{{topic}}'),
@@ -95,7 +95,13 @@ export const brokerPanels: Readonly<Record<string, readonly PanelSpec[]>> = {
     panel('Topics', 'Under-replicated partitions', 'short', '$metric'),
   ],
   millrace_consumer_group_lag_max_seconds: [
-    panel('Consumer groups', 'Lag in time', 's', 'max by (consumergroup, topic) ($metric)', group),
+    panel(
+      'Consumer groups',
+      'Lag in seconds',
+      's',
+      'max by (consumergroup, topic) ($metric)',
+      group,
+    ),
   ],
   kafka_consumergroup_lag_sum: [
     panel(

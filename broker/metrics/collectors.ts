@@ -1,4 +1,4 @@
-// The families that one broker has registered, so that they end together.
+// The metric families that one broker has registered, so that they are removed together.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import type {
@@ -21,7 +21,7 @@ export class Collectors {
     this.#ends.push(this.#metrics.collected(spec, read))
   }
 
-  /** The same for a family with one sample and no labels. */
+  /** Registers a family with one sample and no labels. */
   value(spec: MetricSpec, read: () => number): void {
     this.samples(spec, (sample) => sample('', read()))
   }
@@ -40,7 +40,10 @@ export class Collectors {
   }
 }
 
-/** Labels of one label each, made once for each value: those of a table that does not grow. */
+/**
+ * Label texts for one label, cached by value. Never evicted: only for values from a table that does
+ * not grow.
+ */
 export class LabelTexts {
   readonly #make: (value: string) => string
   readonly #texts = new Map<string, string>()

@@ -1,4 +1,4 @@
-// Exposes connections, and the memory that all clients share.
+// Exposes connections and the memory budgets that all clients share.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import { labelText } from '../../protocol/telemetry/metrics.ts'

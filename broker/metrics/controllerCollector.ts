@@ -1,4 +1,4 @@
-// Exposes the controller and what this node leads: of a cluster of one node.
+// Exposes the controller, and the partitions that this node leads, for a cluster of one node.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
 import { addressText } from '../configuration/listenerAddress.ts'

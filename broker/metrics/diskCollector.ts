@@ -1,4 +1,4 @@
-// Exposes data directories, their disks and the syncs in them.
+// Exposes data directories, their disks and their syncs.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import { type Distribution, labelText } from '../../protocol/telemetry/metrics.ts'

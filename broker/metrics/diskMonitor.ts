@@ -1,5 +1,6 @@
-// Looks every 10 s how much room the disks of the data directories have, for the time until they are full can only
-// be told from how it was. Two system calls a look, whatever the number of partitions.
+// Measures the free space of the disks of all data directories every 10 s: the time until a disk is
+// full can only be computed from earlier samples. Cost: two system calls per sample and directory,
+// whatever the number of partitions.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -17,7 +18,7 @@ export interface DiskMonitorOptions {
   readonly reservedBytes: number
 }
 
-/** The disk of one data directory that can be used. */
+/** Figures of the disk of one usable data directory. */
 export interface DiskFigures {
   readonly path: string
   readonly sizeBytes: number
@@ -49,7 +50,7 @@ export class DiskMonitor {
     })
   }
 
-  /** Resolves when it has looked once. */
+  /** Resolves after the first measurement. */
   get looked(): Promise<void> {
     return this.#first
   }
@@ -58,7 +59,7 @@ export class DiskMonitor {
     await Promise.all([this.#first, this.#task.stop()])
   }
 
-  /** What is known of the directories that can be used. */
+  /** Figures of the usable data directories. */
   disks(): DiskFigures[] {
     const { logs, reservedBytes } = this.#options
     return logs.directories.flatMap(({ path }) => {
@@ -69,7 +70,7 @@ export class DiskMonitor {
     })
   }
 
-  /** Of every data directory, those that have failed included. */
+  /** Levels of all data directories, including failed ones. */
   levels(): { readonly path: string; readonly hasFailed: boolean; readonly level: DiskLevel }[] {
     const { logs, reservedBytes } = this.#options
     const known = new Map(this.disks().map((disk) => [disk.path, disk]))
@@ -96,7 +97,7 @@ export class DiskMonitor {
           trend.add(clock.monotonicMs(), freeBytes)
           this.#watched.set(path, { trend, sizeBytes, freeBytes })
         } catch {
-          // The log manager's own checks find out, and say, what is wrong with the directory.
+          // The log manager's own checks detect the failed directory and report it.
           this.#watched.delete(path)
         }
       }),

@@ -1,8 +1,12 @@
-// When a disk will be full, and whether somebody has to be told: pure computation over samples of its free bytes.
+// Predicts when a disk will be full and derives its alert level: pure computation over samples of
+// free bytes.
 
-/** Retention deletes whole segments, so that free bytes go up and down: a shorter window would see one side. */
+/**
+ * Free bytes go up and down, as retention deletes whole segments: a shorter window would see only
+ * one side.
+ */
 const windowMs = 30 * 60_000
-/** A line through less would say anything. */
+/** Shortest time that a rate is computed over; less is noise. */
 const shortestMs = 60_000
 const maxSamples = 200
 
@@ -14,11 +18,11 @@ interface Sample {
   readonly freeBytes: number
 }
 
-/** The line through the samples of the last half hour, by least squares. */
+/** Least-squares line through the samples of the last half hour. */
 export class DiskTrend {
   readonly #samples: Sample[] = []
 
-  /** `atMs` by a clock that does not go back. */
+  /** Adds a sample. `atMs` is monotonic. */
   add(atMs: number, freeBytes: number): void {
     this.#samples.push({ atMs, freeBytes })
     while (this.#samples[0]!.atMs < atMs - windowMs || this.#samples.length > maxSamples) {
@@ -26,7 +30,10 @@ export class DiskTrend {
     }
   }
 
-  /** Seconds until free bytes fall to `limitBytes`; 0 when they have, Infinity when they do not fall. */
+  /**
+   * Returns the seconds until free bytes fall to `limitBytes`: 0 if they have, Infinity if they do
+   * not fall.
+   */
   secondsUntil(limitBytes: number): number {
     const last = this.#samples.at(-1)
     if (!last) return Number.POSITIVE_INFINITY
@@ -50,11 +57,11 @@ export class DiskTrend {
   }
 }
 
-/** 0: there is room. 1: somebody should look. 2: records are refused. */
+/** 0: enough space. 1: an operator should act. 2: produces are refused. */
 export type DiskLevel = 0 | 1 | 2
 
 export interface DiskState {
-  /** The directory has failed, or takes no records of clients. */
+  /** The directory has failed or refuses produces. */
   readonly refuses: boolean
   readonly sizeBytes: number
   readonly freeBytes: number

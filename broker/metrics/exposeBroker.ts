@@ -1,4 +1,4 @@
-// Registers all metrics of a broker, and looks at everything once before each exposition.
+// Registers all metrics of a broker, and takes its snapshots once before each exposition.
 
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { labelText, type Metrics } from '../../protocol/telemetry/metrics.ts'
@@ -30,7 +30,7 @@ export interface BrokerSources {
   readonly start: StartFigures
 }
 
-/** Returns what ends the metrics; resolves when nothing is read for them any more. */
+/** Returns a function that removes the metrics; it resolves when no read for them is in flight. */
 export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Promise<void> {
   const { runtime, parts, server, logs, cleaner, start } = sources
   const { nodeId, controller, replicas, traffic, groups, transactions } = parts

@@ -75,7 +75,7 @@ function sumOf(lags: Iterable<PartitionLag>, read: (lag: PartitionLag) => number
   return sum
 }
 
-/** Undefined while none is known. */
+/** Largest lag in seconds; undefined while none is known. */
 function largestSeconds(lags: Iterable<PartitionLag>, nowMs: number): number | undefined {
   let largest: number | undefined
   for (const lag of lags) {

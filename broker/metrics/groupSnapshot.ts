@@ -1,5 +1,6 @@
-// All groups as they are at one exposition, with the lag of each in each partition that they have committed
-// offsets of. What was known of a partition of a group is kept from one exposition to the next.
+// A snapshot of all groups for one exposition, with the lag of each group in each partition for
+// which it has a committed offset. Figures of a group's partition are kept from one exposition to
+// the next.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
 import { ClassicGroup } from '../groups/classicGroup.ts'
@@ -9,15 +10,15 @@ import type { GroupService } from '../groups/groupService.ts'
 import type { SeriesLimits } from './partitionCollector.ts'
 import type { PartitionFigures, PartitionSnapshot } from './partitionSnapshot.ts'
 
-/** What was read of the log for a lag in seconds. */
+/** Result of reading the log for a lag in seconds. */
 export interface LookedUp {
-  /** Of the record that the group had to read next. */
+  /** Offset of the next record that the group will read. */
   readonly offset: number
-  /** Of that record; negative when it has none. */
+  /** Timestamp of that record; negative if it has none. */
   readonly timestampMs: number
-  /** By the monotonic clock. */
+  /** Time of the lookup, on the monotonic clock. */
   readonly atMs: number
-  /** The lag at that time. */
+  /** Lag at the time of the lookup. */
   readonly lagSeconds: number
 }
 
@@ -26,17 +27,17 @@ export interface PartitionLag {
   readonly source: PartitionFigures
   committed: number
   lag: number
-  /** When the lag of this partition began to be of interest, by the monotonic clock. */
+  /** When the group first had a lag here that needs a lookup, on the monotonic clock. */
   readonly sinceMs: number
   lookedUp: LookedUp | undefined
-  /** The exposition that has seen the group's commit. */
+  /** The last exposition in which the group had a committed offset. */
   round: number
 }
 
 export interface TopicLag {
   readonly labels: string
   readonly partitions: Map<number, PartitionLag>
-  /** The same in their order. */
+  /** The partitions in order. */
   order: readonly PartitionLag[]
   round: number
 }
@@ -48,7 +49,7 @@ export interface GroupFigures {
   readonly protocol: string
   readonly state: string
   readonly members: number
-  /** Generation of a classic group, epoch of the other kind. */
+  /** Generation of a classic group, epoch of a KIP-848 group. */
   readonly generation: number
   readonly topics: Map<string, TopicLag>
 }
@@ -64,7 +65,7 @@ export class GroupSnapshot {
   readonly #sources: GroupSources
   #shown = new Map<string, GroupFigures>()
   #round = 0
-  /** Groups by protocol and state, all of them. */
+  /** Number of groups by protocol and state, without a limit. */
   readonly counts = new Map<string, number>()
   leftOutGroups = 0
   leftOutPartitions = 0
@@ -73,7 +74,7 @@ export class GroupSnapshot {
     this.#sources = sources
   }
 
-  /** The groups that have series of their own. */
+  /** The groups that have their own series. */
   groups(): Iterable<GroupFigures> {
     return this.#shown.values()
   }
@@ -84,7 +85,7 @@ export class GroupSnapshot {
     }
   }
 
-  /** Looks at everything anew, after the snapshot of partitions. */
+  /** Takes the snapshot. To be called after the snapshot of partitions was taken. */
   take(): void {
     const limits = this.#sources.limits()
     const before = this.#shown
@@ -112,7 +113,7 @@ export class GroupSnapshot {
     this.counts.set(labels, (this.counts.get(labels) ?? 0) + 1)
   }
 
-  /** Returns how many partitions the group has, of those that there was place for. */
+  /** Returns the number of the group's partitions that fit into the limit. */
   #look({ groupId, topics }: GroupFigures, left: number): number {
     let shown = 0
     for (const entry of this.#sources.groups.offsets(groupId)?.committed() ?? []) {
@@ -163,7 +164,7 @@ export class GroupSnapshot {
     return lag
   }
 
-  /** Removes what the group has no offset of any more. */
+  /** Removes partitions for which the group no longer has a committed offset. */
   #prune(topics: Map<string, TopicLag>): void {
     for (const [topic, ofTopic] of topics) {
       const { partitions, round } = ofTopic

@@ -1,15 +1,15 @@
-// Finds out the lag of groups in seconds: reads, from the logs, the timestamp of the record that each has to read
-// next. An exposition waits for that, but not for long: what takes longer goes on behind it, and is there the next
-// time. While nobody asks, nothing is read.
+// Computes the lag of groups in seconds: reads the timestamp of the next record of each group from
+// the logs, in the background. An exposition waits for the lookups up to a bound; lookups that take
+// longer finish later and appear in the next exposition. Nothing is read while nobody scrapes.
 
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { PartitionLag } from './groupSnapshot.ts'
 import { nextTimestamp } from './nextTimestamp.ts'
 
-/** How long an exposition waits for the lookups. */
+/** How long an exposition waits for lookups. */
 const patienceMs = 250
-/** Reads in a row before others have the disk for a while: each reads a batch. */
+/** Consecutive reads before a pause that leaves the disk to others; each reads one batch. */
 const readsAtATime = 50
 const pauseMs = 100
 
@@ -25,7 +25,7 @@ export class LagLookups {
     this.#logger = logger
   }
 
-  /** Looks up what is out of date. Resolves when everything was, or patience is over. */
+  /** Looks up all outdated lags. Resolves when all are up to date, or after `patienceMs`. */
   async refresh(lags: Iterable<PartitionLag>): Promise<void> {
     if (this.#stop.signal.aborted) return
     const due = [...lags].filter(isDue)
@@ -63,14 +63,21 @@ export class LagLookups {
       const lagSeconds = secondsSince(timestampMs, this.#clock.nowMs())
       lag.lookedUp = { offset, timestampMs, atMs, lagSeconds }
     } catch (error) {
-      // The reader of the log reports the failure as well; the collector logs it once.
-      if (!this.#hasFailed) this.#logger.warn({ error }, 'the lag of a group in seconds is unknown')
+      // The log's reader reports the failure too, so it is logged only once here.
+      if (!this.#hasFailed)
+        this.#logger.warn(
+          { error },
+          'failed to read the timestamp for the lag of a group; its lag in seconds is unknown',
+        )
       this.#hasFailed = true
     }
   }
 }
 
-/** What the group has to read next: what it has committed, unless that was deleted. */
+/**
+ * The offset the group reads next: its committed offset, or the log start offset if that was
+ * deleted.
+ */
 function nextOffset({ committed, source }: PartitionLag): number {
   return Math.max(committed, source.logStartOffset)
 }
@@ -84,8 +91,8 @@ function secondsSince(timestampMs: number, nowMs: number): number {
 }
 
 /**
- * The lag in seconds as it is known; undefined when nothing is. Exact unless the group has committed since the
- * record was looked up: then it is the lag at that time.
+ * Returns the known lag in seconds; undefined if none is known. Exact, unless the group has
+ * committed since the record was looked up: then it is the lag at that time.
  */
 export function lagSecondsOf(lag: PartitionLag, nowMs: number): number | undefined {
   if (lag.lag === 0) return 0
@@ -94,7 +101,7 @@ export function lagSecondsOf(lag: PartitionLag, nowMs: number): number | undefin
   return isDue(lag) ? lookedUp.lagSeconds : secondsSince(lookedUp.timestampMs, nowMs)
 }
 
-/** For how long the lag in seconds has been out of date. */
+/** How long the lag in seconds has been out of date. */
 export function stalenessSecondsOf(lag: PartitionLag, monotonicMs: number): number {
   if (!isDue(lag)) return 0
   return Math.max(0, monotonicMs - (lag.lookedUp?.atMs ?? lag.sinceMs)) / 1000

@@ -1,5 +1,5 @@
-// The samples of one family for the partitions of a topic, as one text that is kept until one of them changes: of ten
-// thousand partitions most are as they were at the exposition before.
+// The samples of one family for the partitions of a topic, as one text that is cached until a value
+// changes: of ten thousand partitions, most are unchanged since the last exposition.
 
 import type { BlockWriter } from '../../protocol/telemetry/metrics.ts'
 
@@ -8,7 +8,7 @@ interface Labelled {
 }
 
 interface Block {
-  /** NaN for what has no sample. */
+  /** NaN for an item without a sample. */
   readonly values: number[]
   text: string
   samples: number
@@ -17,16 +17,19 @@ interface Block {
 export class LineBlocks<Item extends Labelled> {
   readonly #name: string
   readonly #read: (item: Item) => number | undefined
-  /** By what the items belong to. */
+  /** Blocks by the owner of the items. */
   readonly #blocks = new WeakMap<object, Block>()
 
-  /** `read` gives the value of a sample; undefined where there is none. */
+  /** `read` returns the value of a sample; undefined if there is none. */
   constructor(name: string, read: (item: Item) => number | undefined) {
     this.#name = name
     this.#read = read
   }
 
-  /** Writes a sample for each of the items, which must be those of `owner`, in an order that stays. */
+  /**
+   * Writes a sample for each item. All items must belong to `owner`, and their order must be
+   * stable.
+   */
   write(owner: object, items: Iterable<Item>, write: BlockWriter): void {
     let block = this.#blocks.get(owner)
     if (!block) {
@@ -37,7 +40,7 @@ export class LineBlocks<Item extends Labelled> {
     write(block.text, block.samples)
   }
 
-  /** Whether something is not as it was. */
+  /** Returns whether a value has changed. */
   #note({ values }: Block, items: Iterable<Item>): boolean {
     let isChanged = false
     let index = 0
@@ -64,7 +67,7 @@ export class LineBlocks<Item extends Labelled> {
       text += `${this.#name}${labels} ${value}\n`
       block.samples++
     }
-    // Copied: a text that was put together is walked anew, piece by piece, each time that it is written.
+    // Copied: a concatenated string (V8 rope) would be flattened again at each write.
     block.text = Buffer.from(text).toString()
   }
 }

@@ -1,4 +1,4 @@
-// Exposes what keeps logs small and restarts short.
+// Exposes retention, the cleaner, recovery and the duration of the start.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
 import type { LogCleaner } from '../log/cleaner/logCleaner.ts'
@@ -6,7 +6,7 @@ import type { LogManager } from '../log/logManager.ts'
 import type { Collectors } from './collectors.ts'
 import { maintenanceMetrics } from './table/maintenance.ts'
 
-/** How the broker has come up. */
+/** How the broker started. */
 export interface StartFigures {
   readonly recoverySeconds: number
   readonly startSeconds: number
@@ -23,7 +23,7 @@ export function collectMaintenance(
   { logs, cleaner, start }: MaintenanceSources,
 ): void {
   const spec = maintenanceMetrics
-  // As it was at the start, whichever directories fail later.
+  // Read once: a directory that fails later does not change it.
   const { wasCleanShutdown } = logs
   collectors.samples(spec.deletedSegments, (sample) => {
     for (const { path: directory, figures } of logs.directories) {

@@ -1,17 +1,21 @@
-// The timestamp of the record that a consumer has to read next: read from the log, for the time index knows only
-// about where a time begins.
+// Reads the timestamp of the next record that a consumer will read, from the log: the time index is
+// too coarse.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 
-/** Of a batch whose records have to be looked at; for one that holds more its largest timestamp has to do. */
+/**
+ * Largest batch that is decompressed for its records' timestamps; a larger one answers with its
+ * maximum timestamp.
+ */
 const maxDecompressedBytes = 16 * 1024 * 1024
 
 /**
- * Milliseconds since the epoch of the first record at or above `offset`, which may be that of a transaction's
- * marker; undefined when there is none, and negative when the record has no timestamp.
+ * Returns the timestamp, in ms since the epoch, of the first record at or above `offset`, which may
+ * be a transaction marker; undefined if there is no record, negative if the record has no
+ * timestamp.
  */
 export async function nextTimestamp(
   log: PartitionLog,
@@ -26,7 +30,7 @@ export async function nextTimestamp(
     const cursor = new RecordCursor(batch, maxDecompressedBytes)
     while (cursor.next()) if (cursor.offset >= from) return cursor.timestamp
   } catch {
-    // What its producer has put into it, or packed too well to be looked into.
+    // The timestamp was set by the producer, or the batch is too large to decompress.
     return batch.maxTimestamp
   }
   // Compaction has removed the last records of the batch.

@@ -1,4 +1,4 @@
-// Exposes topics and partitions, and how many of them are left out.
+// Exposes topics and partitions, and the number of those left out.
 
 import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
 import type { TopicTraffic, TrafficByTopic } from '../server/figures/topicTraffic.ts'
@@ -42,7 +42,7 @@ export function collectPartitions(collectors: Collectors, sources: PartitionSour
   )
   partition(spec.logSize, ({ sizeBytes }) => sizeBytes)
   partition(spec.segments, ({ segments }) => segments)
-  // Of a cluster of one node.
+  // For a cluster of one node.
   partition(spec.leader, ({ isLed }) => (isLed ? nodeId : -1))
   partition(spec.leaderIsPreferred, ({ isLed }) => Number(isLed))
   partition(spec.replicas, () => 1)
@@ -91,7 +91,7 @@ function* shownTopics(
   }
 }
 
-/** Topic by topic, whole topics only: half of one would have a false sum. */
+/** Yields whole topics only: half of a topic would give a wrong sum. */
 function* shownPartitions(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,
@@ -105,7 +105,7 @@ function* shownPartitions(
   }
 }
 
-/** Topics and partitions that have no series because of their number. */
+/** Returns the numbers of topics and partitions without series because of the limits. */
 export function leftOut(
   snapshot: PartitionSnapshot,
   limits: SeriesLimits,

@@ -1,5 +1,5 @@
-// All topics and partitions of a broker as they are at one exposition. Labels are kept from one to the next, and
-// each log is looked at once, for many families tell of it.
+// A snapshot of all topics and partitions of a broker for one exposition. Label texts are kept from
+// one exposition to the next; each log is read once for all families.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
 import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
@@ -9,7 +9,7 @@ import type { ReplicaManager } from '../replication/replicaManager.ts'
 
 export interface PartitionFigures {
   readonly labels: string
-  /** Undefined when it is offline, or was never written to. */
+  /** Undefined if the partition is offline or was never written to. */
   log: PartitionLog | undefined
   isLed: boolean
   highWatermark: number
@@ -44,10 +44,10 @@ export interface SnapshotSources {
 export class PartitionSnapshot {
   readonly #sources: SnapshotSources
   #topics = new Map<string, TopicFigures>()
-  /** Every partition of every topic. */
+  /** Number of partitions of all topics. */
   partitionCount = 0
   ledCount = 0
-  /** By path. */
+  /** Figures of data directories by path. */
   readonly directories = new Map<string, DirectoryFigures>()
 
   constructor(sources: SnapshotSources) {
@@ -66,7 +66,7 @@ export class PartitionSnapshot {
     return this.#topics.get(name)
   }
 
-  /** Looks at everything anew. */
+  /** Takes the snapshot. */
   take(): void {
     const { state } = this.#sources
     const before = this.#topics
@@ -127,7 +127,7 @@ export class PartitionSnapshot {
   }
 }
 
-/** A log that is offline is as it was last. */
+/** An offline log keeps its last figures. */
 function lookAt(figures: PartitionFigures): void {
   const { log } = figures
   if (!log) return
@@ -145,7 +145,7 @@ function newTopic({ id, name }: Topic): TopicFigures {
 
 function newPartition(topic: string, partition: number): PartitionFigures {
   return {
-    // Copied: a text that is put together is walked anew each time that it is written.
+    // Copied: a concatenated string (V8 rope) would be flattened again at each write.
     labels: Buffer.from(labelText({ topic, partition })).toString(),
     log: undefined,
     isLed: true,

@@ -1,4 +1,4 @@
-// Exposes what is counted of requests and of fetch sessions.
+// Exposes the counters of requests and of fetch sessions.
 
 import { errorName } from '../../protocol/kafka/errors.ts'
 import type { Distribution } from '../../protocol/telemetry/distribution.ts'

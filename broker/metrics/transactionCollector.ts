@@ -1,4 +1,4 @@
-// Exposes transactions. Goes over all transactional ids once for each exposition.
+// Exposes transactions. Iterates over all transactional ids once per exposition.
 
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'

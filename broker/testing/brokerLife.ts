@@ -1,5 +1,5 @@
-// One life of a broker in a test, from its start to its next stop: the real broker behind a TCP port, and a client
-// of the test's own inside the process, which needs no socket and meets no fault.
+// One run of a test broker, from start to stop: the real broker behind a TCP port, and the test's
+// own client inside the process, which needs no socket and is not affected by faults.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
@@ -18,19 +18,19 @@ import type { TestHooks } from '../server/request/testHooks.ts'
 import type { Storage } from './storage.ts'
 import type { TestBrokerPlan } from './testBrokerOptions.ts'
 
-/** What the test's own client connects to. */
+/** Address that the test's own client connects to. */
 export const innerAddress: Address = { host: 'inside-the-test', port: 1 }
 const requestTimeoutMs = 30_000
-/** Taken before fake timers can be put in its place. */
+/** Saved at load time, before a test can install fake timers. */
 const nextTurn = setImmediate
 
 export interface LifeOptions {
   readonly plan: TestBrokerPlan
   readonly storage: Storage
   readonly clock: Clock
-  /** Handles the requests of clients; the test's own pass by. */
+  /** Handles the requests of clients; requests of the test's own client bypass it. */
   readonly handle: TestHooks['handle']
-  /** Where clients find the broker; port 0 takes a free one. */
+  /** Address for clients; port 0 takes a free one. */
   readonly address: Address
 }
 
@@ -42,7 +42,7 @@ export class BrokerLife {
 
   readonly #runtime: Pick<Runtime, 'clock' | 'random'>
 
-  /** What of the broker no client can reach. */
+  /** The broker's components that no client can reach. */
   readonly parts: BrokerParts
   readonly #logs: LogManager
 
@@ -103,7 +103,7 @@ export class BrokerLife {
     return new BrokerLife(broker, cluster, { clock, random }, inner!)
   }
 
-  /** Where clients find the broker. */
+  /** The bound address for clients. */
   get address(): Address {
     return this.broker.listeners[0]!.address
   }
@@ -114,12 +114,12 @@ export class BrokerLife {
 
   /** Created on first use. */
   get producer(): Producer {
-    // Not idempotent: records that a test puts there take no producer id.
+    // Not idempotent: records produced by the test must not use up a producer id.
     this.#producer ??= new Producer(this.cluster, this.#runtime, { lingerMs: 0, acks: 1 })
     return this.#producer
   }
 
-  /** Lets the broker notice that its disk is full, or has room again, without delay. */
+  /** Checks the free disk space now, instead of at the next interval. */
   checkSpace(): Promise<void> {
     return this.#logs.checkSpace()
   }

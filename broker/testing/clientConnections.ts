@@ -1,4 +1,4 @@
-// The connections of a test's clients to the broker: those that have sent a request and are still open.
+// The open connections of clients to a test broker; a connection counts from its first request.
 
 import type { RequestContext } from '../server/request/requestContext.ts'
 
@@ -8,10 +8,10 @@ interface Client {
 }
 
 export class ClientConnections {
-  /** By what is aborted when the connection ends. */
+  /** Clients by the signal that aborts when their connection closes. */
   readonly #clients = new Map<AbortSignal, Client>()
 
-  /** A request has come. */
+  /** Called for each request. */
   note({ stopWaiting, clientId, disconnect }: RequestContext): void {
     const known = this.#clients.get(stopWaiting)
     if (known?.clientId === clientId || stopWaiting.aborted) return
@@ -21,17 +21,17 @@ export class ClientConnections {
     this.#clients.set(stopWaiting, { clientId, disconnect })
   }
 
-  /** The client id of each connection, which several may share. */
+  /** Client ids, one per connection; several connections may share one. */
   get clientIds(): string[] {
     return Array.from(this.#clients.values(), ({ clientId }) => clientId)
   }
 
-  /** Closes those of a client id, or all; how many there were. */
+  /** Closes the connections of a client id, or all; returns their number. */
   close(clientId: string | undefined): number {
     const closing = [...this.#clients.values()].filter(
       (client) => clientId === undefined || client.clientId === clientId,
     )
-    for (const { disconnect } of closing) disconnect('the test closes the connection')
+    for (const { disconnect } of closing) disconnect('closed by the test')
     return closing.length
   }
 }

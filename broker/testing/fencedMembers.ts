@@ -1,5 +1,5 @@
-// Members of groups of the consumer protocol (KIP-848) that a test has join again: the next heartbeat of each is
-// answered with FENCED_MEMBER_EPOCH, on which a member gives up its partitions and joins anew.
+// Members of KIP-848 consumer groups that a test makes rejoin: the next heartbeat of each is
+// answered with FENCED_MEMBER_EPOCH, after which the member gives up its partitions and rejoins.
 
 import { consumerGroupHeartbeat } from '../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -8,27 +8,32 @@ import type { Api, RequestOf, ResponseInput } from '../../protocol/kafka/schema.
 type Heartbeat = RequestOf<typeof consumerGroupHeartbeat>
 
 export class FencedMembers {
-  /** By member id: whether the member has been told. It stays here until it joins. */
-  readonly #members = new Map<string, 'due' | 'told'>()
+  /**
+   * By member id: whether the member has been fenced. An entry is removed when the member rejoins.
+   */
+  readonly #members = new Map<string, 'due' | 'fenced'>()
 
   fence(memberIds: Iterable<string>): void {
     for (const memberId of memberIds) this.#members.set(memberId, 'due')
   }
 
-  /** Whether the member has not joined again since. */
+  /** Whether the member has not rejoined yet. */
   has(memberId: string): boolean {
     return this.#members.has(memberId)
   }
 
-  /** The answer to a heartbeat of a member that has to be told; undefined for any other request. */
+  /**
+   * Returns the response to the heartbeat of a member that is to be fenced; undefined for other
+   * requests.
+   */
   answerTo(api: Api, request: unknown): ResponseInput<typeof consumerGroupHeartbeat> | undefined {
     if (api.key !== consumerGroupHeartbeat.key) return undefined
     const { memberId, memberEpoch } = request as Heartbeat
-    // Joining (0), or leaving (below).
+    // The member joins (0) or leaves (negative).
     if (memberEpoch <= 0) this.#members.delete(memberId)
     if (this.#members.get(memberId) !== 'due') return undefined
-    this.#members.set(memberId, 'told')
-    const errorMessage = 'a rebalance that the test asked for'
+    this.#members.set(memberId, 'fenced')
+    const errorMessage = 'rebalance requested by the test'
     return {
       errorCode: ErrorCode.fencedMemberEpoch,
       errorMessage,

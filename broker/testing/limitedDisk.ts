@@ -1,17 +1,17 @@
-// A disk that a test can fill up and free again. Over a disk in memory it also bounds the memory that the files
-// take. It refuses what a full disk refuses, with the error of the system, and removed files give room again.
-// Bytes are counted as files have them, not in blocks.
+// A disk that a test can fill and free. With a disk in memory, it also bounds the memory of the
+// files. A full disk refuses writes with the system's error; deleting files frees space. Sizes are
+// counted in bytes, not in blocks.
 
 import type { Disk, DiskFile, DiskLock, DiskMode, DiskStat } from '../../protocol/runtime/disk.ts'
 
 export class LimitedDisk implements Disk {
   readonly #disk: Disk
-  /** Undefined: as much as the disk below has. */
+  /** Free bytes; undefined: no limit of its own. */
   #roomBytes: number | undefined
-  /** What `fill` took away, as #roomBytes. */
+  /** Free bytes before `fill`, to be restored. */
   #taken: { readonly roomBytes: number | undefined } | undefined
 
-  /** `sizeBytes`: how much fits on it; unless given, what the disk below has room for. */
+  /** `sizeBytes` is the size of the disk. Default: the size of the underlying disk. */
   constructor(disk: Disk, sizeBytes?: number) {
     this.#disk = disk
     this.#roomBytes = sizeBytes
@@ -21,13 +21,13 @@ export class LimitedDisk implements Disk {
     return this.#roomBytes === undefined || this.#roomBytes > 0
   }
 
-  /** As if others had written until nothing fits any more. */
+  /** Takes all free space, as if other processes had written. */
   fill(): void {
     this.#taken ??= { roomBytes: this.#roomBytes }
     this.#roomBytes = 0
   }
 
-  /** Gives back what `fill` has taken. */
+  /** Restores the space taken by `fill`. */
   free(): void {
     if (this.#taken === undefined) return
     const { roomBytes } = this.#taken
@@ -53,7 +53,7 @@ export class LimitedDisk implements Disk {
   }
 
   async writeFileAtomic(path: string, content: Uint8Array): Promise<void> {
-    // The old content is removed after the new one is written.
+    // The old content is removed after the new content is written.
     this.#take(content.length, 'write', path)
     this.#give((await this.#disk.stat(path))?.sizeBytes ?? 0)
     await this.#disk.writeFileAtomic(path, content)
@@ -135,7 +135,7 @@ export class LimitedDisk implements Disk {
     return (await this.#disk.stat(path)) !== undefined
   }
 
-  /** Of the file, or of all files in the directory; looked at only while they count. */
+  /** Bytes of the file, or of all files in the directory; read only while they are counted. */
   async #bytesUnder(path: string): Promise<number> {
     if (this.#roomBytes === undefined) return 0
     const stat = await this.#disk.stat(path)
@@ -148,7 +148,7 @@ export class LimitedDisk implements Disk {
   }
 }
 
-/** The system's error of a full disk. */
+/** The system's error for a full disk. */
 export function noSpace(operation: string, path: string): Error {
   const message = `ENOSPC: no space left on device, ${operation} '${path}'`
   return Object.assign(new Error(message), { code: 'ENOSPC', syscall: operation, path })

@@ -1,5 +1,5 @@
-// The storage of a broker under test: the disk and the metadata log, in memory or in a directory.
-// Both outlive a restart of the broker, and a full disk refuses changes of the metadata as well.
+// The state of a test broker that survives a restart: its disk and its metadata, in memory or in a
+// directory. Both can be full: a full disk refuses metadata changes too.
 
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
@@ -25,8 +25,8 @@ export function memoryStorage(sizeBytes: number, nowMs: () => number): Storage {
   }
 }
 
-/** The directory is `log.dir` of the broker's configuration. */
-export function folderStorage(): Storage {
+/** The directory is the one of the broker's configuration. */
+export function directoryStorage(): Storage {
   const disk = new LimitedDisk(nodeDisk)
   return {
     disk,
@@ -36,7 +36,7 @@ export function folderStorage(): Storage {
   }
 }
 
-/** Like levelMetadataLog.ts: a write that finds no space frees some, and fails. */
+/** Like levelMetadataLog.ts: a write on a full disk fails, and frees space for the next one. */
 function limitedMetadataLog(
   log: MetadataLog,
   disk: LimitedDisk,

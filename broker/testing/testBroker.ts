@@ -1,6 +1,11 @@
-// A broker inside a test: the real one on a disk in memory or in a folder, with what a test needs to set up topics,
-// to look at what a client has done, and to make things fail. A shell around the broker: nothing of how Kafka's
-// protocol is served is done here.
+// The broker for tests: the real one on a disk in memory or in a directory, with functions to set
+// up topics, to inspect what a client has done, and to inject faults.
+// Map: testBrokerOptions.ts validates options; brokerLife.ts is one run between start and stop;
+// storage.ts and limitedDisk.ts are its disk; testRecords.ts and testGroups.ts read and write its
+// state; faults/ injects faults; waiting.ts waits; testing.ts is the public module, testing.cjs the
+// same for CommonJS.
+// Contract: a shell around the real broker. Must never implement a part of Kafka's protocol itself,
+// nor leave a socket, timer or file behind after `close`.
 
 import { unfakedClock } from '../../protocol/runtime/clock.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
@@ -10,7 +15,7 @@ import { ClientConnections } from './clientConnections.ts'
 import { Faults } from './faults/faults.ts'
 import { FaultyRequests } from './faults/faultyRequests.ts'
 import { FencedMembers } from './fencedMembers.ts'
-import { folderStorage, memoryStorage, type Storage } from './storage.ts'
+import { directoryStorage, memoryStorage, type Storage } from './storage.ts'
 import { closedError, invalidArgument, TestBrokerError } from './testBrokerError.ts'
 import {
   planTestBroker,
@@ -36,24 +41,24 @@ import {
 } from './testRecords.ts'
 import { type WaitOptions, waitFor } from './waiting.ts'
 
-/** What a group has committed for a partition. */
+/** Committed offset of a group for a partition. */
 export interface CommittedOffset {
   readonly topic: string
   readonly partition: number
-  /** Of the next record to read. */
+  /** Offset of the next record to read. */
   readonly offset: number
 }
 
 /**
- * Starts a broker and resolves when clients can connect to `bootstrap`. Close it at the end of the test, or
- * declare it with `await using`: while it is open, its process does not end.
+ * Starts a broker; resolves when clients can connect to `bootstrap`. Close it at the end of the
+ * test, or declare it with `await using`: an open broker keeps the process alive.
  *
  * @example
  * await using broker = await startBroker({ topics: ['orders'] })
  * const kafka = new Kafka({ brokers: [broker.bootstrap] })
  *
- * @throws TestBrokerError for an option that cannot be used, KafkaError for a topic that cannot be created, and
- * NetworkError when the port is taken.
+ * @throws TestBrokerError for an invalid option, KafkaError for a topic that cannot be created, and
+ * NetworkError for a port in use.
  */
 export async function startBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const broker = new TestBroker(planTestBroker(options))
@@ -61,7 +66,7 @@ export async function startBroker(options: TestBrokerOptions = {}): Promise<Test
   return broker
 }
 
-/** A running broker; `startBroker` makes one. */
+/** A running broker, started by `startBroker`. */
 export class TestBroker implements AsyncDisposable {
   readonly #plan: TestBrokerPlan
   readonly #storage: Storage
@@ -70,14 +75,14 @@ export class TestBroker implements AsyncDisposable {
   readonly #connections = new ClientConnections()
   readonly #requests: FaultyRequests
   readonly #fenced = new FencedMembers()
-  /** The faults of this broker: what goes wrong is up to the test. */
+  /** Injects faults. */
   readonly faults: Faults
-  /** As asked for until the first start, then as bound: a restart takes the same port again. */
+  /** As requested before the first start, then as bound: a restart uses the same port. */
   #address: Address
   #life: BrokerLife | undefined
   #clusterId: string | undefined
   #isClosed = false
-  /** Starts and stops, one after another. */
+  /** Serializes starts and stops. */
   #turn: Promise<void> = Promise.resolve()
 
   /** @internal */
@@ -86,7 +91,7 @@ export class TestBroker implements AsyncDisposable {
     this.#storage =
       plan.directory === undefined
         ? memoryStorage(plan.memoryBytes, () => this.#clock.nowMs())
-        : folderStorage()
+        : directoryStorage()
     this.#address = plan.address
     this.faults = new Faults({
       clock: this.#clock,
@@ -96,7 +101,7 @@ export class TestBroker implements AsyncDisposable {
     this.#requests = new FaultyRequests(this.faults, this.#clock)
   }
 
-  /** `host:port`, for the bootstrap servers of clients. It stays the same over restarts. */
+  /** Bootstrap address for clients, `host:port`. Stays the same across restarts. */
   get bootstrap(): string {
     return addressText(this.#address)
   }
@@ -109,7 +114,7 @@ export class TestBroker implements AsyncDisposable {
     return this.#address.port
   }
 
-  /** Kafka's id of the cluster, which this broker is all of. */
+  /** Kafka's id of the cluster, which consists of this broker. */
   get clusterId(): string {
     return this.#clusterId!
   }
@@ -120,16 +125,17 @@ export class TestBroker implements AsyncDisposable {
   }
 
   /**
-   * Creates a topic. Rejects with a KafkaError when it exists (`TOPIC_ALREADY_EXISTS`), or when its name or
-   * configuration is not allowed.
+   * Creates a topic. Rejects with a KafkaError if it exists (`TOPIC_ALREADY_EXISTS`), or if its
+   * name or configuration is invalid.
    */
   async createTopic(topic: string | TestTopic): Promise<void> {
     await this.#createTopics([planTopic(topic)])
   }
 
   /**
-   * Stores records and resolves when they are stored, in the order given; a topic that does not exist is created. A record is a value, or an object with
-   * `key`, `value`, `headers`, `partition` and `timestampMs`; an object in place of a text becomes JSON.
+   * Produces records in the given order; resolves when they are stored. Creates a topic that does
+   * not exist. A record is a value, or an object with `key`, `value`, `headers`, `partition` and
+   * `timestampMs`; a value that is an object is stored as JSON.
    *
    * @example await broker.produce('orders', ['a', { key: 'k', value: { price: 7 } }])
    */
@@ -140,7 +146,8 @@ export class TestBroker implements AsyncDisposable {
   }
 
   /**
-   * The records of a topic, partition by partition. Rejects with INVALID_ARGUMENT when there is no such topic.
+   * Returns the records of a topic, partition by partition. Rejects with INVALID_ARGUMENT if the
+   * topic does not exist.
    *
    * @example expect(await broker.records('orders')).toMatchObject([{ key: 'k', value: 'v' }])
    */
@@ -149,13 +156,14 @@ export class TestBroker implements AsyncDisposable {
     const records = await new TopicReader(topic, options).read(life)
     if (records !== undefined) return records
     const names = life.broker.topics().map(({ name }) => name)
-    const list = names.length === 0 ? 'there is none' : `there are ${names.sort().join(', ')}`
-    throw invalidArgument(`there is no topic ${topic}; ${list}`)
+    const list =
+      names.length === 0 ? 'there are no topics' : `existing topics: ${names.sort().join(', ')}`
+    throw invalidArgument(`topic ${topic} does not exist; ${list}`)
   }
 
   /**
-   * Resolves with the records of a topic as soon as there are `count` or more, whether the topic exists already or
-   * not. Rejects with TIMED_OUT, and how many there are.
+   * Resolves with the records of a topic once there are at least `count`; the topic need not exist
+   * yet. Rejects with TIMED_OUT; the message has the number of records.
    */
   async waitForRecords(
     topic: string,
@@ -168,19 +176,19 @@ export class TestBroker implements AsyncDisposable {
       found.push(...((await reader.read(this.#running)) ?? []))
       return found.length >= count ? found : undefined
     }
-    const what = () => `${count} records in ${topic}, there are ${found.length}`
+    const what = () => `${count} records in ${topic}; found ${found.length}`
     await this.#waitFor(look, what, options)
     return found.sort(byPlace)
   }
 
-  /** A consumer group; undefined when nobody has joined it or committed to it. */
+  /** Returns a consumer group; undefined if no member has joined it or committed to it. */
   group(groupId: string): TestGroup | undefined {
     return describeGroup(this.#running.parts.groups, groupId)
   }
 
   /**
-   * Resolves as soon as the group is stable with this many members: all have their partitions. Rejects with
-   * TIMED_OUT, and how the group is.
+   * Resolves when the group is stable with this many members, which then have their partitions.
+   * Rejects with TIMED_OUT; the message has the state of the group.
    */
   async waitForGroup(
     groupId: string,
@@ -195,12 +203,12 @@ export class TestBroker implements AsyncDisposable {
     const what = () => {
       const group = this.group(groupId)
       const now = group ? `${group.state} with ${group.members.length} members` : 'unknown'
-      return `group ${groupId} ${state} with ${members} members, it is ${now}`
+      return `group ${groupId} ${state} with ${members} members; it is ${now}`
     }
     return await this.#waitFor(look, what, options)
   }
 
-  /** What a group has committed: the next offset to read of each partition. Empty for a group that has nothing. */
+  /** Returns the committed offsets of a group; empty for a group without any. */
   async committed(groupId: string): Promise<CommittedOffset[]> {
     const topics = await this.#running.admin.committedOffsets(groupId)
     const offsets = [...topics].flatMap(([topic, partitions]) =>
@@ -209,7 +217,7 @@ export class TestBroker implements AsyncDisposable {
     return offsets.sort(byPlace)
   }
 
-  /** Resolves as soon as a group has committed `offset` or more. Rejects with TIMED_OUT. */
+  /** Resolves when a group has committed `offset` or more. Rejects with TIMED_OUT. */
   async waitForCommitted(
     groupId: string,
     {
@@ -226,44 +234,44 @@ export class TestBroker implements AsyncDisposable {
       return (last ?? -1) >= offset || undefined
     }
     const what = () =>
-      `offset ${offset} of ${topic}-${partition} committed by ${groupId}, it is ${last}`
+      `offset ${offset} of ${topic}-${partition} committed by ${groupId}; the committed offset is ${last}`
     await this.#waitFor(look, what, options)
   }
 
   /**
-   * Has all members of a group join again, as when another member comes: partitions are revoked and assigned anew.
-   * Members of the consumer protocol (KIP-848) are fenced for that, and lose their partitions. It has begun when this
-   * resolves; `waitForGroup` waits until it is over.
+   * Makes all members of a group rejoin, as if another member had joined: partitions are revoked
+   * and assigned again. Members of the consumer protocol (KIP-848) are fenced, and lose their
+   * partitions. Resolves when the rebalance has started; `waitForGroup` waits for its end.
    */
   async rebalance(groupId: string): Promise<void> {
     rebalance(this.#running.parts.groups, groupId, this.#fenced)
   }
 
   /**
-   * Removes members from a group, as a coordinator does that has not heard of them for a whole session. They learn of
-   * it with their next heartbeat or commit. Returns how many there were.
+   * Removes members from a group, as a coordinator does when their session expires. The members
+   * learn of it with their next heartbeat or commit. Returns their number.
    */
   async removeMembers(groupId: string, choice: MemberChoice = {}): Promise<number> {
     return await removeMembers(this.#running.parts.groups, groupId, choice)
   }
 
   /**
-   * The client id of each open connection that has sent a request, in no particular order: a client has several
-   * connections. Empty once all clients are closed.
+   * Client ids of the open connections that have sent a request, in no particular order: a client
+   * has several connections. Empty after all clients are closed.
    */
   get connectedClients(): readonly string[] {
     return this.#connections.clientIds
   }
 
   /**
-   * Closes the connections of the clients with this id, or of all clients, as a network does that breaks. Returns
-   * how many there were. Clients may connect again at once.
+   * Closes the connections of the clients with this id, or of all clients, like a network failure.
+   * Returns their number. Clients may reconnect at once.
    */
   closeConnections(clientId?: string): number {
     return this.#connections.close(clientId)
   }
 
-  /** Starts a broker that was stopped: on the same port, with what it had stored. */
+  /** Restarts a stopped broker on the same port, with its data. */
   start(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#isClosed) throw closedError()
@@ -272,7 +280,7 @@ export class TestBroker implements AsyncDisposable {
     })
   }
 
-  /** Stops the broker. Its clients lose their connections, and cannot connect until `start`. */
+  /** Stops the broker. Clients lose their connections and cannot reconnect until `start`. */
   stop(): Promise<void> {
     return this.#inTurn(async () => {
       const life = this.#life
@@ -281,15 +289,15 @@ export class TestBroker implements AsyncDisposable {
     })
   }
 
-  /** Stops the broker if it runs, and starts it on the same port with what it had stored. */
+  /** Stops the broker if it is running, and starts it on the same port with its data. */
   async restart(): Promise<void> {
     await this.stop()
     await this.start()
   }
 
   /**
-   * Stops the broker; it cannot be started again. Data in memory is lost; a directory is kept. Resolves when no
-   * socket, timer or file is left of it; calling it again changes nothing.
+   * Stops the broker permanently. Data in memory is lost; a directory is kept. Resolves when no
+   * socket, timer or file of it is left. A second call has no effect.
    */
   close(): Promise<void> {
     this.#isClosed = true
@@ -297,7 +305,7 @@ export class TestBroker implements AsyncDisposable {
     return this.stop()
   }
 
-  /** As `close`, for `await using`. */
+  /** Same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -329,7 +337,7 @@ export class TestBroker implements AsyncDisposable {
     }
   }
 
-  /** The topics of the options, as far as a folder does not have them from before. */
+  /** Creates the topics of the options that a directory does not already contain. */
   async #createMissing(): Promise<void> {
     const { topics } = this.#plan
     if (topics.length === 0) return
@@ -353,7 +361,7 @@ export class TestBroker implements AsyncDisposable {
   async #setDiskFull(isFull: boolean): Promise<void> {
     const { disk } = this.#storage
     const life = this.#life
-    // A broker that runs for long has its reserve.
+    // Reserves disk space first, as a broker does that has run for a while.
     if (isFull) await life?.checkSpace()
     if (isFull) disk.fill()
     else disk.free()

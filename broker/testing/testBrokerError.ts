@@ -1,16 +1,16 @@
-// The table of what can go wrong with a broker in a test, besides what the broker itself reports.
+// The table of the errors of the test broker itself.
 
 import { CodedError } from '../../protocol/runtime/codedError.ts'
 
 /** What a TestBrokerError is about. */
 export type TestBrokerErrorCode =
-  /** An option or an argument that cannot be used. */
+  /** An invalid option or argument. */
   | 'INVALID_ARGUMENT'
   /** The broker is stopped or closed. */
   | 'NOT_RUNNING'
-  /** What was waited for did not happen in time. */
+  /** A condition did not become true in time. */
   | 'TIMED_OUT'
-  /** Faults that were asked for never happened. */
+  /** Requested faults never triggered. */
   | 'FAULT_NOT_TRIGGERED'
 
 /** A mistake in a test, or something that the test waited for in vain. The message says what to do. */

@@ -1,5 +1,5 @@
-// What a broker in a test can be told, and the configuration that comes of it. Everything is checked before
-// anything is started: a misspelt option is an error, and never a default.
+// The options of the test broker, and the broker configuration derived from them. Everything is
+// validated before anything starts: a misspelt option is an error, never ignored.
 
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Address } from '../../protocol/runtime/network.ts'
@@ -19,7 +19,7 @@ import { invalidArgument } from './testBrokerError.ts'
 /** A topic to create. */
 export interface TestTopic {
   readonly name: string
-  /** 1 unless given. */
+  /** Default: 1. */
   readonly partitions?: number
   /** Kafka's topic configuration, such as `{ 'cleanup.policy': 'compact' }`. */
   readonly configs?: Readonly<Record<string, string | number | boolean>>
@@ -27,34 +27,37 @@ export interface TestTopic {
 
 /** Options of `startBroker`. */
 export interface TestBrokerOptions {
-  /** Topics that exist when `startBroker` resolves: names, or names with partitions and configuration. */
+  /**
+   * Topics that exist when `startBroker` resolves: names, or names with partitions and
+   * configuration.
+   */
   readonly topics?: readonly (string | TestTopic)[]
   /**
-   * A folder for topics and metadata, which is created if it does not exist, and not removed. Unless given, the
-   * broker keeps everything in memory.
+   * Directory for topics and metadata, created if it does not exist, and never removed. Default:
+   * everything in memory.
    */
   readonly directory?: string
-  /** Port to listen on; a free one unless given. */
+  /** Port to listen on. Default: a free one. */
   readonly port?: number
-  /** Address to listen on, which is also what clients are told; 127.0.0.1 unless given. */
+  /** Address to listen on and to advertise to clients. Default: 127.0.0.1. */
   readonly host?: string
-  /** Whether a client that asks for a missing topic creates it, as in Kafka; true unless given. */
+  /** Whether a metadata request for a missing topic creates it, as in Kafka. Default: true. */
   readonly autoCreateTopics?: boolean
   /**
-   * Any other option of the broker, by Kafka's key: `{ 'message.max.bytes': 1000 }`. Some defaults differ from
-   * those of a broker in production: see the page about testing clients.
+   * Other options of the broker, by Kafka's key: `{ 'message.max.bytes': 1000 }`. Some defaults
+   * differ from a production broker: see docs/testing-clients.md.
    */
   readonly config?: Readonly<Partial<Record<BrokerOptionName, string | number | boolean>>>
   /**
-   * Size of the disk in memory in bytes, 1 GiB unless given: a test that writes without end gets the errors of a
-   * full disk, instead of using up the memory of its process. Not together with `directory`.
+   * Size of the disk in memory, in bytes. Default: 1 GiB. A test that writes without bound gets the
+   * errors of a full disk instead of exhausting the memory of the process. Excludes `directory`.
    */
   readonly memoryBytes?: number
-  /** Receives what the broker logs; nothing is logged unless given. */
+  /** Receives the log lines of the broker. Default: none. */
   readonly logger?: Logger
 }
 
-/** The options with all their defaults. */
+/** The options with defaults applied. */
 export interface TestBrokerPlan {
   readonly topics: readonly Required<TestTopic>[]
   readonly directory: string | undefined
@@ -69,8 +72,8 @@ const leastMemoryBytes = 1024 ** 2
 const mostPartitions = 10_000
 
 /**
- * Where a test differs from production: nothing waits for the power to fail, for members that may still come, or
- * for clients that hold connections open, and there are as few files as possible.
+ * Defaults that differ from production: no waits for durable disks, for members that may still
+ * join, or for clients with open connections, and as few files as possible.
  */
 const testDefaults: Partial<BrokerConfig> = {
   flush: 'os',
@@ -81,11 +84,11 @@ const testDefaults: Partial<BrokerConfig> = {
   'transaction.state.log.num.partitions': 1,
   'log.dir.reserved.bytes': 64 * 1024,
   'shutdown.drain.timeout.ms': 500,
-  // Without sessions each fetch names all its partitions, and a fault finds the one that it is for.
+  // Without sessions each fetch names all its partitions, so that a fault matches the right one.
   'max.incremental.fetch.session.cache.slots': 0,
 }
 
-/** Keys that an option of its own stands for. */
+/** Keys that have an option of their own. */
 const otherOptions: Partial<Record<BrokerOptionName, string>> = {
   listeners: 'host and port',
   'advertised.listeners': 'host and port',
@@ -106,16 +109,16 @@ const optionNames: readonly (keyof TestBrokerOptions)[] = [
   'logger',
 ]
 
-/** Throws a TestBrokerError for what cannot be used. */
+/** Throws a TestBrokerError for an invalid option. */
 export function planTestBroker(options: TestBrokerOptions): TestBrokerPlan {
   refuseUnknown(options)
   const { directory, host = '127.0.0.1', port = 0, autoCreateTopics = true } = options
   const { memoryBytes = gibibyte } = options
   if (directory === '') {
-    throw invalidArgument('directory is empty: leave it out to keep everything in memory')
+    throw invalidArgument('directory is empty: remove it to keep everything in memory')
   }
   if (directory !== undefined && options.memoryBytes !== undefined) {
-    throw invalidArgument('memoryBytes is for a broker in memory: remove it, or directory')
+    throw invalidArgument('memoryBytes and directory exclude each other: remove one of them')
   }
   if (!(memoryBytes >= leastMemoryBytes)) {
     throw invalidArgument(`memoryBytes is ${memoryBytes}, but must be at least ${leastMemoryBytes}`)
@@ -141,13 +144,11 @@ export function planTestBroker(options: TestBrokerOptions): TestBrokerPlan {
   }
 }
 
-/** Names that Kafka does not allow, and configurations that it does not know, are refused by the broker. */
+/** Invalid names and configurations are refused by the broker. */
 export function planTopic(topic: string | TestTopic): Required<TestTopic> {
   const { name, partitions = 1, configs = {} } = typeof topic === 'string' ? { name: topic } : topic
   if (typeof name !== 'string' || name === '') {
-    throw invalidArgument(
-      'a topic has no name: a topic is a text, or { name, partitions, configs }',
-    )
+    throw invalidArgument('a topic has no name: give a string, or { name, partitions, configs }')
   }
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > mostPartitions) {
     throw invalidArgument(
@@ -162,7 +163,7 @@ function refuseUnknown(options: TestBrokerOptions): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
   throw invalidArgument(
-    `startBroker has no option ${unknown}${suggestion(unknown, known)}; it has ${known.join(', ')}`,
+    `unknown option ${unknown}${suggestion(unknown, known)}; the options are ${known.join(', ')}`,
   )
 }
 
@@ -177,10 +178,10 @@ function configValues(config: NonNullable<TestBrokerOptions['config']>): Partial
 function configValue(key: string, value: string | number | boolean): unknown {
   if (!isOptionName(key)) {
     const meant = suggestion(key, brokerOptionNames)
-    throw invalidArgument(`config: the broker has no option ${key}${meant}`)
+    throw invalidArgument(`config: unknown broker option ${key}${meant}`)
   }
   const other = otherOptions[key]
-  if (other !== undefined) throw invalidArgument(`config: use ${other} in place of ${key}`)
+  if (other !== undefined) throw invalidArgument(`config: use ${other} instead of ${key}`)
   const option: ConfigOption<unknown> = brokerOptions[key]
   const parsed = option.parse(String(value))
   if (parsed !== undefined) return parsed

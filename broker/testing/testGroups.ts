@@ -1,5 +1,5 @@
-// The consumer groups of a broker in a test: who is in them, what they have committed, and what a coordinator may do
-// to their members at any time.
+// The consumer groups of a test broker: members, committed offsets, and the actions that a
+// coordinator may take on members at any time.
 
 import { ErrorCode, errorName } from '../../protocol/kafka/errors.ts'
 import type { HeartbeatRequest } from '../groups/consumer/heartbeatRequest.ts'
@@ -23,16 +23,16 @@ export interface TestGroup {
   readonly members: readonly TestGroupMember[]
 }
 
-/** Which members of a group; all unless something is given. */
+/** Selects members of a group. Default: all. */
 export interface MemberChoice {
   readonly clientId?: string
   readonly memberId?: string
 }
 
-/** Leaves a group of KIP-848. */
+/** Member epoch with which a member leaves a KIP-848 group. */
 const leaveEpoch = -1
 
-/** Undefined for a group that nobody has joined or committed to. */
+/** Returns undefined for a group that no member has joined or committed to. */
 export function describeGroup(groups: GroupService, groupId: string): TestGroup | undefined {
   const group = groups.classicGroup(groupId) ?? groups.consumerGroup(groupId)
   if (group === undefined) return undefined
@@ -41,15 +41,15 @@ export function describeGroup(groups: GroupService, groupId: string): TestGroup 
   return { groupId, protocol: group.type, state: group.state, members }
 }
 
-/** Has every member join again. */
+/** Makes every member rejoin. */
 export function rebalance(groups: GroupService, groupId: string, fenced: FencedMembers): void {
   if (groups.rebalance(groupId)) return
   const { protocol, members } = existingGroup(groups, groupId)
-  if (members.length === 0) throw invalidArgument(`nobody is in the group ${groupId}`)
+  if (members.length === 0) throw invalidArgument(`group ${groupId} has no members`)
   if (protocol === 'consumer') fenced.fence(members.map(({ memberId }) => memberId))
 }
 
-/** Returns how many were removed. */
+/** Returns the number of removed members. */
 export async function removeMembers(
   groups: GroupService,
   groupId: string,
@@ -83,7 +83,7 @@ async function removeMember(
 
 function mustBeNone(errorCode: number, memberId: string): void {
   if (errorCode === ErrorCode.none) return
-  const message = `member ${memberId} could not be removed: ${errorName(errorCode)}`
+  const message = `failed to remove member ${memberId}: ${errorName(errorCode)}`
   throw new TestBrokerError('NOT_RUNNING', message)
 }
 
@@ -91,8 +91,9 @@ function existingGroup(groups: GroupService, groupId: string): TestGroup {
   const group = describeGroup(groups, groupId)
   if (group !== undefined) return group
   const known = groups.groups().map((each) => each.groupId)
-  const list = known.length === 0 ? 'there is none' : `there are ${known.sort().join(', ')}`
-  throw invalidArgument(`there is no group ${groupId}; ${list}`)
+  const list =
+    known.length === 0 ? 'there are no groups' : `existing groups: ${known.sort().join(', ')}`
+  throw invalidArgument(`group ${groupId} does not exist; ${list}`)
 }
 
 function leaving(memberId: string, clientId: string): HeartbeatRequest {

@@ -1,4 +1,4 @@
-// The records of a broker in a test: put there by the test, or stored by the client that is tested and read back.
+// The records of a test broker: produced by the test, or stored by the tested client and read back.
 
 import type { Isolation } from '../../protocol/client/isolation.ts'
 import { type FetchedPartition, PartitionReader } from '../../protocol/client/partitionReader.ts'
@@ -8,7 +8,7 @@ import { type Record as KafkaRecord, records } from '../../protocol/kafka/record
 import type { BrokerLife } from './brokerLife.ts'
 import { invalidArgument } from './testBrokerError.ts'
 
-/** A text, bytes, or null; anything else becomes JSON. */
+/** A string, bytes, or null; any other value is stored as JSON. */
 export type TestData = string | Uint8Array | null | object | number | boolean
 
 /** A record for `produce`. */
@@ -16,13 +16,13 @@ export interface RecordToProduce {
   readonly key?: string | Uint8Array | null
   readonly value: TestData
   readonly headers?: Readonly<Record<string, string | Uint8Array | null>>
-  /** Unless given, the key decides as in Kafka; without a key, any. */
+  /** Default: chosen by the key as in Kafka; without a key, any. */
   readonly partition?: number
-  /** In ms since the epoch; now unless given. */
+  /** In ms since the epoch. Default: now. */
   readonly timestampMs?: number
 }
 
-/** A record as it is stored. */
+/** A stored record. */
 export interface StoredRecord {
   readonly topic: string
   readonly partition: number
@@ -33,28 +33,28 @@ export interface StoredRecord {
   readonly key: string | null
   /** As UTF-8 text. */
   readonly value: string | null
-  /** As UTF-8 text; of several headers of one name, the last. */
+  /** As UTF-8 text; the last one of several headers with the same name. */
   readonly headers: Readonly<Record<string, string | null>>
   readonly keyBytes: Buffer | null
   readonly valueBytes: Buffer | null
   readonly allHeaders: readonly { readonly name: string; readonly value: Buffer | null }[]
 }
 
-/** Which records to read. */
+/** Selects the records to read. */
 export interface RecordsOptions {
-  /** Only of this partition. */
+  /** Only records of this partition. */
   readonly partition?: number
   /**
-   * `committed`: without records of transactions that are open or were aborted, as most JavaScript clients read.
-   * `uncommitted`: all. Committed unless given.
+   * `committed` (default): without records of open and aborted transactions, as most JavaScript
+   * clients read. `uncommitted`: all records.
    */
   readonly isolation?: Isolation
 }
 
-/** Of one compressed batch; far above what a broker takes. */
+/** Bound of one decompressed batch; far above what a broker accepts. */
 const maxDecompressedBytes = 1024 ** 3
 
-/** Reads a topic from where it was left; the first time from its beginning. */
+/** Reads a topic from its start, then from where the last read ended. */
 export class TopicReader {
   readonly #topic: string
   readonly #options: RecordsOptions
@@ -65,7 +65,7 @@ export class TopicReader {
     this.#options = options
   }
 
-  /** What has been stored since; undefined when the topic does not exist. Partition by partition. */
+  /** Returns the new records, partition by partition; undefined if the topic does not exist. */
   async read(life: BrokerLife): Promise<StoredRecord[] | undefined> {
     const found = life.broker.topics().find(({ name }) => name === this.#topic)
     if (found === undefined) return undefined
@@ -73,7 +73,7 @@ export class TopicReader {
     const { partition } = this.#options
     if (partition !== undefined && !all.includes(partition)) {
       throw invalidArgument(
-        `${this.#topic} has the partitions ${all.join(', ')}, and no ${partition}`,
+        `topic ${this.#topic} has no partition ${partition}; its partitions are ${all.join(', ')}`,
       )
     }
     const wanted = partition === undefined ? all : [partition]
@@ -103,7 +103,7 @@ export class TopicReader {
   }
 }
 
-/** Throws a TestBrokerError for what is no record. */
+/** Throws a TestBrokerError for an invalid record. */
 export function producerRecord(record: RecordToProduce | TestData): ProducerRecord {
   const { key, value, headers, partition, timestampMs } = isRecord(record)
     ? record
@@ -122,7 +122,10 @@ export function producerRecord(record: RecordToProduce | TestData): ProducerReco
 
 const recordFields = ['key', 'value', 'headers', 'partition', 'timestampMs']
 
-/** An object with a value is a record, unless it has what no record has: then it is JSON itself. */
+/**
+ * An object with a value is a record, unless it has a property that records do not have: then it is
+ * JSON.
+ */
 function isRecord(record: RecordToProduce | TestData): record is RecordToProduce {
   if (typeof record !== 'object' || record === null || !('value' in record)) return false
   return Object.keys(record).every((name) => recordFields.includes(name))
@@ -133,7 +136,7 @@ function bytesOf(value: TestData | undefined): Uint8Array | null {
   if (typeof value === 'string') return Buffer.from(value)
   if (value instanceof Uint8Array) return value
   const json = JSON.stringify(value)
-  if (json === undefined) throw invalidArgument(`a record has the value ${String(value)}`)
+  if (json === undefined) throw invalidArgument(`a record has an invalid value: ${String(value)}`)
   return Buffer.from(json)
 }
 

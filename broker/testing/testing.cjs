@@ -1,5 +1,6 @@
-// 'millrace/testing' for CommonJS. Jest runs test files inside a context of its own, which cannot load ES modules
-// without a flag of Node: this loads the broker outside of it, where Jest's fake timers do not reach it either.
+// 'millrace/testing' for CommonJS. Jest runs test files in a vm context, which cannot load ES
+// modules without a Node flag: this file loads the broker outside of it, where Jest's fake timers
+// do not reach it either.
 'use strict'
 
 const { existsSync } = require('node:fs')
@@ -7,7 +8,10 @@ const { join } = require('node:path')
 const { pathToFileURL } = require('node:url')
 const vm = require('node:vm')
 
-/** In a context of its own, a test runner's; Node prints a warning for this way in, and none for the plain one. */
+/**
+ * Whether this runs in a vm context of a test runner; Node prints a warning for loading this way,
+ * but not for a plain import.
+ */
 const isInside = vm.runInThisContext('globalThis') !== globalThis
 const load = isInside
   ? new vm.Script('(url) => import(url)', {
@@ -20,7 +24,7 @@ const entry = ['testing.js', 'testing.ts']
   .map((name) => join(__dirname, name))
   .find((path) => existsSync(path))
 
-// At once, so that the first test does not wait for it. A failure is that of each call.
+// Loaded eagerly, so that the first test does not wait for it. A failure is reported by each call.
 const testing = load(pathToFileURL(entry).href)
 testing.catch(() => {})
 

@@ -1,6 +1,6 @@
 /**
- * A broker for tests of programs that use Kafka: in the process of the test, in memory or in a directory, on a
- * free port, with faults to inject. Any client of Kafka's protocol can talk to it.
+ * A broker for tests of programs that use Kafka: in the process of the test, in memory or in a
+ * directory, on a free port, with fault injection. Any Kafka client can connect to it.
  *
  * ```ts
  * import { startBroker } from 'millrace/testing'

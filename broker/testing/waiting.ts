@@ -1,11 +1,11 @@
-// Waiting, in a test, for something that a client or the broker does in its own time.
+// Waits, in a test, for a condition that a client or the broker makes true.
 
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import { TestBrokerError } from './testBrokerError.ts'
 
 /** How long to wait. */
 export interface WaitOptions {
-  /** After this many ms the wait fails; 10,000 unless given. */
+  /** Timeout of the wait, in ms. Default: 10,000. */
   readonly timeoutMs?: number
 }
 
@@ -13,8 +13,8 @@ const defaultTimeoutMs = 10_000
 const lookEveryMs = 5
 
 /**
- * Looks every few milliseconds until `look` finds something, and resolves with that. Rejects with TIMED_OUT and what
- * `describe` says, or with NOT_RUNNING when `closed` is aborted first.
+ * Polls `look` every few milliseconds and resolves with the first value that it finds. Rejects with
+ * TIMED_OUT and the text of `describe`, or with NOT_RUNNING if `closed` is aborted first.
  */
 export async function waitFor<Found>(
   look: () => Found | undefined | Promise<Found | undefined>,
@@ -30,7 +30,10 @@ export async function waitFor<Found>(
       throw new TestBrokerError('NOT_RUNNING', `the broker was closed before ${describe()}`)
     }
     if (clock.monotonicMs() >= deadlineMs) {
-      throw new TestBrokerError('TIMED_OUT', `not within ${timeoutMs} ms: ${describe()}`)
+      throw new TestBrokerError(
+        'TIMED_OUT',
+        `timed out after ${timeoutMs} ms waiting for ${describe()}`,
+      )
     }
     await sleep(clock, lookEveryMs, closed)
   }

@@ -1,5 +1,5 @@
-// Kafka's compression codecs. Input comes from other hosts, so every decoder is told how many
-// bytes it may produce and stops there: a few kilobytes can claim to be gigabytes.
+// Kafka's compression codecs. Input is untrusted: every decoder has a limit for its output and
+// stops there, since a few kilobytes can claim to expand to gigabytes.
 
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { compressLz4, decompressLz4 } from './lz4Frame.ts'
@@ -7,19 +7,19 @@ import { MalformedError } from './malformed.ts'
 import { asBuffer } from './reader.ts'
 import { compressSnappy, decompressSnappy } from './xerialSnappy.ts'
 
-/** The codec numbers of the record batch's attributes. */
+/** Codec numbers, as in the attributes of a record batch. */
 export const Compression = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const
 export type Compression = (typeof Compression)[keyof typeof Compression]
 
-/** Output is gathered in pieces of this size; zlib's default of 16 KiB costs a third of its speed. */
+/** Size of output chunks; zlib's default of 16 KiB costs a third of its speed. */
 const zlibChunkBytes = 128 * 1024
 const smallestChunkBytes = 16 * 1024
-/** Most batches expand less: they need one piece, and no larger one than they fill. */
+/** Usual expansion: most batches then need one chunk, no larger than their output. */
 const usualExpansion = 4
 
 /**
- * Compresses in the format that Java clients write. `none` returns the same memory. `level` is for
- * gzip and zstd; without it, or for the others, the codec's default holds.
+ * Compresses in the format that Java clients write. `none` returns the same memory. `level` applies
+ * to gzip and zstd; default: the codec's own.
  */
 export function compress(codec: Compression, bytes: Uint8Array, level?: number): Buffer {
   switch (codec) {
@@ -45,8 +45,8 @@ export function compress(codec: Compression, bytes: Uint8Array, level?: number):
 }
 
 /**
- * The original bytes. Throws MalformedError when the input is not of the codec's format or would
- * yield more than `maxBytes`; memory stays within a small multiple of `maxBytes` either way.
+ * Returns the decompressed bytes. Throws MalformedError if the input is invalid or expands to more
+ * than `maxBytes`; memory stays within a small multiple of `maxBytes` in both cases.
  */
 export function decompress(codec: Compression, bytes: Uint8Array, maxBytes: number): Buffer {
   switch (codec) {

@@ -1,25 +1,25 @@
 // CRC-32C (Castagnoli), the checksum of Kafka's record batches and of our own log entries. The
-// native implementation does 7 GB/s; the table below does a quarter of that and is there for
-// machines without a prebuilt binary, and for inputs too short to be worth the call into native
-// code. `zlib.crc32` is another polynomial: never use it here.
+// native implementation does 7 GB/s; the table does a quarter of that, and is used on platforms
+// without a prebuilt binary and for short inputs, where a native call costs more. Must never be
+// replaced by `zlib.crc32`, which uses another polynomial.
 
 import { createRequire } from 'node:module'
 
 type NativeCrc = (input: Uint8Array) => number
 
-/** Below this many bytes the table is faster than crossing into native code. */
+/** Below this many bytes the table is faster than a native call. */
 const shortBytes = 128
 
 const native = loadNative()
 const tables = buildTables()
 
-/** The checksum of `bytes[start, end)`, as an unsigned 32-bit integer. */
+/** Returns the checksum of `bytes[start, end)` as an unsigned 32-bit integer. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   if (native === undefined || end - start < shortBytes) return crc32cTable(bytes, start, end)
   return native(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
 }
 
-/** The same checksum in TypeScript: eight bytes a step, with one table for each of them. */
+/** The same checksum in TypeScript: eight bytes per step, with one table for each. */
 export function crc32cTable(bytes: Uint8Array, start = 0, end = bytes.length): number {
   const t = tables
   let crc = 0xffffffff
@@ -40,7 +40,7 @@ export function crc32cTable(bytes: Uint8Array, start = 0, end = bytes.length): n
   return ~crc >>> 0
 }
 
-/** Eight tables of 256 entries, one after another: table k is for a byte k places from the end. */
+/** Eight consecutive tables of 256 entries: table k is for a byte k places from the end. */
 function buildTables(): Int32Array {
   const reversedPolynomial = 0x82f63b78
   const entries = new Int32Array(8 * 256)
@@ -58,7 +58,7 @@ function buildTables(): Int32Array {
   return entries
 }
 
-/** Undefined on a platform for which the package has no binary: every reason to fail is that one. */
+/** Undefined on platforms without a prebuilt binary: any failure to load means that. */
 function loadNative(): NativeCrc | undefined {
   try {
     return (createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: NativeCrc }).crc32c

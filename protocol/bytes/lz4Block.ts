@@ -1,19 +1,19 @@
-// Decodes one LZ4 block into a buffer that already holds the blocks before it, so that linked
-// blocks need nothing special. It must never read outside the block or write outside the limits
-// it is given, whatever the block says.
+// Decodes one LZ4 block into a buffer that already contains the preceding blocks, so that linked
+// blocks need no special case. Must never read outside of the block or write beyond its limits,
+// whatever the block contains.
 //
-// A block is a run of sequences: a token (4 bits literal length, 4 bits match length), literals,
-// a 2-byte little-endian distance, a match of at least 4 bytes. The last sequence has no match.
+// A block is a sequence of: a token (4 bits literal length, 4 bits match length), literals, a
+// 2-byte little-endian distance, a match of at least 4 bytes. The last sequence has no match.
 
 import { MalformedError } from './malformed.ts'
 
 const shortestMatch = 4
-/** Shorter runs are copied in a loop: a call into native code costs as much as this many bytes. */
+/** Shorter runs are copied in a loop: a native call costs as much as this many bytes. */
 const loopBytes = 32
 
 /**
- * Decodes `input[at, end)` to `output` from `position`, at most up to `limit`; matches may reach
- * back to index 0 of `output`. Returns where the output ends.
+ * Decodes `input[at, end)` into `output` from `position` up to at most `limit`; matches may refer
+ * back to index 0 of `output`. Returns the end of the output.
  */
 export function decodeLz4Block(
   input: Buffer,
@@ -59,7 +59,8 @@ export function decodeLz4Block(
       } while (more === 255)
     }
     if (match > limit - out) throw tooLarge(limit - position)
-    // A match may overlap what it produces (distance 1 repeats a byte): then only a loop is right.
+    // A match may overlap its own output (distance 1 repeats a byte): only a loop copies that
+    // correctly.
     if (match <= loopBytes || distance < match) {
       for (let from = out - distance, n = match; n > 0; n--) output[out++] = output[from++]!
     } else {
@@ -71,7 +72,7 @@ export function decodeLz4Block(
 }
 
 function cutShort(): MalformedError {
-  return new MalformedError('lz4 block cut short')
+  return new MalformedError('truncated lz4 block')
 }
 
 function tooLarge(allowedBytes: number): MalformedError {

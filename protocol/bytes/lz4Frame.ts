@@ -1,9 +1,9 @@
-// LZ4's frame format. The npm package can decode a frame only whole and without a limit on its size
-// (785 KB can become 200 MB), so it compresses, and frames are read here.
+// LZ4's frame format. The npm package decodes only whole frames without an output limit (785 KB can
+// expand to 200 MB), so it is used to compress only, and frames are decoded here.
 //
 // Frame: magic, FLG, BD, optional content size and dictionary id, header checksum, then blocks (an
-// int32 length whose top bit means "stored", the bytes, an optional checksum), a zero length, and an
-// optional content checksum. Little-endian. The xxHash checksums are skipped: a record batch's
+// int32 length whose top bit means "stored", the bytes, an optional checksum), a zero length, and
+// an optional content checksum. Little-endian. The xxHash checksums are skipped: a record batch's
 // CRC-32C covers the same bytes.
 
 import { compressFrameSync } from 'lz4-napi'
@@ -19,10 +19,10 @@ const Flag = {
   blockChecksum: 0x10,
 } as const
 const storedBit = 0x80000000
-/** No sequence of LZ4 yields more than 255 bytes for one of its own. */
+/** Maximum expansion: no LZ4 sequence yields more than 255 bytes per input byte. */
 const maxExpansion = 255
 const usualExpansion = 4
-/** A block of the largest size fits; more output gets memory of its own. */
+/** Holds a block of the largest size; larger output gets its own memory. */
 const scratchBytes = 4 * 1024 * 1024
 
 interface FrameHeader {
@@ -32,18 +32,18 @@ interface FrameHeader {
   readonly end: number
 }
 
-/** One frame of independent blocks, without checksums. */
+/** Returns one frame of independent blocks, without checksums. */
 export function compressLz4(bytes: Buffer): Buffer {
   return compressFrameSync(bytes)
 }
 
 /**
- * Memory to decode into while it is unknown how much the output will be: new memory of which most
- * stays unused costs as much as decoding.
+ * Reused buffer while the size of the output is unknown: allocating mostly unused memory costs as
+ * much as decoding.
  */
 let scratch: Buffer | undefined
 
-/** Throws MalformedError for bad input, and before producing more than `maxBytes`. */
+/** Throws MalformedError for invalid input, or before producing more than `maxBytes`. */
 export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
   const header = readHeader(bytes)
   const checksumBytes = header.flags & Flag.blockChecksum ? 4 : 0
@@ -68,7 +68,7 @@ export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
     at += length + checksumBytes
   }
   const end = at + (header.flags & Flag.contentChecksum ? 4 : 0)
-  if (end !== bytes.length) throw new MalformedError('lz4 frame and data differ in length')
+  if (end !== bytes.length) throw new MalformedError('lz4 frame and input differ in length')
   return output === scratch ? Buffer.copyBytesFrom(output, 0, total) : output.subarray(0, total)
 }
 
@@ -94,7 +94,7 @@ function readHeader(bytes: Buffer): FrameHeader {
   }
 }
 
-/** The same content with room up to `limit`; grows by doubling, never over `maxBytes`. */
+/** Returns the same content with capacity up to `limit`; doubles, but never exceeds `maxBytes`. */
 function withRoom(output: Buffer, used: number, limit: number, maxBytes: number): Buffer {
   if (limit <= output.length) return output
   const grown = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(limit, output.length * 2)))
@@ -103,6 +103,6 @@ function withRoom(output: Buffer, used: number, limit: number, maxBytes: number)
 }
 
 function uint32(bytes: Buffer, at: number): number {
-  if (at + 4 > bytes.length) throw new MalformedError('lz4 frame cut short')
+  if (at + 4 > bytes.length) throw new MalformedError('truncated lz4 frame')
   return bytes.readUInt32LE(at)
 }

@@ -1,4 +1,4 @@
-// What every decoder throws for input that cannot be what it claims to be.
+// The error that every decoder throws for invalid input.
 
 export class MalformedError extends Error {
   readonly code = 'MALFORMED'

@@ -1,8 +1,9 @@
-// How much memory what is made of a message may take. An element of two bytes becomes an object of a
-// hundred, and a name can be answered with pages, so that the length of a message says little: who
-// handles what others have sent gives an allowance, which is charged before there are any objects.
+// The memory that decoding and handling a message may use. An element of two bytes becomes an
+// object of a hundred, and a name may be answered with pages, so the length of a message does not
+// bound its cost. The handler of untrusted input provides an allowance, which is charged before
+// objects are allocated.
 
-/** What is thrown when more would be taken. */
+/** Thrown when an allowance is exceeded. */
 export class TooCostlyError extends Error {
   readonly code = 'TOO_COSTLY'
 }
@@ -16,7 +17,7 @@ export class MemoryAllowance {
     this.limitBytes = limitBytes
   }
 
-  /** About what has been made so far takes. */
+  /** Approximate bytes charged so far. */
   get takenBytes(): number {
     return this.#takenBytes
   }
@@ -25,16 +26,16 @@ export class MemoryAllowance {
     return Math.max(0, this.limitBytes - this.#takenBytes)
   }
 
-  /** Whether more was wanted than there is. */
+  /** Whether more was requested than the limit. */
   get isExceeded(): boolean {
     return this.#isExceeded
   }
 
-  /** `what` is for the message of the TooCostlyError that is thrown when that is more than is left. */
+  /** Charges `bytes`. Throws a TooCostlyError that names `what` if the limit is exceeded. */
   take(bytes: number, what: string): void {
     this.#takenBytes += bytes
     if (this.#takenBytes <= this.limitBytes) return
     this.#isExceeded = true
-    throw new TooCostlyError(`${what} would take more than ${this.limitBytes} bytes of memory`)
+    throw new TooCostlyError(`${what} needs more than ${this.limitBytes} bytes of memory`)
   }
 }

@@ -1,6 +1,6 @@
-// A cursor over bytes from outside. Every length is checked against what remains before anything
-// is allocated; what does not fit is a MalformedError, never a RangeError and never a huge array.
-// Integers are big-endian, as Kafka has them.
+// A cursor over untrusted bytes. Invariant: every length is checked against the remaining bytes
+// before anything is allocated; a violation is a MalformedError, never a RangeError or a huge
+// array. Integers are big-endian, as in Kafka's protocol.
 
 import { assert } from '../runtime/assert.ts'
 import { MalformedError } from './malformed.ts'
@@ -11,9 +11,9 @@ const twoTo32 = 2 ** 32
 export class ByteReader {
   readonly bytes: Buffer
   readonly end: number
-  /** What decoders of many things take from; without it, nobody counts. */
+  /** Allowance that decoders charge; undefined: unlimited. */
   readonly allowance: MemoryAllowance | undefined
-  /** Index in `bytes` of the next byte to read. */
+  /** Index of the next byte to read in `bytes`. */
   position: number
 
   constructor(
@@ -22,7 +22,7 @@ export class ByteReader {
     end = bytes.length,
     allowance: MemoryAllowance | undefined = undefined,
   ) {
-    assert(start >= 0 && start <= end && end <= bytes.length, 'a reader stays within its bytes')
+    assert(start >= 0 && start <= end && end <= bytes.length, 'a reader must stay within its bytes')
     this.bytes = asBuffer(bytes)
     this.position = start
     this.end = end
@@ -33,11 +33,11 @@ export class ByteReader {
     return this.end - this.position
   }
 
-  /** Throws unless `length` more bytes are there. */
+  /** Throws MalformedError unless at least `length` bytes remain. */
   need(length: number): void {
     if (length < 0 || length > this.end - this.position) {
       throw new MalformedError(
-        `${length} bytes wanted at ${this.position}, ${this.end - this.position} left`,
+        `${length} bytes expected at ${this.position}, ${this.end - this.position} left`,
       )
     }
   }
@@ -76,7 +76,7 @@ export class ByteReader {
     return this.bytes.readUInt32BE(this.position - 4)
   }
 
-  /** A signed 64-bit integer as a number; malformed when it is outside the safe integers. */
+  /** A signed 64-bit integer as a number; malformed outside of the safe integers. */
   int64(): number {
     this.need(8)
     const value = readInt64(this.bytes, this.position)
@@ -85,7 +85,7 @@ export class ByteReader {
     return value
   }
 
-  /** A 64-bit integer whole. A bigint costs much more than a number: for what is rare. */
+  /** All 64 bits. A bigint costs much more than a number: for rare fields only. */
   bits64(): bigint {
     this.need(8)
     this.position += 8
@@ -103,7 +103,7 @@ export class ByteReader {
     const { bytes, end } = this
     let value = 0
     for (let shift = 0; shift < 35; shift += 7) {
-      if (this.position >= end) throw new MalformedError('varint cut short')
+      if (this.position >= end) throw new MalformedError('truncated varint')
       const byte = bytes[this.position++]!
       value += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) {
@@ -120,15 +120,15 @@ export class ByteReader {
     return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
   }
 
-  /** A zigzag varint of at most 64 bits; malformed when it is outside the safe integers. */
+  /** A zigzag varint of at most 64 bits; malformed outside of the safe integers. */
   varlong(): number {
     const { bytes, end } = this
-    // The zigzag form is twice the number, which can pass 2^53: the lowest seven bits, with the
-    // sign, are kept apart from the rest.
+    // The zigzag form is twice the number, which may exceed 2^53: the lowest seven bits, with the
+    // sign, are kept apart.
     let low = 0
     let rest = 0
     for (let shift = 0; shift < 70; shift += 7) {
-      if (this.position >= end) throw new MalformedError('varlong cut short')
+      if (this.position >= end) throw new MalformedError('truncated varlong')
       const byte = bytes[this.position++]!
       if (shift === 0) low = byte & 0x7f
       else rest += (byte & 0x7f) * 2 ** (shift - 7)
@@ -142,7 +142,7 @@ export class ByteReader {
     throw new MalformedError('varlong over 10 bytes')
   }
 
-  /** A view of the next `length` bytes, not a copy: copy what is kept for long. */
+  /** A view of the next `length` bytes, not a copy: copy it to keep it. */
   view(length: number): Buffer {
     this.need(length)
     this.position += length
@@ -161,14 +161,14 @@ export class ByteReader {
   }
 }
 
-/** The same memory as a Buffer; no copy. */
+/** Returns the same memory as a Buffer, without a copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** The signed big-endian 64-bit integer at `at`; exact only within the safe integers. */
+/** Reads the signed big-endian 64-bit integer at `at`; exact only for safe integers. */
 export function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * twoTo32 + bytes.readUInt32BE(at + 4)
 }

@@ -1,5 +1,5 @@
 // A growing buffer to write messages into. One writer serves many messages: `reset` keeps its
-// memory. What `written` returns is a view that the next write may overwrite; `take` hands over.
+// memory. `written` returns a view that the next write may overwrite; `take` hands the memory over.
 
 import { assert } from '../runtime/assert.ts'
 import { asBuffer, writeInt64 } from './reader.ts'
@@ -8,14 +8,14 @@ const smallestBytes = 256
 
 export class ByteWriter {
   #bytes: Buffer
-  /** How many bytes have been written. */
+  /** Number of bytes written. */
   length = 0
 
   constructor(capacityBytes = smallestBytes) {
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(capacityBytes, smallestBytes))
   }
 
-  /** Makes room for `more` bytes and returns the memory, to be written at `length`. */
+  /** Reserves `more` bytes and returns the memory; the caller writes at `length`. */
   reserve(more: number): Buffer {
     const wanted = this.length + more
     if (wanted > this.#bytes.length) {
@@ -70,7 +70,7 @@ export class ByteWriter {
     this.length += 8
   }
 
-  /** For values from 0 to 2^32 - 1. */
+  /** Unsigned varint, for values from 0 to 2^32 - 1. */
   uvarint(value: number): void {
     assert(value >= 0 && value < 2 ** 32, 'an unsigned varint has at most 32 bits')
     const bytes = this.reserve(5)
@@ -81,15 +81,16 @@ export class ByteWriter {
     bytes[this.length++] = value
   }
 
-  /** Zigzag, for 32-bit values. */
+  /** Zigzag varint, for 32-bit values. */
   varint(value: number): void {
     this.uvarint(value >= 0 ? value * 2 : -value * 2 - 1)
   }
 
-  /** Zigzag, for safe integers. */
+  /** Zigzag varint, for safe integers. */
   varlong(value: number): void {
     const bytes = this.reserve(10)
-    // Zigzag doubles the number, which could pass 2^53: the sign joins the lowest six bits alone.
+    // Zigzag doubles the number, which may exceed 2^53: the sign is combined with the lowest six
+    // bits only.
     const size = value < 0 ? -value - 1 : value
     let rest = Math.floor(size / 0x40)
     let byte = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)
@@ -106,7 +107,7 @@ export class ByteWriter {
     this.length += bytes.length
   }
 
-  /** The text's UTF-8 bytes without a length. Returns how many there were. */
+  /** Writes the UTF-8 bytes of a text without a length; returns their number. */
   utf8(text: string): number {
     const byteLength = Buffer.byteLength(text)
     this.reserve(byteLength).write(text, this.length, 'utf8')
@@ -114,18 +115,18 @@ export class ByteWriter {
     return byteLength
   }
 
-  /** Overwrites four bytes already written: for a length that is known only afterwards. */
+  /** Overwrites four written bytes: for a length that is known only afterwards. */
   patchInt32(at: number, value: number): void {
-    assert(at >= 0 && at + 4 <= this.length, 'only what has been written can be patched')
+    assert(at >= 0 && at + 4 <= this.length, 'only written bytes can be patched')
     this.#bytes.writeInt32BE(value, at)
   }
 
-  /** A view of what has been written, valid until the next write or reset. */
+  /** Returns a view of the written bytes, valid until the next write or reset. */
   written(): Buffer {
     return this.#bytes.subarray(0, this.length)
   }
 
-  /** Hands over what has been written, for keeps, and starts afresh with new memory. */
+  /** Hands over the written bytes and continues with new memory. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.length)
     this.#bytes = Buffer.allocUnsafeSlow(smallestBytes)

@@ -1,8 +1,8 @@
-// Snappy as Kafka's Java clients write it: the framing of the xerial library around raw snappy
-// blocks. Other clients send one raw block without framing; both are read.
+// Snappy as Kafka's Java clients write it: the xerial library's framing around raw snappy blocks.
+// Other clients send one raw block without framing; both are decoded.
 //
 // Framing: 8 bytes of magic, a version and the lowest compatible version (int32 each), then blocks
-// of an int32 length and a raw snappy block, which begins with its decoded length as a varint.
+// of an int32 length and a raw snappy block, which starts with its decoded length as a varint.
 
 import { compressSync, uncompressSync } from 'snappy'
 import { MalformedError } from './malformed.ts'
@@ -12,13 +12,16 @@ import { ByteWriter } from './writer.ts'
 const magic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const version = 1
 const headerBytes = magic.length + 8
-/** What Java clients cut their input into. */
+/** Block size of Java clients. */
 const blockBytes = 32 * 1024
-/** Snappy's densest element is a 3-byte copy of 64 bytes: a larger claim is a lie. */
+/**
+ * Maximum expansion: snappy's densest element is a 3-byte copy of 64 bytes, so a larger claim is
+ * invalid.
+ */
 const maxExpansion = 22
 /**
- * Memory of native code that is handed to the garbage collector costs three times what it takes to
- * decode a block of 20 KB and copy it.
+ * Copies the output: handing native memory to the garbage collector costs three times as much as
+ * decoding and copying a block of 20 KB.
  */
 const decoding = { copyOutputData: true } as const
 
@@ -35,7 +38,7 @@ export function compressSnappy(bytes: Buffer): Buffer {
   return writer.take()
 }
 
-/** Throws MalformedError for bad input, and before decoding what would pass `maxBytes`. */
+/** Throws MalformedError for invalid input, or before decoding more than `maxBytes`. */
 export function decompressSnappy(bytes: Buffer, maxBytes: number): Buffer {
   if (!isFramed(bytes)) return decodeBlock(bytes, maxBytes)
   const reader = new ByteReader(bytes, headerBytes)

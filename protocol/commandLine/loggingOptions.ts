@@ -1,4 +1,4 @@
-// Logging options, the same for every program: level, format, file and its rotation.
+// The logging options of every program: level, format and file.
 
 import { InvalidArgumentError } from 'commander'
 import { type LogLevel, logFormats, logLevels } from '../telemetry/logLevel.ts'
@@ -42,7 +42,7 @@ export const logOutputOptions: readonly CommandOption[] = [
   },
 ]
 
-/** Fails with a CommandError for options that have no effect without another one. */
+/** Fails with a CommandError for options that have no effect without --log-file. */
 export function requireLogFile(options: LoggingOptions): void {
   if (options.logFile !== undefined) return
   const { logFileSize, logFileAge, logFiles } = options
@@ -54,7 +54,7 @@ export function requireLogFile(options: LoggingOptions): void {
   if (lone) throw new CommandError(`${lone[0]} needs --log-file FILE: there is no file without it`)
 }
 
-/** Returns the logging options among a program's options. */
+/** Extracts the logging options. */
 export function loggingOf(options: LoggingOptions): LoggingOptions {
   const { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles } = options
   return { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles }

@@ -1,4 +1,4 @@
-// Parsers of option values that several command lines share. They throw InvalidArgumentError.
+// Parsers of command-line option values that several programs use.
 
 import { InvalidArgumentError } from 'commander'
 
@@ -9,7 +9,7 @@ export function port(text: string): number {
   throw new InvalidArgumentError('give a port from 1 to 65535, or 0 for a free one.')
 }
 
-/** Parses a whole number of at least 1. */
+/** An integer of at least 1. */
 export function positive(text: string): number {
   const value = Number(text)
   if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
@@ -18,7 +18,7 @@ export function positive(text: string): number {
 
 const sizeUnits: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
-/** Parses a size: 512k, 10m, 1g; 0 is allowed. Returns bytes. */
+/** A size in bytes with an optional unit: 512k, 10m, 1g; 0 is valid. */
 export function sizeInBytes(text: string): number {
   const [, number, unit] = /^(\d{1,12})(?:([kmg])b?)?$/i.exec(text) ?? []
   const bytes = Number(number) * (sizeUnits[unit?.toLowerCase() ?? ''] ?? 1)
@@ -34,7 +34,7 @@ const timeUnits: Readonly<Record<string, number>> = {
   d: 24 * 60 * 60 * secondMs,
 }
 
-/** Parses a time: 30m, 12h, 7d. Returns milliseconds. */
+/** A duration with its unit, in ms: 30m, 12h, 7d. */
 export function duration(text: string): number {
   const [, number, unit] = /^(\d{1,9})([smhd])$/i.exec(text) ?? []
   const ms = Number(number) * (timeUnits[unit?.toLowerCase() ?? ''] ?? Number.NaN)

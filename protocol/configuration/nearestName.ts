@@ -1,9 +1,9 @@
-// Suggests the known name that a mistyped one may stand for: the nearest by edit distance, if the
-// difference can be a typing error.
+// Suggests the known name that a misspelt name was meant to be: the nearest one by edit distance,
+// if a typing mistake explains the difference.
 
 /**
- * The known name that differs least from `text`, case aside, by one slip in four letters at most;
- * undefined when none is near.
+ * Returns the known name nearest to `text`, ignoring case, with at most one edit per four letters;
+ * undefined if none is near.
  */
 export function nearestName(text: string, known: Iterable<string>): string | undefined {
   const wanted = text.toLowerCase()
@@ -20,7 +20,7 @@ export function nearestName(text: string, known: Iterable<string>): string | und
   return nearest
 }
 
-/** `: did you mean X?` for a message, or nothing when no known name is near. */
+/** Returns `: did you mean X?` for a message, or an empty string if no known name is near. */
 export function suggestion(text: string, known: Iterable<string>): string {
   const nearest = nearestName(text, known)
   return nearest === undefined ? '' : `: did you mean ${nearest}?`

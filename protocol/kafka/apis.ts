@@ -1,5 +1,12 @@
-// Every API that is spoken, by key. What a broker serves and advertises is decided by its handlers;
-// this only says what can be encoded and decoded.
+// The table of all APIs that can be encoded and decoded, by key. Which of them a broker serves and
+// advertises is decided by its handlers.
+// Map of this folder: fields.ts and schema.ts define tables of fields, structCodec.ts and
+// primitiveCodec.ts compile them; frame.ts frames requests and responses; recordBatch*.ts,
+// recordCursor.ts and recordScan.ts handle record batches; *Records.ts are the records of internal
+// topics; apis/ has one table per API, refused/ those that are only refused; errors.ts are the
+// error codes.
+// Contract: synchronous functions over bytes; invalid input is a MalformedError. Must never do I/O,
+// or allocate by a length that was not checked against the input.
 
 import { addOffsetsToTxn } from './apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from './apis/addPartitionsToTxn.ts'
@@ -123,7 +130,7 @@ export const apis: readonly Api[] = [
   describeTopicPartitions,
 ]
 
-/** APIs that are only spoken in order to refuse them. */
+/** APIs that are decoded only to refuse them. */
 export const refusedApis: readonly RefusedApi[] = [
   ...replicaApis,
   ...tokenApis,
@@ -140,7 +147,7 @@ const byKey: ReadonlyMap<number, Api> = new Map(
   [...refusedApis.map(({ api }) => api), ...apis].map((api) => [api.key, api]),
 )
 
-/** Also of an API that is only refused. */
+/** Includes APIs that are only refused. */
 export function apiByKey(key: number): Api | undefined {
   return byKey.get(key)
 }

@@ -1,17 +1,19 @@
-// A writer for messages that carry record batches: what is written raw and is large is kept by
-// reference, so that a batch goes from the log to the socket without being copied. What it returns
-// is a list of chunks for writev. The bytes referred to must not change until they are sent.
+// A writer for messages with record batches: large raw bytes are referenced, so that a batch goes
+// from the log to the socket without a copy. Returns a list of chunks for writev. Contract:
+// referenced bytes must not change until they are sent.
 
 import { asBuffer } from '../bytes/reader.ts'
 import { ByteWriter } from '../bytes/writer.ts'
 
-/** Below this a copy costs less than one more vector in the system call. */
+/** Smaller pieces are copied: that costs less than another vector in the system call. */
 const referenceFromBytes = 1024
-/** Up to this the memory is kept for the next message, and what was written is copied out. */
+/**
+ * Up to this size the memory is reused for the next message, and the written bytes are copied out.
+ */
 const keptCapacityBytes = 64 * 1024
 
 interface Reference {
-  /** How much had been written when it came. */
+  /** Number of bytes written before the reference. */
   readonly at: number
   readonly bytes: Buffer
 }
@@ -20,7 +22,7 @@ export class ChunkWriter extends ByteWriter {
   #references: Reference[] = []
   #referredBytes = 0
 
-  /** Bytes of the whole message, those referred to included. */
+  /** Size of the whole message, including referenced bytes. */
   get totalBytes(): number {
     return this.length + this.#referredBytes
   }
@@ -40,7 +42,7 @@ export class ChunkWriter extends ByteWriter {
     this.#referredBytes = 0
   }
 
-  /** Hands over the message in order, and starts afresh. */
+  /** Hands over the chunks of the message in order, and resets the writer. */
   takeChunks(): Buffer[] {
     const references = this.#references
     const written = this.length <= keptCapacityBytes ? Buffer.from(this.written()) : this.take()

@@ -1,6 +1,6 @@
-// The records of __consumer_offsets for KIP-848 consumer groups, as Kafka writes them: a group is
-// spread over several, so that a heartbeat writes only what it changes. Each value is the latest
-// state of what its key names; no value means that it is gone.
+// The records of __consumer_offsets for KIP-848 consumer groups, in Kafka's format: a group is
+// spread over several records, so that a heartbeat writes only what it changes. A value is the
+// latest state of its key; no value means deleted.
 
 import { array, bits64, bytes, int8, int32, int64, string, struct, uuid } from './fields.ts'
 import { Message } from './schema.ts'
@@ -17,7 +17,7 @@ function memberKey(name: string) {
   return new Message({ group: string('0+'), memberId: string('0+') }, { name, ...keyOptions })
 }
 
-/** By the type of record: Kafka's number for it, and the fields of its key. */
+/** Kafka's number and the key fields of each record type. */
 export const consumerGroupKeys = {
   consumerGroupMetadata: { number: 3, message: groupKey('ConsumerGroupMetadataKey') },
   consumerGroupPartitionMetadata: {
@@ -47,15 +47,14 @@ export const consumerGroupKeys = {
 } as const
 
 /**
- * The group's epoch, and a hash of the topics it is subscribed to: 64 bits of which every one
- * counts, so that it is no number here.
+ * Group epoch, and a hash of the subscribed topics: all 64 bits matter, so it is not a number here.
  */
 export const consumerGroupMetadataValue = new VersionedMessage(
   { epoch: int32('0+'), metadataHash: bits64('0+', { default: 0n, tag: 0 }) },
   { name: 'ConsumerGroupMetadataValue', ...valueOptions },
 )
 
-/** What Kafka kept of the topics before 4.1, where the hash now stands. Read, and never written. */
+/** Topics as kept by Kafka before 4.1, which now has a hash. Read, never written. */
 export const consumerGroupPartitionMetadataValue = new VersionedMessage(
   {
     topics: array('0+', {
@@ -71,7 +70,7 @@ export const consumerGroupPartitionMetadataValue = new VersionedMessage(
   { name: 'ConsumerGroupPartitionMetadataValue', ...valueOptions },
 )
 
-/** What a member said of itself. */
+/** Metadata of a member, as sent by it. */
 export const consumerGroupMemberMetadataValue = new VersionedMessage(
   {
     instanceId: string('0+', { nullable: '0+' }),
@@ -94,7 +93,7 @@ export const consumerGroupMemberMetadataValue = new VersionedMessage(
   { name: 'ConsumerGroupMemberMetadataValue', ...valueOptions },
 )
 
-/** The group epoch for which the target assignment was computed. */
+/** Group epoch of the target assignment. */
 export const consumerGroupTargetAssignmentMetadataValue = new VersionedMessage(
   { assignmentEpoch: int32('0+') },
   { name: 'ConsumerGroupTargetAssignmentMetadataValue', ...valueOptions },
@@ -102,13 +101,13 @@ export const consumerGroupTargetAssignmentMetadataValue = new VersionedMessage(
 
 const topicPartitions = { topicId: uuid('0+'), partitions: array('0+', int32) }
 
-/** What a member is to have. */
+/** Target assignment of a member. */
 export const consumerGroupTargetAssignmentMemberValue = new VersionedMessage(
   { topicPartitions: array('0+', topicPartitions) },
   { name: 'ConsumerGroupTargetAssignmentMemberValue', ...valueOptions },
 )
 
-/** What a member has, and what it must give up first. */
+/** Current assignment of a member, and the partitions that it must revoke first. */
 export const consumerGroupCurrentMemberAssignmentValue = new VersionedMessage(
   {
     memberEpoch: int32('0+'),
@@ -120,7 +119,7 @@ export const consumerGroupCurrentMemberAssignmentValue = new VersionedMessage(
   { name: 'ConsumerGroupCurrentMemberAssignmentValue', ...valueOptions },
 )
 
-/** The topics that a regular expression stood for, as of a version of the metadata. */
+/** Topics that matched a regular expression, as of a version of the metadata. */
 export const consumerGroupRegularExpressionValue = new VersionedMessage(
   { topics: array('0+', string), version: int64('0+'), timestamp: int64('0+') },
   { name: 'ConsumerGroupRegularExpressionValue', ...valueOptions },

@@ -1,6 +1,6 @@
-// The batch that ends a transaction in one partition: a control batch of one record, whose key says
-// commit or abort and whose value says which coordinator wrote it. It lies in the log behind the
-// transaction's records and takes an offset, but no consumer ever shows it.
+// The batch that ends a transaction in one partition: a control batch with one record, whose key
+// says commit or abort and whose value has the coordinator epoch. It takes an offset after the
+// records of the transaction; consumers never return it.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import type { RecordBatch } from './recordBatch.ts'
@@ -13,20 +13,22 @@ import {
   endTxnMarker,
 } from './transactionRecords.ts'
 
-/** What the record of a marker says. */
+/** The content of a marker. */
 export interface EndTransactionMarker {
   readonly isCommit: boolean
-  /** The epoch of the coordinator's leadership: an older coordinator's marker is refused. */
+  /** Epoch of the coordinator: markers of older coordinators are refused. */
   readonly coordinatorEpoch: number
 }
 
-/** Whose transaction ends. With KIP-890 the epoch is the one that the producer goes on with. */
+/**
+ * The producer whose transaction ends. With KIP-890, `producerEpoch` is the one it continues with.
+ */
 export interface MarkedProducer {
   readonly producerId: number
   readonly producerEpoch: number
 }
 
-/** A marker is short and is not compressed; this only bounds what a damaged one can cost. */
+/** A marker is short and uncompressed; this bounds the cost of a corrupt one. */
 const maxMarkerBytes = 4096
 
 export function buildEndTransactionMarker(
@@ -50,8 +52,8 @@ export function buildEndTransactionMarker(
 }
 
 /**
- * Undefined for a control batch that ends no transaction: of another type, emptied by compaction
- * (then its transaction is gone, too), or malformed.
+ * Returns undefined for a control batch that ends no transaction: of another type, emptied by
+ * compaction (then its transaction is gone as well), or malformed.
  */
 export function readEndTransactionMarker(batch: RecordBatch): EndTransactionMarker | undefined {
   try {

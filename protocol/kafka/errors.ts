@@ -1,5 +1,5 @@
-// Kafka's error codes, as of 4.1: the one table of what a broker may answer. A code is an expected
-// outcome and travels as a number; KafkaError is for where it ends an operation.
+// Kafka's error codes, as of 4.1: the table of all errors that a broker may return. A code is an
+// expected outcome and is passed as a number; KafkaError is for a code that ends an operation.
 
 /** Kafka's error codes by name. */
 export const ErrorCode = {
@@ -143,7 +143,7 @@ export const ErrorCode = {
 /** One of Kafka's error codes. */
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 
-/** The codes after which the same request may succeed, once metadata is fresh or time has passed. */
+/** Codes after which a retry may succeed, with fresh metadata or after a while. */
 const retriable: ReadonlySet<number> = new Set([
   ErrorCode.corruptMessage,
   ErrorCode.unknownTopicOrPartition,
@@ -186,7 +186,10 @@ const names: ReadonlyMap<number, string> = new Map(
   ]),
 )
 
-/** Kafka's name, 'OFFSET_OUT_OF_RANGE'; a code from a newer broker is 'UNKNOWN_ERROR_CODE_n'. */
+/**
+ * Returns Kafka's name, such as 'OFFSET_OUT_OF_RANGE'; 'UNKNOWN_ERROR_CODE_n' for codes of newer
+ * brokers.
+ */
 export function errorName(code: number): string {
   return names.get(code) ?? `UNKNOWN_ERROR_CODE_${code}`
 }
@@ -195,12 +198,12 @@ export function isRetriable(code: number): boolean {
   return retriable.has(code)
 }
 
-/** An operation that a broker's error code ended. */
+/** The failure of an operation by a broker's error code. */
 export class KafkaError extends Error {
   readonly errorCode: number
   /** Kafka's name of the error code. */
   readonly code: string
-  /** What the broker said, or what the error is about. */
+  /** Message of the broker, or the subject of the error. */
   readonly detail: string | undefined
 
   constructor(errorCode: number, detail?: string) {

@@ -1,7 +1,7 @@
-// The vocabulary in which a message is declared: one function per wire type, each taking the
-// versions that have the field and its special rules. A table of fields is data, and the TypeScript
-// types of encoded and decoded messages are inferred from it, so that there is no second description
-// to drift. structCodec.ts and primitiveCodec.ts turn a table into bytes; this file does not.
+// The vocabulary in which messages are declared: one function per wire type, with the versions of
+// the field and its options. A table of fields is data; the TypeScript types of encoded and decoded
+// messages are inferred from it, so that there is no second description. Must never encode or
+// decode: that is structCodec.ts.
 
 import { assert } from '../runtime/assert.ts'
 import { noVersions, type VersionRange, versionRange } from './versionRange.ts'
@@ -26,15 +26,17 @@ export type FieldType =
   | { readonly kind: 'array'; readonly element: FieldType; readonly versions: VersionRange }
   | { readonly kind: 'struct'; readonly fields: Fields; readonly versions: VersionRange }
 
-/** What may be said of a field beside its versions. */
+/** Options of a field. */
 export interface FieldOptions<T = unknown> {
-  /** The versions in which it may be null. */
+  /** Versions in which the field may be null. */
   readonly nullable?: string
-  /** Its value where it is left out or the version lacks it; Kafka's zero of the type if unsaid. */
+  /**
+   * Value if the field is absent or not in the version. Default: Kafka's zero value of the type.
+   */
   readonly default?: T | null
-  /** A value that the version cannot carry is dropped, where it would otherwise be an error. */
+  /** A value that the version cannot carry is dropped; otherwise it is an error. */
   readonly ignorable?: true
-  /** It travels in the tagged section of its struct, and only when it is not the default. */
+  /** Tag of a tagged field, which is sent only if it is not the default. */
   readonly tag?: number
 }
 
@@ -61,14 +63,14 @@ export interface Field<
 
 export type Fields = Readonly<Record<string, Field>>
 
-/** What decoding a table gives: every field, whatever the version. */
+/** Result of decoding a table: every field, in every version. */
 export type OutputOf<F extends Fields> = {
   readonly [K in keyof F]: F[K] extends Field<infer Output> ? Output : never
 }
 
 /**
- * What encoding a table accepts. A field must be given when every version of its parent has it and
- * it has no default; all others may be left out.
+ * Input for encoding a table. A field is required if every version of its parent has it and it has
+ * no default; all others are optional.
  */
 export type InputOf<F extends Fields, ParentVersions extends string = '0+'> = Merged<
   { readonly [K in RequiredKey<F, ParentVersions>]: InputValue<F[K]> } & {
@@ -104,7 +106,7 @@ interface ElementType<Output, Input> {
   readonly inferred?: [output: Output, input: Input]
 }
 
-/** A wire type: called it declares a field, named it is the element type of an array. */
+/** A wire type: called, it declares a field; passed, it is the element type of an array. */
 export interface Primitive<Output, Input = Output> extends ElementType<Output, Input> {
   <const V extends string, const O extends FieldOptions<Output> = Record<never, never>>(
     versions: V,
@@ -122,17 +124,17 @@ export const int16 = primitive<number>('int16', 0)
 export const uint16 = primitive<number>('uint16', 0)
 export const int32 = primitive<number>('int32', 0)
 export const uint32 = primitive<number>('uint32', 0)
-/** A number; one outside the safe integers is malformed. */
+/** A number; malformed outside of the safe integers. */
 export const int64 = primitive<number>('int64', 0)
-/** All 64 bits, as a bigint: for what is only compared (a hash), where `int64` would be malformed. */
+/** All 64 bits as a bigint: for values that are only compared, such as hashes. */
 export const bits64 = primitive<bigint>('bits64', 0n)
 export const float64 = primitive<number>('float64', 0)
 /** 36 characters, lower-case hex with dashes. */
 export const uuid = primitive<string>('uuid', zeroUuid)
 export const string = primitive<string>('string', '')
-/** Decoded as a view of the input: copy what is kept for long. */
+/** Decoded as a view of the input: copy it to keep it. */
 export const bytes = primitive<Buffer, Uint8Array>('bytes', noBytes)
-/** Record batches, opaque here; a view of the input, as `bytes` are. */
+/** Opaque record batches; a view of the input, like `bytes`. */
 export const records = primitive<Buffer, Uint8Array>('records', noBytes)
 
 type Element = ElementType<unknown, unknown> | Fields
@@ -166,7 +168,7 @@ export function struct<
   return field({ kind: 'struct', fields, versions: range }, range, defaultsOf(fields), options)
 }
 
-/** The value of a struct of which nothing was said, fields in the order of the table. */
+/** Default value of a struct, with fields in the order of the table. */
 export function defaultsOf(fields: Fields): Readonly<Record<string, unknown>> {
   const defaults: Record<string, unknown> = {}
   for (const [name, { defaultValue }] of Object.entries(fields)) defaults[name] = defaultValue
@@ -188,7 +190,7 @@ function isPrimitive(element: Element): element is ElementType<unknown, unknown>
   return typeof element === 'function'
 }
 
-/** Defaults are shared by everything decoded, hence frozen. */
+/** Defaults are shared by all decoded messages, and therefore frozen. */
 function field(
   type: FieldType,
   versions: VersionRange,

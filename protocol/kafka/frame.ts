@@ -1,7 +1,7 @@
-// What stands around every message: the int32 length, and the header, whose version follows from
-// API and version. Requests of flexible versions have header 2, others 1; responses 1 and 0, but
-// ApiVersions always 0, since a client reads it before it knows what the broker speaks (KIP-511).
-// Nothing here reads a socket.
+// Framing of messages: the int32 length and the header, whose version follows from the API and its
+// version. Requests of flexible versions have header 2, others 1; responses 1 and 0, except
+// ApiVersions, always 0, because a client reads it before it knows the broker's versions (KIP-511).
+// Must never read a socket.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import type { ByteReader } from '../bytes/reader.ts'
@@ -26,19 +26,19 @@ export interface RequestHeader {
   readonly clientId: string | null
 }
 
-/** Not compact even in header 2, so that a broker can read it whatever the version. */
+/** Not compact even in header 2, so that a broker can read it in any version. */
 const clientIdCodec = primitiveCodec('string', {
   flexible: false,
   nullable: true,
   where: 'request header clientId',
 })
 
-// Encoding is synchronous and does not nest, so one writer's memory serves all messages.
+// Encoding is synchronous and not reentrant, so that one writer serves all messages.
 const writer = new ChunkWriter(4096)
 
 /**
- * A whole request frame as chunks for writev. Large `records` are in it by reference: they must not
- * change before they are sent.
+ * Returns a request frame as chunks for writev. Large `records` are referenced: they must not
+ * change until they are sent.
  */
 export function encodeRequest<A extends Api>(
   api: A,
@@ -55,7 +55,7 @@ export function encodeRequest<A extends Api>(
   return finishFrame(api.request, body, version)
 }
 
-/** A whole response frame as chunks for writev; large `records` are in it by reference. */
+/** Returns a response frame as chunks for writev; large `records` are referenced. */
 export function encodeResponse<A extends Api>(
   api: A,
   version: number,
@@ -69,8 +69,8 @@ export function encodeResponse<A extends Api>(
 }
 
 /**
- * Reads the header of a request, after the length. Of an API that is not known only the part that
- * all headers share is read. Throws MalformedError.
+ * Reads the header of a request, after the length. For an unknown API, reads only the common part
+ * of all headers. Throws MalformedError.
  */
 export function decodeRequestHeader(reader: ByteReader): RequestHeader {
   const apiKey = reader.int16()
@@ -83,7 +83,7 @@ export function decodeRequestHeader(reader: ByteReader): RequestHeader {
 }
 
 /**
- * Reads the body after its header; `reader` is left where the last field ends, which need not be the
+ * Reads the body after the header; `reader` is left after the last field, which may be before the
  * end of the frame. Throws MalformedError.
  */
 export function decodeRequest<A extends Api>(
@@ -111,7 +111,7 @@ function hasFlexibleResponseHeader(api: Api, version: number): boolean {
 }
 
 function startFrame(): void {
-  // A message that failed half way may have left something.
+  // A message that failed while being encoded may have left bytes behind.
   writer.reset()
   writer.int32(0)
 }
@@ -122,7 +122,7 @@ function finishFrame(message: MessageCodec<unknown>, body: unknown, version: num
   return writer.takeChunks()
 }
 
-/** What the first four bytes of a stream are in protocols that Kafka's ports are mistaken for. */
+/** First four bytes of protocols that are sent to Kafka ports by mistake. */
 const httpBeginnings = [
   'GET ',
   'HEAD',
@@ -135,7 +135,7 @@ const httpBeginnings = [
   'PRI ',
   'HTTP',
 ]
-/** The record type `handshake`, and the major version that all of TLS has. */
+/** Record type `handshake` and the major version of all TLS versions. */
 const tlsHandshake = 0x1603
 
 function foreignProtocol(length: number): 'HTTP' | 'TLS' | undefined {
@@ -145,15 +145,15 @@ function foreignProtocol(length: number): 'HTTP' | 'TLS' | undefined {
   return httpBeginnings.includes(bytes.toString('latin1')) ? 'HTTP' : undefined
 }
 
-/** A part of a frame that is smaller than this is copied; a larger one is kept as it came. */
+/** Smaller parts of a frame are copied; larger ones are kept as received. */
 const gatheredBelowBytes = 4 * 1024
 const gatheredBlockBytes = 16 * 1024
 
 /**
- * Cuts a stream of chunks into frames. A frame that lies within one chunk is a view of it; one that
- * spans several is put together once, when its last byte is there, so that the work is linear and
- * memory is held only for bytes that have really come: small chunks are gathered, since a sender of
- * single bytes would have each of them kept as an object, or keep a whole block of memory alive.
+ * Splits a stream of chunks into frames. A frame within one chunk is a view of it; one that spans
+ * several chunks is assembled once, when complete, so that the work is linear. Memory is held only
+ * for received bytes: small chunks are gathered, since otherwise each single byte would keep an
+ * object, or a whole block of memory, alive.
  */
 export class FrameSplitter {
   readonly #maxFrameBytes: number
@@ -161,30 +161,30 @@ export class FrameSplitter {
   #pending: Buffer[] = []
   #pendingBytes = 0
   #heldBytes = 0
-  /** The block that the last pending part is the beginning of, when that was gathered. */
+  /** The block that holds the last pending part, if it was gathered. */
   #gathered: { readonly block: Buffer; used: number } | undefined
-  /** Length of the frame under way, its prefix included; 0 while the prefix is incomplete. */
+  /** Length of the incomplete frame with its prefix; 0 while the prefix is incomplete. */
   #frameBytes = 0
 
-  /** `allocate` gives the memory for a frame that is put together. */
+  /** `allocate` provides the memory for an assembled frame. */
   constructor(maxFrameBytes: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe) {
     this.#maxFrameBytes = maxFrameBytes
     this.#allocate = allocate
   }
 
-  /** Bytes that have come of a frame that is not complete. */
+  /** Received bytes of the incomplete frame. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
 
-  /** Memory that they take. */
+  /** Memory held by the incomplete frame. */
   get heldBytes(): number {
     return this.#heldBytes
   }
 
   /**
-   * The frames that `chunk` completes, without their length prefixes. Throws MalformedError for a
-   * length that is negative or above the limit; the stream cannot be read on after that.
+   * Returns the frames that `chunk` completes, without their length prefixes. Throws MalformedError
+   * for a negative length or one above the limit; the stream cannot be read after that.
    */
   push(chunk: Buffer): Buffer[] {
     const frames: Buffer[] = []
@@ -201,7 +201,7 @@ export class FrameSplitter {
     return frames
   }
 
-  /** Lets go of a frame that is not complete; the stream cannot be read on in the middle of it. */
+  /** Drops the incomplete frame; the stream cannot be read after that. */
   clear(): void {
     this.#pending = []
     this.#pendingBytes = 0
@@ -210,7 +210,7 @@ export class FrameSplitter {
     this.#frameBytes = 0
   }
 
-  /** The frame's length with its prefix, or 0 when not all four bytes of that are there. */
+  /** Length of the frame with its prefix; 0 while the prefix is incomplete. */
   #readLength(chunk: Buffer, from: number): number {
     const missing = 4 - this.#pendingBytes
     if (chunk.length - from < missing) return 0
@@ -222,8 +222,8 @@ export class FrameSplitter {
       const foreign = foreignProtocol(length)
       throw new MalformedError(
         foreign === undefined
-          ? `a frame of ${length} bytes; at most ${this.#maxFrameBytes} are read`
-          : `this looks like ${foreign}, and only the Kafka protocol is spoken here`,
+          ? `frame of ${length} bytes exceeds the limit of ${this.#maxFrameBytes}`
+          : `received ${foreign}, but this port speaks the Kafka protocol only`,
       )
     }
     return length + 4
@@ -240,7 +240,7 @@ export class FrameSplitter {
     }
   }
 
-  /** Copies the part behind the small ones before it; what it does not fit into is left as it is. */
+  /** Copies a small part behind the small ones before it; the remainder is kept as received. */
   #gather(part: Buffer): void {
     const last = this.#gathered
     if (last && last.used + part.length <= last.block.length) {

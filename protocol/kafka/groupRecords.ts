@@ -1,7 +1,7 @@
-// The keys of __consumer_offsets, and the values for offsets and classic groups, as Kafka writes
-// them: a key says what a record is about, its value the latest state of that; no value means it is
-// gone. The int16 before a key is the type of the record, the one before a value its version. The
-// record types of share and streams groups are not read; a key of one decodes to undefined.
+// The keys of __consumer_offsets, and the values for offsets and classic groups, in Kafka's format:
+// the key names the subject, the value is its latest state, no value means deleted. The int16
+// before a key is the record type, the one before a value its version. Record types of share and
+// streams groups are not supported; their keys decode to undefined.
 
 import { ByteReader } from '../bytes/reader.ts'
 import { ByteWriter } from '../bytes/writer.ts'
@@ -12,7 +12,7 @@ import { VersionedMessage } from './versionedMessage.ts'
 
 const keyOptions = { versions: '0', flexibleFrom: Infinity, mayBeFollowed: false }
 
-/** By the type of record: Kafka's number for it, and the fields of its key. */
+/** Kafka's number and the key fields of each record type. */
 const keys = {
   offsetCommit: {
     number: 1,
@@ -35,7 +35,7 @@ export type GroupRecordKey = {
   [Type in keyof Keys]: { readonly type: Type } & OutputOf<KeyFields<Type>>
 }[keyof Keys]
 
-/** How Kafka before 0.9.1 wrote offsetCommit; it is read, and 1 written. */
+/** The offsetCommit type of Kafka before 0.9.1; it is read, and 1 is written. */
 const legacyOffsetCommit = 0
 
 const typeByNumber = new Map<number, keyof Keys>([
@@ -47,12 +47,12 @@ export function encodeGroupRecordKey(key: GroupRecordKey): Buffer {
   const { number, message } = keys[key.type]
   const writer = new ByteWriter()
   writer.int16(number)
-  // The type of the key says which message it is; the compiler cannot follow that through a table.
+  // The type of the key selects the message; the compiler cannot follow that through a table.
   message.encode(writer, key as never, 0)
   return writer.take()
 }
 
-/** Undefined for a type of record that is not known: to be skipped. Throws MalformedError. */
+/** Returns undefined for an unknown record type, which is to be skipped. Throws MalformedError. */
 export function decodeGroupRecordKey(bytes: Uint8Array): GroupRecordKey | undefined {
   const reader = new ByteReader(bytes)
   const type = typeByNumber.get(reader.int16())
@@ -61,8 +61,8 @@ export function decodeGroupRecordKey(bytes: Uint8Array): GroupRecordKey | undefi
 }
 
 /**
- * The position of a group in a partition. Version 1 is the one that can expire by itself; Kafka
- * writes 3 otherwise, and so do we, so that its tools read our topics.
+ * Committed offset of a group in a partition. Version 1 has an expiry time; otherwise version 3 is
+ * written, as by Kafka, so that Kafka's tools can read our topics.
  */
 export const offsetCommitValue = new VersionedMessage(
   {
@@ -76,7 +76,7 @@ export const offsetCommitValue = new VersionedMessage(
   { name: 'OffsetCommitValue', versions: '0-4', flexibleFrom: 4, written: 3, readsNewer: false },
 )
 
-/** A group with its members, as of its last rebalance. */
+/** A group and its members, as of its last rebalance. */
 export const groupMetadataValue = new VersionedMessage(
   {
     protocolType: string('0+'),

@@ -1,12 +1,14 @@
-// What the members of a classic group tell one another through the coordinator, which only passes
-// it on: the metadata in JoinGroup and the assignment in SyncGroup, of protocol type 'consumer'.
+// The embedded messages of the consumer protocol, which the coordinator passes on unread: the
+// metadata in JoinGroup and the assignment in SyncGroup, of protocol type 'consumer'.
 
 import { array, bytes, int32, string } from './fields.ts'
 import { VersionedMessage } from './versionedMessage.ts'
 
 export const consumerProtocolType = 'consumer'
 
-/** What a member wants, and (from version 1) what it owns: cooperative assignors need that. */
+/**
+ * Subscription of a member, and (from version 1) its partitions, which cooperative assignors need.
+ */
 export const consumerProtocolSubscription = new VersionedMessage(
   {
     topics: array('0+', string),
@@ -31,7 +33,7 @@ export const consumerProtocolSubscription = new VersionedMessage(
   },
 )
 
-/** What a member gets. */
+/** Assignment of a member. */
 export const consumerProtocolAssignment = new VersionedMessage(
   {
     assignedPartitions: array('0+', {

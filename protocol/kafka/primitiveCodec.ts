@@ -1,22 +1,22 @@
-// How each wire type is written and read: fixed-width numbers, uuids, and everything that carries
-// a length, in the plain form (int16 or int32 lengths) and the compact one of flexible versions
-// (varint of the length plus one, zero for null: KIP-482). Never allocates by a length that it has
-// not checked against what remains.
+// Encodes and decodes each wire type: fixed-width numbers, uuids, and types with a length, in the
+// plain form (int16 or int32 lengths) and the compact form of flexible versions (varint of the
+// length plus one, zero for null: KIP-482). Must never allocate by a length that was not checked
+// against the remaining bytes.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import { type ByteReader, readInt64 } from '../bytes/reader.ts'
 import type { ByteWriter } from '../bytes/writer.ts'
 import type { PrimitiveName } from './fields.ts'
 
-/** Writes and reads one value of one type in one version. */
+/** Encodes and decodes values of one type in one version. */
 export interface Codec {
   readonly encode: (writer: ByteWriter, value: unknown) => void
   readonly decode: (reader: ByteReader) => unknown
-  /** The fewest bytes that a value takes: what bounds the count of an array. */
+  /** Minimum size of a value, which bounds the count of an array. */
   readonly minBytes: number
   /**
-   * About how much memory a decoded value takes beside the place that it is kept in: without the bytes of
-   * a string, which are no more than there were, and the elements of an array, which count when there are any.
+   * Approximate heap size of a decoded value, without the bytes of a string (at most the size of
+   * the input) and without array elements, which are counted separately.
    */
   readonly heapBytes: number
 }
@@ -24,29 +24,40 @@ export interface Codec {
 export interface Context {
   readonly flexible: boolean
   readonly nullable: boolean
-  /** Where the value stands, for messages: 'Produce request v9 topicData.name'. */
+  /** Position of the value, for error messages: 'Produce request v9 topicData.name'. */
   readonly where: string
-  /** Whether a string is words for people, of which a part is better than no answer. */
+  /**
+   * Whether a string is a message for people, which may be truncated instead of failing the
+   * response.
+   */
   readonly mayBeCut?: boolean
-  /** Whether an int64 outside the safe integers is read as the nearest of them. */
+  /** Whether an int64 outside of the safe integers is clamped instead of malformed. */
   readonly saturates?: boolean
 }
 
-/** Kafka's own limit, also for compact strings. */
+/** Kafka's limit, also for compact strings. */
 const maxStringBytes = 0x7fff
-/** What is left of words that are too long. */
+/** Length of a truncated message. */
 const cutLength = 1000
-/** Of objects of the engine, on 64 bits: a number that is no small integer, a string, a view, an array. */
+/**
+ * Sizes of V8 objects on 64 bits: a number that is not a small integer, a string, a view, an array.
+ */
 const numberHeapBytes = 16
 const stringHeapBytes = 24
-/** Put together of parts, each an object. */
+/** Concatenated from parts, each an object. */
 const uuidHeapBytes = 280
 const viewHeapBytes = 120
 const arrayHeapBytes = 48
 const slotHeapBytes = 8
-/** What is made of an element at least, be it only a number: an object to answer with, a place in a map. */
+/**
+ * Minimum cost of handling an array element, even a number: an object in the response, an entry in
+ * a map.
+ */
 const handledHeapBytes = 120
-/** A byte that is not UTF-8 is read as a character of three: longer ones could not be written again. */
+/**
+ * An invalid byte is decoded as a character of three bytes: a longer string could not be encoded
+ * again.
+ */
 const mostBytesThatFitAnyway = Math.floor(maxStringBytes / 3)
 
 export function primitiveCodec(kind: PrimitiveName, context: Context): Codec {
@@ -139,13 +150,13 @@ function numeric(
   encode: (writer: ByteWriter, value: number) => void,
   decode: (reader: ByteReader) => number,
 ): TypedCodec<number> {
-  // Up to 32 bits a number is kept where it is, without an object of its own.
+  // Numbers of up to 32 bits need no object of their own.
   return { encode, decode, minBytes, heapBytes: minBytes > 4 ? numberHeapBytes : 0 }
 }
 
 function stringCodec({ flexible, nullable, where, mayBeCut = false }: Context): Codec {
   const tooLong = (byteLength: number) =>
-    new RangeError(`${where}: a string of ${byteLength} bytes, ${maxStringBytes} are allowed`)
+    new RangeError(`${where}: string of ${byteLength} bytes exceeds ${maxStringBytes}`)
   return {
     encode(writer, value) {
       if (value === null) return writeNull(writer, flexible ? 'compact' : 'int16', nullable, where)
@@ -164,11 +175,11 @@ function stringCodec({ flexible, nullable, where, mayBeCut = false }: Context): 
       const byteLength = flexible ? reader.uvarint() - 1 : reader.int16()
       if (byteLength < 0) return nullOrMalformed(byteLength, nullable, where)
       if (byteLength > maxStringBytes) {
-        throw new MalformedError(`${where}: a string of ${byteLength} bytes`)
+        throw new MalformedError(`${where}: string of ${byteLength} bytes`)
       }
       const text = reader.utf8(byteLength)
       if (byteLength > mostBytesThatFitAnyway && Buffer.byteLength(text) > maxStringBytes) {
-        throw new MalformedError(`${where}: bytes that are not UTF-8`)
+        throw new MalformedError(`${where}: invalid UTF-8`)
       }
       return text
     },
@@ -194,7 +205,7 @@ function bytesCodec({ flexible, nullable, where }: Context): Codec {
   }
 }
 
-/** An array of any element; `element` knows its own type and version. */
+/** An array; `element` is the codec of its elements. */
 export function arrayCodec(element: Codec, { flexible, nullable, where }: Context): Codec {
   const elementBytes = Math.max(1, element.minBytes)
   const elementHeapBytes = slotHeapBytes + Math.max(element.heapBytes, handledHeapBytes)
@@ -221,7 +232,7 @@ export function arrayCodec(element: Codec, { flexible, nullable, where }: Contex
   }
 }
 
-/** Length of bytes, records or an array; -1 for null. */
+/** Reads the length of bytes, records or an array; -1 for null. */
 function readLength(reader: ByteReader, flexible: boolean): number {
   return flexible ? reader.uvarint() - 1 : reader.int32()
 }

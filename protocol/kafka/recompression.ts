@@ -1,5 +1,5 @@
-// The same record batch in another compression. Records lie in a batch as they do uncompressed, so
-// that only the header's size, codec and CRC change; everything else is copied as it is.
+// Converts a record batch to another compression. Records have the same form compressed or not, so
+// only size, codec and CRC in the header change; all other fields are copied.
 
 import { type Compression, compress } from '../bytes/compression.ts'
 import { crc32c } from '../bytes/crc32c.ts'
@@ -11,7 +11,7 @@ import {
   recordBatchOverheadBytes,
 } from './recordBatch.ts'
 
-/** `records` are those of the batch, not compressed. `level` is as `compress` takes it. */
+/** `records` are the uncompressed records of the batch. `level` as in `compress`. */
 export function recompressed(
   batch: RecordBatch,
   records: Uint8Array,

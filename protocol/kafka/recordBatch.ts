@@ -1,16 +1,16 @@
-// A record batch (magic 2) where it lies: a view of its 61-byte header, read and changed in place.
-// The broker stores the bytes as they came; nothing here looks into the records, and nothing
-// copies them. The records are RecordCursor's, new batches RecordBatchBuilder's.
+// A record batch (magic 2): a view of its 61-byte header, read and changed in place. The broker
+// stores the bytes as received; nothing here reads or copies the records. RecordCursor reads
+// records, RecordBatchBuilder builds batches.
 //
-// A view may be of bytes from outside that have not been checked: the getters of fields return
-// whatever is there, `validateBatch` says whether it can be believed.
+// A view may be of unchecked bytes: the getters return whatever is there; `validateBatch` decides
+// whether the batch is valid.
 
 import { Compression } from '../bytes/compression.ts'
 import { crc32c } from '../bytes/crc32c.ts'
 import { MalformedError } from '../bytes/malformed.ts'
 import { readInt64, writeInt64 } from '../bytes/reader.ts'
 
-/** Where each header field begins, counted from the start of the batch. */
+/** Start of each header field, relative to the start of the batch. */
 export const RecordBatchField = {
   baseOffset: 0,
   batchLength: 8,
@@ -37,24 +37,24 @@ export const RecordBatchAttribute = {
   deleteHorizon: 0x40,
 } as const
 
-/** The header: everything before the first record. */
+/** Size of the header: everything before the first record. */
 export const recordBatchOverheadBytes = 61
-/** Base offset and length field, which the length field does not count. */
+/** Base offset and length field, which the length field does not include. */
 export const batchLengthPrefixBytes = 12
-/** The CRC covers everything from here to the end of the batch. */
+/** The CRC covers everything from this offset to the end of the batch. */
 const crcStart = RecordBatchField.attributes
 
 export type TimestampType = 'create' | 'logAppend'
 
 export class RecordBatch {
   readonly bytes: Buffer
-  /** Index in `bytes` of the batch's first byte, its base offset. */
+  /** Index of the batch's first byte in `bytes`. */
   readonly start: number
 
-  /** Throws MalformedError unless a whole header is there; the records need not be. */
+  /** Throws MalformedError unless the header is complete; the records need not be. */
   constructor(bytes: Buffer, start = 0) {
     if (bytes.length - start < recordBatchOverheadBytes) {
-      throw new MalformedError(`record batch header cut short: ${bytes.length - start} bytes`)
+      throw new MalformedError(`truncated record batch header: ${bytes.length - start} bytes`)
     }
     this.bytes = bytes
     this.start = start
@@ -64,12 +64,12 @@ export class RecordBatch {
     return readInt64(this.bytes, this.start + RecordBatchField.baseOffset)
   }
 
-  /** Set in place; not covered by the CRC. */
+  /** Changed in place; not covered by the CRC. */
   set baseOffset(offset: number) {
     writeInt64(this.bytes, this.start + RecordBatchField.baseOffset, offset)
   }
 
-  /** Of the whole batch with its header. */
+  /** Size of the whole batch, including the header. */
   get sizeInBytes(): number {
     return batchLengthPrefixBytes + this.#int32(RecordBatchField.batchLength)
   }
@@ -78,7 +78,7 @@ export class RecordBatch {
     return this.#int32(RecordBatchField.partitionLeaderEpoch)
   }
 
-  /** Set in place; not covered by the CRC. */
+  /** Changed in place; not covered by the CRC. */
   set partitionLeaderEpoch(epoch: number) {
     this.bytes.writeInt32BE(epoch, this.start + RecordBatchField.partitionLeaderEpoch)
   }
@@ -119,7 +119,7 @@ export class RecordBatch {
     return this.baseOffset + this.lastOffsetDelta
   }
 
-  /** The offset after this batch's last one. */
+  /** The offset after the batch's last offset. */
   get nextOffset(): number {
     return this.lastOffset + 1
   }
@@ -132,13 +132,16 @@ export class RecordBatch {
     return readInt64(this.bytes, this.start + RecordBatchField.maxTimestamp)
   }
 
-  /** When compaction may drop the batch's tombstones or its marker; undefined before its first. */
+  /**
+   * Time from which compaction may drop the batch's tombstones or its marker; undefined before its
+   * first compaction.
+   */
   get deleteHorizonMs(): number | undefined {
     const isSet = (this.attributes & RecordBatchAttribute.deleteHorizon) !== 0
     return isSet ? this.baseTimestamp : undefined
   }
 
-  /** -1 when the producer is not idempotent. */
+  /** -1 if the producer is not idempotent. */
   get producerId(): number {
     return readInt64(this.bytes, this.start + RecordBatchField.producerId)
   }
@@ -156,12 +159,12 @@ export class RecordBatch {
     return this.baseSequence < 0 ? -1 : sequenceAfter(this.baseSequence, this.lastOffsetDelta)
   }
 
-  /** How many records there are: fewer than offsets when the log has been compacted. */
+  /** Number of records: less than the number of offsets after compaction. */
   get recordCount(): number {
     return this.#int32(RecordBatchField.recordCount)
   }
 
-  /** Changes the timestamp type and the maximum timestamp, and the CRC with them. */
+  /** Sets the timestamp type and the maximum timestamp, and updates the CRC. */
   setMaxTimestamp(type: TimestampType, timestampMs: number): void {
     const { logAppendTime } = RecordBatchAttribute
     const others = this.attributes & ~logAppendTime
@@ -171,7 +174,7 @@ export class RecordBatch {
     this.#updateCrc()
   }
 
-  /** Changes who produced the batch, and the CRC with it. */
+  /** Sets the producer of the batch, and updates the CRC. */
   setProducer(producerId: number, producerEpoch: number, baseSequence: number): void {
     writeInt64(this.bytes, this.start + RecordBatchField.producerId, producerId)
     this.bytes.writeInt16BE(producerEpoch, this.start + RecordBatchField.producerEpoch)
@@ -179,13 +182,13 @@ export class RecordBatch {
     this.#updateCrc()
   }
 
-  /** Whether all bytes that the length field promises are there. */
+  /** Whether all bytes of the batch are present. */
   isComplete(): boolean {
     const size = this.sizeInBytes
     return size >= recordBatchOverheadBytes && size <= this.bytes.length - this.start
   }
 
-  /** False, too, for a batch that is not complete. */
+  /** False as well for an incomplete batch. */
   isCrcValid(): boolean {
     return this.isComplete() && this.crc === this.#computeCrc()
   }
@@ -203,14 +206,14 @@ export class RecordBatch {
   }
 }
 
-/** The sequence `count` places after `sequence`: Kafka's wrap from 2^31 - 1 to 0. */
+/** Returns the sequence `count` places after `sequence`, wrapping from 2^31 - 1 to 0. */
 export function sequenceAfter(sequence: number, count: number): number {
   return (sequence + count) % 2 ** 31
 }
 
 /**
- * The whole batches in `bytes[start, end)`, one after another. Stops before a partial one at the end,
- * which every fetch response may have; throws MalformedError for a length no batch can have.
+ * Yields the complete batches in `bytes[start, end)`. Stops at a partial batch at the end, which
+ * fetch responses may have; throws MalformedError for an impossible length.
  */
 export function* splitBatches(
   bytes: Buffer,
@@ -228,12 +231,14 @@ export function* splitBatches(
   }
 }
 
-/** Throws MalformedError unless the header is sound and the CRC right. The records are not walked. */
+/**
+ * Throws MalformedError unless the header is valid and the CRC matches. Does not read the records.
+ */
 export function validateBatch(batch: RecordBatch, limits: { readonly maxBytes: number }): void {
   const size = batch.sizeInBytes
-  if (!batch.isComplete()) throw new MalformedError(`record batch of ${size} bytes cut short`)
+  if (!batch.isComplete()) throw new MalformedError(`truncated record batch of ${size} bytes`)
   if (size > limits.maxBytes) {
-    throw new MalformedError(`record batch of ${size} bytes, ${limits.maxBytes} allowed`)
+    throw new MalformedError(`record batch of ${size} bytes exceeds ${limits.maxBytes}`)
   }
   if (batch.magic !== 2) throw new MalformedError(`record batch magic ${batch.magic}, 2 expected`)
   if (!batch.isCrcValid()) throw new MalformedError('record batch CRC does not match its bytes')
@@ -243,13 +248,13 @@ export function validateBatch(batch: RecordBatch, limits: { readonly maxBytes: n
   validateHeader(batch)
 }
 
-/** Throws MalformedError for counts and numbers that no batch can have, whatever its CRC. */
+/** Throws MalformedError for counts and numbers that no batch can have, even with a valid CRC. */
 export function validateHeader(batch: RecordBatch): void {
   validateCounts(batch)
   validateNumbers(batch)
 }
 
-/** Offsets may have gaps (compaction), even up to no record at all, but never repeat. */
+/** Offsets may have gaps after compaction, even without any record, but never repeat. */
 function validateCounts(batch: RecordBatch): void {
   const { recordCount, lastOffsetDelta } = batch
   if (recordCount < 0 || lastOffsetDelta < 0 || recordCount > lastOffsetDelta + 1) {
@@ -268,7 +273,7 @@ function validateNumbers(batch: RecordBatch): void {
   if (!Number.isSafeInteger(producerId) || producerId < -1) {
     throw new MalformedError(`record batch producer id ${producerId}`)
   }
-  // Brokers write offsets into transactions, and markers, without numbering them.
+  // Brokers write transactional offsets and markers without sequences.
   const needsSequence = !batch.isControl && !batch.isTransactional
   if (producerId >= 0 && (producerEpoch < 0 || (batch.baseSequence < 0 && needsSequence))) {
     throw new MalformedError(

@@ -1,6 +1,6 @@
-// Encodes records into one batch (magic 2), straight into one growing buffer: the header's place is
-// kept free and filled in by `build`. Agents call `appendRange` millions of times a second, so
-// nothing is allocated per record, and the finished buffer is handed over, not copied.
+// Builds record batches (magic 2) in one growing buffer: space for the header is reserved and
+// filled in by `build`. Agents call `appendRange` millions of times a second: nothing is allocated
+// per record, and the finished buffer is handed over without a copy.
 
 import { Compression, compress } from '../bytes/compression.ts'
 import { crc32c } from '../bytes/crc32c.ts'
@@ -18,21 +18,24 @@ import { varintBytes, varlongBytes, writeVarint, writeVarlong } from './recordVa
 
 export interface RecordBatchOptions {
   readonly compression?: Compression
-  /** -1, the default, for a producer that is not idempotent. */
+  /** Default: -1, for a producer that is not idempotent. */
   readonly producerId?: number
   readonly producerEpoch?: number
-  /** Of the first batch; `build` moves it on by the records built, as an idempotent producer must. */
+  /**
+   * Sequence of the first batch; `build` advances it by the number of records, as idempotent
+   * producers must.
+   */
   readonly baseSequence?: number
   readonly isTransactional?: boolean
   readonly isControl?: boolean
-  /** How large a buffer to begin with; it grows by doubling. */
+  /** Initial buffer size; it grows by doubling. */
   readonly capacityBytes?: number
 }
 
 const smallestCapacityBytes = 512
-/** No record's parts other than key, value and headers take more: two lengths, attributes, deltas. */
+/** Maximum size of a record without key, value and headers: two lengths, attributes, deltas. */
 const mostRecordOverheadBytes = 40
-/** Values up to here are copied in a loop: a call into native code costs as much. */
+/** Shorter values are copied in a loop: a native call costs as much. */
 const loopBytes = 32
 const largestBatchBytes = 2 ** 31 - 1
 
@@ -64,7 +67,7 @@ export class RecordBatchBuilder {
     return this.#recordCount
   }
 
-  /** With the header and before compression. */
+  /** Size with the header, before compression. */
   get sizeInBytes(): number {
     return this.#length
   }
@@ -95,12 +98,14 @@ export class RecordBatchBuilder {
     this.#recordCount++
   }
 
-  /** Appends a record without key and headers whose value is `source[start, end)`: the hot path. */
+  /**
+   * Appends a record with the value `source[start, end)`, without key and headers: the hot path.
+   */
   appendRange(timestampMs: number, source: Buffer, start: number, end: number): void {
     const timestampDelta = this.#admit(timestampMs)
     const offsetDelta = this.#recordCount++
     const valueBytes = end - start
-    // Attributes, the null key (-1 as a varint) and the number of headers take a byte each.
+    // Attributes, the null key (-1 as a varint) and the number of headers: one byte each.
     const bodyBytes =
       3 +
       varlongBytes(timestampDelta) +
@@ -125,7 +130,7 @@ export class RecordBatchBuilder {
     this.#length = at
   }
 
-  /** The finished batch, the caller's for keeps. The builder is empty again afterwards. */
+  /** Returns the finished batch, which the caller owns, and resets the builder. */
   build(): Buffer {
     assert(this.#recordCount > 0, 'a batch has at least one record')
     const batch = this.#compression === Compression.none ? this.#handOver() : this.#compressed()
@@ -138,7 +143,7 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  /** Notes the record's timestamp; returns its distance from the batch's base timestamp. */
+  /** Records the timestamp; returns its delta to the base timestamp of the batch. */
   #admit(timestampMs: number): number {
     if (this.#recordCount === 0) {
       this.#baseTimestamp = timestampMs
@@ -149,7 +154,7 @@ export class RecordBatchBuilder {
     return timestampMs - this.#baseTimestamp
   }
 
-  /** Makes room for `more` bytes and returns the memory, to be written at `#length`. */
+  /** Reserves `more` bytes and returns the memory; the caller writes at `#length`. */
   #reserve(more: number): Buffer {
     const wanted = this.#length + more
     if (wanted > this.#bytes.length) this.#grow(wanted)
@@ -163,7 +168,7 @@ export class RecordBatchBuilder {
     old.copy(this.#bytes, 0, 0, this.#length)
   }
 
-  /** Gives the buffer away and takes another one, large enough for a batch like this one. */
+  /** Hands over the buffer and allocates another one of a size for a similar batch. */
   #handOver(): Buffer {
     const batch = this.#bytes.subarray(0, this.#length)
     this.#bytes = newBuffer(this.#length + mostRecordOverheadBytes)
@@ -197,7 +202,7 @@ export class RecordBatchBuilder {
   }
 }
 
-/** Memory of its own: a slice of Node's shared pool would keep 64 KiB of strangers alive. */
+/** Not from Node's shared pool: a slice would keep 64 KiB of unrelated data alive. */
 function newBuffer(capacityBytes: number): Buffer {
   return Buffer.allocUnsafeSlow(Math.max(capacityBytes, smallestCapacityBytes))
 }

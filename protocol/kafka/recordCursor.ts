@@ -1,7 +1,7 @@
-// Walks the records of a batch where they lie. `next` moves to a record and sets fields that say
-// where its parts are: nothing is allocated per record. Every length is checked against its record,
-// and every record against the batch, so malformed input throws MalformedError and is never read
-// past its end. A compressed batch is decompressed whole, when it is first asked for.
+// Iterates over the records of a batch in place. `next` moves to a record and sets fields with the
+// positions of its parts: nothing is allocated per record. Every length is checked against its
+// record, and every record against the batch: malformed input throws MalformedError and never
+// causes a read beyond its end. A compressed batch is decompressed completely on first use.
 
 import { Compression, decompress } from '../bytes/compression.ts'
 import { MalformedError } from '../bytes/malformed.ts'
@@ -13,7 +13,7 @@ export interface RecordHeader {
   readonly value: Buffer | null
 }
 
-/** A record taken out of its batch. `key` and `value` are views, not copies. */
+/** A record extracted from its batch. `key` and `value` are views, not copies. */
 export interface Record {
   readonly offset: number
   readonly timestamp: number
@@ -22,9 +22,12 @@ export interface Record {
   readonly headers: readonly RecordHeader[]
 }
 
-/** Attributes, the two deltas, the lengths of key and value, the number of headers: a byte each. */
+/**
+ * Minimum record size: attributes, two deltas, lengths of key and value, number of headers, one
+ * byte each.
+ */
 const shortestRecordBytes = 6
-/** The lengths of its key and its value. */
+/** Minimum header size: the lengths of key and value. */
 const shortestHeaderBytes = 2
 const nowhere = Buffer.alloc(0)
 
@@ -34,7 +37,7 @@ export class RecordCursor {
   readonly #baseOffset: number
   readonly #baseTimestamp: number
   readonly #lastOffsetDelta: number
-  /** With log append time every record has the batch's timestamp; undefined with create time. */
+  /** With log append time all records have the batch's timestamp; undefined with create time. */
   readonly #appendTimestamp: number | undefined
   readonly #recordCount: number
   #bytes: Buffer = nowhere
@@ -43,30 +46,30 @@ export class RecordCursor {
   #end = 0
   #taken = 0
 
-  /** Of the current record, as everything below; meaningless before the first `next`. */
+  /** Field of the current record, like all below; undefined before the first `next`. */
   offset = -1
   /** Milliseconds since the epoch. */
   timestamp = -1
-  /** Index in `bytes`; -1 when the key is null. */
+  /** Index in `bytes`; -1 for a null key. */
   keyStart = -1
   keyEnd = -1
-  /** Index in `bytes`; -1 when the value is null. */
+  /** Index in `bytes`; -1 for a null value. */
   valueStart = -1
   valueEnd = -1
   headerCount = 0
   headersStart = 0
-  /** Index in `bytes` of the whole record, its length included. */
+  /** Index of the whole record in `bytes`, including its length. */
   recordStart = 0
   recordEnd = 0
-  /** Index in `bytes` of what follows the deltas: the key's length. */
+  /** Index in `bytes` after the deltas: the key length. */
   fieldsStart = 0
 
   /**
-   * Throws MalformedError when the batch is not complete or its record count is negative. `records`
-   * are those of the batch, uncompressed, when its owner has them already.
+   * Throws MalformedError if the batch is incomplete or its record count is negative. `records` are
+   * its uncompressed records, if the caller has them already.
    */
   constructor(batch: RecordBatch, maxDecompressedBytes: number, records?: Buffer) {
-    if (!batch.isComplete()) throw new MalformedError('record batch cut short')
+    if (!batch.isComplete()) throw new MalformedError('truncated record batch')
     this.#batch = batch
     this.#maxDecompressedBytes = maxDecompressedBytes
     this.#baseOffset = batch.baseOffset
@@ -81,13 +84,13 @@ export class RecordCursor {
     this.#isOpen = true
   }
 
-  /** What the indexes refer to: the batch's own memory, or the decompressed records. */
+  /** The buffer of the indexes: the batch's own memory, or the decompressed records. */
   get bytes(): Buffer {
     if (!this.#isOpen) this.#open()
     return this.#bytes
   }
 
-  /** Moves to the next record; false when there is none. */
+  /** Moves to the next record; false at the end. */
   next(): boolean {
     if (!this.#isOpen) this.#open()
     if (this.#taken === this.#recordCount) return this.#finish()
@@ -107,7 +110,7 @@ export class RecordCursor {
     return true
   }
 
-  /** The current record's headers; values are views. */
+  /** The headers of the current record; values are views. */
   headers(): RecordHeader[] {
     return recordHeaders(this.#bytes, this.headersStart, this.#position, this.headerCount)
   }
@@ -161,7 +164,7 @@ export class RecordCursor {
     }
   }
 
-  /** Moves over a field of the record that ends at `end`; returns where the field ends. */
+  /** Skips a field of the record that ends at `end`; returns the end of the field. */
   #skip(length: number, end: number): number {
     if (length > end - this.#position) {
       throw new MalformedError(`field of ${length} bytes, ${end - this.#position} left in record`)
@@ -186,7 +189,7 @@ export class RecordCursor {
     let zigzag = 0
     let at = this.#position
     for (let shift = 0; shift < 35; shift += 7) {
-      if (at >= end) throw new MalformedError('varint cut short')
+      if (at >= end) throw new MalformedError('truncated varint')
       const byte = this.#bytes[at++]!
       zigzag |= (byte & 0x7f) << shift
       if (byte >= 0x80) continue
@@ -197,7 +200,7 @@ export class RecordCursor {
     throw new MalformedError('varint over 5 bytes')
   }
 
-  /** Up to four bytes (37 hours in milliseconds) it is read as a varint is. */
+  /** Up to four bytes (37 hours in ms) are read like a varint. */
   #varlong(end: number): number {
     const fourth = this.#position + 3
     const bytes = this.#bytes
@@ -236,7 +239,7 @@ export function recordHeaders(
   return headers
 }
 
-/** The records one by one as objects: for tests, tools and quiet topics. */
+/** Yields the records as objects: for tests, tools and rarely read topics. */
 export function* records(
   batch: RecordBatch,
   maxDecompressedBytes: number,

@@ -1,24 +1,26 @@
-// Decides in one pass, without allocating, whether the records of a batch are plainly sound: the
-// broker does this to every record that a client sends. RecordCursor decides the rest, and says what
-// is wrong; it takes seven times as long.
+// Checks in one pass, without allocation, whether the records of a batch are valid and ordinary:
+// the broker does this for every record from a client. RecordCursor decides all other batches and
+// reports errors; it is seven times slower.
 
-/** Of all records of a batch. */
+/** Figures over all records of a batch. */
 export interface RecordScan {
-  /** Milliseconds to be added to the batch's base timestamp. */
+  /** In ms, relative to the base timestamp of the batch. */
   readonly smallestTimestampDelta: number
   readonly largestTimestampDelta: number
   readonly nullKeys: number
 }
 
-/** The length, attributes, the two deltas, the lengths of key and value, the number of headers. */
+/**
+ * Minimum record size: length, attributes, two deltas, lengths of key and value, number of headers.
+ */
 const shortestRecordBytes = 7
-/** A varint of four bytes that ends with them is below this; a fifth byte is left to RecordCursor. */
+/** Upper bound of a four-byte varint; longer ones are left to RecordCursor. */
 const fourByteLimit = 2 ** 28
 
 /**
- * Scans `bytes[start, end)`, which is uncompressed. Undefined unless there are exactly `count`
- * records in it, at least one, each of the length it claims, with offset deltas 0, 1, 2 and so on.
- * Undefined, too, for what is rare though allowed: timestamps more than 37 hours from the base
+ * Scans `bytes[start, end)`, which is uncompressed. Returns undefined unless it holds exactly
+ * `count` records, at least one, each with its claimed length, with offset deltas 0, 1, 2 and so
+ * on. Returns undefined as well for rare valid input: timestamps more than 37 hours from the base
  * timestamp, more than 63 headers in a record, headers over 8 KiB, a record over 128 MiB.
  */
 export function scanRecords(
@@ -27,16 +29,15 @@ export function scanRecords(
   end: number,
   count: number,
 ): RecordScan | undefined {
-  // Varints are decoded where they are met: V8 inlines no helper that has two results, and every
-  // varint of every record would pay for the call. Most have one byte, which costs one comparison.
-  // Reads beyond `end` are harmless: what they give is believed only when the record ends where its
-  // length says.
+  // Varints are decoded inline: V8 does not inline a helper with two results, and every varint
+  // would pay for the call. Most have one byte, which costs one comparison. Reads beyond `end` are
+  // harmless: their results are used only if the record ends at its claimed length.
   if (count < 1) return undefined
   let at = start
-  // Integers, not infinities: V8 would compare floating-point numbers for every record.
+  // Integers, not infinities: V8 would use floating-point comparisons for every record.
   let smallest = fourByteLimit
   let largest = -fourByteLimit
-  /** Timestamp delta of the record before, zigzag-encoded: many records of a batch have the same. */
+  /** Zigzag-encoded timestamp delta of the previous record: many records of a batch share it. */
   let encodedTimestamp = -1
   let nullKeys = 0
   for (let delta = 0; delta < count; delta++) {

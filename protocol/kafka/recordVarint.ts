@@ -1,7 +1,7 @@
-// Zigzag varints written at a given place of a buffer that is known to have room, for the record
-// encoder's hot path. ByteWriter has the same encoding with its own bookkeeping.
+// Writes zigzag varints at an index of a buffer with enough capacity, for the record encoder's hot
+// path. ByteWriter has the same encoding with bounds handling.
 
-/** How many bytes a 32-bit value takes. */
+/** Returns the size of a 32-bit value as a varint. */
 export function varintBytes(value: number): number {
   const zigzag = ((value << 1) ^ (value >> 31)) >>> 0
   if (zigzag < 0x80) return 1
@@ -10,7 +10,7 @@ export function varintBytes(value: number): number {
   return zigzag < 0x10000000 ? 4 : 5
 }
 
-/** How many bytes a safe integer takes. */
+/** Returns the size of a safe integer as a varint. */
 export function varlongBytes(value: number): number {
   if (value === (value | 0)) return varintBytes(value)
   let count = 1
@@ -20,7 +20,7 @@ export function varlongBytes(value: number): number {
   return count
 }
 
-/** Writes a 32-bit value and returns the index after it. */
+/** Writes a 32-bit value; returns the index after it. */
 export function writeVarint(bytes: Buffer, at: number, value: number): number {
   let zigzag = ((value << 1) ^ (value >> 31)) >>> 0
   while (zigzag >= 0x80) {
@@ -31,10 +31,10 @@ export function writeVarint(bytes: Buffer, at: number, value: number): number {
   return at
 }
 
-/** Writes a safe integer and returns the index after it. */
+/** Writes a safe integer; returns the index after it. */
 export function writeVarlong(bytes: Buffer, at: number, value: number): number {
   if (value === (value | 0)) return writeVarint(bytes, at, value)
-  // Doubling a safe integer can pass 2^53, so the sign joins the lowest six bits on their own.
+  // Doubling a safe integer may exceed 2^53, so the sign is combined with the lowest six bits only.
   const size = magnitude(value)
   let rest = Math.floor(size / 0x40)
   let byte = ((size % 0x40) << 1) | (value < 0 ? 1 : 0)
@@ -47,7 +47,7 @@ export function writeVarlong(bytes: Buffer, at: number, value: number): number {
   return at
 }
 
-/** What zigzag doubles. */
+/** The number that zigzag doubles. */
 function magnitude(value: number): number {
   return value < 0 ? -value - 1 : value
 }

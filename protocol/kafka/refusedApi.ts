@@ -1,7 +1,7 @@
-// APIs that are known only as far as it takes to answer a request with an error in its own response: a
-// client that does not look at ApiVersions first would take a closed connection for a lost one, and
-// try again. A request is decoded where its answer has an error for each thing that it names; its
-// other fields are left unread. Lists that stay empty in such an answer are declared without elements.
+// APIs that are declared only far enough to answer with an error in their own response: a client
+// that does not check ApiVersions would take a closed connection for a network failure and retry. A
+// request is decoded if its response has one error per named item; its other fields are skipped.
+// Lists that stay empty in such a response have no element type.
 
 import { array, defaultsOf, type Fields, type OutputOf } from './fields.ts'
 import { type Api, type ApiDeclaration, api } from './schema.ts'
@@ -13,14 +13,14 @@ export interface ErrorAnswer {
 
 export interface RefusedApi {
   readonly api: Api
-  /** The response that says `error` of the request, or of everything that the request names. */
+  /** Returns the response with `error` for the request, or for every item that it names. */
   readonly refuse: (request: unknown, error: ErrorAnswer) => unknown
 }
 
-/** A list of a response that is always empty. */
+/** A list in a response that is always empty. */
 export const emptyList = array('0+', {})
 
-/** An API whose response has an error for each thing that the request names. */
+/** Declares an API whose response has one error per item of the request. */
 export function refusedApi<const Request extends Fields, const Response extends Fields>(
   declaration: ApiDeclaration<Request, Response>,
   refuse: (request: OutputOf<Request>, error: ErrorAnswer) => object,
@@ -34,7 +34,7 @@ export function refusedApi<const Request extends Fields, const Response extends 
   }
 }
 
-/** An API whose response has one error for the whole request: `errorCode`. */
+/** Declares an API whose response has one error for the whole request: `errorCode`. */
 export function refusedWhole(
   declaration: Omit<ApiDeclaration<Fields, Fields>, 'request'>,
 ): RefusedApi {

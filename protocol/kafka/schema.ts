@@ -1,6 +1,6 @@
-// Messages and APIs: a table of fields together with the versions it is spoken in. The codec of a
-// version is compiled when that version is first met and kept. One file under apis/ declares each
-// API; nothing outside this folder needs to know how a table is compiled.
+// Messages and APIs: tables of fields with their versions. The codec of a version is compiled
+// lazily and cached. Each API is declared in its own file under apis/; code outside of this folder
+// need not know how tables are compiled.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import type { ByteReader } from '../bytes/reader.ts'
@@ -11,31 +11,31 @@ import type { Codec } from './primitiveCodec.ts'
 import { structCodec } from './structCodec.ts'
 import { includes, type VersionRange, versionRange } from './versionRange.ts'
 
-/** Writes and reads one message in any of its versions. */
+/** Encodes and decodes one message in all its versions. */
 export interface MessageCodec<T, Input = T> {
   /**
    * Throws UnsupportedFieldError for a value that `version` cannot carry, TypeError or RangeError
-   * for one that no version can.
+   * for a value that no version can carry.
    */
   encode(writer: ByteWriter, value: Input, version: number): void
-  /** Every field is there, whatever the version. Throws MalformedError. */
+  /** Returns all fields, in every version. Throws MalformedError. */
   decode(reader: ByteReader, version: number): T
 }
 
 export interface MessageOptions {
-  /** For error messages: 'Produce request'. */
+  /** Name for error messages: 'Produce request'. */
   readonly name: string
   readonly versions: string
-  /** First version with compact encodings and tagged fields; Infinity if none has. */
+  /** First version with compact encodings and tagged fields; Infinity if there is none. */
   readonly flexibleFrom: number
   /**
-   * Whether bytes may follow the message: newer versions of embedded data add fields there, and some
-   * clients send requests that are longer than their fields. The reader is left in front of them.
+   * Whether bytes may follow the message: newer versions of embedded data add fields there, and
+   * some clients send extra bytes. The reader is left before them.
    */
   readonly mayBeFollowed: boolean
   /**
-   * Whether an int64 outside the safe integers is read as the nearest of them, where it would otherwise
-   * be malformed: clients send the largest int64 for "never" and for "the end". Not for what is kept.
+   * Whether an int64 outside of the safe integers is clamped instead of malformed: clients send the
+   * largest int64 for "never" and for "the end". Not for stored values.
    */
   readonly saturates?: boolean
 }
@@ -92,35 +92,35 @@ export class Message<F extends Fields> implements MessageCodec<OutputOf<F>, Inpu
   }
 }
 
-/** One request and its response. */
+/** A request and its response. */
 export interface Api<Req = unknown, Res = unknown, ReqInput = Req, ResInput = Res> {
   readonly key: number
-  /** Kafka's name: 'Produce'. */
+  /** Kafka's name, such as 'Produce'. */
   readonly name: string
-  /** The versions served and spoken, those that are stable in Kafka 4.1. */
+  /** Versions that are served and sent: those stable in Kafka 4.1. */
   readonly minVersion: number
   readonly maxVersion: number
-  /** What ApiVersions tells: lower than minVersion where clients are known to need it. */
+  /** Minimum version in ApiVersions: lower than minVersion where clients are known to need it. */
   readonly advertisedMinVersion: number
-  /** First version with compact encodings and tagged fields; Infinity if none has. */
+  /** First version with compact encodings and tagged fields; Infinity if there is none. */
   readonly flexibleFrom: number
   readonly request: MessageCodec<Req, ReqInput>
   readonly response: MessageCodec<Res, ResInput>
 }
 
-/** What decoding a request of the API gives. */
+/** Decoded request of the API. */
 export type RequestOf<A> = A extends { readonly request: MessageCodec<infer T, infer _> }
   ? T
   : never
-/** What decoding a response of the API gives. */
+/** Decoded response of the API. */
 export type ResponseOf<A> = A extends { readonly response: MessageCodec<infer T, infer _> }
   ? T
   : never
-/** What encoding a request of the API accepts. */
+/** Input for encoding a request of the API. */
 export type RequestInput<A> = A extends { readonly request: MessageCodec<infer _, infer Input> }
   ? Input
   : never
-/** What encoding a response of the API accepts. */
+/** Input for encoding a response of the API. */
 export type ResponseInput<A> = A extends { readonly response: MessageCodec<infer _, infer Input> }
   ? Input
   : never
@@ -141,12 +141,13 @@ export function api<const Request extends Fields, const Response extends Fields>
   const { key, name, versions, flexibleFrom } = declaration
   const { from, to } = versionRange(versions)
   const advertisedMinVersion = declaration.advertisedMinVersion ?? from
-  // What is advertised can be read and answered, if only with an error.
+  // Every advertised version can be decoded and answered, if only with an error.
   const readable = `${advertisedMinVersion}-${to}`
   const options = { versions: readable, flexibleFrom }
-  // As in Kafka: librdkafka 2.2 to 2.16 sends three bytes behind a Metadata request for all topics.
+  // As in Kafka: librdkafka 2.2 to 2.16 sends three extra bytes after a Metadata request for all
+  // topics.
   const request = { ...options, name: `${name} request`, mayBeFollowed: true, saturates: true }
-  // Whereas a response that is longer than its fields was misread, and must not be believed.
+  // A response with extra bytes was misread, and must be refused.
   const response = { ...options, name: `${name} response`, mayBeFollowed: false }
   return {
     key,

@@ -1,7 +1,7 @@
-// Turns a table of fields, for one version, into closures that write and read it: the fields that
-// the version has, in the table's order, then in flexible versions the tagged section. Compiled
-// once for each message and version. Unknown tags are skipped, as KIP-482 wants; a value that the
-// version cannot carry is refused unless the table calls it ignorable.
+// Compiles a table of fields, for one version, into functions that encode and decode it: the fields
+// of the version in the order of the table, then, in flexible versions, the tagged section.
+// Compiled once per message and version. Unknown tags are skipped (KIP-482); a value that the
+// version cannot carry is refused, unless its field is ignorable.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import type { ByteReader } from '../bytes/reader.ts'
@@ -10,7 +10,7 @@ import { defaultsOf, type Field, type Fields, type FieldType, isRequired } from 
 import { arrayCodec, type Codec, type Context, primitiveCodec } from './primitiveCodec.ts'
 import { includes, type VersionRange } from './versionRange.ts'
 
-/** What an encoder throws for a value that the version has no room for. */
+/** Thrown by encoders for a value that the version cannot carry. */
 export class UnsupportedFieldError extends Error {
   readonly code = 'UNSUPPORTED_FIELD'
 }
@@ -43,7 +43,8 @@ interface AbsentField {
 export function structCodec(fields: Fields, context: StructContext): Codec {
   const { flexible, nullable, where } = context
   const { plain, tagged, absent } = compileFields(fields, context)
-  // Every value starts as a copy of this, so that all have the same fields in the same order.
+  // Every value starts as a copy of this template, so that all have the same fields in the same
+  // order.
   const template = { ...defaultsOf(fields) }
 
   function encode(writer: ByteWriter, value: unknown): void {
@@ -96,7 +97,7 @@ function compileField(name: string, field: Field, parent: StructContext): Compil
     ...parent,
     nullable: includes(field.nullable, parent.version),
     where: `${parent.where} ${name}`,
-    // It may quote what a client sent, and that may be as long as a string can be.
+    // It may quote a client's input of maximum string length.
     mayBeCut: /^(error|.*Error)Message$/.test(name),
   }
   return {
@@ -117,7 +118,7 @@ function typeCodec(type: FieldType, context: StructContext): Codec {
   return primitiveCodec(type.kind, context)
 }
 
-/** A byte says whether the struct follows: 1, or -1 for null. */
+/** One byte says whether the struct follows: 1, or -1 for null. */
 function nullableStruct(struct: Codec): Codec {
   return {
     encode(writer, value) {
@@ -133,7 +134,7 @@ function nullableStruct(struct: Codec): Codec {
 function givenOrDefault(field: CompiledField, values: Values, where: string): unknown {
   const value = values[field.name]
   if (value !== undefined) return value
-  if (field.required) throw new TypeError(`${where} ${field.name} must be given`)
+  if (field.required) throw new TypeError(`${where} ${field.name} is required`)
   return field.defaultValue
 }
 
@@ -141,7 +142,7 @@ function refuseAbsent(field: AbsentField, values: Values, where: string): void {
   const value = values[field.name]
   if (value === undefined || field.isDefault(value)) return
   throw new UnsupportedFieldError(
-    `${where} has no ${field.name}: leave it out, or use a version in ${field.versions.text}`,
+    `${where} has no ${field.name}: remove it, or use a version in ${field.versions.text}`,
   )
 }
 
@@ -158,7 +159,7 @@ function isWritten(field: TaggedField, values: Values): boolean {
   return value !== undefined && !field.isDefault(value)
 }
 
-/** A tag is preceded by its size, so it is written aside first. Tags are rare and small. */
+/** A tag is preceded by its size, so it is encoded separately first. Tags are rare and small. */
 function writeTag(writer: ByteWriter, field: TaggedField, values: Values): void {
   const aside = new ByteWriter()
   field.codec.encode(aside, values[field.name])
@@ -188,12 +189,12 @@ function readTagged(
   }
 }
 
-/** Skips a tagged section of which no tag is known. */
+/** Skips a tagged section without known tags. */
 export function skipTagged(reader: ByteReader): void {
   readTagged(reader, [], {}, 'header')
 }
 
-/** Whether a value is what its field has when nothing is said: such a one need not be carried. */
+/** Whether a value equals the default of its field and need not be sent. */
 function defaultTest(field: Field): (value: unknown) => boolean {
   const { type, defaultValue } = field
   if (defaultValue === null) return (value) => value === null

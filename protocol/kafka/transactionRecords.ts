@@ -1,5 +1,5 @@
-// The records of __transaction_state, and the control records that end a transaction in the
-// partitions it wrote to, as Kafka writes them.
+// The records of __transaction_state, and the control records that end a transaction in its
+// partitions, in Kafka's format.
 
 import { ByteReader } from '../bytes/reader.ts'
 import { ByteWriter } from '../bytes/writer.ts'
@@ -23,13 +23,13 @@ export function encodeTransactionRecordKey(transactionalId: string): Buffer {
   return transactionLogKey.encode({ transactionalId })
 }
 
-/** The transactional id; undefined for a type of record that is not known: to be skipped. */
+/** Returns the transactional id; undefined for an unknown record type, which is to be skipped. */
 export function decodeTransactionRecordKey(bytes: Uint8Array): string | undefined {
   if (new ByteReader(bytes).int16() !== keyType.transactionLog) return undefined
   return transactionLogKey.decode(bytes).transactionalId
 }
 
-/** Kafka's numbers for the states of a transaction. */
+/** Kafka's numbers of transaction states. */
 export const TransactionStatus = {
   empty: 0,
   ongoing: 1,
@@ -43,7 +43,9 @@ export const TransactionStatus = {
 
 export type TransactionStatus = (typeof TransactionStatus)[keyof typeof TransactionStatus]
 
-/** A transaction's state. Version 1 is what KIP-890 needs: the ids and epochs before and after. */
+/**
+ * State of a transaction. Version 1 adds the previous and next producer ids and epochs for KIP-890.
+ */
 export const transactionLogValue = new VersionedMessage(
   {
     producerId: int64('0+'),
@@ -65,7 +67,7 @@ export const transactionLogValue = new VersionedMessage(
   { name: 'TransactionLogValue', versions: '0-1', flexibleFrom: 1, written: 1, readsNewer: false },
 )
 
-/** The types of control record that end a transaction. */
+/** Control record types that end a transaction. */
 export const ControlRecordType = { abort: 0, commit: 1 } as const
 
 export type ControlRecordType = (typeof ControlRecordType)[keyof typeof ControlRecordType]
@@ -79,14 +81,14 @@ export function encodeControlRecordKey(type: ControlRecordType): Buffer {
   return writer.take()
 }
 
-/** The number of the type, which may be one that is not known. Throws MalformedError. */
+/** Returns the number of the type, which may be unknown. Throws MalformedError. */
 export function decodeControlRecordKey(bytes: Uint8Array): number {
   const reader = new ByteReader(bytes)
   reader.int16()
   return reader.int16()
 }
 
-/** The value of both control records: which coordinator, by its epoch, ended the transaction. */
+/** Value of both control records: the epoch of the coordinator that ended the transaction. */
 export const endTxnMarker = new VersionedMessage(
   { coordinatorEpoch: int32('0+') },
   { name: 'EndTxnMarker', versions: '0', flexibleFrom: Infinity, written: 0, readsNewer: true },

@@ -1,5 +1,4 @@
-// Version ranges as the protocol's own documents write them: '0+', '3', '0-12'. Pure notation:
-// what a range is applied to is none of its business.
+// Version ranges in the notation of the protocol's documents: '0+', '3', '0-12'.
 
 import { assert } from '../runtime/assert.ts'
 

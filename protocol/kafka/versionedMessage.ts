@@ -1,6 +1,6 @@
-// A message that stands alone and says its version in an int16 before it: what consumers tell one
-// another inside JoinGroup and SyncGroup, and what coordinators keep in their topics. Unlike an
-// API's messages, whose version stands in the request header.
+// A self-contained message with its version in a leading int16: embedded messages of JoinGroup and
+// SyncGroup, and the records of coordinators. Messages of APIs have their version in the request
+// header instead.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import { ByteReader } from '../bytes/reader.ts'
@@ -10,14 +10,14 @@ import { Message } from './schema.ts'
 
 export interface VersionedMessageOptions {
   readonly name: string
-  /** From 0 on. */
+  /** Starting at 0. */
   readonly versions: string
   readonly flexibleFrom: number
-  /** The version that is written when none is asked for. */
+  /** Version to write by default. */
   readonly written: number
   /**
-   * Whether a version above ours is read as ours, with what it adds left alone. Where it is not,
-   * such a value is malformed: what a newer coordinator wrote must not be half understood.
+   * Whether a newer version is decoded as ours, ignoring its additional fields. Otherwise it is
+   * malformed: a newer coordinator's record must not be half understood.
    */
   readonly readsNewer: boolean
 }
@@ -45,7 +45,7 @@ export class VersionedMessage<F extends Fields> {
     const highest = this.message.versions.to
     if (version < 0 || (version > highest && !this.#options.readsNewer)) {
       throw new MalformedError(
-        `${this.#options.name}: version ${version}, 0 to ${highest} are known`,
+        `${this.#options.name}: unknown version ${version}, supported are 0 to ${highest}`,
       )
     }
     return this.message.decode(reader, Math.min(version, highest))

@@ -1,17 +1,19 @@
-// The time that the body of a request may take to arrive. Node's own limit (`server.requestTimeout`) is of all
-// requests alike and cuts bodies that are streams; this one leaves those to their routes.
+// The timeout for the body of a request. Node's own limit (`server.requestTimeout`) applies to all
+// requests alike and would cut streamed bodies; this one excludes them.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../runtime/clock.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The body lasts as long as its client likes, and the route itself ends one that stalls. */
+    /**
+     * The route streams the body, for as long as the client wants, and ends stalled streams itself.
+     */
     streamsBody?: boolean
   }
 }
 
-/** Bounds the bodies of all routes that are added from now on. */
+/** Applies the timeout to all routes that are added after this call. */
 export function limitBodyTime(server: FastifyInstance, clock: Clock, timeoutMs: number): void {
   server.addHook('onRequest', async (request, reply) => {
     if (!hasBody(request) || request.routeOptions.config.streamsBody === true) return
@@ -26,7 +28,7 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['content-length'] !== undefined && headers['content-length'] !== '0'
 }
 
-/** As Node does when its own limit is passed. */
+/** Answers like Node does when its own limit expires. */
 function refuse(server: FastifyInstance, request: FastifyRequest, reply: FastifyReply): void {
   const { socket } = request.raw
   if (reply.raw.headersSent) {

@@ -1,7 +1,7 @@
-// Which program this is: the version of the package, and the commit that it was built from.
+// The version of the package, and the commit that it was built from.
 
 export interface BuildInfo {
-  /** Of package.json: `0.1.0`. */
+  /** Version in package.json: `0.1.0`. */
   readonly version: string
   /** Git commit of the package; undefined in a checkout. */
   readonly commit?: string | undefined

@@ -1,6 +1,6 @@
-// The HTTP server that every program starts from. There is no login yet, so it answers this machine alone
-// unless told otherwise, no page of another site, and only as much as a program can bear: bodies,
-// connections and the time of a request are bounded. Whatever goes wrong has one shape, `RefusalBody`.
+// The HTTP server that every program starts from. There is no authentication yet, so it answers
+// only this machine unless configured otherwise, and no page of another site; bodies, connections
+// and the time of a request are bounded. All errors have one shape, `RefusalBody`.
 
 import {
   type FastifyInstance,
@@ -25,18 +25,18 @@ import {
 
 export interface GuardedServerOptions {
   readonly logger: Logger
-  /** Other hosts may ask, under whatever name they know this one by. */
+  /** Accepts requests from other hosts, under any host name. */
   readonly isOpen?: boolean | undefined
-  /** Errors of the program's own routes: the status and code that they are answered with. */
+  /** Returns the HTTP status for an error of the program's own routes. */
   readonly statusOf?: ((error: Error) => number | undefined) | undefined
-  /** What a program's routes need beside the usual. */
+  /** Additional fastify options. */
   readonly settings?: FastifyServerOptions | undefined
   readonly clock?: Clock | undefined
-  /** For a whole request to arrive; 30 s unless given. */
+  /** Timeout for a request to arrive completely. Default: 30 s. */
   readonly requestTimeoutMs?: number | undefined
 }
 
-/** A route that takes more says so itself. */
+/** Default limit of a body; routes may raise it. */
 const mostBodyBytes = 64 * 1024
 const longestShown = 200
 
@@ -44,7 +44,7 @@ export function guardedServer(options: GuardedServerOptions): FastifyInstance {
   const { logger, isOpen = false, statusOf, settings, clock = systemClock } = options
   const { requestTimeoutMs = usualRequestTimeoutMs } = options
   const server = fastify({
-    // A client that keeps its connection must not keep the process.
+    // An open keep-alive connection must not delay the end of the process.
     forceCloseConnections: true,
     bodyLimit: mostBodyBytes,
     routerOptions: { ignoreTrailingSlash: true },
@@ -52,26 +52,29 @@ export function guardedServer(options: GuardedServerOptions): FastifyInstance {
   })
   server.server.maxConnections = mostConnections
   server.server.headersTimeout = requestTimeoutMs
-  // Only JSON: a page of another site cannot send that without asking first.
+  // JSON only: pages of other sites cannot send it without a preflight request.
   server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', async ({ headers: { host, origin } }, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
     if (!isOpen && !isLoopbackHostHeader(host)) {
-      throw new HttpRefusal('HOST_REFUSED', 'this address is served to its own machine only')
+      throw new HttpRefusal(
+        'HOST_REFUSED',
+        'this address accepts requests from its own machine only',
+      )
     }
     if (!isOwnOrigin(origin, host)) {
-      throw new HttpRefusal('ORIGIN_REFUSED', 'pages of other sites are not answered')
+      throw new HttpRefusal('ORIGIN_REFUSED', 'requests from pages of other sites are refused')
     }
   })
   limitBodyTime(server, clock, requestTimeoutMs)
   server.setErrorHandler((error: Error, _request, reply) => refuse(error, reply, logger, statusOf))
   server.setNotFoundHandler(({ method, url }) => {
-    throw new HttpRefusal('NOT_FOUND', `there is no ${method} ${url.slice(0, longestShown)}`)
+    throw new HttpRefusal('NOT_FOUND', `${method} ${url.slice(0, longestShown)} does not exist`)
   })
   return server
 }
 
-/** Fastify's own errors have a status below 500 when the request is at fault. */
+/** Fastify's own errors have a status below 500 if the request is at fault. */
 function refuse(
   error: Error,
   reply: FastifyReply,
@@ -88,13 +91,13 @@ function refuse(
     return reply.code(statusCode).send({ error: 'REQUEST_INVALID', message })
   }
   logger.error({ error }, 'failed to answer an HTTP request')
-  const reason = 'failed to answer; the log of the program says why'
+  const reason = 'internal error; see the log of the program'
   return reply.code(500).send({ error: 'INTERNAL', message: reason })
 }
 
 /**
- * Starts listening; port 0 takes a free one. Fails with a ListenError, which names `option` as what gives
- * another address.
+ * Starts listening; port 0 takes a free one. Fails with a ListenError, whose message names `option`
+ * as the way to choose another address.
  */
 export async function listenOn(
   server: FastifyInstance,
@@ -110,7 +113,7 @@ export async function listenOn(
   return boundTo(server.server, host)
 }
 
-/** Whether a request comes from this machine: what only its users may do is done for no other. */
+/** Whether a request comes from this machine; some operations are restricted to it. */
 export function isFromLoopback(remoteAddress: string | undefined): boolean {
   return remoteAddress !== undefined && isLoopback(remoteAddress.replace(/^::ffff:/i, ''))
 }

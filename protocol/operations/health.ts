@@ -1,41 +1,44 @@
-// What a program says of its own state when an operator, a load balancer or an orchestrator asks.
+// The health of a program, as reported to operators, load balancers and orchestrators.
 
-/** One thing that is not well. */
+/** One condition that is wrong. */
 export interface HealthReason {
-  /** `DATA_DIRECTORY_FAILED`: stable, for scripts and alerts. */
+  /** Stable code for scripts and alerts, such as `DATA_DIRECTORY_FAILED`. */
   readonly code: string
   /** What happened, to what, and what to do. */
   readonly message: string
-  /** Since when, in ms since the epoch, where that is known. */
+  /** Start of the condition, in ms since the epoch, if known. */
   readonly sinceMs?: number | undefined
 }
 
-/** Asked at each request, so all functions only look at what is in memory. */
+/** Evaluated at each request, so all functions read memory only. */
 export interface ProgramHealth {
-  /** Why the program does not come back by itself: a restart or an operator is needed. */
+  /** Conditions that need a restart or an operator. */
   unhealthy(): readonly HealthReason[]
-  /** Why the program cannot do its work at present, and may later. Whatever is unhealthy is not ready either. */
+  /**
+   * Conditions that prevent the program from doing its work for now. An unhealthy program is not
+   * ready either.
+   */
   notReady(): readonly HealthReason[]
-  /** What does not keep the program from its work yet, and should be looked at. */
+  /** Conditions that do not prevent the program from doing its work yet, but need attention. */
   warnings?(): readonly HealthReason[]
 }
 
 export const alwaysHealthy: ProgramHealth = { unhealthy: () => [], notReady: () => [] }
 
-/** What a code of a program means, for the page of all of them. */
+/** The description of a code, for the generated page. */
 export interface ReasonSpec {
   readonly kind: 'unhealthy' | 'not ready' | 'warning'
-  /** One sentence: when it is given. */
+  /** One sentence: when the code is reported. */
   readonly meaning: string
 }
 
 /** A table of codes; each program has one. */
 export type ReasonTable = Readonly<Record<string, ReasonSpec>>
 
-/** A reason with the message of its place and moment. */
+/** A reason with a code of a table. */
 export type CodedReason<Code extends string> = HealthReason & { readonly code: Code }
 
-/** Sorts what is not well by the kind of its code. */
+/** Sorts reasons by the kind of their codes. */
 export function healthOf<Code extends string>(
   table: Readonly<Record<Code, ReasonSpec>>,
   reasons: () => readonly CodedReason<Code>[],

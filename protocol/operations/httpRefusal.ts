@@ -1,5 +1,4 @@
-// What a server of ours answers in place of what was asked for: a stable code, one line for people, and the
-// HTTP status that goes with the code.
+// A refused HTTP request: a stable code, a message, and the HTTP status of the code.
 
 import { CodedError } from '../runtime/codedError.ts'
 
@@ -24,7 +23,7 @@ export class HttpRefusal extends CodedError<RefusalCode> {
   }
 }
 
-/** The body of every answer that is not what was asked for. */
+/** The body of every error response. */
 export interface RefusalBody {
   readonly error: string
   readonly message: string

@@ -1,5 +1,5 @@
-// An HTTP server that listens at once and loads what answers when somebody asks for the first time: a program starts
-// without waiting for it, and whoever never asks never pays for it.
+// An HTTP server that listens at once and loads its routes at the first request: a program starts
+// without waiting for them, and never loads them if nobody asks.
 
 import { once } from 'node:events'
 import {
@@ -22,28 +22,28 @@ import {
 
 export type { RequestListener } from 'node:http'
 
-/** Resolves with what answers requests: `routing` of a fastify server that is ready is one. */
+/** Resolves with the request handler, for example the `routing` of a ready fastify server. */
 export type LateRoutes = () => Promise<RequestListener>
 
-/** Answers what is not HTTP, and closes the connection. */
+/** Answers malformed requests and closes the connection. */
 export type MalformedListener = (error: Error & { readonly code: string }, socket: Duplex) => void
 
 export interface LateServerOptions {
   readonly logger: Logger
   /** Port 0 takes a free one. */
   readonly listen: Address
-  /** The option of the command line that gives `listen`, for messages. */
+  /** Name of the command-line option for `listen`, for messages. */
   readonly option: string
-  /** Node's own answer unless given. */
+  /** Default: Node's own answer. */
   readonly onMalformed?: MalformedListener | undefined
 }
 
 export interface LateServer extends Bound {
-  /** Breaks all connections. Calling it again changes nothing. */
+  /** Closes all connections. A second call has no effect. */
   close(): Promise<void>
 }
 
-/** Those of fastify. Bodies have a limit of their own: bodyTimeout.ts. */
+/** Same as fastify's. Bodies have their own timeout: bodyTimeout.ts. */
 const timeouts: ServerOptions = {
   keepAliveTimeout: 72_000,
   headersTimeout: usualRequestTimeoutMs,
@@ -75,8 +75,8 @@ export async function startLateServer(
 }
 
 /**
- * Calls `load` at the first request, and answers with what it resolves with; requests that arrive meanwhile wait for
- * it. After a failure it is called again at the next request.
+ * Calls `load` at the first request; requests wait for it, and its result answers them. After a
+ * failure, the next request calls it again.
  */
 export function lateRoutes(load: LateRoutes, logger: Logger): RequestListener {
   let loading: Promise<RequestListener> | undefined
@@ -98,9 +98,9 @@ export function lateRoutes(load: LateRoutes, logger: Logger): RequestListener {
   }
 }
 
-/** In the shape of all refusals of a guarded server. */
+/** Same body as the refusals of a guarded server. */
 function refuse(response: ServerResponse): void {
-  const message = 'failed to answer; the log of the program says why'
+  const message = 'internal error; see the log of the program'
   const body = JSON.stringify({ error: 'INTERNAL', message })
   response.writeHead(500, {
     'content-type': 'application/json; charset=utf-8',

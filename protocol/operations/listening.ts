@@ -1,11 +1,11 @@
-// Listening for HTTP: where a server is, why it cannot be there, and how many connections it takes.
+// Listening for HTTP: the bound address, the errors, and the limit of connections.
 
 import { CodedError } from '../runtime/codedError.ts'
 import { urlHost } from '../runtime/loopback.ts'
 import type { Address } from '../runtime/network.ts'
 
 export const mostConnections = 256
-/** For the head of a request to arrive, and again for its body. */
+/** Timeout for the headers of a request to arrive, and again for its body. */
 export const usualRequestTimeoutMs = 30_000
 
 export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
@@ -13,7 +13,7 @@ export type ListenErrorCode = 'PORT_IN_USE' | 'ADDRESS_UNUSABLE'
 /** An address that cannot be listened on. */
 export class ListenError extends CodedError<ListenErrorCode> {}
 
-/** Where a server really listens. */
+/** The bound address of a server. */
 export interface Bound {
   readonly address: Address
   /** `http://127.0.0.1:41234` */
@@ -25,19 +25,19 @@ interface ListeningServer {
   address(): { readonly port: number } | string | null
 }
 
-/** Where `server`, which listens, is to be found under the name `host`. */
+/** Returns the bound address of a listening `server`, with the host name `host`. */
 export function boundTo(server: ListeningServer, host: string): Bound {
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
   return { address: { host, port }, url: `http://${urlHost(host)}:${port}` }
 }
 
-/** As the system wants it: without the brackets of an IPv6 address. */
+/** Without the brackets of an IPv6 address, as the system expects it. */
 export function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1')
 }
 
-/** `option` gives another address. */
+/** `option` is the option that sets the address, for the message. */
 export function listenError(
   address: Address,
   option: string,
@@ -46,7 +46,7 @@ export function listenError(
   const where = `cannot listen on ${urlHost(address.host)}:${address.port}`
   if (error.code === 'EADDRINUSE') {
     const what = `port ${address.port} is in use by another program`
-    const todo = `stop that one, or choose another with ${option}`
+    const todo = `stop that program, or choose another port with ${option}`
     return new ListenError('PORT_IN_USE', `${where}: ${what}: ${todo}`, error)
   }
   const reason = reasons[error.code ?? ''] ?? error.message
@@ -55,7 +55,7 @@ export function listenError(
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not listen on the port',
-  EADDRNOTAVAIL: 'this machine does not have the address',
-  ENOTFOUND: 'the name has no address',
+  EACCES: 'this user has no permission to listen on the port',
+  EADDRNOTAVAIL: 'the address does not belong to this machine',
+  ENOTFOUND: 'the host name cannot be resolved',
 }

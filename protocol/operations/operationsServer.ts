@@ -1,5 +1,5 @@
-// The operations edge as a server of its own, for programs that serve nothing else over HTTP, for a second
-// address that other hosts may reach, and in front of what is loaded only when somebody asks for it.
+// A server for the operations routes: for programs without other HTTP routes, for a second address
+// that other hosts may reach, and in front of routes that are loaded lazily.
 
 import type { FastifyInstance } from 'fastify'
 import {
@@ -10,13 +10,13 @@ import {
   type RequestListener,
   startLateServer,
 } from './lateServer.ts'
-import type { OperationsOptions } from './operations.ts'
+import type { OperationsOptions } from './operationsOptions.ts'
 
 export interface OperationsServerOptions extends LateServerOptions {
-  /** Lets other hosts ask, under whatever name they know this one by. */
+  /** Accepts requests from other hosts, under any host name. */
   readonly isOpen?: boolean | undefined
   readonly operations: OperationsOptions
-  /** What answers the requests for all other paths. */
+  /** Answers requests for all other paths. */
   readonly others?: LateRoutes | undefined
   /** Called before routes are added. */
   readonly prepare?: ((server: FastifyInstance) => void) | undefined
@@ -48,7 +48,7 @@ export async function startOperationsServer(
   }
 }
 
-/** Requests that `server` has a route for are its own. */
+/** Requests that match a route of `server` are answered by it, all others by `others`. */
 function servedBy(server: FastifyInstance, others: RequestListener): RequestListener {
   return (request, response) => {
     const { method, url = '' } = request

@@ -1,33 +1,33 @@
-// A distribution over fixed buckets: a Prometheus histogram without labels. For hot paths: whoever observes
-// keeps the object, and an observation takes neither a lookup nor memory.
+// A distribution over fixed buckets: a Prometheus histogram without labels. For hot paths: the
+// observer keeps the object, and an observation needs neither a lookup nor an allocation.
 
 import { assert } from '../runtime/assert.ts'
 
-/** A distribution as plain data, which can cross threads. */
+/** A distribution as plain data, which can be passed between threads. */
 export interface DistributionFigures {
   readonly bounds: readonly number[]
-  /** Observations by bucket, not cumulated; the last one is of those above all bounds. */
+  /** Observations by bucket, not cumulative; the last one counts those above all bounds. */
   readonly counts: readonly number[]
   readonly sum: number
 }
 
 export class Distribution {
   readonly #bounds: readonly number[]
-  /** Observations by bucket, not cumulated; the last one is of those above all bounds. */
+  /** Observations by bucket, not cumulative; the last one counts those above all bounds. */
   readonly #counts: number[]
   #sum = 0
 
-  /** `bounds` are the upper bounds of the buckets, rising. */
+  /** `bounds` are the upper bounds of the buckets, ascending. */
   constructor(bounds: readonly number[]) {
     assert(bounds.length > 0, 'a distribution has buckets')
     this.#bounds = bounds
     this.#counts = new Array<number>(bounds.length + 1).fill(0)
   }
 
-  /** The distribution of which these are the figures. */
+  /** Restores a distribution from its figures. */
   static of({ bounds, counts, sum }: DistributionFigures): Distribution {
     const distribution = new Distribution(bounds)
-    assert(counts.length === bounds.length + 1, 'each bucket has a count, and what is above them')
+    assert(counts.length === bounds.length + 1, 'one count per bucket, and one above all bounds')
     distribution.#counts.splice(0, counts.length, ...counts)
     distribution.#sum = sum
     return distribution
@@ -59,7 +59,7 @@ export class Distribution {
     this.#sum += value
   }
 
-  /** For each bound the observations at or below it, then all of them. */
+  /** Cumulative counts: for each bound the observations at or below it, then the total. */
   cumulated(): number[] {
     let count = 0
     return this.#counts.map((each) => {

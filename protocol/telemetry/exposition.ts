@@ -1,16 +1,16 @@
-// Prometheus' text format, put together in pieces of some kilobytes: one text of many megabytes would be
-// copied again and again while it grows.
+// Builds Prometheus' text format in pieces of several kilobytes: one growing text of many megabytes
+// would be copied repeatedly.
 
 import type { Distribution } from './distribution.ts'
 import type { MetricSpec } from './metricSpec.ts'
 
-/** Labels as the text format has them: `{topic="orders",partition="3"}`; none is the empty text. */
+/** Labels in the text format: `{topic="orders",partition="3"}`; an empty text without labels. */
 export function labelText(labels: Readonly<Record<string, string | number>>): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
-/** A label's value may hold anything; a lone surrogate would be no UTF-8. */
+/** Escapes a label value; lone surrogates, which are not valid UTF-8, are replaced. */
 function escaped(value: string): string {
   return value
     .toWellFormed()
@@ -36,18 +36,18 @@ export class Exposition {
   #name = ''
   #samples = 0
 
-  /** Samples so far: what an exposition costs. */
+  /** Number of samples written: the cost of an exposition. */
   get samples(): number {
     return this.#samples
   }
 
-  /** Text in the format, which ends with a line feed unless it is empty. */
+  /** Appends text in the format, which ends with a line feed unless it is empty. */
   text(text: string): void {
     this.#text += text
     if (this.#text.length > pieceLength) this.#endPiece()
   }
 
-  /** Begins a family; its samples follow. */
+  /** Starts a family; its samples follow. */
   family({ name, help, type }: MetricSpec): void {
     this.#name = name
     this.text(`# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n`)
@@ -60,7 +60,7 @@ export class Exposition {
     if (this.#text.length > pieceLength) this.#endPiece()
   }
 
-  /** Lines of the family that were written before. */
+  /** Appends lines of the current family that were formatted earlier. */
   readonly block = (lines: string, samples: number): void => {
     this.#samples += samples
     this.text(lines)

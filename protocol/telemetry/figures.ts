@@ -1,18 +1,18 @@
-// Figures as people read them, in messages and on the terminal. The console's page has its own
-// (page/format.js), which also chooses the digits of axes.
+// Formats figures for messages and the terminal. The console's page has its own formats
+// (page/format.js), which also choose the digits of axes.
 
-/** Made when it is first needed: that takes 20 ms, for which a program that starts has no use. */
+/** Created lazily: it takes 20 ms, and a starting program does not need it. */
 let whole: Intl.NumberFormat | undefined
 const missing = '–'
 
-/** 1234567 -> 1,234,567; a figure that is not known is a dash. */
+/** 1234567 -> 1,234,567; an unknown figure is a dash. */
 export function count(value: number | null): string {
   if (value === null) return missing
   whole ??= new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
   return whole.format(value)
 }
 
-/** 0.994 -> 99.4 %; never 100 % for less. */
+/** 0.994 -> 99.4 %; rounds down to below 100 %. */
 export function percent(value: number): string {
   const tenths = value < 1 ? Math.min(99.9, value * 100) : value * 100
   return `${Number(tenths.toFixed(1))} %`

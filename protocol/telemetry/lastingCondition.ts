@@ -1,6 +1,6 @@
-// Something that goes wrong for a while: a broker that is away, a full disk. It is met again and again while
-// it lasts, and logged twice: when it begins, and when it ends, with how long it lasted and how often it was
-// met. In between it can be asked since when it holds, and why.
+// A failure that lasts: an unreachable broker, a full disk. It is detected repeatedly while it
+// lasts, but logged only twice: at its start, and at its end with its duration and the number of
+// detections. In between, its start and its cause can be queried.
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from './logger.ts'
@@ -8,18 +8,18 @@ import type { Logger } from './logger.ts'
 export interface ConditionOptions {
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
   readonly logger: Logger
-  /** Level of the line that says that it has begun, `warn` unless given; the other one is of level `info`. */
+  /** Level of the line at the start. Default: `warn`. The line at the end has level `info`. */
   readonly level?: 'warn' | 'error'
-  /** The line that says that it is over. */
+  /** The line at the end. */
   readonly over: string
   /**
-   * How long it must not be met until it is over, 0 unless given: for what comes and goes many times a minute,
-   * such as a full channel. `over` has to be called again and again then.
+   * How long the condition must be absent before it ends. Default: 0. For conditions that change
+   * several times a minute, such as a full channel; `over` must then be called repeatedly.
    */
   readonly settleMs?: number
   /**
-   * How long it may be met before anything is logged, 0 unless given: for what passes by itself in a moment, such
-   * as a topic that is just being created. One that is over before is not logged at all.
+   * How long the condition may last before it is logged. Default: 0. For conditions that resolve
+   * themselves in a moment, such as a topic being created; one that ends earlier is not logged.
    */
   readonly graceMs?: number
 }
@@ -29,10 +29,10 @@ export class LastingCondition {
   #began: { readonly ms: number; readonly monotonicMs: number } | undefined
   #times = 0
   #cause: string | undefined
-  /** The cause that was logged last. */
+  /** The cause that was last logged. */
   #loggedCause: string | undefined
   #message: string | undefined
-  /** Since when it has not been met any more, while that may be a pause. */
+  /** Time since which the condition is absent, while that may be a pause. */
   #pausedMs: number | undefined
 
   constructor(options: ConditionOptions) {
@@ -43,12 +43,12 @@ export class LastingCondition {
     return this.#began !== undefined && this.#pausedMs === undefined
   }
 
-  /** Since when it holds, in ms since the epoch. */
+  /** Start of the condition, in ms since the epoch. */
   get sinceMs(): number | undefined {
     return this.#began?.ms
   }
 
-  /** What was said when it was met last. */
+  /** Message of the last detection. */
   get message(): string | undefined {
     return this.#message
   }
@@ -58,8 +58,8 @@ export class LastingCondition {
   }
 
   /**
-   * The condition was met. Logged when it did not hold before, and when `cause` is another one: messages
-   * name addresses and times, which vary with each try, and causes must not.
+   * Reports that the condition was detected. Logged at its start, and when `cause` changes:
+   * messages may contain addresses and times that vary with each retry, causes must not.
    */
   met(fields: object, message: string, cause = ''): void {
     const { clock, logger, level = 'warn', graceMs = 0 } = this.#options
@@ -74,7 +74,10 @@ export class LastingCondition {
     logger[level](fields, message)
   }
 
-  /** The condition does not hold. Logged when it held before; `message` may say more than usual. */
+  /**
+   * Reports that the condition is absent. Logged at its end; `message` may be more specific than
+   * the default.
+   */
   over(fields: object = {}, message: string = this.#options.over): void {
     if (this.#began === undefined) return
     const { clock, logger, settleMs = 0 } = this.#options
@@ -88,7 +91,7 @@ export class LastingCondition {
     if (wasLogged) logger.info({ ...fields, lastedMs, times }, message)
   }
 
-  /** Ends it without a word: what was watched does not exist any more. */
+  /** Ends the condition without a log line: its subject no longer exists. */
   forget(): void {
     this.#began = undefined
     this.#pausedMs = undefined

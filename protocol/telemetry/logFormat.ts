@@ -1,23 +1,23 @@
-// How a log line looks: JSON for programs, or pretty for people at a terminal. Text from outside (a topic's
-// name, a client's id, a file's content) never reaches a terminal as anything but visible characters.
+// The formats of log lines: JSON for programs, pretty for a terminal. Invariant: untrusted text
+// (topic names, client ids, file contents) reaches a terminal as visible characters only.
 
 import { harmless } from './harmlessText.ts'
 
-/** Makes what is written of a JSON line that ends with its newline. */
+/** Formats a JSON line, including its newline. */
 export type LineFormat = (line: string) => string
 
-/** JSON escapes C0 controls by itself. These are escaped as well, with the same meaning. */
+/** JSON escapes C0 controls. These are escaped in addition, without changing the value. */
 const harmfulInJson = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
 export const jsonFormat: LineFormat = (line) =>
   line.replace(harmfulInJson, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
-/** Loaded only where somebody looks: it takes about 100 ms. */
+/** Loaded lazily: it takes about 100 ms. */
 export async function prettyFormat(color: boolean): Promise<LineFormat> {
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
     colorize: color,
-    // In the program's own time zone.
+    // In the time zone of the program.
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
     singleLine: true,
@@ -51,7 +51,7 @@ function harmlessValue(value: unknown): unknown {
   )
 }
 
-/** Line ends stay, with a margin: no text can look like a line of the log. */
+/** Line breaks are kept, with indentation: no text can imitate a log line. */
 function harmlessText(text: string): string {
   return text.replaceAll('\t', '  ').split(/\r?\n/).map(harmless).join('\n    ')
 }

@@ -1,6 +1,6 @@
-// The last step of a log line: it is written at once, or waits in a bounded backlog until it can be.
-// Invariant: `write` neither throws nor waits, whatever the system answers; a line that finds the
-// backlog full is counted, and the count is logged when writing works again.
+// The output of log lines: a line is written at once, or kept in a bounded backlog until it can be.
+// Invariant: `write` neither throws nor blocks, whatever the system returns; lines that exceed the
+// backlog are counted, and their number is logged when writing works again.
 
 import type { LogOutput } from '../runtime/standardStreams.ts'
 import type { MetricSpec } from './metricSpec.ts'
@@ -8,9 +8,9 @@ import type { Metrics } from './metrics.ts'
 
 export interface LogLinesOptions {
   readonly output: LogOutput
-  /** The line that says how many lines were lost, and by which error. */
+  /** Returns the line that reports the number of lost lines and the error. */
   readonly lostLine: (count: number, reason: string) => string
-  /** Most bytes that wait; one line alone may be larger. */
+  /** Maximum size of the backlog; a single line may be larger. */
   readonly maxPendingBytes?: number
 }
 
@@ -24,10 +24,10 @@ export class LogLines {
   readonly #output: LogOutput
   readonly #lostLine: (count: number, reason: string) => string
   readonly #maxPendingBytes: number
-  /** Whole lines, but for the first, which may be the rest of one. */
+  /** Whole lines, except the first, which may be the rest of one. */
   readonly #pending: Buffer[] = []
   #pendingBytes = 0
-  /** Lost and not yet reported in the log. */
+  /** Lost lines that are not yet reported in the log. */
   #unreported = 0
   #lostTotal = 0
   #reason = ''
@@ -45,12 +45,12 @@ export class LogLines {
     return this.#lostTotal
   }
 
-  /** Bytes that wait until writing works again. */
+  /** Bytes in the backlog. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
 
-  /** `line` ends with its newline. */
+  /** Writes a line, which must end with a newline. */
   write(line: string): void {
     this.#flush()
     const bytes = Buffer.from(line)
@@ -63,7 +63,7 @@ export class LogLines {
     this.#flush()
   }
 
-  /** Writes what waits, and then how many lines were lost meanwhile. */
+  /** Writes the backlog, then the number of lines lost meanwhile. */
   #flush(): void {
     this.#writePending()
     if (this.#pendingBytes > 0 || this.#unreported === 0) return
@@ -110,7 +110,7 @@ export class LogLines {
     })
   }
 
-  /** A line that says why a process ends is worth a short wait for a reader that is only slow. */
+  /** A line that says why a process ends is worth a short wait for a slow reader. */
   #end(): void {
     for (let waitedMs = 0; waitedMs <= endWaitMs; waitedMs += endPauseMs) {
       this.#flush()
@@ -123,10 +123,12 @@ export class LogLines {
 export const lostLinesMetric = {
   name: 'millrace_log_lines_lost_total',
   type: 'counter',
-  help: 'Log lines that could not be written to standard error or to the log file.',
+  help: 'Log lines lost because standard error or the log file could not be written.',
 } as const satisfies MetricSpec
 
-/** Counts lost lines in `millrace_log_lines_lost_total`. Returns what ends that. */
+/**
+ * Counts lost lines in `millrace_log_lines_lost_total`. Returns a function that removes the metric.
+ */
 export function exposeLostLines(metrics: Metrics, lines: Pick<LogLines, 'lostTotal'>): () => void {
   const counter = metrics.counter(lostLinesMetric)
   let exposed = 0

@@ -1,24 +1,24 @@
-// An Error as a field of a log line. An operational failure (protocol/runtime/operational.ts) is logged
-// as its code and its message, since its stack says nothing to the operator; anything else is a bug,
-// and keeps the stack of every link of its chain of causes.
+// Formats an Error as a field of a log line. An operational failure
+// (protocol/runtime/operational.ts) is logged as code and message, since its stack does not help
+// the operator; any other error is a bug, and is logged with the stacks of all its causes.
 
 import { isOperational } from '../runtime/operational.ts'
 
-/** A chain of causes that is longer, or goes round, is cut here. */
+/** Longer or circular chains of causes are cut here. */
 const mostCauses = 10
 
 export interface LoggedError {
   readonly type: string
   readonly code?: string
-  /** The messages of the error and its causes; one that repeats its cause is not joined to it. */
+  /** Messages of the error and its causes; a message that repeats its cause is not repeated. */
   readonly message: string
-  /** Frames only: the message is not said twice. */
+  /** Stack frames without the message. */
   readonly stack?: string
-  /** What else the error carries, such as a topic or a path. */
+  /** Other fields of the error, such as a topic or a path. */
   readonly [field: string]: unknown
 }
 
-/** Any other value than an Error is returned as it is. */
+/** Any value other than an Error is returned unchanged. */
 export function loggedError(value: unknown): unknown {
   if (!(value instanceof Error)) return value
   const chain = causesOf(value)
@@ -54,7 +54,7 @@ function joinedMessages(chain: readonly Error[]): string {
   return joined
 }
 
-/** The stack's frames, without the message that V8 puts before them. */
+/** Stack frames, without the message that V8 prepends. */
 function framesOf({ stack = '' }: Error): string {
   const at = stack.search(/^ {4}at /m)
   return at === -1 ? stack : stack.slice(at).replace(/^ +/gm, '')
@@ -65,7 +65,7 @@ function codeOf(error: Error): string | undefined {
   return typeof code === 'string' || typeof code === 'number' ? String(code) : undefined
 }
 
-/** Own fields that a log line can hold; an Error among them is written as one. */
+/** Own fields that can be logged; nested Errors are formatted the same way. */
 function otherFields(error: Error): Record<string, unknown> {
   const fields = Object.entries(error).filter(
     ([name]) => !/^(?:cause|errors|message|stack)$/.test(name),

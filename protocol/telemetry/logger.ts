@@ -1,5 +1,6 @@
-// Structured log lines: fields first, then one plain sentence. A logger is handed in, never imported
-// as a global, and must not be called per record: once per batch at most, and then at `debug`.
+// Structured logging: fields first, then one sentence. Contract: a logger is passed in, never
+// imported as a global. Must never be called per record: at most once per batch, and then at
+// `debug`.
 
 import { type DestinationStream, pino } from 'pino'
 import { standardError } from '../runtime/standardStreams.ts'
@@ -10,43 +11,45 @@ export { type LogLevel, logLevels } from './logLevel.ts'
 
 import { LogLines } from './logLines.ts'
 
-/** Where a program logs: fields first, then one sentence. A logger of pino is one. */
+/** The logger of a program: fields first, then one sentence. A pino logger fits. */
 export interface Logger {
-  /** Details for somebody who looks for a fault. */
+  /** Details for debugging. */
   debug(fields: object, message: string): void
-  /** What a program did: started, recovered, stopped. */
+  /** Events of the program: started, recovered, stopped. */
   info(fields: object, message: string): void
-  /** What an operator should look at. */
+  /** Conditions that need an operator's attention. */
   warn(fields: object, message: string): void
-  /** An Error belongs under the field `error`; under any field it is written as `loggedError` says. */
+  /**
+   * Failures. Errors belong in the field `error`; in any field they are formatted by `loggedError`.
+   */
   error(fields: object, message: string): void
-  /** A logger that adds `bindings` to every line. */
+  /** Returns a logger that adds `bindings` to every line. */
   child(bindings: object): Logger
 }
 
-/** A logger whose level can be changed; loggers made of it with `child` follow. */
+/** A logger with a changeable level; its children follow. */
 export interface AdjustableLogger extends Logger, LogLevelControl {}
 
-/** JSON lines on standard error, which leaves standard output to results. */
+/** Logs JSON lines to standard error; standard output is for results. */
 export function pinoLogger(
   level: LogLevel,
   destination: DestinationStream = standardErrorLines(),
 ): AdjustableLogger {
   const formatters = { log: withErrors, bindings: withErrors }
-  // pino has a serializer of its own for this name.
+  // Replaces pino's own serializer for this name.
   const logger = pino({ level, formatters, serializers: { err: loggedError } }, destination)
   return logger as typeof logger & { level: LogLevel }
 }
 
 let lines: LogLines | undefined
 
-/** The lines of this process on standard error, shared by all its loggers. */
+/** The output of all loggers of this process on standard error. */
 export function standardErrorLines(): LogLines {
   lines ??= new LogLines({ output: standardError, lostLine })
   return lines
 }
 
-/** Exported for tests: what is logged once lines can be written again. */
+/** The line that is logged after lines were lost. Exported for tests. */
 export function lostLine(count: number, reason: string): string {
   let line = ''
   const write = (text: string) => {
@@ -55,12 +58,12 @@ export function lostLine(count: number, reason: string): string {
   const fields = { lost: count, reason }
   pinoLogger('warn', { write }).warn(
     fields,
-    'log lines were lost: the log could not be written fast enough, or not at all',
+    'log lines were lost: the log output was too slow or failed',
   )
   return line
 }
 
-/** An Error is data under any name: pino would write `{}` for one that it does not know. */
+/** Formats Errors in every field: pino would write `{}`. */
 function withErrors(fields: Record<string, unknown>): Record<string, unknown> {
   for (const value of Object.values(fields)) {
     if (!(value instanceof Error)) continue
@@ -73,7 +76,7 @@ function withErrors(fields: Record<string, unknown>): Record<string, unknown> {
 
 const ignore = () => {}
 
-/** Says nothing. */
+/** Logs nothing. */
 export const silentLogger: Logger = {
   debug: ignore,
   info: ignore,

@@ -1,6 +1,12 @@
-// Counters, gauges and histograms of one program, in the registry that it was handed. There is no
-// global register: two programs in one process keep their figures apart. Asking twice for a metric
-// gives the same one, so every part names what it counts without knowing who else does.
+// Counters, gauges and histograms of one program, in its own registry. There is no global registry:
+// two programs in one process have separate metrics. Requesting a metric twice returns the same
+// one, so that components need not know of one another.
+// Map of this folder: metrics.ts, metricSpec.ts, distribution.ts, exposition.ts and
+// processMetrics.ts are metrics; logger.ts, programLog.ts, logLines.ts, logFormat.ts and
+// loggedError.ts are the log; lastingCondition.ts logs a failure once; status.ts, statusTopic.ts
+// and statusFollower.ts are the reports of programs; figures.ts, harmlessText.ts and
+// terminalText.ts format text.
+// Must never block or fail the work that is measured or logged.
 
 import type * as prometheus from 'prom-client'
 import { assert } from '../runtime/assert.ts'
@@ -14,7 +20,10 @@ export type { Counter, Gauge, Histogram } from 'prom-client'
 export { Distribution } from './distribution.ts'
 export { labelText } from './exposition.ts'
 
-/** What a metric is called. Names are `millrace_<room>_<what>_<unit>`; counters end in `_total`. */
+/**
+ * Name and labels of a metric. Names are `millrace_<component>_<what>_<unit>`; counters end in
+ * `_total`.
+ */
 export interface MetricOptions<Label extends string> {
   readonly name: string
   readonly help: string
@@ -23,7 +32,7 @@ export interface MetricOptions<Label extends string> {
 }
 
 export interface HistogramOptions<Label extends string> extends MetricOptions<Label> {
-  /** Upper bounds, rising. */
+  /** Upper bounds, ascending. */
   readonly buckets: readonly number[]
 }
 
@@ -33,13 +42,13 @@ export const latencyBucketsSeconds: readonly number[] = [
   30, 60,
 ]
 
-/** Takes one sample of a family. `labels` is made by `labelText`. */
+/** Writes one sample of a family. `labels` comes from `labelText`. */
 export type SampleWriter = (labels: string, value: number) => void
 
-/** Takes so many samples as the lines of the format, the name of the family and the line feeds included. */
+/** Writes `samples` samples as formatted lines, including the family name and line feeds. */
 export type BlockWriter = (lines: string, samples: number) => void
 
-/** Takes one histogram of a family. */
+/** Writes one histogram of a family. */
 export type DistributionWriter = (labels: string, distribution: Distribution) => void
 
 interface CollectedFamily {
@@ -47,7 +56,7 @@ interface CollectedFamily {
   readonly write: (exposition: Exposition) => void
 }
 
-/** After so many samples whatever else is due has its turn: a few ms. */
+/** Number of samples after which other work gets a turn: a few ms. */
 const samplesPerTurn = 5_000
 
 export class Metrics {
@@ -62,13 +71,16 @@ export class Metrics {
     this.#nextTurn = turn
   }
 
-  /** A count that only rises. On hot paths keep what `labels(…)` returns: it looks up no label. */
+  /**
+   * A count that only increases. On hot paths keep the result of `labels(…)`, which avoids the
+   * lookup.
+   */
   counter<Label extends string = never>(options: MetricOptions<Label>): prometheus.Counter<Label> {
     const known = this.#known(options.name, Counter<Label>)
     return known ?? new Counter(this.#configuration(options))
   }
 
-  /** A value that rises and falls. */
+  /** A value that increases and decreases. */
   gauge<Label extends string = never>(options: MetricOptions<Label>): prometheus.Gauge<Label> {
     const known = this.#known(options.name, Gauge<Label>)
     return known ?? new Gauge(this.#configuration(options))
@@ -85,10 +97,10 @@ export class Metrics {
   }
 
   /**
-   * A family whose samples are only read at an exposition, and written as they are read: for the tens of
-   * thousands of samples that partitions have, and for counts that hot paths keep in plain fields. Labels
-   * are kept as texts by the caller where there are many. Fails when the name is taken. Returns what
-   * ends the family.
+   * Registers a family whose samples are read only at an exposition and written directly: for the
+   * tens of thousands of samples of partitions, and for counters that hot paths keep in plain
+   * fields. The caller caches label texts if there are many. Fails if the name is taken. Returns a
+   * function that removes the family.
    */
   collected(
     spec: MetricSpec,
@@ -98,7 +110,7 @@ export class Metrics {
     return this.#collect({ spec, write: ({ sample, block }) => read(sample, block) })
   }
 
-  /** The same for a histogram. */
+  /** Registers a histogram in the same way. */
   collectedHistogram(spec: MetricSpec, read: (write: DistributionWriter) => void): () => void {
     assert(spec.type === 'histogram', `${spec.name} is a ${spec.type}`)
     return this.#collect({ spec, write: ({ distribution }) => read(distribution) })
@@ -115,21 +127,21 @@ export class Metrics {
   }
 
   /**
-   * Calls `read` before each exposition, to set gauges that are cheaper to read then than to keep up
-   * to date (the length of a queue). The exposition waits for a promise, which must not be long in coming.
-   * Returns what ends it: call that when the queue goes away.
+   * Calls `read` before each exposition, to set gauges that are cheaper to read then than to update
+   * continuously, such as queue lengths. The exposition waits for a returned promise, which must
+   * resolve soon. Returns a function that removes the reader.
    */
   onExpose(read: () => void | Promise<void>): () => void {
     this.#readers.add(read)
     return () => this.#readers.delete(read)
   }
 
-  /** Everything, in Prometheus' text format (`contentType`). */
+  /** Returns all metrics in Prometheus' text format (`contentType`). */
   async expose(): Promise<string> {
     return (await this.exposeBytes()).toString()
   }
 
-  /** The same in UTF-8. Whoever asks while an exposition is under way gets that one. */
+  /** The same as UTF-8. Concurrent callers share one exposition. */
   exposeBytes(): Promise<Buffer> {
     this.#exposing ??= this.#expose().finally(() => {
       this.#exposing = undefined
@@ -140,12 +152,12 @@ export class Metrics {
   async #expose(): Promise<Buffer> {
     await Promise.all([...this.#readers].map((read) => read()))
     const exposition = new Exposition()
-    // prom-client has blank lines between its families, and one where there is no family.
+    // prom-client writes blank lines between families, and one if there are none.
     const registered = await this.#registry.metrics()
     if (registered.trim() !== '') exposition.text(registered.replaceAll(/\n+/g, '\n'))
     let turnAt = samplesPerTurn
     for (const family of [...this.#collected.values()]) {
-      // The family may have ended, and others begun, in another turn.
+      // The family may have been removed, and others added, in another turn.
       if (this.#collected.get(family.spec.name) !== family) continue
       exposition.family(family.spec)
       family.write(exposition)

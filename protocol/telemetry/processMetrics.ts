@@ -1,7 +1,7 @@
-// The metrics of the process, the same for every program. Their names are those of Prometheus' clients
-// (process_*) and of prom-client (nodejs_*), so that dashboards for Node work. prom-client's own collectors
-// are not used: their sampler of the event loop takes half a percent of a core of an idle process, and its
-// delays include the 10 ms between two samples.
+// The metrics of the process, the same in every program, under the names of Prometheus' clients
+// (process_*) and of prom-client (nodejs_*), so that existing Node dashboards work. prom-client's
+// own collectors are not used: their event loop sampler takes half a percent of a core of an idle
+// process, and its delays include the 10 ms between samples.
 
 import type { BuildInfo } from '../operations/buildInfo.ts'
 import type { CollectionKind, ProcessFigures } from '../runtime/processFigures.ts'
@@ -61,7 +61,7 @@ export const processMetrics = {
   openFiles: {
     name: 'process_open_fds',
     type: 'gauge',
-    help: 'Open file descriptors, connections included; without a sample where the system does not say.',
+    help: 'Open file descriptors, including connections; no sample if the system does not report them.',
     panels: [
       {
         row: 'Process',
@@ -78,26 +78,26 @@ export const processMetrics = {
         for: '10m',
         severity: 'warning',
         summary:
-          '{{ $labels.instance }} has {{ $value | humanizePercentage }} of its file descriptors open.',
+          '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its file descriptors.',
         action:
-          'Raise the limit of open files of the service (LimitNOFILE), or look for clients that open too many connections.',
+          'Raise the limit of open files of the service (LimitNOFILE), or find clients that open too many connections.',
       },
     ],
   },
   maxFiles: {
     name: 'process_max_fds',
     type: 'gauge',
-    help: 'Limit of open file descriptors; without a sample where there is none.',
+    help: 'Limit of open file descriptors; no sample if there is no limit.',
   },
   heapTotal: {
     name: 'nodejs_heap_size_total_bytes',
     type: 'gauge',
-    help: 'Size of the heap of JavaScript.',
+    help: 'Size of the JavaScript heap.',
   },
   heapUsed: {
     name: 'nodejs_heap_size_used_bytes',
     type: 'gauge',
-    help: 'Used part of the heap of JavaScript.',
+    help: 'Used part of the JavaScript heap.',
     panels: [
       { row: 'Process', title: 'Heap', query: '$metric', unit: 'bytes', legend: '{{instance}}' },
     ],
@@ -110,38 +110,38 @@ export const processMetrics = {
         summary:
           'The heap of {{ $labels.instance }} has not been below {{ $value | humanizePercentage }} of its limit for 10 minutes.',
         action:
-          'The process ends when the heap is full. Give it more (NODE_OPTIONS=--max-old-space-size), and see what has grown: partitions, groups, or the state of a job.',
+          'The process ends when the heap is full. Give it more (NODE_OPTIONS=--max-old-space-size), and check what has grown: partitions, groups, or the state of a job.',
       },
     ],
   },
   heapLimit: {
     name: 'nodejs_heap_size_limit_bytes',
     type: 'gauge',
-    help: 'Size at which the heap of JavaScript cannot grow any more, and the process ends.',
+    help: 'Limit of the JavaScript heap, at which the process ends.',
   },
   external: {
     name: 'nodejs_external_memory_bytes',
     type: 'gauge',
-    help: 'Memory outside of the heap that JavaScript objects hold, buffers above all.',
+    help: 'Memory outside of the JavaScript heap held by JavaScript objects, mostly buffers.',
   },
   loopActive: {
     name: 'nodejs_eventloop_active_seconds_total',
     type: 'counter',
-    help: 'Time that the event loop was not waiting for events; its rate is the utilization of the one core that the program has.',
+    help: "Time that the event loop was not waiting for events; its rate is the utilization of the program's one core.",
   },
   loopDelayP50: {
     name: 'nodejs_eventloop_lag_p50_seconds',
     type: 'gauge',
-    help: 'Median of the delays of the event loop since an earlier scrape (at least 10 s of samples, one each 100 ms).',
+    help: 'Median event loop delay since an earlier scrape (at least 10 s of samples, one every 100 ms).',
   },
   loopDelayP99: {
     name: 'nodejs_eventloop_lag_p99_seconds',
     type: 'gauge',
-    help: '99th percentile of the delays of the event loop over the same time.',
+    help: '99th percentile of the event loop delay over the same time.',
     panels: [
       {
         row: 'Process',
-        title: 'Delay of the event loop, 99th percentile',
+        title: 'Event loop delay, 99th percentile',
         query: '$metric',
         unit: 's',
         legend: '{{instance}}',
@@ -156,14 +156,14 @@ export const processMetrics = {
         summary:
           'The event loop of {{ $labels.instance }} is delayed by {{ $value | humanizeDuration }}.',
         action:
-          'Its one core is busy, or the host is: look at rate(nodejs_eventloop_active_seconds_total[5m]) and at the CPU of the host.',
+          "The program's core or the host is busy: check rate(nodejs_eventloop_active_seconds_total[5m]) and at the CPU of the host.",
       },
     ],
   },
   loopDelayMax: {
     name: 'nodejs_eventloop_lag_max_seconds',
     type: 'gauge',
-    help: 'Longest delay of the event loop over the same time.',
+    help: 'Maximum event loop delay over the same time.',
   },
   collections: {
     name: 'nodejs_gc_duration_seconds',
@@ -182,7 +182,9 @@ export interface ProcessMetricsOptions {
   readonly figures: ProcessFigures
 }
 
-/** Registers the metrics of the process. Returns what ends them, and closes `figures`. */
+/**
+ * Registers the metrics of the process. Returns a function that removes them and closes `figures`.
+ */
 export function exposeProcess(
   metrics: Metrics,
   { program, build, figures }: ProcessMetricsOptions,
@@ -195,7 +197,7 @@ export function exposeProcess(
       if (now !== undefined) sample('', now)
     })
   const collections = new Map<CollectionKind, Distribution>()
-  // All three come from one look, for each may begin a new interval.
+  // All three come from one measurement, since each may start a new interval.
   let delay = figures.loopDelay()
   const ends = [
     metrics.collected(spec.build, constant(labelText({ program, version, commit }))),

@@ -1,5 +1,5 @@
-// The log of a program, as its command line asks for it: where lines go, how they look, and from which level
-// on. A program has one, opened at its start; every part of it is handed the logger, or a child of it.
+// The log of a program as configured on its command line: output, format and level. A program opens
+// one at its start and passes the logger, or a child of it, to its components.
 
 import { systemClock } from '../runtime/clock.ts'
 import { RotatedFile } from '../runtime/rotatedFile.ts'
@@ -12,13 +12,13 @@ import { LogLines } from './logLines.ts'
 export interface LoggingOptions {
   readonly logLevel?: LogLevel | undefined
   readonly logFormat?: LogFormat | undefined
-  /** Lines go to this file in place of standard error. */
+  /** Path of a log file; lines go there instead of standard error. */
   readonly logFile?: string | undefined
-  /** In bytes; 0 is no limit. */
+  /** Size in bytes at which the file is rotated; 0: never. */
   readonly logFileSize?: number | undefined
-  /** In ms; 0 is no limit. */
+  /** Age in ms at which the file is rotated; 0: never. */
   readonly logFileAge?: number | undefined
-  /** Older files that are kept. */
+  /** Number of rotated files to keep. */
   readonly logFiles?: number | undefined
 }
 
@@ -27,9 +27,9 @@ export const defaultLogFiles = 5
 
 export interface ProgramLog {
   readonly logger: AdjustableLogger
-  /** Where formatted lines go; counts those that were lost. */
+  /** Output of formatted lines; counts lost lines. */
   readonly lines: LogLines
-  /** Takes JSON lines of other threads. */
+  /** Accepts JSON lines of other threads. */
   readonly destination: { write(line: string): void }
 }
 
@@ -38,8 +38,8 @@ export class LogFileError extends Error {
 }
 
 /**
- * Opens the log. Fails with a LogFileError when the file cannot be opened, which is a mistake of whoever
- * started the program; a file that cannot be written later ends nothing.
+ * Opens the log. Fails with a LogFileError if the file cannot be opened, which is a configuration
+ * mistake; a later write failure does not end the program.
  */
 export async function openLog(options: LoggingOptions, usualLevel: LogLevel): Promise<ProgramLog> {
   const format = await formatOf(options)
@@ -53,10 +53,10 @@ export async function openLog(options: LoggingOptions, usualLevel: LogLevel): Pr
   })
   const destination = { write: (line: string) => lines.write(format(line)) }
   const logger = pinoLogger(options.logLevel ?? usualLevel, destination)
-  // The file may be where nobody looks any more: removed with its directory.
+  // The file may be invisible to operators: deleted with its directory.
   const seen = { write: (line: string) => standardErrorLines().write(format(line)) }
   const aside = pinoLogger('warn', seen)
-  // Not within the write of another line.
+  // Deferred: not within the write of another line.
   report = (message) =>
     standardError.later(0, () => {
       for (const each of [logger, aside]) each.warn({}, message)
@@ -89,7 +89,7 @@ function openFile(
     })
   } catch (error) {
     const { message, code = '' } = error as NodeJS.ErrnoException
-    const todo = todos[code] ?? 'give another one with --log-file'
+    const todo = todos[code] ?? 'choose another file with --log-file'
     throw new LogFileError(`cannot open the log file ${path} (${message}): ${todo}`, {
       cause: error,
     })
@@ -97,8 +97,8 @@ function openFile(
 }
 
 const todos: Readonly<Record<string, string>> = {
-  ENOENT: 'create its directory, or give another one with --log-file',
+  ENOENT: 'create its directory, or choose another file with --log-file',
   EISDIR: 'it is a directory; give the path of a file with --log-file',
-  EACCES: 'let this user write it, or give another one with --log-file',
-  ENXIO: 'it is a pipe that nobody reads; give the path of a file with --log-file',
+  EACCES: 'grant this user write access, or choose another file with --log-file',
+  ENXIO: 'it is a pipe without a reader; give the path of a file with --log-file',
 }

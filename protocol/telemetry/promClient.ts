@@ -1,5 +1,5 @@
-// What is used of prom-client. Its index also loads what it measures a process with, clustering, gateways and, for one
-// of them, the API of OpenTelemetry: a sixth of the time in which a broker starts.
+// The parts of prom-client that are used. Its index also loads process collectors, clustering,
+// gateways and, for one of them, the OpenTelemetry API: a sixth of a broker's start time.
 
 import { createRequire } from 'node:module'
 import type * as prometheus from 'prom-client'

@@ -1,6 +1,6 @@
-// Reads the status topic as any client would, and hands each status to a listener. It begins with the
-// newest status of every program, also of those that report no more: a job that failed before the
-// console started is still a failed job.
+// Follows the status topic as any client would, and passes each status to a listener. Starts with
+// the latest status of every program, including programs that no longer report: a job that failed
+// before the console started is still shown as failed.
 
 import type { Cluster } from '../client/cluster.ts'
 import { PartitionReader } from '../client/partitionReader.ts'
@@ -14,25 +14,28 @@ import type { Status } from './status.ts'
 import { statusTopic } from './statusTopicName.ts'
 
 const retryMs = 500
-/** The topic has no leader for a moment when it is created, and when its broker starts again. */
+/** The topic has no leader for a moment when it is created, and when its broker restarts. */
 const failureGraceMs = 2_000
-/** Retried here as well, so that a failure is known while it lasts and not only when it is over. */
+/** Retried here as well, so that a failure is visible while it lasts, not only when it is over. */
 const retryTimeoutMs = 1_000
 const mostDecompressedBytes = 16 * 1024 * 1024
-/** Most bytes of newest statuses held while the topic is read up to its end; older ones make room. */
+/**
+ * Maximum bytes of latest statuses held while the topic is read up to its end; older ones are
+ * dropped.
+ */
 const mostHeldBytes = 64 * 1024 * 1024
 
 export interface StatusListener {
   /**
-   * `heardMs` is when the status was read, or made if that was before the follower started: such a
-   * status is old.
+   * Called for each status. `heardMs` is when it was read, or made if that was before the follower
+   * started: such a status is old.
    */
   heard(status: Status, heardMs: number, isOld: boolean): void
-  /** The program's status was deleted: somebody wrote a record without a value for its key. */
+  /** Called when a status was deleted by a record without a value. */
   deleted?(id: string): void
-  /** Statuses of other programs are not decoded; without it, all are. */
+  /** Filters by id, before decoding. Default: all. */
   readonly wants?: (id: string) => boolean
-  /** All statuses were heard that were in the topic when the follower started. Called once. */
+  /** Called once, after all statuses present at the start were passed on. */
   caughtUp?(): void
 }
 
@@ -47,7 +50,7 @@ export interface StatusFailure {
   readonly reason: string
 }
 
-/** `maxWaitMs`: how long a fetch waits for news, and so at most `stop` for a fetch. */
+/** `maxWaitMs` is the maximum wait of a fetch, and so the maximum delay of `stop`. */
 export function followStatus(
   cluster: Cluster,
   clock: Clock,
@@ -66,7 +69,7 @@ class Follower implements StatusFollower {
   readonly #reader: PartitionReader
   readonly #stopping = new AbortController()
   readonly #done: Promise<void>
-  /** Loaded with the first status: where there are none, most of what a console needs is never loaded. */
+  /** Loaded with the first status: without any, most of what a console needs is never loaded. */
   #decode: ((value: Uint8Array) => Status) | undefined
   #hasCaughtUp = false
   failure: StatusFailure | undefined
@@ -111,14 +114,17 @@ class Follower implements StatusFollower {
         this.#reachable()
       } catch (error) {
         this.#failed(error as Error)
-        // Retention has passed the offset, or the topic is another one by that name.
+        // Retention has deleted the offset, or the topic was recreated.
         if (isOutOfRange(error)) offset = undefined
         await sleep(this.#clock, retryMs, signal)
       }
     }
   }
 
-  /** Reads the topic up to its end, hands on the newest status of each program; returns the offset. */
+  /**
+   * Reads the topic up to its end and passes on the latest status of each program; returns the
+   * offset.
+   */
   async #catchUp(): Promise<number> {
     const end = await this.#reader.latest()
     let offset = await this.#reader.earliest()
@@ -165,7 +171,7 @@ class Follower implements StatusFollower {
   }
 
   #failed(error: Error): void {
-    // The topic is created with its first status: until then there is nothing to read, and all is well.
+    // The topic is created with its first status: until then a missing topic is not a failure.
     if (error instanceof KafkaError && error.errorCode === ErrorCode.unknownTopicOrPartition) {
       this.#fails.over({ topic: statusTopic })
       this.failure = undefined
@@ -179,7 +185,7 @@ class Follower implements StatusFollower {
     this.failure ??= { sinceMs: this.#clock.nowMs(), reason: error.message }
   }
 
-  /** Hands on every record from `offset` on. */
+  /** Passes on every record from `offset`. */
   #read(bytes: Buffer, offset: number, take: (key: string, value: Buffer | null) => void): void {
     for (const batch of splitBatches(bytes)) {
       if (batch.nextOffset <= offset) continue
@@ -190,7 +196,7 @@ class Follower implements StatusFollower {
   }
 }
 
-/** The newest value of each key, in the order in which they were written, bounded in bytes. */
+/** The latest value of each key, in write order, bounded in bytes. */
 class NewestValues {
   readonly #values = new Map<string, Buffer>()
   readonly #wants: StatusListener['wants']
@@ -204,7 +210,7 @@ class NewestValues {
     if (this.#wants?.(key) === false) return
     this.#delete(key)
     if (value === null) return
-    // A copy: the value is a view of a whole answer.
+    // A copy: the value is a view of a whole response.
     this.#values.set(key, Buffer.from(value))
     this.#bytes += value.length
     while (this.#bytes > mostHeldBytes) this.#delete(this.#values.keys().next().value!)

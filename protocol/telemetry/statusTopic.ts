@@ -1,5 +1,5 @@
-// Makes the topic of statuses, so that it stays small: only the newest status of a program counts, and one
-// that has said nothing for a day is forgotten.
+// Creates the status topic, configured to stay small: only the latest status of a program is kept,
+// and programs that are silent for a day are removed.
 
 import { Admin, type NewTopic } from '../client/admin.ts'
 import type { Cluster } from '../client/cluster.ts'
@@ -12,14 +12,14 @@ export const newStatusTopic: NewTopic = {
   configs: {
     'cleanup.policy': 'compact,delete',
     'retention.ms': String(24 * 60 * 60 * 1000),
-    // Only what is no longer appended to is compacted or removed.
+    // Only inactive segments are compacted or deleted.
     'segment.bytes': String(8 * 1024 * 1024),
   },
 }
 
 /**
- * Creates the topic unless it is there. A cluster that refuses (it may let only its operators create
- * topics) is taken at its word that there is nothing to do; fails when it cannot be asked.
+ * Creates the topic unless it exists. A refusal of the cluster (for example, only operators may
+ * create topics) is not an error; fails if the cluster is unreachable.
  */
 export async function ensureStatusTopic(cluster: Cluster, timeoutMs: number): Promise<void> {
   try {

@@ -1,5 +1,5 @@
-// Lines for a terminal, measured in the cells that it draws: a wide character takes two. Text from
-// outside (names, keys, messages) is made harmless first.
+// Lines for a terminal, measured in cells: a wide character takes two. Untrusted text (names, keys,
+// messages) is made harmless first.
 
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
@@ -23,12 +23,12 @@ export function span(text: string, style: Style = 'plain'): Span {
   return { text, style }
 }
 
-/** How many cells `text` takes. */
+/** Returns the number of cells of `text`. */
 export function cells(text: string): number {
   return stringWidth(harmless(text))
 }
 
-/** `text` in no more than `width` cells; an ellipsis says that something is missing. */
+/** Truncates `text` to at most `width` cells, with an ellipsis. */
 export function clip(text: string, width: number): string {
   const shown = harmless(text)
   if (stringWidth(shown) <= width) return shown
@@ -42,13 +42,13 @@ export function clip(text: string, width: number): string {
   return width > 0 ? clipped + ellipsis : ''
 }
 
-/** `text` in exactly `width` cells. */
+/** Pads or truncates `text` to exactly `width` cells. */
 export function fit(text: string, width: number): string {
   const clipped = clip(text, width)
   return clipped + ' '.repeat(Math.max(0, width - stringWidth(clipped)))
 }
 
-/** A line as bytes for the terminal, in no more than `columns` cells. */
+/** Renders a line for the terminal in at most `columns` cells. */
 export function render(line: Line, columns: number, color: boolean): string {
   const whole = line.map(({ text }) => text).join('')
   // The ellipsis belongs to the span in which the line is cut.

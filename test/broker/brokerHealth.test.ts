@@ -69,7 +69,9 @@ describe('the room of a data directory', () => {
     )
     expect(told()).toEqual({ warnings: ['DISK_NEARLY_FULL'] })
     const [reason] = broker.broker.health.warnings!()
-    expect(reason!.message).toMatch(/^\/data has room for 9 MiB more.*retention\.bytes/)
+    expect(reason!.message).toMatch(
+      /^\/data is nearly full: produces are refused after 9 MiB more.*retention\.bytes/,
+    )
   })
 
   test('is not nearly full with more', async () => {
@@ -135,7 +137,7 @@ test('partitions wait for what is in the way of their files', async () => {
   await seconds(3)
   expect(told()).toEqual({ notReady: ['PARTITIONS_WAITING'] })
   const [reason] = broker.broker.health.notReady()
-  expect(reason!.message).toMatch(/^partition t-0 cannot be written now: .*ulimit -n/)
+  expect(reason!.message).toMatch(/^partition t-0 cannot be written: .*ulimit -n/)
   verdict = () => undefined
   await seconds(15)
   expect(told()).toEqual({})

@@ -64,23 +64,23 @@ describe('metrics for other hosts', () => {
   })
 
   test.each(['9404', ':9404', 'host', 'host:', 'host:65536', 'host:-1', 'http://host:1', 'a b:1'])(
-    '"%s" is no address, and the message has one',
+    '"%s" is not an address, and the message has an example',
     (metricsListen) => {
       expect(() => plan({ metricsListen })).toThrow(/--metrics-listen.*host:port, as in 0\.0\.0\.0/)
     },
   )
 })
 
-describe('ports that the broker itself has', () => {
+describe('ports that the broker itself uses', () => {
   test.each(['127.0.0.1', '0.0.0.0', '::'])(
     'clients are served at %s:8080: the console takes a free one, unless it was asked for that one',
     (host) => {
       const listeners = [{ host, port: 8080 }]
       expect(plan({}, '', listeners).console).toEqual({ port: 0, isAsked: false })
       expect(() => plan({ consolePort: 8080 }, '', listeners)).toThrow(
-        /console\.port \(--console-port\) is 127\.0\.0\.1:8080, and .*:8080 is served as well/,
+        /console\.port \(--console-port\) is 127\.0\.0\.1:8080, which collides with .*:8080/,
       )
-      expect(() => plan({}, 'console.port=8080', listeners)).toThrow(/a port of its own/)
+      expect(() => plan({}, 'console.port=8080', listeners)).toThrow(/its own port/)
       expect(plan({ console: false }, '', listeners).console).toBeUndefined()
     },
   )
@@ -96,7 +96,7 @@ describe('ports that the broker itself has', () => {
   test('metrics collide with clients and with the console', () => {
     const listeners = [{ host: '127.0.0.1', port: 9092 }]
     expect(() => plan({ metricsListen: '0.0.0.0:9092' }, '', listeners)).toThrow(
-      /http\.metrics\.listen \(--metrics-listen\) is 0\.0\.0\.0:9092, and 127\.0\.0\.1:9092/,
+      /http\.metrics\.listen \(--metrics-listen\) is 0\.0\.0\.0:9092, which collides with 127\.0\.0\.1:9092/,
     )
     expect(plan({ metricsListen: '0.0.0.0:8080' }).console).toEqual({ port: 0, isAsked: false })
     expect(() => plan({ metricsListen: '0.0.0.0:81', consolePort: 81 })).toThrow(/--console-port/)

@@ -222,8 +222,8 @@ test('HTTP or TLS sent to the port of the broker: the log says what it looks lik
   } finally {
     expect(await broker.stop()).toBe(0)
   }
-  expect(broker.printed).toMatch(/this looks like HTTP, and only the Kafka protocol is spoken here/)
-  expect(broker.printed).toMatch(/this looks like TLS, and only the Kafka protocol is spoken here/)
+  expect(broker.printed).toMatch(/received HTTP, but this port speaks the Kafka protocol only/)
+  expect(broker.printed).toMatch(/received TLS, but this port speaks the Kafka protocol only/)
 })
 
 test('npm: a misspelt script is said', async () => {

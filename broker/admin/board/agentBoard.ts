@@ -1,30 +1,30 @@
-// The agents on the board: their newest reports, and what follows from several reports of one agent.
+// The agents on the board: their latest reports, and figures that need several reports of an agent.
 
 import type { AgentStatus } from '../../../protocol/telemetry/status.ts'
 import type { AgentPicture } from './picture.ts'
 import { type Heard, lateAfterMs, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import { Rate } from './rate.ts'
 
-/** A picture waits no longer than this for the reports of its agents. */
+/** The longest that a picture is delayed for the reports of its agents. */
 const mostReportAgeMs = 3_000
 
 interface HeardAgent extends Heard<AgentStatus> {
   readonly rate: Rate
-  /** Lines read in former lives of the agent, whose counters begin anew with each. */
+  /** Lines read in earlier runs of the agent: its counters restart at 0. */
   readonly carried: number
   readonly drained: number
-  /** When a sink last drained anything, or the channels were last empty. */
+  /** When a sink last drained events, or the channels were last empty. */
   readonly progressMs: number
 }
 
-/** Lines that an agent read for the one topic that it sends to. */
+/** Lines read by an agent that sends to exactly one topic. */
 export interface ReadLines {
   /** The agent's id. */
   readonly agent: string
   readonly topic: string
-  /** Over restarts of the agent. */
+  /** Summed over restarts of the agent. */
   readonly lines: number
-  /** Whether the agent has reported since the moment of the picture, or has nothing more to report. */
+  /** Whether the agent has reported since the picture's moment, or has stopped. */
   readonly isComplete: boolean
 }
 
@@ -58,7 +58,7 @@ export class AgentBoard {
     this.#agents.forget(nowMs)
   }
 
-  /** The newest moment at which every agent that reports in time had still to report. */
+  /** Returns the latest moment at which no timely agent had reported yet. */
   moment(nowMs: number): number {
     const reports = this.#agents
       .sorted()
@@ -67,7 +67,10 @@ export class AgentBoard {
     return Math.min(nowMs, ...reports.filter((timeMs) => nowMs - timeMs <= mostReportAgeMs))
   }
 
-  /** What agents read that send to one topic only; where the lines of the others go is not known. */
+  /**
+   * Returns the lines of agents that send to one topic; the topics of other agents' lines are
+   * unknown.
+   */
   read(momentMs: number): ReadLines[] {
     return this.#agents.sorted().flatMap((heard) => {
       const { status, carried } = heard

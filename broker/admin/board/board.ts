@@ -1,6 +1,11 @@
-// What flows, folded from what the programs report: agents and jobs through the status topic, topics
-// through the broker's own counters. A pure state machine: it is given the time and the news, and once a
-// second it makes one picture, which the page, the terminal and the API all show until the next.
+// The board: folds the reports of agents and jobs (from the status topic) and the broker's counters
+// of topics into one picture per second, which the page, the terminal and the API all show until
+// the next.
+// Map: agentBoard.ts, jobBoard.ts and topicSamples.ts each fold one kind of input; programs.ts
+// keeps the latest status of each program; ledgers.ts balances lines read, stored and counted;
+// health.ts derives the problems; history.ts keeps points for the charts; picture.ts is the result.
+// Contract: a pure state machine; time and input are passed in. Must never read a clock, do I/O or
+// grow without bound.
 
 import type { Status } from '../../../protocol/telemetry/status.ts'
 import { recordsIn, type TopicOverview } from '../../server/overview.ts'
@@ -13,7 +18,7 @@ import type { AgentPicture, JobPicture, Picture, TopicPicture } from './picture.
 import { byName } from './programs.ts'
 import { quietAfterMs, type TopicSample, TopicSamples } from './topicSamples.ts'
 
-/** Most topics in a picture: those in use, then others by name. */
+/** Most topics in a picture: the topics in use first, then the others by name. */
 export const mostTopics = 500
 
 const internalTopic = /^__/
@@ -27,24 +32,24 @@ export class Board {
   #brokerProblems: readonly string[] = []
   #picture: Picture | undefined
 
-  /** The newest picture; all figures in it are of one moment. */
+  /** The latest picture; all its figures are of the same moment. */
   get picture(): Picture {
     return this.#picture ?? emptyPicture
   }
 
-  /** Takes in one status record. `heardMs` is when it was read, by this machine's clock. */
+  /** Folds in one status record. `heardMs` is when it was read, by the clock of this machine. */
   hear(status: Status, heardMs: number): void {
     if (status.kind === 'job') this.#jobs.hear(status, heardMs)
     else this.#agents.hear(status, heardMs)
   }
 
-  /** Forgets a program whose status was deleted. */
+  /** Removes a program whose status was deleted. */
   delete(id: string): void {
     this.#agents.delete(id)
     this.#jobs.delete(id)
   }
 
-  /** Takes in the broker's counters of every topic that exists now. */
+  /** Folds in the broker's counters of all existing topics. */
   count(topics: readonly TopicOverview[], nowMs: number): void {
     this.#samples.add(
       topics.filter(({ name }) => !internalTopic.test(name)),
@@ -52,12 +57,12 @@ export class Board {
     )
   }
 
-  /** What is not well with the broker, or keeps the console from it, each as a line for people. */
+  /** Problems of the broker, or of the connection to it: one readable line each. */
   set brokerProblems(texts: readonly string[]) {
     this.#brokerProblems = texts
   }
 
-  /** Ends one second: makes the picture of it and adds a point to the history. */
+  /** Ends one second: makes its picture and adds a point to the history. */
   tick(nowMs: number): Picture {
     this.#agents.forget(nowMs)
     this.#jobs.forget(nowMs)
@@ -83,7 +88,7 @@ export class Board {
     return this.#picture
   }
 
-  /** Those in use first, each group by name: a topic does not change its place with its traffic. */
+  /** Topics in use first, each group by name: a topic's place does not depend on its traffic. */
   #topics(sample: TopicSample, used: ReadonlySet<string>, nowMs: number): TopicPicture[] {
     return [...sample.topics.values()]
       .map((overview) => this.#topic(overview, used, nowMs))

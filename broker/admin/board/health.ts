@@ -1,29 +1,31 @@
-// What is not well, said in one line each. "All is well" on the page and the terminal means that this
-// list is empty, so whatever an operator would have to act on belongs here.
+// Derives the problems of a picture, one line each. "All is well" on the page and on the terminal
+// means that this list is empty: everything an operator must act on belongs here.
 
 import { duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { AgentPicture, JobPicture, Problem, TopicPicture } from './picture.ts'
 
-/** A channel this full will soon stop its sources. */
+/** Fill of a channel, 0 to 1, from which its sources will soon stop. */
 export const nearlyFull = 0.9
-/** Results further behind than this are a problem, unless the job's interval makes them so. */
+/** A result that is further behind is a problem, unless the job's batch interval explains it. */
 export const behindAfterMs = 30_000
-/** A batch that runs for longer than this may hang, unless the job's interval makes it so. */
+/** A batch that runs longer may hang, unless the job's batch interval explains it. */
 export const batchHangsAfterMs = 30_000
-/** A sink that drains nothing for so long, while its channel holds events, fails or stands still. */
+/**
+ * A sink that drains nothing for this long, while its channel holds events, has failed or hangs.
+ */
 export const undrainedAfterMs = 15_000
-/** So many newest batches must have taken longer than the interval before the job is called slow. */
+/** A job is slow if this many of its latest batches took longer than the interval. */
 const slowBatches = 5
 
 interface Parts {
   readonly agents: readonly AgentPicture[]
   readonly topics: readonly TopicPicture[]
   readonly jobs: readonly JobPicture[]
-  /** What the broker says of itself, and what the console could not do: reach the broker. */
+  /** Problems that the broker reports, and failures of the console to reach the broker. */
   readonly broker: readonly string[]
 }
 
-/** Most serious first: the broker, topics, jobs, then agents. */
+/** Returns the problems, most serious first: broker, topics, jobs, agents. */
 export function problemsOf({ agents, topics, jobs, broker }: Parts): Problem[] {
   return [
     ...broker.map((text) => ({ subject: 'broker', id: '', text }) as const),
@@ -49,7 +51,7 @@ function failed({ id, name, error }: JobPicture): Problem {
 
 function jobProblems({ id, name, silent, ageMs, lagMs, batchIntervalMs, ...job }: JobPicture) {
   if (silent) return [problem('job', id, `job ${name} silent for ${duration(ageMs)}`)]
-  // A batch that hangs is why results are behind, so it is what is said.
+  // A batch that hangs is the cause of the delay, so it is reported instead.
   const { slowBatch } = job
   if (slowBatch && slowBatch.runningMs > Math.max(batchHangsAfterMs, 5 * batchIntervalMs)) {
     return [problem('job', id, `job ${name}: ${slowBatch.text}`)]

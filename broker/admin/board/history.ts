@@ -1,14 +1,14 @@
-// The last hour, for the charts: every second of the last five minutes, and every ten seconds of the
-// time before. What was not known stays null, so that a chart shows a gap and never a slope across it.
+// The last hour for the charts: every second of the last five minutes, and every ten seconds
+// before. An unknown value stays null, so that a chart shows a gap and never a line across it.
 
 import type { JobPicture, Picture, TopicPicture, ViewPicture } from './picture.ts'
 
-/** Seconds kept one by one. */
+/** Points of one second that are kept. */
 export const recentLength = 300
-/** Older points kept, each of `mergedPoints` seconds. */
+/** Older points that are kept, each of `mergedPoints` seconds. */
 export const olderLength = 330
 export const mergedPoints = 10
-/** Most figures of jobs in a point, so that many jobs with many keys do not grow it without end. */
+/** Most figures of jobs in a point, which bounds its size with many jobs and keys. */
 export const mostFigures = 400
 /** Most keys of a view whose shares are kept. */
 export const mostKeys = 11
@@ -19,11 +19,11 @@ export interface JobPoint {
   readonly latencyMs: number | null
   readonly schedulingDelayMs: number | null
   readonly processingTimeMs: number | null
-  /** Share of each key, 0 to 1, by view; only for views whose chart is `share`. */
+  /** Share of each key, 0 to 1, by view; only for views with a `share` chart. */
   readonly shares: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
-/** Flat, so that a chart can plot it as it is. */
+/** A flat object, so that a chart can plot it directly. */
 export interface HistoryPoint {
   readonly timeMs: number
   readonly linesPerSecond: number | null
@@ -35,7 +35,7 @@ export interface HistoryPoint {
 export class History {
   readonly #recent: HistoryPoint[] = []
   readonly #older: HistoryPoint[] = []
-  /** Points ever added to each list: a reader keeps these to ask for what it has not seen. */
+  /** Points ever added to each list: a reader's position, from which it asks for newer points. */
   #recentAdded = 0
   #olderAdded = 0
 
@@ -51,7 +51,7 @@ export class History {
     return { recent: this.#recentAdded, older: this.#olderAdded }
   }
 
-  /** Points that are not earlier than the new one go: the clock was set back since. */
+  /** Adds a point. Points that are not earlier are dropped: the clock was set back. */
   add(point: HistoryPoint): void {
     for (const points of [this.#recent, this.#older]) {
       while (points.length > 0 && points.at(-1)!.timeMs >= point.timeMs) points.pop()
@@ -64,7 +64,7 @@ export class History {
     if (this.#older.length > olderLength) this.#older.shift()
   }
 
-  /** The points added after `end`, as far as they are kept. */
+  /** Returns the points added after `end` that are still kept. */
   since(end: HistoryEnd): { recent: HistoryPoint[]; older: HistoryPoint[] } {
     return {
       recent: last(this.#recent, this.#recentAdded - end.recent),
@@ -73,13 +73,13 @@ export class History {
   }
 }
 
-/** How far a reader has read. */
+/** The position of a reader. */
 export interface HistoryEnd {
   readonly recent: number
   readonly older: number
 }
 
-/** `topics`: all of them, of which the picture may hold only the first ones. */
+/** Makes a point. `topics` are all topics; the picture may hold only some of them. */
 export function historyPoint(
   { timeMs, agents, jobs }: Picture,
   topics: readonly TopicPicture[],
@@ -115,7 +115,7 @@ function jobPoint(job: JobPicture, shares: readonly (readonly [string, Shares])[
 
 type Shares = Record<string, number>
 
-/** The largest keys' parts of the whole, in the order of the rows; none while there is nothing. */
+/** Shares of the largest keys in the order of the rows; empty while the total is 0. */
 function sharesOf({ name, rows, total }: ViewPicture): [string, Shares] {
   if (total <= 0) return [name, {}]
   const least = rows.map(([, value]) => value).sort((a, b) => b - a)[mostKeys - 1] ?? 0
@@ -124,7 +124,7 @@ function sharesOf({ name, rows, total }: ViewPicture): [string, Shares] {
   return [name, Object.fromEntries(largest.map(([key, value]) => [key, share(value)]))]
 }
 
-/** One point for several: mean rates, the worst delays, the last shares. */
+/** Merges points into one: mean rates, largest delays, last shares. */
 function merged(points: readonly HistoryPoint[]): HistoryPoint {
   const newest = points.at(-1)!
   const ids = new Set(points.flatMap((point) => Object.keys(point.jobs)))
@@ -151,7 +151,7 @@ function merged(points: readonly HistoryPoint[]): HistoryPoint {
   }
 }
 
-/** Unknown if most of the values are. */
+/** The mean; null if most values are unknown. */
 function mean(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null)
   if (known.length * 2 < values.length || known.length === 0) return null
@@ -163,13 +163,13 @@ function most(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.max(...known)
 }
 
-/** Unknown if any of the values is: a sum over some would be a dip that never happened. */
+/** The sum; null if a value is unknown: a partial sum would show a dip that never happened. */
 function sum(values: readonly (number | null)[]): number | null {
   if (values.length === 0 || values.includes(null)) return null
   return rounded(values.reduce<number>((total, value) => total + value!, 0))
 }
 
-/** Three digits at least: more would only make the stream longer. */
+/** Rounds to at least three digits: more would only make the stream longer. */
 function rounded(value: number | null): number | null {
   if (value === null) return null
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))

@@ -1,29 +1,32 @@
-// The jobs on the board: their newest reports beside what the broker has stored of their topics.
+// The jobs on the board: their latest reports, compared with the records that the broker has
+// stored.
 
 import type { JobStatus } from '../../../protocol/telemetry/status.ts'
 import type { JobPicture, SlowBatchPicture, ViewPicture } from './picture.ts'
 import { type Heard, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import type { TopicSample } from './topicSamples.ts'
 
-/** How many of a job's newest batches its rate is taken over. */
+/** Number of latest batches that a job's rate is computed over. */
 const batchesOfRate = 5
-/** A batch that runs is shown after so long, and after its interval: most are over before. */
+/**
+ * Minimum duration of a running batch to be shown, in addition to its interval: most end before.
+ */
 const shownBatchMs = 2_000
-/** Most rows of a view that are shown: the largest ones. */
+/** Most rows of a view that are shown, largest first. */
 const mostRows = 50
 
-/** Earlier counts of a job are kept for as long as a picture may be behind the newest report. */
+/** Earlier counts of a job are kept for as long as a picture may lag behind the latest report. */
 const keptMs = 4_000
 const mostCounts = 20
 
-/** Where a job is in its topics, at the moment of a sample. */
+/** A job's position in its topics, at the moment of a sample. */
 export interface JobPosition {
   readonly stored: number
-  /** Records below the job's positions. */
+  /** Records below the positions of the job. */
   readonly passed: number
 }
 
-/** What a job had counted when it reported. */
+/** A job's count of records at one report. */
 interface Count {
   readonly timeMs: number
   readonly recordsTotal: number
@@ -31,7 +34,7 @@ interface Count {
 }
 
 interface HeardJob extends Heard<JobStatus> {
-  /** Of its newest reports, oldest first. */
+  /** Counts of the latest reports, oldest first. */
   readonly counts: readonly Count[]
 }
 
@@ -60,7 +63,7 @@ export class JobBoard {
     return this.#jobs.sorted().map((heard) => picture(heard, sample, nowMs))
   }
 
-  /** By job id; a job without positions has none. */
+  /** Positions by job id; a job that reports none is left out. */
   positions(sample: TopicSample): ReadonlyMap<string, JobPosition> {
     const positions = this.#jobs.sorted().flatMap((heard) => {
       const position = positionOf(countAt(heard, sample), sample)
@@ -106,9 +109,9 @@ function picture(heard: HeardJob, sample: TopicSample, nowMs: number): JobPictur
 }
 
 /**
- * A batch takes all that is stored when it is planned, so in steady state a result is behind by the
- * interval and the batch's delay at most; that does not depend on when one looks. It is more when
- * batches do not come, and when they leave records for the next.
+ * How far results are behind. A batch takes all records stored when it is planned, so in steady
+ * state a result is behind by at most the interval and the batch's delay, whenever it is measured.
+ * It is behind by more if batches are late, or leave records for the next batch.
  */
 function lag(status: JobStatus, waiting: number, heardMs: number, nowMs: number): number | null {
   const last = status.batches.at(-1)
@@ -122,7 +125,7 @@ function lag(status: JobStatus, waiting: number, heardMs: number, nowMs: number)
   return Math.max(steadyMs, isOverdue ? sincePlannedMs : 0, backlogMs)
 }
 
-/** What the job had counted when the sample was taken; the oldest count known if all are later. */
+/** The count of the job when the sample was taken; the oldest known count if all are later. */
 function countAt({ counts }: HeardJob, sample: TopicSample): Count {
   return counts.findLast(({ timeMs }) => timeMs <= sample.timeMs) ?? counts[0]!
 }
@@ -135,13 +138,15 @@ function positionOf({ positions }: Count, { topics }: TopicSample): JobPosition 
     const log = logs?.[partition] ?? logs?.find((other) => other.partition === partition)
     if (log === undefined || log.highWatermark === null) continue
     stored += log.highWatermark
-    // More only where clocks differ: nothing is counted before it is stored.
+    // The position exceeds the log only if clocks differ: no record is counted before it is stored.
     passed += Math.min(until, log.highWatermark)
   }
   return { stored, passed }
 }
 
-/** The batch that runs, by the job's own clock up to its report and by the console's since then. */
+/**
+ * The running batch: its duration by the job's clock up to the report, by the console's since then.
+ */
 function slowBatch({ status, heardMs }: HeardJob, nowMs: number): SlowBatchPicture | undefined {
   const { progress, timeMs, batchIntervalMs } = status
   if (!progress) return undefined
@@ -155,7 +160,7 @@ function slowBatches({ batches, batchIntervalMs }: JobStatus): number {
   return batches.length - 1 - quick
 }
 
-/** Records per second over the newest batches. Reports come at no fixed pace; batches do. */
+/** Records per second over the latest batches: unlike reports, batches come at a fixed interval. */
 function batchRate({ batches, batchIntervalMs }: JobStatus): number | null {
   const newest = batches.slice(-batchesOfRate)
   if (newest.length === 0) return null
@@ -163,7 +168,7 @@ function batchRate({ batches, batchIntervalMs }: JobStatus): number | null {
   return (newest.reduce((sum, { records }) => sum + records, 0) / spanMs) * 1000
 }
 
-/** A view with its largest rows, in the order in which the job gave them. */
+/** A view with its largest rows, in the order of the job. */
 function shown(view: JobStatus['views'][number]): ViewPicture {
   const total = view.rows.reduce((sum, [, value]) => sum + value, 0)
   if (view.rows.length <= mostRows) return { ...view, total, rowsLeftOut: 0 }

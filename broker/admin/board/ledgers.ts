@@ -1,13 +1,13 @@
-// The ledger of each job: read, stored and counted at one moment, so that a missing or doubled line
-// shows as a term that does not go away.
+// The ledger of each job: lines read, stored and counted at one moment. A lost or duplicated line
+// shows as a term that does not return to 0.
 
 import type { ReadLines } from './agentBoard.ts'
 import type { JobPosition } from './jobBoard.ts'
 import type { JobPicture, LedgerPicture } from './picture.ts'
 
-/** What is known of the records that no known agent has read. */
+/** Records that no known agent has read. */
 interface Elsewhere {
-  /** The agents that this was found out with. */
+  /** The agents that were known when it was computed. */
   readonly agents: string
   readonly stored: number
   readonly records: number
@@ -16,7 +16,7 @@ interface Elsewhere {
 export class Ledgers {
   readonly #elsewhere = new Map<string, Elsewhere>()
 
-  /** One ledger for each job whose positions are known. */
+  /** Returns one ledger for each job whose positions are known. */
   pictures(
     jobs: readonly JobPicture[],
     positions: ReadonlyMap<string, JobPosition>,
@@ -52,10 +52,10 @@ export class Ledgers {
   }
 
   /**
-   * The most that was ever stored beyond what agents had read: what others wrote stays written. It
-   * begins anew with an agent that was not known before, and with a topic that is another one now.
-   * While the report of an agent is missing, what it may have read since is not taken for others' for
-   * longer than that.
+   * Returns the largest surplus of stored records over lines read by agents: what other producers
+   * wrote stays written. Restarts when an agent appears or a topic is recreated. While an agent's
+   * report is late, the lines that it may have read meanwhile count as from elsewhere only until
+   * the report arrives.
    */
   #recordsFromElsewhere(
     id: string,

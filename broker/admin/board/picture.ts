@@ -1,21 +1,21 @@
-// The shape of what the console shows: one picture of everything at one moment, for the page, the
-// terminal and `/api/v1/status`. Data only; Board makes it.
+// The data that the console shows: everything at one moment, for the page, the terminal and
+// `/api/v1/status`. Types only; Board makes it.
 
 import type { BatchStatus, JobStatus, ViewStatus } from '../../../protocol/telemetry/status.ts'
 
 export interface Picture {
-  /** When the picture was taken. */
+  /** When the picture was made. */
   readonly timeMs: number
   /**
-   * The moment that the figures are of: at most a few seconds before `timeMs`, so that every live agent
-   * has reported since. What is stored and counted is never more than what had been read.
+   * The moment that the figures are of: a few seconds before `timeMs` at most, so that every live
+   * agent has reported since. Records stored and counted never exceed lines read.
    */
   readonly momentMs: number
-  /** What is not well, most serious first; empty while all is well. */
+  /** Problems, most serious first; empty while all is well. */
   readonly problems: readonly Problem[]
   readonly agents: readonly AgentPicture[]
   readonly topics: readonly TopicPicture[]
-  /** All topics but internal ones; `topics` holds no more than `mostTopics` of them. */
+  /** Number of all topics except internal ones; `topics` holds at most `mostTopics` of them. */
   readonly topicsTotal: number
   readonly jobs: readonly JobPicture[]
   readonly ledgers: readonly LedgerPicture[]
@@ -25,7 +25,7 @@ export type Subject = 'broker' | 'topic' | 'job' | 'agent'
 
 export interface Problem {
   readonly subject: Subject
-  /** The agent's, topic's or job's id, which is also the anchor on the page; empty for the broker. */
+  /** Id of the agent, topic or job, which is also its anchor on the page; empty for the broker. */
   readonly id: string
   readonly text: string
 }
@@ -37,9 +37,9 @@ export interface AgentPicture {
   readonly state: 'running' | 'stopped'
   readonly topics: readonly string[]
   readonly linesTotal: number
-  /** Null while it is not known: before the second report, and when a report is late. */
+  /** Null while unknown: before the second report, and while a report is late. */
   readonly linesPerSecond: number | null
-  /** The fullest channel: its name, and how full it is, 0 to 1. */
+  /** Name of the fullest channel; `channelFill` is its fill, 0 to 1. */
   readonly channel: string
   readonly channelFill: number
   /** Events in all channels. */
@@ -48,31 +48,31 @@ export interface AgentPicture {
   readonly ageMs: number
   /** No report for `silentAfterMs`. */
   readonly silent: boolean
-  /** How long the channels have held events without a sink draining any; 0 while they drain. */
+  /** How long no sink has drained the channels although they hold events; 0 while they drain. */
   readonly undrainedMs: number
 }
 
 export interface TopicPicture {
   readonly name: string
   readonly partitions: number
-  /** Partitions that nobody can read or write now. */
+  /** Partitions that can be neither read nor written now. */
   readonly offlinePartitions: number
   /**
-   * High watermarks, summed over the partitions: records ever stored that consumers may read. Null while that
-   * of any partition is not known.
+   * Sum of the high watermarks over the partitions: records ever stored that consumers may read.
+   * Null while one of them is unknown.
    */
   readonly records: number | null
   readonly recordsPerSecond: number | null
   readonly bytesInPerSecond: number | null
   readonly bytesOutPerSecond: number | null
-  /** Nothing was written or read lately, and no agent or job is known to use it. */
+  /** No recent reads or writes, and not used by any known agent or job. */
   readonly quiet: boolean
 }
 
 export type BatchPicture = BatchStatus
 
 export interface ViewPicture extends ViewStatus {
-  /** Rows that are not shown, the smallest of the view. */
+  /** Rows left out: the smallest ones of the view. */
   readonly rowsLeftOut: number
   /** Sum over all rows, including those left out. */
   readonly total: number
@@ -89,31 +89,31 @@ export interface JobPicture {
   readonly name: string
   readonly state: JobStatus['state']
   readonly error: string | undefined
-  /** The host that runs the job, and where the job itself answers. */
+  /** Host that runs the job, and the address of the job's own server. */
   readonly host: string | undefined
   readonly address: string | undefined
-  /** What the batch that runs is doing, once it takes longer than is usual. */
+  /** What the running batch is doing, if it takes unusually long. */
   readonly slowBatch: SlowBatchPicture | undefined
   readonly rejected: JobStatus['rejected']
-  /** Records that were removed before the job had read them. */
+  /** Records deleted before the job had read them. */
   readonly lostRecords: number
-  /** Rows that came too late for their windows in event time. */
+  /** Rows that arrived after their windows in event time had closed. */
   readonly lateRows: number
   readonly topics: readonly string[]
   readonly batchIntervalMs: number
   /** Records counted since the job's first start. */
   readonly recordsTotal: number
-  /** Null while it is not known: the job is silent, or has no batch yet. */
+  /** Null while unknown: the job is silent, or has not committed a batch. */
   readonly recordsPerSecond: number | null
-  /** Records stored and not counted. */
+  /** Records stored and not yet counted. */
   readonly lagRecords: number
-  /** How far results are behind at most; null while it is not known. */
+  /** How far results are behind at most; null while unknown. */
   readonly lagMs: number | null
-  /** From line to result in the newest batch; null when it had no line. */
+  /** Time from line to result in the latest batch; null if it had no line. */
   readonly latencyMs: number | null
-  /** The newest batch that has been committed. */
+  /** The latest committed batch. */
   readonly lastBatch: BatchPicture | undefined
-  /** How many of the newest batches, without a break, took longer than the interval. */
+  /** How many of the latest batches in a row took longer than the interval. */
   readonly slowBatches: number
   readonly views: readonly ViewPicture[]
   /** Time since the last report. */
@@ -122,20 +122,22 @@ export interface JobPicture {
 }
 
 /**
- * Where every line of a job's input is, at the picture's moment. It balances:
- * `read + elsewhere = stored + onTheWay`, and `stored = before + counted + waiting`. No term is negative.
+ * Accounts for every line of a job's input at the picture's moment. Invariant: `read + elsewhere =
+ * stored + onTheWay` and `stored = before + counted + waiting`; no term is negative.
  */
 export interface LedgerPicture {
   readonly job: string
   readonly topics: readonly string[]
-  /** Lines that agents read for these topics, over restarts of the agents. */
+  /** Lines that agents read for these topics, summed over restarts of the agents. */
   readonly read: number
-  /** Records stored that no known agent has read: of other producers, or from before the agents' start. */
+  /**
+   * Records stored that no known agent has read: from other producers, or older than the agents.
+   */
   readonly elsewhere: number
-  /** Lines read and not stored yet: in channels, and in requests. */
+  /** Lines read and not yet stored: in channels and in requests. */
   readonly onTheWay: number
   readonly stored: number
-  /** Records below the offsets at which the job began. */
+  /** Records below the start offsets of the job. */
   readonly before: number
   readonly counted: number
   readonly waiting: number

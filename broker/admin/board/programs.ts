@@ -1,21 +1,23 @@
-// The newest status of each program of one kind, bounded in number and in time.
+// The latest status of each program of one kind, bounded in number and in age.
 
 import type { Status } from '../../../protocol/telemetry/status.ts'
 
-/** A program without a report for so long is shown as silent. Programs report every second. */
+/** A program without a report for this long is silent. Programs report every second. */
 export const silentAfterMs = 5_000
-/** A report that is later than this leaves a gap: the last rate is no longer the rate of now. */
+/** A report later than this leaves a gap: the last rate is outdated. */
 export const lateAfterMs = 2_500
-/** A program that was stopped is forgotten after so long, so that the board does not grow for ever. */
+/** A stopped program is removed after this time, which bounds the board. */
 export const forgottenAfterMs = 10 * 60_000
-/** One that failed or fell silent stays as long as the status topic would keep its status. */
+/** A failed or silent program is kept for as long as the status topic keeps its status. */
 export const missedAfterMs = 24 * 60 * 60_000
-/** A program tries for half as long to deliver a report: it arrives within this time or not at all. */
+/** A program tries to deliver a report for half of this time: afterwards it will not arrive. */
 const mostLateMs = 10_000
-/** Most agents, and most jobs, that the board holds; the one with the oldest report makes room. */
+/**
+ * Most agents, and most jobs, on the board; beyond it, the one with the oldest report is removed.
+ */
 export const mostPrograms = 1_000
 
-/** Orders names as people do: `web-2` comes before `web-10`. */
+/** Natural order of names: `web-2` before `web-10`. */
 export const byName = new Intl.Collator('en', { numeric: true })
 
 export interface Heard<S extends Status> {
@@ -23,10 +25,12 @@ export interface Heard<S extends Status> {
   readonly heardMs: number
 }
 
-/** The clock of a program's host is believed within this distance of the console's. */
+/**
+ * Largest difference between the clocks of a program's host and of the console that is accepted.
+ */
 const mostClockDifferenceMs = 2_000
 
-/** When a report was made, by the console's clock; too early rather than too late. */
+/** When a report was made, by the console's clock; errs towards too early. */
 export function reportedMs({ status, heardMs }: Heard<Status>): number {
   const earliest = heardMs - mostClockDifferenceMs
   return status.timeMs <= heardMs ? Math.max(status.timeMs, earliest) : earliest
@@ -40,8 +44,8 @@ export class Programs<S extends Status, H extends Heard<S>> {
   }
 
   /**
-   * Whether `status` is news: an older report that arrives late is not. One that is much older is: the
-   * clock of its host was set back.
+   * Whether `status` is newer than the known one: a report that is late is not. One that is much
+   * older is newer again: the clock of its host was set back.
    */
   isNews(status: S): boolean {
     const known = this.#byId.get(status.id)
@@ -51,7 +55,7 @@ export class Programs<S extends Status, H extends Heard<S>> {
 
   set(heard: H): void {
     const { id } = heard.status
-    // Deleted first, so that the map's order is that of the last report.
+    // Deleted first, so that the map is ordered by last report.
     this.#byId.delete(id)
     if (this.#byId.size >= mostPrograms) this.#byId.delete(this.#byId.keys().next().value!)
     this.#byId.set(id, heard)
@@ -66,12 +70,12 @@ export class Programs<S extends Status, H extends Heard<S>> {
       const { status, heardMs } = heard
       const keptMs = status.state === 'stopped' ? forgottenAfterMs : missedAfterMs
       if (nowMs - heardMs >= keptMs) this.#byId.delete(id)
-      // The clock was set back: from now on the report gets older again.
+      // The clock was set back: the age of the report restarts.
       else if (heardMs > nowMs) this.#byId.set(id, { ...heard, heardMs: nowMs })
     }
   }
 
-  /** In the order of their ids, so that none changes its place while others come and go. */
+  /** Sorted by id, so that no entry moves when others appear or disappear. */
   sorted(): H[] {
     return [...this.#byId.values()].sort((a, b) => byName.compare(a.status.id, b.status.id))
   }

@@ -1,20 +1,20 @@
-// Counts per second between two readings of a counter.
+// The rate of a counter between two readings, per second.
 
-/** Readings closer together than this say little: a batch's worth may lie between two of them. */
+/** Shortest time between readings: one batch more or less would dominate the rate. */
 const shortestMs = 500
 
 export class Rate {
   readonly #shortestMs: number
   #count: number | undefined
   #timeMs = 0
-  /** Null until there are two readings, and after a counter began anew. */
+  /** Null until there are two readings, and after the counter restarted. */
   perSecond: number | null = null
 
   constructor(leastMs = shortestMs) {
     this.#shortestMs = leastMs
   }
 
-  /** Takes in a reading. The rate begins anew when the counter went back, or the clock. */
+  /** Adds a reading. Restarts if the counter or the clock went back. */
   read(count: number, timeMs: number): void {
     const elapsedMs = timeMs - this.#timeMs
     const grown = this.#count === undefined ? -1 : count - this.#count

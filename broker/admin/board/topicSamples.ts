@@ -1,14 +1,14 @@
-// The broker's counters of its topics over the last seconds. A picture is of a moment at which every
-// live agent had still to report, so topics are shown as they were then and not as they are now.
+// The broker's counters of its topics over the last seconds. A picture shows the topics as they
+// were at its moment, not as they are now: every live agent has reported since that moment.
 
 import type { TopicOverview } from '../../server/overview.ts'
 import { Rate } from './rate.ts'
 
-/** How far back samples go; a picture is never older. */
+/** Age to which samples are kept; no picture is older. */
 const keptMs = 4_000
-/** Rates of topics are over no less, so that they do not depend on how often samples are taken. */
+/** Shortest time of a topic's rate, so that rates do not depend on the sample interval. */
 const shortestRateMs = 900
-/** A topic without traffic for so long counts as quiet. */
+/** A topic without traffic for this long is quiet. */
 export const quietAfterMs = 60_000
 
 export interface TopicSample {
@@ -16,7 +16,7 @@ export interface TopicSample {
   readonly topics: ReadonlyMap<string, TopicOverview>
 }
 
-/** Rates of one topic, and when it last had traffic. */
+/** Rates of one topic, and its last traffic. */
 interface TopicTraffic {
   readonly records: Rate
   readonly bytesIn: Rate
@@ -29,10 +29,10 @@ export class TopicSamples {
   #samples: TopicSample[] = []
   readonly #traffic = new Map<string, TopicTraffic>()
 
-  /** Takes in the counters of every topic that exists now. */
+  /** Adds the counters of all existing topics. */
   add(topics: readonly TopicOverview[], timeMs: number): void {
     const byName = new Map(topics.map((topic) => [topic.name, topic]))
-    // Samples later than now were taken before the clock was set back.
+    // Samples with a later time were taken before the clock was set back.
     const isKept = ({ timeMs: takenMs }: TopicSample) =>
       takenMs <= timeMs && timeMs - takenMs <= keptMs
     this.#samples = [...this.#samples.filter(isKept), { timeMs, topics: byName }]
@@ -40,7 +40,7 @@ export class TopicSamples {
     for (const name of this.#traffic.keys()) if (!byName.has(name)) this.#traffic.delete(name)
   }
 
-  /** The newest sample that was taken no later than `timeMs`; the oldest if all are later. */
+  /** Returns the latest sample taken no later than `timeMs`; the oldest if all are later. */
   at(timeMs: number): TopicSample {
     const sample = this.#samples.findLast((candidate) => candidate.timeMs <= timeMs)
     return sample ?? this.#samples[0] ?? { timeMs, topics: new Map() }

@@ -1,9 +1,10 @@
-// Around the figures: which program this is and what else it serves, and what to do while nothing flows.
+// The footer (program, version, links) and the first steps, shown while there are no agents, topics
+// or jobs.
 
 import { dateAndTime } from './format.js'
 import { html } from './markup.js'
 
-/** Served beside the page; a console without one of them answers with 404. */
+/** Links of the footer. Not every console serves all of them. */
 const links = [
   ['/api', 'administer it: the REST API, to try'],
   ['/openapi.json', 'OpenAPI'],
@@ -12,7 +13,7 @@ const links = [
   ['/ready', 'ready'],
 ]
 
-/** `about` is what `/version` answers; undefined until it has. */
+/** `about` is the body of `/version`; undefined until it is known. */
 export function About({ about }) {
   return html`<footer>
     <span>${about ? named(about) : 'Millrace'}</span>
@@ -27,10 +28,10 @@ function named({ program, version, commit, node, startedMs }) {
   return `Millrace ${version}${build}, ${program} on Node ${node}, started ${dateAndTime(startedMs)}`
 }
 
-/** Where a new broker goes from here: each step with the command that takes it. */
+/** First steps with a new broker, each with its command. */
 const steps = [
   ['Write with any Kafka client', 'echo hello | kcat -b 127.0.0.1:9092 -t first -P'],
-  ['Tail files on a host', 'millrace agent --name access --conf-file access.conf'],
+  ['Tail files of a host', 'millrace agent --name access --conf-file access.conf'],
   ['Count what comes in', 'millrace job submit purchases.ts --bootstrap 127.0.0.1:9092'],
   ['See all three at work', 'millrace demo'],
 ]

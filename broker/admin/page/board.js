@@ -1,4 +1,4 @@
-// The whole page from one picture: what is not well, what flows, where every line is, and the results.
+// The whole page for one picture: problems, throughput, ledgers and results.
 
 import { About, Begin, isEmpty } from './about.js'
 import { Flow, Ledgers } from './flow.js'
@@ -8,15 +8,15 @@ import { JobSection } from './job.js'
 import { html } from './markup.js'
 import { Overview } from './overviewCharts.js'
 
-/** With more jobs than this, their charts are folded until they are asked for. */
+/** With more jobs than this, their charts are collapsed. */
 const unfoldedJobs = 2
-/** More problems than this are folded: the first ones are the most serious. */
+/** Problems beyond this number are collapsed; the first ones are the most serious. */
 const mostProblems = 8
 
 export function Board({ picture, history, span, staleMs, about, onSpan }) {
   if (!picture) {
     const text =
-      staleMs === undefined ? 'Waiting for the first figures …' : 'Not connected; trying again …'
+      staleMs === undefined ? 'Waiting for the first figures …' : 'Not connected; reconnecting …'
     return html`<p class="empty" role="status">${text}</p>`
   }
   const problems = problemsOf(picture, staleMs)
@@ -43,10 +43,10 @@ export function Board({ picture, history, span, staleMs, about, onSpan }) {
     <${About} about=${about} />`
 }
 
-/** While no news comes, that is the first problem, and the others are of the past. */
+/** While the stream is silent, that is the first problem, and the others are outdated. */
 function problemsOf({ problems, timeMs }, staleMs) {
   if (staleMs === undefined) return problems
-  const text = `no figures from the broker for ${duration(staleMs)}: those below are of ${timeOfDay(timeMs)}`
+  const text = `no figures from the broker for ${duration(staleMs)}: those below are from ${timeOfDay(timeMs)}`
   return [{ subject: 'broker', id: '', text }, ...problems]
 }
 

@@ -1,20 +1,20 @@
-// What flows: agents, topics and jobs side by side, in an order that does not change with the figures,
+// The flow: agents, topics and jobs side by side, in an order that does not depend on the figures,
 // and the ledger of each job.
 
 import { bytesPerSecond, count, duration, percent, perSecond } from './format.js'
 import { html } from './markup.js'
 
-/** More of a kind than this are folded: the first ones stay where they are. */
+/** Entries beyond this number are collapsed; the first ones keep their places. */
 const mostShown = 8
 const mostLedgers = 3
-/** A channel this full is shown in the color of a problem (nearlyFull in health.ts). */
+/** Fill from which a channel is shown as a problem (nearlyFull in health.ts). */
 const nearlyFull = 0.9
 
 export function Flow({ picture }) {
   const { agents, topics, jobs, topicsTotal } = picture
   const used = topics.filter(({ quiet }) => !quiet)
   const quiet = topics.filter((topic) => topic.quiet)
-  return html`<section class="flow" aria-label="What flows">
+  return html`<section class="flow" aria-label="Flow">
     <${Stage} title="agents" empty="no agent has reported yet (millrace agent)" more="agents">
       ${agents.map(agentNode)}
     </${Stage}>
@@ -30,7 +30,7 @@ export function Flow({ picture }) {
   </section>`
 }
 
-/** A sum over those that are known; nothing while none is. */
+/** The sum of the known values; null if none is known. */
 function total(items, field) {
   const known = items.map((item) => item[field]).filter((value) => value !== null)
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0)
@@ -87,11 +87,11 @@ function Node({ id, name, main, more, bad }) {
   </div>`
 }
 
-/** Those in use come first: while one that is quiet is in the picture, all that are not in it are quiet. */
+/** Topics in use come first: if the picture has a quiet topic, all topics left out are quiet. */
 function OtherTopics({ quiet, hidden }) {
   if (quiet.length > 0) return html`<${QuietTopics} topics=${quiet} hidden=${hidden} />`
   if (hidden === 0) return null
-  return html`<p class="muted">and ${count(hidden)} more topics, by name behind these</p>`
+  return html`<p class="muted">and ${count(hidden)} more topics, later by name</p>`
 }
 
 function QuietTopics({ topics, hidden }) {
@@ -133,13 +133,16 @@ export function Ledgers({ ledgers }) {
   </section>`
 }
 
-/** One equation: what came in, and where it is. Terms that are 0 are left out unless one looks for them. */
+/**
+ * One equation: lines read, and where they are. Terms that are 0 are left out unless users look for
+ * them.
+ */
 function terms({ read, elsewhere, onTheWay, before, counted, waiting }) {
   const term = (value, name, sign) =>
     html`<span class="term" key=${name}>${sign} <b>${count(value)}</b> ${name}</span>`
   return [
     term(read, 'read by agents', ''),
-    elsewhere > 0 && term(elsewhere, 'from elsewhere or before', '+'),
+    elsewhere > 0 && term(elsewhere, 'from other producers or before', '+'),
     term(counted, 'counted', '='),
     before > 0 && term(before, 'stored before the job began', '+'),
     term(waiting, 'stored and waiting', '+'),

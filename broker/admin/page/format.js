@@ -1,5 +1,5 @@
-// Numbers as people read them. Nothing here knows what a number means. A figure that is not known is
-// a dash, never a 0.
+// Formats numbers for people. Knows nothing of what a number means. Invariant: an unknown value is
+// a dash, never 0.
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const percentage = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 })
@@ -12,7 +12,7 @@ export const count = (value) => (isKnown(value) ? whole.format(value) : missing)
 /** 1234 -> 1,234/s */
 export const perSecond = (value) => `${count(value)}/s`
 
-/** 0.1234 -> 12.3%; never 100% for less. */
+/** 0.1234 -> 12.3%; rounds down to below 100%. */
 export function percent(value) {
   if (!isKnown(value)) return missing
   return percentage.format(value < 1 ? Math.min(0.999, value) : value)
@@ -41,10 +41,10 @@ export const dateAndTime = (ms) => new Date(ms).toLocaleString('sv-SE').slice(0,
 
 export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString('en-GB')
 
-/** A key of a view as its job wants it called. */
+/** Label of a view's key, as its job defines it. */
 export const labelOf = (view, key) => view.labels?.[key] ?? (key === '' ? 'not given' : key)
 
-/** Units of axes, largest first: from which value on, how much one is, and what it is called. */
+/** Units of an axis, largest first: from which value, divisor, name. */
 const axisUnits = {
   rate: [
     [1e6, 1e6, 'M/s'],
@@ -59,7 +59,7 @@ const axisUnits = {
   share: [[0, 0.01, '%']],
 }
 
-/** Labels of an axis: one unit for all, and as many digits as tell neighbours apart exactly. */
+/** Labels of an axis: one unit for all, with enough digits to tell neighbours apart. */
 export function axisLabels(kind, values, increment) {
   const largest = Math.max(...values.map(Math.abs), 0)
   const [, scale, unit] = axisUnits[kind].find(([from]) => largest >= from)

@@ -1,7 +1,7 @@
-// The history as the stream brings it, and what a chart plots of it. Where seconds are missing (the
-// page or the server stood still) there is a point without values, so that no line crosses the gap.
+// The history as the stream delivers it, and the points that a chart plots. Missing seconds (the
+// page or the server was suspended) become a point without values, so that no line crosses the gap.
 
-/** As many points as the server keeps (history.ts). */
+/** Number of points that the server keeps (history.ts). */
 const recentLength = 300
 const olderLength = 330
 const recentStep = 1_000
@@ -12,11 +12,11 @@ export const spans = {
   hour: { name: '1 h', text: 'last hour', ms: 3_600_000 },
 }
 
-/** The history with what a tick brought; points that were merged into an older one are left out. */
+/** Adds the points of a tick; points merged into an older one are dropped. */
 export function grown(history, { recent, older }) {
   const firstMs = Math.min(...[...older, ...recent].map(({ timeMs }) => timeMs))
   const firstRecentMs = recent[0]?.timeMs ?? Number.POSITIVE_INFINITY
-  // What is later than the news is of a clock that was set back since.
+  // Points later than the new ones are from before the clock was set back.
   const keptOlder = history.older.filter(({ timeMs }) => timeMs < firstMs)
   const keptRecent = history.recent.filter(({ timeMs }) => timeMs < firstRecentMs)
   const allOlder = [...keptOlder, ...older].slice(-olderLength)
@@ -25,7 +25,7 @@ export function grown(history, { recent, older }) {
   return { recent: all, older: allOlder }
 }
 
-/** The points of a span, each with the time until which a next one belongs to the same line. */
+/** The points of a span, each with the time up to which the next point continues its line. */
 export function pointsOf(history, span) {
   const endMs = history.recent.at(-1)?.timeMs ?? 0
   const older = span === 'hour' ? history.older.map((point) => [point, olderStep]) : []
@@ -41,10 +41,10 @@ function withGaps(points) {
   })
 }
 
-/** The values of one series; null where it is not known. */
+/** The values of one series; null where unknown. */
 export const valuesOf = (points, pick) => points.map((point) => pick(point) ?? null)
 
-/** Indexes of values with none beside them: a line alone would not show them. */
+/** Indexes of values without neighbours, which a line alone would not show. */
 export function isolated(values) {
   const known = (at) => values[at] !== null && values[at] !== undefined
   return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []))

@@ -1,4 +1,4 @@
-// One job: its results, and how its batches go. With many jobs the sections are folded, and draw
+// One job: its results and its batch times. With many jobs the sections are collapsed, and draw
 // nothing until they are opened.
 
 import { count, duration, labelOf, percent } from './format.js'
@@ -29,7 +29,9 @@ function summary({ state, recordsTotal, lagMs, topics }) {
   return `${state}, ${count(recordsTotal)} counted${from}, ${duration(lagMs)} behind`
 }
 
-/** What is not in the figures: why the job has failed, what holds it up, what it left out, where it is. */
+/**
+ * Notes beside the figures: why the job failed, what delays it, what it left out, where it runs.
+ */
 function Notes({ job }) {
   const { state, error, slowBatch, rejected, lostRecords, lateRows, host, address } = job
   return html`<div class="notes">
@@ -37,10 +39,10 @@ function Notes({ job }) {
     ${slowBatch && html`<p class="warning">Now: ${slowBatch.text}</p>`}
     ${
       lostRecords > 0 &&
-      html`<p class="warning">${count(lostRecords)} records were removed before they were read.</p>`
+      html`<p class="warning">${count(lostRecords)} records were deleted before the job read them.</p>`
     }
     ${rejected && html`<${Rejected} rejected=${rejected} />`}
-    ${lateRows > 0 && html`<p>${count(lateRows)} rows came too late to count.</p>`}
+    ${lateRows > 0 && html`<p>${count(lateRows)} rows arrived too late and were not counted.</p>`}
     ${host && html`<p class="muted">on host ${host}${address && `, answers at ${address}`}</p>`}
   </div>`
 }
@@ -76,7 +78,7 @@ function Results({ job, chart }) {
 
 function Bars({ view }) {
   const largest = Math.max(1, ...view.rows.map(([, value]) => value))
-  const rest = view.rowsLeftOut > 0 ? `, ${count(view.rowsLeftOut)} smaller ones left out` : ''
+  const rest = view.rowsLeftOut > 0 ? `, ${count(view.rowsLeftOut)} smaller keys left out` : ''
   return html`<article>
     <h3>${view.title}</h3>
     <span class="muted">${count(view.total)} in all, batch ${view.batchId}${rest}</span>
@@ -106,7 +108,7 @@ function BatchTimes({ job, chart }) {
   }))
   if (!points.some((point) => point.jobs[job.id])) {
     return html`<article><h3>Batches of ${job.name}</h3>
-      <span class="muted">No history is kept for this job: there are too many jobs or keys.</span>
+      <span class="muted">No history for this job: too many jobs or keys.</span>
     </article>`
   }
   return html`<${LineCard} title=${`Batches of ${job.name}`} kind="duration" format=${duration}

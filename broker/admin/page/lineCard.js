@@ -1,4 +1,4 @@
-// A card with a line chart (uPlot) and a legend that has the newest values, or those under the cursor.
+// A card with a line chart (uPlot) and a legend with the latest values, or those at the cursor.
 
 import uPlot from 'uplot'
 import { cursorText, described, movedBy, nearest } from './chartCursor.js'
@@ -7,7 +7,7 @@ import { isolated, spans } from './history.js'
 import { Component, html } from './markup.js'
 
 const height = 200
-/** Told apart by dashes as well as by hue, in light and dark. */
+/** Distinguished by dashes as well as by hue, in light and dark mode. */
 const strokes = [
   ['--line-1', []],
   ['--line-2', [6, 3]],
@@ -18,8 +18,8 @@ const strokes = [
 ]
 
 /**
- * `series` is {label, values} over `chart.points`; `kind` names the axis' units, `format` writes one
- * value.
+ * Props: `series` is {label, values} over `chart.points`; `kind` selects the axis units, `format`
+ * formats one value.
  */
 export class LineCard extends Component {
   componentDidMount() {
@@ -32,7 +32,7 @@ export class LineCard extends Component {
   }
 
   componentDidUpdate() {
-    // A line that appears later is one that uPlot takes only at construction.
+    // uPlot takes a new line only at construction.
     if (this.names !== namesOf(this.props.series)) this.build()
     else this.plot.setData(this.data())
   }
@@ -71,7 +71,7 @@ export class LineCard extends Component {
         height,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-        // Room for half of the last time at the right end of the axis.
+        // Space for half of the last label at the right end of the axis.
         padding: [8, 30, 0, 0],
         scales: {
           x: { range: () => this.window() },

@@ -1,11 +1,11 @@
-// The charts of everything together: how much flows, and how far each job is behind.
+// The charts of all agents and jobs together: throughput, and delay of each job.
 
 import { duration, perSecond } from './format.js'
 import { valuesOf } from './history.js'
 import { LineCard } from './lineCard.js'
 import { html } from './markup.js'
 
-/** More lines cannot be told apart; the others have a chart in their own section. */
+/** More lines cannot be distinguished; the other jobs have charts in their own sections. */
 const mostLines = 6
 
 export function Overview({ agents, jobs, chart }) {

@@ -1,21 +1,27 @@
-// The page: keeps the newest board, which one event stream brings, and draws it once a second. It says
-// how old its figures are when the stream does not bring new ones. It asks for nothing else and changes
-// nothing.
+// The page: keeps the latest board, which one event stream delivers, and draws it once a second.
+// Shows the age of its figures while the stream is silent.
+// Map: board.js is the whole page; flow.js, overviewCharts.js, job.js and about.js are its
+// sections; lineCard.js, shareCard.js and chartCursor.js are its charts; history.js keeps their
+// points; format.js formats numbers; markup.js is htm with preact.
+// Must never request anything but the stream and /version, or change anything.
 
 import { Board } from './board.js'
 import { grown } from './history.js'
 import { html, render } from './markup.js'
 
-/** Without an event for so long the figures are old, whatever the connection says: events come every second. */
+/**
+ * Without an event for this long the figures are stale, whatever the connection's state: events
+ * come every second.
+ */
 const staleAfterMs = 3_500
 const reconnectMs = 3_000
 
 let picture
 let history = { recent: [], older: [] }
-/** When the last event came, by a clock that does not jump. */
+/** Time of the last event, on a monotonic clock. */
 let newsMs = performance.now()
 let span = 'recent'
-/** Which program serves the page. */
+/** The program that serves the page. */
 let about
 
 function draw() {
@@ -45,23 +51,23 @@ function connect() {
     newsMs = performance.now()
     draw()
   })
-  // The browser connects again by itself, unless the server has answered with an error (too many pages).
+  // The browser reconnects by itself, unless the server answered with an error (too many pages).
   events.addEventListener('error', () => {
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, reconnectMs)
   })
 }
 
-/** Asked again after each break: another version may have been started meanwhile. */
+/** Repeated after each reconnect: a different version may have been started. */
 async function ask() {
   try {
     about = await (await fetch('/version')).json()
     draw()
   } catch {
-    // Without a connection the page says that it has none.
+    // The page shows a missing connection elsewhere.
   }
 }
 
-/** A link leads to what may be folded away. */
+/** Opens the collapsed sections around a link's target. */
 function unfold() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)))
   for (let fold = target?.closest('details'); fold; fold = fold.parentElement?.closest('details')) {
@@ -72,7 +78,7 @@ function unfold() {
 }
 
 addEventListener('hashchange', unfold)
-// Old figures get older: that is drawn too.
+// Redraws stale figures, whose age grows.
 setInterval(() => {
   if (performance.now() - newsMs > staleAfterMs) draw()
 }, 1_000)

@@ -1,5 +1,5 @@
-// A card with one small chart for each key of a view, all on one scale: nine lines in one chart would
-// cover one another, and need nine colors that mean nothing.
+// A card with one small chart per key of a view, all on one scale: nine lines in one chart would
+// cover one another and need nine colors without a meaning.
 
 import { cursorText, described, movedBy, nearest } from './chartCursor.js'
 import { labelOf, percent } from './format.js'
@@ -8,7 +8,7 @@ import { Component, html } from './markup.js'
 
 const width = 200
 const height = 44
-/** Tops of the common scale: the first that holds all values. */
+/** Maximum of the common scale: the first that holds all values. */
 const tops = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1]
 
 export class ShareCard extends Component {
@@ -53,14 +53,14 @@ export class ShareCard extends Component {
   }
 }
 
-/** The share of a key: 0 where others have one, not known where nobody has. */
+/** The share of a key: 0 if other keys have one, null if none has. */
 function shareOf(point, job, view, key) {
   const shares = point.jobs[job.id]?.shares[view.name]
   if (!shares || Object.keys(shares).length === 0) return null
   return shares[key] ?? 0
 }
 
-/** Those of the newest shares that are kept, in the order of the view's rows. */
+/** The latest shares that are kept, in the order of the view's rows. */
 function shownKeys(view, job, points) {
   const newest = points.findLast(
     (point) => Object.keys(point.jobs[job.id]?.shares[view.name] ?? {}).length > 0,
@@ -92,7 +92,7 @@ function Spark({ values, top, at, chart, onPoint }) {
 
 const place = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`
 
-/** Indexes of known values, cut where one is not known. */
+/** Splits indexes into runs of known values. */
 function runsOf(values) {
   const runs = []
   values.forEach((value, index) => {

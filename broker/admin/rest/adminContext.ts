@@ -1,5 +1,5 @@
-// What the routes of the admin REST API work with. It stands on the client alone, never on the broker
-// beside it, so that the same routes administer any Kafka cluster.
+// The dependencies of the routes of the admin REST API. Contract: only the client, never the broker
+// in the same process, so that the same routes administer any Kafka cluster.
 
 import type { Admin } from '../../../protocol/client/admin.ts'
 import type { Cluster } from '../../../protocol/client/cluster.ts'
@@ -8,26 +8,26 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { Status } from '../../../protocol/telemetry/status.ts'
 import type { MemoryBudget } from '../../server/memory/memoryBudget.ts'
 import type { Picture } from '../board/picture.ts'
-import type { Places } from './requestLimits.ts'
+import type { Places } from './places.ts'
 
-/** What a program gives to the REST API that it serves. */
+/** What a program provides to the REST API that it serves. */
 export interface AdminSources {
   readonly cluster: Cluster
   readonly admin: Admin
   readonly clock: Clock
   readonly logger: Logger
-  /** The console's newest picture: agents and jobs as they last reported. */
+  /** Returns the latest picture of the console: agents and jobs as last reported. */
   readonly picture: () => Picture
-  /** What an agent or a job last reported, by its id: more than the picture shows. */
+  /** Returns the last report of an agent or a job by id: more detailed than the picture. */
   readonly status?: (id: string) => Status | undefined
 }
 
 export interface AdminContext extends AdminSources {
-  /** Of requests that read records: of all of them at once, not only of one client. */
+  /** Slots for requests that read records, shared by all clients. */
   readonly scans: Places
   readonly tails: Places
-  /** Of records that requests bring, of all requests together. */
+  /** Memory for the records in request bodies, shared by all requests. */
   readonly recordMemory: MemoryBudget
-  /** A stream of records in which nothing has come or gone for so long is ended. */
+  /** A record stream without traffic in either direction for this long is ended. */
   readonly streamIdleMs: number
 }

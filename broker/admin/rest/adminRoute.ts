@@ -1,5 +1,6 @@
-// A route of the admin REST API: one file each. A schema says all that the route takes and answers; the
-// OpenAPI document is made of these schemas, and no answer leaves the server that is not as its schema says.
+// A route of the admin REST API; each has its own file. Its schemas describe the whole request and
+// response: the OpenAPI document is generated from them, and a response that does not match its
+// schema is never sent.
 
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {

@@ -1,6 +1,6 @@
-// Writes answers as JSON, and only such as their schemas allow: clients are made from the OpenAPI document,
-// and a field that is missing, or of another type, breaks them far from its cause. An answer that its schema
-// does not allow is a fault of the server, and answered as one.
+// Serializes responses as JSON and validates them against their schemas. Clients are generated from
+// the OpenAPI document: a missing field, or one of another type, would break them far from its
+// cause. A response that does not match its schema is a bug of the server and is answered with 500.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -18,7 +18,10 @@ interface AnswerOfRoute {
   readonly contentType?: string
 }
 
-/** Fastify's serializer compiler. There are hundreds of schemas, of which a server may never need one. */
+/**
+ * Fastify's serializer compiler. Compiles lazily: there are hundreds of schemas, and most are never
+ * used.
+ */
 export function checkedSerializer({ schema, url, method, httpStatus }: AnswerOfRoute) {
   let compiled: Validator | undefined
   return (answer: unknown): string => {
@@ -31,7 +34,7 @@ export function checkedSerializer({ schema, url, method, httpStatus }: AnswerOfR
   }
 }
 
-/** A route answers with no status that it does not document. */
+/** Throws if a route answers with a status that it does not document. */
 export function requireSchema(
   { routeOptions }: FastifyRequest,
   { statusCode }: FastifyReply,
@@ -39,10 +42,13 @@ export function requireSchema(
   const { hide, response } = (routeOptions.schema ?? {}) as { hide?: boolean; response?: object }
   if (hide === true || statusCode >= 400) return
   if (response !== undefined && statusCode in response) return
-  throw new AnswerMismatch(`${routeOptions.url} documents no answer with status ${statusCode}`)
+  throw new AnswerMismatch(`${routeOptions.url} does not document status ${statusCode}`)
 }
 
-/** Fastify sends nothing, without looking at the schema, when a handler returns nothing. */
+/**
+ * Throws on an empty response: if a handler returns undefined, Fastify sends it without checking
+ * the schema.
+ */
 export function requireAnswer(
   { method, routeOptions }: FastifyRequest,
   { statusCode }: FastifyReply,
@@ -50,5 +56,5 @@ export function requireAnswer(
 ): void {
   if (method === 'HEAD' || statusCode === 204 || statusCode === 304) return
   if (answer !== undefined && answer !== null) return
-  throw new AnswerMismatch(`${routeOptions.url} answered ${statusCode} with nothing`)
+  throw new AnswerMismatch(`${routeOptions.url} answered ${statusCode} without a body`)
 }

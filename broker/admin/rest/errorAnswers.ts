@@ -1,23 +1,23 @@
-// The errors that every route may answer, beside what it says of itself: added to each route's schema, so that
-// the OpenAPI document names them all, once. And the body that all errors have.
+// The body of all errors, and the errors that every route may answer. They are added to the schema
+// of each route, so that the OpenAPI document lists them once.
 
 import type { RouteOptions } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { isRead } from './requestLog.ts'
+import { isRead } from './readMethod.ts'
 
 export const errorBody = Type.Object(
   {
     error_code: Type.Integer({
       description:
-        "As Confluent's REST API numbers errors: the HTTP status, or the status and two digits: 40403 is an unknown topic or partition, 40002 a request that the cluster does not accept.",
+        "Error number as in Confluent's REST API: the HTTP status, or the status and two digits. 40403 is an unknown topic or partition, 40002 a request that the cluster rejected.",
     }),
-    message: Type.String({ description: 'What happened, to what.' }),
+    message: Type.String({ description: 'What happened, and to what.' }),
     code: Type.String({
-      description: "Stable name of the error, for scripts: Kafka's own name where there is one.",
+      description: "Stable name of the error, for scripts; Kafka's name if it has one.",
     }),
     action: Type.String({ description: 'What to do about it.' }),
     request_id: Type.String({
-      description: 'Names the request in the log; also in the header `x-request-id`.',
+      description: 'Id of the request in the log; also in the header `x-request-id`.',
     }),
   },
   {
@@ -37,31 +37,32 @@ export const errorBody = Type.Object(
 export type ErrorBody = Static<typeof errorBody>
 
 interface ErrorAnswer {
-  /** Of the response in the OpenAPI document. */
+  /** Name of the response in the OpenAPI document. */
   readonly name: string
   readonly description: string
 }
 
 export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
-  400: { name: 'BadRequest', description: 'The request is malformed, or the cluster refuses it.' },
+  400: { name: 'BadRequest', description: 'The request is malformed, or the cluster rejected it.' },
   403: {
     name: 'Forbidden',
-    description: 'The request comes from a page of another site, or the cluster does not allow it.',
+    description: 'The request comes from a page of another site, or the cluster denied it.',
   },
-  404: { name: 'NotFound', description: 'What the path names does not exist.' },
+  404: { name: 'NotFound', description: 'The resource does not exist.' },
   408: { name: 'RequestTimeout', description: 'The request took too long to arrive.' },
   409: {
     name: 'Conflict',
-    description: 'The present state does not allow it, such as a group that has members.',
+    description:
+      'The current state does not allow the request, for example because the group has members.',
   },
   413: { name: 'TooLarge', description: 'The body, or a record in it, is too large.' },
   415: {
     name: 'UnsupportedMediaType',
-    description: 'The body is not of a content type that the route takes.',
+    description: 'The route does not accept the content type of the body.',
   },
   429: {
     name: 'TooManyRequests',
-    description: 'Too many requests; the header `retry-after` says when to try again.',
+    description: 'Too many requests; the header `retry-after` says when to retry.',
   },
   431: {
     name: 'HeadersTooLarge',
@@ -70,15 +71,15 @@ export const errorAnswers: Readonly<Record<number, ErrorAnswer>> = {
   500: { name: 'InternalError', description: 'The server or the cluster failed.' },
   503: {
     name: 'Unavailable',
-    description: 'The cluster cannot be reached, or cannot answer at present.',
+    description: 'The cluster cannot be reached, or cannot answer now.',
   },
   504: {
     name: 'Timeout',
-    description: 'The cluster did not answer in time. A change may have happened.',
+    description: 'The cluster did not answer in time. A change may have been applied.',
   },
 }
 
-/** The schemas of the errors of a route, by status. */
+/** Returns the error schemas of a route, by status. */
 export function errorSchemas(route: RouteOptions): Record<number, typeof errorBody> {
   const methods = Array.isArray(route.method) ? route.method : [route.method]
   const statuses = [400, 403, 404, 429, 431, 500, 503, 504]

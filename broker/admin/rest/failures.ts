@@ -1,6 +1,7 @@
-// Every failure as an error of the REST API: the cluster's (KafkaError), the network's, the client's and the
-// HTTP server's. A 5xx is a failure of the cluster or of this server, never of the request. What nobody
-// foresaw becomes INTERNAL: its message and stack are for the log alone.
+// Translates every failure into an error of the REST API: errors of the cluster (KafkaError), the
+// network, the client and the HTTP server. A 5xx is a failure of the cluster or of this server,
+// never of the request. An unexpected failure becomes INTERNAL; its message and stack must never
+// reach the client, only the log.
 
 import { ClientError, type ClientErrorCode } from '../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
@@ -22,7 +23,7 @@ export function internal(cause: unknown): RestError {
     500,
     'INTERNAL',
     'the server failed to answer this request',
-    'look for the request id in the log of the server; if it happens again, report it with that line',
+    "search the server's log for the request id; if the error persists, report it with that log line",
     cause,
   )
 }
@@ -34,19 +35,19 @@ interface Meaning {
 
 const unknownName: Meaning = {
   errorCode: 40403,
-  action: 'check the name: GET /api/v1/topics and GET /api/v1/groups list what exists',
+  action: 'check the name: GET /api/v1/topics and GET /api/v1/groups list the existing ones',
 }
 const refused: Meaning = {
   errorCode: 40002,
-  action: 'correct the request: the message says what the cluster does not accept',
+  action: 'correct the request: the message says what the cluster rejected',
 }
 const unsupported: Meaning = {
   errorCode: 40002,
-  action: 'do without it, or upgrade the brokers: this cluster does not support it',
+  action: 'the cluster does not support this request: upgrade the brokers',
 }
 const conflict: Meaning = {
   errorCode: 409,
-  action: 'read the present state, then try again',
+  action: 'read the current state, then retry',
 }
 const groupInUse: Meaning = {
   errorCode: 409,
@@ -54,7 +55,7 @@ const groupInUse: Meaning = {
 }
 const forbidden: Meaning = {
   errorCode: 40301,
-  action: 'allow it to the principal of this server in the ACLs of the cluster',
+  action: 'grant the operation to the principal of this server in the ACLs of the cluster',
 }
 const tooLarge: Meaning = {
   errorCode: 413,
@@ -64,22 +65,22 @@ const goneOffset: Meaning = {
   errorCode: 40404,
   action: 'choose an offset between the log start and the end: GET /api/v1/topics/{topic} has both',
 }
-const throttled: Meaning = { errorCode: 429, action: 'wait, then try again' }
+const throttled: Meaning = { errorCode: 429, action: 'wait, then retry' }
 const timedOut: Meaning = {
   errorCode: 504,
-  action: 'read whether it happened, then try again',
+  action: 'check whether the change was applied, then retry',
 }
 const passing: Meaning = {
   errorCode: 50301,
-  action: 'try again: the cluster is electing a leader or a coordinator, or is starting',
+  action: 'retry: the cluster is electing a leader or a coordinator, or is starting',
 }
 const storage: Meaning = {
   errorCode: 50302,
-  action: 'look at the disks and the log of the broker',
+  action: 'check the disks and the log of the broker',
 }
 const clusterFailed: Meaning = {
   errorCode: 50002,
-  action: 'look for the reason in the log of the broker',
+  action: 'check the log of the broker for the cause',
 }
 
 const meanings: ReadonlyMap<number, Meaning> = new Map([
@@ -151,7 +152,9 @@ function meaning(of: Meaning, codes: readonly number[]): (readonly [number, Mean
   return codes.map((code) => [code, of])
 }
 
-/** The failure that a broker's error code stands for; for outcomes of single topics or partitions, too. */
+/**
+ * Returns the error for a broker's error code; also for the result of a single topic or partition.
+ */
 export function kafkaFailure(errorCode: number, detail?: string | null): RestError {
   return ofKafka(new KafkaError(errorCode, detail ?? undefined))
 }
@@ -169,21 +172,27 @@ function unreachable(failure: NetworkError): RestError {
     503,
     'CLUSTER_UNREACHABLE',
     failure.message,
-    'start the brokers, or check the address given as bootstrap; the server comes back by itself',
+    'start the brokers, or check the bootstrap address; the server reconnects by itself',
     failure,
     1,
   )
 }
 
 const ofClientCodes: Record<ClientErrorCode, Meaning> = {
-  CLIENT_CLOSED: { errorCode: 503, action: 'try again when the server has started again' },
+  CLIENT_CLOSED: { errorCode: 503, action: 'retry after the server has restarted' },
   CONSUMER_BUSY: {
     errorCode: 50002,
-    action: 'report this: the server read one consumer twice at once',
+    action: 'report this bug: the server read from one consumer concurrently',
   },
-  TOO_MANY_REQUESTS: { errorCode: 503, action: 'try again: too many requests wait for the broker' },
+  TOO_MANY_REQUESTS: {
+    errorCode: 503,
+    action: 'retry: too many requests are waiting for the broker',
+  },
   NO_COMMON_VERSION: unsupported,
-  MALFORMED_RESPONSE: { errorCode: 50002, action: 'check that the bootstrap address is a broker' },
+  MALFORMED_RESPONSE: {
+    errorCode: 50002,
+    action: 'check that the bootstrap address belongs to a Kafka broker',
+  },
   DELIVERY_TIMEOUT: timedOut,
   TOPIC_RECREATED: conflict,
   RECORD_TOO_LARGE: tooLarge,
@@ -195,11 +204,12 @@ function ofClient(failure: ClientError): RestError {
 }
 
 function ofRefusal({ status, code, message }: HttpRefusal): RestError {
-  const action = 'ask from this machine, with a program or with the page of this server at /api'
+  const action =
+    "send the request from this machine, with a program or from this server's page at /api"
   return new RestError(status, code, message, action)
 }
 
-/** Failures of the HTTP server, by their codes; undefined for what is none. */
+/** Translates failures of the HTTP server by their codes; undefined for any other failure. */
 function ofServer(failure: unknown): RestError | undefined {
   const { code, statusCode, message } = failure as {
     readonly code?: unknown
@@ -216,11 +226,11 @@ function ofServer(failure: unknown): RestError | undefined {
         'send JSON, with the header content-type: application/json',
       )
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new RestError(413, 'BODY_TOO_LARGE', text, 'send less at once')
+      return new RestError(413, 'BODY_TOO_LARGE', text, 'send a smaller body')
     case 'FST_ERR_HANDLER_TIMEOUT':
       return new RestError(504, 'TIMEOUT', 'the cluster did not answer in time', timedOut.action)
   }
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
-  const action = 'correct the request: the OpenAPI document at /openapi.json says what it may hold'
+  const action = 'correct the request: the OpenAPI document at /openapi.json describes it'
   return new RestError(400, 'MALFORMED_REQUEST', text, action)
 }

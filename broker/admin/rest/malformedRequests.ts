@@ -1,9 +1,10 @@
-// What is not HTTP, too long for it, or too slow: Node ends it before it is a request.
+// Answers input that is not HTTP, too large or too slow: Node rejects it before it becomes a
+// request.
 
 import type { MalformedListener } from '../../../protocol/operations/lateServer.ts'
 import { RestError } from './restError.ts'
 
-/** Answers in the shape of the API's errors. There is no request, and so no request id. */
+/** Answers with the API's error body. There is no request, and therefore no request id. */
 export const refuseMalformed: MalformedListener = (error, socket) => {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
@@ -18,14 +19,14 @@ export const refuseMalformed: MalformedListener = (error, socket) => {
     'x-request-id: none',
     'connection: close',
   ]
-  // A client that does not close its side must not keep the connection.
+  // A client that does not close its side must not keep the connection open.
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
 function refusalOf(code: string): { statusText: string; refusal: RestError } {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     const message = 'the request took too long to arrive'
-    const action = 'send the headers and the body of a request without a break'
+    const action = 'send the headers and the body of a request without pauses'
     return {
       statusText: 'Request Timeout',
       refusal: new RestError(408, 'REQUEST_TIMEOUT', message, action),
@@ -35,11 +36,16 @@ function refusalOf(code: string): { statusText: string; refusal: RestError } {
     const message = 'the request line and headers are too long'
     return {
       statusText: 'Request Header Fields Too Large',
-      refusal: new RestError(431, 'HEADERS_TOO_LARGE', message, 'send less'),
+      refusal: new RestError(
+        431,
+        'HEADERS_TOO_LARGE',
+        message,
+        'send shorter headers, or a shorter path and query',
+      ),
     }
   }
   return {
     statusText: 'Bad Request',
-    refusal: new RestError(400, 'MALFORMED_REQUEST', 'this is not an HTTP request', 'use HTTP/1.1'),
+    refusal: new RestError(400, 'MALFORMED_REQUEST', 'not an HTTP request', 'use HTTP/1.1'),
   }
 }

@@ -1,5 +1,5 @@
-// The OpenAPI document: made of the schemas of the routes, by @fastify/swagger. What all routes share, their
-// errors and the request id, is said once and referred to.
+// Generates the OpenAPI document from the schemas of the routes, with @fastify/swagger. Errors and
+// the request id, which all routes share, are defined once and referenced.
 
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
@@ -8,28 +8,27 @@ import { otherPaths } from './otherPaths.ts'
 
 export const apiTitle = 'Millrace admin REST API'
 
-const description = `Administers a Kafka cluster: the brokers of Millrace, or any other.
+const description = `Administers a Kafka cluster, of Millrace or other brokers.
 
-Paths below \`/v3\` are those of version 3 of Confluent's REST API, in its shapes. Paths below \`/api/v1\` are Millrace's
+Paths below \`/v3\` are those of Confluent's REST API, version 3, in the same shapes. Paths below \`/api/v1\` are Millrace's
 own: browsing and tailing records, resetting the offsets of a group with a preview, agents and jobs.
 
-Every error has the same shape: a code for scripts, what happened, and what to do. What a schema does not name (a
-parameter, a property of a body) is an error, and never ignored. Every answer has a header \`x-request-id\`, which the log
-of the server has, too.
+Every error has the same shape: a code for scripts, what happened, and what to do. An unknown parameter or property of a
+body is an error, never ignored. Every response has a header \`x-request-id\`, which is also in the log of the server.
 
-There is no login yet, so the server answers this machine alone, and no page of another site.`
+There is no authentication yet, so the server answers requests from this machine only, and refuses pages of other sites.`
 
 const tags = [
   { name: 'Records', description: 'Browse and tail the records of a topic.' },
   { name: 'Groups', description: 'Consumer groups: offsets, lag, resetting offsets.' },
-  { name: 'Topics', description: 'Topics at a glance.' },
-  { name: 'Agents and jobs', description: 'What agents and jobs report of themselves.' },
-  { name: 'Cluster (v3)', description: "Clusters, as Confluent's API has them." },
+  { name: 'Topics', description: 'Overview of topics.' },
+  { name: 'Agents and jobs', description: 'Status of agents and jobs, as reported by them.' },
+  { name: 'Cluster (v3)', description: "Clusters, in the shape of Confluent's API." },
   {
     name: 'Broker (v3)',
-    description: 'The brokers of a cluster, and the replicas that they hold.',
+    description: 'The brokers of a cluster and their replicas.',
   },
-  { name: 'Topic (v3)', description: 'List, create, delete and extend topics.' },
+  { name: 'Topic (v3)', description: 'List, create and delete topics; add partitions.' },
   { name: 'Configs (v3)', description: 'Configurations of the cluster, of brokers and of topics.' },
   { name: 'Partition (v3)', description: 'Partitions, their offsets and reassignments.' },
   { name: 'Replica (v3)', description: 'Replicas of partitions.' },
@@ -38,11 +37,15 @@ const tags = [
     description: 'Consumer groups, their members, assignments and lag.',
   },
   { name: 'Records (v3)', description: 'Produce records: one, a batch, or a stream.' },
-  { name: 'Console', description: 'The picture that the console shows.' },
-  { name: 'Operations', description: 'How this server is: the same paths for every program.' },
+  { name: 'Console', description: 'The data that the console shows.' },
+  {
+    name: 'Operations',
+    description:
+      'Health, version, metrics and log level of this server: the same paths in every program.',
+  },
 ]
 
-/** Collects the routes that are added to the server from now on. */
+/** Collects the routes that are added to the server after this call. */
 export async function describeRoutes(server: FastifyInstance, version: string): Promise<void> {
   const options: FastifyDynamicSwaggerOptions = {
     openapi: {
@@ -97,11 +100,11 @@ function withSharedAnswers(document: Document): Document {
     responses: sharedResponses(),
     headers: {
       RequestId: {
-        description: 'Names the request in the log. A client may give one in the same header.',
+        description: 'Id of the request in the log. A client may set it with the same header.',
         schema: { type: 'string' },
       },
       RetryAfter: {
-        description: 'Seconds until it is worth trying again.',
+        description: 'Seconds after which to retry.',
         schema: { type: 'integer', minimum: 0 },
       },
     },

@@ -1,5 +1,6 @@
-// What the same server answers beside the routes of the API: the operations edge, which every program has, and the
-// stream of the console. For the OpenAPI document only: the routes are elsewhere, and their errors are shorter.
+// The paths that the same server answers outside of the API: the operations routes of every
+// program, and the console's stream. For the OpenAPI document only: the routes are defined
+// elsewhere, and have shorter error bodies.
 
 import { type TSchema, Type } from 'typebox'
 import { logLevels } from '../../../protocol/telemetry/logLevel.ts'
@@ -7,7 +8,7 @@ import { logLevels } from '../../../protocol/telemetry/logLevel.ts'
 const closed = { additionalProperties: false }
 const reason = Type.Object(
   {
-    code: Type.String({ description: 'Stable, for scripts and alerts.' }),
+    code: Type.String({ description: 'Stable code, for scripts and alerts.' }),
     message: Type.String({ description: 'What happened, to what, and what to do.' }),
     sinceMs: Type.Optional(Type.Number({ description: 'In ms since the epoch.' })),
   },
@@ -16,7 +17,7 @@ const reason = Type.Object(
 const reasons = Type.Array(reason)
 const level = Type.Object({ level: Type.Enum([...logLevels]) }, closed)
 
-/** The bodies of the answers, by path. */
+/** Response bodies by path. */
 export const operationsAnswers = {
   '/healthy': Type.Object({ healthy: Type.Boolean(), reasons, warnings: reasons }, closed),
   '/ready': Type.Object({ ready: Type.Boolean(), reasons }, closed),
@@ -44,7 +45,7 @@ export const operationsRefusal = Type.Object(
 
 const refused = (description: string) => jsonAnswer(description, operationsRefusal)
 const refusals = {
-  403: refused('The request is of another host, or of a page of another site.'),
+  403: refused('The request comes from another host, or from a page of another site.'),
 }
 
 export const otherPaths = {
@@ -52,39 +53,45 @@ export const otherPaths = {
     get: {
       operationId: 'followStatus',
       tags: ['Console'],
-      summary: 'Follow what the console shows',
+      summary: 'Stream the data of the console',
       description:
-        'Server-sent events: `board` (the whole, with the last hour) when the stream begins, then `tick` once a second.',
+        'Server-sent events: `board` (everything, with the last hour) at the start, then `tick` once a second.',
       responses: {
         200: textAnswer('Events, as they come.', 'text/event-stream'),
         ...refusals,
-        503: refused('Too many pages are open.'),
+        503: refused('Too many open pages.'),
       },
     },
   },
   '/healthy': {
     get: {
-      ...operation('getHealth', 'Say whether the program works'),
+      ...operation('getHealth', 'Get the health of the program'),
       responses: {
-        200: jsonAnswer('It works, or will again by itself.', operationsAnswers['/healthy']),
-        503: jsonAnswer('An operator or a restart is needed.', operationsAnswers['/healthy']),
+        200: jsonAnswer(
+          'Healthy, or recovering without intervention.',
+          operationsAnswers['/healthy'],
+        ),
+        503: jsonAnswer(
+          'Unhealthy: an operator or a restart is needed.',
+          operationsAnswers['/healthy'],
+        ),
         ...refusals,
       },
     },
   },
   '/ready': {
     get: {
-      ...operation('getReadiness', 'Say whether the program does its work'),
+      ...operation('getReadiness', 'Get the readiness of the program'),
       responses: {
-        200: jsonAnswer('It does.', operationsAnswers['/ready']),
-        503: jsonAnswer('It cannot at present, or is unhealthy.', operationsAnswers['/ready']),
+        200: jsonAnswer('Ready.', operationsAnswers['/ready']),
+        503: jsonAnswer('Not ready, or unhealthy.', operationsAnswers['/ready']),
         ...refusals,
       },
     },
   },
   '/version': {
     get: {
-      ...operation('getVersion', 'Say which program this is'),
+      ...operation('getVersion', 'Get the version of the program'),
       responses: {
         200: jsonAnswer('Program, version and build.', operationsAnswers['/version']),
         ...refusals,
@@ -99,16 +106,16 @@ export const otherPaths = {
   },
   '/log-level': {
     get: {
-      ...operation('getLogLevel', 'Get the level of the log'),
+      ...operation('getLogLevel', 'Get the log level'),
       responses: { 200: jsonAnswer('The level.', level), ...refusals },
     },
     put: {
-      ...operation('setLogLevel', 'Set the level of the log'),
-      description: 'From the next line on, until the program ends.',
+      ...operation('setLogLevel', 'Set the log level'),
+      description: 'Takes effect with the next line, and lasts until the program ends.',
       requestBody: { required: true, content: { 'application/json': { schema: level } } },
       responses: {
         200: jsonAnswer('The new level.', level),
-        400: refused('The body is malformed, or no level.'),
+        400: refused('The body is malformed, or not a log level.'),
         408: jsonAnswer('The request took too long to arrive.', Type.Unknown()),
         413: refused('The body is too large.'),
         415: refused('The body is not JSON.'),

@@ -1,36 +1,36 @@
-// Lists in pages. A page's token names the last entry of the page before and not its number, so that no entry
-// is shown twice or left out when others come and go meanwhile. Tokens are opaque to clients, and belong to
-// the list that gave them.
+// Paging of lists. A page token names the last entry of the previous page, not its index, so that
+// no entry is repeated or skipped when entries appear or disappear between requests. Tokens are
+// opaque, and valid only for the list that issued them.
 
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { RestError } from './restError.ts'
 
-/** Entries of a page unless the request says how many. */
+/** Entries per page if the request does not say. */
 export const usualPageSize = 1_000
 export const largestPageSize = 10_000
 const longestToken = 4_096
 
-/** For the `querystring` of a route that answers a list. */
+/** For the `querystring` of a list route. */
 export const pageQuery = {
   page_size: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: largestPageSize,
       default: usualPageSize,
-      description: 'Most entries of one page.',
+      description: 'Maximum number of entries in a page.',
     }),
   ),
   page_token: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: longestToken,
-      description: 'Where the page begins: as `metadata.next` of the page before says.',
+      description: 'Start of the page, from `metadata.next` of the previous page.',
     }),
   ),
 }
 
-/** `metadata` of a list, as in Confluent's API. */
+/** The `metadata` of a list, as in Confluent's API. */
 export const listMetadata = Type.Object({
   self: Type.String({ description: 'Address of this page.' }),
   next: Type.Union([Type.String(), Type.Null()], {
@@ -45,13 +45,13 @@ export interface PageQuery {
 
 export interface Page<Entry> {
   readonly entries: readonly Entry[]
-  /** For the query of the next page; undefined at the end. */
+  /** Token for the next page; undefined at the end. */
   readonly nextToken: string | undefined
 }
 
 /**
- * The entries of one page, in the order of their keys, which must be unique. `list` names what is listed: a
- * token of another list fails as INVALID_PAGE_TOKEN.
+ * Returns one page of entries in the order of their keys, which must be unique. `list` names the
+ * list: a token of another list fails with INVALID_PAGE_TOKEN.
  */
 export function pageOf<Entry>(
   list: string,
@@ -71,7 +71,7 @@ export function pageOf<Entry>(
   }
 }
 
-/** `metadata` of the answer to `request`. */
+/** The `metadata` of the response to `request`. */
 export function pageMetadata(request: FastifyRequest, nextToken: string | undefined) {
   const self = new URL(request.url, baseUrl(request))
   if (nextToken === undefined) return { self: self.href, next: null }
@@ -80,7 +80,10 @@ export function pageMetadata(request: FastifyRequest, nextToken: string | undefi
   return { self: self.href, next: next.href }
 }
 
-/** Where the client found this server: `http://127.0.0.1:8080`. Links in answers begin with it. */
+/**
+ * Base URL by which the client reached this server, such as `http://127.0.0.1:8080`. Links start
+ * with it.
+ */
 export function baseUrl(request: FastifyRequest): string {
   return `${request.protocol}://${request.host}`
 }
@@ -98,8 +101,8 @@ function keyOfToken(list: string, token: string): string | number {
   throw new RestError(
     40002,
     'INVALID_PAGE_TOKEN',
-    'page_token is not one that this list has given',
-    'take the address of the next page from metadata.next, or begin again without page_token',
+    'page_token was not issued for this list',
+    'use the address in metadata.next, or restart without page_token',
   )
 }
 
@@ -111,7 +114,10 @@ function parsed(token: string): unknown {
   }
 }
 
-/** By code units, as nobody's language: the order must be the same on every server. Numbers come first. */
+/**
+ * Compares by code units, not by locale: the order must be the same on every server. Numbers come
+ * first.
+ */
 function compare(one: string | number, other: string | number): number {
   if (typeof one !== typeof other) return typeof one === 'number' ? -1 : 1
   if (one === other) return 0

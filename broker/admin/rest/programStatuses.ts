@@ -1,8 +1,8 @@
-// What agents and jobs last reported of themselves, by id: the picture keeps only what the console shows.
+// The last reports of agents and jobs by id; the picture keeps only what the console shows.
 
 import type { Status } from '../../../protocol/telemetry/status.ts'
 
-/** A status can be 512 KB; beside this many programs, the one heard of least recently is forgotten. */
+/** A status can be 512 KB; beyond this many programs, the one with the oldest report is evicted. */
 const mostPrograms = 500
 
 export class ProgramStatuses {

@@ -1,39 +1,39 @@
-// How much one client may ask for: requests in a window of time, fewer of those that change something and of
-// those that read records; and how many of the latter run at once, whoever asks. Without bounds a script in a
+// Limits per client: requests in a time window, with lower limits for changes and for requests that
+// read records. Limits for all clients: concurrent scans and tails. Without them, a script in a
 // loop would keep the broker busy for everyone.
 
 import rateLimit from '@fastify/rate-limit'
 import type { onRequestAsyncHookHandler, RouteOptions } from 'fastify'
 import type { AdminServer } from './adminRoute.ts'
-import { isRead } from './requestLog.ts'
+import { isRead } from './readMethod.ts'
 import { RestError } from './restError.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route reads records of topics, which costs the brokers more than anything else. */
+    /** The route reads records of topics, the most expensive operation for brokers. */
     scan?: boolean
-    /** The route produces records: a change, but one of very many. */
+    /** The route produces records: changes, but expected in large numbers. */
     records?: boolean
-    /** The answer ends when the client wants no more. */
+    /** The response lasts until the client closes it. */
     endless?: boolean
   }
 }
 
 export interface RequestLimits {
   readonly windowMs: number
-  /** Most requests of one client in a window. */
+  /** Most requests of one client per window. */
   readonly reads: number
   readonly changes: number
   readonly scans: number
-  /** Requests that produce; each may bring a stream of records. */
+  /** Requests that produce; each may carry a stream of records. */
   readonly records: number
-  /** Most scans at once, of all clients. */
+  /** Most concurrent scans of all clients. */
   readonly scansAtOnce: number
-  /** Most clients at once that follow what is written. */
+  /** Most concurrent tails of all clients. */
   readonly tailsAtOnce: number
-  /** Of records that are read from requests and not stored yet, of all requests together. */
+  /** Bytes of records that are read from requests and not yet stored, over all requests. */
   readonly recordBytes: number
-  /** Of a stream of records, without a byte in either direction. */
+  /** Idle timeout of a record stream, in either direction. */
   readonly streamIdleMs: number
 }
 
@@ -52,10 +52,10 @@ export const usualLimits: RequestLimits = {
 type Kind = 'reads' | 'changes' | 'scans' | 'records'
 
 const advice: Record<Kind, string> = {
-  reads: 'wait, then ask less often',
-  changes: 'wait, then change several things with one request where that is possible',
-  scans: 'wait, then read more records with one request',
-  records: 'send several records with one request, or stream them',
+  reads: 'wait, then send requests less often',
+  changes: 'wait, then combine several changes into one request where possible',
+  scans: 'wait, then read more records per request',
+  records: 'send several records per request, or stream them',
 }
 
 const nouns: Record<Kind, string> = {
@@ -65,7 +65,7 @@ const nouns: Record<Kind, string> = {
   records: 'requests with records',
 }
 
-/** Bounds every route that is added to the server from now on. */
+/** Applies the limits to every route that is added to the server after this call. */
 export async function limitRequests(server: AdminServer, limits: RequestLimits): Promise<void> {
   await server.register(rateLimit, { global: false })
   const limiter = (kind: Kind): onRequestAsyncHookHandler => {
@@ -107,43 +107,5 @@ function exceeded(kind: Kind, limits: RequestLimits, retryAfterSeconds: number):
     advice[kind],
     undefined,
     Math.max(1, retryAfterSeconds),
-  )
-}
-
-/** Places for what runs at once; more is refused and not queued, for whoever waits asks again anyway. */
-export class Places {
-  readonly #most: number
-  readonly #what: string
-  #taken = 0
-
-  constructor(most: number, what: string) {
-    this.#most = most
-    this.#what = what
-  }
-
-  get taken(): number {
-    return this.#taken
-  }
-
-  /** Takes a place, and returns what gives it back; fails as 429 when none is free. */
-  take(): () => void {
-    if (this.#taken >= this.#most) throw full(this.#most, this.#what)
-    this.#taken++
-    let isHeld = true
-    return () => {
-      if (isHeld) this.#taken--
-      isHeld = false
-    }
-  }
-}
-
-function full(most: number, what: string): RestError {
-  return new RestError(
-    429,
-    'TOO_MANY_AT_ONCE',
-    `${most} ${what} are in progress, which is the most at once`,
-    'try again when one of them has ended',
-    undefined,
-    1,
   )
 }

@@ -1,15 +1,17 @@
-// What was asked of the REST API, one line each: changes at `info`, as the audit of who changed what; reads at
-// `debug`; failures of the server at `error`, with their cause. Bodies are not logged: they may hold secrets.
+// Logs the requests of the REST API, one line each: changes at `info`, as an audit log; reads at
+// `debug`; failures of the server at `error`, with their cause. Must never log bodies: they may
+// contain secrets.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { isRead } from './readMethod.ts'
 import type { RestError } from './restError.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request failed with. */
+    /** The error that the request failed with. */
     failure: RestError | undefined
-    /** What a change is of, where the path does not say: `{ topic: 'orders' }`. For the log. */
+    /** Subject of a change, if the path does not name it: `{ topic: 'orders' }`. For the log. */
     changed: Readonly<Record<string, unknown>> | undefined
   }
 }
@@ -33,14 +35,10 @@ export function logAnswer(logger: Logger, request: FastifyRequest, reply: Fastif
     logger.debug(fields, 'request answered')
     return
   }
-  // There is no login yet: who asked is the address and the program.
+  // There is no authentication yet: the client is identified by address and user agent.
   const from = { from: request.ip, userAgent: shortened(request.headers['user-agent']) }
   const message = reply.statusCode < 400 ? 'change requested over REST' : 'change refused over REST'
   logger.info({ ...fields, ...from }, message)
-}
-
-export function isRead(method: string): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }
 
 function shortened(text: string | undefined): string | undefined {

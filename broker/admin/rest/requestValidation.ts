@@ -1,6 +1,6 @@
-// Checks requests against their schemas, strictly: what a schema does not name is an error with the name
-// that was probably meant, since a setting that is ignored would be taken for one that works. Numbers and
-// booleans come as text in a path or a query, and only as themselves in a body.
+// Validates requests against their schemas, strictly: an unknown property is an error that suggests
+// the nearest name, since a setting that is silently ignored would be taken for one that works.
+// Numbers and booleans are text in paths and queries, and have their own types in bodies.
 
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
@@ -8,7 +8,7 @@ import type { TLocalizedValidationError } from 'typebox/error'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { RestError } from './restError.ts'
 
-/** A JSON schema as far as it is looked into here. */
+/** The parts of a JSON schema that are used here. */
 export interface JsonSchema {
   readonly type?: string
   readonly properties?: Readonly<Record<string, JsonSchema>>
@@ -26,7 +26,7 @@ export interface PartOfRoute {
   readonly httpPart?: string
 }
 
-/** Fastify's validator compiler. Compiles at the first request: a server has more schemas than it needs. */
+/** Fastify's validator compiler. Compiles at the first request: most schemas are never used. */
 export function strictValidator({ schema, httpPart }: PartOfRoute) {
   const part = (httpPart ?? 'body') as RequestPart
   let compiled: Validator | undefined
@@ -38,12 +38,12 @@ export function strictValidator({ schema, httpPart }: PartOfRoute) {
   }
 }
 
-/** For bodies that a route reads by itself, as strict as those that the server reads. */
+/** Validator for bodies that a route reads itself; as strict as for all other bodies. */
 export function bodyValidator(schema: TSchema): ReturnType<typeof strictValidator> {
   return strictValidator({ schema: closed(schema as JsonSchema) as TSchema })
 }
 
-/** The same schema, in which an object has no other properties than it names unless it says so. */
+/** Returns the schema with additionalProperties: false on every object that does not set it. */
 export function closed(schema: JsonSchema): JsonSchema {
   const { properties, items, anyOf } = schema
   const result: Record<string, unknown> = { ...schema }
@@ -65,7 +65,7 @@ function readTexts(schema: JsonSchema, value: unknown): unknown {
   )
 }
 
-/** Text that is not written as the type demands stays as it is, and fails the check. */
+/** Text that does not match the type is kept, and fails validation. */
 function readText(schema: JsonSchema | undefined, value: unknown): unknown {
   if (schema?.type === 'array') {
     const items = Array.isArray(value) ? value : [value]
@@ -102,7 +102,7 @@ function invalid(
     40002,
     'INVALID_REQUEST',
     `${place} ${must}`,
-    'correct the request: the OpenAPI document at /openapi.json says what it may hold',
+    'correct the request: the OpenAPI document at /openapi.json describes it',
   )
 }
 
@@ -120,17 +120,20 @@ function unknownProperty(
   const known = Object.keys(schemaAt(schema, error.instancePath)?.properties ?? {})
   const action =
     known.length === 0
-      ? `leave it out: the ${places[part]} takes nothing`
-      : `leave it out, or use one of ${known.join(', ')}`
+      ? `remove it: the ${places[part]} has no properties`
+      : `remove it, or use one of ${known.join(', ')}`
   return new RestError(
     40002,
     'UNKNOWN_PROPERTY',
-    `${places[part]}${error.instancePath} has no ${shortened(name)}${suggestion(name, known)}`,
+    `${places[part]}${error.instancePath} has no property ${shortened(name)}${suggestion(name, known)}`,
     action,
   )
 }
 
-/** The first error that is at the deepest place: those of an `anyOf` say more than that none fits. */
+/**
+ * The first error at the deepest path: errors within an `anyOf` say more than that no branch
+ * matches.
+ */
 function mostTelling(errors: readonly TLocalizedValidationError[]): TLocalizedValidationError {
   const depth = ({ instancePath }: TLocalizedValidationError) => instancePath.split('/').length
   const deepest = Math.max(...errors.map(depth))

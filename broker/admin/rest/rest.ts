@@ -1,6 +1,11 @@
-// The admin REST API as a part of a fastify server: Confluent's v3 paths, and our own below /api/v1, in a
-// scope of its own, so that what is served beside it keeps its ways. What holds for every route is here:
-// strict schemas in both directions, one shape of errors, request ids, limits, no pages of other sites.
+// The admin REST API as a plugin of a fastify server: Confluent's v3 paths and our own below
+// /api/v1, in their own scope, so that other routes of the server are not affected.
+// Map: rest.ts, what holds for every route; v1/ and v3/, one file per route; openApi.ts and
+// otherPaths.ts, the document; requestValidation.ts, requestLimits.ts, requestId.ts, requestLog.ts,
+// foreignPages.ts and malformedRequests.ts, requests; checkedAnswers.ts, paging.ts, restError.ts,
+// failures.ts and errorAnswers.ts, responses and errors.
+// Contract: strict schemas in both directions, one error body, request ids, limits. Must never
+// serve pages of other sites, nor use the broker other than through the client.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -14,8 +19,9 @@ import { refuseForeignPages } from './foreignPages.ts'
 import { refuseMalformed } from './malformedRequests.ts'
 import { describeRoutes } from './openApi.ts'
 import { otherPaths } from './otherPaths.ts'
+import { Places } from './places.ts'
 import { requestId } from './requestId.ts'
-import { limitRequests, Places, type RequestLimits, usualLimits } from './requestLimits.ts'
+import { limitRequests, type RequestLimits, usualLimits } from './requestLimits.ts'
 import { logAnswer } from './requestLog.ts'
 import { closed, type JsonSchema, strictValidator } from './requestValidation.ts'
 import { RestError } from './restError.ts'
@@ -27,23 +33,26 @@ import { v3Routes } from './v3/v3Routes.ts'
 export const restRoutes: readonly AdminRoute[] = [...v3Routes, ...v1Routes]
 
 export interface RestOptions {
-  /** Of the OpenAPI document: that of the package. */
+  /** Version in the OpenAPI document: that of the package. */
   readonly version: string
   readonly limits?: Partial<RequestLimits>
-  /** A request that takes longer is answered with 504. */
+  /** Timeout of a request, which is then answered with 504. */
   readonly timeoutMs?: number
   readonly routes?: readonly AdminRoute[]
 }
 
 const usualTimeoutMs = 30_000
-/** Enough for the offsets of a group with thousands of partitions. Records have limits of their own. */
+/**
+ * Enough for the offsets of a group with thousands of partitions. Record bodies have their own
+ * limits.
+ */
 const bodyLimitBytes = 1024 * 1024
 
-/** For `fastify()`: what can only be said of a server as a whole. */
+/** Options for `fastify()` that can only be set for a server as a whole. */
 export const restServerOptions = {
   routerOptions: {
     ignoreTrailingSlash: true,
-    // Names of groups are as long as anyone likes; this bounds what is looked at.
+    // Group names have no length limit; this one bounds the work per request.
     maxParamLength: 4_096,
   },
   clientErrorHandler: refuseMalformed,
@@ -80,14 +89,14 @@ export async function serveRest(
     readBodies(scope)
     scope.get('/openapi.json', { schema: { hide: true } }, () => plain.swagger())
     for (const route of options.routes ?? restRoutes) route(scope, context)
-    // Routes with a scope of their own are added by then.
+    // By then, routes with their own scope are added.
     await plain.after()
     paths.refuseTheRest(plain)
     await serveTryIt(plain)
   })
 }
 
-/** What every route has without saying so. */
+/** Adds what every route has implicitly. */
 function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: RestOptions): void {
   route.bodyLimit ??= bodyLimitBytes
   if (route.config?.endless !== true) route.handlerTimeout ??= timeoutMs
@@ -105,7 +114,9 @@ function completeRoute(route: RouteOptions, { timeoutMs = usualTimeoutMs }: Rest
   }
 }
 
-/** Of schemas by their status; an answer with several content types has a schema for each. */
+/**
+ * Closes response schemas by status; a response with several content types has one schema for each.
+ */
 function closedAll(response: object): object {
   return mapValues(response, (answer) => {
     if (!('content' in answer)) return closed(answer)
@@ -145,7 +156,10 @@ function answerInOneShape(scope: AdminServer, context: AdminSources): void {
   scope.addHook('onResponse', async (request, reply) => logAnswer(logger, request, reply))
 }
 
-/** JSON alone: text/plain and forms are what pages of other sites can send without being asked. */
+/**
+ * Accepts JSON only: pages of other sites can send text/plain and forms without a preflight
+ * request.
+ */
 function readBodies(scope: AdminServer): void {
   scope.removeAllContentTypeParsers()
   const parse = scope.getDefaultJsonParser('error', 'error')
@@ -153,7 +167,7 @@ function readBodies(scope: AdminServer): void {
     'application/json',
     { parseAs: 'string' },
     (request, text: string, done) => {
-      // Some clients name a type for a body that they do not send.
+      // Some clients set a content type without sending a body.
       if (text.length === 0) done(null, undefined)
       else parse(request, text, done)
     },
@@ -165,7 +179,7 @@ function refuseUnexpectedBody({ body, method, routeOptions }: FastifyRequest): v
   throw new RestError(
     40002,
     'UNEXPECTED_BODY',
-    `${method} ${routeOptions.url} takes no body`,
-    'leave the body out; parameters belong into the path and the query',
+    `${method} ${routeOptions.url} accepts no body`,
+    'remove the body; parameters belong in the path and the query',
   )
 }

@@ -1,5 +1,5 @@
-// The one shape of errors of the REST API: Confluent's `error_code` and `message`, with our own stable
-// code and what to do beside them. The first three digits of `error_code` are the HTTP status.
+// The error of the REST API: Confluent's `error_code` and `message`, and in addition a stable code
+// and an action. Invariant: the first three digits of `error_code` are the HTTP status.
 
 import { CodedError } from '../../../protocol/runtime/codedError.ts'
 import type { ErrorBody } from './errorAnswers.ts'
@@ -8,7 +8,7 @@ export class RestError extends CodedError {
   readonly statusCode: number
   readonly errorCode: number
   readonly action: string
-  /** For the header `retry-after`, in seconds. */
+  /** Value of the header `retry-after`, in seconds. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(

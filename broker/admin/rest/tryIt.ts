@@ -1,12 +1,13 @@
-// The page at /api, to read and try the API in a browser: Swagger UI as it comes in its package, without
-// scripts in the page and without anything from other hosts.
+// The page at /api, to read and try the API in a browser: Swagger UI as packaged, without inline
+// scripts and without resources from other hosts.
 
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Scripts and styles are files of this server. Swagger UI draws its arrows from `data:` addresses, and gives
- * some elements a style of their own, which `style-src-attr` alone allows: no `<style>`, no script.
+ * The content security policy. Scripts and styles are files of this server. Swagger UI uses `data:`
+ * images, and style attributes on some elements, which `style-src-attr` permits without permitting
+ * `<style>`.
  */
 const policy = [
   "default-src 'none'",
@@ -20,7 +21,7 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** To be added to the same scope as the OpenAPI document. */
+/** Adds the page. Must be called in the scope of the OpenAPI document. */
 export async function serveTryIt(server: FastifyInstance): Promise<void> {
   await server.register(swaggerUi, {
     routePrefix: '/api',
@@ -31,7 +32,7 @@ export async function serveTryIt(server: FastifyInstance): Promise<void> {
       layout: 'BaseLayout',
       deepLinking: true,
       docExpansion: 'list',
-      // Asks validator.swagger.io otherwise.
+      // Otherwise Swagger UI sends requests to validator.swagger.io.
       validatorUrl: null,
       tryItOutEnabled: true,
       displayRequestDuration: true,

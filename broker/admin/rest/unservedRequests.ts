@@ -1,5 +1,5 @@
-// Requests that no route is for: another method of a path that exists (405, with the methods that it has), and
-// paths that do not exist (404, with the one that was probably meant).
+// Answers requests that match no route: an unsupported method of a path (405, with the supported
+// ones), or an unknown path (404, with the nearest one).
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
@@ -10,7 +10,7 @@ const methods: readonly HTTPMethods[] = [
   ...(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'] as const),
 ]
 
-/** Watches which routes are added to a server, so that the rest can be answered. */
+/** Records the routes that are added to a server, to answer all other requests. */
 export class ServedPaths {
   readonly #methods = new Map<string, Set<string>>()
 
@@ -22,12 +22,15 @@ export class ServedPaths {
     })
   }
 
-  /** Of a path that somebody else serves. */
+  /** Adds a path that another plugin serves. */
   know(url: string, methods: readonly string[]): void {
     this.#methods.set(url, new Set(methods))
   }
 
-  /** Adds routes for all that is not served below the paths of the API. To be called when all routes are there. */
+  /**
+   * Adds routes for all unserved requests below the paths of the API. Must be called after all
+   * routes are added.
+   */
   refuseTheRest(server: FastifyInstance): void {
     const served = [...this.#methods]
     for (const [url, known] of served) refuseOtherMethods(server, url, known)
@@ -57,7 +60,7 @@ function refuseOtherMethods(
     url,
     method: others,
     schema: { hide: true },
-    // Whatever else is wrong with it, such as a body of no type: the method comes first.
+    // The unsupported method is reported first, whatever else is wrong with the request.
     errorHandler: (error, request, reply) => {
       const refusal = restErrorOf(error)
       const isOfClient = refusal.statusCode === 403 || refusal.statusCode === 429
@@ -76,7 +79,7 @@ function notAllowed(request: FastifyRequest, allow: string): RestError {
   return new RestError(
     405,
     'METHOD_NOT_ALLOWED',
-    `${request.method} is not a method of ${pathOf(request)}`,
+    `${request.method} is not supported by ${pathOf(request)}`,
     `use ${allow}`,
   )
 }
@@ -90,7 +93,7 @@ function unknownPath(path: string, known: readonly string[]): RestError {
   )
 }
 
-/** An answer of JSON, outside of the scope of the routes. */
+/** Sends an error as JSON, outside of the scope of the routes. */
 export function sendError(reply: FastifyReply, error: RestError, requestId: string): FastifyReply {
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
   return reply.code(error.statusCode).send(error.body(requestId))

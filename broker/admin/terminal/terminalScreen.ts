@@ -1,12 +1,12 @@
-// A terminal that shows the board: takes over the screen, draws every line at its own row, and gives
-// the screen back as it was. Nothing depends on what was drawn before, so neither a changed size nor
-// a message of another writer leaves anything behind for longer than a second.
+// Shows the board on a terminal: takes over the screen, draws each line at its row, and restores
+// the screen at the end. No drawing depends on an earlier one, so a resize or another writer's
+// output is overwritten within a second.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Board } from '../board/board.ts'
 import { type TableSize, terminalTable, unbounded } from './terminalTable.ts'
 
-/** Standard output, as far as this file cares. */
+/** Standard output, as this file uses it. */
 export interface TerminalOutput {
   readonly columns?: number
   readonly rows?: number
@@ -16,7 +16,7 @@ export interface TerminalOutput {
 }
 
 export interface ShownBoard {
-  /** Stops drawing; gives a terminal its former screen back. Calling it again changes nothing. */
+  /** Stops drawing and restores the screen. A second call has no effect. */
   close(): void
 }
 
@@ -24,17 +24,17 @@ export interface BoardOnTerminal {
   readonly board: Board
   readonly clock: Clock
   readonly output: TerminalOutput
-  /** Whether `output` is a terminal that can put text where it is told to. */
+  /** Whether `output` is a terminal with cursor addressing. */
   readonly isScreen: boolean
-  /** The first line: where the page is. */
+  /** First line: the URL of the page. */
   readonly title: string
   readonly color: boolean
 }
 
 const drawMs = 1_000
-/** Output that is no terminal keeps every table, so it gets fewer. */
+/** Interval of tables on output that is not a terminal: it keeps all of them. */
 const printMs = 10_000
-/** Of a terminal that does not say how large it is. */
+/** Size of a terminal that does not report one. */
 const usualSize: TableSize = { columns: 80, rows: 24 }
 
 const control = '\x1b['
@@ -44,7 +44,7 @@ const clearLine = `${control}2K`
 const clearBelow = `${control}0J`
 const at = (row: number) => `${control}${row};1H`
 
-/** Draws once a second on a terminal; prints now and then to anything else. */
+/** Draws once a second on a terminal; prints a table every 10 s to other output. */
 export function showOnTerminal(options: BoardOnTerminal): ShownBoard {
   return options.isScreen ? new Screen(options) : new Printer(options)
 }
@@ -75,7 +75,7 @@ class Screen implements ShownBoard {
     const columns = output.columns || usualSize.columns
     const rows = output.rows || usualSize.rows
     const lines = terminalTable(board.picture, title, { columns, rows }, color)
-    // No newline anywhere: one in the last row would scroll the first one away.
+    // No newlines: one in the last row would scroll the first row away.
     const drawn = lines.map((line, index) => `${at(index + 1)}${clearLine}${line}`)
     if (lines.length < rows) drawn.push(`${at(lines.length + 1)}${clearBelow}`)
     output.write(drawn.join(''))
@@ -93,7 +93,7 @@ class Printer implements ShownBoard {
 
   constructor(options: BoardOnTerminal) {
     this.#options = options
-    // The first table comes early: it says that something happens.
+    // The first table is printed early, as a sign of life.
     this.#timer = options.clock.setTimer(drawMs, () => this.#print())
   }
 
@@ -108,12 +108,12 @@ class Printer implements ShownBoard {
   }
 }
 
-/** Most messages held while the board is on the terminal; older ones make room. */
+/** Most messages held while the board is shown; older ones are dropped. */
 const mostHeld = 1_000
 
 /**
- * Where log lines go while the board is on the same terminal, which would draw over them: they are
- * held, and written when the board has given the screen back.
+ * Holds log lines while the board is on the same terminal and would overwrite them, and writes them
+ * after the board has restored the screen.
  */
 export class HeldMessages {
   readonly #output: { write(text: string): unknown }
@@ -142,7 +142,7 @@ export class HeldMessages {
 
   release(): void {
     this.#isHolding = false
-    if (this.#leftOut > 0) this.#output.write(`(${this.#leftOut} older messages left out)\n`)
+    if (this.#leftOut > 0) this.#output.write(`(${this.#leftOut} older messages dropped)\n`)
     this.#leftOut = 0
     for (const text of this.#held.splice(0)) this.#output.write(text)
   }

@@ -1,5 +1,5 @@
-// The board as lines of text that fit a terminal of any size: what is not well first, then what flows,
-// then results, as far as there is room.
+// Lays out the board as lines of text for a terminal of any size: problems first, then the flow,
+// then as many results as fit.
 
 import { count, duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { ViewStatus } from '../../../protocol/telemetry/status.ts'
@@ -17,7 +17,7 @@ export interface TableSize {
   readonly rows: number
 }
 
-/** For output that is no terminal: nothing is cut. */
+/** Size for output that is not a terminal: nothing is cut. */
 export const unbounded: TableSize = {
   columns: Number.POSITIVE_INFINITY,
   rows: Number.POSITIVE_INFINITY,
@@ -30,7 +30,9 @@ const widestFigures = 18
 const widestLabel = 20
 const blank: Line = []
 
-/** No more than `size.rows` lines, none wider than `size.columns` cells; `title` is the first. */
+/**
+ * Returns at most `size.rows` lines, none wider than `size.columns` cells; `title` is the first.
+ */
 export function terminalTable(
   picture: Picture,
   title: string,
@@ -50,7 +52,7 @@ export function terminalTable(
   return fitted(head, flow, results, size.rows).map((line) => render(line, size.columns, color))
 }
 
-/** A view as a table with its bars, one line a key, for output that is no terminal. */
+/** A view as a table with bars, one line per key, for output that is not a terminal. */
 export function table(view: ViewStatus): string[] {
   const total = view.rows.reduce((sum, [, value]) => sum + value, 0)
   return viewLines(view, unbounded.columns, total).map((line) =>
@@ -58,7 +60,7 @@ export function table(view: ViewStatus): string[] {
   )
 }
 
-/** Blank lines go first when there are too many, then results, then programs. */
+/** Removes lines until they fit: blank lines first, then results, then programs. */
 function fitted(head: Line[], flow: Line[], results: Line[][], rows: number): Line[] {
   const roomy = [...head, blank, ...flow, ...results.flatMap((lines) => [blank, ...lines])]
   if (roomy.length <= rows) return roomy
@@ -79,7 +81,7 @@ function fitted(head: Line[], flow: Line[], results: Line[][], rows: number): Li
   ]
 }
 
-/** The first `room` lines; the last of them says how many are left out. */
+/** Returns the first `room` lines; the last one says how many are left out. */
 function cut(lines: readonly Line[], room: number, what: string): Line[] {
   if (lines.length <= room) return [...lines]
   if (room <= 0) return []
@@ -155,7 +157,7 @@ function jobRow(job: JobPicture): Row {
   }
   if (state === 'stopped') return { ...row, figures: state, more: counted }
   if (silent) return { ...row, figures: `silent for ${duration(job.ageMs)}`, more: counted }
-  // What is unusual comes first: a narrow terminal cuts the end of the line.
+  // Unusual figures come first: a narrow terminal cuts the end of the line.
   const figures = [
     ...(slowBatch ? [slowBatch.text] : []),
     ...(rejected ? [`${count(rejected.total)} rejected`] : []),
@@ -169,7 +171,7 @@ function jobRow(job: JobPicture): Row {
   return { ...row, figures: `${count(job.recordsPerSecond)} records/s`, more: figures.join(', ') }
 }
 
-/** Terms that are 0 are left out, but for those that everyone looks for. */
+/** Terms that are 0 are left out, except those that users look for. */
 function ledgerLine(ledger: LedgerPicture, isOnly: boolean): Line {
   const { job, read, elsewhere, onTheWay, before, counted, waiting } = ledger
   const term = (value: number, name: string) => (value === 0 ? '' : ` + ${count(value)} ${name}`)

@@ -1,4 +1,4 @@
-// Metrics of connections, and of the memory that all clients share.
+// Metrics of connections and of the memory budgets that all clients share.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
@@ -18,7 +18,7 @@ export const connectionMetrics = {
   refused: {
     name: 'millrace_broker_connections_refused_total',
     type: 'counter',
-    help: 'Client connections closed at once, by the option whose limit was reached.',
+    help: 'Client connections refused, by the option whose limit was reached.',
     labels: ['limit'],
   },
   delayed: {
@@ -36,18 +36,18 @@ export const connectionMetrics = {
   paused: {
     name: 'millrace_broker_connections_paused',
     type: 'gauge',
-    help: 'Client connections that are not read at present, because they or all together hold too much.',
+    help: 'Client connections that are paused (not read) because their own or the shared memory limit is reached.',
   },
   memoryUsed: {
     name: 'millrace_broker_memory_used_bytes',
     type: 'gauge',
-    help: 'Bytes used of a memory budget: requests (received, not answered), decoded (the same, decoded), responses (read or written, not taken), group_members (what members say of themselves).',
+    help: 'Bytes used of a memory budget: requests (received, not yet answered), decoded (the same requests, decoded), responses (not yet taken by the network), group_members (metadata and assignments of group members).',
     labels: ['budget'],
   },
   memoryLimit: {
     name: 'millrace_broker_memory_limit_bytes',
     type: 'gauge',
-    help: 'Limit of a memory budget; +Inf when there is none.',
+    help: 'Limit of a memory budget; +Inf when it has no limit.',
     labels: ['budget'],
   },
   memoryWaits: {
@@ -59,6 +59,6 @@ export const connectionMetrics = {
   indexCache: {
     name: 'millrace_broker_index_cache_bytes',
     type: 'gauge',
-    help: 'Memory of the indexes of segments that are no longer appended to.',
+    help: 'Bytes of memory held by the indexes of inactive segments.',
   },
 } as const satisfies Record<string, MetricSpec>

@@ -1,5 +1,5 @@
-// Metrics of the controller and of what a node leads, by the names that kafka_exporter and the dashboards
-// for Kafka's JMX metrics (kafka-mixin) have.
+// Metrics of the controller and of the partitions that a node leads, under the names of
+// kafka_exporter and of the dashboards for Kafka's JMX metrics (kafka-mixin).
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
@@ -33,7 +33,7 @@ export const controllerMetrics = {
   offlinePartitions: {
     name: 'kafka_controller_kafkacontroller_offlinepartitionscount',
     type: 'gauge',
-    help: 'Partitions without a leader: their data directory has failed, their own directory is missing, or their log could not be created.',
+    help: "Partitions without a leader: the data directory has failed, the partition's directory is missing, or its log could not be created.",
   },
   preferredReplicaImbalance: {
     name: 'kafka_controller_kafkacontroller_preferredreplicaimbalancecount',
@@ -43,7 +43,7 @@ export const controllerMetrics = {
   deletingTopics: {
     name: 'kafka_controller_kafkacontroller_topicstodeletecount',
     type: 'gauge',
-    help: 'Deleted topics whose logs or offsets are still to be removed.',
+    help: 'Deleted topics whose logs or committed offsets are not removed yet.',
   },
   replicaPartitions: {
     name: 'kafka_server_replicamanager_partitioncount',
@@ -58,22 +58,22 @@ export const controllerMetrics = {
   offlineReplicas: {
     name: 'kafka_server_replicamanager_offlinereplicacount',
     type: 'gauge',
-    help: 'Replicas of this broker that cannot be reached.',
+    help: 'Replicas of this broker that are offline.',
   },
   underReplicated: {
     name: 'kafka_server_replicamanager_underreplicatedpartitions',
     type: 'gauge',
-    help: 'Partitions led by this broker that have replicas which are not in sync.',
+    help: 'Partitions led by this broker that have out-of-sync replicas.',
   },
   underMinIsr: {
     name: 'kafka_server_replicamanager_underminisrpartitioncount',
     type: 'gauge',
-    help: 'Partitions led by this broker that have fewer replicas in sync than min.insync.replicas asks for.',
+    help: 'Partitions led by this broker with fewer in-sync replicas than min.insync.replicas.',
   },
   metadataCommands: {
     name: 'millrace_broker_metadata_log_commands',
     type: 'gauge',
-    help: 'Commands in the metadata log since its last snapshot, which a start has to replay.',
+    help: 'Commands in the metadata log since its last snapshot, which the next start replays.',
   },
   metadataOffset: {
     name: 'millrace_broker_metadata_commands_total',
@@ -83,7 +83,7 @@ export const controllerMetrics = {
   seriesLeftOut: {
     name: 'millrace_broker_metrics_series_left_out',
     type: 'gauge',
-    help: 'Topics, partitions, groups or group_partitions without series of their own in this exposition, because there are more than http.metrics.max.topics, http.metrics.max.partitions or http.metrics.max.groups.',
+    help: 'Topics, partitions, groups or group_partitions without their own series in this exposition, because there are more than http.metrics.max.topics, http.metrics.max.partitions or http.metrics.max.groups.',
     labels: ['of'],
   },
 } as const satisfies Record<string, MetricSpec>

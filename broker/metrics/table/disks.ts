@@ -1,5 +1,5 @@
-// Metrics of data directories and their disks, and of the syncs that make appends durable. The label
-// `directory` is the path in log.dirs.
+// Metrics of data directories, their disks, and the syncs that make appends durable. The label
+// `directory` is a path of log.dirs.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
@@ -11,19 +11,19 @@ export const diskMetrics = {
   diskBytes: {
     name: 'millrace_broker_disk_size_bytes',
     type: 'gauge',
-    help: 'Size of the file system that a data directory is on.',
+    help: 'Size of the file system of a data directory.',
     labels: ofDirectory,
   },
   freeBytes: {
     name: 'millrace_broker_disk_free_bytes',
     type: 'gauge',
-    help: 'Free bytes of the file system that a data directory is on; read each 10 s.',
+    help: 'Free bytes of the file system of a data directory; measured every 10 s.',
     labels: ofDirectory,
   },
   reservedBytes: {
     name: 'millrace_broker_disk_reserved_bytes',
     type: 'gauge',
-    help: 'Free bytes below which no records of clients are taken (log.dir.reserved.bytes).',
+    help: 'Free bytes below which produces are refused (log.dir.reserved.bytes).',
     labels: ofDirectory,
   },
   secondsUntilFull: {
@@ -35,13 +35,13 @@ export const diskMetrics = {
   level: {
     name: 'millrace_broker_disk_alert_level',
     type: 'gauge',
-    help: '0 when a data directory has room; 1 when less than 5 % of its disk (at most 10 GiB) is left above the reserved bytes, or it is full within 4 hours; 2 when records are refused.',
+    help: '0 when a data directory has enough free space; 1 when less than 5 % of its disk (at most 10 GiB) is free above the reserved bytes, or the disk will be full within 4 hours; 2 when produces are refused.',
     labels: ofDirectory,
   },
   failed: {
     name: 'millrace_broker_directory_failed',
     type: 'gauge',
-    help: '1 when a data directory has failed and is not used until the next start, else 0.',
+    help: '1 when a data directory has failed and stays unused until the next start, else 0.',
     labels: ofDirectory,
   },
   logBytes: {
@@ -59,21 +59,21 @@ export const diskMetrics = {
   syncSeconds: {
     name: 'millrace_broker_sync_seconds',
     type: 'histogram',
-    help: 'Duration of what makes appends durable: a synced write to the commit journal (journal), or a sync of a segment (segment).',
+    help: 'Duration of a sync that makes appends durable: a synced write to the commit journal (journal), or a sync of a segment (segment).',
     labels: ofSync,
     buckets: latencyBucketsSeconds,
   },
   syncBytes: {
     name: 'millrace_broker_sync_bytes',
     type: 'histogram',
-    help: 'Bytes of appends that one sync made durable together.',
+    help: 'Bytes of appends made durable by one sync.',
     labels: ofSync,
     buckets: [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216],
   },
   syncAppends: {
     name: 'millrace_broker_sync_appends',
     type: 'histogram',
-    help: 'Appends that one sync made durable together.',
+    help: 'Appends made durable by one sync.',
     labels: ofSync,
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
   },

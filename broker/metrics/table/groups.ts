@@ -1,5 +1,5 @@
-// Metrics of consumer groups of both protocols. Those with a label `partition` are left out with
-// http.metrics.partitions=false. The label is `consumergroup`, as kafka_exporter has it.
+// Metrics of consumer groups of both protocols. Families with the label `partition` are left out
+// with http.metrics.partitions=false. The group label is `consumergroup`, as in kafka_exporter.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
@@ -16,13 +16,13 @@ export const groupMetrics = {
   info: {
     name: 'millrace_consumer_group_info',
     type: 'gauge',
-    help: '1, with the protocol and the present state of a group as labels.',
+    help: '1, with the protocol and the current state of a group as labels.',
     labels: ['consumergroup', 'protocol', 'state'],
   },
   generation: {
     name: 'millrace_consumer_group_generation',
     type: 'gauge',
-    help: 'Generation of a classic group, or epoch of a group of KIP-848: rises with every rebalance.',
+    help: 'Generation of a classic group, or epoch of a KIP-848 group; increases with every rebalance.',
     labels: ['consumergroup'],
   },
   members: {
@@ -34,19 +34,19 @@ export const groupMetrics = {
   currentOffset: {
     name: 'kafka_consumergroup_current_offset',
     type: 'gauge',
-    help: 'Offset that a group has committed for a partition.',
+    help: 'Committed offset of a group for a partition.',
     labels: ofPartition,
   },
   currentOffsetSum: {
     name: 'kafka_consumergroup_current_offset_sum',
     type: 'gauge',
-    help: 'Sum of the offsets that a group has committed for the partitions of a topic.',
+    help: 'Sum of the committed offsets of a group over the partitions of a topic.',
     labels: ofTopic,
   },
   lag: {
     name: 'kafka_consumergroup_lag',
     type: 'gauge',
-    help: 'Offsets between what a group has committed for a partition and its high watermark.',
+    help: 'Lag of a group in a partition: its high watermark minus the committed offset.',
     labels: ofPartition,
   },
   lagSum: {
@@ -58,7 +58,7 @@ export const groupMetrics = {
   lagSeconds: {
     name: 'millrace_consumer_group_lag_seconds',
     type: 'gauge',
-    help: 'Age of the first record that a group has not committed, by its timestamp; 0 when everything is committed. Read from the log in the background.',
+    help: 'Age of the first record that a group has not committed, from its timestamp; 0 when all records are committed. Read from the log in the background.',
     labels: ofPartition,
   },
   lagMaxSeconds: {
@@ -70,6 +70,6 @@ export const groupMetrics = {
   lagStaleness: {
     name: 'millrace_consumer_group_lag_staleness_seconds',
     type: 'gauge',
-    help: 'Time since the lag in seconds that was looked up longest ago; large when there are more groups than the background reads keep up with.',
+    help: 'Age of the oldest lag in seconds; large when the background reads cannot keep up with the number of groups.',
   },
 } as const satisfies Record<string, MetricSpec>

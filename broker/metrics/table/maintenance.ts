@@ -1,4 +1,4 @@
-// Metrics of what keeps logs small and restarts short: retention, the cleaner, recovery.
+// Metrics of log maintenance: retention, the cleaner, recovery, the duration of the start.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
@@ -24,27 +24,27 @@ export const maintenanceMetrics = {
   cleanedBytesRead: {
     name: 'millrace_broker_cleaner_read_bytes_total',
     type: 'counter',
-    help: 'Bytes of segments that the cleaner has replaced.',
+    help: 'Bytes of segments replaced by the cleaner.',
   },
   cleanedBytesWritten: {
     name: 'millrace_broker_cleaner_written_bytes_total',
     type: 'counter',
-    help: 'Bytes of segments that the cleaner has written in their place.',
+    help: 'Bytes of segments written by the cleaner as replacements.',
   },
   cleanerBacklog: {
     name: 'millrace_broker_cleaner_backlog_bytes',
     type: 'gauge',
-    help: 'Bytes of compacted logs that are due to be cleaned and were not yet, as of the last look of the cleaner.',
+    help: "Bytes of compacted logs that are due for cleaning, as of the cleaner's last check.",
   },
   maxDirtyRatio: {
     name: 'millrace_broker_cleaner_dirty_ratio_max',
     type: 'gauge',
-    help: 'Largest part of a compacted log that was not cleaned yet, from 0 to 1, as of the last look of the cleaner.',
+    help: "Largest uncleaned ratio of a compacted log, 0 to 1, as of the cleaner's last check.",
   },
   uncleanable: {
     name: 'kafka_log_logcleanermanager_uncleanable_partitions_count',
     type: 'gauge',
-    help: 'Partitions that the cleaner leaves alone since it failed on them.',
+    help: 'Partitions that the cleaner skips because cleaning them failed.',
   },
   cleanShutdown: {
     name: 'millrace_broker_last_shutdown_clean',
@@ -54,11 +54,11 @@ export const maintenanceMetrics = {
   recoverySeconds: {
     name: 'millrace_broker_log_recovery_seconds',
     type: 'gauge',
-    help: 'Time that opening and recovering all logs took at this start.',
+    help: 'Time taken to open and recover all logs at this start.',
   },
   startSeconds: {
     name: 'millrace_broker_start_seconds',
     type: 'gauge',
-    help: 'Time from the start of the broker until it served clients.',
+    help: 'Time from the start of the broker until it accepted clients.',
   },
 } as const satisfies Record<string, MetricSpec>

@@ -1,4 +1,4 @@
-// Metrics of topics and of their partitions. Those with a label `partition` are left out with
+// Metrics of topics and partitions. Families with the label `partition` are left out with
 // http.metrics.partitions=false.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
@@ -45,7 +45,7 @@ export const partitionMetrics = {
   lastStableOffsetLag: {
     name: 'kafka_cluster_partition_laststableoffsetlag',
     type: 'gauge',
-    help: 'Offsets between the last stable offset and the high watermark: what read_committed consumers wait for.',
+    help: 'High watermark minus last stable offset: offsets that read_committed consumers wait for.',
     labels: ofPartition,
   },
   logSize: {
@@ -63,7 +63,7 @@ export const partitionMetrics = {
   leader: {
     name: 'kafka_topic_partition_leader',
     type: 'gauge',
-    help: 'Id of the broker that leads a partition; -1 when none does.',
+    help: 'Id of the leader of a partition; -1 when it has none.',
     labels: ofPartition,
   },
   leaderIsPreferred: {
@@ -81,13 +81,13 @@ export const partitionMetrics = {
   inSyncReplicas: {
     name: 'kafka_topic_partition_in_sync_replica',
     type: 'gauge',
-    help: 'Replicas of a partition that are in sync.',
+    help: 'In-sync replicas of a partition.',
     labels: ofPartition,
   },
   underReplicated: {
     name: 'kafka_topic_partition_under_replicated_partition',
     type: 'gauge',
-    help: '1 when a partition has replicas that are not in sync, else 0.',
+    help: '1 when a partition has out-of-sync replicas, else 0.',
     labels: ofPartition,
   },
 } as const satisfies Record<string, MetricSpec>

@@ -1,9 +1,9 @@
-// Metrics of requests: how many, how long they take and where the time goes, what they were refused with.
+// Metrics of requests: how many, how long, in which phase, and with which errors.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
 
-/** Parts of a latency: fewer buckets, for each API has four of them. */
+/** Fewer buckets than for whole requests: each API has four phases. */
 const phaseBucketsSeconds = [0.0001, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1, 5, 30] as const
 
 export const requestMetrics = {
@@ -16,20 +16,20 @@ export const requestMetrics = {
   errors: {
     name: 'millrace_broker_request_errors_total',
     type: 'counter',
-    help: 'Error codes in responses, by API and by the name that Kafka has for the code; a response can have several.',
+    help: "Error codes in responses, by API and by Kafka's name of the code; a response can have several.",
     labels: ['api', 'error'],
   },
   latency: {
     name: 'millrace_broker_request_latency_seconds',
     type: 'histogram',
-    help: 'Time from the last byte of a request until its response was written to the connection. Fetch includes the time it waits for records.',
+    help: 'Time from the last byte of a request until its response was written to the connection; for Fetch, including the wait for records.',
     labels: ['api'],
     buckets: latencyBucketsSeconds,
   },
   phases: {
     name: 'millrace_broker_request_phase_seconds',
     type: 'histogram',
-    help: 'Parts of the latency of a request: queue (behind other requests of its connection, or for memory), local (handling, including syncs), wait (a Fetch that waits for records), send (from the write of the response until the network has taken it).',
+    help: 'Latency of a request by phase: queue (behind other requests of the connection, or for memory), local (handling, including syncs), wait (a Fetch waiting for records), send (from the write of the response until the network has taken it).',
     labels: ['api', 'phase'],
     buckets: phaseBucketsSeconds,
   },
@@ -53,12 +53,12 @@ export const requestMetrics = {
   waitingFetches: {
     name: 'millrace_broker_fetches_waiting',
     type: 'gauge',
-    help: 'Fetch requests that wait for records at present.',
+    help: 'Fetch requests waiting for records.',
   },
   followed: {
     name: 'millrace_broker_requests_followed_total',
     type: 'counter',
-    help: 'Requests with bytes after their last field, which were ignored.',
+    help: 'Requests with extra bytes after their last field, which were ignored.',
     labels: ['api'],
   },
   fetchSessions: {
@@ -69,11 +69,11 @@ export const requestMetrics = {
   fetchSessionPartitions: {
     name: 'kafka_server_fetchsessioncache_numincrementalfetchpartitionscached',
     type: 'gauge',
-    help: 'Partitions of all incremental fetch sessions in the cache.',
+    help: 'Partitions in all incremental fetch sessions in the cache.',
   },
   fetchSessionEvictions: {
     name: 'kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total',
     type: 'counter',
-    help: 'Incremental fetch sessions removed to make room for others.',
+    help: 'Incremental fetch sessions evicted from the cache.',
   },
 } as const satisfies Record<string, MetricSpec>

@@ -1,4 +1,4 @@
-// Metrics of what goes into topics and out of them.
+// Metrics of the records written to topics and read from them.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 
@@ -24,7 +24,7 @@ export const trafficMetrics = {
   messagesOut: {
     name: 'millrace_broker_topic_records_out_total',
     type: 'counter',
-    help: 'Records in Fetch responses, by topic. Consumers skip those below the offset that they asked for.',
+    help: 'Records in Fetch responses, by topic. Includes records below the requested offset, which consumers skip.',
     labels: ['topic'],
   },
   produceRequests: {
@@ -48,7 +48,7 @@ export const trafficMetrics = {
   duplicateBatches: {
     name: 'millrace_broker_topic_duplicate_batches_total',
     type: 'counter',
-    help: 'Record batches that idempotent producers sent again and that were already in the log, by topic.',
+    help: 'Duplicate record batches of idempotent producers, which were already in the log, by topic.',
     labels: ['topic'],
   },
   failedFetchRequests: {

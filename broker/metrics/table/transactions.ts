@@ -6,13 +6,13 @@ export const transactionMetrics = {
   transactionalIds: {
     name: 'millrace_broker_transactional_ids',
     type: 'gauge',
-    help: 'Transactional ids by the state of their last transaction, as kafka-transactions.sh names the states.',
+    help: 'Transactional ids by the state of their last transaction, with the names of kafka-transactions.sh.',
     labels: ['state'],
   },
   open: {
     name: 'millrace_broker_transactions_open',
     type: 'gauge',
-    help: 'Transactions that have begun and have not ended, including those whose end is being written.',
+    help: 'Open transactions, including those whose markers are being written.',
   },
   oldestAge: {
     name: 'millrace_broker_transaction_oldest_age_seconds',
@@ -28,6 +28,6 @@ export const transactionMetrics = {
   timedOut: {
     name: 'millrace_broker_transactions_timed_out_total',
     type: 'counter',
-    help: 'Transactions aborted because they were open for longer than their timeout.',
+    help: 'Transactions aborted because their timeout expired.',
   },
 } as const satisfies Record<string, MetricSpec>

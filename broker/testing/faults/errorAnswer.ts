@@ -1,6 +1,6 @@
-// Answers with an error in them, made of the tables of the protocol: the entries of a request that a fault selects
-// are taken out, and get the error as their answer; the others are handled as always. Works on any API that
-// errorPlaces.ts describes, and knows none of them.
+// Builds responses with an error from the schemas of the protocol: the entries of a request that a
+// fault selects are removed and answered with the error; the others are handled as usual. Works for
+// every API in errorPlaces.ts, without code per API.
 
 import { defaultsOf, type Fields, zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { type Api, Message } from '../../../protocol/kafka/schema.ts'
@@ -10,12 +10,12 @@ import { type ErrorPlace, itself, type Level } from './errorPlaces.ts'
 /** A decoded message, or a part of one. */
 export type Values = Readonly<Record<string, unknown>>
 
-/** What one entry of a request is about. */
+/** What one entry of a request names. */
 export interface EntryNames {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly group?: string | undefined
-  /** It stands for everything there is of the rest. */
+  /** The entry stands for all entries below it. */
   readonly isAll?: boolean
 }
 
@@ -25,21 +25,21 @@ export interface ErrorToAnswer {
   readonly code: number
   readonly message: string | undefined
   readonly selects: (names: EntryNames) => boolean
-  /** The name of a topic that a request names by its id. */
+  /** Returns the name of a topic that a request names by id. */
   readonly topicName: (topicId: string) => string | undefined
 }
 
-/** A request that is refused, in whole or in part. */
+/** A request that fails completely or partly. */
 export interface RefusedRequest {
-  /** What is left to handle; undefined when nothing is. */
+  /** The remaining request to handle; undefined if nothing remains. */
   readonly rest: Values | undefined
-  /** The whole answer, given the one to `rest`. */
+  /** Returns the complete response, given the response to `rest`. */
   answer(restAnswer: Values | undefined): Values
 }
 
 interface Divided {
   readonly rest: unknown[]
-  /** As entries of the answer. */
+  /** Failed entries, in the shape of the response. */
   readonly failed: Values[]
 }
 
@@ -51,7 +51,7 @@ export function refuse(error: ErrorToAnswer, request: Values): RefusedRequest {
     const answer = failedTop(error, fields, request)
     return { rest: undefined, answer: () => answer }
   }
-  // Which entries there are, only the answer to everything tells.
+  // Only the complete response shows which entries there are.
   if (asksForAll(error, request)) {
     return { rest: request, answer: (answer) => withFailures(error, answer!) }
   }
@@ -64,7 +64,7 @@ export function refuse(error: ErrorToAnswer, request: Values): RefusedRequest {
   }
 }
 
-/** The answer to a request that was handled, with the error in place of what it says. */
+/** Returns the response to a handled request, with the error in place of the results. */
 export function failAfterwards(error: ErrorToAnswer, request: Values, answer: Values): Values {
   const isTop = error.place.levels.length === 0
   if (!isTop && asksForAll(error, request)) return withFailures(error, answer)
@@ -75,7 +75,7 @@ function asksForAll({ place, topicName }: ErrorToAnswer, request: Values): boole
   return [...namesIn(place.levels, request, topicName)].some(({ isAll }) => isAll)
 }
 
-/** What the request is about, entry by entry. */
+/** Yields what each entry of the request names. */
 export function* namesIn(
   levels: readonly Level[],
   request: Values,
@@ -134,7 +134,10 @@ function divide(
   return divided
 }
 
-/** Puts the failed entries into the answer: in the place of those that are about the same, or behind all. */
+/**
+ * Inserts the failed entries into the response: in place of entries with the same keys, or at the
+ * end.
+ */
 function merged([level, ...inner]: readonly Level[], answer: Values, failed: Values[]): Values {
   const entries = [...(answer[level!.answered] as readonly Values[])]
   for (const failure of failed) {
@@ -146,7 +149,7 @@ function merged([level, ...inner]: readonly Level[], answer: Values, failed: Val
   return { ...answer, [level!.answered]: entries }
 }
 
-/** Takes the entries of the answer for those of the request. */
+/** Treats the entries of the response as those of the request. */
 function withFailures(error: ErrorToAnswer, answer: Values): Values {
   const { levels } = error.place
   const asked = askedEntries(levels, answer)
@@ -175,9 +178,10 @@ function failedEntry(
   fields: Fields,
   keys: Values,
 ): Values {
-  const told = message !== undefined && 'errorMessage' in fields ? { errorMessage: message } : {}
+  const messageField =
+    message !== undefined && 'errorMessage' in fields ? { errorMessage: message } : {}
   const field = place.field ?? 'errorCode'
-  return { ...defaultsOf(fields), ...place.values, ...keys, ...told, [field]: code }
+  return { ...defaultsOf(fields), ...place.values, ...keys, ...messageField, [field]: code }
 }
 
 function keysOf({ keys }: Level, entry: unknown): Values {
@@ -188,7 +192,7 @@ function keysOf({ keys }: Level, entry: unknown): Values {
   return Object.fromEntries(values.filter(([, value]) => value !== undefined))
 }
 
-/** A topic has a name or an id where the request has it; the answer may have both. */
+/** A request names a topic by name or by id; a response may have both. */
 function isSame({ keys }: Level, entry: Values, failure: Values): boolean {
   return Object.keys(keys).every((name) => {
     const value = failure[name]

@@ -1,4 +1,4 @@
-// Kafka's names of its error codes, as a type: `NOT_LEADER_OR_FOLLOWER` for `notLeaderOrFollower`.
+// The names of Kafka's error codes as a type: `NOT_LEADER_OR_FOLLOWER` for `notLeaderOrFollower`.
 
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
@@ -17,12 +17,12 @@ const codes: ReadonlyMap<string, number> = new Map(
     .map((code) => [errorName(code), code]),
 )
 
-/** Throws a TestBrokerError for a name that Kafka does not have. */
+/** Throws a TestBrokerError for a name that Kafka does not define. */
 export function errorCodeOf(name: string): number {
   const code = codes.get(name)
   if (code !== undefined) return code
   const meant = suggestion(name, codes.keys())
   throw invalidArgument(
-    `Kafka has no error ${name}${meant}; it has ${[...codes.keys()].join(', ')}`,
+    `unknown Kafka error ${name}${meant}; known are ${[...codes.keys()].join(', ')}`,
   )
 }

@@ -1,5 +1,6 @@
-// Where the answer of each API has its error code: at its top, or in entries that stand for what the request asks
-// about. One table, by Kafka's names of the APIs; errorAnswer.ts makes answers of it.
+// The table of where the response of each API has its error code: at the top, or in entries that
+// correspond to entries of the request. Keyed by Kafka's API names; errorAnswer.ts builds responses
+// from it.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -37,15 +38,15 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Api } from '../../../protocol/kafka/schema.ts'
 
 export interface Level {
-  /** What one entry is about. Of a topic that is named by its id, `nameOfId` finds the name. */
+  /** What one entry names. `nameOfId` resolves a topic that is named by id. */
   readonly kind: 'topic' | 'partition' | 'group' | 'other'
-  /** The array of the request; null in it stands for all there are. */
+  /** Name of the array in the request; null in it means all entries. */
   readonly asked: string
-  /** The array of the answer. */
+  /** Name of the array in the response. */
   readonly answered: string
   /**
-   * Fields of an answered entry that say which one it is, and where the asked entry has them: a field, or the
-   * entry itself, which is then no struct.
+   * Key fields of a response entry, and where the request entry has them: in a field, or the entry
+   * itself if it is not a struct.
    */
   readonly keys: Readonly<Record<string, string | typeof itself>>
 }
@@ -53,21 +54,24 @@ export interface Level {
 export const itself = Symbol('itself')
 
 export interface ErrorPlace {
-  /** From outside to inside; the error codes are in the entries of the last. None: at the top. */
+  /**
+   * From the outermost to the innermost; the entries of the last one have the error codes. Empty:
+   * at the top.
+   */
   readonly levels: readonly Level[]
-  /** `errorCode` unless given. */
+  /** Default: `errorCode`. */
   readonly field?: string
-  /** What a failed entry says beside its error, where that is not the zero of the field. */
+  /** Values of a failed entry that differ from the zero values of their fields. */
   readonly values?: Readonly<Record<string, unknown>>
-  /** Fields of the top that repeat those of the request. */
+  /** Top-level fields copied from the request. */
   readonly repeated?: readonly string[]
-  /** The rest of the answer is needed even when every entry has failed. */
+  /** The rest of the response is needed even if every entry has failed. */
   readonly isWholeAlways?: true
 }
 
 interface FallibleApi {
   readonly api: Api
-  /** Which place it is may depend on the version, and on the code. */
+  /** The place may depend on the version and on the error code. */
   readonly place: (version: number, code: number) => ErrorPlace
 }
 
@@ -107,7 +111,7 @@ const sessionCodes: ReadonlySet<number> = new Set([
   ErrorCode.fetchSessionTopicIdError,
 ])
 
-/** Codes that OffsetFetch has for partitions; all others are for the group. */
+/** Error codes that OffsetFetch reports per partition; all others are reported per group. */
 const offsetCodes: ReadonlySet<number> = new Set([
   ErrorCode.unstableOffsetCommit,
   ErrorCode.unknownTopicOrPartition,
@@ -139,7 +143,7 @@ function findCoordinatorPlace(version: number): ErrorPlace {
   return { levels: [ofKeys], values }
 }
 
-/** What clients send; version 4 and up are between brokers. */
+/** Versions that clients send; version 4 and later is used between brokers. */
 function addPartitionsPlace(version: number): ErrorPlace {
   if (version >= 4) return { levels: [] }
   const ofPartitions: Level = {
@@ -166,7 +170,7 @@ function deleteTopicsPlace(version: number): ErrorPlace {
 const always = (place: ErrorPlace) => () => place
 const atTop = always({ levels: [] })
 
-/** By Kafka's name. What is not here can be delayed and disconnected, but not failed. */
+/** By Kafka's name. APIs that are missing here can be delayed and disconnected, but not failed. */
 export const fallibleApis = {
   AddOffsetsToTxn: { api: addOffsetsToTxn, place: atTop },
   AddPartitionsToTxn: { api: addPartitionsToTxn, place: addPartitionsPlace },

@@ -1,55 +1,54 @@
-// One fault that a test has asked for: which requests it is for, how often it happens, how often it has.
+// One fault requested by a test: which requests it applies to, how often it triggers, and how often
+// it has triggered.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { WaitOptions } from '../waiting.ts'
 import type { EntryNames } from './errorAnswer.ts'
 
-/** Which requests a fault is for, and how often. */
+/** Which requests a fault applies to, and how often it triggers. */
 export interface FaultOptions {
-  /** How often it happens; 1 unless given. Infinity: until it is removed. */
+  /** How often the fault triggers. Default: 1. Infinity: until it is removed. */
   readonly times?: number
-  /** How many requests that it is for pass before it happens for the first time; 0 unless given. */
+  /** Number of matching requests that pass before the fault first triggers. Default: 0. */
   readonly skip?: number
-  /** Only requests of clients with this id. */
+  /** Only requests of clients with this client id. */
   readonly clientId?: string
-  /** Only what is asked about this topic: other topics of the same request are handled as always. */
+  /** Only entries of this topic; other topics of the same request are handled as usual. */
   readonly topic?: string
-  /** Only what is asked about this partition of the topic. */
+  /** Only entries of this partition of the topic. */
   readonly partition?: number
-  /** Only requests of or about this consumer group. */
+  /** Only requests from members of, or about, this consumer group. */
   readonly groupId?: string
   /** Only requests with this transactional id. */
   readonly transactionalId?: string
   /**
-   * Whether the request is done first, and the client does not learn of it: the records are stored, but the answer
-   * is late, an error, or lost. False unless given: the request is not done.
+   * Whether the request is handled before the fault: records are stored, but the response is late,
+   * an error, or lost. Default: false, the request is not handled.
    */
   readonly after?: boolean
 }
 
-/** A fault, to look at and to take back. */
+/** A fault that was requested. */
 export interface Fault {
-  /** What it does to which requests, in words. */
+  /** Which requests the fault affects, and how, in words. */
   readonly description: string
-  /** How often it has happened. */
+  /** How often the fault has triggered. */
   readonly triggered: number
-  /** Whether it will not happen again: as often as asked for, or removed. */
+  /** Whether the fault will not trigger again: it was removed, or has triggered `times` times. */
   readonly isOver: boolean
-  /**
-   * Resolves when it has happened `times` times, 1 unless given. Rejects with TIMED_OUT.
-   */
+  /** Resolves when the fault has triggered `times` times (default: 1). Rejects with TIMED_OUT. */
   happened(times?: number, options?: WaitOptions): Promise<void>
-  /** It does not happen any more; a request that it delays goes on. Removing it twice changes nothing. */
+  /** Disables the fault and releases a request that it delays. A second call has no effect. */
   remove(): void
 }
 
-/** One time that a fault has happened. */
+/** One triggering of a fault. */
 export interface TriggeredFault {
   readonly fault: Fault
   /** Kafka's name of the API, such as `Produce`. */
   readonly api: string
   readonly clientId: string
-  /** When, in ms since the epoch. */
+  /** In ms since the epoch. */
   readonly atMs: number
 }
 
@@ -58,13 +57,13 @@ export type FaultAction =
   | { readonly type: 'disconnect' }
   | { readonly type: 'fail'; readonly code: number; readonly message: string | undefined }
 
-/** What a request says of itself, for the faults that are only for some. */
+/** The properties of a request that faults select by. */
 export interface RequestNames {
   readonly api: Api
   readonly clientId: string
   readonly groupId: string | undefined
   readonly transactionalId: string | undefined
-  /** The topics, partitions and groups that it asks about. */
+  /** The topics, partitions and groups that the request names. */
   readonly entries: readonly EntryNames[]
 }
 
@@ -72,7 +71,7 @@ export class RequestFault {
   readonly action: FaultAction
   readonly options: FaultOptions
   readonly description: string
-  /** Undefined: any API. */
+  /** Undefined for any API. */
   readonly #apiName: string | undefined
   readonly #removal = new AbortController()
   #skipped = 0
@@ -107,7 +106,7 @@ export class RequestFault {
     this.#removal.abort()
   }
 
-  /** Whether it is for this request, and its turn; then it has happened once more. */
+  /** Returns whether the fault triggers for this request, and counts it. */
   take(request: RequestNames): boolean {
     if (this.isOver || !this.#isFor(request)) return false
     if (this.#skipped < (this.options.skip ?? 0)) {
@@ -118,7 +117,7 @@ export class RequestFault {
     return true
   }
 
-  /** Whether it is for what a request that it is for asks about an entry. */
+  /** Whether the fault selects an entry of a matching request. */
   readonly selects = ({ topic, partition, group }: EntryNames): boolean => {
     const { options } = this
     return (

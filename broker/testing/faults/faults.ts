@@ -1,4 +1,4 @@
-// The faults of a broker in a test: what a test asks for, what of it has happened, and what has not.
+// The faults of a test broker: requested, pending and triggered ones.
 
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -22,7 +22,7 @@ import {
 export type ApiName = FallibleApiName | (string & Record<never, never>)
 
 export interface FailOptions extends FaultOptions {
-  /** The error message, where the answer has room for one. */
+  /** Error message, if the response has a field for one. */
   readonly message?: string
 }
 
@@ -30,11 +30,11 @@ export interface FaultsOptions {
   readonly clock: Clock
   /** Aborted when the broker is closed. */
   readonly closed: AbortSignal
-  /** Fills the disk, or frees it, and resolves when the broker has noticed. */
+  /** Fills or frees the disk; resolves when the broker has detected it. */
   readonly setDiskFull: (isFull: boolean) => Promise<void>
 }
 
-/** The last of them are kept. */
+/** Most triggered faults that are kept; older ones are dropped. */
 const mostTriggered = 10_000
 
 const optionNames: readonly string[] = [
@@ -51,13 +51,13 @@ const optionNames: readonly string[] = [
 const apis: ReadonlyMap<string, Api> = new Map(servedApis.map((api) => [api.name, api]))
 
 /**
- * Makes the broker fail as a real one may. A fault happens to the next request that it is for, and to as many as
- * `times` says; of several faults of a kind for the same request, the oldest happens. The test's own calls, such as
- * `broker.records`, meet no faults but a full disk.
+ * Injects failures of a real broker. A fault triggers for the next matching request, `times` times.
+ * Of several matching faults of the same kind, the oldest triggers. The test's own calls, such as
+ * `broker.records`, are affected by a full disk only.
  */
 export class Faults {
   readonly #options: FaultsOptions
-  /** Those that may still happen, and those that never have. */
+  /** Faults that are pending or have never triggered. */
   readonly #faults: RequestFault[] = []
   readonly #handles = new Map<RequestFault, Fault>()
   readonly #triggered: TriggeredFault[] = []
@@ -68,11 +68,11 @@ export class Faults {
   }
 
   /**
-   * Answers a request with an error in place of doing it. With `after`, the request is done, and answered with the
-   * error all the same.
+   * Answers a request with an error instead of handling it. With `after`, the request is handled
+   * and still answered with the error.
    *
    * @example broker.faults.fail('Produce', 'NOT_LEADER_OR_FOLLOWER', { topic: 'orders', times: 2 })
-   * @throws TestBrokerError for an API or an error code that Kafka does not have, with those that it has.
+   * @throws TestBrokerError for an unknown API or error code; the message lists the known ones.
    */
   fail(api: FallibleApiName, error: ErrorCodeName, options: FailOptions = {}): Fault {
     if (!isFallible(api)) throw unknownApi(api, Object.keys(fallibleApis), 'can be failed')
@@ -84,8 +84,9 @@ export class Faults {
   }
 
   /**
-   * Holds a request back for `ms` milliseconds (Infinity: until the fault is removed) before it is done; a request
-   * whose client gives up meanwhile is not done. With `after`, the request is done at once, and the answer is late.
+   * Delays a request by `ms` milliseconds (Infinity: until the fault is removed) before it is
+   * handled; a request whose client disconnects meanwhile is not handled. With `after`, the request
+   * is handled at once, and the response is late.
    *
    * @example broker.faults.delay('Fetch', 500, { times: Infinity })
    */
@@ -96,44 +97,49 @@ export class Faults {
   }
 
   /**
-   * Closes the connection of a request in place of doing it. With `after`, the request is done, and its answer lost.
+   * Closes the connection of a request instead of handling it. With `after`, the request is
+   * handled, and its response is lost.
    *
-   * @param api Unless given, any request.
+   * @param api Default: any request.
    * @example broker.faults.disconnect('Produce', { after: true })
    */
   disconnect(api?: ApiName, options: FaultOptions = {}): Fault {
     if (typeof api === 'object')
-      throw invalidArgument('disconnect: the API comes before the options')
+      throw invalidArgument('disconnect: give the API before the options')
     if (api !== undefined) requireServed(api, options)
     const what = `the connection of ${api ?? 'any request'} is closed`
     return this.#add(api, { type: 'disconnect' }, options, what)
   }
 
   /**
-   * Fills the disk to the last byte. As on a real one the broker refuses records (KAFKA_STORAGE_ERROR), lets them be
-   * read, and lets topics and records be deleted. Resolves when the broker has noticed.
+   * Fills the disk completely. Like a real broker, this one then refuses produces
+   * (KAFKA_STORAGE_ERROR), serves reads, and allows deleting topics and records. Resolves when the
+   * broker has detected it.
    */
   async fullDisk(): Promise<void> {
     this.#mustBeOpen()
     await this.#options.setDiskFull(true)
   }
 
-  /** Ends `fullDisk`; resolves when the broker takes records again. */
+  /** Ends `fullDisk`; resolves when the broker accepts records again. */
   async freeDisk(): Promise<void> {
     await this.#options.setDiskFull(false)
   }
 
-  /** What has happened, the oldest first; the last 10,000. */
+  /** Triggered faults, oldest first; the last 10,000. */
   get triggered(): readonly TriggeredFault[] {
     return [...this.#triggered]
   }
 
-  /** The faults that may still happen. */
+  /** Faults that may still trigger. */
   get pending(): readonly Fault[] {
     return this.#faults.filter(({ isOver }) => !isOver).map((fault) => this.#handleOf(fault))
   }
 
-  /** Throws a TestBrokerError that lists the faults that have never happened: the test has shown nothing of them. */
+  /**
+   * Throws a TestBrokerError that lists the faults that have never triggered: the test did not
+   * exercise them.
+   */
   assertTriggered(): void {
     const never = this.#faults.filter(({ triggered }) => triggered === 0)
     if (never.length === 0) return
@@ -141,7 +147,7 @@ export class Faults {
     throw new TestBrokerError('FAULT_NOT_TRIGGERED', `these faults never happened: ${list}`)
   }
 
-  /** Removes all faults, forgets what has happened, and frees the disk. */
+  /** Removes all faults, clears `triggered`, and frees the disk. */
   async clear(): Promise<void> {
     for (const fault of this.#faults.splice(0)) fault.remove()
     this.#handles.clear()
@@ -150,8 +156,7 @@ export class Faults {
   }
 
   /**
-   * What happens to a request: the oldest fault of each kind that is for it.
-   * @internal
+   * Returns the faults that trigger for a request: the oldest of each kind that matches. @internal
    */
   take(request: RequestNames): RequestFault[] {
     const taken: RequestFault[] = []
@@ -165,7 +170,7 @@ export class Faults {
     return taken
   }
 
-  /** Whether a request needs to be looked at. @internal */
+  /** Whether requests can bypass the faults. @internal */
   get isEmpty(): boolean {
     return this.#faults.length === 0
   }
@@ -241,7 +246,7 @@ function checkOptions(options: FaultOptions): void {
   if (unknown !== undefined) {
     const list = optionNames.join(', ')
     throw invalidArgument(
-      `a fault has no option ${unknown}${suggestion(unknown, optionNames)}; it has ${list}`,
+      `unknown fault option ${unknown}${suggestion(unknown, optionNames)}; the options are ${list}`,
     )
   }
   const { times = 1, skip = 0 } = options
@@ -261,7 +266,10 @@ function requireServed(name: string, options: FaultOptions): void {
   requireNames(api, place?.levels ?? [], options, '')
 }
 
-/** A fault that is for what no request of the API says would never happen. */
+/**
+ * Refuses a filter by something that requests of the API do not name: the fault would never
+ * trigger.
+ */
 function requireNames(
   { name, request }: Api,
   levels: readonly Level[],
@@ -271,7 +279,7 @@ function requireNames(
   const fields = request instanceof Message ? Object.keys(request.fields) : []
   const has = (kind: Level['kind']) => levels.some((level) => level.kind === kind)
   if (partition !== undefined && topic === undefined) {
-    throw invalidArgument('partition is given without the topic that it is of')
+    throw invalidArgument('partition needs a topic')
   }
   const misfits = [
     topic !== undefined && !has('topic') ? 'topic' : undefined,

@@ -1,8 +1,8 @@
-// Between a broker and the clients of a test: takes each request that a fault is for aside, and holds it back,
-// answers it with an error, or closes its connection. All others are handled as if this were not here.
+// Applies faults between a broker and the clients of a test: delays a matching request, answers it
+// with an error, or closes its connection. Other requests pass unchanged.
 //
-// Requests of one connection stay in order: what comes behind a request that is held back waits for it, as the
-// broker may have handled several requests of a connection at the same time otherwise.
+// Invariant: requests of one connection stay in order. Requests behind a delayed one wait for it,
+// although the broker may handle several requests of a connection concurrently.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Api } from '../../../protocol/kafka/schema.ts'
@@ -28,7 +28,7 @@ type FailAction = Extract<FaultAction, { type: 'fail' }>
 export class FaultyRequests {
   readonly #faults: Faults
   readonly #clock: Clock
-  /** By connection: resolves when the last request that is held back there goes on. */
+  /** By connection: resolves when the last delayed request on it continues. */
   readonly #held = new WeakMap<AbortSignal, Promise<void>>()
 
   constructor(faults: Faults, clock: Clock) {
@@ -46,7 +46,7 @@ export class FaultyRequests {
     return hold === undefined ? this.#perform(asked, taken) : this.#performLater(asked, taken, hold)
   }
 
-  /** What a request waits for before it is handled; undefined when for nothing. */
+  /** Returns what a request waits for before it is handled; undefined for nothing. */
   #hold(
     taken: readonly RequestFault[],
     held: Promise<void> | undefined,
@@ -83,7 +83,7 @@ export class FaultyRequests {
     return this.#deliver(asked, answer, late, disconnect)
   }
 
-  /** An answer that comes late, or not at all. */
+  /** Delivers a response late, or drops it. */
   async #deliver(
     asked: Asked,
     answer: unknown,
@@ -105,7 +105,7 @@ export class FaultyRequests {
     const refused = refuse(error, request)
     const rest = refused.rest && withoutWait(refused.rest)
     const restAnswer = rest && (await handle(rest))
-    // A producer that wants no answer learns of an error by losing its connection, as in Kafka.
+    // With acks=0, a producer learns of an error by losing its connection, as in Kafka.
     if (restAnswer === noResponse || request.acks === 0) return lose(asked)
     return refused.answer(restAnswer as Values | undefined)
   }
@@ -116,13 +116,13 @@ export class FaultyRequests {
   }
 }
 
-/** The error is due at once, whatever a fetch would wait for besides. */
+/** The error is returned at once, even if the fetch would wait for records. */
 function withoutWait(request: Values): Values {
   return 'maxWaitMs' in request ? { ...request, maxWaitMs: 0 } : request
 }
 
 function lose({ api, context }: Asked): typeof noResponse {
-  context.disconnect(`a fault of the test closes the connection of ${api.name}`)
+  context.disconnect(`closed by a fault of the test: ${api.name}`)
   return noResponse
 }
 
@@ -152,7 +152,7 @@ function namesOf(api: Api, request: Values, context: RequestContext): RequestNam
   return {
     api,
     clientId: context.clientId,
-    // Empty in the versions that have them elsewhere.
+    // Empty in versions that have it elsewhere.
     groupId: (groupId as string | undefined) || undefined,
     transactionalId: ((transactionalId || v3AndBelowTransactionalId) as string) || undefined,
     entries: [...namesIn(levels, request, topicNames(context))],

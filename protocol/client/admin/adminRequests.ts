@@ -1,6 +1,6 @@
-// How the requests of an administrator reach the brokers that can answer them. A request for several things
-// is split by the broker that has each (a leader, a coordinator), and what a broker turned away for a reason
-// that may pass is sent again, alone, until the time is up.
+// Routes admin requests to the brokers that can answer them. A request for several items is split
+// by the responsible broker (leader or coordinator); items that a broker refused with a retriable
+// error are retried separately until the timeout.
 
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
 import { NetworkError } from '../../runtime/network.ts'
@@ -9,28 +9,26 @@ import type { Cluster } from '../cluster.ts'
 import type { KafkaConnection } from '../connection.ts'
 
 export interface Routing<Item, Answer extends Outcome> {
-  /** Fails with a KafkaError that becomes the item's outcome, or that may pass. */
+  /** Fails with a KafkaError, which becomes the outcome of the item or is retried. */
   readonly route: (item: Item) => Promise<KafkaConnection>
-  /** One answer for each item, in their order. */
+  /** Returns one answer per item, in their order. */
   readonly ask: (connection: KafkaConnection, items: readonly Item[]) => Promise<readonly Answer[]>
   /** The answer for an item that no broker answered. */
   readonly failed: (item: Item, outcome: Outcome) => Answer
-  /**
-   * Whether a broker's answer with this code may be another one after a while, or from another broker.
-   */
+  /** Whether a broker's error may go away after a while, or on another broker. */
   readonly mayPass: (errorCode: number) => boolean
-  /** The same of a failure of `route`. */
+  /** Whether a failure of `route` may go away. */
   readonly routeMayPass: (errorCode: number) => boolean
-  /** Forgets where the item was last sent. */
+  /** Drops the cached route of the item. */
   readonly forget: (item: Item) => void
   readonly itemsPerRequest?: number
 }
 
 export const success: Outcome = { errorCode: ErrorCode.none, errorMessage: null }
 
-/** Bounds what one answer can hold, and what waits for one connection. */
+/** Bounds the size of one response, and the wait for one connection. */
 const defaultItemsPerRequest = 500
-/** Coordinators are looked up so many at a time. */
+/** Maximum number of concurrent coordinator lookups. */
 const routedAtOnce = 64
 
 export class AdminRequests {
@@ -42,7 +40,7 @@ export class AdminRequests {
     this.#timeoutMs = timeoutMs
   }
 
-  /** What brokers may take for a request that they answer only when it is carried out. */
+  /** Timeout that brokers may use for a request that they answer after it is carried out. */
   get requestTimeoutMs(): number {
     return this.cluster.requestTimeoutMs
   }
@@ -52,15 +50,15 @@ export class AdminRequests {
   }
 
   /**
-   * The broker that changes topics. Brokers before Kafka 3.3 may turn away what only the controller can
-   * do; all newer ones hand it on.
+   * Returns the controller. Brokers before Kafka 3.3 may refuse what only the controller can do;
+   * newer ones forward it.
    */
   async controller(): Promise<KafkaConnection> {
     const { controllerId } = await this.cluster.brokers()
     return controllerId < 0 ? await this.cluster.any() : await this.cluster.broker(controllerId)
   }
 
-  /** Asks each of these brokers, all of them unless given; one that fails is tried again by itself. */
+  /** Sends a request to each broker (default: all); a failing broker is retried separately. */
   async ofBrokers<T>(
     ask: (connection: KafkaConnection, nodeId: number) => Promise<T>,
     brokers?: readonly number[],
@@ -72,7 +70,7 @@ export class AdminRequests {
     return answers.map((answer, index) => ({ nodeId: ids[index]!, answer }))
   }
 
-  /** Answers for all items, in their order. */
+  /** Returns the answers of all items, in their order. */
   async ofEach<Item, Answer extends Outcome>(
     items: readonly Item[],
     routing: Routing<Item, Answer>,
@@ -103,7 +101,10 @@ export class AdminRequests {
   }
 }
 
-/** A failure as an outcome of what was asked for. Throws what is no failure of a broker or the network. */
+/**
+ * Converts a failure into the outcome of its items. Rethrows anything that is not a failure of a
+ * broker or the network.
+ */
 export function outcomeOf(error: unknown): Outcome {
   if (error instanceof KafkaError) {
     return { errorCode: error.errorCode, errorMessage: error.detail ?? null }
@@ -114,7 +115,7 @@ export function outcomeOf(error: unknown): Outcome {
   throw error
 }
 
-/** Codes that a new connection and a little patience may cure, whatever was asked for. */
+/** Errors that a new connection and a retry may resolve, whatever was requested. */
 function isPassingTrouble(errorCode: number): boolean {
   return errorCode === ErrorCode.networkException || errorCode === ErrorCode.requestTimedOut
 }
@@ -161,7 +162,9 @@ async function routed<Item, Answer extends Outcome>(
   return { byBroker, unrouted }
 }
 
-/** One request after another, so that a broker holds no more than one large answer for this client. */
+/**
+ * Sends requests sequentially, so that a broker holds at most one large response for this client.
+ */
 async function askInChunks<Item, Answer extends Outcome>(
   connection: KafkaConnection,
   items: readonly Item[],

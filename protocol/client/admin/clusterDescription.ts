@@ -20,7 +20,7 @@ export async function describeCluster(requests: AdminRequests): Promise<ClusterD
   })
 }
 
-/** Brokers before Kafka 2.8. */
+/** For brokers before Kafka 2.8. */
 async function fromMetadata({ cluster }: AdminRequests): Promise<ClusterDescription> {
   const answer = await cluster.brokers()
   throwUnlessNone(answer.errorCode ?? ErrorCode.none, null)

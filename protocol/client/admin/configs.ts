@@ -1,5 +1,5 @@
-// Reads and changes the configuration of topics, brokers and groups. That of one broker is its own matter;
-// everything else is asked of any broker.
+// Reads and changes the configuration of topics, brokers and groups. Only a broker itself knows its
+// own configuration; any broker answers the rest.
 
 import { describeConfigs as describeConfigsApi } from '../../kafka/apis/describeConfigs.ts'
 import { incrementalAlterConfigs } from '../../kafka/apis/incrementalAlterConfigs.ts'
@@ -23,7 +23,7 @@ export interface ConfigAlteration {
   readonly changes: readonly ConfigChange[]
 }
 
-/** What became of the changes of one resource. */
+/** The result of the changes of one resource. */
 export interface ConfigOutcome extends Outcome {
   readonly resource: ConfigResource
 }
@@ -31,7 +31,7 @@ export interface ConfigOutcome extends Outcome {
 const resourceTypes = { topic: 2, broker: 4, 'broker-logger': 8, group: 32 } as const
 const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 
-/** By Kafka's numbers. */
+/** Sources by Kafka's numbers. */
 const sources = [
   'UNKNOWN',
   'DYNAMIC_TOPIC_CONFIG',
@@ -44,7 +44,7 @@ const sources = [
   'DYNAMIC_GROUP_CONFIG',
 ]
 
-/** A topic's entries with their synonyms take some kilobytes, and brokers bound what they answer. */
+/** Entries of one topic with synonyms take several kilobytes, and brokers bound their responses. */
 const resourcesPerRequest = 100
 
 const unanswered: Outcome = {
@@ -52,7 +52,7 @@ const unanswered: Outcome = {
   errorMessage: 'the broker did not answer for this resource',
 }
 
-/** `documentation` makes answers several times as large. */
+/** `documentation` makes responses several times larger. */
 export async function describeConfigs(
   requests: AdminRequests,
   resources: readonly ConfigResource[],
@@ -123,7 +123,7 @@ function toTheirBrokers<Item extends OfResource, Answer extends Outcome>(
   }
 }
 
-/** The only broker that knows its own configuration; undefined for what any broker knows. */
+/** The only broker that can answer for this resource; undefined if any broker can. */
 function ownerOf({ type, name }: ConfigResource): number | undefined {
   if (type !== 'broker' && type !== 'broker-logger') return undefined
   return /^\d{1,9}$/.test(name) ? Number(name) : undefined

@@ -1,4 +1,4 @@
-// Reads, sets and deletes what a group committed.
+// Reads, sets and deletes the committed offsets of a group.
 
 import { offsetCommit } from '../../kafka/apis/offsetCommit.ts'
 import { offsetDelete } from '../../kafka/apis/offsetDelete.ts'
@@ -11,12 +11,12 @@ import type { AdminRequests } from './adminRequests.ts'
 import { mayPassAtCoordinator } from './groupRouting.ts'
 import { ByPartition, byTopic } from './partitionRouting.ts'
 
-/** The offset from which a group is to go on in a partition. */
+/** The offset from which a group is to continue in a partition. */
 export interface NewOffset extends TopicPartition {
   readonly offset: number
 }
 
-/** By topic and partition; empty for a group that does not exist. */
+/** Returns offsets by topic and partition; empty for a group that does not exist. */
 export async function groupOffsets(
   requests: AdminRequests,
   groupId: string,
@@ -25,7 +25,7 @@ export async function groupOffsets(
   return offsets.sort(byPlace)
 }
 
-/** Those of a group with members are refused, with UNKNOWN_MEMBER_ID and its like. */
+/** Refused for a group with members, for example with UNKNOWN_MEMBER_ID. */
 export async function alterGroupOffsets(
   requests: AdminRequests,
   groupId: string,
@@ -47,7 +47,7 @@ export async function alterGroupOffsets(
   })
 }
 
-/** Those of topics that the group's members subscribe to are refused with GROUP_SUBSCRIBED_TO_TOPIC. */
+/** Offsets of topics that members subscribe to are refused with GROUP_SUBSCRIBED_TO_TOPIC. */
 export async function deleteGroupOffsets(
   requests: AdminRequests,
   groupId: string,
@@ -65,7 +65,7 @@ export async function deleteGroupOffsets(
 }
 
 interface CoordinatorAnswer {
-  /** For all partitions. */
+  /** Error of the whole request. */
   readonly errorCode: number
   readonly topics: readonly {
     readonly name: string
@@ -73,7 +73,7 @@ interface CoordinatorAnswer {
   }[]
 }
 
-/** One request for all partitions, sent again as a whole when the group's coordinator has moved. */
+/** Sends one request for all partitions; retried as a whole if the coordinator has moved. */
 async function ofCoordinator(
   requests: AdminRequests,
   groupId: string,

@@ -1,4 +1,4 @@
-// Requests about groups go to their coordinators.
+// Routes requests about groups to their coordinators.
 
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { Outcome } from '../adminApi.ts'
@@ -28,7 +28,7 @@ export function toCoordinators<Answer extends Outcome>(
   }
 }
 
-/** Whether an error code says that the group's coordinator moved, or is not ready yet. */
+/** Whether an error means that the coordinator has moved or is not ready yet. */
 export function mayPassAtCoordinator(errorCode: number): boolean {
   return passing.has(errorCode)
 }

@@ -1,4 +1,4 @@
-// Lists, describes and deletes groups, those of the classic protocol and those of KIP-848.
+// Lists, describes and deletes groups of the classic protocol and of KIP-848.
 
 import { consumerGroupDescribe } from '../../kafka/apis/consumerGroupDescribe.ts'
 import { deleteGroups as deleteGroupsApi } from '../../kafka/apis/deleteGroups.ts'
@@ -19,28 +19,31 @@ import type { KafkaConnection } from '../connection.ts'
 import { type AdminRequests, success } from './adminRequests.ts'
 import { toCoordinators } from './groupRouting.ts'
 
-/** Which groups to list. */
+/** Selects the groups to list. */
 export interface GroupFilter {
-  /** `classic`, `consumer`, `share`, `streams`; all unless given. */
+  /** `classic`, `consumer`, `share`, `streams`. Default: all. */
   readonly types?: readonly string[]
-  /** `Stable`, `Empty`, ...; all unless given. */
+  /** `Stable`, `Empty`, ... Default: all. */
   readonly states?: readonly string[]
 }
 
-/** What became of one group. */
+/** The result for one group. */
 export interface GroupOutcome extends Outcome {
   readonly groupId: string
 }
 
-/** From here on ListGroups tells states, and from the second number on types. */
+/** First versions of ListGroups with states and with types. */
 const statesVersion = 4
 const typesVersion = 5
-/** What ConsumerGroupDescribe, version 1, says of members that speak the classic protocol. */
+/** Member type in ConsumerGroupDescribe version 1 of members with the classic protocol. */
 const classicMemberType = 0
-/** Members with their assignments make large answers. */
+/** Members and their assignments make large responses. */
 const groupsPerRequest = 100
 
-/** Of all brokers, by group id; older brokers say neither state nor type. Fails when a broker cannot be asked. */
+/**
+ * Lists groups of all brokers by group id; older brokers report neither state nor type. Fails if a
+ * broker is unreachable.
+ */
 export async function listGroups(
   requests: AdminRequests,
   { types = [], states = [] }: GroupFilter = {},
@@ -127,7 +130,7 @@ type Described = Omit<GroupDescription, 'coordinator'>
 const notFound: Outcome = { errorCode: ErrorCode.groupIdNotFound, errorMessage: null }
 const nowhere: BrokerDescription = { id: -1, host: '', port: -1, rack: null }
 
-/** Also those of another protocol: the coordinator says that it has no such consumer group. */
+/** Also true for groups of other protocols: the coordinator then reports no such consumer group. */
 function isForClassic(described: Described | undefined): boolean {
   if (described === undefined) return true
   const { errorCode } = described
@@ -186,7 +189,7 @@ async function describeClassicGroups(
 
 type ClassicGroup = ResponseOf<typeof describeGroupsApi>['groups'][number]
 
-/** Brokers before Kafka 4.0 describe a group that does not exist as dead. */
+/** Brokers before Kafka 4.0 describe a group that does not exist as Dead. */
 function classicOutcome({ groupState, errorCode, errorMessage }: ClassicGroup): Outcome {
   if (errorCode !== ErrorCode.none) return { errorCode, errorMessage }
   return groupState === 'Dead' ? notFound : success
@@ -194,7 +197,7 @@ function classicOutcome({ groupState, errorCode, errorMessage }: ClassicGroup): 
 
 function classicMember(member: ClassicGroup['members'][number], protocolType: string): GroupMember {
   const { memberId, groupInstanceId, clientId, clientHost, memberAssignment } = member
-  // Others, such as Kafka Connect's, have assignments of their own kind.
+  // Other protocol types, such as Kafka Connect's, have other assignment formats.
   const isConsumer = protocolType === consumerProtocolType && memberAssignment.length > 0
   const assignment = isConsumer
     ? flat(consumerProtocolAssignment.decode(memberAssignment).assignedPartitions)

@@ -1,4 +1,4 @@
-// What the log directories of brokers hold.
+// Describes the log directories of brokers.
 
 import { describeLogDirs as describeLogDirsApi } from '../../kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
@@ -6,7 +6,7 @@ import type { ResponseOf } from '../../kafka/schema.ts'
 import type { LogDirectory, Outcome } from '../adminApi.ts'
 import { type AdminRequests, outcomeOf } from './adminRequests.ts'
 
-/** A broker that could not be asked has one entry, without a path, that says why. */
+/** An unreachable broker has one entry without a path, with the error. */
 export async function describeLogDirs(
   requests: AdminRequests,
   brokers?: readonly number[],

@@ -1,4 +1,4 @@
-// Finds offsets of partitions: the first, the last, the first of a time.
+// Finds offsets of partitions: the first, the last, or the first at a time.
 
 import { listOffsets as listOffsetsApi } from '../../kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
@@ -9,7 +9,7 @@ import { isolationLevels } from '../partitionReader.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
 
-/** Kafka's special timestamps: the first offset, and the one after the last. */
+/** Kafka's special timestamps: the first offset, and the offset after the last record. */
 export const OffsetSpec = { earliest: -2, latest: -1 } as const
 
 export async function findOffsets(
@@ -28,7 +28,7 @@ export async function findOffsets(
   return await requests.ofEach(questions, toLeaders(requests.cluster, ask, notFound))
 }
 
-/** By partition; fails when one partition's offset is not found. */
+/** Returns offsets by partition; fails if one of them is not found. */
 export async function listOffsets(
   requests: AdminRequests,
   topic: string,
@@ -45,7 +45,7 @@ export async function listOffsets(
   return offsets
 }
 
-/** One request for what is not known yet of many topics, where it would be one for each. */
+/** Fetches the metadata of all unknown topics with one request instead of one each. */
 export async function learnTopics(
   requests: AdminRequests,
   items: readonly { readonly topic: string }[],
@@ -81,7 +81,7 @@ async function askOnce(
   })
 }
 
-/** A request may name a partition only once. */
+/** Splits questions so that no request names a partition twice. */
 function withoutRepeats(questions: readonly OffsetQuestion[]): OffsetQuestion[][] {
   const seen = new ByPartition<number>()
   const requests: OffsetQuestion[][] = []

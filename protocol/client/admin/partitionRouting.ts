@@ -1,4 +1,4 @@
-// Requests about partitions go to their leaders.
+// Routes requests about partitions to their leaders.
 
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
@@ -9,8 +9,8 @@ import type { KafkaConnection } from '../connection.ts'
 import type { Routing } from './adminRequests.ts'
 
 /**
- * A topic or partition that fresh metadata does not have is an outcome at once. One that its leader does not
- * have may have been created or moved a moment ago: metadata decides.
+ * A topic or partition that is missing in fresh metadata is a final outcome. One that its leader
+ * does not know may have been created or moved just now: metadata decides.
  */
 export function toLeaders<Item extends TopicPartition, Answer extends Outcome>(
   cluster: Cluster,
@@ -28,7 +28,7 @@ export function toLeaders<Item extends TopicPartition, Answer extends Outcome>(
   }
 }
 
-/** Partitions by topic, as requests name them. */
+/** Groups partitions by topic, as requests need them. */
 export function byTopic<Item extends TopicPartition>(items: readonly Item[]): Map<string, Item[]> {
   const topics = new Map<string, Item[]>()
   for (const item of items) {
@@ -39,7 +39,7 @@ export function byTopic<Item extends TopicPartition>(items: readonly Item[]): Ma
   return topics
 }
 
-/** Finds the answer for a partition. */
+/** Answers indexed by partition. */
 export class ByPartition<Answer> {
   readonly #answers = new Map<string, Map<number, Answer>>()
 

@@ -1,10 +1,10 @@
-// The replicas that partitions are being moved to.
+// Lists the reassignments of partitions in progress.
 
 import { listPartitionReassignments } from '../../kafka/apis/listPartitionReassignments.ts'
 import type { Reassignment } from '../adminApi.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 
-/** Those in progress; of all topics unless given. Brokers since Kafka 2.4. */
+/** Default: all topics. Needs brokers of Kafka 2.4 or later. */
 export async function listReassignments(
   requests: AdminRequests,
   topics?: readonly string[],
@@ -13,7 +13,7 @@ export async function listReassignments(
   const answer = await requests.retrying(async () => {
     const connection = await requests.controller()
     const timeoutMs = requests.requestTimeoutMs
-    // Asked for by topic, partitions have to be named, too; few are ever in progress.
+    // A request by topic would have to name partitions; few reassignments are ever in progress.
     const answer = await connection.send(listPartitionReassignments, { timeoutMs, topics: null })
     throwUnlessNone(answer.errorCode, answer.errorMessage)
     return answer

@@ -1,4 +1,4 @@
-// Removes the oldest records of partitions.
+// Deletes the oldest records of partitions.
 
 import { deleteRecords as deleteRecordsApi } from '../../kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
@@ -9,15 +9,15 @@ import type { AdminRequests } from './adminRequests.ts'
 import { learnTopics } from './offsets.ts'
 import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
 
-/** Up to where the records of a partition are to be deleted. */
+/** The offset below which the records of a partition are deleted. */
 export interface RecordsBefore extends TopicPartition {
-  /** The new first offset; -1 for the high watermark. */
+  /** New log start offset; -1 for the high watermark. */
   readonly offset: number
 }
 
-/** Where a partition begins now. */
+/** The new log start of a partition. */
 export interface DeletedRecords extends PartitionOutcome {
-  /** The first offset that is left; -1 after a failure. */
+  /** First remaining offset; -1 after a failure. */
   readonly lowWatermark: number
 }
 

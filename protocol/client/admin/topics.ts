@@ -1,4 +1,4 @@
-// Creates, deletes, describes and widens topics.
+// Creates, deletes and describes topics, and adds partitions.
 
 import { createPartitions as createPartitionsApi } from '../../kafka/apis/createPartitions.ts'
 import { createTopics as createTopicsApi } from '../../kafka/apis/createTopics.ts'
@@ -12,21 +12,21 @@ import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 /** A topic to create. */
 export interface NewTopic {
   readonly name: string
-  /** -1 for as many as the broker gives by default; brokers since Kafka 2.4. Left out with `assignments`. */
+  /** -1 for the broker's default (Kafka 2.4 or later). Absent with `assignments`. */
   readonly partitions?: number
-  /** 1 unless given; -1 for the broker's default; brokers since Kafka 2.4. Left out with `assignments`. */
+  /** Default: 1; -1 for the broker's default (Kafka 2.4 or later). Absent with `assignments`. */
   readonly replicationFactor?: number
-  /** Brokers of each partition from 0 on, leaders first. */
+  /** Brokers of each partition, starting with partition 0; the leader is first. */
   readonly assignments?: readonly (readonly number[])[]
   readonly configs?: Readonly<Record<string, string | null>>
 }
 
-/** A topic as its cluster created it. */
+/** A created topic. */
 export interface CreatedTopic {
   readonly name: string
-  /** The zero UUID from brokers before Kafka 2.8. */
+  /** The zero UUID with brokers before Kafka 2.8. */
   readonly topicId: string
-  /** -1 from brokers before Kafka 2.4, as is the replication factor. */
+  /** -1 with brokers before Kafka 2.4, like the replication factor. */
   readonly partitions: number
   readonly replicationFactor: number
 }
@@ -34,24 +34,24 @@ export interface CreatedTopic {
 /** A topic and its partitions. */
 export interface TopicDescription {
   readonly name: string
-  /** The zero UUID from brokers before Kafka 2.8. */
+  /** The zero UUID with brokers before Kafka 2.8. */
   readonly topicId: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
-  /** Kafka's names, such as `READ`; only when they were asked for. */
+  /** Kafka's names, such as `READ`; only if requested. */
   readonly authorizedOperations?: readonly string[]
 }
 
-/** A partition: the brokers that have replicas of it, and which of these are in sync. */
+/** A partition: its replicas and its in-sync replicas. */
 export interface PartitionDescription {
   readonly partition: number
-  /** -1 while there is none. */
+  /** -1 if there is none. */
   readonly leader: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
 }
 
-/** Operations that an authorizer may allow, by their bits. */
+/** Operations that an authorizer may permit, by bit. */
 const operations = [
   'UNKNOWN',
   'ANY',
@@ -67,13 +67,13 @@ const operations = [
   'ALTER_CONFIGS',
   'IDEMPOTENT_WRITE',
 ]
-/** In place of the bits. */
+/** The value of the bits if they were not requested. */
 const notAskedFor = -2147483648
 
-/** From here on DeleteTopics names topics in entries that could hold an id in place of the name. */
+/** First version of DeleteTopics that names topics in entries with a name or an id. */
 const deleteTopicsByEntryVersion = 6
 
-/** Fails at the first topic that could not be created (TOPIC_ALREADY_EXISTS and the like). */
+/** Fails at the first topic that could not be created, for example with TOPIC_ALREADY_EXISTS. */
 export async function createTopics(
   requests: AdminRequests,
   topics: readonly NewTopic[],
@@ -121,7 +121,9 @@ export async function deleteTopics(
   }
 }
 
-/** Of all topics, by name, unless names are given. Fails for a name that does not exist; creates none. */
+/**
+ * Default: all topics, sorted by name. Fails for a name that does not exist; never creates a topic.
+ */
 export async function describeTopics(
   requests: AdminRequests,
   names?: readonly string[],
@@ -145,7 +147,7 @@ export async function describeTopics(
   return names.flatMap((name) => byTopic.get(name) ?? [])
 }
 
-/** Fails with INVALID_PARTITIONS when the topic has as many or more. */
+/** Fails with INVALID_PARTITIONS if the topic has as many partitions or more. */
 export async function createPartitions(
   requests: AdminRequests,
   topic: string,
@@ -183,7 +185,7 @@ function creatableTopic({
   }
 }
 
-/** Throws what only another broker, or the same one later, can do. */
+/** Throws errors that only another broker, or a later retry, can resolve. */
 function throwIfTurnedAway(
   topics: readonly { readonly errorCode: number; readonly errorMessage: string | null }[],
 ): void {

@@ -1,5 +1,5 @@
-// Adds partitions to a transaction. From version 4 brokers ask for several transactions at once, or
-// only verify; clients stay at 3.
+// Adds partitions to a transaction. Versions from 4 are for brokers (several transactions, or
+// verification only); clients use up to 3.
 
 import { array, bool, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Replaces the whole configuration of resources: keys not named go back to their defaults.
+// Replaces the whole configuration of resources: absent keys are reset to their defaults.
 
 import { array, bool, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Changes which brokers hold a partition, or cancels such a change under way.
+// Changes the replicas of partitions, or cancels a reassignment in progress.
 
 import { array, bool, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

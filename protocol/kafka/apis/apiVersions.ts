@@ -1,5 +1,5 @@
-// Which APIs in which versions a broker speaks: the first request of every connection. Its response
-// is read with header version 0 always, and an unknown version is answered in version 0 with
+// The APIs and versions that a broker supports: the first request of every connection. Its response
+// always has header version 0; a request in an unknown version is answered in version 0 with
 // UNSUPPORTED_VERSION (KIP-511).
 
 import { array, bool, int16, int32, int64, string } from '../fields.ts'

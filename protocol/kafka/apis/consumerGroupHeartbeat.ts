@@ -1,5 +1,5 @@
-// The one request of a member of a KIP-848 consumer group: it joins, stays, reports what it owns,
-// learns what it gets, and leaves.
+// The only request of a KIP-848 group member: to join, to stay, to report its partitions, to
+// receive its assignment, and to leave.
 
 import { array, int16, int32, string, struct, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

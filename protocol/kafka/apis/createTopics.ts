@@ -1,4 +1,4 @@
-// Creates topics, with partition counts or with replicas assigned by hand.
+// Creates topics with partition counts, or with manually assigned replicas.
 
 import { array, bool, int8, int16, int32, string, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

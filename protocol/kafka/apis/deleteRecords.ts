@@ -1,4 +1,4 @@
-// Moves the log start offset of partitions forward, so that what is before may go.
+// Advances the log start offset of partitions, so that earlier records can be deleted.
 
 import { array, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Deletes topics, by name, or from version 6 also by id.
+// Deletes topics by name, or by id from version 6.
 
 import { array, int16, int32, string, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

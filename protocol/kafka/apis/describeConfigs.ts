@@ -1,4 +1,4 @@
-// The configuration of topics, brokers and groups, with where each value comes from.
+// Describes the configuration of topics, brokers and groups, and the source of each value.
 
 import { array, bool, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// The partitions of topics, a page at a time, with a cursor to go on from.
+// Describes the partitions of topics in pages, with a cursor for the next page.
 
 import { array, bool, int16, int32, string, struct, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Which SCRAM credentials users have; never the credentials.
+// Lists which SCRAM credentials users have, never the credentials.
 
 import { array, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Elections of leaders that an operator asks for.
+// Triggers leader elections on request of an operator.
 
 import { array, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Commits or aborts a transaction. From version 5 the answer holds the bumped epoch (KIP-890).
+// Commits or aborts a transaction. From version 5 the response has the bumped epoch (KIP-890).
 
 import { bool, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,5 +1,5 @@
-// Reads record batches from partitions, waiting for minBytes; consumers and followers alike.
-// Sessions (KIP-227) from version 7, topic ids in place of names from 13.
+// Reads record batches from partitions, waiting for minBytes; used by consumers and followers.
+// Fetch sessions (KIP-227) from version 7, topic ids from version 13.
 
 import { array, int8, int16, int32, int64, records, string, struct, uuid } from '../fields.ts'
 import { api } from '../schema.ts'
@@ -37,7 +37,7 @@ export const fetch = api({
         logStartOffset: int64('5+', { default: -1, ignorable: true }),
         partitionMaxBytes: int32('0+'),
         replicaDirectoryId: uuid('17+', { tag: 0, ignorable: true }),
-        // Kafka's default is the greatest int64; a default is never sent, so ours may differ.
+        // Kafka's default is the largest int64; defaults are never sent, so ours may differ.
         highWatermark: int64('18+', { default: Number.MAX_SAFE_INTEGER, tag: 1, ignorable: true }),
       }),
     }),

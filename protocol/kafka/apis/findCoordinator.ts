@@ -1,5 +1,5 @@
-// Which broker coordinates a group (key type 0) or a transactional id (1); several keys at once
-// from version 4.
+// Finds the coordinator of a group (key type 0) or of a transactional id (1); several keys from
+// version 4.
 
 import { array, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

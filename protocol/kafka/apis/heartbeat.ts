@@ -1,4 +1,4 @@
-// Tells the coordinator that a member of a classic group lives, and tells the member of a
+// The heartbeat of a classic group member; the response tells the member to rejoin during a
 // rebalance.
 
 import { int16, int32, string } from '../fields.ts'

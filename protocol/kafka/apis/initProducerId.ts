@@ -1,5 +1,5 @@
-// Gives an idempotent or transactional producer its id and epoch, and fences those before it.
-// Version 6 is unstable in Kafka 4.1, so it is in the table and not spoken.
+// Assigns an id and an epoch to an idempotent or transactional producer, and fences its
+// predecessors. Version 6 is unstable in Kafka 4.1: it is declared but not used.
 
 import { bool, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

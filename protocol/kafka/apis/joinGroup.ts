@@ -1,5 +1,5 @@
-// Enters a classic consumer group, and waits for the others. The leader's answer holds all members.
-// Versions 0 and 1 stay for librdkafka before 2.11 (KAFKA-19444).
+// Joins a classic consumer group and waits for the other members. The response to the leader lists
+// all members. Versions 0 and 1 are kept for librdkafka before 2.11 (KAFKA-19444).
 
 import { array, bool, bytes, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

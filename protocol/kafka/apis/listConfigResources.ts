@@ -1,5 +1,5 @@
-// Names everything that configs can be set for. Version 0 knows client metrics only; from version 1
-// on the client says which types it wants, and none means all.
+// Lists the resources that have configurations. Version 0 supports client metrics only; from
+// version 1 the client gives the types, and none means all.
 
 import { array, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,5 +1,4 @@
-// The groups that a broker coordinates, of some states (version 4) and types (version 5) if so
-// asked.
+// Lists the groups that a broker coordinates, optionally by state (version 4) and type (version 5).
 
 import { array, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

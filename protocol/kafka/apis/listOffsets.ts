@@ -1,5 +1,5 @@
-// Finds the offset for a timestamp, or the first (-2), the last (-1), the one with the greatest
-// timestamp (-3), and the like.
+// Finds the offset for a timestamp, or the first offset (-2), the end offset (-1), the offset of
+// the largest timestamp (-3), and others.
 
 import { array, int8, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

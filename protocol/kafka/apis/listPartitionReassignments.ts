@@ -1,4 +1,4 @@
-// The reassignments under way.
+// Lists the reassignments in progress.
 
 import { array, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

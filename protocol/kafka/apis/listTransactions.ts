@@ -1,4 +1,4 @@
-// The transactions that a broker coordinates, of some states and producers if so asked.
+// Lists the transactions that a broker coordinates, optionally by state and producer id.
 
 import { array, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

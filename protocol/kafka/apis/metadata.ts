@@ -1,4 +1,4 @@
-// What topics there are, how they are partitioned, and which broker leads each partition.
+// Describes brokers, topics, their partitions and leaders.
 
 import { array, bool, int16, int32, string, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

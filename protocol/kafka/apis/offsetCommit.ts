@@ -1,5 +1,5 @@
-// Keeps a group's position in its partitions. Version 10 (topic ids) is unstable in Kafka 4.1, so
-// it is in the table and not spoken.
+// Stores the committed offsets of a group. Version 10 (topic ids) is unstable in Kafka 4.1: it is
+// declared but not used.
 
 import { array, int16, int32, int64, string, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

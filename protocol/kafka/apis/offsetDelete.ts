@@ -1,4 +1,4 @@
-// Forgets a group's offsets of some partitions.
+// Deletes the committed offsets of a group for some partitions.
 
 import { array, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

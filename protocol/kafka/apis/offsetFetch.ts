@@ -1,5 +1,5 @@
-// Where groups have got to in their partitions; several groups at once from version 8. Version 10
-// (topic ids) is unstable in Kafka 4.1, so it is in the table and not spoken.
+// Returns the committed offsets of groups; several groups from version 8. Version 10 (topic ids) is
+// unstable in Kafka 4.1: it is declared but not used.
 
 import { array, bool, int16, int32, int64, string, uuid } from '../fields.ts'
 import { api } from '../schema.ts'

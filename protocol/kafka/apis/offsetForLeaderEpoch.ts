@@ -1,4 +1,5 @@
-// Where a leader epoch ends: what a follower truncates by (KIP-101, KIP-279, KIP-320).
+// Returns the end offset of a leader epoch, by which followers truncate (KIP-101, KIP-279,
+// KIP-320).
 
 import { array, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

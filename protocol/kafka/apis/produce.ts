@@ -1,5 +1,5 @@
-// Appends record batches to partitions. Versions 0 to 2 (message sets of old) are advertised though
-// refused: older librdkafka turns compression off otherwise (KAFKA-18659). Version 13 names topics
+// Appends record batches to partitions. Versions 0 to 2 (old message sets) are advertised but
+// refused: otherwise older librdkafka disables compression (KAFKA-18659). Version 13 names topics
 // by id.
 
 import { array, int16, int32, int64, records, string, struct, uuid } from '../fields.ts'

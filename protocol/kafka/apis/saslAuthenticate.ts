@@ -1,4 +1,4 @@
-// One step of a SASL exchange: a token there, a token back.
+// One step of a SASL exchange: a token in each direction.
 
 import { bytes, int16, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

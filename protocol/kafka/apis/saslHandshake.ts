@@ -1,4 +1,4 @@
-// Chooses a SASL mechanism. Version 1 goes on with SaslAuthenticate, version 0 with bare tokens.
+// Selects a SASL mechanism. Version 1 continues with SaslAuthenticate, version 0 with bare tokens.
 
 import { array, int16, string } from '../fields.ts'
 import { api } from '../schema.ts'

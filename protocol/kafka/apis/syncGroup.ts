@@ -1,4 +1,5 @@
-// The leader of a classic group hands out what it assigned; the others wait for theirs.
+// Distributes the assignment of a classic group: the leader sends it, the other members wait for
+// theirs.
 
 import { array, bytes, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

@@ -1,4 +1,4 @@
-// Sets the levels of features that are in force (KIP-584).
+// Sets the finalized levels of features (KIP-584).
 
 import { array, bool, int8, int16, int32, string } from '../fields.ts'
 import { api } from '../schema.ts'

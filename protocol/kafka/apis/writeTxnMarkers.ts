@@ -1,4 +1,4 @@
-// Coordinator to partition leaders: write the markers that end transactions.
+// Sent by a transaction coordinator to partition leaders: writes the markers that end transactions.
 
 import { array, bool, int16, int32, int64, string } from '../fields.ts'
 import { api } from '../schema.ts'

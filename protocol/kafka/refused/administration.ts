@@ -1,5 +1,5 @@
-// What administrators ask of other clusters than this one: quotas, credentials, tokens, a quorum of
-// controllers, other brokers, replicas in other directories; and metrics that clients would push.
+// Refused admin APIs for features that do not exist here: quotas, credentials, tokens, a controller
+// quorum, broker registration, moving replicas between directories; and client telemetry.
 
 import { alterClientQuotas } from '../apis/alterClientQuotas.ts'
 import { alterUserScramCredentials } from '../apis/alterUserScramCredentials.ts'
@@ -196,7 +196,7 @@ export const quorumApis: readonly RefusedApi[] = [
 ]
 export const telemetryApis: readonly RefusedApi[] = [getTelemetrySubscriptions, pushTelemetry]
 
-/** An API that is declared whole, because it will be served. */
+/** An API with a complete declaration, because it will be served. */
 function refusedFully<A extends Api>(
   whole: A,
   refuse: (request: RequestOf<A>, error: ErrorAnswer) => ResponseInput<A>,

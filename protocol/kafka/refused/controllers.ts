@@ -1,5 +1,5 @@
-// What brokers and controllers of Kafka ask one another. Kafka's brokers answer none of it on a listener
-// for clients either; a broker that was pointed here by mistake is told so.
+// Refused APIs between Kafka's brokers and controllers. Kafka's brokers do not answer them on
+// client listeners either; a broker configured with this address by mistake gets an error.
 
 import { bool, bytes, int16, int32, int64, string } from '../fields.ts'
 import { emptyList, type RefusedApi, refusedWhole } from '../refusedApi.ts'

@@ -1,4 +1,4 @@
-// Share groups (KIP-932): what their members, administrators and coordinators ask.
+// Refused APIs of share groups (KIP-932): of members, administrators and coordinators.
 
 import { array, bool, defaultsOf, int8, int16, int32, int64, string, uuid } from '../fields.ts'
 import {
@@ -28,7 +28,7 @@ const shareGroupHeartbeat = refusedWhole({
     memberId: string('0+', { nullable: '0+', default: null }),
     memberEpoch: int32('0+'),
     heartbeatIntervalMs: int32('0+'),
-    // A struct, of which a byte says that it is null.
+    // A nullable struct: one byte says null.
     assignment: int8('0+', { default: -1 }),
   },
 })
@@ -98,7 +98,7 @@ interface StateRequest {
   }[]
 }
 
-/** The error for each partition that the request names, in a table of fields like `result`. */
+/** Builds the error for each partition of the request, with the fields of `result`. */
 function ofPartitions(result: Parameters<typeof defaultsOf>[0]) {
   return ({ topics }: StateRequest, error: ErrorAnswer) => ({
     results: topics.map((topic) => ({

@@ -1,4 +1,4 @@
-// Streams groups (KIP-1071): what the instances of Kafka Streams and administrators ask.
+// Refused APIs of streams groups (KIP-1071): of Kafka Streams instances and administrators.
 
 import { array, bool, defaultsOf, int8, int16, int32, int64, string } from '../fields.ts'
 import { emptyList, type RefusedApi, refusedApi, refusedWhole } from '../refusedApi.ts'
@@ -40,7 +40,7 @@ const describedGroup = {
   groupState: string('0+'),
   groupEpoch: int32('0+'),
   assignmentEpoch: int32('0+'),
-  // Structs, of which a byte says that they are null.
+  // Nullable structs: one byte says null.
   topology: int8('0+', { default: -1 }),
   members: emptyList,
   authorizedOperations: int32('0+', { default: -2_147_483_648 }),

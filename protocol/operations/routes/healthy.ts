@@ -1,8 +1,8 @@
-// `GET /healthy`: 200 while the program works or will work again by itself, 503 with the reasons when a
-// restart or an operator is needed. Warnings change no status.
+// `GET /healthy`: 200 while the program is healthy or will recover by itself, 503 with reasons if a
+// restart or an operator is needed. Warnings do not change the status.
 
 import type { FastifyInstance } from 'fastify'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveHealthy(server: FastifyInstance, { health }: OperationsOptions): void {
   server.get('/healthy', (_request, reply) => {

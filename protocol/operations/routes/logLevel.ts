@@ -1,13 +1,14 @@
-// `GET /log-level` and `PUT /log-level` with `{"level": "debug"}`: what is logged, while the program runs.
-// Changing it is for this machine alone, also where others may ask: `debug` writes a lot. A browser on this
-// machine can be led here under another name (DNS rebinding), so the name counts as well.
+// `GET /log-level` and `PUT /log-level` with `{"level": "debug"}`: the log level of the running
+// program. Changing it is restricted to this machine, even on an address that other hosts may
+// reach: `debug` logs a lot. The host name is checked too, since a browser on this machine can be
+// led here under another name (DNS rebinding).
 
 import type { FastifyInstance } from 'fastify'
 import { isLoopbackHostHeader } from '../../runtime/loopback.ts'
 import { isLogLevel, logLevels } from '../../telemetry/logLevel.ts'
 import { isFromLoopback } from '../guardedServer.ts'
 import { HttpRefusal } from '../httpRefusal.ts'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsOptions): void {
   if (logLevel === undefined) return
@@ -17,7 +18,7 @@ export function serveLogLevel(server: FastifyInstance, { logLevel }: OperationsO
     if (!isFromLoopback(socket.remoteAddress) || !isLoopbackHostHeader(headers.host)) {
       throw new HttpRefusal(
         'NOT_LOCAL',
-        'the level of the log is changed on its own machine only, at 127.0.0.1',
+        'the log level can be changed only from its own machine, at 127.0.0.1',
       )
     }
     const body = (request.body ?? {}) as { readonly level?: unknown }

@@ -1,7 +1,7 @@
-// `GET /metrics`: everything that the program counts, in Prometheus' text format.
+// `GET /metrics`: all metrics of the program in Prometheus' text format.
 
 import type { FastifyInstance } from 'fastify'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveMetrics(server: FastifyInstance, { metrics }: OperationsOptions): void {
   server.get('/metrics', async (_request, reply) => {

@@ -1,7 +1,7 @@
-// `GET /ready`: 200 while the program does its work, 503 with the reasons while it cannot.
+// `GET /ready`: 200 while the program can do its work, 503 with reasons while it cannot.
 
 import type { FastifyInstance } from 'fastify'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveReady(server: FastifyInstance, { health }: OperationsOptions): void {
   server.get('/ready', (_request, reply) => {

@@ -1,7 +1,7 @@
-// `GET /version`: which program, which build, on which Node, since when.
+// `GET /version`: program, build, Node version and start time.
 
 import type { FastifyInstance } from 'fastify'
-import type { OperationsOptions } from '../operations.ts'
+import type { OperationsOptions } from '../operationsOptions.ts'
 
 export function serveVersion(
   server: FastifyInstance,

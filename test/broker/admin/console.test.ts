@@ -1,5 +1,4 @@
-// The console as a browser and as a stranger sees it. The broker's side of it is faked: what the page
-// shows is a matter of what the board has heard.
+// The console over HTTP and in a browser. The broker is faked: the page depends on the board only.
 
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -95,13 +94,13 @@ describe('over HTTP', () => {
     expect(headers.get('strict-transport-security')).toBeNull()
   })
 
-  test('gives nothing outside its own folders', async () => {
+  test('serves no files outside of its own directories', async () => {
     for (const path of ['page/..%2fconsole.ts', 'vendor/preact/..%2f..%2fpackage.json', 'x']) {
       expect((await fetch(page.url + path)).status, path).toBeGreaterThanOrEqual(400)
     }
   })
 
-  test('answers no browser that calls it by another name', async () => {
+  test('refuses requests under another host name', async () => {
     const { request } = await import('node:http')
     const answer = await new Promise<number | undefined>((resolve, reject) => {
       const headers = { host: 'evil.example' }
@@ -125,10 +124,10 @@ describe('over HTTP', () => {
   })
 })
 
-describe('a broker that is away', () => {
+describe('an unreachable broker', () => {
   const problems = ({ board }: ServedConsole) => board.picture.problems.map(({ text }) => text)
 
-  test('is a problem after some seconds, with how long and why', async () => {
+  test('is a problem after a few seconds, with duration and cause', async () => {
     const clock = new ManualClock()
     const manual = await start('127.0.0.1', 0, { runtime: { ...runtime, clock } })
     try {
@@ -136,7 +135,7 @@ describe('a broker that is away', () => {
       expect(problems(manual)).toEqual([])
       await clock.advanceAndSettle(20_000)
       expect(problems(manual)).toHaveLength(1)
-      expect(problems(manual)[0]).toMatch(/^broker not reachable for \d+ s, .*nowhere/)
+      expect(problems(manual)[0]).toMatch(/^broker unreachable for \d+ s, .*nowhere/)
     } finally {
       await manual.close()
     }
@@ -167,7 +166,7 @@ describe('a broker that is away', () => {
       clock.advance(1_000)
       isAway = true
       clock.advance(1_000)
-      expect(problems(manual)).toEqual(["failed to read the broker's topics: closed"])
+      expect(problems(manual)).toEqual(['failed to read the topics of the broker: closed'])
       expect(manual.board.picture.topics).toHaveLength(1)
       isAway = false
       clock.advance(1_000)
@@ -179,7 +178,7 @@ describe('a broker that is away', () => {
 })
 
 describe('mistakes', () => {
-  test('an address that others can reach is refused', async () => {
+  test('an address that other hosts can reach is refused', async () => {
     await expect(start('0.0.0.0')).rejects.toMatchObject({ code: 'NOT_LOOPBACK' })
   })
 
@@ -301,7 +300,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     await tab.locator('.bars', { hasText: '2,500' }).waitFor()
   })
 
-  test('says first what is not well, and a link leads there, also into a fold', async () => {
+  test('shows problems first, with links into collapsed sections too', async () => {
     const nowMs = runtime.clock.nowMs()
     for (let at = 0; at < 20; at++) {
       const state = at === 15 ? 'failed' : 'running'
@@ -321,7 +320,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     expect(await tab.evaluate('document.activeElement.id')).toBe('job/j15 ä%')
   })
 
-  test('says that its figures are old when nothing comes any more, and recovers', async () => {
+  test('shows that its figures are stale when the stream stops, and recovers', async () => {
     const clock = new ManualClock()
     const options = { runtime: { ...runtime, clock }, topics: () => [topic(5)] }
     const mine = await start('127.0.0.1', 0, options)
@@ -388,7 +387,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     }
   })
 
-  test('comes by itself when there were too many pages and one has closed', async () => {
+  test('reconnects after too many pages were open and one has closed', async () => {
     const pages = await Promise.all(
       Array.from({ length: mostPages }, async () => {
         const stop = new AbortController()
@@ -398,13 +397,13 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
       }),
     )
     await tab.goto(page.url)
-    await tab.getByText('Not connected; trying again').waitFor()
+    await tab.getByText('Not connected; reconnecting').waitFor()
     for (const stop of pages) stop.abort()
     await tab.locator('.verdict').waitFor()
     expect(problems.splice(0).filter((text) => !text.includes('503'))).toEqual([])
   })
 
-  test('300 topics do not bury agents and jobs', async () => {
+  test('300 topics do not hide agents and jobs', async () => {
     const clock = new ManualClock()
     const names = Array.from({ length: 300 }, (_, at) => `topic-${at}`)
     const mine = await start('127.0.0.1', 0, {

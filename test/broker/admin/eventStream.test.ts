@@ -8,7 +8,7 @@ interface Event {
   readonly data: { recent: { timeMs: number }[]; picture: { timeMs: number } }
 }
 
-/** A page that is always behind unless it `keepsUp`: what it was sent is in the socket all the same. */
+/** A page that is always behind unless it `keepsUp`: written text is in its socket all the same. */
 class Page {
   readonly events: Event[] = []
   keepsUp = true
@@ -68,7 +68,7 @@ test('a board larger than the socket’s buffer is sent once, though the write s
   expect(page.seconds.flat()).toEqual([1, 2, 3, 4, 5])
 })
 
-test('a page that does not read is sent nothing more until it has, and then what it missed', () => {
+test('a page that does not read is sent nothing until it does, and then the missed ticks', () => {
   const ticking = new Ticking()
   const page = new Page()
   ticking.stream.open(page)
@@ -83,7 +83,7 @@ test('a page that does not read is sent nothing more until it has, and then what
   expect(page.events.at(-1)!.data.picture.timeMs).toBe(6_000)
 })
 
-test('a page that takes nothing for too long is dropped, and makes room', () => {
+test('a page that reads nothing for too long is dropped', () => {
   const ticking = new Ticking()
   const page = new Page()
   page.keepsUp = false
@@ -110,9 +110,9 @@ test('pages that missed different ticks get each what they missed', () => {
   expect(slow.seconds).toEqual([[], [1], [2, 3, 4]])
 })
 
-test('there is a most of pages', () => {
+test('the number of pages is bounded', () => {
   const stream = new EventStream(new Board())
   for (let at = 0; at < mostPages; at++) stream.open(new Page())
   expect(stream.isFull).toBe(true)
-  expect(() => stream.open(new Page())).toThrow('too many pages')
+  expect(() => stream.open(new Page())).toThrow('the stream is full')
 })

@@ -1,4 +1,4 @@
-// The page's own arithmetic, which needs no browser: figures, axes, gaps and cursors.
+// The page's computations that need no browser: figures, axes, gaps and cursors.
 
 import { describe, expect, test } from 'vitest'
 // @ts-expect-error: the page is JavaScript as the browser gets it
@@ -26,7 +26,7 @@ test('axes have as many digits as tell their ticks apart', () => {
   expect(axisLabels('share', [0, 0.125, 0.25], 0.125)).toEqual(['0.0%', '12.5%', '25.0%'])
 })
 
-test('what is not known is a dash', () => {
+test('an unknown value is a dash', () => {
   for (const format of [count, percent, duration, bytesPerSecond]) {
     expect(format(null)).toBe('–')
     expect(format(undefined)).toBe('–')
@@ -50,7 +50,7 @@ const point = (second: number, value: number | null = second) => ({
 const pick = (of: { value: number | null }) => of.value
 
 describe('history', () => {
-  test('where seconds are missing there is a gap', () => {
+  test('missing seconds leave a gap', () => {
     const recent = [1, 2, 3, 9, 10].map((second) => point(second))
     const points = pointsOf({ recent, older: [] }, 'recent')
     expect(valuesOf(points, pick)).toEqual([1, 2, 3, null, 9, 10])

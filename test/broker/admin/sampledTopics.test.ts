@@ -1,4 +1,4 @@
-// What the console of another cluster knows of its topics, and what it does not know.
+// Sampled topics of a cluster in other processes: known and unknown figures.
 
 import { expect, test } from 'vitest'
 import { exposeSampledTopics } from '../../../broker/admin/adminExposure.ts'
@@ -11,7 +11,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
-/** A cluster with one topic of two partitions, of which the second answers only when it is told to. */
+/** A cluster with one topic of two partitions; the second one answers only when allowed to. */
 class TwoPartitions {
   answersAll = false
   isAway = false
@@ -38,7 +38,7 @@ class TwoPartitions {
   }
 }
 
-test('what is not known is null and not 0, also on the board', async () => {
+test('unknown values are null, not 0, also on the board', async () => {
   const cluster = new TwoPartitions()
   const clock = new ManualClock()
   const topics = new SampledTopics(cluster as unknown as Admin, clock, new MemoryLogger())

@@ -1,5 +1,5 @@
-// The event stream over real sockets, with a board that is larger than a socket's buffer: what pages
-// get that read fast, slowly, or not at all.
+// The event stream over real sockets, with a board larger than a socket's buffer: pages that read
+// fast, slowly, or not at all.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

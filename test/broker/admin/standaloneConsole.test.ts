@@ -1,5 +1,5 @@
-// The console of a standalone broker with 1,000 topics, three agents and two jobs, and of an empty one, in a
-// browser: three widths, both themes.
+// The console of a standalone broker with 1,000 topics, three agents and two jobs, and of an empty
+// one, in a browser: three widths, both themes.
 
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
-// The console of a broker of its own, with what a busy one has: 1,000 topics, three agents and two jobs that
-// report through the status topic. Broker, clients and statuses are the real ones; disk, network and clock
-// are the test's.
+// The console of a busy standalone broker: 1,000 topics, three agents and two jobs that report
+// through the status topic. Broker, clients and statuses are real; disk, network and clock are
+// simulated.
 
 import { type ServedConsole, startConsole } from '../../../broker/admin/console.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
@@ -145,7 +145,10 @@ export class StandaloneConsole {
     )
   }
 
-  /** The clock runs, fast, until `work` is done. Never less than a second, so that every picture is new. */
+  /**
+   * Advances the clock, fast, until `work` is done; at least a second, so that every picture is
+   * new.
+   */
   async #during(work: Promise<unknown>): Promise<void> {
     let isDone = false
     const done = work.finally(() => {

@@ -1,5 +1,6 @@
-// The page at /api in a browser, under its policy: every request goes to the server itself, nothing is refused by
-// the policy, and a route can be tried. And the document that it shows is valid by OpenAPI's own rules.
+// The page at /api in a browser, under its content security policy: all requests go to the server
+// itself, nothing is blocked, and a route can be called. The document that it shows is valid
+// OpenAPI.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -3,16 +3,16 @@ import { brokerMetrics } from '../../../broker/metrics/brokerMetrics.ts'
 import { breaches } from '../../protocol/telemetry/namingRules.ts'
 
 describe('the table of the metrics of a broker', () => {
-  test('rows keep to the rules of names and helps', () => {
+  test('rows follow the conventions for names and help texts', () => {
     expect(brokerMetrics.flatMap(breaches)).toEqual([])
   })
 
-  test('no name is in it twice', () => {
+  test('has no duplicate name', () => {
     const names = brokerMetrics.map(({ name }) => name)
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
   })
 
-  test('a label means the same in every row', () => {
+  test('a label has the same meaning in every row', () => {
     const known = new Set([
       ...['api', 'budget', 'consumergroup', 'directory', 'error', 'kind', 'limit', 'listener'],
       ...['of', 'outcome', 'partition', 'phase', 'protocol', 'reason', 'state', 'topic'],

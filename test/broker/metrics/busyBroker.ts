@@ -1,4 +1,4 @@
-// A broker in memory that something of everything has happened to.
+// A broker in memory with some activity of every kind.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'

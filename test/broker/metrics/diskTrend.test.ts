@@ -11,14 +11,14 @@ function trendOf(freeBytes: (minute: number) => number, minutes: number): DiskTr
 }
 
 describe('the time until a disk is full', () => {
-  test('is what is left at the rate of the last half hour', () => {
+  test('is extrapolated from the rate of the last half hour', () => {
     const trend = trendOf((minute) => 100_000 - 600 * minute, 10)
     // 94,000 bytes are left, of which 10 a second go.
     expect(trend.secondsUntil(0)).toBeCloseTo(9400)
     expect(trend.secondsUntil(4_000)).toBeCloseTo(9000)
   })
 
-  test('is infinite while free bytes rise or stay, and while too little is known', () => {
+  test('is infinite while free bytes do not fall, and while there are too few samples', () => {
     expect(trendOf((minute) => 1000 + minute, 10).secondsUntil(0)).toBe(Infinity)
     expect(trendOf(() => 1000, 10).secondsUntil(0)).toBe(Infinity)
     expect(new DiskTrend().secondsUntil(0)).toBe(Infinity)
@@ -28,13 +28,13 @@ describe('the time until a disk is full', () => {
     expect(short.secondsUntil(0)).toBe(Infinity)
   })
 
-  test('is 0 when it is full, however little is known', () => {
+  test('is 0 when the disk is full, even with a single sample', () => {
     const trend = new DiskTrend()
     trend.add(0, 100)
     expect(trend.secondsUntil(100)).toBe(0)
   })
 
-  test('looks through the saw of retention', () => {
+  test('ignores the sawtooth of retention', () => {
     // Each 10 minutes a segment of 9 minutes' worth is deleted: 1 part in 10 stays for good.
     const saw = (minute: number) => 1e6 - 100 * (minute % 10) - 100 * Math.floor(minute / 10)
     const seconds = trendOf(saw, 59).secondsUntil(0)
@@ -42,12 +42,12 @@ describe('the time until a disk is full', () => {
     expect(seconds).toBeLessThan(20 * (1e6 / 10) * 60)
   })
 
-  test('forgets what is older than half an hour', () => {
+  test('drops samples older than half an hour', () => {
     const trend = trendOf((minute) => (minute < 60 ? 1e6 - 1000 * minute : 940_000), 120)
     expect(trend.secondsUntil(0)).toBe(Infinity)
   })
 
-  test('keeps no more than it needs, however often it is asked to', () => {
+  test('keeps a bounded number of samples', () => {
     const trend = new DiskTrend()
     for (let each = 0; each < 10_000; each++) trend.add(each * 1000, 1e9 - each)
     expect(trend.secondsUntil(0)).toBeGreaterThan(0)
@@ -63,7 +63,7 @@ describe('the level of a disk', () => {
     secondsUntilFull: Infinity,
   }
 
-  test('is 0 with room, 1 when it is short or soon full, 2 when records are refused', () => {
+  test('is 0 with enough space, 1 when nearly or soon full, 2 when produces are refused', () => {
     expect(diskLevel(roomy)).toBe(0)
     expect(diskLevel({ ...roomy, freeBytes: 10 * gibibyte })).toBe(1)
     expect(diskLevel({ ...roomy, freeBytes: 12 * gibibyte })).toBe(0)

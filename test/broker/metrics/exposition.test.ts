@@ -1,4 +1,4 @@
-// The metrics of a broker that has done something of everything: the table and what is exposed are the same.
+// The metrics of a broker with some activity of every kind: exactly those of the table are exposed.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { brokerMetrics } from '../../../broker/metrics/brokerMetrics.ts'
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => busy.stop())
 
 describe('the metrics of a broker', () => {
-  test('what is exposed is what the table says', async () => {
+  test('exposes exactly the families of the table', async () => {
     await busy.doEverything()
     const families = familiesOf(await busy.broker.metrics.expose())
     expect([...families.keys()].sort()).toEqual(brokerMetrics.map(({ name }) => name).sort())
@@ -34,14 +34,14 @@ describe('the metrics of a broker', () => {
     }
   })
 
-  test.runIf(hasPromtool)('promtool has nothing against them', async () => {
+  test.runIf(hasPromtool)('promtool accepts them', async () => {
     await busy.doEverything()
     const findings = checkMetrics(await busy.broker.metrics.expose()).split('\n')
     // Names of others, which are kept as they are.
     expect(findings.filter((line) => line !== '' && !line.startsWith('kafka_'))).toEqual([])
   })
 
-  test('counters never fall', async () => {
+  test('counters never decrease', async () => {
     await busy.doEverything()
     const before = familiesOf(await busy.broker.metrics.expose())
     await busy.doEverything()
@@ -54,7 +54,7 @@ describe('the metrics of a broker', () => {
     }
   })
 
-  test('are gone when the broker has closed, and there again after the next start', async () => {
+  test('are removed when the broker closes, and back after the next start', async () => {
     const { metrics } = busy.broker
     await busy.broker.broker.close()
     expect(await metrics.expose()).toBe('')

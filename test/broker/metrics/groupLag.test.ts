@@ -66,7 +66,7 @@ describe('the lag of a group', () => {
     reads.mockRestore()
   })
 
-  test('counts from the first record that is left when what comes next was deleted', async () => {
+  test('counts from the log start when the next record was deleted', async () => {
     await busy.produce('t', batchAged(50, 40))
     await busy.produce('t', batchAged(30))
     await busy.commit('g', 't', 0)
@@ -76,13 +76,13 @@ describe('the lag of a group', () => {
     expect(await busy.sample(seconds, ofPartition('g'))).toBe(30)
   })
 
-  test('is 0 and not below when the clock of a producer is ahead', async () => {
+  test('is never below 0 when the clock of a producer is ahead', async () => {
     await busy.produce('t', batchAged(-60))
     await busy.commit('g', 't', 0)
     expect(await busy.sample(seconds, ofPartition('g'))).toBe(0)
   })
 
-  test('of a deleted topic is gone, and of a group that is no more as well', async () => {
+  test('is removed with its topic or its group', async () => {
     await busy.produce('t', batchAged(5))
     await busy.commit('g', 't', 0)
     expect(await busy.sample('kafka_consumergroup_lag', ofPartition('g'))).toBe(1)

@@ -1,4 +1,4 @@
-// What is counted of the upkeep of logs, and what is shown of a data directory that has failed.
+// The metrics of log maintenance, and of a failed data directory.
 
 import { expect, test } from 'vitest'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
@@ -35,7 +35,7 @@ test('segments that retention deletes are counted, with their bytes', async () =
   await busy.stop()
 })
 
-test('partitions of a directory that has failed are offline, and its disk is at the highest level', async () => {
+test('partitions of a failed directory are offline, and its disk has the highest level', async () => {
   const busy = await BusyBroker.start({ 'log.dirs': '/one,/two' })
   await busy.createTopic('t', 2)
   const { broker } = busy
@@ -58,7 +58,7 @@ test('partitions of a directory that has failed are offline, and its disk is at 
   await busy.stop()
 })
 
-test('a log that is compacted counts as cleaned, with the bytes before and after', async () => {
+test('a compacted log is counted as cleaned, with the bytes before and after', async () => {
   const busy = await BusyBroker.start({ 'log.segment.bytes': 2000 })
   await busy.createTopic('t')
   const keyed = () => {

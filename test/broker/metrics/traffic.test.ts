@@ -1,4 +1,4 @@
-// What is counted of requests, connections and topics is exactly what happened.
+// The metrics of requests, connections and topics count exactly what happened.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
@@ -49,7 +49,7 @@ describe('traffic of a topic', () => {
     expect(at('kafka_topic_partition_under_replicated_partition')).toBe(0)
   })
 
-  test('counts what was refused, and adds nothing of it', async () => {
+  test('counts refused appends, and excludes them from records and bytes in', async () => {
     const broken = batchOf('a')
     broken[broken.length - 1]! ^= 1
     expect(await busy.produce('t', broken)).toBe(ErrorCode.corruptMessage)
@@ -62,7 +62,7 @@ describe('traffic of a topic', () => {
     expect(of(`${topics}_messagesin_total`)).toBe(0)
   })
 
-  test('of topics that do not exist makes no series, whatever clients ask for', async () => {
+  test('creates no series for topics that do not exist', async () => {
     await busy.produce('no-such-topic', batchOf('a'))
     await busy.fetch('no-such-topic')
     expect(await busy.broker.metrics.expose()).not.toContain('no-such-topic')
@@ -86,7 +86,7 @@ describe('requests', () => {
     expect(latency.get('_bucket{api="Produce",le="+Inf"}')).toBe(3)
   })
 
-  test('have their error codes counted, wherever in the response they are', async () => {
+  test('have their error codes counted, at any place of the response', async () => {
     await busy.produce('missing', batchOf('a'))
     expect(await errors('Produce', 'UNKNOWN_TOPIC_OR_PARTITION')).toBe(1)
     const partitions = [{ partitionIndex: 5, timestamp: -1, currentLeaderEpoch: -1 }]
@@ -101,7 +101,7 @@ describe('requests', () => {
     expect(await errors('Produce', 'NONE')).toBeUndefined()
   })
 
-  test('that wait for records are seen waiting, and their wait is no work', async () => {
+  test('that wait for records are counted as waiting, not as handling', async () => {
     const waiting = busy.fetch('t', 0, 60_000)
     await settle()
     expect(await busy.sample('millrace_broker_fetches_waiting')).toBe(1)
@@ -137,7 +137,7 @@ describe('connections', () => {
     busy.sample('millrace_broker_connections_closed_total', labelText({ reason }))
   const open = () => busy.sample('millrace_broker_connections', '{listener="MEMORY"}')
 
-  test('are counted while they are open, and when they end by why they do', async () => {
+  test('are counted while open, and by reason when they close', async () => {
     const { broker } = busy
     expect(await open()).toBe(1)
     const [leaving, malformed] = [await broker.client(), await broker.client()]

@@ -1,5 +1,5 @@
-// Clients of both libraries that the tests of a test broker use, closed at the end of each test. They give up soon and
-// try again at once, so that a test sees what a client does on a fault without waiting for it.
+// Clients of both libraries for the tests of the test broker, closed at the end of each test. Short
+// timeouts and no retry delay: a test sees a client's reaction to a fault without waiting.
 
 import {
   Admin,

@@ -1,5 +1,6 @@
-// The ways in which jest loads the package from node_modules, where it is JavaScript: with `require`, and with `import`
-// under Node's flag for ES modules in jest. The package is stripped of its types for this, as `npm run build` does.
+// The ways in which jest loads the package from node_modules, as JavaScript: with `require`, and
+// with `import` under Node's flag for ES modules in jest. The types are stripped for this, as by
+// `npm run build`.
 
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -29,7 +30,7 @@ beforeAll(async () => {
       await broker.produce('orders', ['a'])
       expect(await broker.records('orders')).toMatchObject([{ value: 'a' }])
       await expect(broker.records('other')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-      await expect(broker.records('other')).rejects.toThrow('there is no topic other')
+      await expect(broker.records('other')).rejects.toThrow('topic other does not exist')
       await broker.close()
     })`
   const startOnDemand = 'const startBroker = async (...all) =>'

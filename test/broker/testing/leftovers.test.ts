@@ -1,5 +1,5 @@
-// What a closed broker leaves behind in its process: nothing. Programs in processes of their own, which must end by
-// themselves.
+// A closed broker leaves nothing behind in its process. Tested with programs in their own
+// processes, which must exit by themselves.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -63,7 +63,7 @@ it('a broker that was used leaves no timer, socket or file', async () => {
   expect(left).toEqual([])
 })
 
-it('twenty at once leave nothing', async () => {
+it('twenty concurrent brokers leave nothing', async () => {
   const left = await run(
     'twenty',
     `const brokers = await Promise.all(Array.from({ length: 20 }, () => startBroker({ topics: ['t'] })))
@@ -73,7 +73,7 @@ it('twenty at once leave nothing', async () => {
   expect(left).toEqual([])
 })
 
-it('one that clients are connected to ends their connections', async () => {
+it('a broker with connected clients closes their connections', async () => {
   const left = await run(
     'connected',
     `${socket}
@@ -88,7 +88,7 @@ it('one that clients are connected to ends their connections', async () => {
   expect(left).toEqual([])
 })
 
-it('one in a folder leaves its lock and its files to the next', async () => {
+it('a broker in a directory releases its lock for the next one', async () => {
   const left = await run(
     'folder',
     `import { rm } from 'node:fs/promises'
@@ -103,7 +103,7 @@ it('one in a folder leaves its lock and its files to the next', async () => {
   expect(left).toEqual([])
 })
 
-it('one that could not be started leaves nothing', async () => {
+it('a broker that failed to start leaves nothing', async () => {
   const left = await run(
     'refused',
     `const first = await startBroker()

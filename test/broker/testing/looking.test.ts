@@ -1,5 +1,4 @@
-// What a test sees of a broker: records, groups and committed offsets, as clients have left them, and how it waits
-// for what clients do.
+// Inspection of a broker by a test: records, groups and committed offsets, and waiting for them.
 
 import { describe, expect, it } from 'vitest'
 import { startBroker, type TestTopic } from '../../../broker/testing/testing.ts'
@@ -57,7 +56,7 @@ describe('records', () => {
     return { started, produced }
   }
 
-  it('come from the test as well', async () => {
+  it('can be produced by the test', async () => {
     const started = await broker({ name: 'wide', partitions: 2 })
     await started.produce('wide', [
       { value: 'text', partition: 0 },
@@ -78,7 +77,7 @@ describe('records', () => {
     ])
   })
 
-  it('of open and aborted transactions are left out unless asked for', async () => {
+  it('of open and aborted transactions are left out by default', async () => {
     const started = await broker('orders')
     const producer = await kafkajsProducer(started, {
       transactionalId: 'tx',
@@ -99,7 +98,7 @@ describe('records', () => {
     await open.abort()
   })
 
-  it('are waited for, though the topic does not exist yet', async () => {
+  it('can be waited for before the topic exists', async () => {
     const started = await broker()
     const waiting = started.waitForRecords('later', 3)
     await started.produce('later', ['a', 'b'])
@@ -107,25 +106,25 @@ describe('records', () => {
     expect((await waiting).map(({ value }) => value)).toEqual(['a', 'b', 'c'])
     await expect(started.waitForRecords('later', 4, { timeoutMs: 30 })).rejects.toMatchObject({
       code: 'TIMED_OUT',
-      message: 'not within 30 ms: 4 records in later, there are 3',
+      message: 'timed out after 30 ms waiting for 4 records in later; found 3',
     })
   })
 
-  it('of what does not exist are an error that says what does', async () => {
+  it('of a missing topic are an error that lists the existing ones', async () => {
     const started = await broker('orders', 'more')
     await expect(started.records('order')).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: 'there is no topic order; there are more, orders',
+      message: 'topic order does not exist; existing topics: more, orders',
     })
     await expect(started.records('orders', { partition: 1 })).rejects.toMatchObject({
-      message: 'orders has the partitions 0, and no 1',
+      message: 'topic orders has no partition 1; its partitions are 0',
     })
     await expect(started.produce('orders', [undefined as never])).rejects.toMatchObject({
-      message: 'a record has the value undefined',
+      message: 'a record has an invalid value: undefined',
     })
   })
 
-  it('are read from where a deletion has left them', async () => {
+  it('are read from the log start after a deletion', async () => {
     const started = await broker('orders')
     await started.produce('orders', ['a', 'b', 'c'])
     await platformaticAdmin(started).deleteRecords({
@@ -136,7 +135,7 @@ describe('records', () => {
 })
 
 describe('groups', () => {
-  it('are seen and waited for, with what they have committed', async () => {
+  it('are described and waited for, with their committed offsets', async () => {
     const started = await broker('orders')
     expect(started.group('group')).toBeUndefined()
     expect(await started.committed('group')).toEqual([])
@@ -149,7 +148,7 @@ describe('groups', () => {
     expect(await started.committed('group')).toEqual([{ topic: 'orders', partition: 0, offset: 2 }])
   })
 
-  it('of the consumer protocol are seen, too', async () => {
+  it('of the consumer protocol are described as well', async () => {
     const started = await broker('orders')
     const member = await platformaticMember(started, 'orders', { groupProtocol: 'consumer' })
     const group = await started.waitForGroup('group', { members: 1 })
@@ -159,16 +158,16 @@ describe('groups', () => {
     await started.waitForGroup('group', { members: 0 })
   })
 
-  it('that do not come are an error that says how the group is', async () => {
+  it('that do not become stable are an error with the state of the group', async () => {
     const started = await broker('orders')
     await expect(started.waitForGroup('group', { members: 2, timeoutMs: 20 })).rejects.toThrow(
-      'not within 20 ms: group group Stable with 2 members, it is unknown',
+      'timed out after 20 ms waiting for group group Stable with 2 members; it is unknown',
     )
     await expect(
       started.waitForCommitted('group', { topic: 'orders', offset: 1 }, { timeoutMs: 20 }),
-    ).rejects.toThrow('offset 1 of orders-0 committed by group, it is undefined')
+    ).rejects.toThrow('offset 1 of orders-0 committed by group; the committed offset is undefined')
     await expect(started.rebalance('group')).rejects.toThrow(
-      'there is no group group; there is none',
+      'group group does not exist; there are no groups',
     )
   })
 

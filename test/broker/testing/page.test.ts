@@ -1,5 +1,5 @@
-// Runs every example of docs/testing-clients.md, unchanged, with the runner that the page names, in a project that has
-// Millrace, the clients and the runners among its dependencies.
+// Runs every example of docs/testing-clients.md unchanged, with the runner that the page names, in
+// a project with Millrace, the clients and the runners as dependencies.
 
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

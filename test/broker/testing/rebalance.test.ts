@@ -1,4 +1,4 @@
-// What happens to clients of both libraries when a test has their group rebalance, or takes members out of it.
+// The reaction of clients of both libraries to a rebalance, and to being removed from their group.
 
 import { expect, it } from 'vitest'
 import { startBroker, type TestBroker } from '../../../broker/testing/testing.ts'
@@ -35,7 +35,7 @@ async function ordersBroker(): Promise<TestBroker> {
   return broker
 }
 
-it.each(Object.keys(members))('%s joins again in a rebalance', async (name) => {
+it.each(Object.keys(members))('%s rejoins in a rebalance', async (name) => {
   const broker = await ordersBroker()
   const one = await members[name]!(broker)
   const two = await members[name]!(broker)
@@ -49,7 +49,7 @@ it.each(Object.keys(members))('%s joins again in a rebalance', async (name) => {
   await eventually('both', () => one.values.length + two.values.length === 2)
 })
 
-it.each(Object.keys(members))('%s joins again when it was removed', async (name) => {
+it.each(Object.keys(members))('%s rejoins after it was removed', async (name) => {
   const broker = await ordersBroker()
   const member = await members[name]!(broker)
   const { members: found } = await broker.waitForGroup('group', { members: 1 })
@@ -62,7 +62,7 @@ it.each(Object.keys(members))('%s joins again when it was removed', async (name)
   await eventually('the record', () => member.values.includes('a'))
 })
 
-it('a member of the consumer protocol joins again after a rebalance', async () => {
+it('a member of the consumer protocol rejoins after a rebalance', async () => {
   const broker = await ordersBroker()
   const member = await platformaticMember(broker, 'orders', { groupProtocol: 'consumer' })
   const before = await broker.waitForGroup('group', { members: 1 })
@@ -73,7 +73,7 @@ it('a member of the consumer protocol joins again after a rebalance', async () =
   await broker.rebalance('group')
   const after = await broker.waitForGroup('group', { members: 1 })
   expect(after).toEqual(before)
-  expect(fenced).toEqual(['a rebalance that the test asked for'])
+  expect(fenced).toEqual(['rebalance requested by the test'])
   await broker.produce('orders', ['a'])
   await eventually('the record', () => member.values.includes('a'))
 })
@@ -98,8 +98,8 @@ it('a rebalance of an empty group is refused', async () => {
   await broker.waitForGroup('group', { members: 1 })
   await consumer.disconnect()
   await broker.waitForGroup('group', { members: 0 })
-  await expect(broker.rebalance('group')).rejects.toThrow('nobody is in the group group')
+  await expect(broker.rebalance('group')).rejects.toThrow('group group has no members')
   await expect(broker.rebalance('other')).rejects.toThrow(
-    'there is no group other; there are group',
+    'group other does not exist; existing groups: group',
   )
 })

@@ -1,4 +1,4 @@
-// Starting and ending brokers inside tests: where they are, what they keep, and what they leave behind.
+// Starting and closing brokers within tests: addresses, stored data, leftovers.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import net from 'node:net'
@@ -74,7 +74,7 @@ describe('a started broker', () => {
     await admin.disconnect()
   })
 
-  it('is one of several, which have nothing in common', async () => {
+  it('shares no state with other brokers', async () => {
     await using first = await startBroker({ topics: ['of-first'] })
     await using second = await startBroker({ topics: ['of-second'] })
     expect(first.port).not.toBe(second.port)
@@ -84,7 +84,7 @@ describe('a started broker', () => {
     expect(await topicsOf(second)).toEqual(['of-second'])
   })
 
-  it('creates topics when told, and when a client asks for them unless that is switched off', async () => {
+  it('creates topics on request, and automatically for clients unless disabled', async () => {
     await using broker = await startBroker()
     await broker.createTopic('made')
     await expect(broker.createTopic('made')).rejects.toMatchObject({ code: 'TOPIC_ALREADY_EXISTS' })
@@ -120,7 +120,7 @@ describe('a started broker', () => {
 })
 
 describe('storage', () => {
-  it('in memory touches no disk', async () => {
+  it('in memory does not use the disk', async () => {
     const directory = await temporaryDirectory()
     const before = process.cwd()
     process.chdir(directory)
@@ -131,7 +131,7 @@ describe('storage', () => {
     expect(await readdir('/')).not.toContain('memory')
   })
 
-  it.each(['memory', 'a folder'])('in %s outlives a restart', async (where) => {
+  it.each(['memory', 'a directory'])('in %s survives a restart', async (where) => {
     const directory = where === 'memory' ? undefined : join(await temporaryDirectory(), 'new')
     await using broker = await startBroker({
       topics: ['orders'],
@@ -147,7 +147,7 @@ describe('storage', () => {
     expect(await endOffset(broker, 'orders')).toBe('2')
   })
 
-  it('in a folder is found by the next broker, which creates only the topics that are missing', async () => {
+  it('in a directory is reused by the next broker, which creates only missing topics', async () => {
     const directory = await temporaryDirectory()
     {
       await using first = await startBroker({ directory, topics: ['orders'] })
@@ -183,7 +183,7 @@ describe('the end', () => {
     await expect(startBroker({ port })).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' })
   })
 
-  it('may come twice, while the broker starts, and while it stops', async () => {
+  it('may be requested twice, and while the broker starts or stops', async () => {
     const broker = await startBroker()
     await Promise.all([broker.close(), broker.close(), broker.stop()])
     await broker.close()
@@ -202,7 +202,7 @@ describe('the end', () => {
     expect(other.isRunning).toBe(false)
   })
 
-  it('leaves no use of the broker but an error that says so', async () => {
+  it('makes every call fail with an error that says so', async () => {
     const broker = await startBroker()
     await broker.stop()
     const stopped = { code: 'NOT_RUNNING', message: 'the broker is stopped: call start() first' }
@@ -216,7 +216,7 @@ describe('the end', () => {
     await expect(broker.restart()).rejects.toMatchObject(closed)
   })
 
-  it('comes while clients wait for records and for a group', async () => {
+  it('does not wait for clients that poll for records or join a group', async () => {
     const broker = await startBroker({
       topics: ['orders'],
       config: { 'group.initial.rebalance.delay.ms': 60_000 },
@@ -240,21 +240,21 @@ describe('the end', () => {
 
 describe('mistakes', () => {
   it.each([
-    [{ topic: ['orders'] }, /no option topic: did you mean topics\?/],
+    [{ topic: ['orders'] }, /unknown option topic: did you mean topics\?/],
     [{ port: -1 }, /port is -1, but must be 0 to 65535/],
     [{ port: 1.5 }, /port is 1.5/],
     [{ host: '0.0.0.0' }, /host is 0.0.0.0, which no client can connect to/],
     [{ directory: '' }, /directory is empty/],
-    [{ directory: '/tmp/x', memoryBytes: 2 ** 20 }, /memoryBytes is for a broker in memory/],
+    [{ directory: '/tmp/x', memoryBytes: 2 ** 20 }, /memoryBytes and directory exclude each other/],
     [{ memoryBytes: 1000 }, /memoryBytes is 1000, but must be at least 1048576/],
     [{ topics: [''] }, /a topic has no name/],
     [{ topics: [{ name: 'x', partitions: 0 }] }, /topic x has 0 partitions, but must have 1 to/],
     [
       { config: { 'message.max.byte': 1 } },
-      /no option message.max.byte: did you mean message.max.b/,
+      /unknown broker option message.max.byte: did you mean message.max.b/,
     ],
     [{ config: { 'num.partitions': 'many' } }, /num.partitions is "many", but must be 1 to/],
-    [{ config: { 'log.dirs': '/x' } }, /use directory in place of log.dirs/],
+    [{ config: { 'log.dirs': '/x' } }, /use directory instead of log.dirs/],
   ])('%j is refused', async (options, message) => {
     const error = await startBroker(options as object).catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(TestBrokerError)
@@ -267,7 +267,7 @@ describe('mistakes', () => {
   it.each([
     ['a name that Kafka does not allow', 'no spaces', 'INVALID_TOPIC_EXCEPTION'],
     ['an unknown configuration', { name: 'x', configs: { 'clean.up': 1 } }, 'INVALID_CONFIG'],
-  ])('%s is the error of the broker, and nothing is left open', async (_, topic, code) => {
+  ])('%s is reported by the broker, and nothing is left open', async (_, topic, code) => {
     await expect(startBroker({ topics: [topic] })).rejects.toMatchObject({ code })
   })
 })

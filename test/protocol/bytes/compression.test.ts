@@ -9,7 +9,7 @@ import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 const codecs = Object.entries(Compression)
 const packing = codecs.filter(([name]) => name !== 'none')
 
-/** Text with repetitions near and far, and noise: what matches and literals of every length need. */
+/** Text with near and distant repetitions, and noise: matches and literals of every length. */
 const contents = fc
   .array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 400 })))
   .map((parts) => Buffer.concat(parts.flatMap(([bytes, times]) => Array(times).fill(bytes))))
@@ -38,7 +38,7 @@ describe.each(codecs)('%s', (_name, codec) => {
 })
 
 describe.each(packing)('malformed %s', (_name, codec) => {
-  test('any bytes: an error of ours, or output within the limit', () => {
+  test('any bytes: a MalformedError, or output within the limit', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expectSound(() => decompress(codec, bytes, 1000), 1000)
@@ -46,7 +46,7 @@ describe.each(packing)('malformed %s', (_name, codec) => {
     )
   })
 
-  test('damaged and cut data: an error of ours, or output within the limit', () => {
+  test('corrupt and truncated data: a MalformedError, or output within the limit', () => {
     const packed = compress(codec, Buffer.from('to be or not to be, '.repeat(500)))
     fc.assert(
       fc.property(
@@ -63,7 +63,7 @@ describe.each(packing)('malformed %s', (_name, codec) => {
     )
   })
 
-  test('a bomb costs no more than its limit', () => {
+  test('a decompression bomb costs no more than the limit', () => {
     const bomb = compress(codec, Buffer.alloc(64 * 1024 * 1024))
     const before = process.memoryUsage().arrayBuffers
     expect(() => decompress(codec, bomb, 1024 * 1024)).toThrow(MalformedError)

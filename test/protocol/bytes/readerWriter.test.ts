@@ -50,7 +50,7 @@ const fields = fc.oneof(
   ),
 )
 
-describe('what a writer wrote a reader reads', () => {
+describe('a reader reads what a writer wrote', () => {
   test('numbers of every kind, in any order', () => {
     fc.assert(
       fc.property(fc.array(fields), (written) => {
@@ -149,7 +149,7 @@ describe('malformed input', () => {
 })
 
 describe('the writer and its memory', () => {
-  test('take hands over: later writes do not reach what was taken', () => {
+  test('take hands over the memory: later writes do not change it', () => {
     const writer = new ByteWriter()
     writer.int32(1)
     const taken = writer.take()
@@ -166,7 +166,7 @@ describe('the writer and its memory', () => {
     expect(writer.written()).toEqual(Buffer.from([0, 7]))
   })
 
-  test('patchInt32 overwrites what has been written, and nothing else', () => {
+  test('patchInt32 overwrites written bytes only', () => {
     const writer = new ByteWriter()
     writer.int32(0)
     writer.patchInt32(0, 9)

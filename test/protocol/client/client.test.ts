@@ -106,7 +106,7 @@ test('a text that is no address, and a key that no broker has, are refused with 
   const config = { 'num.partitons': 2 } as object
   const wrong = startBroker({ directory: join(directory, 'wrong'), port: 0, config })
   await expect(wrong).rejects.toThrow(
-    'config: num.partitons is no option of a broker: did you mean num.partitions?',
+    'config: unknown broker option num.partitons: did you mean num.partitions?',
   )
   await expect(wrong).rejects.toBeInstanceOf(BrokerError)
   const many = startBroker({ directory, port: 0, config: { 'num.partitions': 'many' } })

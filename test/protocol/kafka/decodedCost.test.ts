@@ -1,5 +1,5 @@
-// What decoding takes from an allowance, for every array of every request: at least what the objects are
-// that it makes, and before it makes them.
+// Decoding charges the allowance for every array of every request: at least the size of the
+// objects, and before they are created.
 
 import { describe, expect, it } from 'vitest'
 import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
@@ -11,7 +11,9 @@ import { arraysOf, bodyWith, smallestElement } from '../../fuzz/tinyElements.ts'
 
 const count = 1000
 
-/** The least that a value can take where numbers and references are words: an object has a head of three. */
+/**
+ * Minimum size of a value where numbers and references are words: an object has a header of three.
+ */
 function leastBytes(value: unknown): number {
   if (Array.isArray(value)) return 32 + 8 * value.length + sum(value.map(leastBytes))
   if (value instanceof Uint8Array) return 96

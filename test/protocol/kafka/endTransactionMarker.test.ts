@@ -1,4 +1,4 @@
-// The batch that ends a transaction: what Kafka writes, and nothing else taken for it.
+// The batch that ends a transaction: in Kafka's format, and not confused with any other batch.
 
 import { expect, test } from 'vitest'
 import {
@@ -32,14 +32,14 @@ test('a marker is a control batch of its producer, with one record', () => {
   expect(batch.bytes.subarray(61).toString('hex')).toBe('2000000008000000000c00000000000900')
 })
 
-test('it says how its transaction ended', () => {
+test('a marker says how its transaction ended', () => {
   for (const marker of [abort, { isCommit: true, coordinatorEpoch: 0 }]) {
     const bytes = buildEndTransactionMarker(producer, marker, 1000)
     expect(readEndTransactionMarker(new RecordBatch(bytes))).toEqual(marker)
   }
 })
 
-test('nothing else is taken for one', () => {
+test('other batches are not markers', () => {
   const value = Buffer.from('000000000009', 'hex')
   expect(readEndTransactionMarker(control(Buffer.from('00000002', 'hex'), value))).toBeUndefined()
   expect(readEndTransactionMarker(control(Buffer.from('0000', 'hex'), value))).toBeUndefined()
@@ -50,7 +50,7 @@ test('nothing else is taken for one', () => {
   expect(readEndTransactionMarker(control(key, value))).toEqual(abort)
 })
 
-test('a marker that compaction has emptied ends nothing', () => {
+test('a marker emptied by compaction ends no transaction', () => {
   const bytes = buildEndTransactionMarker(producer, abort, 1000).subarray(0, 61)
   bytes.writeInt32BE(49, 8)
   bytes.writeInt32BE(0, 57)

@@ -122,7 +122,7 @@ describe('headers', () => {
     )
   })
 
-  test('of an API that nobody knows it is read as far as all headers go', () => {
+  test('of an unknown API is read as far as all headers are alike', () => {
     const reader = new ByteReader(Buffer.from('7fff' + '0001' + '00000002' + '0001' + '78', 'hex'))
     expect(decodeRequestHeader(reader)).toEqual({
       apiKey: 0x7fff,
@@ -132,7 +132,7 @@ describe('headers', () => {
     })
   })
 
-  test('cut short they are malformed', () => {
+  test('truncated headers are malformed', () => {
     const frame = Buffer.concat(
       encodeRequest(apiVersions, 3, { correlationId: 1, clientId: 'me' }, {}),
     )
@@ -154,7 +154,7 @@ describe('records in a response', () => {
     ],
   })
 
-  test('are the very buffer when large, whatever stands around them', () => {
+  test('are passed by reference when large', () => {
     const records = Buffer.alloc(100_000, 1)
     const chunks = encodeResponse(fetch, 12, 1, response(records))
     expect(chunks).toHaveLength(3)
@@ -165,7 +165,7 @@ describe('records in a response', () => {
     expect(body.responses[0]!.partitions[0]!.records!.equals(records)).toBe(true)
   })
 
-  test('are copied when small, and one chunk does', () => {
+  test('are copied into one chunk when small', () => {
     expect(encodeResponse(fetch, 12, 1, response(Buffer.alloc(100)))).toHaveLength(1)
   })
 
@@ -176,7 +176,7 @@ describe('records in a response', () => {
     expect(hex(first)).toBe(before)
   })
 
-  test('a message that failed half way leaves nothing in the next', () => {
+  test('a message that failed to encode leaves nothing in the next', () => {
     const header = { correlationId: 1, clientId: null }
     const good = hex(encodeRequest(metadata, 1, header, { topics: [] }))
     const bad = { topics: [{ name: 'x'.repeat(40_000) }] }
@@ -196,7 +196,7 @@ describe('FrameSplitter', () => {
     )
   }
 
-  test('gives back the frames however the stream is cut', () => {
+  test('returns the same frames for any chunking of the stream', () => {
     const payloads = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 8 })
     const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 })
     fc.assert(
@@ -252,22 +252,22 @@ describe('FrameSplitter', () => {
     ['HTTP', Buffer.from('HTTP/1.1 400 Bad Request\r\n')],
     ['TLS', Buffer.from('160301020001', 'hex')],
     ['TLS', Buffer.from('160303020001', 'hex')],
-  ])('says that a stream looks like %s', (protocol, bytes) => {
+  ])('names %s in the error for a stream of another protocol', (protocol, bytes) => {
     const usualMaxBytes = 100 * 1024 * 1024
-    expect(() => new FrameSplitter(usualMaxBytes).push(bytes)).toThrow(`looks like ${protocol}`)
+    expect(() => new FrameSplitter(usualMaxBytes).push(bytes)).toThrow(`received ${protocol}`)
     const slowly = new FrameSplitter(usualMaxBytes)
     expect(slowly.push(bytes.subarray(0, 2))).toEqual([])
-    expect(() => slowly.push(bytes.subarray(2))).toThrow(`looks like ${protocol}`)
+    expect(() => slowly.push(bytes.subarray(2))).toThrow(`received ${protocol}`)
   })
 
-  test('holds no more than what came, however long the frame says it is', () => {
+  test('holds no more than the received bytes, whatever length the frame claims', () => {
     const splitter = new FrameSplitter(1_000_000_000)
     splitter.push(Buffer.from('3b9aca00' + '00', 'hex'))
     expect(splitter.pendingBytes).toBe(5)
     expect(splitter.heldBytes).toBeLessThan(100)
   })
 
-  test('holds little more than what came, however small the pieces', () => {
+  test('holds little more than the received bytes, however small the chunks', () => {
     const payload = Buffer.from(Array.from({ length: 50_000 }, (_, at) => at & 0xff))
     const stream = framed([payload])
     for (const sizes of [[1], [1, 7, 4000], [1, 4096], [5000, 3]]) {

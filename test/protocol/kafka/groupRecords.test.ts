@@ -20,21 +20,21 @@ describe('keys of __consumer_offsets', () => {
     expect(encodeGroupRecordKey(metadata).toString('hex')).toBe('0002000167')
   })
 
-  test('come back', () => {
+  test('decode to what was encoded', () => {
     for (const key of [commit, metadata]) {
       expect(decodeGroupRecordKey(encodeGroupRecordKey(key))).toEqual(key)
     }
   })
 
-  test('of type 0 are offset commits of old', () => {
+  test('of type 0 are legacy offset commits', () => {
     expect(decodeGroupRecordKey(Buffer.from('000000016700017400000005', 'hex'))).toEqual(commit)
   })
 
-  test('of other types are left to others', () => {
+  test('of unknown types decode to undefined', () => {
     expect(decodeGroupRecordKey(Buffer.from('000b000167', 'hex'))).toBeUndefined()
   })
 
-  test('cut short are malformed', () => {
+  test('that are truncated are malformed', () => {
     const bytes = encodeGroupRecordKey(commit)
     for (let end = 0; end < bytes.length; end++) {
       expect(() => decodeGroupRecordKey(bytes.subarray(0, end))).toThrow(MalformedError)
@@ -50,15 +50,15 @@ describe('values of __consumer_offsets', () => {
     expect(offsetCommitValue.decode(bytes)).toMatchObject({ ...value, leaderEpoch: -1 })
   })
 
-  test('that can expire by themselves are written in version 1', () => {
+  test('with an expiry time are written in version 1', () => {
     const value = { offset: 1, metadata: '', commitTimestamp: 2, expireTimestamp: 3 }
     expect(offsetCommitValue.decode(offsetCommitValue.encode(value, 1))).toMatchObject(value)
   })
 
-  test('of a version that is not known are malformed', () => {
+  test('of an unknown version are malformed', () => {
     const bytes = offsetCommitValue.encode({ offset: 1, metadata: '', commitTimestamp: 2 })
     bytes.writeInt16BE(5)
-    expect(() => offsetCommitValue.decode(bytes)).toThrow(/version 5, 0 to 4 are known/)
+    expect(() => offsetCommitValue.decode(bytes)).toThrow(/unknown version 5, supported are 0 to 4/)
     bytes.writeInt16BE(-1)
     expect(() => offsetCommitValue.decode(bytes)).toThrow(MalformedError)
   })
@@ -87,7 +87,7 @@ describe('values of __consumer_offsets', () => {
   })
 })
 
-describe('what members tell one another', () => {
+describe('embedded messages of the consumer protocol', () => {
   test('a subscription as the oldest clients write it', () => {
     const bytes = Buffer.from('0000' + '00000001' + '000174' + 'ffffffff', 'hex')
     expect(consumerProtocolSubscription.decode(bytes)).toEqual({
@@ -100,7 +100,7 @@ describe('what members tell one another', () => {
     expect(consumerProtocolSubscription.encode({ topics: ['t'] }, 0)).toEqual(bytes)
   })
 
-  test('of a version to come is read as far as it is known', () => {
+  test('of a newer version is decoded as far as it is known', () => {
     const bytes = consumerProtocolSubscription.encode({ topics: ['t'], rackId: 'r' })
     bytes.writeInt16BE(9)
     const longer = Buffer.concat([bytes, Buffer.from('something new')])

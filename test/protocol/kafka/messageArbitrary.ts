@@ -1,5 +1,5 @@
-// Arbitrary messages, made from the very tables that the codecs are made from: what encoding a
-// version accepts, and what decoding it again must give.
+// Arbitrary messages, generated from the tables of the codecs: input for a version, and its
+// expected decoded value.
 
 import fc from 'fast-check'
 import {

@@ -1,5 +1,5 @@
-// The tables against what two independent clients read and write: a table that is wrong in one
-// version would still agree with itself in a round trip.
+// The tables compared with two independent clients: a table with an error in one version would
+// still pass a round trip.
 
 import { createRequire } from 'node:module'
 import * as platformatic from '@platformatic/kafka'

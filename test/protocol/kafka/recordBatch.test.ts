@@ -123,7 +123,7 @@ describe('validateBatch', () => {
     expect(() => validateBatch(damaged(write), limits)).toThrow(MalformedError)
   })
 
-  test('accepts the same batch undamaged, and one with gaps in its offsets', () => {
+  test('accepts the same batch when valid, and one with offset gaps', () => {
     validateBatch(
       damaged(() => {}),
       limits,
@@ -141,7 +141,7 @@ describe('validateBatch', () => {
     expect(() => validateBatch(new RecordBatch(bytes), limits)).toThrow(/CRC/)
   })
 
-  test('any single damaged byte that the CRC covers is noticed', () => {
+  test('any single corrupt byte that the CRC covers is detected', () => {
     const original = build(['some', 'records'])
     fc.assert(
       fc.property(
@@ -161,7 +161,7 @@ describe('splitBatches', () => {
   const three = [build(['a']), build(['b', 'b']), build(['c', 'c', 'c'])]
   const bytes = Buffer.concat(three)
 
-  test('gives whole batches and stops before a partial one, wherever it is cut', () => {
+  test('yields complete batches and stops before a partial one, wherever it is truncated', () => {
     for (let cut = 0; cut <= bytes.length; cut++) {
       let end = 0
       const whole = three.filter((batch) => {
@@ -174,7 +174,7 @@ describe('splitBatches', () => {
     }
   })
 
-  test('starts where it is told', () => {
+  test('starts at the given index', () => {
     const [second] = splitBatches(bytes, three[0]!.length)
     expect(second).toMatchObject({ start: three[0]!.length, recordCount: 2 })
   })
@@ -185,7 +185,7 @@ describe('splitBatches', () => {
     expect(() => [...splitBatches(broken)]).toThrow(MalformedError)
   })
 
-  test('a header cut short is malformed', () => {
+  test('a truncated header is malformed', () => {
     expect(() => new RecordBatch(Buffer.alloc(60))).toThrow(MalformedError)
   })
 })

@@ -1,4 +1,4 @@
-// kafkajs has its own encoder and decoder of record batches: each must read what the other wrote.
+// kafkajs has its own codec of record batches: each side must read what the other writes.
 
 import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'

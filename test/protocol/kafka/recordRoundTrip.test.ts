@@ -37,7 +37,7 @@ const record = fc.record({
 })
 
 describe.each(codecs)('records with compression %s', (_name, compression) => {
-  test('come back as they were appended', () => {
+  test('are read as they were appended', () => {
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 30 }), (appended) => {
         const builder = new RecordBatchBuilder({ compression })
@@ -56,7 +56,7 @@ describe.each(codecs)('records with compression %s', (_name, compression) => {
   })
 })
 
-test('appendRange encodes the very bytes that append does', () => {
+test('appendRange encodes the same bytes as append', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(timestamp, bytes), { minLength: 1 }), (values) => {
       const one = new RecordBatchBuilder()
@@ -182,7 +182,7 @@ describe('malformed records', () => {
     )
   })
 
-  test('a damaged byte in sound records: a MalformedError, or records within the batch', () => {
+  test('a corrupt byte in valid records: a MalformedError, or records within the batch', () => {
     const builder = new RecordBatchBuilder()
     const headers = [{ key: 'host', value: Buffer.from('a1') }]
     for (let n = 0; n < 5; n++) builder.append(n, Buffer.from('key'), Buffer.from('value'), headers)
@@ -222,7 +222,7 @@ describe('malformed records', () => {
     )
   })
 
-  test('a batch that is not all there', () => {
+  test('an incomplete batch', () => {
     const builder = new RecordBatchBuilder()
     builder.append(1, null, Buffer.from('value'))
     const cut = builder.build().subarray(0, -1)

@@ -1,5 +1,4 @@
-// The quick look into a batch must never say that records are sound when the cursor, which every
-// reader here uses, says that they are not.
+// Invariant: the fast scan never accepts records that the cursor, which all readers use, refuses.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -60,7 +59,7 @@ function walk(batch: RecordBatch): RecordScan {
 }
 
 describe('scanRecords', () => {
-  it('finds in sound records what the cursor finds, or leaves it to the cursor', () => {
+  it('agrees with the cursor on valid records, or leaves them to it', () => {
     let decided = 0
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 200 }), (all) => {
@@ -79,7 +78,7 @@ describe('scanRecords', () => {
     expect(decided).toBeGreaterThan(100)
   })
 
-  it('never finds sound what the cursor finds wrong', () => {
+  it('never accepts records that the cursor refuses', () => {
     const change = fc.record({ at: fc.nat(), byte: fc.nat(255) })
     const changes = fc.array(change, { maxLength: 2 })
     const count = fc.constantFrom(0, 0, 0, 1, 2)

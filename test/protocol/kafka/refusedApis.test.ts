@@ -1,6 +1,6 @@
-// The answers with which APIs are refused against Kafka's own tables of messages, in every version: a
-// reader made from the tables must find the error, and nothing left over. The tables are not part of
-// this project; without ../shared beside it, this test is left out and says so.
+// The responses of refused APIs compared with Kafka's own message tables, in every version: a
+// reader generated from the tables must find the error and no extra bytes. The tables are not part
+// of this project; without ../shared this test is skipped, and says so.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -163,7 +163,7 @@ describe.runIf(tables)('a refusal', () => {
     },
   )
 
-  test('is there for everything that a client or a broker may send and that is not declared whole', () => {
+  test('exists for every Kafka API that is not declared completely', () => {
     const known = new Set([...apis, ...refusedApis.map(({ api }) => api)].map(({ key }) => key))
     const missing = responses
       .filter(({ validVersions }) => validVersions !== 'none')

@@ -72,7 +72,7 @@ describe.each(messages.map((message) => ({ name: message.name, message })))(
       }
     })
 
-    test('fills in what was left out', () => {
+    test('fills in defaults of absent fields', () => {
       for (const { version, arbitrary } of cases) {
         const omitting = structArbitrary(message.fields, version, 'omitted')
         const options = { numRuns: 5, seed: version }
@@ -83,7 +83,7 @@ describe.each(messages.map((message) => ({ name: message.name, message })))(
       }
     })
 
-    test('is malformed wherever it is cut short', () => {
+    test('is malformed when truncated anywhere', () => {
       for (const { version, arbitrary } of cases) {
         const [value] = fc.sample(arbitrary, { numRuns: 1, seed: version })
         const bytes = encode(message, value, version)
@@ -107,7 +107,7 @@ describe.each(messages.map((message) => ({ name: message.name, message })))(
   },
 )
 
-describe('lengths from outside', () => {
+describe('untrusted lengths', () => {
   const plain = new Message(
     { items: array('0+', { name: string('0+'), size: int32('0+') }) },
     { name: 'Sample', versions: '0-1', flexibleFrom: 1, mayBeFollowed: false },
@@ -139,7 +139,7 @@ describe('lengths from outside', () => {
   test('strings have the limit of their int16 length in compact form too', () => {
     const value = { items: [{ name: 'x'.repeat(32768), size: 1 }] }
     for (const version of [0, 1]) {
-      expect(() => encode(plain, value, version)).toThrow(/32768 bytes, 32767 are allowed/)
+      expect(() => encode(plain, value, version)).toThrow(/32768 bytes exceeds 32767/)
     }
   })
 })
@@ -147,7 +147,7 @@ describe('lengths from outside', () => {
 describe('what a version cannot carry', () => {
   const request = produce.request as unknown as AnyMessage
 
-  test('is refused when it would be lost', () => {
+  test('is refused if it would be lost', () => {
     const topic = {
       name: 't',
       numPartitions: 1,
@@ -165,7 +165,7 @@ describe('what a version cannot carry', () => {
     expect(() => encode(fetch.request as never, { ...follower, replicaId: -1 }, 15)).not.toThrow()
   })
 
-  test('is dropped when it may be', () => {
+  test('is dropped if it is ignorable', () => {
     const topicId = '0102030a-0000-0000-0000-000000000001'
     const value = { acks: 1, timeoutMs: 2, topicData: [{ name: 't', topicId, partitionData: [] }] }
     expect(decode(request, encode(request, value, 9), 9)).toMatchObject({
@@ -183,8 +183,8 @@ describe('what a version cannot carry', () => {
     expect(() => encode(metadata.request as never, { topics: null }, 1)).not.toThrow()
   })
 
-  test('what must be given must be given', () => {
-    expect(() => encode(request, { acks: 1, topicData: [] }, 9)).toThrow(/timeoutMs must be given/)
+  test('a required field must be given', () => {
+    expect(() => encode(request, { acks: 1, topicData: [] }, 9)).toThrow(/timeoutMs is required/)
   })
 
   test('a version outside the range is a broken invariant', () => {

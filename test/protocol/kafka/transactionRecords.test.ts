@@ -30,7 +30,7 @@ test('the key is the transactional id after the type of the record', () => {
   expect(decodeTransactionRecordKey(Buffer.from('00010000', 'hex'))).toBeUndefined()
 })
 
-test('the state of a transaction comes back, and version 0 refuses what it would lose', () => {
+test('the state of a transaction round-trips, and version 0 refuses values it would lose', () => {
   expect(transactionLogValue.decode(transactionLogValue.encode(state))).toEqual(state)
   expect(() => transactionLogValue.encode(state, 0)).toThrow(/has no previousProducerId/)
 })

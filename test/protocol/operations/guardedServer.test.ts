@@ -1,4 +1,4 @@
-// The server that every program starts from: whom it answers, and how much it takes.
+// The HTTP server of every program: whose requests it accepts, and its bounds.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -49,7 +49,7 @@ async function ask(options: InjectOptions) {
   return { status: statusCode, body: JSON.parse(body) as Record<string, unknown> }
 }
 
-describe('the name under which a request comes', () => {
+describe('the host name of a request', () => {
   test.each(['localhost', 'LOCALHOST:8080', '127.0.0.1', '127.9.9.9:1', '[::1]:8080'])(
     '%s is this machine',
     async (name) => {
@@ -71,7 +71,7 @@ describe('the name under which a request comes', () => {
     expect(answer).toMatchObject({ status: 403, body: { error: 'HOST_REFUSED' } })
   })
 
-  test('any is answered by a server for other hosts', async () => {
+  test('a server for other hosts accepts any host name', async () => {
     await server.close()
     server = serve(true)
     expect(await ask({ url: '/healthy', headers: { host: 'broker-7' } })).toMatchObject({
@@ -80,7 +80,7 @@ describe('the name under which a request comes', () => {
   })
 })
 
-describe('the page for which a request comes', () => {
+describe('the origin of a request', () => {
   test.each(['http://evil.example', 'http://127.0.0.1:9999', 'null', 'file://'])(
     '"%s" is refused, whether the server is for this machine or for others',
     async (origin) => {
@@ -93,7 +93,7 @@ describe('the page for which a request comes', () => {
     },
   )
 
-  test('the own one is answered, and no page is told that it may ask', async () => {
+  test("the server's own origin is accepted, and no CORS header is sent", async () => {
     const headers = { host, origin: `http://${host}` }
     const answer = await server.inject({ url: '/log-level', headers })
     expect(answer.statusCode).toBe(200)
@@ -145,7 +145,7 @@ describe('the level of the log', () => {
     },
   )
 
-  test('is not changed under another name, to which a browser on this machine was led', async () => {
+  test('is not changed under another host name (DNS rebinding)', async () => {
     await server.close()
     server = serve(true)
     const headers = { host: 'evil.example:8080', origin: 'http://evil.example:8080' }
@@ -167,7 +167,7 @@ describe('the level of the log', () => {
 })
 
 describe('bounds', () => {
-  test('a body of 64 KiB is taken, a larger one is refused', async () => {
+  test('a body of 64 KiB is accepted, a larger one is refused', async () => {
     const headers = { 'content-type': 'application/json' }
     const text = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`
     const post = { method: 'POST', url: '/echo', headers } as const
@@ -176,7 +176,7 @@ describe('bounds', () => {
     expect(large).toMatchObject({ status: 413, body: { error: 'REQUEST_INVALID' } })
   })
 
-  test('one connection more than 256 is closed at once, and a place is free again when one ends', async () => {
+  test('connection 257 is closed at once, and is accepted after another one has closed', async () => {
     const { address } = await listenOn(server, { host: '127.0.0.1', port: 0 }, '--listen')
     const open = async () => {
       const socket = connect(address.port, address.host)
@@ -199,7 +199,7 @@ describe('bounds', () => {
     await expect.poll(async () => await answer(await open())).toBe('HTTP/1.1 200')
   })
 
-  test('headers and a body that do not arrive are not waited for without end', async () => {
+  test('headers and bodies that do not arrive time out', async () => {
     expect(server.server.headersTimeout).toBe(30_000)
     await server.close()
     server = serve(false, 20)
@@ -213,14 +213,14 @@ describe('bounds', () => {
     await once(socket, 'close')
   })
 
-  test('a path of any length is repeated in a few characters', async () => {
+  test('a long path is truncated in the error message', async () => {
     const answer = await ask({ url: `/${'x'.repeat(10_000)}` })
     expect(answer).toMatchObject({ status: 404, body: { error: 'NOT_FOUND' } })
     expect(String(answer.body.message).length).toBeLessThan(300)
   })
 })
 
-test('an error of a route is logged, and not told to whoever asked', async () => {
+test('an error of a route is logged, and not sent to the client', async () => {
   const answer = await ask({ url: '/fails' })
   expect(answer).toMatchObject({ status: 500, body: { error: 'INTERNAL' } })
   expect(JSON.stringify(answer.body)).not.toContain('secret')
@@ -238,7 +238,7 @@ test.each([
   expect(logLevel.level).toBe('info')
 })
 
-test('metrics are sent as the bytes that they are made of, where they are', async () => {
+test('metrics that are produced as bytes are sent as bytes', async () => {
   const metrics = {
     expose: () => Promise.reject(new Error('not asked')),
     exposeBytes: async () => Buffer.from('millrace_up{name="ä"} 1\n'),
@@ -252,25 +252,25 @@ test('metrics are sent as the bytes that they are made of, where they are', asyn
   await made.close()
 })
 
-describe('an address that cannot be listened on', () => {
+describe('an unusable address', () => {
   const failure = async (address: { host: string; port: number }) =>
     await listenOn(guardedServer({ logger }), address, '--listen').then(
       () => undefined,
       (error: unknown) => error,
     )
 
-  test('a port in use: what to do, and with which option', async () => {
+  test('a port in use: the error says what to do, and with which option', async () => {
     const { address } = await listenOn(server, { host: '127.0.0.1', port: 0 }, '--listen')
     expect(await failure(address)).toMatchObject({
       code: 'PORT_IN_USE',
-      message: `cannot listen on 127.0.0.1:${address.port}: port ${address.port} is in use by another program: stop that one, or choose another with --listen`,
+      message: `cannot listen on 127.0.0.1:${address.port}: port ${address.port} is in use by another program: stop that program, or choose another port with --listen`,
     })
   })
 
   test('an address of another machine', async () => {
     expect(await failure({ host: '203.0.113.77', port: 0 })).toMatchObject({
       code: 'ADDRESS_UNUSABLE',
-      message: expect.stringContaining('this machine does not have the address'),
+      message: expect.stringContaining('the address does not belong to this machine'),
     })
   })
 })

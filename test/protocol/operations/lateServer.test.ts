@@ -1,4 +1,4 @@
-// Routes that are loaded when they are first asked for, over sockets, as they are served.
+// Lazily loaded routes, over real sockets.
 
 import { once } from 'node:events'
 import { type RequestListener, request } from 'node:http'
@@ -85,7 +85,7 @@ describe('connections', () => {
   }
   const version = 'GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n'
 
-  test('one more than 256 is closed at once, and a place is free again when one ends', async () => {
+  test('number 257 is closed at once, and is accepted after another one has closed', async () => {
     const held = await Promise.all(Array.from({ length: 256 }, open))
     expect(await answer(held.at(-1)!, version)).toBe('HTTP/1.1 200')
     expect(await answer(await open(), version)).toBe('closed')
@@ -93,14 +93,14 @@ describe('connections', () => {
     await expect.poll(async () => await answer(await open(), version)).toBe('HTTP/1.1 200')
   })
 
-  test('what is not HTTP is answered with 400, and loads nothing', async () => {
+  test('malformed requests are answered with 400 and do not load the routes', async () => {
     const socket = await open()
     expect(await answer(socket, 'SSH-2.0-OpenSSH_9.2\r\n\r\n')).toBe('HTTP/1.1 400')
     await once(socket, 'close')
     expect(loads).toBe(0)
   })
 
-  test('those that are kept alive do not keep the server from closing', async () => {
+  test('kept alive do not delay closing the server', async () => {
     const idle = await open()
     const asked = await open()
     expect(await answer(asked, version)).toBe('HTTP/1.1 200')
@@ -114,7 +114,7 @@ describe('connections', () => {
   })
 })
 
-test('a port in use is said with the option that gives another', async () => {
+test('a port in use is an error that names the option for another one', async () => {
   const { port } = server.address
   const again = startOperationsServer({
     ...{ logger, listen: { host: '127.0.0.1', port }, option: '--listen' },
@@ -122,11 +122,11 @@ test('a port in use is said with the option that gives another', async () => {
   })
   await expect(again).rejects.toMatchObject({
     code: 'PORT_IN_USE',
-    message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that one, or choose another with --listen`,
+    message: `cannot listen on 127.0.0.1:${port}: port ${port} is in use by another program: stop that program, or choose another port with --listen`,
   })
 })
 
-test('a body that stalls is given up on, also by a server whose sockets are those of another', async () => {
+test('a stalled body times out, also on a server that uses the sockets of another', async () => {
   const app = guardedServer({ logger, requestTimeoutMs: 20 })
   app.post('/echo', ({ body }) => ({ body }))
   await app.ready()
@@ -157,7 +157,7 @@ describe('while the routes are loaded', () => {
       })
   })
 
-  test('requests wait, with their bodies, and loading happens once', async () => {
+  test('requests wait with their bodies, and the routes are loaded once', async () => {
     const body = 'x'.repeat(1_000_000)
     const asked = Array.from({ length: 20 }, (_, at) => ask(`/${at}`, { method: 'PUT', body }))
     await expect.poll(() => loads).toBe(1)
@@ -170,7 +170,7 @@ describe('while the routes are loaded', () => {
     expect(loads).toBe(1)
   })
 
-  test('a client that leaves is not answered', async () => {
+  test('a client that disconnects is not answered', async () => {
     const leaving = request(`${server.url}/leaving`)
     leaving.on('error', () => {})
     leaving.end()
@@ -196,7 +196,7 @@ describe('while the routes are loaded', () => {
     expect(status).toBe(500)
     expect(JSON.parse(body)).toEqual({
       error: 'INTERNAL',
-      message: 'failed to answer; the log of the program says why',
+      message: 'internal error; see the log of the program',
     })
     expect(logger.lines).toMatchObject([
       { level: 'error', message: 'failed to load the routes of an HTTP server' },

@@ -1,7 +1,7 @@
-// The operations of a program that is well and counts one thing.
+// The operations of a healthy program with one counter.
 
 import { alwaysHealthy } from '../../../protocol/operations/health.ts'
-import type { OperationsOptions } from '../../../protocol/operations/operations.ts'
+import type { OperationsOptions } from '../../../protocol/operations/operationsOptions.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 
 export const plainOperations: OperationsOptions = {

@@ -1,4 +1,4 @@
-// Reads Prometheus' text format, strictly: what is not in order throws.
+// A strict parser of Prometheus' text format; throws on any deviation.
 
 export interface Family {
   readonly type: string

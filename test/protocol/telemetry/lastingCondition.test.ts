@@ -1,4 +1,4 @@
-// A condition is logged when it begins and when it ends, however often it is met in between.
+// A condition is logged at its start and at its end, however often it is detected in between.
 
 import { beforeEach, expect, test } from 'vitest'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
@@ -15,7 +15,7 @@ beforeEach(() => {
   away = new LastingCondition({ clock, logger, over: 'the broker is back' })
 })
 
-test('one line when it begins and one when it ends, with how long it lasted and how often it was met', () => {
+test('one line at its start and one at its end, with duration and number of detections', () => {
   const beganMs = clock.nowMs()
   for (let times = 0; times < 5; times++) {
     away.met({ broker: 1 }, `refused, try ${times}`)
@@ -35,7 +35,7 @@ test('one line when it begins and one when it ends, with how long it lasted and 
   ])
 })
 
-test('another cause is another line, and still the same condition', () => {
+test('another cause is logged, and is still the same condition', () => {
   const beganMs = clock.nowMs()
   away.met({}, 'refused', 'network')
   clock.advance(1_000)
@@ -50,7 +50,7 @@ test('another cause is another line, and still the same condition', () => {
   ])
 })
 
-test('what comes and goes is over only after it has not been met for a while', () => {
+test('an intermittent condition ends only after it was absent for settleMs', () => {
   const full = new LastingCondition({ clock, logger, over: 'there is room', settleMs: 60_000 })
   for (let times = 0; times < 10; times++) {
     full.met({}, 'full')
@@ -66,14 +66,14 @@ test('what comes and goes is over only after it has not been met for a while', (
   expect(end).toMatchObject({ message: 'there is room', fields: { lastedMs: 55_000, times: 10 } })
 })
 
-test('what is forgotten ends without a line', () => {
+test('a forgotten condition ends without a line', () => {
   away.met({}, 'refused')
   away.forget()
   away.over()
   expect(logger.lines).toHaveLength(1)
 })
 
-test('what passes within the grace is not logged; what lasts longer is, with its whole length', () => {
+test('a condition shorter than graceMs is not logged; a longer one is, with its full duration', () => {
   const away = new LastingCondition({ clock, logger, over: 'the broker is back', graceMs: 2_000 })
   away.met({}, 'no leader')
   clock.advance(1_500)

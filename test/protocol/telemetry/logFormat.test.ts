@@ -1,4 +1,4 @@
-// What a log line looks like, and that text from outside cannot move a terminal's cursor.
+// The formats of log lines; untrusted text cannot move a terminal's cursor.
 
 import { expect, test } from 'vitest'
 import { jsonFormat, prettyFormat } from '../../../protocol/telemetry/logFormat.ts'
@@ -17,7 +17,7 @@ function logged(format: (line: string) => string, fields: object, message: strin
   return text
 }
 
-test('JSON keeps the meaning of harmful characters and writes none of them', () => {
+test('JSON escapes harmful characters without changing the value', () => {
   const line = logged(jsonFormat, { topic: evil }, `unknown topic ${evil}`)
   expect(line.trimEnd()).not.toMatch(control)
   expect(JSON.parse(line)).toMatchObject({ topic: evil, msg: `unknown topic ${evil}` })
@@ -31,7 +31,7 @@ test('a pretty line is one line with its fields, and nothing in it is a control 
   expect(line.match(/\n/g)).toHaveLength(1)
 })
 
-test('text cannot look like another line of the log', async () => {
+test('text cannot imitate another log line', async () => {
   const format = await prettyFormat(false)
   const line = logged(format, {}, 'one\n[10:00:00.000] INFO: broker stopped')
   expect(line).toMatch(/one\n {4}\[10:00/)
@@ -43,7 +43,7 @@ test('an error is shown with its stack', async () => {
   expect(line).toMatch(/WARN: failed[\s\S]*no such thing[\s\S]*at /)
 })
 
-test('what is no JSON is shown as it is', async () => {
+test('input that is not JSON is shown unchanged', async () => {
   const format = await prettyFormat(false)
   expect(format('(3 older messages left out)\n')).toContain('(3 older messages left out)')
 })

@@ -1,5 +1,5 @@
-// Log lines that cannot be written: no error of the system ends or stops the program, and what is lost
-// is counted, said in the log once writing works again, and shown as a metric.
+// Log lines that cannot be written: no system error ends or blocks the program, and lost lines are
+// counted, reported in the log once writing works again, and exposed as a metric.
 
 import { describe, expect, it } from 'vitest'
 import type { LogOutput } from '../../../protocol/runtime/standardStreams.ts'
@@ -83,7 +83,7 @@ describe('LogLines', () => {
   )
 
   it.each(['EIO', 'ENOSPC', 'EPIPE', 'EAGAIN'])(
-    '%s for long: the backlog stays within its bound, and the lines lost are counted and said',
+    '%s for long: the backlog stays within its bound, and lost lines are counted and reported',
     (code) => {
       const output = new FailingOutput()
       const lines = linesTo(output, 10)
@@ -100,7 +100,7 @@ describe('LogLines', () => {
     },
   )
 
-  it('says what was lost without waiting for the next line', () => {
+  it('reports lost lines without waiting for the next line', () => {
     const output = new FailingOutput()
     const lines = linesTo(output, 10)
     output.code = 'ENOSPC'
@@ -111,7 +111,7 @@ describe('LogLines', () => {
     expect(output.text).toBe('12345\nlost 2 ENOSPC\n')
   })
 
-  it('goes on in the middle of a line that was written in part', () => {
+  it('continues within a line that was partly written', () => {
     const output = new FailingOutput()
     const lines = linesTo(output)
     output.mostAtOnce = 3
@@ -120,7 +120,7 @@ describe('LogLines', () => {
     expect(output.text).toBe('a long line\nanother\n')
   })
 
-  it('waits a bounded time for a slow reader when the process ends, and for nothing else', () => {
+  it('waits a bounded time for a slow reader when the process ends, and never otherwise', () => {
     const output = new FailingOutput()
     const lines = linesTo(output)
     output.code = 'EAGAIN'
@@ -141,7 +141,7 @@ describe('LogLines', () => {
     expect(full.pausedMs).toBe(0)
   })
 
-  it('is what a logger writes to', () => {
+  it('is the output of a logger', () => {
     const output = new FailingOutput()
     const lines = new LogLines({ output, lostLine, maxPendingBytes: 1 })
     const logger = pinoLogger('info', lines)

@@ -15,7 +15,7 @@ describe('loggedError', () => {
     })
   })
 
-  it('a message that repeats its cause is not said twice', () => {
+  it('a message that repeats its cause is not repeated', () => {
     const refused = coded('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:9092')
     const error = coded('UNREACHABLE', `no broker answers: ${refused.message}`, refused)
     expect(loggedError(error)).toEqual({
@@ -28,7 +28,7 @@ describe('loggedError', () => {
     })
   })
 
-  it('a bug keeps its frames and those of its causes, without the message in them', () => {
+  it('a bug keeps its stack frames and those of its causes, without messages', () => {
     const error = new TypeError('two\nlines', { cause: new RangeError('inner') })
     const logged = loggedError(error) as { stack: string }
     expect(logged).toMatchObject({ type: 'TypeError', message: 'two\nlines: inner' })
@@ -43,12 +43,12 @@ describe('loggedError', () => {
     expect((logged as { stack: string }).stack).toMatch(/^at /)
   })
 
-  it('a broken invariant keeps its frames, though it has a code', () => {
+  it('a broken invariant keeps its stack frames although it has a code', () => {
     expect(loggedError(coded('ASSERTION_FAILED', 'x'))).toHaveProperty('stack')
     expect(loggedError(coded('ERR_INVALID_ARG_TYPE', 'x'))).toHaveProperty('stack')
   })
 
-  it('keeps other fields, and ends for causes that go round', () => {
+  it('keeps other fields, and terminates on circular causes', () => {
     const error = coded('A', 'a') as Error & { path: string; cause: unknown }
     error.path = '/data'
     error.cause = coded('B', 'b', error)

@@ -14,7 +14,7 @@ describe('pinoLogger', () => {
     expect(destination.lines).toMatchObject([{ partition: 3, offset: 42, msg: 'cut a torn tail' }])
   })
 
-  it('leaves out what is below its level', () => {
+  it('does not log below its level', () => {
     const destination = captured()
     const logger = pinoLogger('warn', destination)
     logger.debug({}, 'no')

@@ -27,7 +27,7 @@ describe('Metrics', () => {
     expect(metrics.contentType).toContain('text/plain')
   })
 
-  it('gives the same metric to all who ask, and refuses another kind under its name', async () => {
+  it('returns the same metric to every caller, and refuses another type under its name', async () => {
     const metrics = new Metrics()
     metrics.counter({ name: 'a_total', help: 'A' }).inc()
     metrics.counter({ name: 'a_total', help: 'A' }).inc()
@@ -43,7 +43,7 @@ describe('Metrics', () => {
     expect(register.getSingleMetric('mine_total')).toBeUndefined()
   })
 
-  it('reads what is to be read before each exposition, until told not to', async () => {
+  it('calls readers before each exposition, until they are removed', async () => {
     const metrics = new Metrics()
     const gauge = metrics.gauge({ name: 'length', help: 'L' })
     let length = 1
@@ -59,7 +59,7 @@ describe('Metrics', () => {
   describe('collected families', () => {
     const spec = { name: 'a_bytes', type: 'gauge', help: 'Bytes of an a.', labels: ['b'] } as const
 
-    it('are read at each exposition, and gone when they have ended', async () => {
+    it('are read at each exposition, and absent after they were removed', async () => {
       const metrics = new Metrics()
       let value = 1
       const end = metrics.collected(spec, (sample) => sample(labelText({ b: 'x' }), value))
@@ -70,7 +70,7 @@ describe('Metrics', () => {
       expect(await metrics.expose()).not.toContain('a_bytes')
     })
 
-    it('have a name once, whoever registers it', () => {
+    it('cannot be registered twice under a name', () => {
       const metrics = new Metrics()
       const end = metrics.collected(spec, () => {})
       expect(() => metrics.collected(spec, () => {})).toThrow('already registered')
@@ -80,7 +80,7 @@ describe('Metrics', () => {
       expect(() => metrics.collected(spec, () => {})).toThrow('already registered')
     })
 
-    it('write any label, any help and any number as the format has them', async () => {
+    it('escape labels and help texts, and format numbers as the text format requires', async () => {
       const metrics = new Metrics()
       metrics.collected({ ...spec, help: 'A\\B\nC.' }, (sample) => {
         sample(labelText({ b: '"\\\n\ud800 é' }), Infinity)
@@ -117,7 +117,7 @@ describe('Metrics', () => {
       ])
     })
 
-    it('let others have their turn between families, but not inside of one', async () => {
+    it('yield between families, but not within one', async () => {
       const turns: string[] = []
       const metrics = new Metrics(undefined, async () => void turns.push('turn'))
       const many = (sample: SampleWriter) => {
@@ -134,7 +134,7 @@ describe('Metrics', () => {
       expect(text.split('\n').length).toBe(3 * 6002 + 1)
     })
 
-    it('leave out a family that ended in another turn', async () => {
+    it('leave out a family that was removed during the exposition', async () => {
       const ends: (() => void)[] = []
       const metrics = new Metrics(undefined, async () => ends.pop()?.())
       metrics.collected({ ...spec, name: 'a' }, (sample) => {
@@ -144,7 +144,7 @@ describe('Metrics', () => {
       expect(await metrics.expose()).not.toContain('# TYPE b ')
     })
 
-    it('are read once for all who ask at the same time', async () => {
+    it('are read once for concurrent callers', async () => {
       let reads = 0
       const metrics = new Metrics()
       metrics.collected(spec, () => reads++)

@@ -1,5 +1,5 @@
-// The rules of the house for names and helps of metrics: Prometheus' own, and that other systems' names are
-// kept as they are.
+// The conventions for names and help texts of metrics: Prometheus' conventions, and unchanged names
+// of other systems.
 
 import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
 

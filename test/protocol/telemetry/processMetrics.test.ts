@@ -19,7 +19,7 @@ function exposed(figures: ProcessFigures = processFigures()): Metrics {
 }
 
 describe('metrics of the process', () => {
-  test('rows keep to the rules', () => {
+  test('rows follow the conventions', () => {
     expect(Object.values(processMetrics).flatMap(breaches)).toEqual([])
   })
 
@@ -54,7 +54,7 @@ describe('metrics of the process', () => {
     )
   })
 
-  test('figures are read at each exposition, and what the system does not say has no sample', async () => {
+  test('figures are read at each exposition, and unknown figures have no sample', async () => {
     const { figures, collected } = plainFigures()
     const metrics = exposed(figures)
     collected('minor', 0.002)
@@ -70,7 +70,7 @@ describe('metrics of the process', () => {
     expect(familiesOf(text).get('process_open_fds')!.samples.size).toBe(0)
   })
 
-  test('are gone, and nothing watches any more, when they have ended', async () => {
+  test('are removed, with their observers, when they end', async () => {
     const { figures, isClosed } = plainFigures()
     const metrics = new Metrics()
     const end = exposeProcess(metrics, { program: 'broker', build, figures })
@@ -79,7 +79,7 @@ describe('metrics of the process', () => {
     expect(isClosed()).toBe(true)
   })
 
-  test.runIf(hasPromtool)('promtool has nothing against them', async () => {
+  test.runIf(hasPromtool)('promtool accepts them', async () => {
     expect(checkMetrics(await exposed().expose())).toBe('')
   })
 })

@@ -1,5 +1,5 @@
-// The log of a program that goes to a file: what it says when the file cannot be opened, and what becomes of
-// lines when its directory vanishes.
+// A program's log file: the errors when it cannot be opened, and lines while its directory is
+// missing.
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,15 +16,18 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 test.each([
-  ['missing/x.log', /ENOENT.*: create its directory, or give another one with --log-file$/],
+  ['missing/x.log', /ENOENT.*: create its directory, or choose another file with --log-file$/],
   ['', /EISDIR.*: it is a directory; give the path of a file with --log-file$/],
-  ['file/x.log', /ENOTDIR.*: give another one with --log-file$/],
-])('the file "%s" cannot be opened: why, and what to do', async (name, message) => {
-  writeFileSync(join(directory, 'file'), '')
-  const logFile = join(directory, name)
-  const failed = await openLog({ logFile }, 'info').catch((error: unknown) => error)
-  expect(failed).toMatchObject({ code: 'LOG_FILE', message: expect.stringMatching(message) })
-})
+  ['file/x.log', /ENOTDIR.*: choose another file with --log-file$/],
+])(
+  'an error for the file "%s" says why it cannot be opened, and what to do',
+  async (name, message) => {
+    writeFileSync(join(directory, 'file'), '')
+    const logFile = join(directory, name)
+    const failed = await openLog({ logFile }, 'info').catch((error: unknown) => error)
+    expect(failed).toMatchObject({ code: 'LOG_FILE', message: expect.stringMatching(message) })
+  },
+)
 
 /** Logs a line for each line of its input. */
 const logging = `
@@ -34,7 +37,7 @@ const { logger } = await openLog({ logFile: process.argv[1] }, 'info')
 for await (const line of createInterface(process.stdin)) logger.info({}, line)
 `
 
-test('a directory that vanishes is told once on standard error, and lines come back with it', async () => {
+test('a deleted directory is reported once on standard error, and logging resumes when it is back', async () => {
   const inner = join(directory, 'logs')
   mkdirSync(inner)
   const logFile = join(inner, 'x.log')

@@ -1,4 +1,4 @@
-// What Prometheus' own tool says of a text of metrics.
+// Runs promtool on a text in Prometheus' format.
 
 import { spawnSync } from 'node:child_process'
 import { hasTool } from '../../tools.ts'

@@ -1,4 +1,4 @@
-// The samples of an exposition in Prometheus' text format, by their name and labels as they are written.
+// Samples of an exposition in Prometheus' text format, by name and labels as text.
 
 export function samplesOf(text: string): Map<string, number> {
   const samples = new Map<string, number>()

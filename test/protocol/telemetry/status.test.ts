@@ -71,7 +71,7 @@ const job = fc.record({
 const status: fc.Arbitrary<Status> = fc.oneof(agent, job)
 
 describe('status', () => {
-  it('comes back as it was written', () => {
+  it('decodes to what was encoded', () => {
     fc.assert(
       fc.property(status, (value) => {
         const record = encodeStatus(value)
@@ -81,7 +81,7 @@ describe('status', () => {
     )
   })
 
-  it('refuses what was cut short, with its own error', () => {
+  it('refuses truncated values with a StatusError', () => {
     fc.assert(
       fc.property(status, fc.nat(), (value, at) => {
         const bytes = encodeStatus(value).value
@@ -90,7 +90,7 @@ describe('status', () => {
     )
   })
 
-  it('refuses any other JSON, and never fails otherwise', () => {
+  it('refuses any other JSON with a StatusError', () => {
     fc.assert(
       fc.property(fc.json(), (json) => {
         expect(() => decodeStatus(Buffer.from(json))).toThrow(StatusError)
@@ -98,14 +98,16 @@ describe('status', () => {
     )
   })
 
-  it('names the field that is wrong', () => {
+  it('names the invalid field', () => {
     const [value] = fc.sample(agent, 1)
     const bytes = Buffer.from(JSON.stringify({ ...value, bytesRead: -1 }))
     expect(() => decodeStatus(bytes)).toThrow('/bytesRead')
   })
 
-  it('keeps its bounds', () => {
-    expect(() => decodeStatus(Buffer.alloc(maxStatusBytes + 1, 0x20))).toThrow('the limit is')
+  it('is bounded in size', () => {
+    expect(() => decodeStatus(Buffer.alloc(maxStatusBytes + 1, 0x20))).toThrow(
+      'exceed the limit of',
+    )
     const [value] = fc.sample(job, 1)
     const row: [string, number] = ['key', 1]
     const rows = Array.from({ length: maxViewRows + 1 }, () => row)
@@ -116,7 +118,7 @@ describe('status', () => {
       () => ['k'.repeat(1000), 1] as [string, number],
     )
     expect(() => encodeStatus({ ...value!, views: [{ ...view, rows: long }] })).toThrow(
-      'the limit is',
+      'exceed the limit of',
     )
   })
 })

@@ -1,4 +1,4 @@
-// What the console hears of the status topic, from a real broker over TCP.
+// The status follower with a real broker over TCP.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Admin } from '../../../protocol/client/admin.ts'
@@ -52,7 +52,7 @@ function follow() {
 const report = (...statuses: Status[]) =>
   Promise.all(statuses.map((status) => producer.send(statusTopic, encodeStatus(status))))
 
-test('hears first the newest status of every program, as of when it was made', async () => {
+test('receives first the latest status of every program, with the time it was made', async () => {
   await new Admin(cluster).createTopics([newStatusTopic])
   const failed = jobStatus(7_000, 1, { state: 'failed' })
   await report(agentStatus(1_000, 1), agentStatus(2_000, 2), failed)
@@ -65,7 +65,7 @@ test('hears first the newest status of every program, as of when it was made', a
   await expect.poll(() => heard.slice(2)).toEqual(['agent/h1/a1 4000', 'job/orders deleted'])
 })
 
-test('a record that is no status is logged and left out', async () => {
+test('an invalid record is logged and skipped', async () => {
   await new Admin(cluster).createTopics([newStatusTopic])
   await producer.send(statusTopic, { key: Buffer.from('x'), value: Buffer.from('{}') })
   await report(agentStatus(1_000, 1))
@@ -74,7 +74,7 @@ test('a record that is no status is logged and left out', async () => {
   expect(logger.lines.map(({ message }) => message)).toEqual(['failed to read a status record'])
 })
 
-test('a topic that does not exist yet is no failure; a broker that is away is one', async () => {
+test('a missing topic is not a failure; an unreachable broker is', async () => {
   const { heard, follower } = follow()
   await expect(cluster.partitionCount(statusTopic)).rejects.toThrow('UNKNOWN_TOPIC')
   expect(broker.broker.topics()).toEqual([])

@@ -1,4 +1,7 @@
-// The routes of our own below /api/v1, one file each.
+// Millrace's own routes below /api/v1, one file each, in topics/, records/ (browse, tail, delete),
+// groups/ (lag, resets) and programs/ (agents, jobs, status). Besides routes, records/ has the
+// reading of records (recordBrowser.ts, recordTail.ts, recordRange.ts, shownRecord.ts) and groups/
+// has committedLag.ts and offsetReset.ts. Must never use anything of the broker but the client.
 
 import type { AdminRoute } from '../adminRoute.ts'
 import { deleteGroup } from './groups/deleteGroup.ts'

@@ -1,15 +1,15 @@
-// Addresses and names of what a cluster has, as answers give them: each resource says where it is (`self`), what
-// it is called (`resource_name`), and where to find what belongs to it (`related`).
+// Addresses and names of resources in responses: each resource has its address (`self`), its name
+// (`resource_name`), and addresses of related resources (`related`).
 
 import type { FastifyRequest } from 'fastify'
 import type { AdminContext } from '../adminContext.ts'
 import { baseUrl } from '../paging.ts'
 import { RestError } from '../restError.ts'
 
-/** Words of a path below the cluster, not encoded: `['topics', 'orders', 'partitions', 0]`. */
+/** Path segments below the cluster, not encoded: `['topics', 'orders', 'partitions', 0]`. */
 export type ResourcePath = readonly (string | number)[]
 
-/** What resource names call the members of a collection. */
+/** Singular names of collections in resource names. */
 const singular: Readonly<Record<string, string>> = {
   brokers: 'broker',
   topics: 'topic',
@@ -27,10 +27,10 @@ export class Links {
   readonly clusterId: string
   readonly #base: string
 
-  /** `base`: where the client found this server, such as `http://127.0.0.1:8080`. */
+  /** `base` is the URL by which the client reached this server, such as `http://127.0.0.1:8080`. */
   constructor(base: string, clusterId: string) {
     this.clusterId = clusterId
-    // Without the port that goes without saying.
+    // `origin` omits the default port.
     this.#base = new URL(base).origin
   }
 
@@ -42,7 +42,7 @@ export class Links {
     return { related: this.url(...path) }
   }
 
-  /** Of the resource at this path. */
+  /** Metadata of the resource at this path. */
   metadata(...path: ResourcePath): { self: string; resource_name: string } {
     return { self: this.url(...path), resource_name: this.#resourceName(path) }
   }
@@ -57,7 +57,7 @@ export class Links {
   }
 }
 
-/** Links below the cluster that the path names; fails as 404 when it is another one. */
+/** Links below the cluster of the path; fails with 404 if it is another cluster. */
 export async function linksOf(
   { admin }: AdminContext,
   request: FastifyRequest,
@@ -68,12 +68,12 @@ export async function linksOf(
   throw new RestError(
     404,
     'UNKNOWN_CLUSTER',
-    `this server administers no cluster ${shortened(asked)}`,
-    `use the cluster that it administers, ${clusterId}: GET /v3/clusters shows it`,
+    `this server does not administer cluster ${shortened(asked)}`,
+    `use cluster ${clusterId}, as listed by GET /v3/clusters`,
   )
 }
 
-/** Long names would make messages that nobody reads. */
+/** Truncates long names, so that messages stay readable. */
 export function shortened(name: string): string {
   return name.length <= 100 ? name : `${name.slice(0, 100)}…`
 }

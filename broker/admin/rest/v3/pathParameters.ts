@@ -1,9 +1,9 @@
-// What paths name. Clients write names as they are, percent-encoded.
+// Path parameters. Clients percent-encode names.
 
 import { Type } from 'typebox'
 
 export const clusterPath = {
-  cluster_id: Type.String({ description: 'Id of the cluster: GET /v3/clusters shows it.' }),
+  cluster_id: Type.String({ description: 'Id of the cluster, from GET /v3/clusters.' }),
 }
 export const topicPath = {
   ...clusterPath,
@@ -14,7 +14,7 @@ export const partitionPath = {
   partition_id: Type.Integer({
     minimum: 0,
     maximum: 2_147_483_647,
-    description: 'Number of the partition, from 0 on.',
+    description: 'Number of the partition, starting at 0.',
   }),
 }
 export const brokerId = Type.Integer({
@@ -29,7 +29,7 @@ export const groupPath = {
 }
 export const consumerPath = {
   ...groupPath,
-  consumer_id: Type.String({ description: 'Id of the member, as its coordinator gave it.' }),
+  consumer_id: Type.String({ description: 'Id of the member, as assigned by its coordinator.' }),
 }
 export const configName = {
   name: Type.String({ description: 'Name of the configuration, such as retention.ms.' }),

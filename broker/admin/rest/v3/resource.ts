@@ -1,4 +1,4 @@
-// The shapes that all resources and lists of Confluent's API share.
+// The shapes shared by all resources and lists of Confluent's API.
 
 import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 import {
@@ -14,13 +14,13 @@ import {
 type PagedRequest = Parameters<typeof pageMetadata>[0]
 
 export const relationship = Type.Object({
-  related: Type.String({ description: 'Address of what is related.' }),
+  related: Type.String({ description: 'Address of the related resource.' }),
 })
 
 const resourceMetadata = Type.Object({
   self: Type.String({ description: 'Address of this resource.' }),
   resource_name: Type.Union([Type.String(), Type.Null()], {
-    description: 'Name of this resource, the same from wherever it is asked for.',
+    description: "Name of this resource, independent of the server's address.",
   }),
 })
 
@@ -28,7 +28,7 @@ export function nullable<Schema extends TSchema>(schema: Schema, options = {}) {
   return Type.Union([schema, Type.Null()], options)
 }
 
-/** The schema of a resource with these fields beside those of every resource. */
+/** Returns the schema of a resource with `fields` in addition to the common ones. */
 export function resourceSchema<Kind extends string, Fields extends TProperties>(
   kind: Kind,
   fields: Fields,
@@ -49,7 +49,10 @@ export function listSchema<Entry extends TSchema>(kind: string, entry: Entry) {
   })
 }
 
-/** Lists of this API have no pages at Confluent's: a client that knows of none gets all, up to a bound. */
+/**
+ * Confluent's lists have no pages: a client that does not know them gets all entries, up to a
+ * bound.
+ */
 export const listQuery = Type.Object({
   ...pageQuery,
   page_size: Type.Optional(
@@ -57,7 +60,7 @@ export const listQuery = Type.Object({
       minimum: 1,
       maximum: largestPageSize,
       default: largestPageSize,
-      description: 'Most entries of one page.',
+      description: 'Maximum number of entries in a page.',
     }),
   ),
 })
@@ -71,7 +74,7 @@ export function listPage<Entry>(
   return pageOf(list, entries, keyOf, { ...query, page_size: query.page_size ?? largestPageSize })
 }
 
-/** The answer to `request`: `data` is what the page has, as resources. */
+/** The response to `request`: `data` holds the resources of the page. */
 export function listAnswer<Kind extends string, Resource>(
   kind: Kind,
   request: PagedRequest,
@@ -81,11 +84,11 @@ export function listAnswer<Kind extends string, Resource>(
   return { kind, metadata: pageMetadata(request, nextToken), data }
 }
 
-/** Sorts by topic, then by partition. */
+/** Sort key: by topic, then by partition. */
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}\u0000${String(partition).padStart(10, '0')}`
 }
 
-export const nothing = Type.Null({ description: 'Done; the answer has no body.' })
+export const nothing = Type.Null({ description: 'Done; the response has no body.' })
 
 export type ResourceOf<Schema extends TSchema> = Static<Schema>

@@ -1,4 +1,7 @@
-// The routes of Confluent's REST API, version 3, one file each.
+// The routes of Confluent's REST API v3, one file each, by resource: clusters/, brokers/, configs/,
+// topics/, partitions/, groups/, records/. A file named after a resource (topic.ts, lag.ts) has its
+// schema and its translation; resource.ts, links.ts and pathParameters.ts are shared. Contract:
+// shapes and paths are Confluent's; docs/rest-differences.md lists every difference.
 
 import type { AdminRoute } from '../adminRoute.ts'
 import { getBroker } from './brokers/getBroker.ts'

@@ -21,7 +21,7 @@ describe('rates', () => {
     expect(board.tick(1).agents[0]).toMatchObject({ linesPerSecond: 2_000, linesTotal: 5_000 })
   })
 
-  test('a counter that starts anew has no rate until its second report', () => {
+  test('a restarted counter has no rate until its second report', () => {
     const board = new Board()
     board.hear(agentStatus(1_000, 5_000), 0)
     board.hear(agentStatus(2_000, 10), 1)
@@ -30,7 +30,7 @@ describe('rates', () => {
     expect(board.tick(2).agents[0]!.linesPerSecond).toBe(500)
   })
 
-  test('two reports right after one another are no rate', () => {
+  test('two reports in quick succession give no rate', () => {
     const board = new Board()
     board.hear(agentStatus(1_000, 1_000), 0)
     board.hear(agentStatus(2_000, 3_000), 1)
@@ -40,7 +40,7 @@ describe('rates', () => {
     expect(board.tick(3).agents[0]!.linesPerSecond).toBe(3_000)
   })
 
-  test('a late report leaves a gap, and not the rate of before', () => {
+  test('a late report leaves a gap instead of the previous rate', () => {
     const board = new Board()
     board.hear(agentStatus(1_000, 0), 1_000)
     board.hear(agentStatus(2_000, 500), 2_000)
@@ -62,7 +62,7 @@ describe('rates', () => {
     expect(board.tick(1).jobs[0]!.recordsPerSecond).toBeNull()
   })
 
-  test('an older report that arrives late changes nothing', () => {
+  test('an older report that arrives late is ignored', () => {
     const board = new Board()
     board.hear(jobStatus(2_000, 200), 0)
     board.hear(jobStatus(1_000, 100), 1)
@@ -97,7 +97,7 @@ describe('topics', () => {
     expect(board.tick(0).topics).toEqual([])
   })
 
-  test('those in use come first, in an order that their traffic does not change', () => {
+  test('topics in use come first, in an order independent of traffic', () => {
     const board = new Board()
     const names = () => board.picture.topics.map(({ name, quiet }) => (quiet ? `(${name})` : name))
     const count = (a: number, b: number, nowMs: number) =>
@@ -131,7 +131,7 @@ describe('topics', () => {
 describe('how far a job is behind', () => {
   const positions = (until: number) => [{ topic: 'orders', partition: 0, until }]
 
-  test('in records is what was stored and not counted', () => {
+  test('in records is the number of records stored and not counted', () => {
     const board = new Board()
     board.count([topic(100)], 1_000)
     board.hear(jobStatus(1_000, 40), 1_000)
@@ -142,7 +142,7 @@ describe('how far a job is behind', () => {
     expect(board.tick(2_000).jobs[0]!.lagRecords).toBe(0)
   })
 
-  test('in time does not depend on where in a batch interval one looks', () => {
+  test('in time does not depend on the moment within a batch interval', () => {
     const board = new Board()
     const lags = new Set<number | null>()
     for (let ms = 0; ms <= 5_000; ms += 50) {
@@ -268,7 +268,7 @@ describe('one moment', () => {
     ).toBeGreaterThanOrEqual(0)
   }
 
-  test('what waits in channels is on the way, however much others have written', () => {
+  test('events in channels are on the way, however much other producers write', () => {
     const board = new Board()
     board.count([topic(100_000)], 0)
     board.hear(jobStatus(0, 100_000), 0)
@@ -283,7 +283,7 @@ describe('one moment', () => {
     ])
   })
 
-  test('what a late agent has read is from elsewhere only until its report', () => {
+  test('lines of a late agent count as from elsewhere only until its report', () => {
     const board = new Board()
     for (let ms = 0; ms <= 10_000; ms += 500) {
       board.count([topic(ms)], ms)
@@ -297,7 +297,7 @@ describe('one moment', () => {
     expect(board.picture.ledgers).toMatchObject([{ read: 10_000, elsewhere: 0, onTheWay: 0 }])
   })
 
-  test('a topic that is another one now begins a new ledger', () => {
+  test('a recreated topic starts a new ledger', () => {
     const board = new Board()
     board.count([topic(100_000)], 0)
     board.hear(jobStatus(0, 100_000), 0)
@@ -308,7 +308,7 @@ describe('one moment', () => {
     expect(board.tick(1_000).ledgers).toMatchObject([{ read: 5_010, elsewhere: 0, stored: 10 }])
   })
 
-  test('lines that an agent read before it was started again are not forgotten', () => {
+  test('lines that an agent read before its restart are still counted', () => {
     const board = new Board()
     board.count([topic(1_500)], 0)
     board.hear(jobStatus(0, 1_500), 0)
@@ -321,7 +321,7 @@ describe('one moment', () => {
   })
 })
 
-test('a clock that is set back holds up nothing and lets nothing grow', () => {
+test('a clock that is set back neither stops the board nor lets it grow', () => {
   const board = new Board()
   const hour = 3_600_000
   let [lines, ms] = [0, 2 * hour]
@@ -347,8 +347,8 @@ test('a clock that is set back holds up nothing and lets nothing grow', () => {
   expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
-describe('programs without news', () => {
-  test('are shown as silent for a day, and then forgotten', () => {
+describe('programs that no longer report', () => {
+  test('are shown as silent for a day, and then removed', () => {
     const board = new Board()
     board.hear(agentStatus(0, 10), 0)
     board.hear(jobStatus(0, 10), 0)
@@ -359,7 +359,7 @@ describe('programs without news', () => {
     expect(board.tick(missedAfterMs)).toMatchObject({ agents: [], jobs: [] })
   })
 
-  test('that were stopped are not silent, and forgotten soon', () => {
+  test('that were stopped are not silent, and are removed after ten minutes', () => {
     const board = new Board()
     board.hear(jobStatus(0, 10, { state: 'stopped' }), 0)
     board.hear(agentStatus(0, 10, { state: 'stopped' }), 0)
@@ -370,7 +370,7 @@ describe('programs without news', () => {
     expect(board.tick(forgottenAfterMs)).toMatchObject({ agents: [], jobs: [] })
   })
 
-  test('never more than mostPrograms are held; the longest unheard makes room', () => {
+  test('are bounded by mostPrograms; the one with the oldest report is removed', () => {
     const board = new Board()
     for (let at = 0; at <= mostPrograms; at++)
       board.hear(agentStatus(0, 1, { id: `agent/${at}` }), at)
@@ -388,7 +388,7 @@ describe('programs without news', () => {
   })
 })
 
-test('of a view with very many keys the largest rows are shown, and how many are not', () => {
+test('a view with many keys shows its largest rows and the number of the others', () => {
   const board = new Board()
   const rows = Array.from({ length: 90 }, (_, at): [string, number] => [`k${at}`, at])
   const view = { ...jobStatus(0, 0).views[0]!, rows }

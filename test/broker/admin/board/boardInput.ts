@@ -1,4 +1,4 @@
-// What agents, jobs and the broker tell a board, made up for tests.
+// Reports of agents and jobs, and counters of topics, made up for tests of the board.
 
 import type { PartitionOverview, TopicOverview } from '../../../../broker/server/overview.ts'
 import type { AgentStatus, BatchStatus, JobStatus } from '../../../../protocol/telemetry/status.ts'

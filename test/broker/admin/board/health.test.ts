@@ -17,7 +17,7 @@ test('a board on which all is well has no problems', () => {
   expect(texts(wellBoard())).toEqual([])
 })
 
-test('a failed job says why, in one line', () => {
+test('a failed job is reported with its error, in one line', () => {
   const board = wellBoard()
   const error = 'TypeError: x is undefined at orders/1@48213\n    at row'
   board.hear(jobStatus(100_000, 1_000, { state: 'failed', error }), 100_000)
@@ -32,14 +32,14 @@ test('a failed job says why, in one line', () => {
   expect(texts(board, 20_000_000)[0]).toContain('job orders FAILED')
 })
 
-test('silent agents and jobs, with how long', () => {
+test('silent agents and jobs are reported with the duration', () => {
   expect(texts(wellBoard(), 141_000)).toEqual([
     'job orders silent for 41 s',
     'agent a1 silent for 41 s',
   ])
 })
 
-test('a channel that is nearly full, and a sink that sends nothing', () => {
+test('a nearly full channel and a stalled sink are reported', () => {
   const board = wellBoard()
   const full = { channels: [{ name: 'c1', type: 'file', size: 99, capacity: 100 }] }
   board.hear(agentStatus(100_000, 1_000, full), 100_000)
@@ -55,7 +55,7 @@ test('a channel that is nearly full, and a sink that sends nothing', () => {
   expect(texts(board, 121_000)).toEqual([])
 })
 
-test('a channel that is all but full is never called full', () => {
+test('a channel that is not quite full is never reported as 100 % full', () => {
   const board = wellBoard()
   const channels = [{ name: 'c1', type: 'file', size: 99_999, capacity: 100_000 }]
   board.hear(agentStatus(100_000, 1_000, { channels }), 100_000)
@@ -85,16 +85,16 @@ test('a job that is behind, and one whose batches take too long', () => {
   expect(texts(board)).toEqual([])
 })
 
-test('a broker that is away comes first', () => {
+test('an unreachable broker comes first', () => {
   const board = wellBoard()
   board.hear(jobStatus(100_000, 1_000, { state: 'failed' }), 100_000)
-  board.brokerProblems = ['broker not reachable for 4.0 s']
-  expect(texts(board)).toEqual(['broker not reachable for 4.0 s', 'job orders FAILED'])
+  board.brokerProblems = ['broker unreachable for 4.0 s']
+  expect(texts(board)).toEqual(['broker unreachable for 4.0 s', 'job orders FAILED'])
   board.brokerProblems = []
   expect(texts(board)).toEqual(['job orders FAILED'])
 })
 
-test('a batch that hangs is said in place of the lag that it causes', () => {
+test('a batch that hangs is reported instead of the lag that it causes', () => {
   const text = 'batch 17 for 60 s, partition 3 of stage 2 (map)'
   const progress = (sinceMs: number) => ({ progress: { text, batchId: 17, sinceMs } })
   const board = wellBoard()

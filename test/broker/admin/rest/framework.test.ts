@@ -1,10 +1,10 @@
-// What holds for every route of the REST API, shown with routes that do nothing.
+// Behaviour shared by all routes of the REST API, tested with minimal routes.
 
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AdminRoute } from '../../../../broker/admin/rest/adminRoute.ts'
-import { Places } from '../../../../broker/admin/rest/requestLimits.ts'
+import { Places } from '../../../../broker/admin/rest/places.ts'
 import { RestError } from '../../../../broker/admin/rest/restError.ts'
 import { ClientError } from '../../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../../protocol/kafka/errors.ts'
@@ -95,28 +95,28 @@ describe('requests', () => {
     ['limit=1&limit=2', 'query/limit must be integer'],
     ['all=yes', 'query/all must be boolean'],
     ['isolation=committed', 'query/isolation must be one of read_committed, read_uncommitted'],
-    ['limt=3', 'query has no limt: did you mean limit?'],
-    ['nothing=3', 'query has no nothing'],
-  ])('the query %s is refused and not guessed at', async (query, message) => {
+    ['limt=3', 'query has no property limt: did you mean limit?'],
+    ['nothing=3', 'query has no property nothing'],
+  ])('the query %s is refused', async (query, message) => {
     await start([echo])
     const refused = await rest.refused({ url: `/api/v1/echo/7?${query}` })
     expect(refused).toMatchObject({ status: 400, message })
   })
 
-  test('a path that is not as its schema says is refused', async () => {
+  test('a path that does not match its schema is refused', async () => {
     await start([echo])
     const refused = await rest.refused({ url: '/api/v1/echo/-1' })
     expect(refused).toMatchObject({ status: 400, message: 'path/id must be >= 0' })
   })
 
   test.each([
-    [{ nmae: 'x' }, 'body has no nmae: did you mean name?'],
+    [{ nmae: 'x' }, 'body has no property nmae: did you mean name?'],
     [{}, 'body must have required properties name'],
     [{ name: 5 }, 'body/name must be string'],
     [{ name: 'x', parts: [{ size: '5' }] }, 'body/parts/0/size must be integer'],
     [
       { name: 'x', parts: [{ size: 5, sizes: 1 }] },
-      'body/parts/0 has no sizes: did you mean size?',
+      'body/parts/0 has no property sizes: did you mean size?',
     ],
     [[], 'body must be object'],
     [undefined, 'body must be object'],
@@ -127,7 +127,7 @@ describe('requests', () => {
     expect(refused).toMatchObject({ status: 400, message })
   })
 
-  test('a body where none is taken is refused', async () => {
+  test('a body on a route without a body is refused', async () => {
     await start([
       (server) => {
         server.delete(
@@ -168,7 +168,7 @@ describe('requests', () => {
 })
 
 describe('paths and methods', () => {
-  test('a path that does not exist names the one that was meant', async () => {
+  test('an error for an unknown path suggests the nearest one', async () => {
     await start([create])
     expect(await rest.refused({ url: '/api/v1/thinks' })).toEqual({
       status: 404,
@@ -178,7 +178,7 @@ describe('paths and methods', () => {
     expect((await rest.refused({ url: '/v3/clusters' })).status).toBe(404)
   })
 
-  test('another method of a path is refused with those that it has', async () => {
+  test('an unsupported method is refused with the supported ones', async () => {
     await start([echo, create])
     const put = await rest.ask({ method: 'PUT', url: '/api/v1/things' })
     expect(put).toMatchObject({
@@ -262,7 +262,7 @@ describe('failures', () => {
     expect(rest.takeErrors()).toEqual([])
   })
 
-  test('what nobody foresaw is logged with the request id, and says nothing of the code', async () => {
+  test('an unexpected failure is logged with the request id, and reveals nothing to the client', async () => {
     await start([failing(() => new TypeError('cannot read secret'))])
     const answer = await rest.get('/api/v1/fail', { 'x-request-id': 'mine-1' })
     expect(answer.status).toBe(500)
@@ -279,7 +279,7 @@ describe('failures', () => {
     ['a property that the schema does not name', { names: [], more: 1 }],
     ['nothing', undefined],
     ['null', null],
-  ])('an answer with %s does not leave the server', async (_, answer) => {
+  ])('a response with %s is never sent', async (_, answer) => {
     await start([
       (server) => {
         const schema = { response: { 200: names } }
@@ -294,7 +294,7 @@ describe('failures', () => {
     expect(rest.takeErrors()).toHaveLength(1)
   })
 
-  test('an answer with a status that is not documented does not leave the server', async () => {
+  test('a response with an undocumented status is never sent', async () => {
     await start([
       (server) => {
         server.get('/api/v1/wrong', { schema: { response: { 200: names } } }, async (_, reply) =>
@@ -306,7 +306,7 @@ describe('failures', () => {
     expect(rest.takeErrors()).toHaveLength(1)
   })
 
-  test('a request that takes too long is answered', async () => {
+  test('a request that takes too long is answered with 504', async () => {
     const never: AdminRoute = (server) => {
       const schema = { response: { 200: names } }
       server.get('/api/v1/never', { schema }, () => new Promise<{ names: string[] }>(() => {}))
@@ -320,7 +320,7 @@ describe('failures', () => {
 })
 
 describe('request ids', () => {
-  test('one that is fit to be logged is kept, another one replaced', async () => {
+  test('an id that is safe to log is kept, any other is replaced', async () => {
     await start([echo])
     const id = async (sent?: string) => {
       const headers = sent === undefined ? {} : { 'x-request-id': sent }
@@ -382,7 +382,7 @@ describe('pages of other sites', () => {
     expect(Object.keys(answer.headers).filter((name) => /^access-control/.test(name))).toEqual([])
   })
 
-  test('an image of another page does not make the server read, and a link does', async () => {
+  test('an image on a page of another site is refused, a link is not', async () => {
     await start([echo])
     const url = '/api/v1/echo/1'
     const image = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }
@@ -393,7 +393,7 @@ describe('pages of other sites', () => {
 })
 
 describe('limits', () => {
-  test('of reads and changes, apart, with the time to wait', async () => {
+  test('apply to reads and changes separately, with the time to wait', async () => {
     await start([echo, create], { limits: { windowMs: 60_000, reads: 3, changes: 1 } })
     const payload = { name: 'x' }
     expect((await rest.post('/api/v1/things', payload)).status).toBe(201)
@@ -404,12 +404,12 @@ describe('limits', () => {
     expect((await rest.get('/api/v1/echo/2')).status).toBe(429)
   })
 
-  test('of what runs at once', async () => {
+  test('apply to concurrent scans', async () => {
     await start([])
     const places = new Places(2, 'scans')
     const give = places.take()
     places.take()
-    expect(() => places.take()).toThrow(/2 scans are in progress/)
+    expect(() => places.take()).toThrow(/too many scans in progress: the limit is 2/)
     give()
     give()
     expect(places.taken).toBe(1)

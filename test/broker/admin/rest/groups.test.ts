@@ -54,7 +54,7 @@ const offsetsOf = async (group: string) => {
 }
 
 describe('offsets', () => {
-  test('come with the ends of the logs, and the lag in records and seconds', async () => {
+  test('are listed with the ends of the logs, and the lag in records and seconds', async () => {
     await commit('lagging', { 0: 4, 1: 10 })
     const { status, body } = await rest.get<Record<string, unknown>>(
       '/api/v1/groups/lagging/offsets',
@@ -96,7 +96,7 @@ describe('offsets', () => {
 })
 
 describe('a reset', () => {
-  test('is a preview unless it is executed, and says what is read again or skipped', async () => {
+  test('is a preview unless executed, and reports the records read again or skipped', async () => {
     await commit('billing', { 0: 8, 1: 3 })
     const preview = await reset('billing', { to: 'offset', offset: 5 })
     expect(preview.body).toMatchObject({
@@ -117,7 +117,7 @@ describe('a reset', () => {
     })
   })
 
-  test('that would do another thing than its preview said is refused', async () => {
+  test('that differs from its preview is refused', async () => {
     await commit('moved', { 0: 8 })
     const body = { to: 'earliest' }
     const { preview_token } = (await reset('moved', body)).body
@@ -157,7 +157,7 @@ describe('a reset', () => {
     expect(await newOffset({ to: 'shift_by', shift_by: -3 })).toBe(0)
   })
 
-  test('may name topics and partitions that the group has not committed', async () => {
+  test('may name topics and partitions without committed offsets', async () => {
     const topics = [{ topic: 'orders', partitions: [1] }, { topic: 'payments' }]
     const { body } = await reset('fresh', { to: 'latest', topics, execute: true })
     expect(body.partitions).toMatchObject([
@@ -169,10 +169,10 @@ describe('a reset', () => {
 
   test.each<[object, number, string]>([
     [{ to: 'offset' }, 400, 'body/offset is missing'],
-    [{ to: 'offset', offset: 1, time: '0' }, 400, 'body/time does not go with to: offset'],
-    [{ to: 'latest', shift_by: 1 }, 400, 'body/shift_by does not go with to: latest'],
+    [{ to: 'offset', offset: 1, time: '0' }, 400, 'body/time is not allowed with to: offset'],
+    [{ to: 'latest', shift_by: 1 }, 400, 'body/shift_by is not allowed with to: latest'],
     [{ to: 'begin' }, 400, 'body/to must be one of earliest, latest'],
-    [{ to: 'earliest', exectue: true }, 400, 'body has no exectue: did you mean execute?'],
+    [{ to: 'earliest', exectue: true }, 400, 'body has no property exectue: did you mean execute?'],
     [{ to: 'earliest', topics: [{ topic: 'nothing' }] }, 404, 'nothing'],
     [{ to: 'earliest', topics: [{ topic: 'orders', partitions: [2] }] }, 404, 'has no partition 2'],
     [{ to: 'earliest' }, 404, 'group unknown has committed no offsets'],
@@ -190,7 +190,7 @@ describe('a group with members', () => {
     consumer = new GroupConsumer(rest.cluster, { groupId: 'busy', topics: ['orders'] })
   })
 
-  test('is shown with them, and neither reset nor deleted', async () => {
+  test('is listed with its members, and cannot be reset or deleted', async () => {
     await commit('busy', { 0: 3 })
     const reading = consumer.poll()
     await expect

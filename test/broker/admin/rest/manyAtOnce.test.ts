@@ -1,5 +1,5 @@
-// Many clients at once, each of which holds what it can: what they hold together is bounded, whoever is well-behaved is
-// answered, and all is given back in the end.
+// Many concurrent clients, each with as many unfinished records as it can send: their memory is
+// bounded in total, well-behaved clients are served, and all memory is released at the end.
 
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
@@ -44,11 +44,11 @@ async function read(stream: ClientRequest): Promise<void> {
   await expect.poll(() => socket.writableLength).toBe(0)
 }
 
-describe('records that are not ended', () => {
+describe('unfinished records', () => {
   const part = `{"value": {"type": "STRING", "data": "${'x'.repeat(500_000)}`
   const end = '"}}\n'
 
-  test('fill the memory for all, and no more: what has no room is refused, each by itself', async () => {
+  test('are bounded in memory over all requests; records beyond the bound are refused one by one', async () => {
     const streams = Array.from({ length: 40 }, openStream)
     const results = streams.map(resultsOf)
     for (const stream of streams) stream.write(part)
@@ -71,7 +71,7 @@ describe('records that are not ended', () => {
     expect(stored.length).toBeLessThanOrEqual(8)
   })
 
-  test('are given back when their clients leave', async () => {
+  test('release their memory when their clients disconnect', async () => {
     const leaving = Array.from({ length: 20 }, openStream)
     for (const stream of leaving) stream.write(part)
     await Promise.all(leaving.map(read))
@@ -87,7 +87,7 @@ describe('records that are not ended', () => {
   })
 })
 
-test('batches share the same memory, and are refused with 429 where there is no room', async () => {
+test('batches share the same memory, and are refused with 429 when it is exhausted', async () => {
   const entry = { value: { type: 'STRING', data: 'x'.repeat(500_000) } }
   const entries = ['1', '2'].map((id) => ({ id, ...entry }))
   const headers = { 'content-type': 'application/json' }

@@ -1,4 +1,4 @@
-// Requests that nobody sends by mistake: none fails the server, and none reaches more than it names.
+// Malicious requests: none makes the server fail, and none reaches more than it names.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
@@ -29,7 +29,7 @@ test.each([
   '%F0%9F%92%A5',
   '%ED%A0%80',
   'x'.repeat(300),
-])('the name %s is one that does not exist, or is refused', async (name) => {
+])('the name %s is unknown or refused', async (name) => {
   for (const path of [`topics/${name}`, `topics/${name}/records`, `groups/${name}/offsets`]) {
     const { status, headers, body } = await rest.get(`/api/v1/${path}`)
     expect([400, 404], `${path}: ${JSON.stringify(body)}`).toContain(status)
@@ -68,7 +68,7 @@ test('a query that is very long, or repeats itself, is refused', async () => {
   expect(long.status).toBe(431)
 })
 
-test('requests one behind another on a connection are answered in their order', async () => {
+test('pipelined requests are answered in order', async () => {
   const socket = connect(port, '127.0.0.1')
   const paths = ['/version', '/api/v1/topics', '/api/v1/nothing', '/healthy']
   const head = 'HTTP/1.1\r\nhost: localhost\r\n'

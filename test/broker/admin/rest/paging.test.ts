@@ -64,6 +64,6 @@ test('a token of another list, or none of ours, is refused', () => {
   const { nextToken } = pageOf('topics', ['a', 'b'], (name) => name, { page_size: 1 })
   const tokens = [nextToken!, 'x', '', Buffer.from('["names",null]').toString('base64url'), '!!!']
   for (const token of tokens) {
-    expect(() => page(['a'], 1, token)).toThrow(/page_token is not one that this list has given/)
+    expect(() => page(['a'], 1, token)).toThrow(/page_token was not issued for this list/)
   }
 })

@@ -1,4 +1,5 @@
-// Browsing records over REST: every record once, whatever the pages and bounds; and what each looks like.
+// Browsing records over REST: every record exactly once, for any page size and bound, in readable
+// form.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -183,10 +184,10 @@ describe('pages', () => {
 describe('what is refused', () => {
   test.each([
     ['?partition=3', 404, 'topic orders has no partition 3'],
-    ['?from_offset=1&from_time=5', 400, 'from_offset and from_time were both given'],
+    ['?from_offset=1&from_time=5', 400, 'from_offset and from_time exclude each other'],
     ['?from_time=yesterday', 400, /^query\/from_time must/],
-    ['?from_time=2026-13-45', 400, '2026-13-45 is not a time'],
-    ['?page_token=abc', 400, /^page_token is not one that was given for topic orders/],
+    ['?from_time=2026-13-45', 400, '2026-13-45 is not a valid time'],
+    ['?page_token=abc', 400, /^page_token was not issued for topic orders/],
     ['?limit=1001', 400, 'query/limit must be <= 1000'],
     ['?isolation=commited', 400, /^query\/isolation must be one of/],
   ])('%s', async (query, status, message) => {
@@ -291,7 +292,7 @@ describe('a record', () => {
     expect(body).toMatchObject({ offset: 2, value: { data: 'plain text, ünïcode' } })
     expect(await rest.refused({ url: at(9) })).toMatchObject({
       ...{ status: 404, code: 'OFFSET_NOT_WRITTEN' },
-      message: 'offset 9 of shapes-0 cannot be read yet: its log ends before 9',
+      message: 'offset 9 of shapes-0 cannot be read yet: the log ends at 9',
     })
     await rest.admin.deleteRecords([{ topic: 'shapes', partition: 0, offset: 1 }])
     expect(await rest.refused({ url: at(0) })).toMatchObject({ code: 'OFFSET_REMOVED' })

@@ -1,5 +1,5 @@
-// The REST API over a broker in this process, asked without a socket. Every answer is held against what the
-// OpenAPI document says of it, and an error in the log fails the test.
+// The REST API for a broker in this process, called without a socket. Every response is validated
+// against the OpenAPI document, and an error in the log fails the test.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

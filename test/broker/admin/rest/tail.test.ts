@@ -1,4 +1,4 @@
-// Following a topic over REST, over sockets.
+// Tailing a topic over REST, over real sockets.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { TailEvent } from '../../../../broker/admin/rest/v1/records/recordTail.ts'

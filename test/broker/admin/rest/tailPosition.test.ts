@@ -1,4 +1,4 @@
-// Positions of a tail as ids of its events.
+// Positions of a tail as event ids.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

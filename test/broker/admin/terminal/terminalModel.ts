@@ -1,5 +1,5 @@
-// A terminal for tests: takes the bytes that a real one takes and has the rows that one would see. It
-// knows what the console sends, and fails on anything else.
+// A model of a terminal: takes the bytes and returns the rows that a real one would show. Supports
+// only the escape sequences of the console, and fails on any other.
 
 import stringWidth from 'string-width'
 

@@ -1,4 +1,4 @@
-// What somebody sees who runs the demo in a terminal: by a model of one, fed with the same bytes.
+// The board on a terminal, checked with a terminal model that is fed the same bytes.
 
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
@@ -108,7 +108,7 @@ describe('the screen', () => {
     }
   })
 
-  test('leaves nothing of a program that is forgotten', () => {
+  test('leaves nothing of a removed program', () => {
     const terminal = new TerminalModel(80, 24)
     const { board, clock } = shownOn(terminal)
     board.delete('job/orders')
@@ -117,7 +117,7 @@ describe('the screen', () => {
     expect(terminal.screen.filter((line) => line !== '')).toHaveLength(4)
   })
 
-  test('says what is not well before anything else', () => {
+  test('shows problems first', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {
       const error = 'TypeError: cannot read age\n  at row'
@@ -199,7 +199,7 @@ describe('the screen', () => {
     expect(terminal.screen.join('\n')).toContain('Purchases by age range')
   })
 
-  test('is given back at the end, once', () => {
+  test('is restored at the end, once', () => {
     const terminal = new TerminalModel(80, 24)
     const { clock, shown } = shownOn(terminal)
     expect(terminal.isAlternate).toBe(true)
@@ -216,7 +216,7 @@ describe('the screen', () => {
 })
 
 describe('output that is no terminal', () => {
-  test('gets whole tables in plain text, now and then', () => {
+  test('gets complete tables in plain text at intervals', () => {
     const clock = new ManualClock()
     const texts: string[] = []
     const output = { write: (text: string) => texts.push(text), on: () => {}, off: () => {} }
@@ -250,7 +250,7 @@ test('a view of the final report is a table of its own', () => {
 })
 
 describe('messages while the board is on the terminal', () => {
-  test('come out afterwards, in order; very many are bounded, and said to be', () => {
+  test('are written afterwards, in order; beyond the bound they are dropped and counted', () => {
     const texts: string[] = []
     const messages = new HeldMessages({ write: (text) => texts.push(text) })
     messages.write('before\n')
@@ -259,7 +259,7 @@ describe('messages while the board is on the terminal', () => {
     expect(texts).toEqual(['before\n'])
     messages.release()
     messages.write('after\n')
-    expect(texts.slice(0, 4)).toEqual(['before\n', '(3 older messages left out)\n', 'm3\n', 'm4\n'])
+    expect(texts.slice(0, 4)).toEqual(['before\n', '(3 older messages dropped)\n', 'm3\n', 'm4\n'])
     expect(texts.slice(-2)).toEqual(['m1002\n', 'after\n'])
   })
 })

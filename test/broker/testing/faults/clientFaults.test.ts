@@ -1,5 +1,5 @@
-// What clients of both libraries do when a request fails, is late, or loses its connection: on each API that they
-// speak. A test of somebody's own code begins where these end.
+// The reaction of clients of both libraries when a request fails, is late, or loses its connection,
+// on each API that they use.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -50,7 +50,7 @@ async function valuesOf(broker: TestBroker): Promise<(string | null)[]> {
 }
 
 describe.each(Object.keys(producers))('a producer of %s', (name) => {
-  it('sends again what the broker refuses with an error that may pass', async () => {
+  it('retries a retriable error', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     await send('warm')
@@ -60,7 +60,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
     expect(await valuesOf(broker)).toEqual(['warm', 'refused once'])
   })
 
-  it('stores twice what was stored before the error', async () => {
+  it('stores a duplicate when the record was stored before the error', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     broker.faults.fail('Produce', 'REQUEST_TIMED_OUT', { after: true })
@@ -69,7 +69,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
     expect(await valuesOf(broker)).toEqual(['stored twice', 'stored twice'])
   })
 
-  it('gives up on an error that does not pass', async () => {
+  it('does not retry an error that is not retriable', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     broker.faults.fail('Produce', 'TOPIC_AUTHORIZATION_FAILED', { message: 'not you' })
@@ -79,7 +79,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
     expect(await valuesOf(broker)).toEqual(['allowed'])
   })
 
-  it('connects again and sends again when its connection is closed', async () => {
+  it('reconnects and retries when its connection is closed', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     await send('warm')
@@ -92,7 +92,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
     expect(await valuesOf(broker)).toEqual(['warm', 'sent again', 'lost answer', 'lost answer'])
   })
 
-  it('goes on after all its connections were closed', async () => {
+  it('continues after all its connections were closed', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     await send('one')
@@ -118,7 +118,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
     expect(await valuesOf(broker)).toEqual(['warm', 'slow'])
   })
 
-  it('finds the disk full, and goes on when it has room', async () => {
+  it('gets an error while the disk is full, and continues when it is freed', async () => {
     const broker = await ordersBroker()
     const send = await producers[name]!(broker)
     await send('before')
@@ -259,7 +259,7 @@ describe('administration', () => {
       'platformatic',
     ])
     await expect(broker.records('new')).rejects.toThrow(
-      'there is no topic new; there are orders, other',
+      'topic new does not exist; existing topics: orders, other',
     )
   })
 

@@ -1,5 +1,5 @@
-// Answers with errors in them, for every API and version that can be failed: they are what the protocol allows, and
-// the error is where a client looks for it.
+// Error responses for every API and version that can be failed: valid by the protocol, with the
+// error where clients expect it.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -118,7 +118,7 @@ describe('an error for one partition', () => {
     selects: ({ topic, partition }) => topic === 'two' && partition === 1,
   }
 
-  it('leaves the others to be handled, and joins the answers', () => {
+  it('leaves the other partitions to be handled, and merges the responses', () => {
     const request = requestOf(fallibleApis.Produce.api, error.place.levels)
     const { rest, answer } = refuse(error, request)
     const topics = rest!.topicData as { name: string; partitionData: { index: number }[] }[]
@@ -142,7 +142,7 @@ describe('an error for one partition', () => {
     ])
   })
 
-  it('finds the topic by its id', () => {
+  it('resolves the topic by its id', () => {
     const byId = {
       ...errorOf('Fetch', 13, 6),
       selects: ({ topic }: { topic?: string | undefined }) => topic === 'two',
@@ -159,7 +159,7 @@ describe('an error for one partition', () => {
 })
 
 describe('a request for everything', () => {
-  it('gets the error in the answer to it', () => {
+  it('gets the error in its response', () => {
     const error = {
       ...errorOf('Metadata', 9, 5),
       selects: ({ topic }: { topic?: string | undefined }) => topic === 'b',

@@ -1,5 +1,5 @@
-// The rules of faults: which requests they are for, in which order they happen, what is known of them, and that
-// mistakes in asking for them are errors.
+// The rules of faults: which requests they apply to, in which order they trigger, how they are
+// inspected, and which mistakes are errors.
 
 import { describe, expect, it } from 'vitest'
 import { startBroker, type TestBroker } from '../../../../broker/testing/testing.ts'
@@ -56,7 +56,7 @@ async function valuesOf(broker: TestBroker): Promise<(string | null)[]> {
 }
 
 describe('a fault', () => {
-  it('happens once, or as often as asked for, after those that may pass', async () => {
+  it('triggers once, or `times` times, after the skipped requests', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const ask = () => offsetsErrors(connection, ['orders', 0])
@@ -76,7 +76,7 @@ describe('a fault', () => {
     expect(fault).toMatchObject({ triggered: 2, isOver: true })
   })
 
-  it('comes before a younger one of its kind', async () => {
+  it('triggers before a newer one of its kind', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     broker.faults.fail('ListOffsets', 'NOT_LEADER_OR_FOLLOWER')
@@ -88,7 +88,7 @@ describe('a fault', () => {
     ])
   })
 
-  it('is for one partition of one topic', async () => {
+  it('can apply to one partition of one topic', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const options = { topic: 'orders', partition: 1 }
@@ -99,7 +99,7 @@ describe('a fault', () => {
     expect(errors.sort()).toEqual(['more-0 NONE', 'orders-0 NONE', 'orders-1 UNKNOWN_SERVER_ERROR'])
   })
 
-  it('is for one client', async () => {
+  it('can apply to one client', async () => {
     const broker = await startOrders()
     broker.faults.fail('ListOffsets', 'UNKNOWN_SERVER_ERROR', { clientId: 'one' })
     const [one, two] = [await connect(broker, 'one'), await connect(broker, 'two')]
@@ -107,7 +107,7 @@ describe('a fault', () => {
     expect(await offsetsErrors(one, ['orders', 0])).toEqual(['orders-0 UNKNOWN_SERVER_ERROR'])
   })
 
-  it('is for one group', async () => {
+  it('can apply to one group', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     broker.faults.fail('Heartbeat', 'NOT_COORDINATOR', { groupId: 'one' })
@@ -122,7 +122,7 @@ describe('a fault', () => {
     ])
   })
 
-  it('for a topic is also for a request for all topics', async () => {
+  it('for a topic also applies to a request for all topics', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     broker.faults.fail('Metadata', 'LEADER_NOT_AVAILABLE', { topic: 'more' })
@@ -134,7 +134,7 @@ describe('a fault', () => {
     ])
   })
 
-  it('does not happen after it was removed, nor after all were cleared', async () => {
+  it('does not trigger after it was removed, nor after all were cleared', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const fault = broker.faults.fail('ListOffsets', 'UNKNOWN_SERVER_ERROR')
@@ -149,7 +149,7 @@ describe('a fault', () => {
     await broker.produce('orders', ['a'])
   })
 
-  it('outlives a restart', async () => {
+  it('survives a restart', async () => {
     const broker = await startOrders()
     const fault = broker.faults.fail('ListOffsets', 'UNKNOWN_SERVER_ERROR')
     await broker.restart()
@@ -160,7 +160,7 @@ describe('a fault', () => {
     expect(fault.triggered).toBe(1)
   })
 
-  it('does not concern what the test does itself', async () => {
+  it("does not apply to the test's own calls", async () => {
     const broker = await startOrders()
     broker.faults.disconnect(undefined, { times: Number.POSITIVE_INFINITY })
     broker.faults.fail('Produce', 'UNKNOWN_SERVER_ERROR')
@@ -172,7 +172,7 @@ describe('a fault', () => {
 })
 
 describe('a request', () => {
-  it('that is held back goes before those behind it on its connection', async () => {
+  it('that is delayed stays before later requests of its connection', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const fault = broker.faults.delay('Produce', Number.POSITIVE_INFINITY)
@@ -186,7 +186,7 @@ describe('a request', () => {
     expect(await valuesOf(broker)).toEqual(['first', 'a', 'b', 'c', 'last'])
   })
 
-  it('is not done when its client gives up while it is held back', async () => {
+  it('is not handled when its client disconnects during the delay', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const fault = broker.faults.delay('Produce', Number.POSITIVE_INFINITY)
@@ -201,7 +201,7 @@ describe('a request', () => {
     expect(await valuesOf(broker)).toEqual(['b'])
   })
 
-  it('can be late, done and answered with an error', async () => {
+  it('can be delayed, handled and answered with an error', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const late = broker.faults.delay('Produce', Number.POSITIVE_INFINITY, { after: true })
@@ -218,7 +218,7 @@ describe('a request', () => {
     expect(broker.faults.triggered.map(({ api }) => api)).toEqual(['Produce', 'Produce'])
   })
 
-  it('without an answer loses its connection in place of an error', async () => {
+  it('with acks=0 loses its connection instead of getting an error', async () => {
     const broker = await startOrders()
     for (const after of [false, true]) {
       const connection = await connect(broker)
@@ -228,7 +228,7 @@ describe('a request', () => {
     expect(await valuesOf(broker)).toEqual(['after: true'])
   })
 
-  it('that is held back does not hold up the end of the broker', async () => {
+  it('that is delayed does not delay closing the broker', async () => {
     const broker = await startOrders()
     const fault = broker.faults.delay('Produce', Number.POSITIVE_INFINITY)
     const connection = await connect(broker)
@@ -239,8 +239,8 @@ describe('a request', () => {
   })
 })
 
-describe('what is known of faults', () => {
-  it('lists what has happened and what has not', async () => {
+describe('inspection', () => {
+  it('lists triggered and pending faults', async () => {
     const broker = await startOrders()
     const { faults } = broker
     const connection = await connect(broker, 'me')
@@ -263,7 +263,7 @@ describe('what is known of faults', () => {
     expect(Math.abs(first!.atMs - Date.now())).toBeLessThan(60_000)
   })
 
-  it('waits until a fault has happened', async () => {
+  it('waits until a fault has triggered', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     const fault = broker.faults.fail('ListOffsets', 'UNKNOWN_SERVER_ERROR', { times: 2 })
@@ -272,7 +272,7 @@ describe('what is known of faults', () => {
     await expect(fault.happened(2, { timeoutMs: 20 })).rejects.toMatchObject({
       code: 'TIMED_OUT',
       message:
-        'not within 20 ms: ListOffsets fails with UNKNOWN_SERVER_ERROR (2 times): 1 of 2 times so far',
+        'timed out after 20 ms waiting for ListOffsets fails with UNKNOWN_SERVER_ERROR (2 times): 1 of 2 times so far',
     })
   })
 })
@@ -290,17 +290,20 @@ describe('mistakes', () => {
     ],
     [
       (f) => f.fail('Produce', 'NOT_LEADER' as never),
-      /Kafka has no error NOT_LEADER; it has UNKNOWN_SERVER/,
+      /unknown Kafka error NOT_LEADER; known are UNKNOWN_SERVER/,
     ],
     [(f) => f.fail('Produce', 'NOT_COORDINATR' as never), /did you mean NOT_COORDINATOR\?/],
-    [(f) => f.fail('Produce', 'NONE' as never), /Kafka has no error NONE/],
+    [(f) => f.fail('Produce', 'NONE' as never), /unknown Kafka error NONE/],
     [(f) => f.delay('fetch', 5), /no API of the name fetch is served: did you mean Fetch\?/],
     [(f) => f.delay('Fetch', -1), /ms is -1, but must be 0 or more/],
     [(f) => f.delay('Fetch', Number.NaN), /ms is NaN/],
     [(f) => f.disconnect('Fetch', { times: 0 }), /times is 0, but must be 1 or more, or Infinity/],
     [(f) => f.disconnect('Fetch', { skip: -1 }), /skip is -1, but must be 0 or more/],
-    [(f) => f.disconnect({ times: 2 } as never), /the API comes before the options/],
-    [(f) => f.disconnect('Fetch', { time: 2 } as never), /no option time: did you mean times\?/],
+    [(f) => f.disconnect({ times: 2 } as never), /give the API before the options/],
+    [
+      (f) => f.disconnect('Fetch', { time: 2 } as never),
+      /unknown fault option time: did you mean times\?/,
+    ],
     [
       (f) => f.fail('Heartbeat', 'NOT_COORDINATOR', { topic: 'x' }),
       /Heartbeat with NOT_COORDINATOR is not for one topic/,
@@ -317,10 +320,7 @@ describe('mistakes', () => {
       (f) => f.fail('Fetch', 'NOT_COORDINATOR', { transactionalId: 'x' }),
       /is not for one transactionalId/,
     ],
-    [
-      (f) => f.fail('Produce', 'NOT_COORDINATOR', { partition: 1 }),
-      /partition is given without the topic/,
-    ],
+    [(f) => f.fail('Produce', 'NOT_COORDINATOR', { partition: 1 }), /partition needs a topic/],
   ]
 
   it.each(cases)('%s', async (ask, message) => {

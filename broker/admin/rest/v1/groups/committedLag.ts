@@ -1,5 +1,5 @@
-// How far a group is behind: in records, by the ends of the partitions, and in time, by the timestamp of the
-// first record that it has not committed.
+// The lag of a group: in records, from the ends of the partitions, and in time, from the timestamp
+// of the first record that it has not committed.
 
 import type { Admin } from '../../../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
@@ -11,13 +11,13 @@ import { records } from '../../../../../protocol/kafka/recordCursor.ts'
 import type { TopicPartition } from '../../../../../protocol/kafka/topicPartition.ts'
 import { mostBatchBytes } from '../records/recordBrowser.ts'
 
-/** Null where a partition, or its topic, does not exist any more or has no leader. */
+/** Null if the partition or its topic no longer exists, or has no leader. */
 export interface LogEnds {
   readonly start: number | null
   readonly end: number | null
 }
 
-/** Of the partitions, in their order. */
+/** Returns the ends of the partitions, in their order. */
 export async function logEnds(
   admin: Admin,
   partitions: readonly TopicPartition[],
@@ -29,13 +29,16 @@ export async function logEnds(
   return partitions.map((_, index) => ({ start: found(starts[index]!), end: found(ends[index]!) }))
 }
 
-/** Each costs a fetch: of partitions beyond these the lag in time is not known. */
+/** Each costs a fetch; beyond this many partitions the lag in time is unknown. */
 export const mostTimedPartitions = 200
 const readAtOnce = 8
 const retryTimeoutMs = 5_000
 let lanes = 0
 
-/** Timestamps in ms of the first records at or after the offsets, in their order; null where there is none. */
+/**
+ * Returns the timestamps in ms of the first records at or after the offsets, in their order; null
+ * if there is none.
+ */
 export async function firstTimestamps(
   cluster: Cluster,
   places: readonly (TopicPartition & { readonly offset: number })[],
@@ -56,7 +59,7 @@ export async function firstTimestamps(
   return timestamps
 }
 
-/** One batch at most is read; a partition that cannot be read now has no time. */
+/** Reads at most one batch; null for a partition that cannot be read now. */
 async function firstTimestamp(
   cluster: Cluster,
   { topic, partition, offset }: TopicPartition & { readonly offset: number },

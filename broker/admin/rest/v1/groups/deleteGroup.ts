@@ -1,4 +1,4 @@
-// `DELETE /api/v1/groups/{group}`: removes a group without members, with its offsets.
+// `DELETE /api/v1/groups/{group}`: deletes a group without members, and its offsets.
 
 import { Type } from 'typebox'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
@@ -20,7 +20,7 @@ export const deleteGroup: AdminRoute = (server, { admin }) => {
         operationId: 'deleteGroup',
         tags: ['Groups'],
         summary: 'Delete a group',
-        description: 'With all its offsets. Refused while the group has members.',
+        description: 'Deletes the group and its offsets. Refused while the group has members.',
         params: groupParams,
         response: { 204: Type.Null({ description: 'The group is deleted.' }) },
       },

@@ -1,4 +1,5 @@
-// `DELETE /api/v1/groups/{group}/offsets?topic=T`: forgets what the group committed for a topic.
+// `DELETE /api/v1/groups/{group}/offsets?topic=T`: deletes the committed offsets of a group for a
+// topic.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -20,14 +21,14 @@ export const deleteGroupOffsets: AdminRoute = (server, { admin }) => {
         tags: ['Groups'],
         summary: 'Delete the offsets of a group for a topic',
         description:
-          'Refused for topics that members of the group subscribe to. Without an offset, a group begins where its `auto.offset.reset` says.',
+          'Refused for topics that members of the group subscribe to. Without a committed offset, a group starts as its `auto.offset.reset` says.',
         params: groupParams,
         querystring: Type.Object({
           topic: topicName,
           partition: Type.Optional(
             Type.Array(partitionNumber, {
               maxItems: 200,
-              description: 'All that have an offset unless given.',
+              description: 'Default: all partitions with a committed offset.',
             }),
           ),
         }),
@@ -59,6 +60,6 @@ function nothing(group: string, topic: string, partition: number | undefined): R
     40403,
     'NOTHING_COMMITTED',
     `group ${group} has committed no offset for ${place}`,
-    'GET /api/v1/groups/{group}/offsets lists what it has committed',
+    'GET /api/v1/groups/{group}/offsets lists its committed offsets',
   )
 }

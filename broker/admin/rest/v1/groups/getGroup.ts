@@ -1,4 +1,4 @@
-// `GET /api/v1/groups/{group}`: the state of a group and its members, with the partitions of each.
+// `GET /api/v1/groups/{group}`: the state of a group, its members and their partitions.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -9,13 +9,13 @@ const answer = Type.Object({
   state: groupState,
   type: Type.String({ description: '`classic`, or `consumer` for the protocol of KIP-848.' }),
   protocol_type: Type.String(),
-  assignor: Type.String({ description: '`range`, `uniform`, ...; empty while there is none.' }),
-  coordinator: Type.Integer({ description: 'Id of the broker.' }),
+  assignor: Type.String({ description: '`range`, `uniform`, ...; empty if there is none.' }),
+  coordinator: Type.Integer({ description: 'Broker id of the coordinator.' }),
   members: Type.Array(
     Type.Object({
       member_id: Type.String(),
       instance_id: Type.Union([Type.String(), Type.Null()], {
-        description: 'Of a static member.',
+        description: 'group.instance.id of a static member.',
       }),
       client_id: Type.String(),
       host: Type.String(),

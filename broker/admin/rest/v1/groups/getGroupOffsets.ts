@@ -1,4 +1,4 @@
-// `GET /api/v1/groups/{group}/offsets`: what the group committed, and how far it is behind.
+// `GET /api/v1/groups/{group}/offsets`: the committed offsets of a group, and its lag.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -17,21 +17,25 @@ const answer = Type.Object({
   metadata: listMetadata,
   group: Type.String(),
   state: groupState,
-  total_lag: Type.Integer({ description: 'Records, over the partitions of this page.' }),
+  total_lag: Type.Integer({
+    description: 'Sum of the lag in records, over the partitions of this page.',
+  }),
   max_lag_seconds: Type.Union([Type.Number(), Type.Null()], {
-    description: 'The largest of the partitions of this page; null when none is known.',
+    description: 'Largest lag in seconds of the partitions of this page; null if none is known.',
   }),
   data: Type.Array(
     Type.Object({
       topic: Type.String(),
       partition: Type.Integer(),
-      committed_offset: Type.Integer({ description: 'The next record that the group would read.' }),
+      committed_offset: Type.Integer({
+        description: 'Offset of the next record that the group reads.',
+      }),
       metadata: Type.String(),
-      log_start_offset: maybeCount('Null when the partition does not exist or has no leader.'),
-      end_offset: maybeCount('Of the next record that is written.'),
+      log_start_offset: maybeCount('Null if the partition does not exist or has no leader.'),
+      end_offset: maybeCount('Offset of the next record to be written.'),
       lag: maybeCount('Records between the committed offset and the end.'),
       lag_seconds: Type.Union([Type.Number(), Type.Null()], {
-        description: `Age of the first record that is not committed; 0 without lag. Null when it is not known: records without timestamps, or beyond the first ${mostTimedPartitions} partitions with lag.`,
+        description: `Age of the first uncommitted record; 0 without a lag. Null if unknown: the record has no timestamp, or the partition is beyond the first ${mostTimedPartitions} partitions with lag.`,
       }),
     }),
   ),
@@ -48,7 +52,7 @@ export const getGroupOffsets: AdminRoute = (server, { admin, cluster, clock }) =
         params: groupParams,
         querystring: Type.Object({
           ...pageQuery,
-          topic: Type.Optional(Type.String({ description: 'Only of this topic.' })),
+          topic: Type.Optional(Type.String({ description: 'Only offsets of this topic.' })),
         }),
         response: { 200: answer },
       },
@@ -98,7 +102,7 @@ export const getGroupOffsets: AdminRoute = (server, { admin, cluster, clock }) =
   )
 }
 
-/** Sorts partitions as numbers. */
+/** Sort key that orders partitions numerically. */
 function placeKey({ topic, partition }: { topic: string; partition: number }): string {
   return `${topic} ${String(partition).padStart(10, '0')}`
 }

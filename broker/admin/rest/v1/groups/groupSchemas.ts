@@ -1,4 +1,4 @@
-// What the routes of groups have in common: the path, places in topics, and members that are in the way.
+// Schemas and errors shared by the routes of groups.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -17,16 +17,19 @@ export const groupParams = Type.Object({
 export const topicName = Type.String({ minLength: 1, maxLength: 249, examples: ['orders'] })
 export const partitionNumber = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })
 
-/** Null where there is none. */
+/** An integer, or null if there is none. */
 export const maybeCount = (description: string) =>
   Type.Union([Type.Integer(), Type.Null()], { description })
 
 export const groupState = Type.String({
-  description: 'As Kafka names it: `Stable`, `Empty`, `PreparingRebalance`, `Dead`, ...',
+  description: "Kafka's name of the state: `Stable`, `Empty`, `PreparingRebalance`, `Dead`, ...",
   examples: ['Empty'],
 })
 
-/** The group as its coordinator describes it; one that does not exist is Dead, and has no members. */
+/**
+ * Returns the group as its coordinator describes it; a group that does not exist is Dead and has no
+ * members.
+ */
 export async function describedGroup(admin: Admin, groupId: string): Promise<GroupDescription> {
   const [group] = await admin.describeGroups([groupId])
   const { errorCode, errorMessage } = group!
@@ -46,7 +49,7 @@ export function groupInUse({ groupId, members, state }: GroupDescription): RestE
     40900,
     'NON_EMPTY_GROUP',
     `group ${groupId} is ${state} and has ${members.length} members${who}`,
-    'stop its members first: a member that runs would go on from its own position and commit over the new one',
+    'stop its members first: a running member would continue from its own position and overwrite the new offset',
   )
 }
 

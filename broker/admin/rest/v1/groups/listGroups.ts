@@ -14,9 +14,9 @@ const answer = Type.Object({
       state: groupState,
       type: Type.String({ description: '`classic`, or `consumer` for the protocol of KIP-848.' }),
       protocol_type: Type.String({
-        description: '`consumer`; empty for a group that only commits.',
+        description: '`consumer`; empty for a group that only commits offsets.',
       }),
-      coordinator: Type.Integer({ description: 'Id of the broker.' }),
+      coordinator: Type.Integer({ description: 'Broker id of the coordinator.' }),
     }),
   ),
 })

@@ -1,5 +1,5 @@
-// Where the offsets of a group would be after a reset. Plain arithmetic: it is given what is committed and
-// where the logs begin and end.
+// Computes the offsets of a group after a reset. Pure: committed offsets and log ends are passed
+// in.
 
 export const strategies = [
   'earliest',
@@ -15,11 +15,11 @@ export type Strategy = (typeof strategies)[number]
 export interface ResetPlace {
   readonly topic: string
   readonly partition: number
-  /** Null when the group has committed nothing. */
+  /** Null if the group has no committed offset. */
   readonly committed: number | null
   readonly start: number
   readonly end: number
-  /** For `time` and `duration`: the first offset of that time; null when no record is as new. */
+  /** For `time` and `duration`: first offset at or after that time; null if there is none. */
   readonly atTime: number | null
 }
 
@@ -34,11 +34,11 @@ export interface ResetPlan {
   readonly partition: number
   readonly oldOffset: number | null
   readonly newOffset: number
-  /** Whether the offset asked for was outside of the log, and was moved to its nearest end. */
+  /** Whether the requested offset was outside of the log and was moved to its nearest end. */
   readonly isAdjusted: boolean
-  /** Offsets that the group would read once more; null when it has committed nothing. */
+  /** Offsets that the group would read again; null if it has no committed offset. */
   readonly readAgain: number | null
-  /** Offsets that the group would not read. */
+  /** Offsets that the group would skip. */
   readonly skipped: number | null
 }
 
@@ -46,7 +46,7 @@ export function planReset(place: ResetPlace, target: ResetTarget): ResetPlan {
   const { topic, partition, committed, start, end } = place
   const wanted = wantedOffset(place, target)
   const newOffset = Math.min(Math.max(wanted, start), end)
-  // What lies below the start of the log was removed, and can be neither read nor skipped.
+  // Offsets below the log start were deleted: they can be neither read nor skipped.
   const from = committed === null ? null : Math.min(Math.max(committed, start), end)
   return {
     ...{ topic, partition, oldOffset: committed, newOffset },
@@ -78,8 +78,8 @@ function wantedOffset(
 }
 
 /**
- * What must be as it was in the preview for its execution. Where the target moves by itself, as the end of a
- * topic does while records are written, only what the group had committed is compared.
+ * The part of a plan that must be the same in the preview and in the execution. If the target moves
+ * by itself, like the end of a topic, only the committed offset is compared.
  */
 export function comparedWithPreview(
   plan: ResetPlan,

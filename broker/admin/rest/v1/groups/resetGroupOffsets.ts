@@ -1,6 +1,6 @@
-// `POST /api/v1/groups/{group}/offsets:reset`: moves the offsets of a group without members. Unless `execute` is
-// true it only shows what would be read again and what skipped, with a token that ties the execution to
-// exactly that.
+// `POST /api/v1/groups/{group}/offsets:reset`: moves the offsets of a group without members. Unless
+// `execute` is true, it only returns a preview, with a token that restricts the execution to
+// exactly that plan.
 
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
@@ -37,7 +37,7 @@ const body = Type.Object(
   {
     to: Type.Enum([...strategies], {
       description:
-        'Where to: the beginning (`earliest`) or the end (`latest`) of the log, an `offset`, so many records on or back (`shift_by`), the first record of a `time`, what is younger than a `duration`, or where the group is (`committed`).',
+        'Target: the start (`earliest`) or the end (`latest`) of the log, an `offset`, a number of records forward or back (`shift_by`), the first record at or after a `time`, the first record younger than a `duration`, or the committed offset (`committed`).',
     }),
     offset: Type.Optional(
       Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'For `offset`.' }),
@@ -45,14 +45,14 @@ const body = Type.Object(
     shift_by: Type.Optional(
       Type.Integer({
         ...{ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
-        description: 'For `shift_by`: negative numbers go back.',
+        description: 'For `shift_by`: negative numbers move back.',
       }),
     ),
     time: Type.Optional(timeText),
     duration_ms: Type.Optional(
       Type.Integer({
         ...{ minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
-        description: 'For `duration`: before now, in ms.',
+        description: 'For `duration`: time before now, in ms.',
       }),
     ),
     topics: Type.Optional(
@@ -65,18 +65,21 @@ const body = Type.Object(
         }),
         {
           ...{ minItems: 1, maxItems: 1_000 },
-          description: 'What to reset; all that the group has committed unless given.',
+          description: 'Topics to reset. Default: all with committed offsets.',
         },
       ),
     ),
     execute: Type.Optional(
-      Type.Boolean({ default: false, description: 'Whether to do it; a preview otherwise.' }),
+      Type.Boolean({
+        default: false,
+        description: 'Whether to reset the offsets; otherwise the response is a preview.',
+      }),
     ),
     preview_token: Type.Optional(
       Type.String({
         maxLength: 100,
         description:
-          'Of the preview: the execution is refused when it would do anything else than the preview said.',
+          'Token of the preview: the execution is refused if it would differ from the preview.',
       }),
     ),
   },
@@ -97,21 +100,21 @@ const answer = Type.Object({
   can_execute: Type.Boolean({ description: 'False while the group has members.' }),
   preview_token: Type.String(),
   read_again: Type.Integer({
-    description: 'Records that the group would read once more, at most.',
+    description: 'Upper bound of the records that the group would read again.',
   }),
-  skipped: Type.Integer({ description: 'Records that the group would not read, at most.' }),
+  skipped: Type.Integer({ description: 'Upper bound of the records that the group would skip.' }),
   partitions: Type.Array(
     Type.Object({
       topic: Type.String(),
       partition: Type.Integer(),
-      old_offset: maybeCount('Null when the group has committed nothing.'),
+      old_offset: maybeCount('Null if the group has no committed offset.'),
       new_offset: Type.Integer(),
       adjusted: Type.Boolean({
         description:
-          'Whether what was asked for is outside of the log, so that its nearest end was taken.',
+          'Whether the requested offset was outside of the log and was moved to its nearest end.',
       }),
-      read_again: maybeCount('Null when the group has committed nothing.'),
-      skipped: maybeCount('Null when the group has committed nothing.'),
+      read_again: maybeCount('Null if the group has no committed offset.'),
+      skipped: maybeCount('Null if the group has no committed offset.'),
     }),
   ),
 })
@@ -123,9 +126,9 @@ export const resetGroupOffsets: AdminRoute = (server, context) => {
       schema: {
         operationId: 'resetGroupOffsets',
         tags: ['Groups'],
-        summary: 'Reset the offsets of a group, or preview it',
+        summary: 'Reset the offsets of a group, or preview the reset',
         description:
-          'A preview unless `execute` is true. Refused while the group has members. Give the `preview_token` of the preview to execute exactly what it showed.',
+          'A preview unless `execute` is true. Refused while the group has members. Pass the `preview_token` of a preview to execute exactly that plan.',
         params: groupParams,
         body,
         response: { 200: answer },
@@ -165,7 +168,7 @@ export const resetGroupOffsets: AdminRoute = (server, context) => {
   )
 }
 
-/** The property that each way needs; the others must not be there, as they would be ignored. */
+/** The property that each target needs; the others must be absent, as they would be ignored. */
 const properties: Partial<Record<Strategy, 'offset' | 'shift_by' | 'time' | 'duration_ms'>> = {
   ...{ offset: 'offset', shift_by: 'shift_by', time: 'time', duration: 'duration_ms' },
 }
@@ -174,12 +177,12 @@ function targetOf(asked: ResetRequest): ResetTarget {
   const needed = properties[asked.to]
   for (const name of Object.values(properties)) {
     if ((asked[name] !== undefined) === (name === needed)) continue
-    const problem = name === needed ? 'is missing' : `does not go with to: ${asked.to}`
+    const problem = name === needed ? 'is missing' : `is not allowed with to: ${asked.to}`
     throw new RestError(
       40002,
       'CONFLICTING_PARAMETERS',
       `body/${name} ${problem}`,
-      needed === undefined ? `leave ${name} out` : `give ${needed}, and none of the others`,
+      needed === undefined ? `remove ${name}` : `give ${needed} and no other`,
     )
   }
   return { strategy: asked.to, value: asked.offset ?? asked.shift_by ?? 0 }
@@ -277,8 +280,8 @@ function outdated(group: string): RestError {
   return new RestError(
     40900,
     'PREVIEW_OUTDATED',
-    `the offsets of group ${group}, or the request, are not those of the preview any more`,
-    'ask for another preview, and give its token',
+    `the offsets of group ${group}, or the request, have changed since the preview`,
+    'request another preview, and pass its token',
   )
 }
 
@@ -287,7 +290,7 @@ function nothingCommitted(group: string): RestError {
     40403,
     'NOTHING_COMMITTED',
     `group ${group} has committed no offsets`,
-    'name the topics to set offsets for, or check the name of the group at GET /api/v1/groups',
+    'give the topics to set offsets for, or check the name of the group: GET /api/v1/groups lists the groups',
   )
 }
 
@@ -295,7 +298,7 @@ function tooMany(count: number): RestError {
   return new RestError(
     40002,
     'TOO_MANY_PARTITIONS',
-    `${count} partitions are more than the ${mostPartitions} that are reset at once`,
-    'reset some topics at a time, with topics',
+    `${count} partitions are too many to reset at once: the limit is ${mostPartitions}`,
+    'reset fewer topics per request, with topics',
   )
 }

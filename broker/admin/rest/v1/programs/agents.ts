@@ -1,4 +1,5 @@
-// `GET /api/v1/agents` and `/api/v1/agents/{agent}`: the agents as they last reported, with their components.
+// `GET /api/v1/agents` and `/api/v1/agents/{agent}`: the last reports of agents, with their
+// components.
 
 import { type Static, Type } from 'typebox'
 import type { AgentStatus, Status } from '../../../../../protocol/telemetry/status.ts'
@@ -15,13 +16,14 @@ const agent = Type.Object({
   name: Type.String(),
   host: Type.String(),
   state: Type.Enum(['running', 'stopped']),
-  silent: Type.Boolean({ description: 'Whether it has not reported for longer than it should.' }),
-  age_ms: Type.Number({ description: 'Since its last report.' }),
+  silent: Type.Boolean({ description: "Whether the agent's report is overdue." }),
+  age_ms: Type.Number({ description: 'Time since the last report.' }),
   topics: Type.Array(Type.String()),
   lines_total: count,
   lines_per_second: Type.Union([Type.Number(), Type.Null()]),
   undrained_ms: Type.Number({
-    description: 'How long its channels have held events that no sink takes; 0 while they drain.',
+    description:
+      'How long no sink has drained the channels although they hold events; 0 while they drain.',
   }),
   sources: Type.Array(
     Type.Object({
@@ -82,7 +84,7 @@ export const getAgent: AdminRoute = (server, context) => {
         params: Type.Object({
           agent: Type.String({
             ...{ minLength: 1, maxLength: 1_024, examples: ['agent/web-1/orders'] },
-            description: 'Id of the agent, with its slashes encoded as `%2F`.',
+            description: 'Id of the agent, with slashes encoded as `%2F`.',
           }),
         }),
         response: { 200: agent },
@@ -127,6 +129,6 @@ function unknownAgent(id: string): RestError {
     40401,
     'AGENT_NOT_FOUND',
     `agent ${id} has not reported`,
-    'GET /api/v1/agents lists those that have; an agent is forgotten some time after its last report',
+    'GET /api/v1/agents lists the known agents; an agent is removed some time after its last report',
   )
 }

@@ -1,5 +1,5 @@
-// `GET /api/v1/status`: the picture that the console shows, as data. Its fields have the names that agents and jobs
-// report them under.
+// `GET /api/v1/status`: the picture that the console shows, as data. Fields have the names under
+// which agents and jobs report them.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -9,11 +9,11 @@ const count = Type.Integer()
 const text = Type.String()
 const maybeNumber = Type.Union([number, Type.Null()])
 const topics = Type.Array(text)
-const millisecondsSinceEpoch = Type.Number({ description: 'In ms since the epoch.' })
+const millisecondsSinceEpoch = Type.Number({ description: 'Milliseconds since the epoch.' })
 
 const problem = Type.Object({
   subject: Type.Enum(['broker', 'topic', 'job', 'agent']),
-  id: Type.String({ description: 'Of the topic, job or agent; empty for the broker.' }),
+  id: Type.String({ description: 'Id of the topic, job or agent; empty for the broker.' }),
   text,
 })
 
@@ -21,24 +21,27 @@ const agent = Type.Object({
   ...{ id: text, name: text, host: text, state: Type.Enum(['running', 'stopped']), topics },
   ...{ linesTotal: count, linesPerSecond: maybeNumber },
   channel: Type.String({ description: 'The fullest channel.' }),
-  channelFill: Type.Number({ description: 'How full it is, 0 to 1.' }),
+  channelFill: Type.Number({ description: 'Fill of the fullest channel, 0 to 1.' }),
   channelEvents: Type.Integer({ description: 'Events in all channels.' }),
-  ageMs: Type.Number({ description: 'Since the last report.' }),
+  ageMs: Type.Number({ description: 'Time since the last report.' }),
   silent: Type.Boolean(),
   undrainedMs: Type.Number({
-    description: 'How long the channels have held events without a sink draining any.',
+    description:
+      'How long no sink has drained the channels although they hold events; 0 while they drain.',
   }),
 })
 
 const topic = Type.Object({
   ...{ name: text, partitions: count },
-  offlinePartitions: Type.Integer({ description: 'Partitions that nobody can read or write.' }),
+  offlinePartitions: Type.Integer({
+    description: 'Partitions that can be neither read nor written.',
+  }),
   records: Type.Union([count, Type.Null()], {
-    description: 'High watermarks, summed; null while one is not known.',
+    description: 'Sum of the high watermarks; null while one is unknown.',
   }),
   ...{ recordsPerSecond: maybeNumber, bytesInPerSecond: maybeNumber },
   bytesOutPerSecond: maybeNumber,
-  quiet: Type.Boolean({ description: 'Without traffic lately, and used by no agent or job.' }),
+  quiet: Type.Boolean({ description: 'No recent traffic, and not used by any agent or job.' }),
 })
 
 const batch = Type.Object({
@@ -86,19 +89,21 @@ const ledger = Type.Object(
   },
   {
     description:
-      'Where every line of a job is: read + elsewhere = stored + onTheWay; stored = before + counted + waiting.',
+      "Accounts for every line of a job's input: read + elsewhere = stored + onTheWay; stored = before + counted + waiting.",
   },
 )
 
 const picture = Type.Object({
   timeMs: millisecondsSinceEpoch,
   momentMs: Type.Number({
-    description: 'What the figures are of: a few seconds before `timeMs` at most.',
+    description: 'Moment of the figures: a few seconds before `timeMs` at most.',
   }),
-  problems: Type.Array(problem, { description: 'What is not well, most serious first.' }),
+  problems: Type.Array(problem, { description: 'Problems, most serious first.' }),
   agents: Type.Array(agent),
   topics: Type.Array(topic),
-  topicsTotal: Type.Integer({ description: 'All topics but internal ones; not all are shown.' }),
+  topicsTotal: Type.Integer({
+    description: 'Number of topics without internal ones; `topics` may hold fewer.',
+  }),
   jobs: Type.Array(job),
   ledgers: Type.Array(ledger),
 })
@@ -110,8 +115,8 @@ export const getStatus: AdminRoute = (server, context) => {
       schema: {
         operationId: 'getStatus',
         tags: ['Console'],
-        summary: 'Get what the console shows',
-        description: 'Agents, topics and jobs at one moment, and what is not well.',
+        summary: 'Get the data of the console',
+        description: 'Agents, topics, jobs and problems at one moment.',
         response: { 200: picture },
       },
     },

@@ -1,4 +1,5 @@
-// `GET /api/v1/jobs` and `/api/v1/jobs/{job}`: the jobs as they last reported, and the batches of one.
+// `GET /api/v1/jobs` and `/api/v1/jobs/{job}`: the last reports of jobs, and the batches of one
+// job.
 
 import { type Static, Type } from 'typebox'
 import type { JobStatus, Status } from '../../../../../protocol/telemetry/status.ts'
@@ -18,25 +19,27 @@ const summary = {
   name: Type.String(),
   state: Type.Enum(['running', 'stopped', 'failed']),
   error: Type.Union([Type.String(), Type.Null()], { description: 'Why the job failed.' }),
-  silent: Type.Boolean({ description: 'Whether it has not reported for longer than it should.' }),
-  age_ms: Type.Number({ description: 'Since its last report.' }),
+  silent: Type.Boolean({ description: "Whether the job's report is overdue." }),
+  age_ms: Type.Number({ description: 'Time since the last report.' }),
   host: maybeText,
   address: Type.Union([Type.String(), Type.Null()], {
     description:
-      'Where the job itself answers, on its own host: its state, its health, its savepoints. Null when it does not say.',
+      "Address of the job's own server, on its own host: state, health, savepoints. Null if the job does not report it.",
   }),
   topics: Type.Array(Type.String()),
   batch_interval_ms: Type.Number(),
   records_total: count,
   records_per_second: maybeNumber,
-  lag_records: Type.Integer({ description: 'Records stored and not counted.' }),
+  lag_records: Type.Integer({ description: 'Records stored and not yet counted.' }),
   lag_ms: maybeNumber,
   latency_ms: Type.Union([Type.Number(), Type.Null()], {
-    description: 'From line to result, in the newest batch; null when it had no line.',
+    description: 'Time from line to result in the latest batch; null if it had no line.',
   }),
-  lost_records: Type.Integer({ description: 'Removed before the job had read them.' }),
-  late_rows: Type.Integer({ description: 'Rows that came too late for their windows.' }),
-  rejected_records: Type.Integer({ description: 'Records that were left out of the results.' }),
+  lost_records: Type.Integer({ description: 'Records deleted before the job had read them.' }),
+  late_rows: Type.Integer({ description: 'Rows that arrived after their windows had closed.' }),
+  rejected_records: Type.Integer({
+    description: 'Records that could not be processed and are not in the results.',
+  }),
 }
 
 const batch = Type.Object({
@@ -51,20 +54,20 @@ const batch = Type.Object({
 
 const details = Type.Object({
   ...summary,
-  batches: Type.Array(batch, { description: 'The newest ones that are committed, newest first.' }),
+  batches: Type.Array(batch, { description: 'Latest committed batches, newest first.' }),
   running: Type.Union(
     [Type.Object({ batch: count, progress: Type.String(), since: maybeText }), Type.Null()],
-    { description: 'The batch that runs, once it takes longer than is usual.' },
+    { description: 'The running batch, if it takes unusually long.' },
   ),
   rejected: Type.Array(
     Type.Object({
       ...{ topic: Type.String(), partition: count, offset: count, error: Type.String() },
     }),
-    { description: 'The first records that were rejected, and why.' },
+    { description: 'The first rejected records, with their errors.' },
   ),
   operators: Type.Array(
     Type.Object({ ...{ uid: Type.String(), kind: Type.String(), partitions: count } }),
-    { description: 'Streams that keep state.' },
+    { description: 'Streams with state.' },
   ),
   watermarks: Type.Array(
     Type.Object({ uid: Type.String(), time: maybeText, time_ms: Type.Number() }),
@@ -120,7 +123,7 @@ export const getJob: AdminRoute = (server, context) => {
         params: Type.Object({
           job: Type.String({
             ...{ minLength: 1, maxLength: 1_024, examples: ['job/order-demographics'] },
-            description: 'Id of the job, with its slashes encoded as `%2F`.',
+            description: 'Id of the job, with slashes encoded as `%2F`.',
           }),
         }),
         response: { 200: details },
@@ -196,6 +199,6 @@ function unknownJob(id: string): RestError {
     40401,
     'JOB_NOT_FOUND',
     `job ${id} has not reported`,
-    'GET /api/v1/jobs lists those that have; a job is forgotten some time after its last report',
+    'GET /api/v1/jobs lists the known jobs; a job is removed some time after its last report',
   )
 }

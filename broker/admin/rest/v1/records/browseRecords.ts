@@ -1,5 +1,5 @@
-// `GET /api/v1/topics/{topic}/records`: browses the records of a topic, newest first or from an offset or a time
-// on, within bounds that the answer tells of.
+// `GET /api/v1/topics/{topic}/records`: browses the records of a topic, newest first or from an
+// offset or a time, within bounds that the response reports.
 
 import { Type } from 'typebox'
 import type { AdminContext } from '../../adminContext.ts'
@@ -21,7 +21,7 @@ import {
 } from './recordRange.ts'
 import { shownRecord } from './shownRecord.ts'
 
-/** Newest first, each partition may be read; the token of the next page has a place in each. */
+/** Newest first reads every partition, and the page token holds a position in each. */
 const mostPartitions = 200
 const answerBytes = 8 * 1024 * 1024
 
@@ -29,49 +29,48 @@ const query = Type.Object({
   partition: Type.Optional(
     Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
       maxItems: mostPartitions,
-      description: 'Partitions to read; all of the topic unless given.',
+      description: 'Partitions to read. Default: all partitions of the topic.',
     }),
   ),
   order: Type.Optional(
     Type.Enum(['newest', 'oldest'], {
       description:
-        'Which records come first; `newest` unless `from_offset` or `from_time` is given. Between partitions, timestamps decide.',
+        'Order of the records. Default: `newest`, or `oldest` with `from_offset` or `from_time`. Records of several partitions are merged by timestamp.',
     }),
   ),
-  from_offset: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'No record before this offset.' }),
-  ),
+  from_offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Lowest offset to read.' })),
   from_time: Type.Optional(timeText),
   ...filterQuery,
   isolation: isolationQuery,
   limit: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 1_000, default: 50 },
-      description: 'Most records of one page.',
+      description: 'Maximum number of records in a page.',
     }),
   ),
   scan_records: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 1_000_000, default: 20_000 },
-      description: 'Most records looked at for one page, those included that are not wanted.',
+      description:
+        'Maximum number of records read for a page, including those that the filter rejects.',
     }),
   ),
   scan_bytes: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 256 * 1024 * 1024, default: 16 * 1024 * 1024 },
-      description: 'Most bytes fetched from the brokers for one page.',
+      description: 'Maximum number of bytes fetched from the brokers for a page.',
     }),
   ),
   timeout_ms: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 20_000, default: 5_000 },
-      description: 'Longest time spent on one page.',
+      description: 'Maximum time spent on a page.',
     }),
   ),
   max_value_bytes: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 1024 * 1024, default: 16 * 1024 },
-      description: 'Bytes of a value that are shown; of a longer one, the beginning.',
+      description: 'Maximum number of bytes shown of a value; a longer value is truncated.',
     }),
   ),
   page_token: Type.Optional(Type.String({ minLength: 1, maxLength: longestBrowseToken })),
@@ -80,7 +79,7 @@ const query = Type.Object({
 const coveredRange = Type.Object({
   partition: Type.Integer(),
   from_offset: Type.Integer(),
-  to_offset: Type.Integer({ description: 'Not included.' }),
+  to_offset: Type.Integer({ description: 'Exclusive end.' }),
 })
 
 const answer = Type.Object({
@@ -88,20 +87,20 @@ const answer = Type.Object({
   metadata: listMetadata,
   scan: Type.Object(
     {
-      offsets_scanned: Type.Integer({ description: 'Offsets that this page covers.' }),
-      offsets_left: Type.Integer({ description: 'Offsets that later pages would cover.' }),
+      offsets_scanned: Type.Integer({ description: 'Offsets covered by this page.' }),
+      offsets_left: Type.Integer({ description: 'Offsets left for later pages.' }),
       records_read: Type.Integer({
         description:
-          'Records that were looked at, whether or not they are wanted. Fewer than offsets where markers of transactions, records of aborted ones and what compaction removed have left gaps.',
+          'Records read, whether or not the filter matches. Fewer than offsets where transaction markers, records of aborted transactions and compaction leave gaps.',
       }),
       bytes_fetched: Type.Integer(),
       stopped_by: Type.Enum(['end', 'limit', 'records', 'bytes', 'time'], {
         description:
-          '`end`: everything was covered. `limit`: the page is full. Otherwise the bound that was reached: ask for the next page to go on.',
+          '`end`: everything was read. `limit`: the page is full. Otherwise the bound that was reached: request the next page to continue.',
       }),
       partitions: Type.Array(coveredRange),
     },
-    { description: 'What was read: scanned N of M.' },
+    { description: 'Progress: scanned N of M.' },
   ),
   data: Type.Array(shownRecord),
 })
@@ -117,7 +116,7 @@ export const browseRecords: AdminRoute = (server, context) => {
         tags: ['Records'],
         summary: 'Browse the records of a topic',
         description:
-          'Newest first, or from an offset or a time on. A page is bounded in records, bytes and time, and says how far it came.',
+          'Newest first, or from an offset or a time. A page is bounded in records, bytes and time, and reports its progress.',
         params: topicParams,
         querystring: query,
         response: { 200: answer },
@@ -190,7 +189,7 @@ async function rangesOf(
     throw new RestError(
       40002,
       'CONFLICTING_PARAMETERS',
-      'from_offset and from_time were both given',
+      'from_offset and from_time exclude each other',
       'give one of them',
     )
   }
@@ -200,8 +199,8 @@ async function rangesOf(
     throw new RestError(
       40002,
       'TOO_MANY_PARTITIONS',
-      `topic ${topic} has ${partitions.length} partitions, and ${mostPartitions} are browsed at once`,
-      'choose some with partition=0&partition=1',
+      `topic ${topic} has ${partitions.length} partitions, too many to browse at once: the limit is ${mostPartitions}`,
+      'select partitions with partition=0&partition=1',
     )
   }
   const from = {
@@ -219,8 +218,8 @@ function refuseOtherPartitions(
   throw new RestError(
     40002,
     'INVALID_PAGE_TOKEN',
-    'page_token was given for other partitions',
-    'take the address of the next page from metadata.next as it is',
+    'page_token was issued for other partitions',
+    'use the address in metadata.next unchanged',
   )
 }
 

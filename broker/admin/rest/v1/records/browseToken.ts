@@ -1,4 +1,4 @@
-// Where the next page of records goes on: what is left of each partition, as an opaque token of the query.
+// The page token of browsed records: the remaining range of each partition, opaque to clients.
 
 import { RestError } from '../../restError.ts'
 import type { OffsetRange } from './recordRange.ts'
@@ -10,7 +10,7 @@ export function browseToken(topic: string, order: string, left: readonly OffsetR
   return Buffer.from(JSON.stringify([topic, order, rows])).toString('base64url')
 }
 
-/** Throws INVALID_PAGE_TOKEN unless it was given for the same topic and order. */
+/** Throws INVALID_PAGE_TOKEN unless the token was issued for the same topic and order. */
 export function rangesOfToken(token: string, topic: string, order: string): OffsetRange[] {
   const parts = parsed(token)
   if (Array.isArray(parts) && parts[0] === topic && parts[1] === order && Array.isArray(parts[2])) {
@@ -20,8 +20,8 @@ export function rangesOfToken(token: string, topic: string, order: string): Offs
   throw new RestError(
     40002,
     'INVALID_PAGE_TOKEN',
-    `page_token is not one that was given for topic ${topic} in the order ${order}`,
-    'take the address of the next page from metadata.next, or begin again without page_token',
+    `page_token was not issued for topic ${topic} in the order ${order}`,
+    'use the address in metadata.next, or restart without page_token',
   )
 }
 

@@ -1,4 +1,5 @@
-// `POST /api/v1/topics/{topic}/records:delete`: removes the records below an offset, of each partition named.
+// `POST /api/v1/topics/{topic}/records:delete`: deletes the records of each given partition below
+// an offset.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -14,7 +15,7 @@ const body = Type.Object(
         partition: Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }),
         before_offset: Type.Union(
           [Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.Literal('end')],
-          { description: 'The first record that is kept; `end` removes all there are.' },
+          { description: 'Offset of the first record to keep; `end` deletes all records.' },
         ),
       }),
       { minItems: 1, maxItems: 10_000 },
@@ -28,7 +29,7 @@ const answer = Type.Object({
   partitions: Type.Array(
     Type.Object({
       partition: Type.Integer(),
-      log_start_offset: Type.Integer({ description: 'Of the first record that is left.' }),
+      log_start_offset: Type.Integer({ description: 'Offset of the first remaining record.' }),
     }),
   ),
 })
@@ -41,7 +42,7 @@ export const deleteRecords: AdminRoute = (server, { admin }) => {
         operationId: 'deleteRecords',
         tags: ['Records'],
         summary: 'Delete the records below an offset',
-        description: 'For good, on all brokers. A topic that is only compacted refuses it.',
+        description: 'Cannot be undone. Refused for topics with cleanup.policy=compact only.',
         params: topicParams,
         body,
         response: { 200: answer },
@@ -75,7 +76,7 @@ function repeated(): RestError {
   return new RestError(
     40002,
     'CONFLICTING_PARAMETERS',
-    'body/partitions names a partition twice',
-    'give one offset for each partition',
+    'body/partitions contains a partition twice',
+    'give one offset per partition',
   )
 }

@@ -1,5 +1,5 @@
-// `GET /api/v1/topics/{topic}/partitions/{partition}/records/{offset}`: the record at exactly one offset, or why
-// there is none.
+// `GET /api/v1/topics/{topic}/partitions/{partition}/records/{offset}`: the record at an offset, or
+// an error that says why there is none.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -26,14 +26,15 @@ export const getRecord: AdminRoute = (server, context) => {
         operationId: 'getRecord',
         tags: ['Records'],
         summary: 'Get one record',
-        description: 'The record at this offset. Where there is none, the error says why.',
+        description: 'Returns the record at this offset; if there is none, the error says why.',
         params,
         querystring: Type.Object({
           isolation: isolationQuery,
           max_value_bytes: Type.Optional(
             Type.Integer({
               ...{ minimum: 1, maximum: wholeValueBytes, default: wholeValueBytes },
-              description: 'Bytes of the value that are shown; of a longer one, the beginning.',
+              description:
+                'Maximum number of bytes shown of the value; a longer value is truncated.',
             }),
           ),
         }),
@@ -72,17 +73,17 @@ export const getRecord: AdminRoute = (server, context) => {
   )
 }
 
-const browsing = 'GET /api/v1/topics/{topic}/records shows which records there are'
+const browsing = 'GET /api/v1/topics/{topic}/records lists the existing records'
 
 function removed(topic: string, partition: number, offset: number, start: number): RestError {
   const place = `${topic}-${partition}`
-  const message = `offset ${offset} of ${place} was removed: its log begins at ${start}`
+  const message = `the record at offset ${offset} of ${place} was deleted: the log starts at ${start}`
   return new RestError(40404, 'OFFSET_REMOVED', message, browsing)
 }
 
 function notWritten(topic: string, partition: number, offset: number, end: number): RestError {
   const place = `${topic}-${partition}`
-  const message = `offset ${offset} of ${place} cannot be read yet: its log ends before ${end}`
+  const message = `offset ${offset} of ${place} cannot be read yet: the log ends at ${end}`
   return new RestError(40404, 'OFFSET_NOT_WRITTEN', message, browsing)
 }
 
@@ -90,7 +91,7 @@ function noRecord(topic: string, partition: number, offset: number): RestError {
   return new RestError(
     40404,
     'NO_RECORD_AT_OFFSET',
-    `${topic}-${partition} has no record at offset ${offset}: it is the marker of a transaction, of an aborted one, or was removed by compaction`,
+    `${topic}-${partition} has no record at offset ${offset}: it is a transaction marker, belongs to an aborted transaction, or was removed by compaction`,
     browsing,
   )
 }

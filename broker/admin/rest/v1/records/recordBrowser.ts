@@ -1,6 +1,6 @@
-// Reads records of several partitions, forwards or newest first, until there are enough or a bound is reached:
-// so many records looked at, bytes fetched, bytes answered, or milliseconds. It says what it has read and where
-// the next page goes on, so that no record is shown twice or passed over.
+// Reads records of several partitions, oldest or newest first, until the page is full or a bound is
+// reached: records read, bytes fetched, bytes of the response, or time. Returns what it has covered
+// and where the next page starts, so that no record is repeated or skipped.
 
 import { MalformedError } from '../../../../../protocol/bytes/malformed.ts'
 import type { Cluster } from '../../../../../protocol/client/cluster.ts'
@@ -37,21 +37,21 @@ export type StoppedBy = 'end' | 'limit' | 'records' | 'bytes' | 'time'
 export interface BrowseResult {
   readonly records: readonly ShownRecord[]
   readonly stoppedBy: StoppedBy
-  /** Records that were looked at, those included that the filter does not want. */
+  /** Records read, including those that the filter rejects. */
   readonly recordsRead: number
   readonly bytesFetched: number
-  /** By partition: what this page covers, and what is left of the range. */
+  /** Ranges by partition: covered by this page, and left for later pages. */
   readonly covered: readonly OffsetRange[]
   readonly left: readonly OffsetRange[]
 }
 
 const fetchBytes = 1024 * 1024
-/** Of one batch: a record that is larger than this cannot be stored with any sane configuration. */
+/** Bound of one batch: no sane broker configuration stores a larger one. */
 export const mostBatchBytes = 64 * 1024 * 1024
-/** Newest first reads so many offsets at once, and then more. */
+/** Offsets per step for newest first; grows up to `largestStep`. */
 const firstStep = 200
 const largestStep = 5_000
-/** A step that fetches more is taken again in a smaller one. */
+/** A step that fetches more bytes is repeated with a smaller one. */
 const mostStepBytes = 4 * fetchBytes
 let lanes = 0
 
@@ -74,15 +74,15 @@ export class RecordBrowser {
   }
 }
 
-/** What is known of one partition so far. */
+/** Progress in one partition. */
 interface PartitionState {
   readonly range: OffsetRange
   readonly reader: PartitionReader
-  /** What has not been read. */
+  /** The range not yet read. */
   low: number
   high: number
   step: number
-  /** In the order in which they are to be shown. */
+  /** Matching records, in the order of the response. */
   readonly found: ShownRecord[]
 }
 
@@ -144,7 +144,10 @@ class Browse {
     return exhausted ?? 'bytes'
   }
 
-  /** Takes a step in each partition in turn, so that none waits for another one to be read whole. */
+  /**
+   * Takes one step per partition in turn, so that no partition waits for another to be read
+   * completely.
+   */
   async #read(): Promise<StoppedBy | undefined> {
     for (;;) {
       const wanting = this.#partitions.filter((state) => this.#wantsMore(state))
@@ -162,7 +165,7 @@ class Browse {
     return low < high && found.length < this.#question.bounds.limit
   }
 
-  /** A first step is always taken, or no page would ever get on. */
+  /** A first step is always taken: otherwise no page would make progress. */
   #exhausted(): StoppedBy | undefined {
     const { records, fetchedBytes, answerBytes } = this.#question.bounds
     if (this.#signal?.aborted) return 'time'
@@ -187,7 +190,7 @@ class Browse {
     this.#stepsTaken++
   }
 
-  /** Reads the last offsets of what is left, from the lowest of them on. */
+  /** Reads the last offsets of the remaining range, in ascending order. */
   async #backwards(state: PartitionState): Promise<void> {
     const from = Math.max(state.low, state.high - state.step)
     const found: ShownRecord[] = []
@@ -217,11 +220,15 @@ class Browse {
     const { batches, nextOffset } = await reader.fetch(offset)
     this.#bytesFetched += Math.max(1, batches.length)
     if (nextOffset > offset) return { batches, nextOffset }
-    // The log ends before the offset that was its end: it was cut, or what follows is not stable any more.
+    // The log ends before its former end: it was truncated, or the records after it are no longer
+    // stable.
     return { batches, nextOffset: Math.max(high, range.high) }
   }
 
-  /** Hands on the wanted records of `batches` in [from, until), in their order, until `take` wants no more. */
+  /**
+   * Passes matching records of `batches` in [from, until) to `take`, in order, until it returns
+   * false.
+   */
   #look(
     { range: { partition } }: PartitionState,
     batches: Buffer,
@@ -251,7 +258,7 @@ class Browse {
     }
   }
 
-  /** The found records of all partitions by their timestamps, as many as the page holds. */
+  /** The found records of all partitions, merged by timestamp, up to the size of the page. */
   #taken(): ShownRecord[] {
     const { order, bounds, mostValueBytes } = this.#question
     const sign = order === 'oldest' ? 1 : -1
@@ -276,7 +283,7 @@ class Browse {
     return records
   }
 
-  /** What the next page has to read: also what was found and had no room in this one. */
+  /** The range for the next page, including found records that did not fit into this one. */
   #left({ range, low, high, found }: PartitionState, taken: ReadonlyMap<number, number>) {
     const { partition } = range
     const first = found[taken.get(partition) ?? 0]
@@ -294,7 +301,7 @@ function covered(range: OffsetRange, left: OffsetRange): OffsetRange {
     : { partition, low: left.high, high: range.high }
 }
 
-/** About what a record takes in an answer. */
+/** Approximate size of a record in the response. */
 function shownSize({ key, value, size_bytes }: ShownRecord, mostValueBytes: number): number {
   const others = size_bytes - value.size_bytes - key.size_bytes
   return 400 + others + key.size_bytes + Math.min(value.size_bytes, mostValueBytes)
@@ -304,8 +311,8 @@ function oldFormat(topic: string, partition: number, magic: number): RestError {
   return new RestError(
     40002,
     'UNSUPPORTED_FOR_MESSAGE_FORMAT',
-    `${topic}-${partition} has records of message format ${magic}, from before Kafka 0.11`,
-    'read them with a consumer of that time; formats from 2 on can be browsed',
+    `${topic}-${partition} has records in message format ${magic}, from before Kafka 0.11`,
+    'read them with an old consumer; only message format 2 can be browsed',
   )
 }
 
@@ -313,8 +320,8 @@ function unreadable(topic: string, partition: number, offset: number, cause: Err
   return new RestError(
     50002,
     'UNREADABLE_RECORDS',
-    `records of ${topic}-${partition} from offset ${offset} on cannot be read: ${cause.message}`,
-    'browse from an offset behind them, and look at the log of the broker',
+    `failed to read the records of ${topic}-${partition} from offset ${offset}: ${cause.message}`,
+    'browse from a later offset, and check the log of the broker',
     cause,
   )
 }

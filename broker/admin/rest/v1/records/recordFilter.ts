@@ -1,24 +1,27 @@
-// Which records a reader wants: by key, or by a text in key or value.
+// The filter of browsed and tailed records: by key, or by a text in key or value.
 
 import { Type } from 'typebox'
 import type { RecordCursor } from '../../../../../protocol/kafka/recordCursor.ts'
 
 export const filterQuery = {
   key: Type.Optional(
-    Type.String({ maxLength: 512, description: 'Only records with exactly this key (UTF-8).' }),
+    Type.String({
+      maxLength: 512,
+      description: 'Only records with this key (UTF-8, exact match).',
+    }),
   ),
   contains: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: 256,
-      description: 'Only records with this text in their key or value (UTF-8, case matters).',
+      description: 'Only records with this text in their key or value (UTF-8, case-sensitive).',
     }),
   ),
 }
 
 export type RecordFilter = (cursor: RecordCursor) => boolean
 
-/** Undefined when every record is wanted. */
+/** Returns undefined if every record matches. */
 export function recordFilter(query: {
   readonly key?: string
   readonly contains?: string

@@ -1,4 +1,4 @@
-// Where a reader begins and ends in each partition: offsets and times of the request as ranges of offsets.
+// Translates the offsets and times of a request into offset ranges by partition.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -11,18 +11,18 @@ import { RestError } from '../../restError.ts'
 export const timeText = Type.String({
   pattern:
     '^(?:\\d{1,15}|\\d{4}-\\d{2}-\\d{2}(?:T\\d{2}:\\d{2}(?::\\d{2}(?:\\.\\d{1,9})?)?(?:Z|[+-]\\d{2}:\\d{2}))?)$',
-  description: 'An ISO 8601 time with its zone (`2026-11-30T08:00:00Z`), or ms since the epoch.',
+  description: 'An ISO 8601 time with time zone (`2026-11-30T08:00:00Z`), or ms since the epoch.',
   examples: ['2026-11-30T08:00:00Z'],
 })
 
-/** Throws a RestError for a time that no calendar has. */
+/** Throws a RestError for an invalid time. */
 export function timeMsOf(text: string): number {
   const timeMs = /^\d+$/.test(text) && text.length !== 4 ? Number(text) : Date.parse(text)
   if (Number.isSafeInteger(timeMs) && timeMs >= 0) return timeMs
   throw new RestError(
     40002,
     'INVALID_TIME',
-    `${text} is not a time`,
+    `${text} is not a valid time`,
     'give a time such as 2026-11-30T08:00:00Z, or ms since the epoch',
   )
 }
@@ -30,7 +30,7 @@ export function timeMsOf(text: string): number {
 export const isolationQuery = Type.Optional(
   Type.Enum(['read_uncommitted', 'read_committed'], {
     default: 'read_uncommitted',
-    description: 'With `read_committed`, records of open and aborted transactions are left out.',
+    description: '`read_committed` leaves out records of open and aborted transactions.',
   }),
 )
 
@@ -38,7 +38,7 @@ export function isolationOf(text: 'read_uncommitted' | 'read_committed' | undefi
   return text === 'read_committed' ? 'committed' : 'uncommitted'
 }
 
-/** Offsets from `low` up to, but not including, `high`. */
+/** Offsets from `low` up to `high`, exclusive. */
 export interface OffsetRange {
   readonly partition: number
   readonly low: number
@@ -50,7 +50,7 @@ export interface LogRange extends OffsetRange {
   readonly endOffset: number
 }
 
-/** The partitions asked for, checked against those that the topic has. */
+/** Returns the requested partitions; fails for partitions that do not exist. */
 export async function partitionsOf(
   admin: Admin,
   topic: string,
@@ -65,11 +65,11 @@ export async function partitionsOf(
     40403,
     'UNKNOWN_TOPIC_OR_PARTITION',
     `topic ${topic} has no partition ${unknown}`,
-    `use one of the ${all.length} partitions from 0 on`,
+    `the topic has ${all.length} partitions, numbered from 0`,
   )
 }
 
-/** What of the partitions is to be read: all, or what is not before an offset or a time. */
+/** Returns the ranges to read: everything, or everything from an offset or a time. */
 export async function logRanges(
   admin: Admin,
   topic: string,

@@ -1,7 +1,7 @@
-// Follows what is written to a topic. Once in a while it asks for the ends of all partitions, with one request for
-// each leader, and reads those that have grown: so an idle follower costs little, and one of a thousand
-// partitions holds no thousand connections. What comes faster than the follower may take is passed over, and
-// counted. It is pulled: a client that does not read makes nothing be read for it.
+// Tails a topic. Polls the end offsets of all partitions, with one request per leader, and reads
+// the partitions that have grown: an idle tail costs little, and a tail of a thousand partitions
+// does not hold a thousand connections. Records beyond the rate limit are skipped and counted.
+// Pull-based: for a client that does not read, nothing is fetched.
 
 import type { Admin } from '../../../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
@@ -16,16 +16,19 @@ import type { TailPosition } from './tailPosition.ts'
 
 export interface TailOptions {
   readonly topic: string
-  /** Where to begin, by partition. */
+  /** Start offset by partition. */
   readonly from: TailPosition
   readonly isolation: Isolation
   readonly filter: RecordFilter | undefined
   readonly mostValueBytes: number
-  /** Records looked at; what is beyond is passed over. */
+  /** Rate limit in records read; records beyond it are skipped. */
   readonly mostPerSecond: number
 }
 
-/** With the position behind the event: whoever goes on there misses nothing and gets nothing twice. */
+/**
+ * Each event carries the position after it: a tail resumed there neither misses nor repeats a
+ * record.
+ */
 export type TailEvent = { readonly position: TailPosition } & (
   | { readonly event: 'record'; readonly data: ShownRecord }
   | { readonly event: 'skipped'; readonly data: { readonly offsets: number } }
@@ -37,7 +40,7 @@ const heartbeatMs = 15_000
 const mostFetchedBytes = 8 * 1024 * 1024
 const mostFoundBytes = 4 * 1024 * 1024
 
-/** Ends when `signal` aborts; fails as a request does. */
+/** Ends when `signal` aborts; fails if a request fails. */
 export async function* tail(
   { cluster, admin, clock }: { cluster: Cluster; admin: Admin; clock: Clock },
   options: TailOptions,
@@ -54,7 +57,7 @@ export async function* tail(
     const ends = await offsetsAt(admin, topic, partitions, OffsetSpec.latest, isolation)
     const grown = partitions.flatMap((partition, index): OffsetRange[] => {
       const low = positions.get(partition)!
-      // A log that was cut goes on from its new end.
+      // A truncated log continues from its new end.
       const high = ends[index]!
       if (high < low) positions.set(partition, high)
       return high > low ? [{ partition, low, high }] : []
@@ -78,7 +81,7 @@ export async function* tail(
         positions.set(data.partition, data.offset + 1)
         yield { event: 'record', data, position: positions }
       }
-      // Behind what the filter does not want.
+      // Includes records that the filter rejected.
       for (const { partition, low } of result.left) positions.set(partition, low)
       if (skipped > 0 || result.records.length > 0) heardMs = clock.monotonicMs()
     }
@@ -91,8 +94,8 @@ export async function* tail(
 }
 
 /**
- * The newest offsets of the ranges, no more than a few times what may be shown at once: a short burst is
- * shown late and not passed over.
+ * Returns the newest offsets of the ranges, up to a few times the rate: a short burst is delivered
+ * late instead of being skipped.
  */
 function newestOf(
   ranges: readonly OffsetRange[],

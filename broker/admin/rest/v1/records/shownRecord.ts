@@ -1,5 +1,5 @@
-// A record as people read it: keys, values and headers as JSON or text where that is what they are, and as
-// base64 otherwise; bounded, and saying what was cut off.
+// A record in readable form: keys, values and headers as JSON or text if they are that, otherwise
+// as base64; truncated to a bound, with the original sizes.
 
 import { isUtf8 } from 'node:buffer'
 import { type Static, Type } from 'typebox'
@@ -11,13 +11,13 @@ export const shownBytes = Type.Object(
   {
     encoding: Type.Enum(['json', 'text', 'base64', 'null'], {
       description:
-        'What `data` is: a JSON object or array, text (UTF-8), base64 of bytes that are neither, or null for nothing.',
+        'Encoding of `data`: a JSON object or array, text (UTF-8), base64 of other bytes, or null.',
     }),
     data: Type.Unknown(),
-    size_bytes: Type.Integer({ description: 'Of the whole; 0 for null.' }),
-    truncated: Type.Boolean({ description: 'Whether `data` is only the beginning.' }),
+    size_bytes: Type.Integer({ description: 'Size before truncation; 0 for null.' }),
+    truncated: Type.Boolean({ description: 'Whether `data` is truncated.' }),
   },
-  { description: 'Bytes of a record, as they are best read.' },
+  { description: 'Bytes of a record in readable form.' },
 )
 
 const headerSchema = Type.Object({ name: Type.String(), value: shownBytes })
@@ -26,21 +26,23 @@ export const shownRecord = Type.Object({
   partition: Type.Integer(),
   offset: Type.Integer(),
   timestamp: Type.Union([Type.String(), Type.Null()], {
-    description: 'ISO 8601, in UTC; null for a record without one.',
+    description: 'ISO 8601, in UTC; null if the record has no timestamp.',
   }),
-  timestamp_ms: Type.Integer({ description: 'Since the epoch; -1 for a record without one.' }),
+  timestamp_ms: Type.Integer({
+    description: 'Milliseconds since the epoch; -1 if the record has no timestamp.',
+  }),
   timestamp_type: Type.Enum(['create_time', 'log_append_time']),
   key: shownBytes,
   value: shownBytes,
   headers: Type.Array(headerSchema),
-  headers_left_out: Type.Integer({ description: 'Headers beyond those that are shown.' }),
-  size_bytes: Type.Integer({ description: 'In its batch, uncompressed.' }),
+  headers_left_out: Type.Integer({ description: 'Number of headers that are not shown.' }),
+  size_bytes: Type.Integer({ description: 'Uncompressed size in its batch.' }),
   compression: Type.Enum(['none', 'gzip', 'snappy', 'lz4', 'zstd'], {
-    description: 'Of the batch that the record is in.',
+    description: "Compression of the record's batch.",
   }),
-  transactional: Type.Boolean({ description: 'Whether it was written in a transaction.' }),
+  transactional: Type.Boolean({ description: 'Whether the record was written in a transaction.' }),
   producer_id: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'Of an idempotent or transactional producer.',
+    description: 'Producer id of an idempotent or transactional producer.',
   }),
 })
 
@@ -49,11 +51,11 @@ export type ShownRecord = Static<typeof shownRecord>
 
 const compressions = Object.entries(Compression)
 const mostHeaders = 100
-/** Of a key or a header, whatever is asked for of the value. */
+/** Bound for a key or a header, whatever the bound for the value. */
 const mostKeyBytes = 16 * 1024
 const latestDateMs = 8.64e15
 
-/** The record that the cursor is at. Nothing of the batch's memory is kept. */
+/** Returns the record at the cursor. Copies: nothing refers to the memory of the batch. */
 export function showRecord(
   partition: number,
   batch: RecordBatch,
@@ -111,14 +113,14 @@ function headersOf(cursor: RecordCursor): ShownRecord['headers'] {
     }))
 }
 
-/** Up to the last character that ends before `most`: half a character would make the rest look binary. */
+/** Truncates to whole characters: half a character would make the text look binary. */
 function wholeCharacters(bytes: Buffer, most: number): Buffer {
   let end = most
   while (end > 0 && end > most - 4 && (bytes[end]! & 0xc0) === 0x80) end--
   return bytes.subarray(0, end)
 }
 
-/** UTF-8 without the control characters that text does not have. */
+/** Whether the bytes are UTF-8 without control characters that text does not use. */
 function isText(bytes: Buffer): boolean {
   if (!isUtf8(bytes)) return false
   for (const byte of bytes) {
@@ -128,12 +130,15 @@ function isText(bytes: Buffer): boolean {
   return true
 }
 
-/** Integers that a double cannot hold would come out as others. */
+/** Integers that a double cannot represent would change. */
 const longNumber = /\d{16}/
-/** Of numbers in JSON: deeper values than a reader of the answer could take apart stay text. */
+/** Maximum depth of JSON: deeper values stay text, so that readers can process the response. */
 const mostDepth = 64
 
-/** Objects and arrays; a number or a word alone is as well read as text. Undefined for what is none. */
+/**
+ * Parses objects and arrays only; a single number or word reads well as text. Undefined if it is
+ * not JSON.
+ */
 function jsonOf(text: string): unknown {
   if (!/^\s*[[{]/.test(text) || longNumber.test(text)) return undefined
   try {

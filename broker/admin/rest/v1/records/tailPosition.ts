@@ -1,15 +1,16 @@
-// Where a follower of a topic is, as the id of a server-sent event: a browser that reconnects sends the newest in
-// the header `Last-Event-ID`, and goes on exactly there. `0:120,88,2:5` is offset 120 of partition 0, 88 of 1
-// and 5 of 2: a partition is named where it is not the one after the last. So the id of a thousand partitions
-// fits into a header.
+// The position of a tail as the id of a server-sent event: a reconnecting browser sends the latest
+// one in the header `Last-Event-ID` and resumes exactly there. `0:120,88,2:5` is offset 120 of
+// partition 0, 88 of partition 1 and 5 of partition 2. A partition number is written only if it
+// does not follow its predecessor, so that the position of a thousand partitions fits into a
+// header.
 
 import { RestError } from '../../restError.ts'
 
-/** Node takes 16 KiB of headers. */
+/** Node's limit for headers is 16 KiB. */
 export const longestPosition = 16 * 1024
 const entry = /^(?:(\d{1,10}):)?(\d{1,16})$/
 
-/** The next offset of each partition. */
+/** Next offset by partition. */
 export type TailPosition = ReadonlyMap<number, number>
 
 export function textOfPosition(position: TailPosition): string {
@@ -23,7 +24,7 @@ export function textOfPosition(position: TailPosition): string {
   return text
 }
 
-/** Throws INVALID_EVENT_ID for what is none of `partitions`' events. */
+/** Throws INVALID_EVENT_ID for a text that is not a position in `partitions`. */
 export function positionOfText(text: string, partitions: readonly number[]): TailPosition {
   const position = new Map<number, number>()
   const followed = new Set(partitions)
@@ -46,7 +47,7 @@ function invalid(text: string): RestError {
   return new RestError(
     40002,
     'INVALID_EVENT_ID',
-    `Last-Event-ID ${JSON.stringify(shown)} is of no event of these partitions`,
-    'send the id of an event of the same topic and partitions, or leave the header out to begin at the end',
+    `Last-Event-ID ${JSON.stringify(shown)} is not the id of an event of these partitions`,
+    'send the id of an event of the same topic and partitions, or remove the header to start at the end',
   )
 }

@@ -1,5 +1,5 @@
-// `GET /api/v1/topics/{topic}/records/tail`: what is written to a topic, as it is written: server-sent events, or
-// one JSON object a line for those who accept `application/x-ndjson`.
+// `GET /api/v1/topics/{topic}/records/tail`: streams new records of a topic as server-sent events,
+// or as one JSON object per line with `accept: application/x-ndjson`.
 
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
@@ -12,18 +12,18 @@ import { isolationOf, isolationQuery, logRanges, partitionsOf } from './recordRa
 import { type TailEvent, type TailOptions, tail } from './recordTail.ts'
 import { longestPosition, positionOfText, textOfPosition } from './tailPosition.ts'
 
-/** Each is asked for its end several times a second. */
+/** The end offset of each partition is polled several times a second. */
 const mostPartitions = 1_000
 
 const query = Type.Object({
   partition: Type.Optional(
     Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
       maxItems: 200,
-      description: 'Partitions to follow; all of the topic unless given.',
+      description: 'Partitions to tail. Default: all partitions of the topic.',
     }),
   ),
   from_offset: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'Where to begin; at the end unless given.' }),
+    Type.Integer({ minimum: 0, description: 'Start offset. Default: the end.' }),
   ),
   ...filterQuery,
   isolation: isolationQuery,
@@ -31,13 +31,13 @@ const query = Type.Object({
     Type.Integer({
       ...{ minimum: 1, maximum: 1_000, default: 100 },
       description:
-        'Records looked at in a second. More are passed over, and an event `skipped` says how many.',
+        'Maximum number of records read per second. Records beyond it are skipped, and an event `skipped` says how many.',
     }),
   ),
   max_value_bytes: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 256 * 1024, default: 16 * 1024 },
-      description: 'Bytes of a value that are shown; of a longer one, the beginning.',
+      description: 'Maximum number of bytes shown of a value; a longer value is truncated.',
     }),
   ),
 })
@@ -47,14 +47,14 @@ const headers = Type.Object({
     Type.String({
       maxLength: longestPosition,
       description:
-        'The `id` of the newest event that the client has: it gets what came after that, and `from_offset` does not count. Browsers send it by themselves when they connect again.',
+        'The `id` of the last event that the client received: the stream resumes after it, and `from_offset` is ignored. Browsers send it when they reconnect.',
     }),
   ),
 })
 
 const lines = Type.String({
   description:
-    'Each event has an `id`, for `last-event-id`. Events `record` (a record, as browsing shows it), `skipped` (offsets that were passed over), `heartbeat` (every 15 s without others) and, last, `error`.',
+    'Each event has an `id`, for `last-event-id`. Events: `record` (in the same shape as when browsing), `skipped` (number of skipped offsets), `heartbeat` (after 15 s without other events) and, as the last one, `error`.',
 })
 
 const ndjson = 'application/x-ndjson'
@@ -64,13 +64,13 @@ export const tailRecords: AdminRoute = (server, context) => {
   server.get(
     '/api/v1/topics/:topic/records/tail',
     {
-      // An answer without an end: neither the time for answers nor HEAD apply.
+      // The response has no end: neither the request timeout nor HEAD apply.
       config: { scan: true, endless: true },
       exposeHeadRoute: false,
       schema: {
         operationId: 'tailRecords',
         tags: ['Records'],
-        summary: 'Follow what is written to a topic',
+        summary: 'Tail the records of a topic',
         description:
           'Server-sent events, until the client closes the connection; NDJSON with the header `accept: application/x-ndjson`.',
         params: topicParams,
@@ -78,7 +78,7 @@ export const tailRecords: AdminRoute = (server, context) => {
         headers,
         response: {
           200: {
-            description: 'Events, as they come.',
+            description: 'The stream of events.',
             content: { [eventStream]: { schema: lines }, [ndjson]: { schema: lines } },
           },
         },
@@ -94,7 +94,7 @@ export const tailRecords: AdminRoute = (server, context) => {
         giveBack()
         stop.abort()
       }
-      // Also when the client goes before the answer has begun.
+      // Also ends when the client disconnects before the response has started.
       reply.raw.once('close', end)
       try {
         const partitions = await partitionsOf(context.admin, topic, request.query.partition)
@@ -109,7 +109,8 @@ export const tailRecords: AdminRoute = (server, context) => {
           from: new Map(
             logs.map(({ partition, low, logStartOffset, endOffset }) => {
               if (position === undefined) return [partition, offset === undefined ? endOffset : low]
-              // A partition that the id does not have was added later: all of it is new.
+              // A partition that the id does not contain was added later: it is read from the
+              // start.
               const next = position.get(partition) ?? 0
               return [partition, Math.min(Math.max(next, logStartOffset), endOffset)]
             }),
@@ -129,7 +130,7 @@ export const tailRecords: AdminRoute = (server, context) => {
   )
 }
 
-/** A failure after the beginning can only be told in the stream itself. */
+/** A failure after the start of the response can only be reported within the stream. */
 async function* texts(
   events: AsyncIterable<TailEvent>,
   isLines: boolean,
@@ -156,7 +157,7 @@ function tooMany(topic: string, partitions: number): RestError {
   return new RestError(
     40002,
     'TOO_MANY_PARTITIONS',
-    `topic ${topic} has ${partitions} partitions, and ${mostPartitions} are followed at once`,
-    'choose some with partition=0&partition=1',
+    `topic ${topic} has ${partitions} partitions, too many to tail at once: the limit is ${mostPartitions}`,
+    'select partitions with partition=0&partition=1',
   )
 }

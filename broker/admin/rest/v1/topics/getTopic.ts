@@ -1,4 +1,4 @@
-// `GET /api/v1/topics/{topic}`: a topic and each of its partitions.
+// `GET /api/v1/topics/{topic}`: a topic and its partitions.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -13,11 +13,13 @@ const answer = Type.Object({
   partitions: Type.Array(
     Type.Object({
       partition: Type.Integer(),
-      leader: maybe('Id of the broker; null while there is none.'),
+      leader: maybe('Broker id of the leader; null if there is none.'),
       replicas: Type.Array(Type.Integer()),
       in_sync_replicas: Type.Array(Type.Integer()),
-      log_start_offset: maybe('Of the first record that can be read; null without a leader.'),
-      end_offset: maybe('Of the next record that is written; null without a leader.'),
+      log_start_offset: maybe(
+        'Offset of the first record that can be read; null without a leader.',
+      ),
+      end_offset: maybe('Offset of the next record to be written; null without a leader.'),
     }),
   ),
 })

@@ -1,4 +1,4 @@
-// `GET /api/v1/topics`: the topics at a glance, with what is in them and what flows through them.
+// `GET /api/v1/topics`: the topics with their sizes and traffic.
 
 import { Type } from 'typebox'
 import type { TopicDescription } from '../../../../../protocol/client/admin.ts'
@@ -17,25 +17,27 @@ const answer = Type.Object({
     Type.Object({
       topic: Type.String(),
       topic_id: Type.Union([Type.String(), Type.Null()], {
-        description: 'Null from brokers before Kafka 2.8.',
+        description: 'Null with brokers older than Kafka 2.8.',
       }),
       internal: Type.Boolean(),
       partitions: Type.Integer(),
-      replication_factor: Type.Integer({ description: 'The largest of its partitions.' }),
+      replication_factor: Type.Integer({
+        description: 'Largest replication factor of the partitions.',
+      }),
       partitions_without_leader: Type.Integer(),
       under_replicated_partitions: Type.Integer(),
       records: maybe(
-        'Offsets from the log start to the end, over all partitions: more than there are records where compaction or transactions have left gaps. Null when a partition cannot be asked.',
+        'Offsets from the log start to the end, over all partitions: an upper bound of the records, as compaction and transactions leave gaps. Null if a partition is unavailable.',
       ),
-      size_bytes: maybe('Of the logs on all brokers. Null when no broker says.'),
-      records_per_second: rate('Over the last seconds; null when it is not known.'),
-      bytes_in_per_second: rate('Null when it is not known, as of brokers other than ours.'),
-      bytes_out_per_second: rate('Null when it is not known, as of brokers other than ours.'),
+      size_bytes: maybe('Size of the logs on all brokers. Null if no broker reports it.'),
+      records_per_second: rate('Rate over the last seconds; null if unknown.'),
+      bytes_in_per_second: rate('Null if unknown, as with brokers of other implementations.'),
+      bytes_out_per_second: rate('Null if unknown, as with brokers of other implementations.'),
     }),
   ),
 })
 
-/** A page costs a question about each partition in it. */
+/** Each topic of a page costs requests for all of its partitions. */
 const topicsOfPage = { ...pageQuery }
 
 export const listTopics: AdminRoute = (server, context) => {
@@ -49,7 +51,10 @@ export const listTopics: AdminRoute = (server, context) => {
         querystring: Type.Object({
           ...topicsOfPage,
           internal: Type.Optional(
-            Type.Boolean({ default: false, description: "Whether Kafka's own topics are listed." }),
+            Type.Boolean({
+              default: false,
+              description: "Whether to list Kafka's internal topics.",
+            }),
           ),
         }),
         response: { 200: answer },
@@ -100,7 +105,9 @@ function shapeOf({ name, topicId, isInternal, partitions }: TopicDescription) {
   }
 }
 
-/** Null for a topic of which a partition cannot be asked: a sum without it would look like one that is whole. */
+/**
+ * Null if a partition of the topic is unavailable: a partial sum would look like a complete one.
+ */
 async function recordsOf(
   { admin }: AdminContext,
   topics: readonly TopicDescription[],
@@ -121,7 +128,7 @@ async function recordsOf(
   return sums
 }
 
-/** By topic; undefined when no broker says. */
+/** Sizes by topic; undefined if no broker reports them. */
 async function sizesOf({ admin }: AdminContext): Promise<Map<string, number> | undefined> {
   const directories = await admin.describeLogDirs()
   const readable = directories.filter(({ errorCode }) => errorCode === 0)

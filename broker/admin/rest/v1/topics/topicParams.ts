@@ -1,4 +1,4 @@
-// The topic, and the partition, that a path names.
+// Path parameters for a topic and a partition.
 
 import { Type } from 'typebox'
 

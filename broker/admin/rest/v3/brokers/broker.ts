@@ -1,4 +1,4 @@
-// A broker as a resource.
+// The resource KafkaBroker.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -33,7 +33,7 @@ export function brokerResource(
   }
 }
 
-/** Fails as 404 when the cluster has no such broker now. */
+/** Fails with 404 if the cluster has no such broker now. */
 export async function brokerOf(admin: Admin, brokerId: number): Promise<BrokerDescription> {
   const { brokers } = await admin.describeCluster()
   const broker = brokers.find(({ id }) => id === brokerId)
@@ -42,7 +42,7 @@ export async function brokerOf(admin: Admin, brokerId: number): Promise<BrokerDe
   throw new RestError(
     404,
     'UNKNOWN_BROKER',
-    `the cluster has no broker ${brokerId} at present`,
+    `the cluster has no broker ${brokerId}`,
     `use one of its brokers: ${known.join(', ')}`,
   )
 }

@@ -1,4 +1,4 @@
-// The cluster as a resource.
+// The resource KafkaCluster.
 
 import { Type } from 'typebox'
 import type { ClusterDescription } from '../../../../../protocol/client/adminApi.ts'

@@ -1,4 +1,4 @@
-// GET /v3/clusters: the one cluster that this server administers.
+// GET /v3/clusters: lists the one cluster that this server administers.
 
 import type { AdminRoute } from '../../adminRoute.ts'
 import { baseUrl } from '../../paging.ts'
@@ -13,7 +13,7 @@ export const listClusters: AdminRoute = (server, { admin }) => {
       schema: {
         operationId: 'listKafkaClusters',
         summary: 'List clusters',
-        description: 'The list has the one cluster that this server administers.',
+        description: 'The list contains the one cluster that this server administers.',
         tags: ['Cluster (v3)'],
         querystring: listQuery,
         response: { 200: listSchema('KafkaClusterList', clusterSchema) },

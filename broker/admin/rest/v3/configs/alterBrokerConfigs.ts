@@ -1,4 +1,5 @@
-// POST /v3/clusters/{cluster_id}/brokers/{broker_id}/configs:alter: several changes at once.
+// POST /v3/clusters/{cluster_id}/brokers/{broker_id}/configs:alter: applies several changes
+// atomically.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -15,7 +16,7 @@ export const alterBrokerConfigs: AdminRoute = (server, context) => {
     {
       schema: {
         operationId: 'updateKafkaBrokerConfigs',
-        summary: 'Change several configurations of a broker, all or none',
+        summary: 'Change several configurations of a broker, atomically',
         tags: ['Configs (v3)'],
         params: Type.Object(brokerPath),
         body: configBatchSchema,

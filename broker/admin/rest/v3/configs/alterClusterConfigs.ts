@@ -1,4 +1,4 @@
-// POST /v3/clusters/{cluster_id}/broker-configs:alter: several changes at once.
+// POST /v3/clusters/{cluster_id}/broker-configs:alter: applies several changes atomically.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -15,7 +15,7 @@ export const alterClusterConfigs: AdminRoute = (server, context) => {
     {
       schema: {
         operationId: 'updateKafkaClusterConfigs',
-        summary: 'Change several configurations of all brokers, all or none',
+        summary: 'Change several configurations of all brokers, atomically',
         tags: ['Configs (v3)'],
         params: Type.Object(clusterPath),
         body: configBatchSchema,

@@ -1,4 +1,5 @@
-// POST /v3/clusters/{cluster_id}/topics/{topic_name}/configs:alter: several changes at once.
+// POST /v3/clusters/{cluster_id}/topics/{topic_name}/configs:alter: applies several changes
+// atomically.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -14,7 +15,7 @@ export const alterTopicConfigs: AdminRoute = (server, context) => {
     {
       schema: {
         operationId: 'updateKafkaTopicConfigs',
-        summary: 'Change several configurations of a topic, all or none',
+        summary: 'Change several configurations of a topic, atomically',
         tags: ['Configs (v3)'],
         params: Type.Object(topicPath),
         body: configBatchSchema,

@@ -1,4 +1,4 @@
-// An entry of a configuration as a resource: of a topic, of a broker, or of all brokers of the cluster.
+// A configuration entry as a resource: of a topic, of a broker, or of all brokers of the cluster.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -23,9 +23,9 @@ const sources = [
   'DEFAULT_CONFIG',
   'UNKNOWN',
 ]
-const source = Type.Enum(sources, { description: 'Where the value comes from.' })
+const source = Type.Enum(sources, { description: 'Source of the value.' })
 const value = nullable(Type.String(), {
-  description: 'Null for a secret, which is never shown, and for what has no value.',
+  description: 'Null for a secret, which is never shown, and for an entry without a value.',
 })
 
 const configFields = {
@@ -36,7 +36,8 @@ const configFields = {
   is_sensitive: Type.Boolean(),
   source,
   synonyms: Type.Array(Type.Object({ name: Type.String(), value, source }), {
-    description: 'What the value is taken from, the first that is set.',
+    description:
+      'Keys that the value may come from, in order of precedence; the first one set wins.',
   }),
 }
 
@@ -79,14 +80,16 @@ export function clusterConfigResource(
   return { kind: 'KafkaClusterConfig', ...fields, config_type: 'BROKER' }
 }
 
-/** Of a list whose pages are of so many brokers or topics, each with all of its configurations. */
+/**
+ * Query of a list whose pages hold `most` brokers or topics, each with all of its configurations.
+ */
 export function ownersQuery(owners: 'brokers' | 'topics', most: number) {
-  const description = `Most ${owners} of one page, each with all of its configurations.`
+  const description = `Maximum number of ${owners} in a page, each with all of its configurations.`
   const size = Type.Integer({ minimum: 1, maximum: most, default: most, description })
   return Type.Object({ ...pageQuery, page_size: Type.Optional(size) })
 }
 
-/** The dynamic configuration of all brokers. */
+/** The resource of the dynamic configuration of all brokers. */
 export const allBrokers: ConfigResource = { type: 'broker', name: '' }
 
 export async function configsOf(admin: Admin, resource: ConfigResource): Promise<ConfigEntry[]> {
@@ -100,7 +103,7 @@ export function entriesOf(description: ConfigDescription): ConfigEntry[] {
   throw kafkaFailure(errorCode, errorMessage ?? resource.name)
 }
 
-/** Fails as 404 when the resource has no such entry. */
+/** Fails with 404 if the resource has no such entry. */
 export async function configOf(
   admin: Admin,
   resource: ConfigResource,
@@ -117,7 +120,7 @@ export function unknownConfig({ type, name: owner }: ConfigResource, name: strin
     404,
     'UNKNOWN_CONFIG',
     `${of} has no configuration ${shortened(name)}`,
-    'check the name: the list of configurations has all of them',
+    'check the name: the list of configurations contains all of them',
   )
 }
 

@@ -1,5 +1,5 @@
-// Changes of configurations: what bodies may say, and how they reach the cluster. Those of one request happen
-// all or not at all.
+// Changes of configurations: the bodies, and their translation into requests to the cluster. The
+// changes of one request are atomic.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -21,14 +21,14 @@ export const configBatchSchema = Type.Object({
       value: newValue,
       operation: Type.Optional(
         nullable(Type.Enum(['SET', 'DELETE']), {
-          description: 'SET unless given. DELETE brings the default back.',
+          description: 'Default: SET. DELETE resets to the default.',
         }),
       ),
     }),
     { minItems: 1, maxItems: 1_000 },
   ),
   validate_only: Type.Optional(
-    Type.Boolean({ default: false, description: 'Only checks whether it could be changed.' }),
+    Type.Boolean({ default: false, description: 'Only validate the change.' }),
   ),
 })
 
@@ -49,7 +49,7 @@ export function batchChanges({ data }: ResourceOf<typeof configBatchSchema>): Co
   })
 }
 
-/** Fails as 404 when the resource has none with the name of a change. */
+/** Fails with 404 if a changed entry does not exist. */
 export async function changeKnownConfigs(
   admin: Admin,
   resource: ConfigResource,
@@ -77,7 +77,7 @@ function missingValue(name: string): RestError {
   return new RestError(
     40002,
     'INVALID_CONFIG',
-    `there is no new value for ${name}`,
-    'give a value as text; to bring the default back, delete the configuration',
+    `the new value for ${name} is missing`,
+    'give a value as a string; to reset to the default, delete the configuration',
   )
 }

@@ -1,4 +1,4 @@
-// GET /v3/clusters/{cluster_id}/brokers/-/configs: of all brokers.
+// GET /v3/clusters/{cluster_id}/brokers/-/configs: lists the configurations of all brokers.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -7,7 +7,7 @@ import { clusterPath } from '../pathParameters.ts'
 import { listAnswer, listPage, listSchema } from '../resource.ts'
 import { brokerConfigResource, brokerConfigSchema, entriesOf, ownersQuery } from './config.ts'
 
-/** Each has some 130 entries. */
+/** Each broker has about 130 entries. */
 const mostBrokers = 50
 
 export const listAllBrokerConfigs: AdminRoute = (server, context) => {

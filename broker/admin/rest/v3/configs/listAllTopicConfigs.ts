@@ -1,4 +1,4 @@
-// GET /v3/clusters/{cluster_id}/topics/-/configs: of all topics.
+// GET /v3/clusters/{cluster_id}/topics/-/configs: lists the configurations of all topics.
 
 import { Type } from 'typebox'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import { clusterPath } from '../pathParameters.ts'
 import { listAnswer, listPage, listSchema } from '../resource.ts'
 import { entriesOf, ownersQuery, topicConfigResource, topicConfigSchema } from './config.ts'
 
-/** Each has some 35 entries: a page of all these is 3 MB. */
+/** Each topic has about 35 entries: a full page is 3 MB. */
 const mostTopics = 200
 
 export const listAllTopicConfigs: AdminRoute = (server, context) => {
@@ -34,7 +34,7 @@ export const listAllTopicConfigs: AdminRoute = (server, context) => {
         page.entries.map((name) => ({ type: 'topic', name })),
       )
       const data = topics
-        // A topic may have been deleted since it was listed.
+        // A topic may have been deleted after it was listed.
         .filter(({ errorCode }) => errorCode !== ErrorCode.unknownTopicOrPartition)
         .flatMap((topic) =>
           entriesOf(topic).map((entry) => topicConfigResource(links, topic.resource.name, entry)),

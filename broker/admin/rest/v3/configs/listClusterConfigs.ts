@@ -16,7 +16,7 @@ export const listClusterConfigs: AdminRoute = (server, context) => {
         operationId: 'listKafkaClusterConfigs',
         summary: 'List the configuration of all brokers',
         description:
-          'Those that are set for all brokers while they run. What a broker has otherwise is listed with the broker.',
+          'Dynamic configurations set for all brokers. Other configurations of a broker are listed with the broker.',
         tags: ['Configs (v3)'],
         params: Type.Object(clusterPath),
         querystring: listQuery,

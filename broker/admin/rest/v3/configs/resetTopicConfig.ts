@@ -1,4 +1,4 @@
-// DELETE /v3/clusters/{cluster_id}/topics/{topic_name}/configs/{name}: brings the default back.
+// DELETE /v3/clusters/{cluster_id}/topics/{topic_name}/configs/{name}: resets to the default.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'

@@ -1,4 +1,4 @@
-// The assignment of a partition to a consumer, as a resource.
+// The resource KafkaConsumerAssignment: a partition assigned to a consumer.
 
 import { Type } from 'typebox'
 import type { GroupMember } from '../../../../../protocol/client/adminApi.ts'

@@ -1,4 +1,4 @@
-// A member of a consumer group as a resource.
+// The resource KafkaConsumer: a member of a consumer group.
 
 import { Type } from 'typebox'
 import type { GroupDescription, GroupMember } from '../../../../../protocol/client/adminApi.ts'
@@ -10,7 +10,7 @@ import { groupFields } from './consumerGroup.ts'
 export const consumerSchema = resourceSchema('KafkaConsumer', {
   ...groupFields,
   consumer_id: Type.String(),
-  instance_id: nullable(Type.String(), { description: 'Of a static member (group.instance.id).' }),
+  instance_id: nullable(Type.String(), { description: 'group.instance.id of a static member.' }),
   client_id: Type.String(),
   assignments: relationship,
 })
@@ -33,7 +33,7 @@ export function consumerResource(
   }
 }
 
-/** Fails as 404 when the group has no such member now. */
+/** Fails with 404 if the group has no such member now. */
 export function consumerOf(
   { groupId, members }: GroupDescription,
   { consumer_id }: { readonly consumer_id: string },
@@ -43,7 +43,7 @@ export function consumerOf(
   throw new RestError(
     404,
     'UNKNOWN_MEMBER_ID',
-    `group ${shortened(groupId)} has no consumer ${shortened(consumer_id)} at present`,
-    'list the consumers of the group: their ids change when they join again',
+    `group ${shortened(groupId)} has no consumer ${shortened(consumer_id)}`,
+    'list the consumers of the group: their ids change when they rejoin',
   )
 }

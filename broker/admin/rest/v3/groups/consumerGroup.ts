@@ -1,4 +1,4 @@
-// A consumer group as a resource, of the classic protocol or of KIP-848.
+// The resource KafkaConsumerGroup: a group of the classic protocol or of KIP-848.
 
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
@@ -9,7 +9,7 @@ import { RestError } from '../../restError.ts'
 import { type Links, shortened } from '../links.ts'
 import { type ResourceOf, relationship, resourceSchema } from '../resource.ts'
 
-/** By Kafka's names of states. */
+/** Confluent's names of states, by Kafka's. */
 const states: Readonly<Record<string, string>> = {
   PreparingRebalance: 'PREPARING_REBALANCE',
   CompletingRebalance: 'COMPLETING_REBALANCE',
@@ -29,12 +29,14 @@ export const groupFields = { consumer_group_id: Type.String() }
 
 export const consumerGroupSchema = resourceSchema('KafkaConsumerGroup', {
   ...groupFields,
-  is_simple: Type.Boolean({ description: 'It only commits offsets, and never had members.' }),
+  is_simple: Type.Boolean({
+    description: 'Whether the group only commits offsets and never had members.',
+  }),
   partition_assignor: Type.String(),
   state: Type.Enum([unknown, ...Object.values(states)]),
   type: Type.Enum([unknown, 'CLASSIC', 'CONSUMER', 'SHARE']),
   is_mixed_consumer_group: Type.Boolean({
-    description: 'A group of the type CONSUMER that also has members of the classic protocol.',
+    description: 'Whether a group of type CONSUMER also has members of the classic protocol.',
   }),
   coordinator: relationship,
   consumers: relationship,
@@ -63,12 +65,12 @@ export function consumerGroupResource(
   }
 }
 
-/** Connect and others use groups for their own purposes; such have no consumers. */
+/** Kafka Connect and others use groups for other purposes, without consumers. */
 export function isConsumerGroup({ protocolType }: { readonly protocolType: string }): boolean {
   return protocolType === 'consumer' || protocolType === ''
 }
 
-/** Fails as 404 when there is none. */
+/** Fails with 404 if the group does not exist. */
 export async function groupOf(
   admin: Admin,
   { consumer_group_id: groupId }: { readonly consumer_group_id: string },
@@ -76,11 +78,13 @@ export async function groupOf(
   const [group] = await admin.describeGroups([groupId])
   const { errorCode, errorMessage, protocolType } = group!
   if (errorCode === ErrorCode.groupIdNotFound) {
-    throw unknownGroup(`there is no consumer group ${shortened(groupId)}`)
+    throw unknownGroup(`consumer group ${shortened(groupId)} does not exist`)
   }
   if (errorCode !== ErrorCode.none) throw kafkaFailure(errorCode, errorMessage ?? groupId)
   if (!isConsumerGroup(group!)) {
-    throw unknownGroup(`${shortened(groupId)} is a group of ${protocolType}, not of consumers`)
+    throw unknownGroup(
+      `${shortened(groupId)} is a group of type ${protocolType}, not a consumer group`,
+    )
   }
   return group!
 }

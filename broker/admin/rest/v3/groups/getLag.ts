@@ -1,4 +1,5 @@
-// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/lags/{topic_name}/partitions/{partition_id}
+// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/lags/{topic_name}
+// /partitions/{partition_id}
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'
@@ -33,7 +34,7 @@ export const getLag: AdminRoute = (server, context) => {
         404,
         'NO_COMMITTED_OFFSET',
         `group ${shortened(group.groupId)} has committed no offset of ${shortened(topic)}-${partition}`,
-        'list the lags of the group: they are of the partitions that it committed offsets of',
+        'list the lags of the group: they cover the partitions with committed offsets',
       )
     },
   )

@@ -11,13 +11,13 @@ import { type Lag, lagsOf } from './lag.ts'
 
 const lagSummarySchema = resourceSchema('KafkaConsumerGroupLagSummary', {
   ...groupFields,
-  max_lag_consumer_id: Type.String({ description: 'Empty when nobody has the partition now.' }),
+  max_lag_consumer_id: Type.String({ description: 'Empty if the partition is not assigned.' }),
   max_lag_instance_id: nullable(Type.String()),
   max_lag_client_id: Type.String(),
   max_lag_topic_name: Type.String(),
   max_lag_partition_id: Type.Integer(),
-  max_lag: Type.Integer({ description: 'Of the partition with the largest lag.' }),
-  total_lag: Type.Integer({ description: 'Of all partitions.' }),
+  max_lag: Type.Integer({ description: 'Lag of the partition with the largest lag.' }),
+  total_lag: Type.Integer({ description: 'Sum over all partitions.' }),
   max_lag_consumer: relationship,
   max_lag_partition: relationship,
 })
@@ -43,8 +43,8 @@ export const getLagSummary: AdminRoute = (server, context) => {
       throw new RestError(
         404,
         'NO_COMMITTED_OFFSET',
-        `group ${shortened(group.groupId)} has committed no offsets of topics that exist`,
-        'ask again when a consumer of the group has committed an offset',
+        `group ${shortened(group.groupId)} has no committed offsets for existing topics`,
+        'retry after a consumer of the group has committed an offset',
       )
     },
   )

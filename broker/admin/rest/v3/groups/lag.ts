@@ -1,5 +1,5 @@
-// How far a consumer group is behind in a partition, as a resource: the records between the offset that it
-// committed last and the end of the log.
+// The resource KafkaConsumerLag: the records between the committed offset of a group in a partition
+// and the end of the log.
 
 import { Type } from 'typebox'
 import { type Admin, OffsetSpec } from '../../../../../protocol/client/admin.ts'
@@ -20,10 +20,12 @@ import { groupFields } from './consumerGroup.ts'
 export const lagSchema = resourceSchema('KafkaConsumerLag', {
   ...groupFields,
   ...partitionFields,
-  current_offset: Type.Integer({ description: 'The offset that the group committed last.' }),
-  log_end_offset: Type.Integer({ description: 'The offset after the last record.' }),
-  lag: Type.Integer({ description: 'Records between the two; never below 0.' }),
-  consumer_id: Type.String({ description: 'Whose partition it is now; empty for nobody.' }),
+  current_offset: Type.Integer({ description: 'Committed offset of the group.' }),
+  log_end_offset: Type.Integer({ description: 'Offset after the last record.' }),
+  lag: Type.Integer({ description: 'Difference of the two; never below 0.' }),
+  consumer_id: Type.String({
+    description: 'Consumer that the partition is assigned to; empty if none.',
+  }),
   instance_id: nullable(Type.String()),
   client_id: Type.String(),
 })
@@ -32,11 +34,11 @@ export interface Lag extends TopicPartition {
   readonly currentOffset: number
   readonly logEndOffset: number
   readonly lag: number
-  /** Undefined for nobody. */
+  /** Undefined if the partition is not assigned. */
   readonly consumer: GroupMember | undefined
 }
 
-/** Of the partitions that the group committed offsets of and that still exist, by topic and partition. */
+/** Lags of all existing partitions with committed offsets, by topic and partition. */
 export async function lagsOf(
   admin: Admin,
   group: GroupDescription,
@@ -80,7 +82,7 @@ export function lagResource(
   }
 }
 
-/** Offsets of deleted topics stay with the group until they expire. */
+/** Offsets of deleted topics are kept by the group until they expire. */
 function isThere({ topic, partition, errorCode, errorMessage }: FoundOffset): boolean {
   if (errorCode === ErrorCode.unknownTopicOrPartition) return false
   if (errorCode === ErrorCode.none) return true
@@ -92,7 +94,7 @@ function lagOf(
   { offset: logEndOffset }: FoundOffset,
   consumer: GroupMember | undefined,
 ): Lag {
-  // A topic that was created again begins before what was committed of the former one.
+  // A recreated topic starts below the offsets committed for its predecessor.
   const lag = Math.max(0, logEndOffset - currentOffset)
   return { topic, partition, currentOffset, logEndOffset, lag, consumer }
 }

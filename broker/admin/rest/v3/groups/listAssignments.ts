@@ -1,4 +1,5 @@
-// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/consumers/{consumer_id}/assignments
+// GET /v3/clusters/{cluster_id}/consumer-groups/{consumer_group_id}/consumers/{consumer_id}
+// /assignments
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'

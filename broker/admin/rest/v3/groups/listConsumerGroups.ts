@@ -35,7 +35,7 @@ export const listConsumerGroups: AdminRoute = (server, context) => {
   )
 }
 
-/** A group may have been deleted since it was listed. */
+/** A group may have been deleted after it was listed. */
 function isThere({ groupId, errorCode, errorMessage }: GroupDescription): boolean {
   if (errorCode === ErrorCode.groupIdNotFound) return false
   if (errorCode !== ErrorCode.none) throw kafkaFailure(errorCode, errorMessage ?? groupId)

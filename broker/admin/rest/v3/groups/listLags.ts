@@ -16,7 +16,7 @@ export const listLags: AdminRoute = (server, context) => {
       schema: {
         operationId: 'listKafkaConsumerLags',
         summary: 'List the lag of a group by partition',
-        description: 'Of the partitions that the group committed offsets of.',
+        description: 'Lists the partitions with committed offsets.',
         tags: ['Consumer Group (v3)'],
         params: Type.Object(groupPath),
         querystring: listQuery,

@@ -12,8 +12,8 @@ import { partitionFields, partitionOf } from './partition.ts'
 
 const offsetsSchema = resourceSchema('KafkaPartitionWithOffsets', {
   ...partitionFields,
-  earliest_offset: Type.Integer({ description: 'The first offset that can be read.' }),
-  latest_offset: Type.Integer({ description: 'The offset after the last record.' }),
+  earliest_offset: Type.Integer({ description: 'First offset that can be read.' }),
+  latest_offset: Type.Integer({ description: 'Offset after the last record.' }),
 })
 
 export const getPartitionOffsets: AdminRoute = (server, context) => {

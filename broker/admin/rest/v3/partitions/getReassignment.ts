@@ -33,7 +33,7 @@ export const getReassignment: AdminRoute = (server, context) => {
         404,
         'NO_REASSIGNMENT_IN_PROGRESS',
         `the replicas of ${topic}-${partition} are not being reassigned`,
-        'nothing is to be done: the replicas of the partition are where they shall be',
+        'no action is needed: no reassignment is in progress',
       )
     },
   )

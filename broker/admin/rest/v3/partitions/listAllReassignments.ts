@@ -1,4 +1,5 @@
-// GET /v3/clusters/{cluster_id}/topics/-/partitions/-/reassignment: of all topics.
+// GET /v3/clusters/{cluster_id}/topics/-/partitions/-/reassignment: lists the reassignments of all
+// topics.
 
 import { Type } from 'typebox'
 import type { AdminRoute } from '../../adminRoute.ts'

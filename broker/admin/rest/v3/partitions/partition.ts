@@ -1,4 +1,4 @@
-// A partition as a resource.
+// The resource KafkaPartition.
 
 import { Type } from 'typebox'
 import type {
@@ -38,7 +38,7 @@ export function partitionResource(
   }
 }
 
-/** Fails with UNKNOWN_TOPIC_OR_PARTITION when there is none. */
+/** Fails with UNKNOWN_TOPIC_OR_PARTITION if it does not exist. */
 export async function partitionOf(
   admin: Admin,
   { topic_name, partition_id }: { readonly topic_name: string; readonly partition_id: number },

@@ -1,4 +1,4 @@
-// The reassignment of a partition's replicas that is in progress, as a resource.
+// The resource KafkaReassignment: a reassignment of a partition's replicas in progress.
 
 import { Type } from 'typebox'
 import type { Reassignment } from '../../../../../protocol/client/adminApi.ts'

@@ -1,4 +1,4 @@
-// The replica of a partition on a broker, as a resource.
+// The resource KafkaReplica: the replica of a partition on a broker.
 
 import { Type } from 'typebox'
 import type { PartitionDescription } from '../../../../../protocol/client/admin.ts'

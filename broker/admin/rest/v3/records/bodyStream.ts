@@ -1,4 +1,4 @@
-// Bodies of records, which are read as they come and by the rules of records, not of other bodies.
+// Record bodies: read as a stream, with their own limits.
 
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -8,16 +8,19 @@ import { strictValidator } from '../../requestValidation.ts'
 import { RestError } from '../../restError.ts'
 import type { RecordMemory } from './recordMemory.ts'
 
-/** A stream of records lasts as long as its client likes: 24 days, which is as long as timers can. */
+/**
+ * Timeout of a record stream, which lasts as long as its client wants: 24 days, the longest
+ * possible timer.
+ */
 export const longestTimeoutMs = 2 ** 31 - 1
 
-/** For the routes of a scope of their own: bodies of these types are streams. */
+/** Makes bodies of these types streams, for the routes of one scope. */
 export function readStreams(scope: AdminServer, contentTypes: string[]): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(contentTypes, (_request, payload, done) => done(null, payload))
 }
 
-/** The schema of the body is for its records. */
+/** The schema of the body describes a record, not the stream. */
 readStreams.validatorCompiler = (part: {
   readonly schema: unknown
   readonly httpPart?: string
@@ -26,14 +29,14 @@ readStreams.validatorCompiler = (part: {
   return strictValidator({ ...part, schema: part.schema as TSchema })
 }
 
-/** Empty when the request has no body. */
+/** Returns the body as chunks; empty if the request has none. */
 export function bodyOf(request: { readonly body: unknown }): AsyncIterable<Buffer> {
   return (request.body as Readable | undefined | null) ?? Readable.from([])
 }
 
 /**
- * Ends a stream in which nothing has come or gone for so long: a client that stalls must not keep its place for
- * ever. Fails as 408 while the answer has not begun; breaks the connection afterwards.
+ * Ends a stream without traffic for `idleMs`, so that a stalled client does not keep its slot.
+ * Fails with 408 if the response has not started; otherwise closes the connection.
  */
 export function idleLimit(
   { raw }: { readonly raw: FastifyRequest['raw'] },
@@ -52,8 +55,8 @@ export function idleLimit(
 }
 
 /**
- * The whole body, whose bytes are taken of `memory`. Fails as 413 when it is longer than `maxBytes`, as 429 when
- * there is no room for it.
+ * Reads the whole body, whose bytes are taken from `memory`. Fails with 413 if it exceeds
+ * `maxBytes`, with 429 if the memory is exhausted.
  */
 export async function wholeBody(
   request: { readonly body: unknown },
@@ -75,8 +78,8 @@ function tooLarge(maxBytes: number): RestError {
   return new RestError(
     413,
     'BODY_TOO_LARGE',
-    `the body has more than ${maxBytes} bytes`,
-    'send fewer records at once, or stream them to the path of single records',
+    `the body exceeds ${maxBytes} bytes`,
+    'send fewer records per request, or stream them to the path for single records',
   )
 }
 
@@ -84,7 +87,7 @@ function idle(idleMs: number): RestError {
   return new RestError(
     408,
     'STREAM_IDLE',
-    `no record has come for ${idleMs / 1000} s`,
-    'end the request when there is nothing more to send, and begin another one later',
+    `no record received for ${idleMs / 1000} s`,
+    'end the request when there is nothing to send, and start another one later',
   )
 }

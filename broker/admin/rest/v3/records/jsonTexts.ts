@@ -1,22 +1,22 @@
-// Cuts a stream of bytes into the JSON texts in it, one record each: concatenated JSON, as Confluent's API streams
-// records, or a text a line (NDJSON). A text that is no JSON must not take others with it, and what is kept of an
-// unfinished text is bounded.
+// Splits a stream of bytes into JSON texts, one per record: concatenated JSON, as Confluent's API
+// streams records, or one text per line (NDJSON). Invariant: an invalid text does not affect the
+// others, and the memory of an unfinished text is bounded.
 
 import type { RecordMemory } from './recordMemory.ts'
 
-/** A text, or why it was not kept: it is too long by itself, or there is no memory for it at present. */
+/** A text, or why it was dropped: it is too long, or the memory for records is exhausted. */
 export type JsonText = Buffer | 'too long' | 'no room'
 
 export interface JsonTexts {
-  /** The texts that end in this chunk. */
+  /** Returns the texts that end in this chunk. */
   push(chunk: Buffer): Generator<JsonText>
-  /** What the stream ended in. */
+  /** Returns the text at the end of the stream. */
   end(): Generator<JsonText>
-  /** Nothing more comes: what is kept of an unfinished text is dropped. */
+  /** Drops the unfinished text. */
   close(): void
 }
 
-/** What texts may take; whoever gets a text releases its bytes. */
+/** Limits of texts. The receiver of a text releases its bytes. */
 export interface TextLimits {
   readonly maxBytes: number
   readonly memory: RecordMemory
@@ -28,7 +28,7 @@ const backslash = 0x5c
 const open = { brace: 0x7b, bracket: 0x5b }
 const close = { brace: 0x7d, bracket: 0x5d }
 
-/** A text a line; empty lines are none. */
+/** One text per line; empty lines are ignored. */
 export class JsonLines implements JsonTexts {
   readonly #unfinished: UnfinishedText
 
@@ -64,17 +64,18 @@ export class JsonLines implements JsonTexts {
 }
 
 /**
- * Objects one after another, with or without space between them. Where a text cannot go on as JSON (a line break
- * in a string, an object right after a value) it has ended, and the next one begins.
+ * Concatenated objects, with or without whitespace between them. Where a text cannot continue as
+ * JSON (a line break in a string, an object directly after a value), it ends and the next one
+ * starts.
  */
 export class ConcatenatedJson implements JsonTexts {
   readonly #unfinished: UnfinishedText
   #depth = 0
   #isInString = false
   #isEscaped = false
-  /** What is neither an object nor space, up to the next line or object. */
+  /** Skipping bytes that are neither an object nor whitespace, up to the next line or object. */
   #isStray = false
-  /** The last byte outside of strings that is no space: of the string itself its quote. */
+  /** The last non-whitespace byte outside of strings; for a string, its closing quote. */
   #before = 0
 
   constructor(limits: TextLimits) {
@@ -129,7 +130,7 @@ export class ConcatenatedJson implements JsonTexts {
     else if (byte === quote) this.#isInString = false
   }
 
-  /** An object begins where none can be: the text before it is broken. */
+  /** Whether an object cannot start here: the text before it is invalid. */
   #cannotHoldObject(): boolean {
     if (this.#isStray) return true
     const before = this.#before
@@ -138,7 +139,7 @@ export class ConcatenatedJson implements JsonTexts {
     )
   }
 
-  /** Takes in a byte outside of strings; true when it ends the text. */
+  /** Handles a byte outside of strings; returns whether it ends the text. */
   #outside(byte: number): boolean {
     this.#before = byte
     if (byte === open.brace || (byte === open.bracket && !this.#isStray)) this.#depth++
@@ -158,7 +159,7 @@ export class ConcatenatedJson implements JsonTexts {
   }
 }
 
-/** The bytes of a text so far, or why they are not kept. */
+/** The bytes of an unfinished text, or why they were dropped. */
 class UnfinishedText {
   readonly #limits: TextLimits
   #pieces: Buffer[] = []

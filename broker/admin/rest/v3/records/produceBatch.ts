@@ -1,4 +1,4 @@
-// POST /v3/clusters/{cluster_id}/topics/{topic_name}/records:batch: several records with one request.
+// POST /v3/clusters/{cluster_id}/topics/{topic_name}/records:batch: produces several records.
 
 import { Type } from 'typebox'
 import type { AdminRoute, AdminServer } from '../../adminRoute.ts'
@@ -18,7 +18,7 @@ const maxBodyBytes = 8 * 1024 * 1024
 const batchSchema = Type.Object({
   entries: Type.Array(batchEntrySchema, { minItems: 1, maxItems: 1_000 }),
 })
-const id = Type.String({ description: 'Of the entry, as the request gave it.' })
+const id = Type.String({ description: 'Id of the entry in the request.' })
 const batchResultSchema = Type.Object({
   successes: Type.Array(Type.Object({ id, ...storedFields })),
   failures: Type.Array(Type.Object({ id, error_code: Type.Integer(), ...failureFields })),
@@ -40,7 +40,7 @@ export const produceBatch: AdminRoute = (server, context) => {
           operationId: 'produceRecordsBatch',
           summary: 'Produce several records',
           description:
-            'Each entry succeeds or fails by itself: the answer names it by the id that it has in the request.',
+            'Each entry succeeds or fails independently; the response identifies it by its id in the request.',
           tags: ['Records (v3)'],
           params: Type.Object(topicPath),
           body: batchSchema,
@@ -79,7 +79,7 @@ function readEntries(body: Buffer): ResourceOf<typeof batchSchema>['entries'] {
     40002,
     'DUPLICATE_ENTRY_ID',
     'two entries have the same id',
-    'give each entry an id of its own: the answer names it by its id',
+    'give each entry a unique id: the response identifies entries by id',
   )
 }
 

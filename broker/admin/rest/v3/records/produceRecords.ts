@@ -1,5 +1,5 @@
-// POST /v3/clusters/{cluster_id}/topics/{topic_name}/records: one record, or a stream of them that lasts as long
-// as the client likes.
+// POST /v3/clusters/{cluster_id}/topics/{topic_name}/records: produces one record, or a stream of
+// records that lasts as long as the client wants.
 
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
@@ -32,14 +32,15 @@ export const produceRecords: AdminRoute = (server, context) => {
         schema: {
           operationId: 'produceRecord',
           summary: 'Produce records',
-          description: `The body is one record, or any number of them, one after another (or one a line, as ${ndjson}). Each is answered with a result, in the same order, as soon as it is known: a client may keep the request open and go on sending. A record that fails does not keep others from being stored; its result says why.`,
+          description: `The body is one record, or any number of concatenated records (or one per line, as ${ndjson}). The response has one result per record, in the same order, sent as soon as it is known: a client may keep the request open and continue sending. A failed record does not affect the others; its result says why it failed.`,
           tags: ['Records (v3)'],
           params: Type.Object(topicPath),
           consumes: ['application/json', ndjson],
           body: produceRequestSchema,
           response: {
             200: {
-              description: 'A result for each record, as soon as it is known: in lines for lines.',
+              description:
+                'One result per record, sent as soon as it is known; one per line for NDJSON.',
               content: {
                 'application/json': { schema: produceResultSchema },
                 [ndjson]: { schema: produceResultSchema },
@@ -72,7 +73,7 @@ export const produceRecords: AdminRoute = (server, context) => {
   })
 }
 
-/** Ends `results` when the client has gone. */
+/** Ends `results` when the client disconnects. */
 async function* rest(first: string, results: AsyncGenerator<string>): AsyncGenerator<string> {
   try {
     yield first
@@ -86,7 +87,7 @@ function emptyBody(): RestError {
   return new RestError(
     400,
     'EMPTY_BODY',
-    'the body has no record',
+    'the body contains no record',
     'send at least one: {"value": {"type": "STRING", "data": "hello"}}',
   )
 }

@@ -1,5 +1,5 @@
-// A record to be produced, as a body of Confluent's API says it: a key and a value, each with a type that tells
-// how its data becomes bytes.
+// A record to produce, in the format of Confluent's API: a key and a value, each with a type that
+// determines how its data is encoded.
 
 import { Type } from 'typebox'
 import type { ProducerRecord } from '../../../../../protocol/client/producer.ts'
@@ -13,10 +13,10 @@ const dataSchema = Type.Object(
     type: Type.Optional(
       Type.Enum(['BINARY', 'JSON', 'STRING', 'AVRO', 'JSONSCHEMA', 'PROTOBUF'], {
         description:
-          'BINARY: base64. JSON: anything, stored as JSON text. STRING: text, in UTF-8. The others need a schema registry, and are refused.',
+          'BINARY: base64. JSON: any value, stored as JSON text. STRING: text, in UTF-8. Other types need a schema registry and are refused.',
       }),
     ),
-    data: Type.Optional(Type.Unknown({ description: 'Null, or left out: no key, or no value.' })),
+    data: Type.Optional(Type.Unknown({ description: 'Null or absent: no key, or no value.' })),
   },
   { examples: [{ type: 'JSON', data: { amount: 3 } }] },
 )
@@ -24,7 +24,7 @@ const dataSchema = Type.Object(
 const recordFields = {
   partition_id: Type.Optional(
     nullable(Type.Integer({ minimum: 0, maximum: 2_147_483_647 }), {
-      description: 'Chosen by the key, or else by chance, unless given.',
+      description: 'Default: chosen by the key, or at random without a key.',
     }),
   ),
   headers: Type.Optional(
@@ -39,7 +39,7 @@ const recordFields = {
   key: Type.Optional(nullable(dataSchema)),
   value: Type.Optional(nullable(dataSchema)),
   timestamp: Type.Optional(
-    nullable(Type.String(), { description: 'Such as 2026-02-05T19:14:42.000Z; now unless given.' }),
+    nullable(Type.String(), { description: 'For example 2026-02-05T19:14:42.000Z. Default: now.' }),
   ),
 }
 
@@ -54,7 +54,7 @@ export type ProduceRequest = ResourceOf<typeof produceRequestSchema>
 export type DataType = 'BINARY' | 'JSON' | 'STRING'
 type Data = ResourceOf<typeof dataSchema>
 
-/** As bytes; the types are for the answer. */
+/** A record encoded as bytes, with the types for the response. */
 export interface ReadRecord {
   readonly record: ProducerRecord & { readonly timestampMs: number }
   readonly keyType: DataType | undefined
@@ -62,18 +62,18 @@ export interface ReadRecord {
 }
 
 const validate = bodyValidator(produceRequestSchema)
-/** The latest that a Date can be. */
+/** The latest time of a Date. */
 const maxTimestampMs = 8_640_000_000_000_000
 const dateTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
 
-/** Fails with a RestError that says what is wrong with the record. */
+/** Fails with a RestError that says what is invalid in the record. */
 export function readRecordText(text: Buffer, nowMs: number): ReadRecord {
   const checked = validate(parseText(text))
   if ('error' in checked) throw checked.error
   return readRecord(checked.value as ProduceRequest, nowMs)
 }
 
-/** Fails with a RestError. */
+/** Fails with a RestError if the text is not JSON. */
 export function parseText(text: Buffer): unknown {
   try {
     return parseExactly(text.toString())
@@ -107,12 +107,15 @@ function bytesOf(name: string, content: Data | null | undefined): Buffer | null 
   if (type === undefined) throw needsRegistry(name, 'no type')
   if (type === 'JSON') return jsonBytes(name, data)
   if (typeof data !== 'string') {
-    throw invalid(`${name}/data is no text`, `give text for the type ${type}, or the type JSON`)
+    throw invalid(
+      `${name}/data is not a string`,
+      `give a string for the type ${type}, or the type JSON`,
+    )
   }
   return type === 'BINARY' ? base64(`${name}/data`, data) : Buffer.from(data)
 }
 
-/** What can be parsed may still be nested too deeply to be written. */
+/** A value that could be parsed may still be nested too deeply to be serialized. */
 function jsonBytes(name: string, data: unknown): Buffer {
   try {
     return Buffer.from(JSON.stringify(data))
@@ -122,7 +125,7 @@ function jsonBytes(name: string, data: unknown): Buffer {
   }
 }
 
-/** Undefined for none, and for those that need a schema registry. */
+/** Undefined for no type and for types that need a schema registry. */
 function typeOf(content: Data | null | undefined): DataType | undefined {
   const { type } = content ?? {}
   return type === 'BINARY' || type === 'JSON' || type === 'STRING' ? type : undefined
@@ -130,8 +133,8 @@ function typeOf(content: Data | null | undefined): DataType | undefined {
 
 function needsRegistry(name: string, type: string): RestError {
   return invalid(
-    `${name} has ${type}, and there is no schema registry to look it up in`,
-    'give one of the types BINARY, JSON, STRING',
+    `${name} has ${type}, which needs a schema registry; there is none`,
+    'use one of the types BINARY, JSON, STRING',
   )
 }
 
@@ -145,8 +148,8 @@ function milliseconds(text: string): number {
   const ms = dateTime.test(text) ? Date.parse(text) : Number.NaN
   if (ms >= 0 && ms <= maxTimestampMs) return ms
   throw invalid(
-    'timestamp is no time since 1970 in ISO 8601',
-    'write it like 2026-02-05T19:14:42.000Z',
+    'timestamp is not an ISO 8601 time since 1970',
+    'use the format 2026-02-05T19:14:42.000Z',
   )
 }
 

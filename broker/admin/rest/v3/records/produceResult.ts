@@ -1,4 +1,4 @@
-// What became of a record: where it is stored, or why it is not.
+// The result of a produced record: its partition and offset, or its error.
 
 import { Type } from 'typebox'
 import type { StoredRecord } from '../../../../../protocol/client/producer.ts'
@@ -7,7 +7,7 @@ import { nullable, type ResourceOf } from '../resource.ts'
 import type { DataType, ReadRecord } from './produceRequest.ts'
 
 const storedDataSchema = Type.Object({
-  size: Type.Integer({ description: 'In bytes.' }),
+  size: Type.Integer({ description: 'Size in bytes.' }),
   type: nullable(Type.Enum(['BINARY', 'JSON', 'STRING'])),
 })
 
@@ -28,7 +28,7 @@ export const failureFields = {
 }
 
 export const produceResultSchema = Type.Object({
-  error_code: Type.Integer({ description: '200 for a record that is stored.' }),
+  error_code: Type.Integer({ description: '200 if the record was stored.' }),
   ...storedFields,
   ...failureFields,
 })

@@ -1,13 +1,14 @@
-// The memory of records that requests bring, from their first byte until they are stored or refused. Each request is
-// bounded, and all together are: hundreds of them may be open at once, and each could hold a record of some MB.
+// The memory of records in request bodies, from their first byte until they are stored or refused.
+// Bounded per request and in total: hundreds of requests may be open, each with records of several
+// MB.
 
 import type { MemoryBudget } from '../../../../server/memory/memoryBudget.ts'
 import { RestError } from '../../restError.ts'
 
-/** A request may always hold so much: small records come through while large ones fill the budget. */
+/** Bytes that a request may always hold: small records pass while large ones exhaust the budget. */
 const freeBytes = 64 * 1024
 
-/** What one request holds of the budget of all. */
+/** The bytes that one request holds of the shared budget. */
 export class RecordMemory {
   readonly #budget: MemoryBudget
   #heldBytes = 0
@@ -16,12 +17,15 @@ export class RecordMemory {
     this.#budget = budget
   }
 
-  /** Others leave no room: a request with records on their way waits for those before it brings more. */
+  /**
+   * Whether the budget is exhausted: a request with records in flight then waits for them before
+   * reading more.
+   */
   get isShort(): boolean {
     return this.#budget.availableBytes === 0
   }
 
-  /** False when there is no room, and then nothing is taken. */
+  /** Returns false, and takes nothing, if the budget is exhausted. */
   take(bytes: number): boolean {
     const isFree = this.#heldBytes + bytes <= freeBytes
     if (!isFree && !this.#budget.hasRoomFor(bytes)) return false
@@ -39,13 +43,13 @@ export class RecordMemory {
     this.release(this.#heldBytes)
   }
 
-  /** Why `take` was false, as the API says it. */
+  /** The error for a refused `take`. */
   refusal(): RestError {
     return new RestError(
       429,
       'TOO_MANY_BYTES_AT_ONCE',
-      `records of all requests would take more than ${this.#budget.limitBytes} bytes, which is the most at once`,
-      'send the record again when others are stored',
+      `the records of all requests exceed the limit of ${this.#budget.limitBytes} bytes`,
+      'retry after other records are stored',
       undefined,
       1,
     )

@@ -1,5 +1,5 @@
-// Produces records that requests bring, with one producer for all of them: requests with a record each share
-// batches, and the brokers remember one producer.
+// Produces the records of all requests with one shared producer: records of concurrent requests
+// share batches, and brokers keep the state of only one producer.
 
 import { Producer } from '../../../../../protocol/client/producer.ts'
 import type { AdminContext } from '../../adminContext.ts'
@@ -13,7 +13,7 @@ import {
   storedResult,
 } from './produceResult.ts'
 
-/** Sooner than a request is given up. */
+/** Shorter than the timeout of a request. */
 const deliveryTimeoutMs = 20_000
 
 export class RecordProducer {
@@ -30,14 +30,14 @@ export class RecordProducer {
     return this.#context.clock.nowMs()
   }
 
-  /** Fails with UNKNOWN_TOPIC_OR_PARTITION when there is no such topic. */
+  /** Fails with UNKNOWN_TOPIC_OR_PARTITION if the topic does not exist. */
   async prepare(topic: string): Promise<void> {
     await this.#context.admin.describeTopics([topic])
-    // It may have been created again, or have more partitions, since the last record.
+    // The topic may have been recreated or extended since the last record.
     this.#producer.forget(topic)
   }
 
-  /** What becomes of a record; never fails. */
+  /** Returns the result of a record; never fails. */
   async produce(place: RecordPlace, read: () => ReadRecord): Promise<ProduceResult> {
     try {
       const record = read()
@@ -58,7 +58,7 @@ export class RecordProducer {
 
 const producers = new WeakMap<AdminContext, RecordProducer>()
 
-/** That of the server, which closes it. */
+/** Returns the producer of the server, which closes it. */
 export function producerOf(server: AdminServer, context: AdminContext): RecordProducer {
   const known = producers.get(context)
   if (known !== undefined) return known

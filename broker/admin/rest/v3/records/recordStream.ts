@@ -1,13 +1,13 @@
-// Produces a stream of records, and answers with a stream of results in the same order: one for each record, as
-// soon as it is known. Bounded: while enough records are on their way, or the client does not read its results, no
-// more of its records are read.
+// Produces a stream of records and returns a stream of results in the same order, each as soon as
+// it is known. Bounded: while too many records are in flight, or the client does not read its
+// results, no more of its records are read.
 
 import { RestError } from '../../restError.ts'
 import type { JsonText, JsonTexts } from './jsonTexts.ts'
 import { failedResult, type ProduceResult } from './produceResult.ts'
 import type { RecordMemory } from './recordMemory.ts'
 
-/** Of one request: records on their way to the brokers, and their bytes. */
+/** Most records in flight per request, and their bytes. */
 const mostInFlight = 1_000
 const mostInFlightBytes = 4 * 1024 * 1024
 export const maxRecordBytes = 8 * 1024 * 1024
@@ -19,8 +19,8 @@ interface InFlight {
 }
 
 /**
- * Pieces of the answer: results as JSON, one a line. Fails when the stream of the request does. `memory` is that of
- * which `texts` are taken.
+ * Yields pieces of the response: results as JSON, one per line. Fails if the request's stream
+ * fails. `memory` must be the one that `texts` takes from.
  */
 export async function* resultsOf(
   chunks: AsyncIterable<Buffer>,
@@ -75,7 +75,7 @@ class RecordsInFlight {
     return this.#records[0]
   }
 
-  /** Produces texts while there is room; true when there are no more of them. */
+  /** Produces texts while the bounds permit; returns true when there are no more texts. */
   takeFrom(texts: Iterator<JsonText>): boolean {
     while (this.#hasRoom()) {
       const next = texts.next()
@@ -85,7 +85,7 @@ class RecordsInFlight {
     return false
   }
 
-  /** Of the first records, as far as they are known; empty for none. */
+  /** The results known at the head of the queue; empty if there are none. */
   results(): string {
     let text = ''
     let count = 0
@@ -127,7 +127,7 @@ function tooLong(): RestError {
   return new RestError(
     413,
     'RECORD_TOO_LARGE',
-    `a record of more than ${maxRecordBytes} bytes`,
-    'send smaller records: brokers do not take such either',
+    `the record exceeds ${maxRecordBytes} bytes`,
+    'send smaller records: brokers refuse larger ones too',
   )
 }

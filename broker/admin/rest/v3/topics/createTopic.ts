@@ -15,26 +15,27 @@ const newTopicSchema = Type.Object({
     Type.Integer({
       minimum: -1,
       maximum: 2_147_483_647,
-      description: "The broker's default unless given, or -1.",
+      description: "Default, also for -1: the broker's default.",
     }),
   ),
   replication_factor: Type.Optional(
     Type.Integer({
       minimum: -1,
       maximum: 32_767,
-      description: "The broker's default unless given, or -1.",
+      description: "Default, also for -1: the broker's default.",
     }),
   ),
   replicas_assignments: Type.Optional(
     Type.Record(Type.String({ pattern: '^\\d{1,6}$' }), Type.Array(brokerId), {
-      description: 'Brokers of each partition, the leader first; in place of the two numbers.',
+      description:
+        'Brokers of each partition, the leader first; replaces partitions_count and replication_factor.',
     }),
   ),
   configs: Type.Optional(
     Type.Array(Type.Object({ name: Type.String(), value: Type.Optional(nullable(Type.String())) })),
   ),
   validate_only: Type.Optional(
-    Type.Boolean({ default: false, description: 'Only checks whether it could be created.' }),
+    Type.Boolean({ default: false, description: 'Only validate the request.' }),
   ),
 })
 
@@ -80,8 +81,8 @@ function newTopic(body: ResourceOf<typeof newTopicSchema>): NewTopic {
   }
   if ((partitions_count ?? replication_factor) !== undefined) {
     throw malformed(
-      'replicas_assignments already says how many partitions and replicas there are',
-      'leave partitions_count and replication_factor out, or replicas_assignments',
+      'replicas_assignments excludes partitions_count and replication_factor',
+      'remove either replicas_assignments or the other two',
     )
   }
   return { name, assignments: assignments(replicas_assignments), configs }
@@ -94,8 +95,8 @@ function assignments(replicas: Readonly<Record<string, number[]>>): number[][] {
   const isComplete = count > 0 && count === Object.keys(replicas).length
   if (!isComplete || inOrder.includes(undefined)) {
     throw malformed(
-      'replicas_assignments has gaps: partitions are numbered from 0 on',
-      'give the brokers of every partition once',
+      'replicas_assignments has gaps: partitions are numbered from 0',
+      'list the brokers of every partition once',
     )
   }
   return inOrder as number[][]

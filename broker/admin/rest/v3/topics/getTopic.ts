@@ -17,7 +17,10 @@ export const getTopic: AdminRoute = (server, context) => {
         params: Type.Object(topicPath),
         querystring: Type.Object({
           include_authorized_operations: Type.Optional(
-            Type.Boolean({ default: false, description: 'Also what this server may do with it.' }),
+            Type.Boolean({
+              default: false,
+              description: 'Also return the operations that this server may perform.',
+            }),
           ),
         }),
         response: { 200: topicSchema },

@@ -1,4 +1,4 @@
-// A topic as a resource.
+// The resource KafkaTopic.
 
 import { Type } from 'typebox'
 import type { Admin, TopicDescription } from '../../../../../protocol/client/admin.ts'
@@ -15,7 +15,7 @@ export const topicSchema = resourceSchema('KafkaTopic', {
   partition_reassignments: relationship,
   authorized_operations: Type.Optional(
     Type.Array(Type.String(), {
-      description: 'What this server may do with the topic; only when it was asked for.',
+      description: 'Operations that this server may perform on the topic; only if requested.',
     }),
   ),
 })
@@ -58,7 +58,7 @@ export function topicFigures(topic: TopicDescription): TopicFigures {
   }
 }
 
-/** Fails with UNKNOWN_TOPIC_OR_PARTITION when there is none. */
+/** Fails with UNKNOWN_TOPIC_OR_PARTITION if the topic does not exist. */
 export async function topicOf(admin: Admin, name: string): Promise<TopicDescription> {
   const [topic] = await admin.describeTopics([name])
   return topic!

@@ -15,14 +15,14 @@ export const updatePartitionCount: AdminRoute = (server, context) => {
         operationId: 'updatePartitionCountKafkaTopic',
         summary: 'Add partitions to a topic',
         description:
-          'Partitions can only be added. Records with keys go to other partitions than before.',
+          'Partitions can only be added. Keys are then mapped to other partitions than before.',
         tags: ['Topic (v3)'],
         params: Type.Object(topicPath),
         body: Type.Object({
           partitions_count: Type.Integer({
             minimum: 1,
             maximum: 2_147_483_647,
-            description: 'How many there shall be in all.',
+            description: 'Total number of partitions.',
           }),
         }),
         response: { 200: topicSchema },
@@ -33,7 +33,7 @@ export const updatePartitionCount: AdminRoute = (server, context) => {
       const topic = await topicOf(admin, request.params.topic_name)
       const { partitions_count: partitionCount } = request.body
       await admin.createPartitions(topic.name, partitionCount)
-      // Brokers may hear of new partitions a moment after their controller has added them.
+      // Brokers may learn of new partitions shortly after the controller has added them.
       return topicResource(links, { ...topicFigures(topic), partitionCount })
     },
   )

@@ -1,5 +1,6 @@
-// How the REST API differs from Confluent's published one: found by comparing the OpenAPI document with the facts of
-// theirs, each difference with its reason. docs/rest-differences.md is made of this.
+// The differences between the REST API and Confluent's published one: computed from the OpenAPI
+// document and confluentFacts.ts, each with its reason. docs/rest-differences.md is generated from
+// it.
 
 import { openApiDocument } from '../../../../openApiDocument.ts'
 import { operations as published, type Shape, shapes } from './confluentFacts.ts'

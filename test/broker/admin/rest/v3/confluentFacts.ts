@@ -1,6 +1,6 @@
-// Facts of Confluent's published REST API, version 3.0.0 of its OpenAPI document: which operations there are, what
-// they take and what they answer. Of a field: its type, `|null` where it may be null, `!` where it is always there,
-// and its values where they are listed.
+// Facts of Confluent's published REST API, version 3.0.0 of its OpenAPI document: operations,
+// requests and responses. For each field: its type, `|null` if nullable, `!` if always present, and
+// its values if they are enumerated.
 
 export interface Operation {
   readonly query?: string

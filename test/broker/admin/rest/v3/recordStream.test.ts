@@ -1,4 +1,4 @@
-// How many records of a stream are on their way at once, and in which order results come.
+// Bounds of the records of a stream in flight, and the order of results.
 
 import { expect, test } from 'vitest'
 import { JsonLines } from '../../../../../broker/admin/rest/v3/records/jsonTexts.ts'

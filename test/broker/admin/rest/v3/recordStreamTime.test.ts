@@ -1,4 +1,4 @@
-// How long a stream of records may last, how long it may stall, and how often a client may produce.
+// Time limits of record streams, and the rate limit of produce requests.
 
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'

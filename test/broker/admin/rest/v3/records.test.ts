@@ -1,4 +1,4 @@
-// Producing over Confluent's paths: single records, batches of them, and streams that last.
+// Producing over Confluent's paths: single records, batches and long-lived streams.
 
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
@@ -131,10 +131,10 @@ describe('one record', () => {
 
   test.each([
     [{ value: { type: 'BINARY', data: '1' } }, 400, 'value/data is not base64'],
-    [{ value: { type: 'BINARY', data: 1 } }, 400, 'value/data is no text'],
-    [{ value: { type: 'STRING', data: 1 } }, 400, 'value/data is no text'],
-    [{ value: { data: 'x' } }, 400, 'no schema registry'],
-    [{ value: { type: 'AVRO', data: 'x' } }, 400, 'no schema registry'],
+    [{ value: { type: 'BINARY', data: 1 } }, 400, 'value/data is not a string'],
+    [{ value: { type: 'STRING', data: 1 } }, 400, 'value/data is not a string'],
+    [{ value: { data: 'x' } }, 400, 'needs a schema registry'],
+    [{ value: { type: 'AVRO', data: 'x' } }, 400, 'needs a schema registry'],
     [{ valeu: { type: 'STRING', data: 'x' } }, 40002, 'did you mean'],
     [{ ...text('x'), timestamp: 'yesterday' }, 400, 'timestamp'],
     [{ ...text('x'), timestamp: '1969-01-01T00:00:00Z' }, 400, 'timestamp'],

@@ -1,4 +1,4 @@
-// Answers of Confluent's paths, as tests look at them.
+// Types of the responses of Confluent's paths, for tests.
 
 /** Where requests of the fixture come in. */
 export const host = 'http://localhost'
