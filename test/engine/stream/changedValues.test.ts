@@ -87,7 +87,7 @@ describe('an aggregation', () => {
     }
     await using harness = await StreamHarness.start(aggregated(() => shared, changed))
     await expect(harness.batchOf([['5', '15'], []])).rejects.toThrow(
-      'create() of an aggregation has returned the same object twice, and it is changed',
+      'create() of an aggregation returned the same object twice, and the object is changed',
     )
   })
 

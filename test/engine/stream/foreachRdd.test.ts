@@ -102,7 +102,7 @@ test('what was made of an RDD ends with its batch, as the RDD does', async () =>
   await harness.batch(['a'])
   await harness.batch(['b'])
   await expect(kept[0]!.collect()).rejects.toThrow(/batch 0 is over/)
-  expect(() => kept[0]!.union(kept[1]!)).toThrow(/of the same batch/)
+  expect(() => kept[0]!.union(kept[1]!)).toThrow(/within the same batch/)
 })
 
 test('an action in the graph is refused with what to do', async () => {

@@ -425,7 +425,7 @@ describe('transformWithState', () => {
     })
     await using harness = await StreamHarness.start(program)
     await expect(harness.batch(['a'])).rejects.toThrow(
-      /handleInput has returned a promise.* in transformWithState 'transformWithState-0', at key "a"/,
+      /handleInput returned a promise.* in transformWithState 'transformWithState-0', at key "a"/,
     )
   })
 
@@ -443,7 +443,7 @@ describe('transformWithState', () => {
           .foreachRDD(() => {})
       })
     await using unhandled = await StreamHarness.start(program(0))
-    await expect(unhandled.batch(['a'])).rejects.toThrow(/has no handleTimer: give it one/)
+    await expect(unhandled.batch(['a'])).rejects.toThrow(/has no handleTimer; add one/)
     await using tagged = await StreamHarness.start(program(255))
     await expect(tagged.batch(['a'])).rejects.toThrow(/from 0 to 254, not 255/)
   })

@@ -49,7 +49,7 @@ test.each([
   ['a Date', new Date(0), 'a value of type object'],
   ['a bigint', 1n, 'a value of type bigint'],
 ])('%s is no key', async (_name, key, shown) => {
-  const message = `a key is a string, a number, a boolean or null, and not ${shown}`
+  const message = `a key must be a string, a number, a boolean or null, not ${shown}`
   expect(() => encodeKey(key as never)).toThrow(message)
   expect(() => hashKey(key as never)).toThrow(message)
   const build = (partitions: number): Job =>

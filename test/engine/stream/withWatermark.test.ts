@@ -158,7 +158,7 @@ describe('withWatermark', () => {
     const program = job('refused', (stream) => void build(stream))
     await expect(StreamHarness.start(program)).rejects.toMatchObject({
       code: 'JOB_GRAPH_INVALID',
-      message: expect.stringMatching(`${why}: put it right after fromTopic`),
+      message: expect.stringMatching(`${why}; put it right after fromTopic`),
     })
   })
 
@@ -187,6 +187,6 @@ describe('withWatermark', () => {
     const program = job('refused', (stream) => {
       visits(stream).withWatermark(({ time }) => time, options)
     })
-    await expect(StreamHarness.start(program)).rejects.toThrow(`withWatermark takes ${name} as`)
+    await expect(StreamHarness.start(program)).rejects.toThrow(`${name} of withWatermark must be`)
   })
 })
