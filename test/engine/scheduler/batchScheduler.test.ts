@@ -82,7 +82,7 @@ describe('recovery and stop', () => {
   test('logs that cannot belong together are refused', () => {
     expect(
       () => new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 1 }),
-    ).toThrow(/logs do not match/)
+    ).toThrow(/they do not match/)
   })
 
   test('one batch at a time', () => {

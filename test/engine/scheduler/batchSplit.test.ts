@@ -56,7 +56,7 @@ async function start(
       await run(batch, attempt, life)
     },
     async breakOff({ code }) {
-      happened.push(`broken off: ${code}`)
+      happened.push(`cancelled: ${code}`)
     },
     oldestRemembered: () => 0,
     onCommitted({ batchId, ranges }, { records, recordsTotal }) {
@@ -102,9 +102,9 @@ test('a batch is halved until it fits, and the next ones are as large as what fi
   )
   expect(await life.ended()).toBeUndefined()
   expect(life.happened.slice(0, 6)).toEqual([
-    'broken off: RESULT_TOO_LARGE',
+    'cancelled: RESULT_TOO_LARGE',
     'split 0: 8',
-    'broken off: RESULT_TOO_LARGE',
+    'cancelled: RESULT_TOO_LARGE',
     'split 0: 4',
     // Nothing of the attempts before is counted.
     'committed 0: 4 of 4',
@@ -151,7 +151,7 @@ test('an output of an attempt that was given up cannot begin any more', async ()
     if (offsetsIn(ranges) > 8) throw tooLarge()
   })
   await life.ended()
-  expect(() => attempts[0]!.outputBegins()).toThrow(/broken off/)
+  expect(() => attempts[0]!.outputBegins()).toThrow(/was cancelled/)
   expect(() => attempts[1]!.outputBegins()).not.toThrow()
 })
 
@@ -172,7 +172,7 @@ test('a batch of an earlier process is split only where nothing can have been sh
       expect(end).toMatchObject({
         code: 'RESULT_TOO_LARGE',
         message: expect.stringMatching(
-          /^batch 0 was planned by an earlier process.*: more than fits\. .*maxRecordsPerPartition/,
+          /^batch 0 cannot be split: it was planned by an earlier process.*: more than fits\. .*maxRecordsPerPartition/,
         ),
       })
     }
@@ -334,7 +334,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(await failed.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
       message:
-        'a window of batch 0 reads again what batches before it have read, and some of it is gone: gone',
+        'batch 0 cannot run: a window reads records of earlier batches again, and some of them are lost: gone',
     })
     expect(failed.ran).toHaveLength(1)
     let isLost = true

@@ -459,7 +459,7 @@ describe('progress', () => {
     gate.resolve()
     await given
     expect(describeProgress(world.driver.progress(), world.clock.nowMs())).toBe(
-      'batch 0 for 61 s, no task: in the driver',
+      'batch 0 for 61 s, in the driver (no task is running)',
     )
   })
 })

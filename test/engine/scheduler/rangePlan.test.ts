@@ -51,7 +51,7 @@ describe('offsets that are gone', () => {
     const removed = () => planRanges([end(20, 100)], [read(5)], () => 10)
     expect(removed).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))
     expect(removed).toThrow(
-      /^orders-0 no longer has offsets 5 to 20 \(15 that this job was to read\).* has offsets 20 to 100\. .*fromTopic\('orders', \.\.\.\) the option onLost.*millrace job rewind/,
+      /^orders-0 no longer has offsets 5 to 20 \(15 that this job had yet to read\).* has offsets 20 to 100\. .*onLost of fromTopic\('orders', \.\.\.\).*millrace job rewind/,
     )
     const truncated = () => planRanges([end(0, 4)], [read(10)], () => 10)
     expect(truncated).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))

@@ -261,11 +261,11 @@ describe('bounds of a batch', () => {
 
 describe('options', () => {
   test.each([
-    [{ maxBatchBytes: 0 }, /maxBatchBytes is 0; give a whole number of at least 1/],
+    [{ maxBatchBytes: 0 }, /maxBatchBytes is 0; it must be an integer of at least 1/],
     [{ executorMemoryMb: 3 }, /at least 16/],
     [{ maxShuffleBytes: 1.5 }, /maxShuffleBytes is 1.5/],
     [{ maxBatchTimeMs: 10, executors: 0 }, /maxBatchTimeMs needs executors/],
-    [{ conf: { 'spark.streaming.unpersist': 'true' } }, /no effect here/],
+    [{ conf: { 'spark.streaming.unpersist': 'true' } }, /is not supported/],
   ])('%j is refused', (options, message) => {
     expect(() => requireBounds(options)).toThrow(
       expect.objectContaining({
@@ -301,16 +301,16 @@ describe('options', () => {
     [
       'spark.streaming.blockInterval',
       '200ms',
-      /blockInterval has no effect here: there are no receivers/,
+      /blockInterval is not supported: there are no receivers/,
     ],
-    ['spark.streaming.receiver.maxRate', '5', /no effect here.*maxRatePerPartition/],
-    ['spark.speculation.quantile', '0.9', /no effect here.*taskTimeoutMs/],
-    ['toString', '1', /there is no option toString: known are/],
+    ['spark.streaming.receiver.maxRate', '5', /is not supported.*maxRatePerPartition/],
+    ['spark.speculation.quantile', '0.9', /is not supported.*taskTimeoutMs/],
+    ['toString', '1', /unknown option toString: known options are/],
     ['spark.streaming.backpressure.enabled', 'yes', /is 'yes': give true or false/],
     ['spark.streaming.backpressure.rateEstimator', 'mine', /give pid/],
     ['spark.streaming.backpressure.pid.minRate', '0', /give a number above 0/],
     ['spark.streaming.backpressure.pid.integral', '-1', /give a number of at least 0/],
-    ['spark.streaming.kafka.maxRatePerPartition', '1.5', /give a whole number/],
+    ['spark.streaming.kafka.maxRatePerPartition', '1.5', /give an integer/],
   ])('%s=%s is refused', (key, value, message) => {
     expect(() => parseRateConf({ [key]: value })).toThrow(
       expect.objectContaining({

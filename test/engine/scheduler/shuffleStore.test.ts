@@ -108,7 +108,7 @@ describe('on disk', () => {
       else await disk.remove(file.path)
       expect(await store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
       expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
-      expect(logger.messages('warn')).toEqual([expect.stringContaining('computed again')])
+      expect(logger.messages('warn')).toEqual([expect.stringContaining('recomputed')])
       await store.put('shuffle-0:1:0', 0, 0, pairs(8))
       expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
     }
