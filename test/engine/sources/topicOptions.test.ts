@@ -35,7 +35,7 @@ test('streams of one topic agree on where it is read, and each has its own polic
   )
   expect(sources.get('a')).toMatchObject({ startAt: 'latest', deadLetters: ['y', 'z'] })
   const differing = () => reading(['a', { onLost: 'latest' }], ['a', { onLost: { timeMs: 7 } }])
-  expect(differing).toThrow(/topic a: two streams of it have onLost "latest" and \{"timeMs":7\}/)
+  expect(differing).toThrow(/topic a: two of its streams set onLost to "latest" and \{"timeMs":7\}/)
   expect(differing).toThrow(expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }))
   expect(() => reading(['a'], ['a', { startAt: 'latest' }])).toThrow(
     /startAt "earliest" and "latest"/,
@@ -58,8 +58,8 @@ test.each([
   [{ startAt: new Date(Number.NaN) }, /startAt takes/],
   [{ onLost: { timeMs: -1 } }, /onLost takes/],
   [{ onLost: null }, /onLost takes/],
-  [{ onError: 'ignore' }, /onError takes/],
-  [{ onError: { deadLetter: 'no topic' } }, /onError takes/],
+  [{ onError: 'ignore' }, /onError must be/],
+  [{ onError: { deadLetter: 'no topic' } }, /onError must be/],
   [{ onError: { deadLetter: 'a' } }, /dead letters go to a, which this job reads/],
 ])('%j is refused', (options, message) => {
   expect(() => reading(['a', options as TopicOptions])).toThrow(message)
