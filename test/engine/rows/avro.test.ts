@@ -201,7 +201,7 @@ describe('a value', () => {
     expect(read('int', framed, { framed: true })).toBe(3)
     expect(read('int', framed, { framed: { schemaId: 7 } })).toBe(3)
     const other = () => read('int', framed, { framed: { schemaId: 8 } })
-    expect(other).toThrow(/of schema id 7, this job reads 8/)
+    expect(other).toThrow(/has schema id 7; this job reads 8/)
     expect(() => read('int', written('int', 3), { framed: true })).toThrow(MalformedError)
   })
 })

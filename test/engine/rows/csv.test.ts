@@ -132,6 +132,6 @@ describe('the format', () => {
   })
 
   test('refuses two columns of one name', () => {
-    expect(() => csv(['a', 'b', 'a'])).toThrow("two columns are called 'a'")
+    expect(() => csv(['a', 'b', 'a'])).toThrow("two columns have the name 'a'")
   })
 })

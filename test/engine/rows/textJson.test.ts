@@ -47,10 +47,10 @@ describe('json with a schema', () => {
   })
 
   test.each([
-    ['{"user":5,"ages":[]}', '/user of the value does not fit the schema: it must be string'],
+    ['{"user":5,"ages":[]}', '/user of the value does not match the schema: it must be string'],
     ['{"user":"secret","ages":[1,"secret"]}', '/ages/1 of the value'],
-    ['{"ages":[]}', 'the value does not fit the schema: it must have required properties user'],
-    ['[]', 'the value does not fit the schema: it must be object'],
+    ['{"ages":[]}', 'the value does not match the schema: it must have required properties user'],
+    ['[]', 'the value does not match the schema: it must be object'],
     ['{"user":"u","ages":[1,2,3,4]}', '/ages of the value'],
   ])('refuses %s with path and problem, without data', (document, message) => {
     expect(() => read(document)).toThrow(MalformedError)
