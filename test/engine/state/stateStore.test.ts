@@ -415,8 +415,8 @@ describe('what must not happen', () => {
     const store = await new Harness().open()
     const stale = await store.begin(0)
     await store.begin(0)
-    await expect(stale.commit()).rejects.toThrow('is over')
-    expect(() => stale.get('sa')).toThrow('is over')
+    await expect(stale.commit()).rejects.toThrow('has ended')
+    expect(() => stale.get('sa')).toThrow('has ended')
   })
 
   test('a begin while a commit is under way is a broken invariant', async () => {
@@ -460,7 +460,7 @@ describe('what must not happen', () => {
     await transaction.commit()
     const [name] = [...harness.contents.keys()].filter((each) => each.startsWith('\x21'))
     harness.contents.set(name!, harness.contents.get(name!)!.slice(0, -1))
-    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is cut off/) }
+    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is truncated/) }
     await expect(store.readAsOf(-1, contentsOf)).rejects.toMatchObject(cut)
     await expect(store.begin(0)).rejects.toMatchObject(cut)
   })

@@ -23,7 +23,7 @@ const unstorable: [unknown, string][] = [
   [new Uint8Array(new SharedArrayBuffer(1)), 'is an instance of Uint8Array'],
   [Object.create(null), 'has no prototype'],
   [{ toJSON: () => 1 }, '.toJSON is a function'],
-  [{ [Symbol('s')]: 1 }, 'has a field whose name is a symbol'],
+  [{ [Symbol('s')]: 1 }, 'has a field named by a symbol'],
   [Object.assign(new Date(0), { zone: 1 }), '.zone is a field of a built-in'],
   [Object.assign([1], { sum: 1 }), 'is an array with fields'],
   [Object.defineProperty({}, 'hidden', { value: 1 }), '.hidden is not enumerable'],
