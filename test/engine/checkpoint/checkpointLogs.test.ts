@@ -130,8 +130,8 @@ describe('the offset log', () => {
     const smallest = { ...smaller, ranges: [] }
     await first.supersede(smaller)
     await first.supersede(smallest)
-    await expect(first.supersede(entry(1))).rejects.toThrow('takes the place of batch 2')
-    await expect(first.supersede(entry(3))).rejects.toThrow('takes the place of batch 2')
+    await expect(first.supersede(entry(1))).rejects.toThrow('must not supersede batch 2')
+    await expect(first.supersede(entry(3))).rejects.toThrow('must not supersede batch 2')
     await first.append(entry(3))
     const expected = [entry(0), entry(1), smallest, entry(3)]
     expect(first.range(0, 10)).toEqual(expected)
@@ -143,7 +143,7 @@ describe('the offset log', () => {
 
   test('an empty log has no batch that could be planned anew', async () => {
     const log = await OffsetLog.open(new MemoryDisk(), path)
-    await expect(log.supersede(entry(0))).rejects.toThrow('takes the place of batch undefined')
+    await expect(log.supersede(entry(0))).rejects.toThrow('must not supersede batch undefined')
   })
 
   test('plans that were given up do not make the file grow', async () => {
@@ -254,7 +254,7 @@ describe('a damaged offset log', () => {
     ['a range without offsets', encode({ batchId: 1, timeMs: 1, ranges: [{ topic: 't' }] })],
     ['a watermark that is no time', encode({ ...entry(1), watermarks: { w: null } })],
     ['watermarks without uids', encode({ ...entry(1), watermarks: [5] })],
-    ['a version that is no text', encode({ ...entry(1), code: 5 })],
+    ['a code version that is not a string', encode({ ...entry(1), code: 5 })],
     ['an operator without a kind', encode({ ...entry(1), operators: [{ uid: 'a' }] })],
     ['operators that are no list', encode({ ...entry(1), operators: {} })],
     ['an end without an offset', encode({ ...entry(1), deadLetterEnds: [{ topic: 't' }] })],
@@ -384,7 +384,7 @@ describe('the commit log', () => {
   test('goes forward only', async () => {
     const log = await CommitLog.open(new MemoryDisk(), commits)
     await log.commit(4)
-    await expect(log.commit(4)).rejects.toThrow('committed after')
+    await expect(log.commit(4)).rejects.toThrow('committed after batch')
   })
 
   test('stays small', async () => {
