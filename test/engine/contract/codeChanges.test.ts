@@ -219,8 +219,8 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     before: [at(0), at(1)],
     now: [at(0), at(1), at(2)],
     words: [
-      "which operator has the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known",
-      "Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1' at the operator",
+      "cannot tell which operator owns the state 'updateStateByKey-0' and 'updateStateByKey-1'",
+      "Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1' on the operator",
       '--discard-state updateStateByKey-0,updateStateByKey-1',
     ],
   },
@@ -249,7 +249,7 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     what: 'one of two without uids removed',
     before: [at(0), at(1)],
     now: [at(0)],
-    words: ["the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-0' and 'updateStateByKey-1'"],
   },
   {
     what: 'an operator without a uid that gets another one than it was called',
@@ -257,14 +257,14 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     now: [named('age')],
     words: [
       "the code has updateStateByKey 'age'",
-      "Write uid: 'updateStateByKey-0' at the operator",
+      "Write uid: 'updateStateByKey-0' on the operator",
     ],
   },
   {
     what: 'a named operator whose uid was taken out',
     before: [named('age')],
     now: [at(0)],
-    words: ["the state 'age' is not known", "Write uid: 'age' at the operator"],
+    words: ["owns the state 'age'", "Write uid: 'age' on the operator"],
   },
   {
     what: 'another kind under the same uid',
@@ -303,13 +303,13 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     what: 'one that stays named as it was called, while the other is still without a uid',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), named('category'), at(2)],
-    words: ["the state 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-1'"],
   },
   {
     what: 'one of two named, and the other still without a uid: it may be a new one',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), at(1)],
-    words: ["the state 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-1'"],
   },
   {
     what: 'a state that is given up does not give up another',
