@@ -166,7 +166,7 @@ describe('a state that is missing', () => {
     const folder = path === aged ? 'state/ages/0' : 'state/ages/1'
     await expect(prepare(job)).rejects.toMatchObject({
       code: 'STATE_MISSING',
-      message: expect.stringContaining(`${folder} of ${directory} is missing or empty`),
+      message: expect.stringContaining(`${folder} in ${directory} is missing or empty`),
     })
     expect(await job.logs()).toMatchObject({ committed: 3, states: ['ages', 'genders'] })
   })

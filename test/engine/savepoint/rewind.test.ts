@@ -57,7 +57,7 @@ describe('to a batch', () => {
     const job = await jobAfter(5)
     expect(await rewind(job, { kind: 'time', timeMs: 4999 })).toMatchObject({ batchId: 3 })
     const target: RewindTarget = { kind: 'time', timeMs: 5 }
-    await expect(rewind(job, target)).rejects.toThrow('no batch of that time is kept any more')
+    await expect(rewind(job, target)).rejects.toThrow('no batch from that time is kept any more')
   })
 
   test('brings back the event times of that batch', async () => {
@@ -76,7 +76,7 @@ describe('to a batch', () => {
       /state can go back to the end of batch 2 at most.*--reset-state.*job submit --from/,
     ],
     [toBatch(-7), { resetState: true }, 'batch -7 is not kept: the oldest batch that is has id 0'],
-    [toBatch(3), { keepState: true }, '--keep-state is for offsets alone'],
+    [toBatch(3), { keepState: true }, '--keep-state is for offsets only'],
     [toBatch(3), { keepState: true, resetState: true }, 'either reset or kept'],
   ])('%j with %j is refused', async (target, options, message) => {
     const job = await jobAfter(5)
@@ -93,7 +93,7 @@ describe('to a batch', () => {
     const chunks = states.exportState(state, 2, 4)
     await states.importState(state, 2, 4, chunks)
     await expect(rewind(job, toBatch(3))).rejects.toThrow(
-      /state in .*ages does not go back to batch 3: empty the state/,
+      /state in .*ages cannot be rolled back to batch 3; reset the state/,
     )
     expect(await rewind(job, toBatch(4))).toMatchObject({ kind: 'undo' })
     expect(await disk.list(directory)).not.toContain('change.json')
@@ -115,7 +115,7 @@ describe('to offsets', () => {
   test('of a job with state, only when it is said what becomes of the state', async () => {
     const job = await jobAfter(3)
     await expect(rewind(job, toOffset(1))).rejects.toThrow(
-      /what is read again would count twice: reset the state \(--reset-state\), keep it/,
+      /records that are read again would count twice in the state: reset the state \(--reset-state\), keep it/,
     )
     expect(await position(job)).toBe(3)
   })
@@ -166,7 +166,7 @@ describe('to offsets', () => {
     const job = await jobAfter(3)
     const other = toOffset(9, { partition: 4, topicId: 'other' })
     await expect(rewind(job, other, { keepState: true })).rejects.toThrow(
-      'topic orders was deleted and created again: give a position for each',
+      'topic orders was deleted and created again; give a position for each',
     )
     await rewind(job, toOffset(0, { topicId: 'other' }), { keepState: true })
     const { batches } = await job.logs()
@@ -184,7 +184,7 @@ describe('to offsets', () => {
     const job = await jobAfter(1)
     const positions = [1, 2].map((offset) => ({ topic: 'orders', partition: 0, offset }))
     const target: RewindTarget = { kind: 'offsets', positions }
-    await expect(rewind(job, target, { keepState: true })).rejects.toThrow('given two positions')
+    await expect(rewind(job, target, { keepState: true })).rejects.toThrow('has two positions')
   })
 })
 

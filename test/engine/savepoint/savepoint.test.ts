@@ -100,7 +100,7 @@ describe('a savepoint', () => {
     await lock.release()
     job.directory = '/nowhere'
     await expect(save(job, '/savepoints/other')).rejects.toThrow(
-      '/nowhere is no directory of a job',
+      "/nowhere is not a job's directory",
     )
     const empty = new SavedJob(job.disk)
     empty.directory = '/jobs/empty'
@@ -184,7 +184,7 @@ describe('a savepoint', () => {
     const later = Buffer.from('{"formatVersion":2,"millrace":"9.0.0"}')
     await disk.writeFileAtomic(`${target}/manifest`, encodeEntry(later))
     await expect(openSavepoint(disk, target)).rejects.toThrow(
-      /Millrace 9\.0\.0 wrote it with format 2/,
+      /written by Millrace 9\.0\.0 in format 2/,
     )
   })
 })
@@ -245,7 +245,7 @@ describe('a job starts from a savepoint', () => {
     const { disk } = await savedJob()
     await expect(start(disk, 2, { directory })).rejects.toMatchObject({
       code: 'JOB_OPTION_INVALID',
-      message: expect.stringContaining("belongs to job 'orders', which has run there"),
+      message: expect.stringContaining("belongs to job 'orders', which has already run"),
     })
   })
 
@@ -314,6 +314,6 @@ describe('the file of a state', () => {
     const reading = async () => {
       for await (const _chunk of readStateFile(disk, '/state', more));
     }
-    await expect(reading()).rejects.toThrow('it has 50 entries, not 51')
+    await expect(reading()).rejects.toThrow('it has 50 entries, expected 51')
   })
 })

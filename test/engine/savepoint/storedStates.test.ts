@@ -209,7 +209,7 @@ test('a job set back to a batch: its state is that of the batch', async () => {
   expect((await counts(2, 2)).found).toEqual(all(3))
   const again = (batchId: number) =>
     rewindJob({ disk, directory: directory(), target: { kind: 'batch', batchId }, states })
-  await expect(again(0)).rejects.toThrow('does not go back to batch 0')
+  await expect(again(0)).rejects.toThrow('cannot be rolled back to batch 0')
   await again(1)
   expect((await counts(2, 1)).found).toEqual(all(2))
 })
@@ -219,7 +219,7 @@ test('a job is not set back further than its state goes', async () => {
   await prepare(3)
   const target = { kind: 'batch', batchId: 1 } as const
   await expect(rewindJob({ disk, directory: directory(), target, states })).rejects.toThrow(
-    /does not go back to batch 1: empty the state/,
+    /cannot be rolled back to batch 1; reset the state/,
   )
 })
 
