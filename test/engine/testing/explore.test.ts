@@ -62,7 +62,7 @@ const wrong: Record<
     ),
   },
   'a counter of the module': {
-    hint: /keeps something/,
+    hint: /keeps state/,
     job: over((pairs) =>
       pairs
         .map(([word]) => [word, ++calls] as const)
@@ -116,7 +116,7 @@ const wrong: Record<
     ),
   },
   'a foreachRDD that reads what a map has counted': {
-    hint: /keeps something|order/,
+    hint: /keeps state|order/,
     job: over((pairs, { sink }) =>
       pairs
         .map(([word, number]) => {
@@ -141,7 +141,7 @@ const wrong: Record<
     ),
   },
   'a transaction of the driver and not of the batch': {
-    hint: /foreachRDD ran|keeps something/,
+    hint: /foreachRDD ran|keeps state/,
     job: over((pairs, { sink }) => {
       let transactions = 0
       pairs.foreachRDD(async (rdd) => {
@@ -328,7 +328,7 @@ describe('event time', () => {
     })
     const compare = { acrossBatches: ['sink'] }
     await expect(explore(mixed, { lines: late }, { seeds, compare })).rejects.toThrow(
-      /the time of a batch is no time of an event/,
+      /the time of a batch must not stand for that of an event/,
     )
   })
 })
@@ -349,7 +349,7 @@ describe('a difference', () => {
     expect(plan.batches.flatMap(({ records }) => records).length).toBe(1)
     expect(differences).toMatchObject([{ kind: 'list', name: 'sink' }])
     expect(message).toMatch(/\n {2}00:00:0\d {2}batch 1 runs: lines-\d "/)
-    expect(message).toMatch(/\n {2}00:00:0\d {2}the driver starts again\n/)
+    expect(message).toMatch(/\n {2}00:00:0\d {2}the driver restarts\n/)
     expect(message).toMatch(/expected it once, got it 2 times/)
     expect(message).toContain(`{ seeds: [${seed}] }`)
     await expect(explore(appends, { lines: rows }, { seeds: [seed] })).rejects.toThrow(message)

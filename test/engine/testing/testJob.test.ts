@@ -230,16 +230,18 @@ describe('what a job reads and writes', () => {
   test('mistakes in a test are told in words', async () => {
     await using run = await testJob(words)
     expect(() => run.view('total')).toThrow(
-      "the job has no view 'total': it has 'totals', 'batch', 'recent'",
+      "the job has no view 'total'; it has 'totals', 'batch', 'recent'",
     )
-    await expect(run.feed('line', ['a'])).rejects.toThrow("reads no topic 'line': it reads 'lines'")
-    await expect(run.feed('lines', [{ a: 1 } as never])).rejects.toThrow(/give \{ value: \.\.\. \}/)
+    await expect(run.feed('line', ['a'])).rejects.toThrow(
+      "does not read topic 'line'; it reads 'lines'",
+    )
+    await expect(run.feed('lines', [{ a: 1 } as never])).rejects.toThrow(/use \{ value: \.\.\. \}/)
     await expect(run.feed('lines', [{ value: 'a', partition: 9 }])).rejects.toThrow(
-      /no partition 9: it has 2/,
+      /no partition 9; it has 2/,
     )
     expect(() => run.killExecutor(5)).toThrow(/no executor 5/)
     expect(() => run.killDriver({ atStep: 0 })).toThrow(
-      /durable step 0 is over: the next one is \d+/,
+      /durable step 0 has already happened; the next one is \d+/,
     )
     await expect(testJob({} as never)).rejects.toThrow(/give the test a job/)
   })
