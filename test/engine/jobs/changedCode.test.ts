@@ -56,7 +56,7 @@ test('an operator put before two others takes the state of none: it is refused u
   await expect(broker.submit(changed, { executors: 0 })).rejects.toMatchObject({
     code: 'JOB_CHANGED',
     message: expect.stringMatching(
-      /which operator has the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known.*Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'/s,
+      /cannot tell which operator owns the state 'updateStateByKey-0' and 'updateStateByKey-1'.*Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'/s,
     ),
   })
   await broker.produce(['30,m,a'])

@@ -33,7 +33,7 @@ test('that the broker is away, that it is back, and how far the topics have grow
   await broker.pause()
   await expect
     .poll(async () => (await status()).waiting, soon)
-    .toMatch(/^the topics cannot be read: /)
+    .toMatch(/^failed to read the topics: /)
   expect((await status()).running?.batchId).toBe(0)
 
   await broker.resume()

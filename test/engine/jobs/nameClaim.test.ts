@@ -63,7 +63,7 @@ test('a job is refused while one of its name runs in another directory, and star
       code: 'JOB_NAME_TAKEN',
       message: expect.stringMatching(
         new RegExp(
-          `^a job 'words' runs already: instance ${id.slice(-8)} on host h1 at http://127.0.0.1:4711, for `,
+          `^job 'words' is already running: instance ${id.slice(-8)} on host h1 at http://127.0.0.1:4711, for `,
         ),
       ),
     })
