@@ -47,6 +47,6 @@ test('another name is another job', async () => {
   const running = { ...(await runningWords()), name: 'letters' }
   await expect(checkJob(words, running, undefined)).rejects.toMatchObject({
     code: 'JOB_CHANGED',
-    message: expect.stringMatching(/job 'letters' has become job 'words'/),
+    message: expect.stringMatching(/job 'letters' was renamed to 'words'/),
   })
 }, 60_000)

@@ -44,7 +44,7 @@ test('a table that no terminal bounds has whole names', () => {
 })
 
 test('a job that waits for its topics says so in place of a batch', () => {
-  const waiting = 'the topics cannot be read: no broker answers'
+  const waiting = 'failed to read the topics: no broker answers'
   expect(describeJob(status({ waiting }), undefined, nowMs)).toContain(`  now       ${waiting}`)
 })
 

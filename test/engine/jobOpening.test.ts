@@ -115,7 +115,7 @@ test('a savepoint that a job was started from before changes nothing, and that i
     await closeJob(again)
   }
   expect(messages).toEqual([
-    'the job starts from a savepoint',
-    'the job was started from this savepoint before, and goes on where it stopped',
+    'starting the job from a savepoint',
+    'the job was already started from this savepoint and continues where it stopped',
   ])
 })

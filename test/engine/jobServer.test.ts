@@ -199,12 +199,12 @@ test('an address that others reach has to be asked for, and a port that is taken
   const listen = { host: '0.0.0.0', port: 0 }
   const logger = new MemoryLogger()
   const open = { logger, operations, job: () => served, listen }
-  await expect(startJobServer(open)).rejects.toThrow(/no login yet.*--insecure/)
+  await expect(startJobServer(open)).rejects.toThrow(/no authentication.*--insecure/)
   const insecure = await startJobServer({ ...open, insecure: true })
   await insecure.close()
   expect(logger.messages('warn')).toEqual([
     expect.stringMatching(
-      /^the address of the job is open to other hosts, and nothing protects it/,
+      /^the address of the job is reachable from other hosts and has no authentication/,
     ),
   ])
   const port = Number(new URL(server.url).port)

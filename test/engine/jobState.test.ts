@@ -17,7 +17,8 @@ function fastJob(partitions: number, queriesPerBatch: number) {
       ...{ operators: [totals], partitions, committed },
       query: async ({ partition, batchId }: StateQuery) => {
         queries++
-        if (committed() > batchId + 1) throw new EngineError('STATE_QUERY_FAILED', 'goes back to')
+        if (committed() > batchId + 1)
+          throw new EngineError('STATE_QUERY_FAILED', 'can be read back to')
         const entries: [string, unknown][] = [[`n${partition}`, batchId]]
         return { entries, hasMore: false }
       },
@@ -43,7 +44,7 @@ test('one that batches have overtaken is asked again, as of a newer batch', asyn
 test('one that is overtaken again and again fails in the end', async () => {
   const job = fastJob(4, 1)
   const request = { operator: 'totals', limit: 10 }
-  await expect(queryState(job.options, request)).rejects.toThrow('goes back to')
+  await expect(queryState(job.options, request)).rejects.toThrow('can be read back to')
   expect(job.asked()).toBeLessThan(10)
 })
 
@@ -64,7 +65,7 @@ test.each(['4/n1', 'n1', '0/p5:n1'])(
   async (after) => {
     const job = fastJob(4, 1)
     const asked = queryState(job.options, { operator: 'totals', limit: 10, after })
-    await expect(asked).rejects.toThrow(`'${after}' is no place in the list`)
+    await expect(asked).rejects.toThrow(`'${after}' is not a position in the list`)
     expect(job.asked()).toBe(0)
   },
 )

@@ -82,9 +82,9 @@ test('the progress of a batch is in its status, with the tasks that run', () => 
 
 test('a job that cannot read its topics says why, until it can', () => {
   const one = record()
-  one.waitsFor(`the topics cannot be read: ${'x'.repeat(5_000)}`)
+  one.waitsFor(`failed to read the topics: ${'x'.repeat(5_000)}`)
   expect(decodeStatus(encodeStatus(one.at(10)).value)).toMatchObject({
-    waiting: expect.stringMatching(/^the topics cannot be read: x+$/),
+    waiting: expect.stringMatching(/^failed to read the topics: x+$/),
   })
   one.waitsFor(undefined)
   expect(one.at(10)).not.toHaveProperty('waiting')

@@ -123,7 +123,7 @@ describe('a driver that does not answer', () => {
 
   test('is what is said, and not what it said before', async () => {
     await begin()
-    await says({ waiting: 'the topics cannot be read' })
+    await says({ waiting: 'failed to read the topics' })
     expect(codes()).toEqual({ notReady: ['TOPICS_UNREADABLE'] })
     said = undefined
     await clock.advanceAndSettle(3_000)

@@ -57,11 +57,11 @@ test('all values together are bounded', () => {
   const many = Array.from({ length: 1_000 }, (_, at) => at)
   const answers = Array.from({ length: 1_000 }, () => values.of(many))
   expect(JSON.stringify(answers).length).toBeLessThan(2_000_000)
-  expect(answers.at(-1)).toEqual({ $cut: 'the answer is too long' })
+  expect(answers.at(-1)).toEqual({ $cut: 'the response is too long' })
   const long = new ShownValues()
   const texts = Array.from({ length: 100 }, () => long.of('x'.repeat(1_000_000)))
   expect(JSON.stringify(texts).length).toBeLessThan(10_000_000)
-  expect(long.of(new Uint8Array(10_000_000))).toEqual({ $cut: 'the answer is too long' })
+  expect(long.of(new Uint8Array(10_000_000))).toEqual({ $cut: 'the response is too long' })
 })
 
 test('a key named __proto__ stays a key', () => {

@@ -40,7 +40,7 @@ test('a broker that is away is logged once, and its return, too', async () => {
   publisher.publish()
   for (let second = 0; second < 60; second++) await clock.advanceAndSettle(1000)
   expect(logger.messages('warn')).toEqual([
-    'failed to publish the status of the job; retried every second',
+    'failed to publish the status of the job; retrying every second',
   ])
   const fake = await FakeCluster.start(network, clock)
   for (let second = 0; second < 20; second++) await clock.advanceAndSettle(1000)

@@ -173,7 +173,7 @@ describe('a query', () => {
     await late
     const stopped = queries.query(0, query(0))
     queries.stop()
-    await expect(stopped).rejects.toThrow('the job is being stopped')
+    await expect(stopped).rejects.toThrow('the job is stopping')
   })
 
   test('waits while the states are released, also one whose executor has died, and counts as in flight', async () => {
@@ -200,7 +200,7 @@ describe('a query', () => {
     queries.hold()
     const asked = queries.query(0, query(0))
     queries.stop()
-    await expect(asked).rejects.toThrow('the job is being stopped')
+    await expect(asked).rejects.toThrow('the job is stopping')
   })
 
   test('is refused when too many are in flight', async () => {

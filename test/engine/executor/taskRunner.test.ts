@@ -129,9 +129,7 @@ test('a value that cannot be kept is named with its operator, key and path', asy
   await set({ n: 1 }, withCodec)
   await expect(set(new Date(0), { ...withCodec, uid: 'dates' })).rejects.toMatchObject({
     code: 'STATE_INVALID',
-    message: expect.stringContaining(
-      "codec 'json' decodes the value that it has encoded to another",
-    ),
+    message: expect.stringContaining("codec 'json' decodes an encoded value to a different one"),
   })
   await expect(set(1n, { ...withCodec, uid: 'integers' })).rejects.toMatchObject({
     code: 'STATE_INVALID',

@@ -56,7 +56,7 @@ test('a batch that waits in foreachRDD for what never comes does not hold up a s
 
 test('a limit that nothing could enforce is refused', async () => {
   await expect(broker.submit(endless, { executors: 0, taskTimeoutMs: 1000 })).rejects.toMatchObject(
-    { code: 'JOB_OPTION_INVALID', message: expect.stringContaining('give at least 1 executor') },
+    { code: 'JOB_OPTION_INVALID', message: expect.stringContaining('set at least 1 executor') },
   )
   await expect(broker.submit(endless, { taskTimeoutMs: 0 })).rejects.toMatchObject({
     code: 'JOB_OPTION_INVALID',
