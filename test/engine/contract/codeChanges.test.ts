@@ -236,7 +236,7 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     now: [at(0), at(1)],
     words: [
       'the code has 2 operators updateStateByKey without a uid',
-      "Write uid: 'updateStateByKey-0' at the",
+      "Write uid: 'updateStateByKey-0' on the",
     ],
   },
   {
@@ -387,7 +387,7 @@ describe('a job from before operators were kept', () => {
     [
       ['age', 'clicks'],
       [named('age'), named('clicks', 'reduceByKeyAndWindow', window10)],
-      "wrote the state 'clicks' of reduceByKeyAndWindow, and only states of updateStateByKey can",
+      "the state 'clicks' of reduceByKeyAndWindow was written by an earlier version of Millrace, and only states of updateStateByKey can",
     ],
   ])('is refused when they differ: states %j', (stateUids, now, words) => {
     const change = takenOver(stateUids, now)
