@@ -1,5 +1,5 @@
-// A job that cannot be opened, or whose files cannot be closed, leaves its directory free for the next start in
-// the same process.
+// A job that fails to open, or whose files fail to close, releases its directory for the next start
+// in the same process.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -58,7 +58,7 @@ function failing(name: string, what: 'close' | 'sync') {
   return { disk, failure, openFiles: () => openFiles }
 }
 
-test.each(['offsets', 'commits'])('%s that cannot be closed', async (name) => {
+test.each(['offsets', 'commits'])('%s that fail to close', async (name) => {
   const { disk, failure, openFiles } = failing(name, 'close')
   const opened = await open(disk)
   failure.isOn = true
@@ -67,7 +67,7 @@ test.each(['offsets', 'commits'])('%s that cannot be closed', async (name) => {
   await closeJob(await open())
 })
 
-test('commits that cannot be synced', async () => {
+test('commits that fail to sync', async () => {
   const { offsetLog, commitLog, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [] })
   await commitLog.commit(0)
@@ -79,7 +79,7 @@ test('commits that cannot be synced', async () => {
   await closeJob(await open())
 })
 
-test('logs that are not of one job', async () => {
+test('logs that do not match', async () => {
   const { offsetLog, ...opened } = await open()
   for (const batchId of [0, 1]) await offsetLog.append({ batchId, timeMs: batchId, ranges: [] })
   await closeJob({ offsetLog, ...opened })
@@ -91,7 +91,7 @@ test('logs that are not of one job', async () => {
   }
 })
 
-test('a savepoint that a job was started from before changes nothing, and that is logged', async () => {
+test('a savepoint that a job was already started from changes nothing, and that is logged', async () => {
   const { offsetLog, commitLog, states, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [], code: 'a', operators: [] })
   await commitLog.commit(0)

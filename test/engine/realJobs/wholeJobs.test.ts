@@ -1,5 +1,5 @@
-// Jobs as they are submitted, with a broker and worker threads: windows by event time, with
-// the job stopped in the middle and records that are produced meanwhile.
+// Submitted jobs with a broker and worker threads: windows by event time, with the job stopped
+// midway and records produced meanwhile.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'

@@ -1,5 +1,5 @@
-// How large a batch is planned: the rate of Spark's estimator against vectors that were computed by hand, its
-// split over partitions, and the bounds that hold beside it.
+// The size of planned batches: the rate of Spark's estimator against vectors computed by hand, its
+// division among partitions, and the other limits.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ describe('the estimator', () => {
     schedulingDelayMs: number,
   ) => ({ timeMs, records, processingDelayMs, schedulingDelayMs })
 
-  test('equals vectors computed by hand', () => {
+  test('matches vectors computed by hand', () => {
     const pid = new PidRateEstimator(standard)
     // The first sample: latestRate = 1000 / 500 * 1000 = 2000, and no rate.
     expect(pid.compute(sample(1000, 1000, 500, 0))).toBeUndefined()
@@ -40,7 +40,7 @@ describe('the estimator', () => {
     expect(pid.compute(sample(7000, 400, 500, 0))).toBeCloseTo(800, 9)
   })
 
-  test('equals vectors computed by hand with all three terms', () => {
+  test('matches vectors computed by hand with all three terms', () => {
     const pid = new PidRateEstimator({
       ...{ batchMs: 500, proportional: 0.5, integral: 0.1, derived: 0.2, minRate: 1 },
     })
@@ -53,7 +53,7 @@ describe('the estimator', () => {
     expect(pid.compute(sample(2000, 400, 500, 0))).toBeCloseTo(823, 9)
   })
 
-  test('learns nothing from samples that are empty, took no time, or are out of order', () => {
+  test('ignores samples that are empty, took no time, or are out of order', () => {
     const pid = new PidRateEstimator(standard)
     pid.compute(sample(1000, 1000, 500, 0))
     for (const idle of [sample(1000, 9, 9, 0), sample(2000, 0, 9, 0), sample(2000, 9, 0, 0)]) {
@@ -62,7 +62,7 @@ describe('the estimator', () => {
     expect(pid.compute(sample(4000, 3000, 2000, 1000))).toBeCloseTo(1200, 9)
   })
 
-  test('splits a rate by lag, with the bounds of a partition', () => {
+  test('divides a rate by lag, within the limits of a partition', () => {
     const split = { rate: 1000, lags: [300, 100, 0], batchSeconds: 2 }
     // 3/4 of 2000 records, 1/4 of them, and the least.
     expect(splitRate({ ...split, maxRatePerPartition: 0, minRatePerPartition: 1 })).toEqual([
@@ -83,7 +83,7 @@ describe('the estimator', () => {
   })
 })
 
-describe('bounds of a batch', () => {
+describe('limits of a batch', () => {
   const conf = (given: Record<string, string> = {}) => parseRateConf(given)
   const many = 1e12
 
@@ -143,7 +143,7 @@ describe('bounds of a batch', () => {
       conf: conf(given),
     })
 
-  test('a job that keeps up is never bounded by its rate, however small its batches were', () => {
+  test('a job that keeps up is never limited by its rate, however small its batches are', () => {
     const limits = limitsWith({})
     expect(run(limits, [10, 10], () => 100, 50, { arriving: 5 }).every((n) => n <= 24)).toBe(true)
     expect(limits.rate).toBeUndefined()
@@ -156,7 +156,7 @@ describe('bounds of a batch', () => {
     expect(batches.at(-1)).toBeGreaterThan(1900)
   })
 
-  test('batches become as large as can be processed in the time that is aimed at', () => {
+  test('batches become as large as can be processed in the target time', () => {
     const most = { maxRecordsPerPartition: 200_000 }
     const limits = limitsWith({}, most)
     // 10,000 records a second. Two batches pass before the estimator says something.
@@ -170,14 +170,14 @@ describe('bounds of a batch', () => {
     expect(run(spark, [1e9], (offsets) => offsets / 10, 12).at(-1)).toBeLessThanOrEqual(10_000)
   })
 
-  test('the first batch of a topic is small, and the next are by the bytes that were seen', () => {
+  test('the first batch of a topic is small, and the next ones follow the observed bytes', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1024 * guessedRecordBytes })
     const batches = run(limits, [3e6, 1e6], () => 10, 3, { bytes: 256 })
     expect(batches.slice(0, 2)).toEqual([1024, 16 * 1024])
     expect(batches[2]).toBeGreaterThan(16 * 1024 - 5)
   })
 
-  test('larger records count at once', () => {
+  test('larger records take effect at once', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1_000_000 })
     const finished = (bytes: number) => {
       const range = { topic: 't', partition: 0, from: 0, until: 100 }
@@ -193,7 +193,7 @@ describe('bounds of a batch', () => {
     expect(finished(100 * 100)).toBe(Math.floor(1_000_000 / 550))
   })
 
-  test('partitions share a bound by what they have, and each gets at least one record', () => {
+  test('partitions share a limit in proportion to their lag, and each gets at least one record', () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(1e9), { minLength: 1, maxLength: 20 }),
@@ -216,7 +216,7 @@ describe('bounds of a batch', () => {
     )
   })
 
-  test('what a job does not begin with, and what is gone, is no lag that takes part of a bound', () => {
+  test('records before startAt, and lost ones, are not lag and take no part of a limit', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1000 * guessedRecordBytes })
     const old = { topic: 'old', partition: 0, earliest: 0, latest: 1e9 }
     const ends = [{ topic: 't', partition: 0, earliest: 0, latest: 1000 }]
@@ -239,7 +239,7 @@ describe('bounds of a batch', () => {
     expect(batches.at(-1)).toBeGreaterThan(2000)
   })
 
-  test('a bound of a partition holds by nominal time, but not for the time that a job was away', () => {
+  test('a limit of a partition follows nominal time, but not downtime of the job', () => {
     const limits = limitsWith({
       'spark.streaming.kafka.maxRatePerPartition': '100',
       'spark.streaming.backpressure.enabled': 'false',
@@ -252,7 +252,7 @@ describe('bounds of a batch', () => {
     expect(after(4 * 3600_000)).toBe(500)
   })
 
-  test('an initial rate holds until one was measured', () => {
+  test('an initial rate applies until a rate was measured', () => {
     const limits = limitsWith({ 'spark.streaming.backpressure.initialRate': '200' })
     // The first batch only seeds the estimator: 20,000 a second, for 5 s.
     expect(run(limits, [1e6], () => 10, 3)).toEqual([200, 200, 100_000])
@@ -276,7 +276,7 @@ describe('options', () => {
     expect(() => requireBounds({})).not.toThrow()
   })
 
-  test('have the defaults of Spark, but for backpressure, which is on', () => {
+  test("have Spark's defaults, except for backpressure, which is on", () => {
     expect(parseRateConf()).toEqual({
       'spark.streaming.backpressure.enabled': true,
       'spark.streaming.backpressure.initialRate': 0,

@@ -1,4 +1,4 @@
-// What a job says about a topic, as its graph knows it.
+// The options of a topic, as known to the graph.
 
 import { expect, test } from 'vitest'
 import { type JobStream, job, type TopicOptions, text } from '../../../engine/engine.ts'
@@ -16,18 +16,18 @@ function reading(...topics: (readonly [topic: string, options?: TopicOptions])[]
   })
 }
 
-test('a topic begins at its first record, and what fails or is lost fails the job, unless given', () => {
+test('by default a topic starts at its first record, and errors and losses fail the job', () => {
   const { sources, topics } = reading(['b'], ['a'], ['b'])
   expect(topics).toEqual(['a', 'b'])
   expect(sources.get('b')).toEqual({ startAt: 'earliest', onLost: 'fail', deadLetters: [] })
 })
 
-test('a time is the same in every thread, however it is given', () => {
+test('a time is the same in every thread, whatever its form', () => {
   const { sources } = reading(['a', { startAt: new Date(5), onLost: { timeMs: 7 } }])
   expect(sources.get('a')).toMatchObject({ startAt: { timeMs: 5 }, onLost: { timeMs: 7 } })
 })
 
-test('streams of one topic agree on where it is read, and each has its own policy', () => {
+test('streams of one topic agree on its positions, and each has its own policy', () => {
   const { sources } = reading(
     ['a', { startAt: 'latest', onError: { deadLetter: 'z' } }],
     ['a', { startAt: 'latest', onError: { deadLetter: 'y' } }],
@@ -42,7 +42,7 @@ test('streams of one topic agree on where it is read, and each has its own polic
   )
 })
 
-test('the policy of a stream is part of what driver and executors must have in common', () => {
+test('the policy of a stream is part of the fingerprint of driver and executors', () => {
   const described = [
     reading(['a']),
     reading(['a', { onError: 'skip' }]),

@@ -1,6 +1,6 @@
-// A driver that is killed anywhere and comes back after 4 seconds, 4 minutes or 4 hours, while records go on
-// arriving: every event-time window equals the plain computation, each row is in one window or among the late
-// ones, and late are those rows alone that came behind a watermark that had passed before they were written.
+// A driver that is killed anywhere and returns after 4 seconds, 4 minutes or 4 hours, while records
+// keep arriving: every event time window matches the plain computation, each row is in one window
+// or late, and only rows behind a watermark that had passed before they were written are late.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// Event-time windows against plain code: whatever the batches, the disorder, the pauses and the crashes, a
-// window holds the rows of its time, and a row that it does not hold is among the late ones.
+// Event time windows against plain code: whatever the batches, disorder, pauses and crashes, a
+// window contains the rows of its time, and any other row is late.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -139,7 +139,7 @@ function sorted(values: readonly unknown[] | undefined): string[] {
     .sort()
 }
 
-test('results, late rows and open windows are those of plain code, in every batch', async () => {
+test('results, late rows and open windows match plain code, in every batch', async () => {
   await fc.assert(
     fc.asyncProperty(
       batchesArbitrary,

@@ -1,5 +1,5 @@
-// Exploration finds what it is there to find: a planted fault in a user's job, each of them within the
-// same number of seeds, and nothing in jobs that are right.
+// Exploration finds planted faults in a user's job, each within the same number of seeds, and
+// nothing in correct jobs.
 
 import { describe, expect, test } from 'vitest'
 import type { DStream } from '../../../engine/engine.ts'
@@ -283,7 +283,7 @@ describe('event time', () => {
     'c 22',
   ]
 
-  test('windows come out the same wherever batches end, as long as no row is later than the delay', async () => {
+  test('windows are the same wherever batches end, as long as no row is later than the delay', async () => {
     const compare = { acrossBatches: ['sink', 'windows'] }
     const figures = await explore(timed, { lines: late }, { seeds, compare })
     expect(figures.histories).toBe(seeds)
@@ -299,7 +299,7 @@ describe('event time', () => {
     await explore(timed, { lines: tooLate }, { seeds })
   })
 
-  test('rows that come late change nothing within the delay, and something beyond it', async () => {
+  test('late rows change nothing within the delay, and something beyond it', async () => {
     const stamped = Array.from({ length: 14 }, (_, at) => {
       return { value: `${'abc'[at % 3]} ${at + 1}`, timestampMs: (at + 1) * 1000 }
     })
@@ -310,7 +310,7 @@ describe('event time', () => {
     await expect(explore(timed, { lines: stamped }, beyond)).rejects.toThrow(ExplorationError)
   })
 
-  test('the time of a batch in an event-time window is found', async () => {
+  test('the time of a batch in an event time window is detected', async () => {
     const mixed = over((pairs, { sink }) => {
       pairs
         .transform((rdd, { timeMs }) =>
@@ -334,7 +334,7 @@ describe('event time', () => {
 })
 
 describe('a difference', () => {
-  test('is told as the shortest history that leads to it', async () => {
+  test('is reported as the shortest history that leads to it', async () => {
     const appends = over((pairs, { sink }) => {
       pairs.reduceByKey<string, number>(sum).foreachRDD(async (rdd) => {
         for (const pair of await rdd.collect()) await sink.append(pair)
@@ -355,7 +355,7 @@ describe('a difference', () => {
     await expect(explore(appends, { lines: rows }, { seeds: [seed] })).rejects.toThrow(message)
   })
 
-  test('is not what a job fails of without any failure', async () => {
+  test('excludes failures of a job without any fault', async () => {
     const failing = over((pairs) => {
       pairs
         .map(([word]) => word.repeat(-1))
@@ -367,7 +367,7 @@ describe('a difference', () => {
     )
   })
 
-  test('leaves Date and Math.random as they were', async () => {
+  test('restores Date and Math.random', async () => {
     const before = { Date, random: Math.random }
     await explore(right['totals by key']!.job, { lines: rows }, { seeds: 2 })
     expect({ Date, random: Math.random }).toEqual(before)
