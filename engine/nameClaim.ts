@@ -30,7 +30,9 @@ export interface NameClaimOptions {
 }
 
 export class NameClaim {
-  /** Rejects with JOB_NAME_TAKEN when another job of the name has an earlier claim; never resolves. */
+  /**
+   * Rejects with JOB_NAME_TAKEN when another job of the name has an earlier claim; never resolves.
+   */
   readonly lost: Promise<never>
   readonly #options: NameClaimOptions
   readonly #follower: StatusFollower

@@ -215,7 +215,9 @@ function ambiguity(
 /** The only operator of earlier releases whose state can be converted. */
 const convertible = 'updateStateByKey'
 
-/** `2 operators updateStateByKey without a uid`, `updateStateByKey 'ages' and one without a uid`. */
+/**
+ * `2 operators updateStateByKey without a uid`, `updateStateByKey 'ages' and one without a uid`.
+ */
 function candidates(kind: string, found: readonly OperatorContract[]): string {
   const names = found.filter(({ isNamed }) => isNamed).map(({ uid }) => `'${uid}'`)
   const count = found.length - names.length

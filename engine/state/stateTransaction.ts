@@ -140,8 +140,8 @@ export class StateTransaction {
 
   /**
    * Makes the writes durable as the state of this batch. If they change nothing, nothing is written
-   * and the batch creates no version, unless it is the first one. Ends the transaction, even when it
-   * fails.
+   * and the batch creates no version, unless it is the first one. Ends the transaction, even when
+   * it fails.
    */
   async commit(): Promise<void> {
     this.#requireOpen()

@@ -116,7 +116,10 @@ export function fixedWindowOperator<K extends Key, T, A>(
       if (stored.size > before) all.sort((one, other) => one[0] - other[0])
       scope.set(all)
     },
-    /** Handles all due windows of the key at once, so that a jump of the watermark costs each key only once. */
+    /**
+     * Handles all due windows of the key at once, so that a jump of the watermark costs each key
+     * only once.
+     */
     onTimer(key, timer, scope) {
       const watermarkMs = scope.batch.watermarkMs ?? -Infinity
       const isStray = timer.tag === windowTag.cleanup && !isOfWindow(timer.timeMs, scope)

@@ -1,6 +1,6 @@
-// The plan of a stream: what a graph needs to compute the stream's RDD in a batch, and the types that
-// plans share. Types only. Separate from dstream.ts, so that the files with plans do not depend on the
-// operators of DStream, which are built on them.
+// The plan of a stream: what a graph needs to compute the stream's RDD in a batch, and the types
+// that plans share. Types only. Separate from dstream.ts, so that the files with plans do not
+// depend on the operators of DStream, which are built on them.
 
 import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import type { Rdd, RddContext } from '../rdd/rdd.ts'

@@ -28,7 +28,10 @@ function open(disk: Disk = nodeDisk, options: Partial<OpeningOptions> = {}) {
   return openJob({ runtime, logger: silentLogger, directory, ...job, ...options })
 }
 
-/** A disk whose files of this name fail to close, after they are closed, or to sync; counts those that are open. */
+/**
+ * A disk whose files of this name fail to close, after they are closed, or to sync; counts those
+ * that are open.
+ */
 function failing(name: string, what: 'close' | 'sync') {
   let openFiles = 0
   const failure = { isOn: false }
@@ -86,7 +89,7 @@ test('logs that do not match', async () => {
   for (const _again of [1, 2]) {
     await expect(open()).rejects.toMatchObject({
       code: 'CHECKPOINT_DAMAGED',
-      message: expect.stringMatching(/batch 1 is planned and batch -1 committed; put back a copy/),
+      message: expect.stringMatching(/batch 1 is planned and batch -1 committed; restore a copy/),
     })
   }
 })

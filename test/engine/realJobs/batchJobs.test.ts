@@ -20,7 +20,10 @@ afterEach(async () => {
   for (const { test } of runs.splice(0)) await test[Symbol.asyncDispose]()
 })
 
-/** Batches are small beside what arrives, so that the job is always behind and pauses leave a backlog. */
+/**
+ * Batches are small beside what arrives, so that the job is always behind and pauses leave a
+ * backlog.
+ */
 async function run(job: Parameters<typeof runJob>[0], topic: string, arrived: Arrival<unknown>[]) {
   const maxRecordsPerPartition = Math.ceil(arrived.length / 60)
   const done = await runJob(job, [{ topic, arrivals: arrived }], {

@@ -1,5 +1,6 @@
-// Runs a job in the test kit over an input that arrives little by little, with pauses of the driver in the
-// middle. What is produced while the driver is away is read afterwards, in batches of a bounded size.
+// Runs a job in the test kit over an input that arrives little by little, with pauses of the driver
+// in the middle. What is produced while the driver is away is read afterwards, in batches of a
+// bounded size.
 
 import {
   type JobTest,

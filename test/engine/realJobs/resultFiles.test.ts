@@ -16,7 +16,10 @@ const requests = generatedRequests(31, 400, 500)
 const truth = countsOf(requests.map(({ row }) => String(row.status)))
 const module = join(import.meta.dirname, 'modules', 'statusFiles.ts')
 
-/** The counts in a sink after a run in which the driver is killed once, at each durable step in turn. */
+/**
+ * The counts in a sink after a run in which the driver is killed once, at each durable step in
+ * turn.
+ */
 async function* countsAfterKills(
   job: TestedJob,
   read: (run: Run) => Counts,

@@ -15,7 +15,10 @@ import { type PlainSession, plainBatches, plainSessions, wholeSessions } from '.
 
 const dayMs = 24 * 60 * 60 * 1000
 const gapMs = 4 * dayMs
-/** Times are whole days: rows are out of order by one day at most, which is the delay of the watermark. */
+/**
+ * Times are whole days: rows are out of order by one day at most, which is the delay of the
+ * watermark.
+ */
 const boundMs = 2 * dayMs
 const runs: JobRun[] = []
 

@@ -124,7 +124,7 @@ test('a single record that does not fit fails the job, with its position', async
   const life = await start(() => Promise.reject(tooLarge()), { latest: [4, 1] })
   expect(await life.ended()).toMatchObject({
     code: 'RESULT_TOO_LARGE',
-    message: 'batch 0 has only t-0 offset 0 left, and cannot be made smaller: more than fits',
+    message: 'batch 0 cannot be split: it reads only t-0 offset 0: more than fits',
   })
   expect(life.happened.filter((each) => each.startsWith('split'))).toEqual([
     'split 0: 3',
@@ -230,7 +230,9 @@ describe('a batch whose topic has lost records that it was to read', () => {
       return resume === undefined || partition === 1 ? log : { ...log, resume }
     })
 
-  /** A process that was killed in its first batch, and the next one, whose output begins at once. */
+  /**
+   * A process that was killed in its first batch, and the next one, whose output begins at once.
+   */
   async function again(options: Partial<BatchLoopOptions>) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })

@@ -391,7 +391,8 @@ describe('a cancelled batch', () => {
     expect(rejectedOffsets().size).toBe(0)
     const gate = Promise.withResolvers<void>()
     let scans = 0
-    // Batches before the one that runs are read in the attempt that is given up; some tasks come to an end.
+    // Batches before the one that runs are read in the attempt that is given up; some tasks come to
+    // an end.
     world.beforeScan = () => (++scans > 4 ? gate.promise : undefined)
     const given = world.run(world.batch(3, 3, 4))
     given.catch(() => {})

@@ -1,4 +1,5 @@
-// Bounds of a batch for tests: of records for each partition, and none that depends on time or bytes.
+// Bounds of a batch for tests: of records for each partition, and none that depends on time or
+// bytes.
 
 import type { TaskReport } from '../../../engine/executor/task.ts'
 import { RateLimits } from '../../../engine/scheduler/rateLimits.ts'

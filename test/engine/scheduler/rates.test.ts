@@ -34,7 +34,8 @@ describe('the estimator', () => {
     // processingRate 1200 / 1000 * 1000 = 1200; error 0; historical 500 * 1200 / 1000 = 600;
     // 1200 - 0 - 120 = 1080.
     expect(pid.compute(sample(5000, 1200, 1000, 500))).toBeCloseTo(1080, 9)
-    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, lifted to 100.
+    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, lifted to
+    // 100.
     expect(pid.compute(sample(6000, 10, 1000, 0))).toBe(100)
     // processingRate 400 / 500 * 1000 = 800; error -700; 100 + 700 = 800.
     expect(pid.compute(sample(7000, 400, 500, 0))).toBeCloseTo(800, 9)
@@ -87,7 +88,9 @@ describe('limits of a batch', () => {
   const conf = (given: Record<string, string> = {}) => parseRateConf(given)
   const many = 1e12
 
-  /** A job on a topic that is full, whose batches take `batchMs(offsets)`; returns offsets by batch. */
+  /**
+   * A job on a topic that is full, whose batches take `batchMs(offsets)`; returns offsets by batch.
+   */
   function run(
     limits: RateLimits,
     lags: readonly number[],

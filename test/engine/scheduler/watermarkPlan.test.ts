@@ -150,12 +150,14 @@ describe('a watermark', () => {
       return reading.batch(timeMs).watermarks.w
     }
     step(1000, 1)
-    // The first batch after the pause, and the one before it, have read a second's records each, for all one knows.
+    // The first batch after the pause, and the one before it, have read a second's records each,
+    // for all one knows.
     step(2000, undefined)
     const afterMs = 4 * 3600_000
     step(afterMs, undefined)
     expect(step(afterMs + 1000, undefined)).toBe(-9)
-    // A partition whose records never give a time holds nothing up for ever, however long batches take.
+    // A partition whose records never give a time holds nothing up for ever, however long batches
+    // take.
     step(afterMs + 60_000, undefined)
     expect(step(afterMs + 120_000, undefined)).toBe(afterMs + 60_000 - 10)
   })
@@ -305,8 +307,8 @@ describe('in any history', () => {
   const disorderMs = 20
 
   /**
-   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are steady:
-   * with these alone, none is ever idle.
+   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are
+   * steady: with these alone, none is ever idle.
    */
   function replay(
     { partitions, skews, steps }: typeof history extends fc.Arbitrary<infer H> ? H : never,
@@ -316,7 +318,10 @@ describe('in any history', () => {
     const given = { ...spec, delayMs: disorderMs, idleTimeoutMs: 5000 }
     const reading = new Reading(partitions, given)
     const greatest = new Array<number>(partitions).fill(-Infinity)
-    /** Nominal time of the newest batch with a record of the partition; of the first batch before that. */
+    /**
+     * Nominal time of the newest batch with a record of the partition; of the first batch before
+     * that.
+     */
     const alive = new Array<number | undefined>(partitions).fill(undefined)
     const wasIdle = new Array<boolean>(partitions).fill(false)
     let nowMs = 1_000_000

@@ -49,7 +49,8 @@ test('the policy of a stream is part of the fingerprint of driver and executors'
     reading(['a', { onError: { deadLetter: 'x' } }]),
   ].map((graph) => graph.describe())
   expect(new Set(described).size).toBe(3)
-  // A date that is computed differs from thread to thread, and does not matter once the job has begun.
+  // A date that is computed differs from thread to thread, and does not matter once the job has
+  // begun.
   expect(reading(['a', { startAt: new Date(5) }]).describe()).toBe(described[0])
 })
 

@@ -66,7 +66,10 @@ async function exported(
 
 type Open = (directory: string) => ReturnType<typeof openDiskStateDatabase>
 
-/** Sets keys to a value, with a part and a timer for each, in the partitions where streams have them. */
+/**
+ * Sets keys to a value, with a part and a timer for each, in the partitions where streams have
+ * them.
+ */
 async function runBatch(
   directory: string,
   partitions: number,

@@ -127,6 +127,6 @@ describe('the codec of states', () => {
   })
 
   test('bytes that no release writes are an error', () => {
-    expect(() => v8Codec.decode(new Uint8Array([99]))).toThrow('begins with byte 99')
+    expect(() => v8Codec.decode(new Uint8Array([99]))).toThrow('starts with byte 99')
   })
 })

@@ -19,7 +19,9 @@ const gapMs = 700
 const partitions = [0, 1]
 const endKey = 'end'
 
-/** Each output goes to a sink by the id of its batch: a batch that runs again puts what it has put. */
+/**
+ * Each output goes to a sink by the id of its batch: a batch that runs again puts what it has put.
+ */
 const program = ({ sinkNamed }: TestContext) =>
   job('away', { partitions: 3 }, (stream) => {
     const rows = stream

@@ -359,7 +359,10 @@ describe('the allowed lateness may change while the job is stopped', () => {
     ['sessions', (rows) => rows.sessions(100)],
   ]
 
-  /** Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and what is open. */
+  /**
+   * Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and
+   * what is open.
+   */
   async function run(
     windows: (typeof both)[number][1],
     batches: readonly [latenessMs: number, watermarkMs: number, rows: string[]][],

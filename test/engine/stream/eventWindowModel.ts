@@ -1,5 +1,5 @@
-// What event-time windows are, in the shortest words: rows are kept as they are, and everything is found by
-// looking at all of them.
+// What event-time windows are, in the shortest words: rows are kept as they are, and everything is
+// found by looking at all of them.
 
 interface Row {
   readonly key: string

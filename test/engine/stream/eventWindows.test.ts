@@ -39,7 +39,10 @@ const windowsArbitrary = fc.oneof(
 
 const second = 1
 const minute = 60
-/** Nominal time before a batch, in intervals of 1 s: a pause of 4 s, 4 minutes and 4 hours among them. */
+/**
+ * Nominal time before a batch, in intervals of 1 s: a pause of 4 s, 4 minutes and 4 hours among
+ * them.
+ */
 const intervalsArbitrary = fc.constantFrom(1, 1, 1, 4 * second, 4 * minute, 240 * minute)
 
 const batchesArbitrary = fc.array(
@@ -58,7 +61,9 @@ const batchesArbitrary = fc.array(
       }),
       { maxLength: 8 },
     ),
-    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    /**
+     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 20, size: 'max' },

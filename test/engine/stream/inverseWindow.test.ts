@@ -94,7 +94,8 @@ describe('a batch', () => {
       const panes = [...state.values.values()].flatMap(panesOf)
       expect(panes).toHaveLength(2 * Math.min(batch, windowMs / 1000))
     }
-    // The totals of two keys, and now and then a bundle of panes that is full or whose panes begin to leave.
+    // The totals of two keys, and now and then a bundle of panes that is full or whose panes begin
+    // to leave.
     expect(reads).toBeLessThan(2 * batches * 1.1)
     expect(writes).toBeLessThan(2 * batches * 1.2)
   })

@@ -143,8 +143,8 @@ test('a timer set by a handler fires in order, and a deleted one does not fire',
 })
 
 test('a timer still in the state does not fire twice when a handler sets it again', async () => {
-  // The state takes U+FFFF before the emoji, by their bytes; strings have them the other way round. So
-  // the emoji's second timer is left when the first thousand are taken.
+  // The state takes U+FFFF before the emoji, by their bytes; strings have them the other way round.
+  // So the emoji's second timer is left when the first thousand are taken.
   const state = new MemoryKeyedState()
   const set = (key: string, timeMs: number) =>
     state.setTimer({ domain: 'event', timeMs, key: encodeKey(key), tag: 0 })

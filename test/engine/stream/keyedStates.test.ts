@@ -13,7 +13,9 @@ const batchesArbitrary = fc.array(
     /** Seconds since the batch before. */
     intervals: fc.constantFrom(1, 1, 1, 2, 5, 240, 4 * 3600),
     lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
-    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    /**
+     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 15, size: 'max' },
@@ -131,7 +133,10 @@ describe('updateStateByKey', () => {
   })
 
   describe('a time to live changed in the code', () => {
-    /** What is there after each batch: a time to live, seconds since the batch before, and its lines. */
+    /**
+     * What is there after each batch: a time to live, seconds since the batch before, and its
+     * lines.
+     */
     const tables = async (batches: readonly [number | undefined, number, string[]][]) => {
       const found: string[] = []
       const program = (ttlMs: number | undefined) =>

@@ -42,7 +42,8 @@ test('-0 is 0 everywhere', () => {
   expect(Object.is(decodeKey(encodeKey(-0)), 0)).toBe(true)
 })
 
-// Behind an `any` the compiler sees nothing: all of these were the key `true` or `false` of a state.
+// Behind an `any` the compiler sees nothing: all of these were the key `true` or `false` of a
+// state.
 test.each([
   ['undefined', undefined, 'undefined'],
   ['an object', { id: 1 }, 'a value of type object'],

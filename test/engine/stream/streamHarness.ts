@@ -64,8 +64,8 @@ export class StreamHarness {
   }
 
   /**
-   * As after a crash of the process: everything is new but the log, the batches and the state. States of
-   * operators may move to other uids, as when the code of a job has changed.
+   * As after a crash of the process: everything is new but the log, the batches and the state.
+   * States of operators may move to other uids, as when the code of a job has changed.
    */
   async restart(job: Job = this.#job, moved: readonly MovedState[] = []): Promise<void> {
     await this.driver.stop()
@@ -76,7 +76,9 @@ export class StreamHarness {
     await this.driver.start()
   }
 
-  /** Appends the lines, to the partitions in turn, runs one batch over them, and returns its views. */
+  /**
+   * Appends the lines, to the partitions in turn, runs one batch over them, and returns its views.
+   */
   async batch(lines: readonly string[], intervals = 1): Promise<Map<string, unknown>> {
     const turns: string[][] = Array.from({ length: partitions }, () => [])
     for (const [at, line] of lines.entries()) turns[at % partitions]!.push(line)

@@ -1,4 +1,5 @@
-// Counts words, but for those that it cannot take, and goes on where the log begins when words are gone.
+// Counts words, but for those that it cannot take, and goes on where the log begins when words are
+// gone.
 
 import { add, envelope, job, sum, text } from 'millrace/engine'
 

@@ -1,6 +1,6 @@
-// Recommends by what the same people buy: counts for each pair of items the users who have bought both. The
-// items of a user are a state that is looked at only when the user buys; each new item makes a pair with each
-// item that was there before.
+// Recommends by what the same people buy: counts for each pair of items the users who have bought
+// both. The items of a user are a state that is looked at only when the user buys; each new item
+// makes a pair with each item that was there before.
 
 import { add, csv, job, sum } from 'millrace/engine'
 import { columns } from './shopLog.ts'

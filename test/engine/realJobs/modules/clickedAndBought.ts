@@ -1,5 +1,6 @@
-// Joins two streams batch by batch, as Spark's DStreams do: right for rows that come in the same batch, for
-// example because one service writes both. See clicksToPurchases.ts for a join over time.
+// Joins two streams batch by batch, as Spark's DStreams do: right for rows that come in the same
+// batch, for example because one service writes both. See clicksToPurchases.ts for a join over
+// time.
 
 import { csv, job } from 'millrace/engine'
 import { columns } from './shopLog.ts'
