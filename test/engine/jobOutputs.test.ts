@@ -60,7 +60,7 @@ test('a sink that is temporarily down delays its batch, and is retried', async (
   await world.pass(20_000)
   expect(world.outcome).toBe('done')
   expect(world.calls).toEqual([0, 100, 300, 700, 1500, 3100, 6300, 11_300])
-  expect(world.logger.messages('warn')).toEqual(['foreachRDD failed; retried'])
+  expect(world.logger.messages('warn')).toEqual(['foreachRDD failed; retrying'])
 })
 
 test('a sink that stays down fails the batch after the retry time', async () => {

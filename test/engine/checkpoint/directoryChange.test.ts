@@ -85,7 +85,7 @@ test('is complete when the process is killed first and power fails while the cha
 })
 
 test.each([
-  ['{', 'CHECKPOINT_DAMAGED', /change\.json is damaged: .*restore a copy of the whole directory/],
+  ['{', 'CHECKPOINT_DAMAGED', /change\.json is damaged; .*restore a copy of the whole directory/],
   ['{"formatVersion":2}', 'CHECKPOINT_NEWER', /written by a newer version/],
 ])('a malformed note is refused: %s', async (note, code, message) => {
   const disk = await diskWith(['logs/offsets'])

@@ -82,7 +82,7 @@ test('partitioners by key groups are equal only to one another', () => {
   expect(new HashPartitioner(3).equals(three)).toBe(false)
   expect(three.equals(undefined)).toBe(false)
   for (const count of [0, 1.5, 1025]) {
-    expect(() => new KeyGroupPartitioner(count)).toThrow(/from 1 to 1024 partitions/)
+    expect(() => new KeyGroupPartitioner(count)).toThrow(/needs 1 to 1024 partitions/)
   }
   expect(byKeyGroups(1025)).toBeInstanceOf(HashPartitioner)
   expect(byKeyGroups(1024)).toBeInstanceOf(KeyGroupPartitioner)

@@ -1,4 +1,4 @@
-// States on a disk that can lose power, for tests of what moves them: a file for each partition
+// States on a disk that can lose power, for tests of code that moves them: a file per partition
 // with the last versions of all values and timers.
 
 import { dirname, join } from 'node:path'

@@ -38,7 +38,7 @@ test('streams of one topic agree on its positions, and each has its own policy',
   expect(differing).toThrow(/topic a: two of its streams set onLost to "latest" and \{"timeMs":7\}/)
   expect(differing).toThrow(expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }))
   expect(() => reading(['a'], ['a', { startAt: 'latest' }])).toThrow(
-    /startAt "earliest" and "latest"/,
+    /startAt to "earliest" and "latest"/,
   )
 })
 
@@ -55,10 +55,10 @@ test('the policy of a stream is part of the fingerprint of driver and executors'
 })
 
 test.each([
-  [{ startAt: 'first' }, /startAt takes/],
-  [{ startAt: new Date(Number.NaN) }, /startAt takes/],
-  [{ onLost: { timeMs: -1 } }, /onLost takes/],
-  [{ onLost: null }, /onLost takes/],
+  [{ startAt: 'first' }, /startAt must be/],
+  [{ startAt: new Date(Number.NaN) }, /startAt must be/],
+  [{ onLost: { timeMs: -1 } }, /onLost must be/],
+  [{ onLost: null }, /onLost must be/],
   [{ onError: 'ignore' }, /onError must be/],
   [{ onError: { deadLetter: 'no topic' } }, /onError must be/],
   [{ onError: { deadLetter: 'a' } }, /dead letters go to a, which this job reads/],

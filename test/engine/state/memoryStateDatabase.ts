@@ -1,5 +1,5 @@
 // A StateDatabase in memory whose contents outlive it, as a directory outlives a process, and which
-// can be told to crash around a write.
+// can crash around a write.
 
 import type {
   DatabaseEntry,

@@ -101,7 +101,7 @@ test('an RDD derived from another ends with its batch', async () => {
   await using harness = await StreamHarness.start(keeps)
   await harness.batch(['a'])
   await harness.batch(['b'])
-  await expect(kept[0]!.collect()).rejects.toThrow(/batch 0 is over/)
+  await expect(kept[0]!.collect()).rejects.toThrow(/batch 0 has ended/)
   expect(() => kept[0]!.union(kept[1]!)).toThrow(/within the same batch/)
 })
 

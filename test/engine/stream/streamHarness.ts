@@ -1,5 +1,5 @@
-// A job in one thread on a topic in memory, batch by batch: what tests of streams run on. Driver,
-// tasks and state stores are the real ones; only the log, the disk and time are not.
+// Runs a job in one thread on a topic in memory, batch by batch, for tests of streams. Driver,
+// tasks and state stores are the production code; log, disk and time are not.
 
 import type { MovedState } from '../../../engine/contract/codeChange.ts'
 import { type Job, type JobStream, type RowFormat, text } from '../../../engine/engine.ts'

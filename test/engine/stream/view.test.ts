@@ -20,7 +20,7 @@ test('a view accepts numbers of any kind, single ones, and values that map to a 
   })
   await using harness = await StreamHarness.start(views)
   await expect(harness.batch(['a', 'bb'])).rejects.toThrow(
-    /view 'objects' shows numbers and got a value of type (string|object) at key "a": give the view/,
+    /view 'objects' shows numbers, but got a value of type (string|object) at key "a": give the view/,
   )
   await using others = await StreamHarness.start(
     job('others', (stream) => {
@@ -58,7 +58,7 @@ test('non-finite numbers are omitted and reported, other values are an error', (
   ]
   expect(viewRows('v', elements)).toEqual({ rows: [['a', 1]], unshown: 'b' })
   for (const value of [undefined, null, 'one', {}]) {
-    expect(() => viewRows('v', [['k', value]])).toThrow(/view 'v' shows numbers and got/)
+    expect(() => viewRows('v', [['k', value]])).toThrow(/view 'v' shows numbers, but got/)
   }
 })
 
@@ -73,7 +73,7 @@ function graphOf(build: (lines: DStream<string>) => unknown): StreamGraph {
 
 test('streams with different slides cannot be united or joined: batches would be dropped', () => {
   const slow = (lines: DStream<string>) => lines.window(seconds(10), seconds(10))
-  const advice = /slide alike, and these slide by 1000 and 10000 ms: .*window\(10000, 10000\)/
+  const advice = /equal slides, but these slide by 1000 and 10000 ms; .*window\(10000, 10000\)/
   expect(() => graphOf((lines) => lines.union(slow(lines)))).toThrow(advice)
   const pairs = (lines: DStream<string>) => lines.map((line): [string, number] => [line, 1])
   expect(() => graphOf((lines) => pairs(lines).join(pairs(slow(lines))))).toThrow(advice)

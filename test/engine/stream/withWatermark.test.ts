@@ -74,7 +74,7 @@ describe('withWatermark', () => {
       'window 10 10 0 by other version 3',
     ])
     await expect(StreamHarness.start(program('watermark-lines'))).rejects.toThrow(
-      "'watermark-lines' cannot name a state or a watermark",
+      "'watermark-lines' is not a valid uid of a state or a watermark",
     )
   })
 
@@ -93,7 +93,7 @@ describe('withWatermark', () => {
         .foreachRDD(async (rdd) => void (await rdd.collect()))
     })
     await using harness = await StreamHarness.start(program)
-    await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown}:`)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown};`)
   })
 
   test('a record without a time, or that fails, is rejected by the policy of its topic', async () => {
@@ -177,7 +177,7 @@ describe('withWatermark', () => {
         .foreachRDD(() => {})
     })
     await using harness = await StreamHarness.start(program)
-    await expect(harness.batch(['a 1'])).rejects.toThrow(/more than one topic partition: put it/)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(/more than one topic partition; put it/)
   })
 
   test.each([

@@ -1,5 +1,5 @@
-// A job with an operator of each kind, and what it must come to by plain code in one thread, from
-// nothing but the records and the ranges of its batches. It shares no code with the engine.
+// A job with an operator of each kind, and its expected results by plain code in one thread, from
+// the records and the ranges of its batches alone. Shares no code with the engine.
 
 import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
 import type { ViewRows } from '../../../engine/jobStatus.ts'

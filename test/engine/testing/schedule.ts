@@ -1,4 +1,4 @@
-// One seeded schedule of failures, run and checked: tasks, executors and the driver die, power
+// Runs and checks one seeded schedule of failures: tasks, executors and the driver die, power
 // fails, map outputs are dropped, records arrive and time passes meanwhile.
 
 import { serialize } from 'node:v8'

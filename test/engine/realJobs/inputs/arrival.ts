@@ -1,6 +1,5 @@
-// The order in which rows arrive: each is delayed by less than a bound, so that the rows of a log
-// are out of order by less than it, and some are much later than that. What arrives is the same in
-// every run of a seed.
+// The order in which rows arrive: most are delayed by less than a bound, so that the rows of a log
+// are out of order by less than it, and some are much later. Deterministic for a seed.
 
 import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
 

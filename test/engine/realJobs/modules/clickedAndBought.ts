@@ -1,6 +1,5 @@
-// Joins two streams batch by batch, as Spark's DStreams do: right for rows that come in the same
-// batch, for example because one service writes both. See clicksToPurchases.ts for a join over
-// time.
+// Joins two streams batch by batch, like Spark's DStreams: correct for rows in the same batch, for
+// example because one service writes both. See clicksToPurchases.ts for a join over time.
 
 import { csv, job } from 'millrace/engine'
 import { columns } from './shopLog.ts'

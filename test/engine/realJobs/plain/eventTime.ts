@@ -1,6 +1,6 @@
 // The plain computation of event time: one loop over what each batch has read, in a single thread,
-// with nothing of the engine. It knows the rules that docs/event-time.md promises, and the ranges
-// of the batches.
+// without the engine. It implements the rules of docs/jobs/event-time.md, and knows the ranges of
+// the batches.
 
 import type { TestBatch } from 'millrace/engine/testing'
 import type { Arrival, Line } from '../inputs/arrival.ts'
