@@ -69,13 +69,13 @@ describe('to a batch', () => {
   })
 
   test.each([
-    [toBatch(5), {}, 'batch 5 is not committed: the newest batch that is has id 4'],
+    [toBatch(5), {}, 'batch 5 is not committed; the newest committed batch is 4'],
     [
       toBatch(1),
       {},
-      /state can go back to the end of batch 2 at most.*--reset-state.*job submit --from/,
+      /state can be rolled back to the end of batch 2 at most.*--reset-state.*job submit --from/,
     ],
-    [toBatch(-7), { resetState: true }, 'batch -7 is not kept: the oldest batch that is has id 0'],
+    [toBatch(-7), { resetState: true }, 'batch -7 is no longer kept; the oldest is batch 0'],
     [toBatch(3), { keepState: true }, '--keep-state is for offsets only'],
     [toBatch(3), { keepState: true, resetState: true }, 'either reset or kept'],
   ])('%j with %j is refused', async (target, options, message) => {
