@@ -142,7 +142,7 @@ function behind({ batches, batchIntervalMs, lagRecords }: JobStatus): Reason[] {
   const { id, schedulingDelayMs } = newest
   if (schedulingDelayMs <= Math.max(leastBehindMs, behindIntervals * batchIntervalMs)) return []
   const message =
-    `batch ${id} started ${duration(schedulingDelayMs)} late, with ${lagRecords} more records in the ` +
-    'topics; give the job more executors, more partitions, or a longer batch interval'
+    `batch ${id} started ${duration(schedulingDelayMs)} late, with ${lagRecords} records in the ` +
+    'topics after it; give the job more executors, more partitions, or a longer batch interval'
   return [{ code: 'BEHIND', message }]
 }
