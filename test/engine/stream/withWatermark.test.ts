@@ -65,7 +65,7 @@ describe('withWatermark', () => {
         }
       })
     await expect(StreamHarness.start(program())).rejects.toThrow(
-      'lines have more than one withWatermark: use the stream of one of them several times, or name them',
+      'lines have more than one withWatermark; use the stream of one of them several times, or name them',
     )
     await using harness = await StreamHarness.start(program('other'))
     // What goes by another watermark is another operator.
