@@ -29,7 +29,7 @@ import {
   mapWithStateOperator,
   type StateMapping,
 } from './mapWithState.ts'
-import type { Stream, StreamBuilder, StreamPlan } from './streamPlan.ts'
+import type { StreamBuilder, StreamPlan } from './streamPlan.ts'
 import * as plans from './streamPlans.ts'
 import {
   type StatefulProcessor,
@@ -64,7 +64,7 @@ export interface MappedStream<K extends Key, S, M> extends DStream<M> {
  * A stream of RDDs, one per batch, with Spark's operators. As in Spark, functions of a job must not
  * change the elements that they receive: several readers of a stream receive the same ones.
  */
-export class DStream<T> implements Stream<T> {
+export class DStream<T> {
   /** @internal */
   readonly id: number
   /** @internal */

@@ -7,7 +7,7 @@ import type { Rdd, RddContext } from '../rdd/rdd.ts'
 import type { BatchHistory, BatchInfo } from './batchHistory.ts'
 import type { ViewOptions } from './view.ts'
 
-/** A stream of a graph, as plans see it. DStream implements it. */
+/** A stream of a graph, as plans see it. A DStream is one. */
 export interface Stream<T> {
   readonly id: number
   readonly builder: StreamBuilder
